@@ -1,0 +1,3 @@
+module github.com/polyvoke/polyvoke
+
+go 1.26
