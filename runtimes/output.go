@@ -1,0 +1,35 @@
+package runtimes
+
+import (
+	"errors"
+	"io"
+)
+
+// ErrMemory is in the chain of a run's error if the process failed after it was refused memory.
+var ErrMemory = errors.New("memory limit reached")
+
+// ErrOutput is what a CapWriter returns once its limit is passed.
+var ErrOutput = errors.New("output limit reached")
+
+// CapWriter passes at most N bytes on to W. A Write that does not fit wholly passes on
+// what fits and returns ErrOutput, which ends the process behind it; later ones return it at
+// once. It is for one goroutine at a time.
+type CapWriter struct {
+	W io.Writer // where the bytes go
+	N int64     // how many more may pass
+}
+
+// Write implements io.Writer.
+func (c *CapWriter) Write(p []byte) (int, error) {
+	if int64(len(p)) <= c.N {
+		n, err := c.W.Write(p)
+		c.N -= int64(n)
+		return n, err
+	}
+	n, err := c.W.Write(p[:c.N])
+	c.N -= int64(n)
+	if err == nil {
+		err = ErrOutput
+	}
+	return n, err
+}

@@ -1,0 +1,75 @@
+package runtimes
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"strconv"
+	"time"
+)
+
+// Process is one run of a program: what it gets, where its output goes, and, after Run has
+// returned, what it used. It has the shape of os/exec.Cmd.
+type Process struct {
+	// Args is argv; Args[0] is the function's name. Nil means no arguments at all. An
+	// argument must not contain a NUL byte.
+	Args []string
+
+	// Env is the environment as "NAME=value" entries. Nil means an empty environment: unlike
+	// with os/exec, the host's is never inherited. Entries must not contain a NUL byte.
+	Env []string
+
+	// Stdin is read to its end, or not at all. Nil means that it is empty. A Reader that
+	// blocks is given up when the run's context ends; its Read may then still be going on.
+	Stdin io.Reader
+
+	// Stdout and Stderr take every byte that the process writes, in order. Nil discards
+	// them. An error from Write ends the process (see Program.Run). If they are the same
+	// Writer, at most one goroutine calls Write at a time.
+	Stdout, Stderr io.Writer
+
+	// Files is what the process sees below /request/, read only. Nil means an empty folder.
+	// There are no other files.
+	Files fs.FS
+
+	// Sleep waits for d to pass, or for ctx to end, on behalf of a process that has nothing
+	// else to do (WASI's poll_oneoff, sched_yield with d = 0). Nil means a timer. A caller
+	// that schedules processes learns here that this one needs no processor for a while.
+	Sleep func(ctx context.Context, d time.Duration) error
+
+	// Usage is set when Run returns, whatever Run returns.
+	Usage Usage
+}
+
+// Usage is what one run took.
+type Usage struct {
+	// Start is how the process came to be: "fresh" for a new sandbox, "exec" for a process
+	// of the operating system.
+	Start string
+	// Duration is the wall time from the first instruction to the end.
+	Duration time.Duration
+	// Memory is the most linear memory that the process had, in bytes. 0 if unknown.
+	Memory uint64
+}
+
+// ExitError reports a process that ended itself with a code other than 0.
+type ExitError struct {
+	// Code is the exit code, as the process gave it: 1 to 255 where the caller wants to
+	// be understood by everybody, but WASI has room for 32 bits.
+	Code uint32
+}
+
+// Error returns the code in the words of os/exec.
+func (e *ExitError) Error() string { return "exit status " + strconv.FormatUint(uint64(e.Code), 10) }
+
+// TrapError reports a process that was ended because it did what no process may: it
+// executed unreachable, divided by zero, left its memory or its stack.
+type TrapError struct {
+	// Reason is the engine's name for it, such as "unreachable" or "out of bounds memory access".
+	Reason string
+	// Stack is the guest's call stack, innermost first, if the engine knows it.
+	Stack string
+}
+
+// Error returns the reason.
+func (e *TrapError) Error() string { return "trap: " + e.Reason }

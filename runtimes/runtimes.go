@@ -1,0 +1,76 @@
+// Package runtimes says what it means to run a function as a process.
+//
+// In goes a module's bytes; out comes a [Program] that can be run any number of times, each
+// time as a fresh [Process] in the sense of os/exec: arguments, environment, stdin, stdout,
+// stderr, an exit code, and nothing that remains from the run before. Whether a sandbox
+// is really new or has been put back is the business of the package that implements
+// [Runtime]; no caller can tell. The conformance suite in runtimestest says the same thing
+// as tests, with os/exec itself as the oracle.
+package runtimes
+
+import "context"
+
+// Runtime turns modules into programs. All methods may be called from several goroutines.
+type Runtime interface {
+	// Compile checks a module and translates it once, so that running it is quick. The
+	// module's bytes may be reused by the caller after Compile has returned.
+	//
+	// # Errors
+	//
+	// A module that this runtime will not run gives a *[ModuleError]; a cancelled
+	// context gives an error that is context.Canceled or context.DeadlineExceeded.
+	Compile(ctx context.Context, module []byte, o Options) (Program, error)
+
+	// Close frees what the runtime holds, its programs included. Runs that are still going
+	// must have ended; Compile and Run fail afterwards.
+	Close(ctx context.Context) error
+}
+
+// Program is a compiled module. All methods may be called from several goroutines.
+type Program interface {
+	// Run runs the program once as the process p and returns when it has ended. p must
+	// not be used by two runs at the same time.
+	//
+	// # Errors
+	//
+	// Exit code 0 is nil. Otherwise the error is, in the sense of errors.As and errors.Is:
+	//   - *[ExitError]: the process ended itself with another code;
+	//   - *[TrapError]: it was ended because it did what no process may (on Unix: a signal);
+	//   - context.DeadlineExceeded, context.Canceled: ctx ended, and the process with it;
+	//   - [ErrMemory]: it failed after it was refused memory that it asked for; the ExitError
+	//     or TrapError with which it failed is in the chain too;
+	//   - the error that Stdout or Stderr returned from Write: a process whose output is
+	//     refused is ended, whatever it does afterwards ([ErrOutput] for a [CapWriter]);
+	//   - the error that Stdin returned from Read, other than io.EOF.
+	//
+	// Any other error means that the process could not be started at all.
+	Run(ctx context.Context, p *Process) error
+
+	// Close frees the program. Runs that are still going must have ended.
+	Close(ctx context.Context) error
+}
+
+// Options are the limits and choices that hold for all runs of a program. The zero value
+// is ready to use.
+type Options struct {
+	// Memory is the most linear memory a process may have, in bytes, rounded down to pages of
+	// 64 KiB. 0 means DefaultMemory. A module that needs more to begin with is refused.
+	Memory uint64
+}
+
+// DefaultMemory is the memory limit of a process when Options names none: 128 MiB.
+const DefaultMemory uint64 = 128 << 20
+
+// ModuleError says why a module was refused before it ran.
+type ModuleError struct {
+	// Reason is the whole message: what is wrong, where, and what the author can do.
+	Reason string
+	// Err is the cause, if there is one.
+	Err error
+}
+
+// Error returns the reason.
+func (e *ModuleError) Error() string { return e.Reason }
+
+// Unwrap returns the cause.
+func (e *ModuleError) Unwrap() error { return e.Err }
