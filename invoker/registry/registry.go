@@ -1,0 +1,79 @@
+// Package registry keeps functions and their versions.
+//
+// In goes a manifest with a module's bytes; out comes a numbered version that never changes
+// again, for everybody who watches. There are two registries, in memory and on JetStream,
+// and one conformance suite for both (registrytest).
+package registry
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// Registry keeps functions. All methods may be called from several goroutines. Their errors are
+// *protocol.Error: 404 for what does not exist, 409 for a lost race that was
+// tried often enough, 503 for a store that does not answer.
+type Registry interface {
+	// Find returns what is known about a function.
+	Find(ctx context.Context, name string) (Entry, error)
+
+	// List returns all functions, sorted by name.
+	List(ctx context.Context) ([]Entry, error)
+
+	// Put stores a module and makes f with it the function's latest version. Version, Digest, Size
+	// and Created are the registry's to give; what f says about them is ignored. If the
+	// latest version is the same in the sense of Function.Same, nothing changes, and created
+	// is false. The entry is what Find returns afterwards. A version is visible as a whole or
+	// not at all, whatever dies on the way. No more than KeepVersions are kept; the oldest go.
+	Put(ctx context.Context, f protocol.Function, module []byte) (e Entry, created bool, err error)
+
+	// Delete removes a function with all its versions and returns what it was. A function that is
+	// put again begins at version 1.
+	Delete(ctx context.Context, name string) (Entry, error)
+
+	// Module returns a module's bytes by its digest, checked against it.
+	Module(ctx context.Context, digest string) ([]byte, error)
+
+	// Watch sends every entry there is, then a Change whose Synced is true, then each change
+	// as it happens, the newest state of an entry only. The channel is closed when ctx ends,
+	// and never otherwise: a registry that loses its store goes on when the store is back.
+	Watch(ctx context.Context) (<-chan Change, error)
+}
+
+// KeepVersions is how many versions of a function are kept.
+const KeepVersions = 20
+
+// Entry is a function with the versions that are kept, oldest first, never none. Entries are
+// shared and must not be changed.
+type Entry struct {
+	Name     string              `json:"name"`
+	Versions []protocol.Function `json:"versions"`
+}
+
+// Latest returns the newest version.
+func (e Entry) Latest() *protocol.Function { return &e.Versions[len(e.Versions)-1] }
+
+// Version returns the version that ref's version means: a number, or "" for the latest. The
+// error is a *protocol.Error with code 404 that says which versions there are.
+func (e Entry) Version(version string) (*protocol.Function, error) {
+	if version == "" {
+		return e.Latest(), nil
+	}
+	n, err := strconv.Atoi(version)
+	for i := range e.Versions {
+		if err == nil && e.Versions[i].Version == n {
+			return &e.Versions[i], nil
+		}
+	}
+	return nil, protocol.Errorf(protocol.CodeNotFound, "", "function %s has no version %s; it has %d to %d",
+		e.Name, version, e.Versions[0].Version, e.Latest().Version)
+}
+
+// Change is one message of a watch.
+type Change struct {
+	Name   string // the function; empty if Synced
+	Entry  Entry  // its new state; no versions if it was deleted
+	Synced bool   // everything that was there when the watch began has been sent
+}

@@ -1,0 +1,64 @@
+package protocol
+
+import "time"
+
+// APIVerb is a control verb. Each is an endpoint of the NATS service polyvoke, on the
+// subject polyvoke.api.VERB; errors come as ADR-32 headers.
+type APIVerb string
+
+// The control verbs.
+const (
+	APIDeploy APIVerb = "deploy" // header Fn-Manifest and the module as body, or as a claim -> DeployReply
+	APIList   APIVerb = "list"   // no body -> ListReply
+	APIInfo   APIVerb = "info"   // NameRequest -> InfoReply
+	APIRemove APIVerb = "remove" // NameRequest -> RemoveReply
+)
+
+// Subject returns the subject of a control verb.
+func (v APIVerb) Subject() string { return RootAPI + "." + string(v) }
+
+// NameRequest asks about one function.
+type NameRequest struct {
+	Name string `json:"name"`
+}
+
+// DeployReply answers a deployment. When it arrives, the next call of the function works.
+type DeployReply struct {
+	Function Function `json:"function"`           // the version that is now the latest
+	Created  bool     `json:"created"`            // false: these bytes and this manifest were the latest already
+	Warnings []string `json:"warnings,omitempty"` // what the author should know: streams and routes that overlap
+}
+
+// ListReply lists the functions by name.
+type ListReply struct {
+	Functions []Function `json:"functions"` // the latest version of each
+}
+
+// InfoReply tells everything about one function.
+type InfoReply struct {
+	Function Function   `json:"function"` // the latest version
+	Versions []Function `json:"versions"` // all that are kept, oldest first
+	Stats    Stats      `json:"stats"`    // of the invoker that answers
+}
+
+// RemoveReply answers a removal.
+type RemoveReply struct {
+	Removed  string `json:"removed"`  // the function's name
+	Versions int    `json:"versions"` // how many versions it had
+}
+
+// Stats are the figures of a function on one invoker since it started. They travel as the
+// data of the endpoint in $SRV.STATS replies too. Times are nanoseconds.
+type Stats struct {
+	Requests int64         `json:"requests"`           // calls that were answered
+	Errors   int64         `json:"errors"`             // of them with an error
+	InFlight int           `json:"in_flight"`          // calls that run
+	Waiting  int           `json:"waiting"`            // calls in the queue
+	Cold     int64         `json:"cold_starts"`        // calls that had to load or compile the version first
+	P50      time.Duration `json:"p50"`                // from receipt to reply
+	P99      time.Duration `json:"p99"`                // from receipt to reply
+	Digest   string        `json:"digest,omitempty"`   // of the latest version
+	Language string        `json:"language,omitempty"` // of the latest version
+	Start    string        `json:"start,omitempty"`    // start kind of the latest version
+	Version  int           `json:"version,omitempty"`  // the latest
+}

@@ -1,0 +1,67 @@
+package protocol
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+)
+
+// BucketBodies is the Object Store bucket that carries bodies over max_payload, of requests,
+// of replies and of uploads. Its objects expire.
+const BucketBodies = "fn_bodies"
+
+// Claim is a claim check: the body is not in the message but is an object in BucketBodies.
+type Claim struct {
+	Object string // its name
+	Size   int64  // in bytes
+	Digest string // see Digest
+}
+
+// Digest returns the digest of b in the form of manifests and headers: "sha256:" and 64
+// hexadecimal digits.
+func Digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// CheckDigest returns nil if s has the form of a digest.
+func CheckDigest(s string) error {
+	sum, ok := strings.CutPrefix(s, "sha256:")
+	if _, err := hex.DecodeString(sum); !ok || err != nil || len(sum) != 2*sha256.Size || strings.ToLower(sum) != sum {
+		return Errorf(CodeBadRequest, "", `digest %.80q: write "sha256:" and 64 hexadecimal digits in lower case`, s)
+	}
+	return nil
+}
+
+// Put writes the claim into headers.
+func (c *Claim) Put(h Header) {
+	h.Set(HeaderObject, c.Object)
+	h.Set(HeaderSize, strconv.FormatInt(c.Size, 10))
+	h.Set(HeaderDigest, c.Digest)
+}
+
+// ParseClaim reads a claim from headers. It returns nil if there is none.
+func ParseClaim(h Header) (*Claim, error) {
+	object := h.Get(HeaderObject)
+	if object == "" {
+		return nil, nil
+	}
+	size, err := strconv.ParseInt(h.Get(HeaderSize), 10, 64)
+	if err != nil || size < 0 {
+		return nil, Errorf(CodeBadRequest, "", "header %s: %.40q is not a number of bytes", HeaderSize, h.Get(HeaderSize))
+	}
+	c := &Claim{Object: object, Size: size, Digest: h.Get(HeaderDigest)}
+	if err := CheckDigest(c.Digest); err != nil {
+		return nil, Errorf(CodeBadRequest, "", "header %s: %w", HeaderDigest, err)
+	}
+	return c, nil
+}
+
+// Check returns nil if body is what the claim promises.
+func (c *Claim) Check(body []byte) error {
+	if int64(len(body)) != c.Size || Digest(body) != c.Digest {
+		return Errorf(CodeBadRequest, "", "object %s is not what its claim says: it has %d bytes and %s", c.Object, len(body), Digest(body))
+	}
+	return nil
+}

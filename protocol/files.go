@@ -1,0 +1,132 @@
+package protocol
+
+import (
+	"bytes"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Files returns what the process sees below /request/ (section 5 of the specification): id,
+// subject, deadline (RFC 3339 with nanoseconds, UTC) and headers/NAME, one file a header with
+// its values line by line. Nothing is made before a file is opened; id is called then, once or
+// more. Header names are in lower case; one that cannot be a file's name is left out.
+func (r *Request) Files(id func() string) fs.FS { return requestFiles{r, id} }
+
+// requestFiles is the folder /request.
+type requestFiles struct {
+	r  *Request
+	id func() string
+}
+
+// Open implements fs.FS.
+func (f requestFiles) Open(name string) (fs.File, error) {
+	file := func(text string) (fs.File, error) {
+		return &requestFile{Reader: bytes.NewReader([]byte(text)), info: fileInfo{name: base(name), size: int64(len(text))}}, nil
+	}
+	header, isHeader := strings.CutPrefix(name, "headers/")
+	switch {
+	case !fs.ValidPath(name):
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	case name == ".":
+		return f.folder(name, []string{"deadline", "headers", "id", "subject"}), nil
+	case name == "headers":
+		return f.folder(name, f.headerNames()), nil
+	case name == "id":
+		return file(f.id())
+	case name == "subject":
+		return file(f.r.Subject)
+	case name == "deadline":
+		return file(f.r.Deadline.UTC().Format(time.RFC3339Nano))
+	case isHeader && slices.Contains(f.headerNames(), header):
+		return file(strings.Join(f.r.Header.Values(header), "\n"))
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// headerNames returns the names of the files in headers/, sorted.
+func (f requestFiles) headerNames() []string {
+	var names []string
+	for k := range f.r.Header {
+		if k = strings.ToLower(k); fs.ValidPath(k) && k != "." && !strings.ContainsAny(k, "/\\:\x00") {
+			names = append(names, k)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// folder opens a folder whose entries have the given names.
+func (f requestFiles) folder(name string, entries []string) fs.File {
+	d := &requestFolder{requestFile: requestFile{Reader: bytes.NewReader(nil), info: fileInfo{name: base(name), dir: true}}}
+	for _, e := range entries {
+		path := e
+		if name != "." {
+			path = name + "/" + e
+		}
+		if child, err := f.Open(path); err == nil {
+			info, _ := child.Stat()
+			d.rest = append(d.rest, fs.FileInfoToDirEntry(info))
+		}
+	}
+	return d
+}
+
+// base returns the last element of a valid path.
+func base(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+
+// requestFile is an open file.
+type requestFile struct {
+	*bytes.Reader
+	info fileInfo
+}
+
+func (f *requestFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *requestFile) Close() error               { return nil }
+
+// requestFolder is an open folder.
+type requestFolder struct {
+	requestFile
+	rest []fs.DirEntry
+}
+
+// Read fails, as it does for every folder.
+func (d *requestFolder) Read([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "read", Path: d.info.name, Err: fs.ErrInvalid}
+}
+
+// ReadDir implements fs.ReadDirFile.
+func (d *requestFolder) ReadDir(n int) ([]fs.DirEntry, error) {
+	if n > 0 && len(d.rest) == 0 {
+		return nil, io.EOF
+	}
+	if n <= 0 || n > len(d.rest) {
+		n = len(d.rest)
+	}
+	out := d.rest[:n:n]
+	d.rest = d.rest[n:]
+	return out, nil
+}
+
+// fileInfo is what is known about a file or a folder of a request.
+type fileInfo struct {
+	name string
+	size int64
+	dir  bool
+}
+
+func (i fileInfo) Name() string       { return i.name }
+func (i fileInfo) Size() int64        { return i.size }
+func (i fileInfo) ModTime() time.Time { return time.Time{} }
+func (i fileInfo) IsDir() bool        { return i.dir }
+func (i fileInfo) Sys() any           { return nil }
+
+// Mode implements fs.FileInfo: all may read, nobody may write.
+func (i fileInfo) Mode() fs.FileMode {
+	if i.dir {
+		return fs.ModeDir | 0o555
+	}
+	return 0o444
+}

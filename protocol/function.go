@@ -1,0 +1,276 @@
+package protocol
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Function is the manifest: everything about one version of a function but its module's bytes.
+// On the wire it is JSON, in a polyvoke.toml the same names in TOML (section 4 of the
+// specification). A zero field means the default that its comment names.
+type Function struct {
+	Name     string            `json:"name"`               // see CheckName
+	Version  int               `json:"version,omitempty"`  // given by the registry: 1, 2, 3 ...; never by the author
+	Digest   string            `json:"digest,omitempty"`   // of the module, "sha256:..."; given by the registry
+	Size     int64             `json:"size,omitempty"`     // of the module in bytes; given by the registry
+	Created  time.Time         `json:"created,omitzero"`   // of this version; given by the registry
+	Language string            `json:"language,omitempty"` // for people only; empty: as the module says
+	Start    string            `json:"start,omitempty"`    // start kind: StartAuto (default) or StartFresh
+	Meta     string            `json:"meta,omitempty"`     // MetaFiles (default) or MetaEnv
+	Args     []string          `json:"args,omitempty"`     // argv behind the subject's tokens
+	Env      map[string]string `json:"env,omitempty"`      // the whole environment
+	Limits   Limits            `json:"limits,omitzero"`
+	Triggers []Trigger         `json:"trigger,omitempty"` // further subjects that call the function
+}
+
+// Start kinds that a manifest may ask for.
+const (
+	StartAuto  = "auto"  // the invoker chooses
+	StartFresh = "fresh" // a new sandbox for every call
+)
+
+// Ways in which a process learns about its request.
+const (
+	MetaFiles = "files" // in /request/ only
+	MetaEnv   = "env"   // in the environment too, as in CGI
+)
+
+// Limits bound one call, and the calls of a function together. Zero means the default.
+type Limits struct {
+	Timeout     Duration `json:"timeout,omitempty"`     // of one call, waiting included; DefaultTimeout
+	Memory      Size     `json:"memory,omitempty"`      // linear memory of a process; DefaultMemory
+	Input       Size     `json:"input,omitempty"`       // body of a request; DefaultInput
+	Output      Size     `json:"output,omitempty"`      // body of a reply; DefaultOutput
+	Concurrency int      `json:"concurrency,omitempty"` // calls in flight on one invoker; DefaultConcurrency
+	Queue       int      `json:"queue,omitempty"`       // calls that wait on one invoker; DefaultQueue
+}
+
+// Defaults and bounds of limits.
+const (
+	DefaultTimeout     = Duration(3 * time.Second) // Lambda's
+	DefaultMemory      = Size(128 << 20)           // Lambda's
+	DefaultInput       = Size(8 << 20)
+	DefaultOutput      = Size(8 << 20)
+	DefaultConcurrency = 64
+	DefaultQueue       = 32
+
+	MaxTimeout     = Duration(15 * time.Minute) // Lambda's
+	MaxMemory      = Size(4<<30 - 64<<10)       // what wasm can address, less a page
+	MaxBody        = Size(1 << 30)              // of a request or a reply
+	MaxConcurrency = 10000
+	MaxTriggers    = 64
+	MaxEnv         = 64 << 10 // bytes of args and env together
+)
+
+// Trigger binds subjects to a function besides fn.NAME.
+type Trigger struct {
+	// Subject is a pattern; the tokens that its wildcards match become arguments.
+	Subject string `json:"subject"`
+	// Queue is the queue group. Empty means one of the function's own, so that each
+	// message runs each function once however many invokers there are.
+	Queue string `json:"queue,omitempty"`
+}
+
+// QueueOf returns the queue group in which the function name takes the trigger's messages.
+func (t Trigger) QueueOf(name string) string {
+	if t.Queue != "" {
+		return t.Queue
+	}
+	return RootCall + "-" + name
+}
+
+// Ref returns NAME@VERSION of this very version.
+func (f *Function) Ref() Ref { return Ref{Name: f.Name, Version: fmt.Sprint(f.Version)} }
+
+// WithDefaults returns l with every zero replaced by its default.
+func (l Limits) WithDefaults() Limits {
+	def := func(v *Size, d Size) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&l.Memory, DefaultMemory)
+	def(&l.Input, DefaultInput)
+	def(&l.Output, DefaultOutput)
+	if l.Timeout == 0 {
+		l.Timeout = DefaultTimeout
+	}
+	if l.Concurrency == 0 {
+		l.Concurrency = DefaultConcurrency
+	}
+	if l.Queue == 0 {
+		l.Queue = DefaultQueue
+	}
+	return l
+}
+
+// Same reports whether f and g are one version: the same bytes run in the same way. What
+// the registry gives (version, size, time) does not count, and neither does the way in which
+// a default is written.
+func (f *Function) Same(g *Function) bool {
+	return reflect.DeepEqual(f.plain(), g.plain())
+}
+
+// plain returns f as Same compares it.
+func (f *Function) plain() Function {
+	p := *f
+	p.Version, p.Size, p.Created = 0, 0, time.Time{}
+	p.Limits = p.Limits.WithDefaults()
+	if p.Start == "" {
+		p.Start = StartAuto
+	}
+	if p.Meta == "" {
+		p.Meta = MetaFiles
+	}
+	p.Args = slices.Concat(p.Args)
+	p.Triggers = slices.Concat(p.Triggers)
+	if len(p.Env) == 0 {
+		p.Env = nil
+	}
+	return p
+}
+
+// ParseFunction reads a manifest from JSON and checks it. A key that the specification does not
+// have is an error that names it, since a misspelt limit would be no limit.
+func ParseFunction(b []byte) (Function, error) {
+	var f Function
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&f)
+	if err == nil {
+		if _, extra := dec.Token(); extra != io.EOF {
+			err = errors.New("something follows the manifest's object")
+		}
+	}
+	if err != nil {
+		return Function{}, &Error{Code: CodeRefused, Msg: "manifest: " + manifestProblem(err), Err: err}
+	}
+	return f, f.Check()
+}
+
+// manifestProblem turns what encoding/json says into what the author of a manifest can use.
+func manifestProblem(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return fmt.Sprintf("%s must be %s, not %s", wrong.Field, plainType(wrong.Type), wrong.Value)
+	}
+	if key, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return fmt.Sprintf("unknown key %s; the keys are %s; in limits %s; in trigger %s", key,
+			strings.Join(keysOf(Function{}), ", "), strings.Join(keysOf(Limits{}), ", "), strings.Join(keysOf(Trigger{}), ", "))
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
+}
+
+// plainType names a Go type in the words of JSON.
+func plainType(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "a table"
+}
+
+// keysOf returns the JSON names of a struct's fields.
+func keysOf(v any) []string {
+	var keys []string
+	for f := range reflect.TypeOf(v).Fields() {
+		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// Check returns the first thing that is wrong with the manifest, naming its key.
+func (f *Function) Check() error {
+	if err := CheckName(f.Name); err != nil {
+		return Errorf(CodeRefused, "", "manifest: name: %w", err)
+	}
+	switch f.Start {
+	case "", StartAuto, StartFresh:
+	default:
+		return Errorf(CodeRefused, "", "manifest: start = %q: use %q or %q", f.Start, StartAuto, StartFresh)
+	}
+	switch f.Meta {
+	case "", MetaFiles, MetaEnv:
+	default:
+		return Errorf(CodeRefused, "", "manifest: meta = %q: use %q or %q", f.Meta, MetaFiles, MetaEnv)
+	}
+	if err := f.Limits.check(); err != nil {
+		return err
+	}
+	if err := f.checkEnv(); err != nil {
+		return err
+	}
+	return f.checkTriggers()
+}
+
+// check returns the first limit that is out of its bounds.
+func (l Limits) check() error {
+	for _, b := range []struct {
+		key       string
+		value     int64
+		max       int64
+		formatted string
+	}{
+		{"timeout", int64(l.Timeout), int64(MaxTimeout), MaxTimeout.String()},
+		{"memory", int64(l.Memory), int64(MaxMemory), MaxMemory.String()},
+		{"input", int64(l.Input), int64(MaxBody), MaxBody.String()},
+		{"output", int64(l.Output), int64(MaxBody), MaxBody.String()},
+		{"concurrency", int64(l.Concurrency), MaxConcurrency, fmt.Sprint(MaxConcurrency)},
+		{"queue", int64(l.Queue), MaxConcurrency, fmt.Sprint(MaxConcurrency)},
+	} {
+		if b.value < 0 || b.value > b.max {
+			return Errorf(CodeRefused, "", "manifest: limits.%s must be more than zero and at most %s", b.key, b.formatted)
+		}
+	}
+	return nil
+}
+
+// checkEnv returns what a process could not be given.
+func (f *Function) checkEnv() error {
+	total := 0
+	for _, a := range f.Args {
+		if strings.ContainsRune(a, 0) {
+			return Errorf(CodeRefused, "", "manifest: args: %q contains a NUL byte", a)
+		}
+		total += len(a) + 1
+	}
+	for _, k := range slices.Sorted(maps.Keys(f.Env)) {
+		if k == "" || strings.ContainsAny(k, "=\x00") || strings.ContainsRune(f.Env[k], 0) {
+			return Errorf(CodeRefused, "", "manifest: env: %q cannot be a variable: no =, no NUL byte, not empty", k)
+		}
+		total += len(k) + len(f.Env[k]) + 2
+	}
+	if total > MaxEnv {
+		return Errorf(CodeRefused, "", "manifest: args and env together are %d bytes; at most %d", total, MaxEnv)
+	}
+	return nil
+}
+
+// checkTriggers returns the first trigger that cannot be subscribed to.
+func (f *Function) checkTriggers() error {
+	if len(f.Triggers) > MaxTriggers {
+		return Errorf(CodeRefused, "", "manifest: %d triggers; at most %d", len(f.Triggers), MaxTriggers)
+	}
+	for i, t := range f.Triggers {
+		if err := CheckPattern(t.Subject); err != nil {
+			return Errorf(CodeRefused, "", "manifest: trigger %d: %w", i+1, err)
+		}
+		if t.Queue != "" && !literalToken(t.Queue) {
+			return Errorf(CodeRefused, "", "manifest: trigger %d: queue %q must be one token without blanks or wildcards", i+1, t.Queue)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package protocol
+
+import (
+	"strconv"
+	"time"
+)
+
+// Reply is the answer to one call. Every call has one.
+type Reply struct {
+	ID     string  // of the call; empty if nobody asked and nothing failed
+	Header Header  // as they came; nil when the reply is made
+	Body   []byte  // stdout; in an error reply the tail of stderr, or the message
+	Claim  *Claim  // if not nil, the body is there
+	Report *Report // if the caller asked for it
+	Err    *Error  // nil for success
+	Exit   int     // the exit code, -1 if the process did not get that far
+}
+
+// Report says how a call went: Lambda's REPORT line as headers.
+type Report struct {
+	Function Ref           // NAME@VERSION that ran
+	Duration time.Duration // wall time of the process
+	Memory   uint64        // the most linear memory it had, in bytes
+	Start    string        // start kind
+}
+
+// MaxErrorText is the length of the longest error message in a header, in bytes.
+const MaxErrorText = 512
+
+// MaxTail is the longest tail of stderr that an error reply carries, in bytes.
+const MaxTail = 4 << 10
+
+// Message returns the reply as headers and a body. A success that nobody asked about has no
+// headers, since they cost 10 to 30 % of a small message.
+func (r *Reply) Message() (Header, []byte) {
+	if r.Err == nil && r.ID == "" && r.Report == nil && r.Claim == nil {
+		return nil, r.Body
+	}
+	h := Header{}
+	set := func(name, value string) { h[name] = []string{value} }
+	if r.ID != "" {
+		set(HeaderID, CleanValue(r.ID, MaxID))
+	}
+	if r.Claim != nil {
+		r.Claim.Put(h)
+	}
+	if r.Exit >= 0 && (r.Err != nil || r.Report != nil) {
+		set(HeaderExit, strconv.Itoa(r.Exit))
+	}
+	if p := r.Report; p != nil {
+		set(HeaderFunction, p.Function.String())
+		set(HeaderDuration, p.Duration.String())
+		set(HeaderMemory, strconv.FormatUint(p.Memory, 10))
+		set(HeaderStart, p.Start)
+	}
+	if r.Err == nil {
+		return h, r.Body
+	}
+	text := CleanValue(r.Err.Error(), MaxErrorText)
+	set(HeaderError, text)
+	set(HeaderErrorCode, strconv.Itoa(r.Err.Code))
+	if len(r.Body) == 0 {
+		return h, []byte(text + "\n") // the official command line prints "nil body" for none
+	}
+	return h, r.Body
+}
+
+// ParseReply reads the answer to a call. Clients must look at both error headers (ADR-32), so
+// a reply that has only one of them is an error too.
+func ParseReply(h Header, body []byte) (Reply, error) {
+	r := Reply{Header: h, Body: body, ID: h.Get(HeaderID), Exit: -1}
+	if len(h) == 0 {
+		r.Exit = 0
+		return r, nil
+	}
+	text, code := h.Get(HeaderError), h.Get(HeaderErrorCode)
+	if text != "" || code != "" {
+		n, err := strconv.Atoi(code)
+		if err != nil || n < 100 || n > 999 {
+			n = CodeFailed
+		}
+		r.Err = &Error{Code: n, Msg: text}
+	} else {
+		r.Exit = 0
+	}
+	if s := h.Get(HeaderExit); s != "" {
+		n, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return r, Errorf(CodeFailed, "", "reply header %s: %.20q is not an exit code", HeaderExit, s)
+		}
+		r.Exit = int(n)
+	}
+	r.Report = parseReport(h)
+	var err error
+	r.Claim, err = ParseClaim(h)
+	return r, err
+}
+
+// parseReport reads the report headers. It returns nil if there is no report, and leaves
+// zero what cannot be read: a report is for people.
+func parseReport(h Header) *Report {
+	ref, err := ParseRef(h.Get(HeaderFunction))
+	if err != nil {
+		return nil
+	}
+	p := &Report{Function: ref, Start: h.Get(HeaderStart)}
+	p.Duration, _ = time.ParseDuration(h.Get(HeaderDuration))
+	p.Memory, _ = strconv.ParseUint(h.Get(HeaderMemory), 10, 64)
+	return p
+}

@@ -1,0 +1,98 @@
+package protocol
+
+import "time"
+
+// Request is one call.
+type Request struct {
+	// ID names the call in replies, logs and reports. Empty means that whoever serves the
+	// call gives it one when it is first needed.
+	ID string
+	// Function is the function, or the version of it, that is called.
+	Function Ref
+	// Subject is where the message came in.
+	Subject string
+	// Args are the subject's tokens behind the name, or those that a trigger's wildcards
+	// matched. They are argv behind the function's name.
+	Args []string
+	// Header are the message's headers. Nil if it had none.
+	Header Header
+	// Body becomes stdin.
+	Body []byte
+	// Claim, if not nil, says where the body is; Body is empty then.
+	Claim *Claim
+	// Timeout is how long the caller will wait; 0 means as long as the function may take.
+	Timeout time.Duration
+	// Report asks for report headers in the reply.
+	Report bool
+	// DryRun asks for everything but the run itself, as Lambda's invocation type DryRun does.
+	DryRun bool
+	// Deadline is when the call must have ended. Whoever receives the call sets it.
+	Deadline time.Time
+}
+
+// MaxID is the length of the longest id that a caller may give a call, in bytes.
+const MaxID = 128
+
+// ParseRequest reads a message that came in on a call's subject.
+func ParseRequest(subject string, h Header, body []byte) (Request, error) {
+	ref, args, err := ParseCall(subject)
+	if err != nil {
+		return Request{Subject: subject}, err
+	}
+	r := Request{Function: ref, Subject: subject, Args: args, Body: body}
+	return r, r.ReadHeader(h)
+}
+
+// ReadHeader takes over the headers that mean something in a request. A bad one is an
+// error, and the good ones are taken over all the same, so that the answer can carry the id.
+func (r *Request) ReadHeader(h Header) error {
+	if len(h) == 0 {
+		return nil
+	}
+	r.Header = h
+	r.ID = CleanValue(h.Get(HeaderID), MaxID)
+	r.Report = h.Get(HeaderReport) == "1"
+	r.DryRun = h.Get(HeaderDryRun) == "1"
+	if t := h.Get(HeaderTimeout); t != "" {
+		d, err := ParseDuration(t)
+		if err != nil {
+			return Errorf(CodeBadRequest, "", "header %s: %w", HeaderTimeout, err)
+		}
+		r.Timeout = time.Duration(d)
+	}
+	var err error
+	r.Claim, err = ParseClaim(h)
+	return err
+}
+
+// Message returns the request as a message: what ParseRequest reads. The request's headers are
+// kept; the fields come on top. It returns nil headers for a request that needs none.
+func (r *Request) Message() (subject string, h Header, body []byte, err error) {
+	subject, err = CallSubject(r.Function, r.Args...)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	h = Header{}
+	for k, v := range r.Header {
+		h[k] = v
+	}
+	if r.ID != "" {
+		h.Set(HeaderID, r.ID)
+	}
+	if r.Timeout > 0 {
+		h.Set(HeaderTimeout, r.Timeout.String())
+	}
+	if r.Report {
+		h.Set(HeaderReport, "1")
+	}
+	if r.DryRun {
+		h.Set(HeaderDryRun, "1")
+	}
+	if r.Claim != nil {
+		r.Claim.Put(h)
+	}
+	if len(h) == 0 {
+		h = nil
+	}
+	return subject, h, r.Body, nil
+}

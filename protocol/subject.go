@@ -1,0 +1,181 @@
+package protocol
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Roots of the subject tree (section 2 of the specification).
+const (
+	RootCall = "fn"           // fn.NAME[.ARG...]: call, request/reply
+	RootJob  = "job"          // job.NAME[.ARG...]: durable call
+	RootDead = "dead"         // dead.NAME: dead letters
+	RootLog  = "log"          // log.NAME: lines of stderr
+	RootAPI  = "polyvoke.api" // polyvoke.api.VERB: control
+)
+
+// QueueGroup is the queue group of all call subscriptions: each call is taken by one of the
+// invokers. It is also the default of NATS services (ADR-32).
+const QueueGroup = "q"
+
+// MaxName is the length of the longest function name, in bytes.
+const MaxName = 64
+
+var versionForm = regexp.MustCompile(`^([1-9][0-9]{0,8}|[A-Za-z_-][A-Za-z0-9_-]*)$`)
+
+// Ref names a function, or one version of it.
+type Ref struct {
+	Name    string
+	Version string // a number, an alias, or "" for the latest
+}
+
+// String returns NAME or NAME@VERSION, the form that ParseRef reads.
+func (r Ref) String() string {
+	if r.Version == "" {
+		return r.Name
+	}
+	return r.Name + "@" + r.Version
+}
+
+// CheckName returns nil if s may be the name of a function: 1 to 64 letters, digits, - and _,
+// the first one a letter or a digit. It is what a NATS service and a KV key may be called.
+func CheckName(s string) error {
+	switch {
+	case s == "":
+		return Errorf(CodeBadRequest, "", "a function needs a name")
+	case len(s) > MaxName:
+		return Errorf(CodeBadRequest, "", "function name %.20q... is longer than %d characters", s, MaxName)
+	case !plainName(s):
+		return Errorf(CodeBadRequest, "", "function name %q: use letters, digits, - and _, a letter or digit first", s)
+	}
+	return nil
+}
+
+// plainName says so without a regular expression: every call passes here.
+func plainName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && (i == 0 || c != '-' && c != '_') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// ParseRef reads NAME or NAME@VERSION.
+func ParseRef(s string) (Ref, error) {
+	name, version, versioned := strings.Cut(s, "@")
+	if err := CheckName(name); err != nil {
+		return Ref{}, err
+	}
+	if versioned && (len(version) > MaxName || !versionForm.MatchString(version)) {
+		return Ref{}, Errorf(CodeBadRequest, "", "version %.80q of function %s: use a number from 1 or an alias", version, name)
+	}
+	return Ref{Name: name, Version: version}, nil
+}
+
+// CallSubject returns the subject that calls ref with further arguments. Arguments become
+// tokens, so each must be one or more characters without blanks, dots, * and >.
+func CallSubject(ref Ref, args ...string) (string, error) {
+	if _, err := ParseRef(ref.String()); err != nil {
+		return "", err
+	}
+	for _, a := range args {
+		if !literalToken(a) {
+			return "", Errorf(CodeBadRequest, "", "argument %q cannot be a token of a subject: no blanks, dots, * or >, and not empty", a)
+		}
+	}
+	return strings.Join(append([]string{RootCall, ref.String()}, args...), "."), nil
+}
+
+// ParseCall reads a call's subject: the function that it names and the arguments behind.
+func ParseCall(subject string) (Ref, []string, error) {
+	rest, ok := strings.CutPrefix(subject, RootCall+".")
+	if !ok {
+		return Ref{}, nil, Errorf(CodeBadRequest, "", "subject %q is not a call: it must begin with %s.", subject, RootCall)
+	}
+	first, tail, more := strings.Cut(rest, ".")
+	ref, err := ParseRef(first)
+	if err != nil || !more {
+		return ref, nil, err
+	}
+	args := strings.Split(tail, ".")
+	for _, a := range args {
+		if !literalToken(a) {
+			return Ref{}, nil, Errorf(CodeBadRequest, "", "subject %q has an empty token or a blank, * or > in it", subject)
+		}
+	}
+	return ref, args, nil
+}
+
+// literalToken reports whether s can be one token of a subject that is published to.
+func literalToken(s string) bool {
+	return s != "" && s != "*" && s != ">" && !strings.ContainsAny(s, " \t\r\n\f\x00.")
+}
+
+// LogSubject returns the subject of a function's log lines.
+func LogSubject(name string) string { return RootLog + "." + name }
+
+// CheckPattern returns nil if a trigger may subscribe to the pattern: tokens joined by dots, * for
+// any token, > at the end for one or more; nothing of polyvoke's own or of the server's.
+func CheckPattern(pattern string) error {
+	tokens := strings.Split(pattern, ".")
+	for i, t := range tokens {
+		if t == ">" && i == len(tokens)-1 || t == "*" {
+			continue
+		}
+		if !literalToken(t) {
+			return Errorf(CodeRefused, "", "subject %q: token %d is empty, or has a blank in it, or > is not the last", pattern, i+1)
+		}
+	}
+	for _, root := range []string{RootCall, RootJob, RootDead, RootLog, RootAPI} {
+		if Overlap(pattern, root+".>") || Overlap(pattern, root) {
+			return Errorf(CodeRefused, "", "subject %q takes messages of %s.>, which polyvoke needs itself: put a token of your own first", pattern, root)
+		}
+	}
+	if strings.HasPrefix(pattern, "$") || strings.HasPrefix(pattern, "_INBOX.") {
+		return Errorf(CodeRefused, "", "subject %q belongs to the NATS server", pattern)
+	}
+	return nil
+}
+
+// Match returns the tokens of subject that the wildcards of pattern stand for, in order, and
+// whether the subject matches at all. What a final > stands for is one token each.
+func Match(pattern, subject string) ([]string, bool) {
+	var args []string
+	for {
+		p, ps, pmore := strings.Cut(pattern, ".")
+		s, ss, smore := strings.Cut(subject, ".")
+		switch {
+		case p == ">" && !pmore:
+			return append(args, strings.Split(subject, ".")...), subject != ""
+		case p == "*" && s != "":
+			args = append(args, s)
+		case p != s:
+			return nil, false
+		}
+		if !pmore || !smore {
+			return args, pmore == smore
+		}
+		pattern, subject = ps, ss
+	}
+}
+
+// Overlap reports whether there can be a subject that matches both patterns.
+func Overlap(a, b string) bool {
+	for {
+		at, as, amore := strings.Cut(a, ".")
+		bt, bs, bmore := strings.Cut(b, ".")
+		if at == ">" || bt == ">" {
+			return true
+		}
+		if at != bt && at != "*" && bt != "*" {
+			return false
+		}
+		if !amore || !bmore {
+			return amore == bmore
+		}
+		a, b = as, bs
+	}
+}
