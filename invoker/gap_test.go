@@ -51,15 +51,24 @@ func TestG2NothingRetainedPerCall(t *testing.T) {
 		}
 	}
 	round(2000)
-	before := measure(t)
-	round(10_000)
-	after := measure(t)
-	t.Logf("before %v, after %v", before, after)
-	for i, name := range []string{"heap", "RSS", "goroutines", "descriptors"} {
-		if float64(after[i]) > 1.05*float64(before[i])+2 {
-			t.Errorf("%s grew from %d to %d in 10,000 calls", name, before[i], after[i])
+	// What grows once is a cache or a thread; a leak grows in every round.
+	var grown []string
+	for range 3 {
+		before := measure(t)
+		round(10_000)
+		after := measure(t)
+		t.Logf("before %v, after %v", before, after)
+		grown = nil
+		for i, name := range []string{"heap", "RSS", "goroutines", "descriptors"} {
+			if float64(after[i]) > 1.05*float64(before[i])+2 {
+				grown = append(grown, fmt.Sprintf("%s grew from %d to %d", name, before[i], after[i]))
+			}
+		}
+		if len(grown) == 0 {
+			return
 		}
 	}
+	t.Errorf("in each 10,000 calls, at last %q", grown)
 }
 
 // measure returns heap bytes, resident bytes, goroutines and open descriptors, at rest.
@@ -189,7 +198,8 @@ func TestG6TwoInvokersOneRun(t *testing.T) {
 	s := startServer(t)
 	startInvoker(t, s)
 	nc := connect(t, s)
-	deploy(t, nc, protocol.Function{Name: "probe", Triggers: []protocol.Trigger{{Subject: "orders.*.created"}}}, probe())
+	deploy(t, nc, protocol.Function{Name: "probe", Triggers: []protocol.Trigger{{Subject: "orders.*.created"}},
+		Limits: protocol.Limits{Queue: 2000, Timeout: protocol.Duration(time.Minute)}}, probe())
 	startInvoker(t, s) // it finds the function in the registry
 	const n = 500
 	answers := make(chan *nats.Msg, 2*n)
