@@ -1,0 +1,64 @@
+# make test   installs what is missing, then runs every test
+# make check  what CI runs
+# make bench  the benchmarks, in the format that benchstat reads
+# make samples, samples-check, sql, sql-test, foreign-tools: see samples.mk and foreign.mk
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 10s
+BUILD       ?= build
+PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.PHONY: build test check format vet staticcheck tidy tests bench-once bench fuzz cross clean-tree
+
+build:
+	go build -trimpath -o bin/ ./cmd/polyvoke
+
+include samples.mk foreign.mk
+
+test: foreign-tools sql
+	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm go test -race -tags sql -timeout 20m ./...
+
+check: format vet staticcheck tidy samples-check test bench-once fuzz cross clean-tree
+	@echo "make check: all is well"
+
+format:
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
+
+vet:
+	go vet ./...
+
+staticcheck:
+	go run $(STATICCHECK) ./...
+
+tidy:
+	go mod tidy -diff
+	go mod verify
+
+# Each benchmark runs once, so that none rots.
+bench-once:
+	go test -run '^$$' -bench . -benchtime 1x ./...
+
+# One call of a C function in process and through NATS, beside a native Go echo; see invoker/bench_test.go.
+bench:
+	go test -run '^$$' -bench 'BenchmarkInvoke|BenchmarkCall' -benchtime 2s -timeout 30m ./invoker
+	go test -run '^$$' -bench . -timeout 30m ./runtimes/...
+
+# Each fuzzer runs for FUZZTIME.
+fuzz:
+	@set -e; for pkg in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "fuzz $${pkg#github.com/polyvoke/polyvoke/} $$f"; \
+	    go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg | tail -n 1; \
+	  done; \
+	done
+
+cross:
+	@set -e; for p in $(PLATFORMS); do \
+	  echo "build $$p"; \
+	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build -o /dev/null ./cmd/polyvoke; \
+	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./protocol ./runtimes/... ./invoker/...; \
+	done
+
+# Nothing above may leave a trace in the tree.
+clean-tree:
+	@changes=$$(git status --porcelain); [ -z "$$changes" ] || { echo "the tree has changed:"; echo "$$changes"; exit 1; }
