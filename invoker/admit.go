@@ -96,11 +96,8 @@ var errNoRoomYet = errors.New("no room yet")
 // has waited for a quarter of the time it has, so that one more would hardly be answered in
 // time. The caller holds the mutex.
 func (f *function) full(c *call) bool {
-	if len(f.queue) == 0 {
-		return f.latest.limits.Queue == 0
-	}
-	first := f.queue[0]
-	return len(f.queue) >= f.latest.limits.Queue || c.received.Sub(first.received) > first.timeout()/4
+	n := len(f.queue)
+	return n >= f.latest.limits.Queue || n > 0 && c.received.Sub(f.queue[0].received) > f.queue[0].timeout()/4
 }
 
 // tooMany is the error for a call that cannot wait. The caller holds the mutex.

@@ -56,7 +56,7 @@ func (v *Invoker) settled() bool {
 	defer v.mu.Unlock()
 	for _, f := range v.functions {
 		f.mu.Lock()
-		open := f.latest == nil && f.failure == nil
+		open := len(f.confirmed.Versions) == 0 && f.failure == nil
 		f.mu.Unlock()
 		if open {
 			return false

@@ -72,7 +72,6 @@ type service struct {
 
 	mu        sync.Mutex
 	functions map[string]*function
-	closing   bool // no function is added any more
 }
 
 // Serve answers calls until ctx ends, then drains: it takes no new message, goes on with what
@@ -194,7 +193,6 @@ func (v *Invoker) function(name string) *function {
 // drain ends all functions, and gives up what still runs after v.Drain.
 func (v *Invoker) drain(giveUp context.CancelFunc) {
 	v.mu.Lock()
-	v.closing = true
 	all := make([]*function, 0, len(v.functions))
 	for _, f := range v.functions {
 		all = append(all, f)
