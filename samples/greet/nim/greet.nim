@@ -86,20 +86,21 @@ proc escape(r: var Request): string =
   of 'u': $r.unicodeEscape
   else: fail("bad escape")
 
+proc byteAt(s: string, i: int): int =
+  if i < s.len: ord(s[i]) else: 0
+
 proc utf8Len(s: string, at: int): int =
   ## The length of the UTF-8 sequence at that place, 0 where there is none: overlong forms, surrogates
   ## and everything above U+10FFFF are refused (RFC 3629); unicode.validateUtf8 lets them through.
-  proc byteAt(i: int): int =
-    if at + i < s.len: ord(s[at + i]) else: 0
-  let first = byteAt(0)
+  let first = s.byteAt(at)
   if first < 0x80: return 1
   if first < 0xc2 or first > 0xf4: return 0
   let low = if first == 0xe0: 0xa0 elif first == 0xf0: 0x90 else: 0x80
   let high = if first == 0xed: 0x9f elif first == 0xf4: 0x8f else: 0xbf
-  if byteAt(1) notin low .. high: return 0
+  if s.byteAt(at + 1) notin low .. high: return 0
   result = if first < 0xe0: 2 elif first < 0xf0: 3 else: 4
-  for i in 2 ..< result:
-    if (byteAt(i) and 0xc0) != 0x80: return 0
+  for i in at + 2 ..< at + result:
+    if (s.byteAt(i) and 0xc0) != 0x80: return 0
 
 proc parseString(r: var Request): string =
   r.expect('"')

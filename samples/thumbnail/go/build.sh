@@ -4,4 +4,4 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(realpath -m "${1:-$here/thumbnail.wasm}")
 cd "$here"
-GOOS=wasip1 GOARCH=wasm go build -trimpath -ldflags='-s -w' -o "$out" .
+GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -ldflags='-s -w' -o "$out" .
