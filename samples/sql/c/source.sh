@@ -24,7 +24,7 @@ export APT_CONFIG="$dir/apt/apt.conf"
 apt-get update -qq
 rm -rf source
 mkdir source
-(cd source && apt-get source -qq sqlite3)
+(cd source && apt-get source -qq sqlite3) > apt/source.log
 
 mkdir source/build
 cd source/build
