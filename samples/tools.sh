@@ -42,7 +42,7 @@ if [ "$(cat assemblyscript/version 2>/dev/null)" != "$assemblyscript" ]; then
   rm -rf assemblyscript
   mkdir assemblyscript
   npm install --prefix assemblyscript --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
-    --silent "assemblyscript@$assemblyscript"
+    --loglevel=error "assemblyscript@$assemblyscript" >/dev/null
   echo "$assemblyscript" >assemblyscript/version
 fi
 
