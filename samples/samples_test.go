@@ -37,7 +37,7 @@ func TestNames(t *testing.T) {
 
 // TestRequests sends every sample the requests of the demonstration.
 func TestRequests(t *testing.T) {
-	b := newInterpreter(t)
+	b := newSandbox(t)
 	for _, s := range samples.All() {
 		p := b.build(s)
 		for i, r := range s.Requests {
@@ -55,7 +55,7 @@ func TestRequests(t *testing.T) {
 // TestNoSDK is the claim that a function needs nothing of polyvoke: Go samples import the standard
 // library only, and modules import nothing but WASI.
 func TestNoSDK(t *testing.T) {
-	b := newInterpreter(t)
+	b := newSandbox(t)
 	for _, s := range samples.All() {
 		if s.GoSource != nil {
 			checkImports(t, s)

@@ -33,15 +33,13 @@ type outcome struct {
 	exit           int
 }
 
-// newSandbox returns one that compiles; newInterpreter one that is quick to load a module and slow to
-// run it.
-func newSandbox(t *testing.T) sandbox     { return open(t, wazero.NewRuntimeConfigCompiler()) }
-func newInterpreter(t *testing.T) sandbox { return open(t, wazero.NewRuntimeConfigInterpreter()) }
+// compiled holds what every sandbox has compiled: a Go module takes a second, and ten under -race.
+var compiled = wazero.NewCompilationCache()
 
-func open(t *testing.T, config wazero.RuntimeConfig) sandbox {
+func newSandbox(t *testing.T) sandbox {
 	t.Helper()
 	ctx := context.Background() // not of the test: Close runs after that has ended
-	config = config.WithMemoryLimitPages(memoryPages)
+	config := wazero.NewRuntimeConfigCompiler().WithCompilationCache(compiled).WithMemoryLimitPages(memoryPages)
 	b := sandbox{t, wazero.NewRuntimeWithConfig(ctx, config)}
 	t.Cleanup(func() {
 		if err := b.runtime.Close(ctx); err != nil {
