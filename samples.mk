@@ -1,0 +1,47 @@
+# The sample functions: `make samples` rebuilds the committed modules, `make samples-check` tells whether
+# they are what the sources give. All of it works on Debian 12 as root; the Go samples need no more than
+# Go and are not built here. samples/README.md says more.
+
+BUILD ?= build
+
+samples_dir   := $(abspath $(BUILD))/samples
+samples_tools := $(abspath $(BUILD))/tools
+samples_wasm  := greet/c/greet.wasm greet/cpp/greet.wasm greet/rust/greet.wasm greet/as/greet.wasm \
+                 greet/zig/greet.wasm greet/nim/greet.wasm wordcount/rust/wordcount.wasm
+
+# The scripts find these two by their variables, all else by its name.
+samples_env := ASC=$(samples_tools)/assemblyscript/node_modules/.bin/asc ZIG=$(samples_tools)/zig/bin/zig
+
+.PHONY: samples samples-tools samples-check sql sql-test
+
+# samples rebuilds the committed modules in place.
+samples: samples-tools
+	@set -e; for wasm in $(samples_wasm); do \
+	  echo "samples/$$wasm"; \
+	  $(samples_env) samples/$${wasm%/*}/build.sh samples/$$wasm; \
+	done
+
+# samples-tools installs the compilers that are missing.
+samples-tools:
+	@samples/tools.sh $(samples_tools)
+
+# samples-check builds them elsewhere and compares byte for byte.
+samples-check: samples-tools
+	@set -e; for wasm in $(samples_wasm); do \
+	  mkdir -p $(samples_dir)/$${wasm%/*}; \
+	  $(samples_env) samples/$${wasm%/*}/build.sh $(samples_dir)/$$wasm; \
+	  cmp $(samples_dir)/$$wasm samples/$$wasm || { echo "samples/$$wasm is not what its source gives: run make samples" >&2; exit 1; }; \
+	  echo "same: samples/$$wasm"; \
+	done
+
+# sql builds SQLite as a function, $(BUILD)/samples/sql.wasm, from Debian's source package.
+sql: $(samples_dir)/sql.wasm
+
+$(samples_dir)/sql.wasm: $(wildcard samples/sql/c/*) | samples-tools
+	@mkdir -p $(samples_dir)
+	samples/sql/c/source.sh $(samples_tools)/sqlite
+	samples/sql/c/build.sh $@ $(samples_tools)/sqlite
+
+# sql-test is the test of it, which plain `go test` leaves out.
+sql-test: sql
+	SQL_WASM=$(samples_dir)/sql.wasm go test -tags sql -run TestSQL -count=1 ./samples
