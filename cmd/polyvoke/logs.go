@@ -72,7 +72,11 @@ func (c *cli) logs(ctx context.Context, s *session, o *logOptions) error {
 	}
 	opening, cancel := s.within(ctx)
 	defer cancel()
-	consumer, err := s.js.OrderedConsumer(opening, protocol.StreamLog, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}})
+	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}}
+	if o.lines == 0 {
+		config.DeliverPolicy = jetstream.DeliverNewPolicy
+	}
+	consumer, err := s.js.OrderedConsumer(opening, protocol.StreamLog, config)
 	if err == nil {
 		return c.readLogs(ctx, consumer, o)
 	}
@@ -88,7 +92,7 @@ func (c *cli) logs(ctx context.Context, s *session, o *logOptions) error {
 // readLogs prints the last of the lines that are kept and goes on from there.
 func (c *cli) readLogs(ctx context.Context, consumer jetstream.Consumer, o *logOptions) error {
 	pending := consumer.CachedInfo().NumPending
-	if pending == 0 && !o.follow {
+	if !o.follow && (pending == 0 || o.lines == 0) {
 		return nil
 	}
 	messages, err := consumer.Messages(jetstream.WithMessagesErrOnMissingHeartbeat(false))
@@ -98,7 +102,7 @@ func (c *cli) readLogs(ctx context.Context, consumer jetstream.Consumer, o *logO
 	stop := context.AfterFunc(ctx, messages.Stop)
 	defer stop()
 	defer messages.Stop()
-	for seen := uint64(1); o.follow || seen <= pending; seen++ {
+	for seen := uint64(1); ; seen++ {
 		m, err := messages.Next()
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -106,18 +110,19 @@ func (c *cli) readLogs(ctx context.Context, consumer jetstream.Consumer, o *logO
 		if err != nil {
 			return err
 		}
-		if seen+uint64(o.lines) <= pending {
-			continue // older than the last lines
-		}
-		var at time.Time
-		if meta, err := m.Metadata(); err == nil {
-			at = meta.Timestamp
-		}
-		if err := c.printLine(at, protocol.ParseLogLine(protocol.Header(m.Headers()), m.Data()), o.json); err != nil {
+		meta, err := m.Metadata()
+		if err != nil {
 			return err
 		}
+		if seen > pending || meta.NumPending < uint64(o.lines) {
+			if err := c.printLine(meta.Timestamp, protocol.ParseLogLine(protocol.Header(m.Headers()), m.Data()), o.json); err != nil {
+				return err
+			}
+		}
+		if !o.follow && meta.NumPending == 0 {
+			return nil
+		}
 	}
-	return nil
 }
 
 // followSubject prints lines as they come, from a NATS that keeps none.
