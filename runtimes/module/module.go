@@ -1,0 +1,88 @@
+// Package module reads a WebAssembly binary module as bytes: it says what is in a module and
+// whether it is one that can run as a process, and it does so without an engine. In go bytes
+// from strangers; out comes a [Module] that describes them, or an [Error] that names the
+// section and the offset of the fault.
+//
+// It reads the binary format of the WebAssembly core specification, version 2.0, and the
+// tags of its exception handling proposal. Everything is bounded by the bytes that are there:
+// time and memory are linear in the size of the module, whatever is in it. The bodies of
+// functions are not looked into yet.
+package module
+
+import "fmt"
+
+// Module is what a wasm binary says about itself. It does not refer to the bytes it was read from.
+type Module struct {
+	// Size is the size of the binary in bytes.
+	Size int
+	// Imports are in the order of the module.
+	Imports []Import
+	// Exports are in the order of the module.
+	Exports []Export
+	// Memories are the memories that the module has, imported ones first. There is at most one.
+	Memories []Memory
+	// Tables are the tables that the module has, imported ones first.
+	Tables []Table
+	// Functions is how many functions the module defines, imported ones not counted.
+	Functions int
+	// Globals is how many globals the module defines, imported ones not counted.
+	Globals int
+	// Elements is how many element segments there are.
+	Elements int
+	// Data is how many data segments there are.
+	Data int
+	// DataBytes is how many bytes the data segments hold together.
+	DataBytes int
+	// Start tells whether a start function runs before anything is called.
+	Start bool
+	// Custom are the custom sections, in the order of the module.
+	Custom []Custom
+
+	types     []FuncType
+	texts     []string // of types, as far as they were asked for
+	functions []uint32 // the type of each function, imported ones first
+	globals   []globalType
+	tags      int
+	dataCount int // as announced; -1 if it is not
+	bodies    int
+	named     bool // there was a custom section "name"
+	signs     signs
+}
+
+// Parse reads a binary and checks its structure: the order and the size of each section,
+// every count, every number, every index outside of function bodies. It never panics, and needs
+// time and memory in proportion to len(b).
+//
+// # Errors
+//
+// Every error is an *[Error].
+func Parse(b []byte) (*Module, error) {
+	if err := checkHeader(b); err != nil {
+		return nil, err
+	}
+	m := &Module{Size: len(b), dataCount: -1}
+	c := &cursor{b: b, pos: headerSize, end: len(b)}
+	m.readSections(c)
+	if c.ok() {
+		m.checkWhole(c)
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	return m, nil
+}
+
+// checkWhole checks what can be seen at the end only.
+func (m *Module) checkWhole(c *cursor) {
+	switch bodies := m.bodies; {
+	case bodies != m.Functions:
+		c.fail("%d functions are declared, but there are %d bodies: the file may have been cut off", m.Functions, bodies)
+	case m.dataCount >= 0 && m.dataCount != m.Data:
+		c.fail("%d data segments are announced, but there are %d: the file may have been cut off", m.dataCount, m.Data)
+	}
+}
+
+// String sums the module up in one line.
+func (m *Module) String() string {
+	return fmt.Sprintf("wasm module of %d bytes, %d imports, %d functions", m.Size, len(m.Imports), m.Functions)
+}

@@ -1,0 +1,102 @@
+package wasi
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// program is a compiled module.
+type program struct {
+	runtime  *Runtime
+	compiled wazero.CompiledModule
+	limit    uint64    // memory limit in bytes
+	size     uint64    // address space to reserve for a memory, in bytes
+	hosts    sync.Pool // of *host, between runs
+	closed   atomic.Bool
+}
+
+var _ runtimes.Program = (*program)(nil)
+
+// newProgram returns a program whose processes have at most limit bytes of memory, and never need more than size.
+func newProgram(r *Runtime, compiled wazero.CompiledModule, limit, size uint64) *program {
+	g := &program{runtime: r, compiled: compiled, limit: limit, size: size}
+	g.hosts.New = func() any { return newHost() }
+	return g
+}
+
+// Close implements runtimes.Program.
+func (g *program) Close(ctx context.Context) error {
+	if g.closed.Swap(true) {
+		return nil
+	}
+	return g.compiled.Close(ctx)
+}
+
+// Run implements runtimes.Program.
+func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
+	p.Usage = runtimes.Usage{Start: "fresh"}
+	if g.closed.Load() || g.runtime.closed.Load() {
+		return errClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := checkStrings(p); err != nil {
+		return err
+	}
+	region, err := g.runtime.regions.get(g.size)
+	if err != nil {
+		return fmt.Errorf("reserving memory for a process: %w", err)
+	}
+	h := g.hosts.Get().(*host)
+	h.begin(ctx, p, region, g.limit)
+	defer func() { // also if a Writer ends the goroutine
+		p.Usage.Memory = h.memory.size
+		h.end()
+		g.runtime.regions.put(region, h.memory.size)
+		h.reset()
+		g.hosts.Put(h)
+	}()
+	start := time.Now()
+	err = g.call(ctx, h)
+	p.Usage.Duration = time.Since(start)
+	return h.outcome(ctx, err)
+}
+
+// call makes an instance, calls its entry and closes it. A panic becomes an error.
+func (g *program) call(ctx context.Context, h *host) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the engine failed: %v", p)
+		}
+	}()
+	instance, err := g.runtime.engine.InstantiateModule(experimental.WithMemoryAllocator(ctx, h), g.compiled, h.config)
+	if err != nil {
+		return err
+	}
+	defer instance.Close(context.WithoutCancel(ctx))
+	return instance.ExportedFunction("_start").CallWithStack(ctx, nil)
+}
+
+// checkStrings refuses arguments and an environment that cannot be passed to a process.
+func checkStrings(p *runtimes.Process) error {
+	for i, a := range p.Args {
+		if strings.IndexByte(a, 0) >= 0 {
+			return fmt.Errorf("argument %d contains a NUL byte", i)
+		}
+	}
+	for _, e := range p.Env {
+		if name, _, ok := strings.Cut(e, "="); !ok || name == "" || strings.IndexByte(e, 0) >= 0 {
+			return fmt.Errorf("%q is not a NAME=value entry of an environment", e)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+// Package wasi runs WebAssembly modules as processes: WASI preview1 commands, each in a sandbox of
+// its own, made anew for every run. In go a module and a runtimes.Process; out come its
+// output and the way it ended. It is the only package that knows the engine, wazero.
+//
+// A process sees its arguments, its environment, stdin, stdout and stderr, the clocks, entropy and
+// the read-only folder /request, and nothing else: no file, no socket and no process of the host.
+package wasi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	preview1 "github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+	"github.com/tetratelabs/wazero/sys"
+)
+
+// errClosed is what Compile and Run return after Close.
+var errClosed = errors.New("the runtime or the program has been closed")
+
+// enginePages is the engine's own memory limit in pages. It is as far from the limits of programs as
+// it can be, so that every growth beyond those is refused by our allocator, which takes note.
+// (With 65,536 pages, the most that WebAssembly allows, the engine computes wrong bounds.)
+const enginePages = 65_535
+
+// Runtime is a runtimes.Runtime.
+type Runtime struct {
+	maxMemory uint64
+	engine    wazero.Runtime
+	cache     wazero.CompilationCache // nil without a folder
+	regions   *regionPool
+	closed    atomic.Bool
+}
+
+var _ runtimes.Runtime = (*Runtime)(nil)
+
+// New returns a runtime. It must be closed.
+//
+// # Errors
+//
+// A wrong Config gives an error that names the field.
+func New(ctx context.Context, c Config) (*Runtime, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	cache, err := c.openCache()
+	if err != nil {
+		return nil, err
+	}
+	r := &Runtime{maxMemory: c.maxMemory(), cache: cache, regions: newRegionPool(c.idle())}
+	ec := wazero.NewRuntimeConfig().
+		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall |
+			experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling).
+		WithMemoryLimitPages(enginePages).
+		WithDebugInfoEnabled(false). // symbolising the stack of an exit costs more than the run
+		WithCloseOnContextDone(true)
+	if cache != nil {
+		ec = ec.WithCompilationCache(cache)
+	}
+	r.engine = wazero.NewRuntimeWithConfig(ctx, ec)
+	if err := exportPreview1(ctx, r.engine); err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	return r, nil
+}
+
+// exportPreview1 offers the engine's functions of WASI preview1 to modules, with a proc_exit of our own.
+func exportPreview1(ctx context.Context, engine wazero.Runtime) error {
+	b := engine.NewHostModuleBuilder(preview1.ModuleName)
+	preview1.NewFunctionExporter().ExportFunctions(b)
+	// Of two exports of the same name the later one wins. The engine's own closes the instance,
+	// which is the business of whoever made it.
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(procExit), []api.ValueType{api.ValueTypeI32}, nil).Export("proc_exit")
+	if _, err := b.Instantiate(ctx); err != nil {
+		return fmt.Errorf("offering WASI preview1: %w", err)
+	}
+	return nil
+}
+
+// procExit ends the process. The upper half of a 32-bit parameter is undefined.
+func procExit(_ context.Context, _ api.Module, params []uint64) {
+	panic(sys.NewExitError(uint32(params[0])))
+}
+
+// Compile implements runtimes.Runtime. A module that is not a WASI preview1 command is refused
+// with a *runtimes.ModuleError that says why and what to do. The translation itself is not
+// interrupted by the context.
+func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (runtimes.Program, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if r.closed.Load() {
+		return nil, errClosed
+	}
+	limit, err := r.limit(o)
+	if err != nil {
+		return nil, err
+	}
+	size, err := checkModule(b, limit)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := r.translate(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, compiled.Close(context.WithoutCancel(ctx)))
+	}
+	return newProgram(r, compiled, limit, size), nil
+}
+
+// limit returns the memory limit of a program in bytes, in whole pages.
+func (r *Runtime) limit(o runtimes.Options) (uint64, error) {
+	limit := o.Memory
+	if limit == 0 {
+		limit = min(runtimes.DefaultMemory, r.maxMemory)
+	}
+	if limit > r.maxMemory {
+		return 0, fmt.Errorf("the memory limit of %d bytes is above the %d that this runtime allows a process", limit, r.maxMemory)
+	}
+	return limit / module.PageSize * module.PageSize, nil
+}
+
+// checkModule refuses what cannot run as a process within a memory limit. It returns the most memory
+// that the module can ever have under that limit.
+func checkModule(b []byte, limit uint64) (uint64, error) {
+	m, err := module.Parse(b)
+	if err == nil {
+		err = m.CheckProcess()
+	}
+	if err != nil {
+		return 0, &runtimes.ModuleError{Reason: err.Error(), Err: err}
+	}
+	memory := m.Memories[0]
+	if need := uint64(memory.Min) * module.PageSize; need > limit {
+		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: "+
+			"raise the limit, or link it with less memory or a smaller stack", need>>10, limit>>10)}
+	}
+	if memory.HasMax {
+		limit = min(limit, uint64(memory.Max)*module.PageSize)
+	}
+	return limit, nil
+}
+
+// translate has the engine compile a module. Whatever goes wrong in there is the module's fault.
+func (r *Runtime) translate(ctx context.Context, b []byte) (c wazero.CompiledModule, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &runtimes.ModuleError{Reason: fmt.Sprintf("the engine cannot compile this module: %v", p)}
+		}
+	}()
+	c, err = r.engine.CompileModule(ctx, b)
+	if err != nil {
+		return nil, &runtimes.ModuleError{Reason: "the module is not valid: " + err.Error(), Err: err}
+	}
+	return c, nil
+}
+
+// Close implements runtimes.Runtime.
+func (r *Runtime) Close(ctx context.Context) error {
+	if r.closed.Swap(true) {
+		return nil
+	}
+	err := r.engine.Close(ctx)
+	if r.cache != nil {
+		err = errors.Join(err, r.cache.Close(ctx))
+	}
+	r.regions.close()
+	return err
+}
