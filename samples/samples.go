@@ -1,0 +1,158 @@
+// Package samples holds the sample functions of polyvoke: the same greeting in seven languages, and
+// two that do real work. Each is a plain program that reads a request on stdin and writes its reply
+// on stdout; none knows polyvoke. README.md says what each one does and how to rebuild it.
+//
+// The modules of the compiled languages are part of this package. The Go samples are built by the Go
+// of the machine, from sources that are part of it too: they are megabytes where the others are
+// kilobytes.
+package samples
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// The patterns are exact, so that a Go sample built in its folder does not get in.
+//
+//go:embed greet/c/greet.wasm greet/cpp/greet.wasm greet/rust/greet.wasm greet/as/greet.wasm
+//go:embed greet/zig/greet.wasm greet/nim/greet.wasm wordcount/rust/wordcount.wasm
+//go:embed greet/go/*.go thumbnail/go/*.go thumbnail/request.png
+var files embed.FS
+
+// ErrNoGo is returned by Build when the machine has no Go to build a Go sample with.
+var ErrNoGo = errors.New("no go command found: install Go 1.22 or later and put it in PATH")
+
+// A Sample is one function, ready to run or to build.
+type Sample struct {
+	Name     string // of the function, such as "greet-rust"
+	Language string // it is written in, such as "Rust"
+	What     string // it does, in a few words
+
+	Wasm     []byte // the module; nil if it is built from GoSource
+	GoSource fs.FS  // the files of package main; nil if Wasm is there
+
+	Requests []Request // that show what it does, good ones first
+}
+
+// A Request is one call of a sample and what comes of it.
+type Request struct {
+	Args []string // behind the function's name; nil for none
+	Body []byte   // stdin
+	Want []byte   // stdout; nil where the bytes depend on the version of the compiler
+	Exit int      // the exit code
+}
+
+// All returns the samples in the order in which a demonstration shows them. The caller owns all of it.
+func All() []Sample {
+	return []Sample{
+		greet("go", "Go", nil),
+		greet("c", "C", file("greet/c/greet.wasm")),
+		greet("cpp", "C++", file("greet/cpp/greet.wasm")),
+		greet("rust", "Rust", file("greet/rust/greet.wasm")),
+		greet("as", "AssemblyScript", file("greet/as/greet.wasm")),
+		greet("zig", "Zig", file("greet/zig/greet.wasm")),
+		greet("nim", "Nim", file("greet/nim/greet.wasm")),
+		{
+			Name: "thumbnail", Language: "Go", What: "PNG or JPEG in, small PNG out",
+			GoSource: source("thumbnail/go"),
+			Requests: []Request{
+				{Args: []string{"64"}, Body: file("thumbnail/request.png")},
+				{Body: []byte("no image"), Exit: 65},
+			},
+		},
+		{
+			Name: "wordcount", Language: "Rust", What: "text in, its most frequent words out",
+			Wasm: file("wordcount/rust/wordcount.wasm"),
+			Requests: []Request{{
+				Body: []byte("The cat saw the dog.\nThe dog didn't see the cat.\n"),
+				Want: []byte(`{"lines":2,"words":11,"bytes":49,"top":[["the",4],["cat",2],["dog",2],["didn't",1],["saw",1],["see",1]]}` + "\n"),
+			}},
+		},
+	}
+}
+
+// greet is the greeting in one language; built from Go where wasm is nil.
+func greet(lang, language string, wasm []byte) Sample {
+	s := Sample{
+		Name: "greet-" + lang, Language: language, What: "JSON in, greeting out", Wasm: wasm,
+		Requests: []Request{
+			{Body: []byte(`{"name":"Ada"}`), Want: []byte(`{"greeting":"Hello, Ada!"}` + "\n")},
+			{Body: []byte(`{"name":7}`), Want: []byte{}, Exit: 65},
+		},
+	}
+	if wasm == nil {
+		s.GoSource = source("greet/" + lang)
+	}
+	return s
+}
+
+// file returns a copy of a file of this package. It panics if there is none of that name: the names are
+// constants here and in the patterns above, and every test of this package would fail.
+func file(name string) []byte {
+	data, err := files.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
+func source(dir string) fs.FS {
+	sub, err := fs.Sub(files, dir)
+	if err != nil {
+		panic(err)
+	}
+	return sub
+}
+
+// Build returns the module: Wasm as it is, or what the Go of this machine makes of GoSource, which
+// takes seconds the first time. The same Go gives the same bytes each time. The build reaches for no
+// network. It returns ErrNoGo if there is no go command, and the error of ctx if that ends first.
+func (s Sample) Build(ctx context.Context) ([]byte, error) {
+	if s.Wasm != nil {
+		return s.Wasm, nil
+	}
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", s.Name, ErrNoGo)
+	}
+	dir, err := os.MkdirTemp("", "polyvoke-sample-")
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", s.Name, err)
+	}
+	defer os.RemoveAll(dir)
+	wasm, err := s.buildIn(ctx, dir, goTool)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", s.Name, err)
+	}
+	return wasm, nil
+}
+
+// buildIn builds the sample as a Go module of its own in dir, which is empty.
+func (s Sample) buildIn(ctx context.Context, dir, goTool string) ([]byte, error) {
+	if err := os.CopyFS(dir, s.GoSource); err != nil {
+		return nil, err
+	}
+	gomod := fmt.Sprintf("module %s\n\ngo 1.22\n", s.Name)
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(gomod), 0o600); err != nil {
+		return nil, err
+	}
+	out := filepath.Join(dir, "sample.wasm")
+	cmd := exec.CommandContext(ctx, goTool, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, ".")
+	cmd.Dir = dir
+	// The user's own settings must not get in the way; GOTOOLCHAIN and GOPROXY keep off the network.
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GO111MODULE=on",
+		"GOFLAGS=", "GOWORK=off", "GOTOOLCHAIN=local", "GOPROXY=off")
+	if said, err := cmd.CombinedOutput(); ctx.Err() != nil {
+		return nil, ctx.Err()
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(said))
+	}
+	return os.ReadFile(out)
+}

@@ -1,0 +1,89 @@
+// Thumbnail: a PNG or JPEG image on stdin becomes a small PNG image on stdout. Its longest side has
+// at most 128 pixels, or as many as the first argument says; a smaller image keeps its size. Exit
+// code 64 is a bad argument, 65 a bad image. The orientation in a JPEG's EXIF data is not applied.
+//
+// Build it with ./build.sh, or:
+//
+//	GOOS=wasip1 GOARCH=wasm go build -trimpath -ldflags='-s -w' -o thumbnail.wasm .
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	_ "image/jpeg"
+	"image/png"
+	"io"
+	"os"
+	"strconv"
+)
+
+const (
+	defaultSide = 128
+	maxSide     = 4096
+	maxPixels   = 40_000_000
+
+	badUsage = 64
+	badData  = 65
+)
+
+func main() {
+	side, err := parseSide(os.Args[1:])
+	if err != nil {
+		fail(badUsage, "bad argument", err)
+	}
+	body, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		fail(badData, "bad input", err)
+	}
+	src, err := decode(body)
+	if err != nil {
+		fail(badData, "bad input", err)
+	}
+	from := src.Bounds().Size()
+	to := fit(from, side)
+	fmt.Fprintf(os.Stderr, "thumbnail %dx%d -> %dx%d\n", from.X, from.Y, to.X, to.Y)
+	if err := png.Encode(os.Stdout, shrink(src, to)); err != nil {
+		fail(1, "stdout", err)
+	}
+}
+
+func fail(code int, what string, err error) {
+	fmt.Fprintf(os.Stderr, "%s: %v\n", what, err)
+	os.Exit(code)
+}
+
+// parseSide reads the arguments behind the program's name: none, or the longest side in pixels.
+func parseSide(args []string) (int, error) {
+	if len(args) == 0 {
+		return defaultSide, nil
+	}
+	side, err := strconv.Atoi(args[0])
+	if err != nil || side < 1 || side > maxSide || len(args) > 1 {
+		return 0, fmt.Errorf("%q: want one number, 1 to %d", args, maxSide)
+	}
+	return side, nil
+}
+
+// decode looks at the dimensions first: a few bytes can claim to be an image of many gigabytes.
+func decode(body []byte) (image.Image, error) {
+	c, _, err := image.DecodeConfig(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
+		return nil, fmt.Errorf("%dx%d pixels: want 1 to %d", c.Width, c.Height, maxPixels)
+	}
+	src, _, err := image.Decode(bytes.NewReader(body))
+	return src, err
+}
+
+// fit returns the size with the proportions of p whose longest side is at most side.
+func fit(p image.Point, side int) image.Point {
+	longest := max(p.X, p.Y)
+	if longest <= side {
+		return p
+	}
+	scale := func(n int) int { return max(1, (n*side+longest/2)/longest) }
+	return image.Pt(scale(p.X), scale(p.Y))
+}
