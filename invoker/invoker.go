@@ -1,25 +1,42 @@
-// Package invoker is the service: a message comes in, its function runs, the answer goes out.
+// Package invoker is the service: a message comes in on a subject, its function runs as a
+// process, and the answer goes out.
+//
+// One file is one step of a request, in this order: receive.go takes the message, resolve.go
+// finds what to run, admit.go says when, run.go runs it, reply.go answers. Beside the way
+// lie follow.go (which functions there are), control.go (deploy and the other verbs),
+// discover.go (every function is a NATS service), log.go and stats.go. The package names
+// steps, not engines: what runs a process is a runtimes.Runtime.
 package invoker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/polyvoke/polyvoke/invoker/bodies"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// Invoker serves functions on NATS.
+// Invoker serves functions on NATS. The exported fields are set before Serve and not changed
+// afterwards. Any number of invokers on one NATS share the work.
 type Invoker struct {
-	// Registry has the functions.
+	// Registry has the functions. It must not be nil.
 	Registry registry.Registry
-	// Runtime runs them.
+	// Runtime runs them. It must not be nil. The invoker closes its programs, not itself.
 	Runtime runtimes.Runtime
-	// Slots is how many calls may use a processor at a time after their first slice. 0 means
-	// one less than GOMAXPROCS, at least 1.
+	// Slots is how many calls of one function may use a processor at a time, and how
+	// many of all functions together once a call has outlived its first slice; a function that has
+	// none running may always start one. 0 means one less than GOMAXPROCS, at least 1, so
+	// that the network is always polled.
 	Slots int
 	// Drain is how long Serve goes on with what has been accepted after its context has
 	// ended. 0 means 30 s.
@@ -32,12 +49,153 @@ type Invoker struct {
 	Version string
 	// Log takes what operators should know. Nil discards it.
 	Log *slog.Logger
-	// Ready, if not nil, is called once, when every function that the registry had is being served.
+	// Ready, if not nil, is called once, when every function that the registry had is served
+	// or has failed to load.
 	Ready func()
+
+	service
 }
 
-// Serve answers calls until ctx ends, then drains.
+// service is what an invoker has while it serves.
+type service struct {
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	bodies   *bodies.Store // nil if NATS has no JetStream
+	programs programs
+	long     atomic.Int32    // calls past their first slice that use a processor
+	open     context.Context // ends when Serve's context does: nothing new is begun
+	ctx      context.Context // ends when accepted calls are given up
+	serving  atomic.Bool
+	loading  chan struct{} // a token for each version that may be loaded at a time
+	appliers sync.WaitGroup
+	applied  broadcast // fires when a function was applied, or has failed
+
+	mu        sync.Mutex
+	functions map[string]*function
+	closing   bool // no function is added any more
+}
+
+// Serve answers calls until ctx ends, then drains: it takes no new message, goes on with what
+// has come in for up to Drain, answers the rest with 503, and returns when nothing of it
+// runs any more. nc stays open; it should have been made with an ErrorHandler. Serve may be
+// called once. An error means that it could not begin.
 func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
-	<-ctx.Done()
-	return nil
+	giveUp, err := v.begin(ctx, nc)
+	if err != nil {
+		return err
+	}
+	defer giveUp()
+	control, err := v.serveControl()
+	if err != nil {
+		return err
+	}
+	discovery, err := v.serveDiscovery()
+	if err != nil {
+		return errors.Join(err, control.Stop())
+	}
+	err = v.follow(ctx) // until ctx ends
+
+	err = errors.Join(err, control.Stop(), stopAll(discovery))
+	v.drain(giveUp)
+	return errors.Join(err, nc.FlushTimeout(flushTimeout))
+}
+
+// flushTimeout bounds one round trip to the server.
+const flushTimeout = 10 * time.Second
+
+// begin checks the configuration and makes ready what calls need.
+func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.CancelFunc, err error) {
+	if v.Registry == nil || v.Runtime == nil {
+		return nil, errors.New("invoker: Registry and Runtime must be set")
+	}
+	if v.serving.Swap(true) {
+		return nil, errors.New("invoker: Serve may be called once")
+	}
+	v.setDefaults()
+	v.nc = nc
+	v.functions = map[string]*function{}
+	v.loading = make(chan struct{}, runtime.GOMAXPROCS(0))
+	if v.js, err = jetstream.New(nc); err != nil {
+		return nil, err
+	}
+	v.openStores(ctx)
+	v.open = ctx
+	v.ctx, giveUp = context.WithCancel(context.WithoutCancel(ctx))
+	return giveUp, nil
+}
+
+// setDefaults replaces zero fields by what their comments say.
+func (v *Invoker) setDefaults() {
+	if v.Slots <= 0 {
+		v.Slots = max(1, runtime.GOMAXPROCS(0)-1)
+	}
+	if v.Drain <= 0 {
+		v.Drain = 30 * time.Second
+	}
+	if v.Replicas <= 0 {
+		v.Replicas = 1
+	}
+	if v.Version == "" {
+		v.Version = "0.0.0"
+	}
+	if v.Log == nil {
+		v.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// openStores opens what lives on JetStream besides the registry. A server without it still
+// serves calls; what is missing then is answered with an error that says so.
+func (v *Invoker) openStores(ctx context.Context) {
+	var err error
+	if v.bodies, err = bodies.Open(ctx, v.nc, bodies.Config{TTL: v.BodyTTL, Replicas: v.Replicas}); err != nil {
+		v.Log.Warn("bodies over max_payload cannot be carried", "err", err)
+	}
+	if err := v.openLog(ctx); err != nil {
+		v.Log.Warn("recent log lines are not kept", "err", err)
+	}
+}
+
+// Invoke runs a call that did not come by message, and waits for its reply. It takes its
+// turn like any other call. The reply is never nil; an error is in it.
+func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Reply {
+	if v.ctx == nil {
+		return &protocol.Reply{ID: r.ID, Exit: -1, Err: protocol.Errorf(protocol.CodeUnavailable, "", "the invoker does not serve yet")}
+	}
+	f := v.function(r.Function.Name)
+	if f == nil || !f.enter() {
+		return &protocol.Reply{ID: r.ID, Exit: -1, Err: protocol.Errorf(protocol.CodeNotFound, "", "there is no function %s", r.Function.Name)}
+	}
+	defer f.exit()
+	c := newCall()
+	c.request, c.caller, c.endpoint = *r, ctx, f.stats
+	answer := make(chan *protocol.Reply, 1)
+	c.answer = answer
+	f.handle(c, nil)
+	return <-answer
+}
+
+// function returns the function that is served under a name, or nil.
+func (v *Invoker) function(name string) *function {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.functions[name]
+}
+
+// drain ends all functions, and gives up what still runs after v.Drain.
+func (v *Invoker) drain(giveUp context.CancelFunc) {
+	v.mu.Lock()
+	v.closing = true
+	all := make([]*function, 0, len(v.functions))
+	for _, f := range v.functions {
+		all = append(all, f)
+	}
+	v.mu.Unlock()
+
+	late := time.AfterFunc(v.Drain, giveUp)
+	defer late.Stop()
+	var ends sync.WaitGroup
+	for _, f := range all {
+		ends.Go(f.end)
+	}
+	ends.Wait()
 }

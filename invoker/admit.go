@@ -1,0 +1,158 @@
+package invoker
+
+import (
+	"slices"
+	"time"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// handle sees to it that a call is answered: it runs now, or waits in the function's queue, or
+// is refused at once. r is the receiver that runs it, or nil. When the call has ended, those
+// that wait are worked off.
+func (f *function) handle(c *call, r *receiver) {
+	if r == nil { // such a call has no first slice
+		f.v.long.Add(1)
+		defer f.v.long.Add(-1)
+	}
+	started, err := f.admit(c)
+	if err != nil {
+		f.refuse(c, err)
+		return
+	}
+	if !started {
+		return
+	}
+	for c != nil {
+		c.receiver = r
+		f.run(c)
+		c = f.leave(c)
+	}
+}
+
+// admit decides about a call: it may start, or it waits, or the error says why not.
+func (f *function) admit(c *call) (started bool, err error) {
+	if c.err != nil {
+		return false, c.err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, err := f.resolve(c.request.Function)
+	if err != nil {
+		return false, err
+	}
+	if size := bodySize(c); size > int64(s.limits.Input) {
+		return false, protocol.Errorf(protocol.CodeTooLarge, "", "the body has %d bytes; %s takes %s (limits.input)", size, f.name, s.limits.Input)
+	}
+	c.setDeadline(s)
+	start := f.mayStart()
+	if !start && len(f.queue) >= s.limits.Queue {
+		return false, protocol.Errorf(protocol.CodeTooMany, "", "%s has %d calls running and %d waiting; try again later", f.name, f.running, len(f.queue))
+	}
+	c.version = s
+	s.calls++
+	if start {
+		f.running++
+		f.onCPU++
+		return true, nil
+	}
+	f.queue = append(f.queue, c)
+	f.tasks++ // until it is taken out again
+	c.expiry = time.AfterFunc(time.Until(c.request.Deadline), func() { f.expire(c) })
+	return false, nil
+}
+
+// bodySize returns the size of a call's body, wherever it is.
+func bodySize(c *call) int64 {
+	if c.request.Claim != nil {
+		return c.request.Claim.Size
+	}
+	return int64(len(c.request.Body))
+}
+
+// mayStart reports whether one more call may run now. The caller holds the mutex. A function
+// without a call on a processor may always start one: a first slice costs nobody much, and
+// without it the quick would wait for the slow.
+func (f *function) mayStart() bool {
+	slots := f.v.Slots
+	return f.running < f.latest.limits.Concurrency &&
+		(f.onCPU == 0 || f.onCPU < slots && int(f.v.long.Load()) < slots)
+}
+
+// leave ends a call's stay and returns the next one of the queue that may start now, if
+// there is one.
+func (f *function) leave(c *call) (next *call) {
+	f.mu.Lock()
+	f.running--
+	f.onCPU--
+	c.version.calls--
+	f.unload(c.version)
+	next = f.next()
+	f.mu.Unlock()
+	c.free()
+	return next
+}
+
+// next takes the first call of the queue if it may start now. The caller holds the mutex.
+func (f *function) next() *call {
+	for len(f.queue) > 0 && f.latest != nil && f.mayStart() {
+		c := f.queue[0]
+		f.queue = slices.Delete(f.queue, 0, 1)
+		if !c.expiry.Stop() {
+			c.version.calls-- // its deadline came first; expire answers it
+			continue
+		}
+		f.running++
+		f.onCPU++
+		f.exitLocked() // whoever takes it is a task already, or becomes one
+		return c
+	}
+	return nil
+}
+
+// expire answers a call whose deadline came while it waited.
+func (f *function) expire(c *call) {
+	f.mu.Lock()
+	if i := slices.Index(f.queue, c); i >= 0 {
+		f.queue = slices.Delete(f.queue, i, i+1)
+		c.version.calls--
+	}
+	f.mu.Unlock()
+	defer f.exit()
+	f.refuse(c, protocol.Errorf(protocol.CodeTimeout, "", "the deadline of %v passed while the call waited for %s", c.timeout(), f.name))
+}
+
+// rest says that a running call needs no processor for a while, so that others may have it.
+func (f *function) rest(c *call) {
+	c.receiver.handOver()
+	f.v.long.Add(-1)
+	f.mu.Lock()
+	f.onCPU--
+	next := f.next()
+	if next != nil {
+		f.tasks++
+	}
+	f.mu.Unlock()
+	if next != nil {
+		go f.work(next)
+	}
+}
+
+// wake says that the call goes on.
+func (f *function) wake() {
+	f.mu.Lock()
+	f.onCPU++
+	f.mu.Unlock()
+	f.v.long.Add(1)
+}
+
+// work runs a call of the queue, and those behind it while they may start.
+func (f *function) work(c *call) {
+	defer f.exit()
+	f.v.long.Add(1)
+	defer f.v.long.Add(-1)
+	for c != nil {
+		f.run(c)
+		c = f.leave(c)
+	}
+}

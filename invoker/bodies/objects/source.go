@@ -1,0 +1,117 @@
+package objects
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// roundTrip is how long one answer of the store may take when the caller sets no deadline.
+const roundTrip = 5 * time.Second
+
+// source reads single messages of a stream. The error for one that is not there is
+// jetstream.ErrMsgNotFound.
+type source interface {
+	last(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error)
+	next(ctx context.Context, subject string, seq uint64) (*jetstream.RawStreamMsg, error)
+}
+
+// direct reads by direct get: fast, from whichever replica answers, which may be behind.
+type direct struct{ stream jetstream.Stream }
+
+func (d direct) last(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+	return d.stream.GetLastMsgForSubject(ctx, subject)
+}
+
+func (d direct) next(ctx context.Context, subject string, seq uint64) (*jetstream.RawStreamMsg, error) {
+	return d.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+}
+
+// leader reads from the stream's leader, which knows every change that was confirmed. nats.go
+// has no call for that on a stream that allows direct gets.
+type leader struct {
+	js     jetstream.JetStream
+	stream string
+}
+
+func (l leader) last(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+	return l.get(ctx, map[string]any{"last_by_subj": subject})
+}
+
+func (l leader) next(ctx context.Context, subject string, seq uint64) (*jetstream.RawStreamMsg, error) {
+	return l.get(ctx, map[string]any{"next_by_subj": subject, "seq": seq})
+}
+
+func (l leader) get(ctx context.Context, what map[string]any) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := Bound(ctx, roundTrip)
+	defer cancel()
+	req, err := json.Marshal(what)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := l.js.Conn().RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+l.stream, req)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Error   *jetstream.APIError
+		Message struct {
+			Subject string
+			Seq     uint64
+			Hdrs    []byte
+			Data    []byte
+			Time    time.Time
+		}
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return nil, fmt.Errorf("the server's answer is not JSON: %w", err)
+	}
+	if e := answer.Error; e != nil && e.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+		return nil, jetstream.ErrMsgNotFound
+	} else if e != nil {
+		return nil, e
+	}
+	m := &jetstream.RawStreamMsg{Subject: answer.Message.Subject, Sequence: answer.Message.Seq, Data: answer.Message.Data, Time: answer.Message.Time}
+	if len(answer.Message.Hdrs) > 0 {
+		m.Header, err = nats.DecodeHeadersMsg(answer.Message.Hdrs)
+	}
+	return m, err
+}
+
+// Last returns the last message on a subject of a stream, as the stream's leader knows it: a read
+// that follows a confirmed write sees it, with any number of replicas. The error is
+// jetstream.ErrMsgNotFound if there is none.
+func Last(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error) {
+	return leader{js, stream}.last(ctx, subject)
+}
+
+// Subjects returns the subjects of a stream that match a filter and the number of messages on
+// each, as the stream's leader knows them.
+func Subjects(ctx context.Context, stream jetstream.Stream, filter string) (map[string]uint64, error) {
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(filter))
+	if err != nil {
+		return nil, err
+	}
+	return info.State.Subjects, nil
+}
+
+// WrongSequence reports whether a server refused a compare-and-set because the last message on the
+// subject is another one.
+func WrongSequence(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// Bound returns ctx with a deadline: its own, or one after limit.
+func Bound(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, limit)
+}

@@ -1,0 +1,93 @@
+package invoker
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+)
+
+// call is one request on its way through the steps. Calls are pooled: one goroutine at a
+// time has one, and nobody after free.
+type call struct {
+	request  protocol.Request
+	received time.Time
+	err      error // what was wrong with the message
+
+	msg      *nats.Msg            // nil for Invoke
+	answer   chan *protocol.Reply // for Invoke; nil for a message
+	caller   context.Context      // of Invoke; nil for a message
+	endpoint *stats               // whose figures the call changes
+
+	version  *version
+	receiver *receiver   // that runs it; nil for a call that waited, or did not come by message
+	expiry   *time.Timer // while it waits
+
+	process runtimes.Process
+	stdin   bytes.Reader
+	stdout  bytes.Buffer
+	limited runtimes.CapWriter
+	log     logWriter
+}
+
+// calls holds calls that are not in use, for what they have allocated.
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+// keepOutput is the largest output buffer that a pooled call keeps, in bytes.
+const keepOutput = 256 << 10
+
+// newCall returns a call that was received now.
+func newCall() *call {
+	c := calls.Get().(*call)
+	c.received = time.Now()
+	return c
+}
+
+// free makes the call ready for another request.
+func (c *call) free() {
+	out := c.stdout
+	if out.Cap() > keepOutput {
+		out = bytes.Buffer{}
+	}
+	out.Reset()
+	*c = call{stdout: out}
+	calls.Put(c)
+}
+
+// id returns the call's id: the caller's, or one that is made when it is first needed. It is a
+// UUID of version 7 (RFC 9562), so ids sort by time.
+func (c *call) id() string {
+	if c.request.ID == "" {
+		c.request.ID = uuid.Must(uuid.NewV7()).String()
+	}
+	return c.request.ID
+}
+
+// setDeadline gives the call the earlier of the function's and the caller's time.
+func (c *call) setDeadline(s *version) {
+	timeout := time.Duration(s.limits.Timeout)
+	if t := c.request.Timeout; t > 0 {
+		timeout = min(timeout, t)
+	}
+	c.request.Deadline = c.received.Add(timeout)
+}
+
+// timeout returns how long the call may take.
+func (c *call) timeout() time.Duration { return c.request.Deadline.Sub(c.received) }
+
+// context returns the context of the call's run: it ends with the deadline, with the caller, and
+// when the invoker gives up what it still runs.
+func (c *call) context(giveUp context.Context) (context.Context, context.CancelFunc) {
+	if c.caller == nil {
+		return context.WithDeadline(giveUp, c.request.Deadline)
+	}
+	ctx, cancel := context.WithDeadline(c.caller, c.request.Deadline)
+	stop := context.AfterFunc(giveUp, cancel)
+	return ctx, func() { stop(); cancel() }
+}

@@ -1,0 +1,253 @@
+package invoker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/module"
+)
+
+// MaxModule is the size of the largest module that can be deployed, in bytes.
+const MaxModule = 64 << 20
+
+// deployTimeout bounds one deployment, compilation included.
+const deployTimeout = 2 * time.Minute
+
+// controlTimeout bounds every other verb.
+const controlTimeout = 10 * time.Second
+
+// serveControl answers the control verbs as the NATS service polyvoke. Its endpoints handle
+// one request at a time, which is what their figures need and what verbs can bear.
+func (v *Invoker) serveControl() (micro.Service, error) {
+	s, err := micro.AddService(v.nc, micro.Config{
+		Name: "polyvoke", Version: v.Version, Description: "control of polyvoke's functions",
+	})
+	if err != nil {
+		return nil, err
+	}
+	for verb, handle := range map[protocol.APIVerb]func(micro.Request) (any, error){
+		protocol.APIDeploy: v.deploy,
+		protocol.APIList:   v.list,
+		protocol.APIInfo:   v.tell,
+		protocol.APIRemove: v.remove,
+	} {
+		err := s.AddEndpoint(string(verb), micro.HandlerFunc(func(r micro.Request) { v.respond(r, handle) }),
+			micro.WithEndpointSubject(verb.Subject()))
+		if err != nil {
+			return nil, errors.Join(err, s.Stop())
+		}
+	}
+	return s, v.nc.FlushTimeout(flushTimeout)
+}
+
+// respond answers a control request with what its handler returns.
+func (v *Invoker) respond(r micro.Request, handle func(micro.Request) (any, error)) {
+	out, err := handle(r)
+	if err == nil {
+		err = r.RespondJSON(out)
+	} else {
+		known := asError(err)
+		v.Log.Warn("control request failed", "subject", r.Subject(), "code", known.Code, "err", err)
+		text := protocol.CleanValue(known.Error(), protocol.MaxErrorText)
+		err = r.Error(strconv.Itoa(known.Code), text, []byte(known.Error()+"\n"))
+	}
+	if err != nil {
+		v.Log.Error("control request not answered", "subject", r.Subject(), "err", err)
+	}
+}
+
+// deploy checks a module, stores it as a function's next version, and answers when the
+// next call will work.
+func (v *Invoker) deploy(r micro.Request) (any, error) {
+	ctx, cancel := context.WithTimeout(v.open, deployTimeout)
+	defer cancel()
+	header := protocol.Header(r.Headers())
+	manifest := header.Get(protocol.HeaderManifest)
+	if manifest == "" {
+		return nil, protocol.Errorf(protocol.CodeBadRequest, "deploy", `header %s is missing: it has the manifest, such as {"name":"greet"}`, protocol.HeaderManifest)
+	}
+	f, err := protocol.ParseFunction([]byte(manifest))
+	if err != nil {
+		return nil, err
+	}
+	bytes, err := v.upload(ctx, header, r.Data())
+	if err != nil {
+		return nil, err
+	}
+	f.Digest = protocol.Digest(bytes)
+	if f.Language == "" {
+		if m, err := module.Parse(bytes); err == nil {
+			f.Language = m.Language()
+		}
+	}
+	p, err := v.loadProgram(ctx, &f, bytes)
+	if err != nil {
+		return nil, deployError(f.Name, err)
+	}
+	defer v.programs.release(p)
+	e, created, err := v.Registry.Put(ctx, f, bytes)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.await(ctx, e.Latest()); err != nil {
+		return nil, err
+	}
+	return protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: v.warnings(ctx, e)}, nil
+}
+
+// upload returns the module of a deploy request, which is its body or an object.
+func (v *Invoker) upload(ctx context.Context, header protocol.Header, body []byte) ([]byte, error) {
+	claim, err := protocol.ParseClaim(header)
+	if err != nil || claim == nil {
+		return body, err
+	}
+	if v.bodies == nil {
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "deploy", "a module as an object needs JetStream on the NATS server")
+	}
+	return v.bodies.Get(ctx, claim, MaxModule)
+}
+
+// deployError turns the reason why a module cannot be run into the answer for its author.
+func deployError(name string, err error) error {
+	if m := refused(err); m != nil {
+		return &protocol.Error{Code: protocol.CodeRefused, Op: "deploy " + name, Msg: m.Reason, Err: m.Err}
+	}
+	return err
+}
+
+// warnings tells what the author of a deployed function should know about its subjects. What cannot be
+// found out is left out.
+func (v *Invoker) warnings(ctx context.Context, e registry.Entry) []string {
+	var out []string
+	for _, s := range subjects(e) {
+		out = append(out, v.captured(ctx, s.Subject)...)
+	}
+	all, err := v.Registry.List(ctx)
+	if err != nil {
+		v.Log.Warn("routes not compared", "function", e.Name, "err", err)
+	}
+	for _, other := range all {
+		if other.Name != e.Name {
+			out = append(out, overlaps(e.Latest(), other.Latest())...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// captured says which streams store the messages of a subject. Such a stream answers a
+// request with its acknowledgement, which can overtake the function's reply.
+func (v *Invoker) captured(ctx context.Context, subject string) []string {
+	if strings.Contains(subject, "@") {
+		return nil // whatever captures it captures fn.NAME or is beyond guessing
+	}
+	var out []string
+	names := v.js.StreamNames(ctx, jetstream.WithStreamListSubject(subject))
+	for name := range names.Name() {
+		out = append(out, fmt.Sprintf("stream %s captures %s too: a caller can get the stream's acknowledgement in place of the reply", name, subject))
+	}
+	return out
+}
+
+// overlaps says which routes of f can have a message that a route of g has too.
+func overlaps(f, g *protocol.Function) []string {
+	var out []string
+	for _, a := range f.Triggers {
+		for _, b := range g.Triggers {
+			if !protocol.Overlap(a.Subject, b.Subject) {
+				continue
+			}
+			if a.QueueOf(f.Name) == b.QueueOf(g.Name) {
+				out = append(out, fmt.Sprintf("%s of %s overlaps %s of %s in queue group %s: a message of both runs one of them", a.Subject, f.Name, b.Subject, g.Name, a.Queue))
+			} else {
+				out = append(out, fmt.Sprintf("%s of %s overlaps %s of %s: a message of both runs each once", a.Subject, f.Name, b.Subject, g.Name))
+			}
+		}
+	}
+	return out
+}
+
+// list answers with the latest version of every function.
+func (v *Invoker) list(micro.Request) (any, error) {
+	ctx, cancel := context.WithTimeout(v.open, controlTimeout)
+	defer cancel()
+	all, err := v.Registry.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := protocol.ListReply{Functions: []protocol.Function{}}
+	for _, e := range all {
+		out.Functions = append(out.Functions, *e.Latest())
+	}
+	return out, nil
+}
+
+// tell answers with everything about one function.
+func (v *Invoker) tell(r micro.Request) (any, error) {
+	ctx, cancel := context.WithTimeout(v.open, controlTimeout)
+	defer cancel()
+	name, err := requestedName(r)
+	if err != nil {
+		return nil, err
+	}
+	e, err := v.Registry.Find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	out := protocol.InfoReply{Function: *e.Latest(), Versions: e.Versions}
+	if f := v.function(name); f != nil {
+		out.Stats = f.figures(f.stats)
+	}
+	return out, nil
+}
+
+// remove deletes a function, and answers when this invoker serves it no more.
+func (v *Invoker) remove(r micro.Request) (any, error) {
+	ctx, cancel := context.WithTimeout(v.open, controlTimeout)
+	defer cancel()
+	name, err := requestedName(r)
+	if err != nil {
+		return nil, err
+	}
+	e, err := v.Registry.Delete(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return protocol.RemoveReply{Removed: name, Versions: len(e.Versions)}, v.awaitGone(ctx, e.Latest())
+}
+
+// awaitGone waits until a deleted version is not served here any more. Calls of it that still
+// run may hold that up; then it is enough that no new one comes.
+func (v *Invoker) awaitGone(ctx context.Context, m *protocol.Function) error {
+	for {
+		changed := v.applied.next()
+		if served, _ := v.serves(m); !served {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deleted, but calls of it still run", m.Name)
+		}
+	}
+}
+
+// requestedName reads the name that a request is about.
+func requestedName(r micro.Request) (string, error) {
+	var q protocol.NameRequest
+	if err := json.Unmarshal(r.Data(), &q); err != nil {
+		return "", protocol.Errorf(protocol.CodeBadRequest, "", `the body must be {"name":"..."}: %v`, err)
+	}
+	return q.Name, protocol.CheckName(q.Name)
+}

@@ -1,0 +1,157 @@
+package invoker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// Every function is a NATS service (ADR-32), so that nats micro ls, info and stats show it with
+// no tool of ours. The answers are built here, from the types of nats.go/micro: its own
+// services run an endpoint's handlers one at a time, count wrongly what is handed to a
+// goroutine, and cannot take an endpoint away (see RATIONALE.md).
+
+// serveDiscovery answers on $SRV for all functions, however many come and go.
+func (v *Invoker) serveDiscovery() ([]*nats.Subscription, error) {
+	verbs := map[micro.Verb]func(*function) any{
+		micro.PingVerb:  func(f *function) any { return f.ping() },
+		micro.InfoVerb:  func(f *function) any { return f.info() },
+		micro.StatsVerb: func(f *function) any { return f.serviceStats() },
+	}
+	var subs []*nats.Subscription
+	for verb, describe := range verbs {
+		all, err := micro.ControlSubject(verb, "", "")
+		if err != nil {
+			return subs, err
+		}
+		for _, subject := range []string{all, all + ".>"} {
+			sub, err := v.nc.Subscribe(subject, func(m *nats.Msg) { v.discover(m, all, describe) })
+			if err != nil {
+				return subs, errors.Join(err, stopAll(subs))
+			}
+			subs = append(subs, sub)
+		}
+	}
+	return subs, v.nc.FlushTimeout(flushTimeout)
+}
+
+// discover answers for every function that a subject $SRV.VERB[.NAME[.ID]] means.
+func (v *Invoker) discover(m *nats.Msg, all string, describe func(*function) any) {
+	name, id, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(m.Subject, all), "."), ".")
+	for _, f := range v.served() {
+		if name != "" && name != f.name || id != "" && id != f.id {
+			continue
+		}
+		b, err := json.Marshal(describe(f))
+		if err == nil {
+			err = m.Respond(b)
+		}
+		if err != nil {
+			v.Log.Warn("discovery not answered", "function", f.name, "err", err)
+		}
+	}
+}
+
+// served returns the functions that are being served, by name.
+func (v *Invoker) served() []*function {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var all []*function
+	for _, f := range v.functions {
+		f.mu.Lock()
+		if len(f.confirmed.Versions) > 0 {
+			all = append(all, f)
+		}
+		f.mu.Unlock()
+	}
+	slices.SortFunc(all, func(a, b *function) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// manifest returns the latest version's manifest, or an empty one.
+func (f *function) manifest() *protocol.Function {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.latest == nil {
+		return &protocol.Function{Name: f.name}
+	}
+	return f.latest.manifest
+}
+
+// identity is the part that all answers have in common.
+func (f *function) identity() micro.ServiceIdentity {
+	m := f.manifest()
+	return micro.ServiceIdentity{
+		Name: f.name, ID: f.id, Version: fmt.Sprintf("%d.0.0", m.Version),
+		Metadata: map[string]string{
+			"abi": "wasi_snapshot_preview1", "language": m.Language, "digest": m.Digest,
+			"size": fmt.Sprint(m.Size), "version": fmt.Sprint(m.Version), "invoker": f.v.Version,
+		},
+	}
+}
+
+func (f *function) ping() micro.Ping {
+	return micro.Ping{ServiceIdentity: f.identity(), Type: micro.PingResponseType}
+}
+
+func (f *function) info() micro.Info {
+	info := micro.Info{ServiceIdentity: f.identity(), Type: micro.InfoResponseType,
+		Description: "a function of polyvoke", Endpoints: []micro.EndpointInfo{}}
+	for _, e := range f.endpoints() {
+		info.Endpoints = append(info.Endpoints, micro.EndpointInfo{
+			Name: e.name, Subject: e.subject, QueueGroup: e.queue, Metadata: map[string]string{}})
+	}
+	return info
+}
+
+func (f *function) serviceStats() micro.Stats {
+	out := micro.Stats{ServiceIdentity: f.identity(), Type: micro.StatsResponseType,
+		Started: f.started, Endpoints: []*micro.EndpointStats{}}
+	for _, e := range f.endpoints() {
+		figures := f.figures(e.stats)
+		data, _ := json.Marshal(figures) // numbers and strings only: it cannot fail
+		s := &micro.EndpointStats{
+			Name: e.name, Subject: e.subject, QueueGroup: e.queue, Data: data,
+			NumRequests: int(figures.Requests), NumErrors: int(figures.Errors), LastError: e.stats.last(),
+			ProcessingTime: time.Duration(e.stats.nanos.Load()),
+		}
+		if s.NumRequests > 0 {
+			s.AverageProcessingTime = s.ProcessingTime / time.Duration(s.NumRequests)
+		}
+		out.Endpoints = append(out.Endpoints, s)
+	}
+	return out
+}
+
+// endpoint is a subject of a function with its figures.
+type endpoint struct {
+	name, subject, queue string
+	stats                *stats
+}
+
+// endpoints returns fn.NAME and the triggers.
+func (f *function) endpoints() []endpoint {
+	m := f.manifest()
+	all := []endpoint{{"call", protocol.RootCall + "." + f.name, protocol.QueueGroup, f.stats}}
+	for i, t := range m.Triggers {
+		all = append(all, endpoint{fmt.Sprintf("trigger-%d", i+1), t.Subject, t.QueueOf(f.name), f.endpoint(t.Subject)})
+	}
+	return all
+}
+
+// stopAll ends subscriptions that owe nobody an answer.
+func stopAll(subs []*nats.Subscription) error {
+	var errs []error
+	for _, s := range subs {
+		errs = append(errs, s.Unsubscribe())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,227 @@
+package invoker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nuid"
+
+	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+)
+
+// Each function has at most one goroutine that applies what the registry says about it, so
+// that a module that compiles for long delays nobody else's deployment, and so that changes of
+// one function are applied in their order. Only the newest one counts.
+
+// follow applies what the registry says until ctx ends.
+func (v *Invoker) follow(ctx context.Context) error {
+	changes, err := v.Registry.Watch(ctx)
+	if err != nil {
+		return err
+	}
+	for ch := range changes {
+		if ch.Synced {
+			v.appliers.Go(func() { v.sayReady(ctx) })
+			continue
+		}
+		v.want(ctx, ch)
+	}
+	v.appliers.Wait()
+	return nil
+}
+
+// sayReady calls Ready when all functions that are known have been applied.
+func (v *Invoker) sayReady(ctx context.Context) {
+	for {
+		changed := v.applied.next()
+		if v.settled() {
+			break
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+	if v.Ready != nil {
+		v.Ready()
+	}
+}
+
+// settled reports whether every function has been applied, or has failed, once.
+func (v *Invoker) settled() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, f := range v.functions {
+		f.mu.Lock()
+		open := f.latest == nil && f.failure == nil
+		f.mu.Unlock()
+		if open {
+			return false
+		}
+	}
+	return true
+}
+
+// want hands a change to its function.
+func (v *Invoker) want(ctx context.Context, ch registry.Change) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	f := v.functions[ch.Name]
+	if f == nil {
+		if len(ch.Entry.Versions) == 0 {
+			return
+		}
+		f = newFunction(v, ch.Name, nuid.Next())
+		v.functions[ch.Name] = f
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wanted = &ch
+	if f.applying {
+		select {
+		case f.poke <- struct{}{}:
+		default:
+		}
+		return
+	}
+	f.applying = true
+	v.appliers.Go(func() { f.apply(ctx) })
+}
+
+// apply applies changes until there is none left.
+func (f *function) apply(ctx context.Context) {
+	for {
+		f.mu.Lock()
+		ch := f.wanted
+		f.wanted = nil
+		if ch == nil || ctx.Err() != nil {
+			f.applying = false
+			f.mu.Unlock()
+			return
+		}
+		f.mu.Unlock()
+		if len(ch.Entry.Versions) == 0 {
+			f.vanish(ctx)
+			return
+		}
+		f.applyEntry(ctx, ch.Entry)
+	}
+}
+
+// vanish ends a function that was deleted. If it has come back meanwhile, it begins anew.
+func (f *function) vanish(ctx context.Context) {
+	f.end()
+	v := f.v
+	v.mu.Lock()
+	delete(v.functions, f.name)
+	f.mu.Lock()
+	again := f.wanted
+	f.mu.Unlock()
+	v.mu.Unlock()
+	v.applied.fire()
+	v.Log.Info("function removed", "function", f.name)
+	if again != nil {
+		v.want(ctx, *again)
+	}
+}
+
+// applyEntry serves a new entry, trying again while that may help and nothing newer is wanted.
+func (f *function) applyEntry(ctx context.Context, e registry.Entry) {
+	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
+		err := f.serve(ctx, e)
+		f.mu.Lock()
+		f.failure, f.failed = err, e.Latest()
+		f.mu.Unlock()
+		f.v.applied.fire()
+		if err == nil {
+			f.v.Log.Info("function ready", "function", e.Latest().Ref(), "digest", e.Latest().Digest)
+			return
+		}
+		f.v.Log.Error("function not ready", "function", e.Latest().Ref(), "err", err)
+		if refused(err) != nil {
+			return
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-f.poke:
+			t.Stop()
+			return
+		case <-ctx.Done():
+			t.Stop()
+			return
+		}
+	}
+}
+
+// refused returns the reason why a module cannot be run, if that is what err says.
+func refused(err error) *runtimes.ModuleError {
+	var m *runtimes.ModuleError
+	errors.As(err, &m)
+	return m
+}
+
+// await waits until this invoker serves a version, or has failed to.
+func (v *Invoker) await(ctx context.Context, m *protocol.Function) error {
+	for {
+		changed := v.applied.next()
+		if done, err := v.serves(m); done {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is stored, but is not being served yet; polyvoke info %s tells when", m.Ref(), m.Name)
+		}
+	}
+}
+
+// serves reports whether a version is served, or could not be.
+func (v *Invoker) serves(m *protocol.Function) (done bool, err error) {
+	f := v.function(m.Name)
+	if f == nil {
+		return false, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failure != nil && f.failed.Created.Equal(m.Created) {
+		return true, f.failure
+	}
+	for i := range f.confirmed.Versions {
+		if s := &f.confirmed.Versions[i]; s.Version == m.Version && s.Created.Equal(m.Created) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// broadcast tells any number of waiters that something has changed. Its zero value is ready.
+type broadcast struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// next returns a channel that the next fire closes.
+func (b *broadcast) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+// fire wakes everybody who waits.
+func (b *broadcast) fire() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
+}

@@ -1,0 +1,226 @@
+package invoker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// function is a name that the invoker serves.
+type function struct {
+	v        *Invoker
+	name     string
+	id       string // of this instance of the service, for discovery
+	started  time.Time
+	inbox    chan *nats.Msg
+	stats    *stats // of fn.NAME
+
+	mu       sync.Mutex
+	entry    registry.Entry
+	latest   *version // nil before the first version is loaded and after the function has ended
+	versions map[int]*version
+	subs     map[string]*nats.Subscription // by queue group and subject
+	triggers map[string]*stats             // by subject
+	running  int                           // admitted calls that are not waiting
+	onCPU    int                           // of them, those that do not sleep
+	queue    []*call
+	tasks    int           // goroutines and timers that owe an answer, the receiver included
+	idle     chan struct{} // closed when there are none of them any more
+
+	// What follow.go applies.
+	wanted     *registry.Change   // the newest change that was not applied yet
+	applying   bool               // a goroutine is at it
+	poke       chan struct{}      // tells it that there is something newer
+	failure    error              // why the last change could not be applied
+	failed     *protocol.Function // the version that failure is about
+	confirmed  registry.Entry     // the entry whose subscriptions the server has confirmed
+}
+
+// newFunction makes a function that has no version yet.
+func newFunction(v *Invoker, name, id string) *function {
+	f := &function{
+		v: v, name: name, id: id, started: time.Now().UTC(),
+		inbox:    make(chan *nats.Msg, inboxSize),
+		stats:    newStats(),
+		versions: map[int]*version{},
+		subs:     map[string]*nats.Subscription{},
+		triggers: map[string]*stats{},
+		tasks:    1,
+		idle:     make(chan struct{}),
+		poke:     make(chan struct{}, 1),
+	}
+	f.receive()
+	return f
+}
+
+// endpoint returns the figures of a trigger's subject.
+func (f *function) endpoint(pattern string) *stats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s := f.triggers[pattern]; s != nil {
+		return s
+	}
+	return f.stats // the trigger was taken away while its message was on the way
+}
+
+// serve makes e what the function is: its latest version is loaded, its subjects are
+// subscribed to, and the server has said so.
+func (f *function) serve(ctx context.Context, e registry.Entry) error {
+	latest := newVersion(e.Latest())
+	p, err := f.v.loadProgram(ctx, latest.manifest, nil)
+	if err != nil {
+		return err
+	}
+	latest.program = p
+	f.replace(e, latest)
+	if err := f.subscribe(e); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	f.confirmed = e
+	f.mu.Unlock()
+	return nil
+}
+
+// replace puts a new entry in place of the old one. Calls that have begun end with the
+// version that they began with.
+func (f *function) replace(e registry.Entry, latest *version) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old := f.versions
+	f.entry, f.latest, f.versions = e, latest, map[int]*version{}
+	f.keepTriggers(e)
+	for i := range e.Versions {
+		m := &e.Versions[i]
+		s := old[m.Version]
+		switch {
+		case m.Version == latest.manifest.Version:
+			s = latest
+		case s == nil || !s.manifest.Created.Equal(m.Created):
+			s = newVersion(m)
+		}
+		f.versions[m.Version] = s
+	}
+	for n, s := range old {
+		s.retired = f.versions[n] != s
+		f.unload(s)
+	}
+}
+
+// subjects returns what an entry is called by, with the queue group of each.
+func subjects(e registry.Entry) map[string]*nats.Subscription {
+	want := map[string]*nats.Subscription{}
+	add := func(queue, subject string) { want[queue+" "+subject] = &nats.Subscription{Subject: subject, Queue: queue} }
+	call := protocol.RootCall + "."
+	add(protocol.QueueGroup, call+e.Name)
+	add(protocol.QueueGroup, call+e.Name+".>")
+	for i := range e.Versions {
+		ref := e.Versions[i].Ref().String()
+		add(protocol.QueueGroup, call+ref)
+		add(protocol.QueueGroup, call+ref+".>")
+	}
+	for _, t := range e.Latest().Triggers {
+		add(t.QueueOf(e.Name), t.Subject)
+	}
+	return want
+}
+
+// subscribe makes the subscriptions those of the entry: first the new ones, confirmed by a
+// round trip, since only then does the next message arrive; then the old ones go.
+func (f *function) subscribe(e registry.Entry) error {
+	want := subjects(e)
+	f.mu.Lock()
+	var gone []*nats.Subscription
+	for key, sub := range f.subs {
+		if want[key] == nil {
+			gone = append(gone, sub)
+			delete(f.subs, key)
+		}
+	}
+	var errs []error
+	for key, w := range want {
+		if f.subs[key] != nil {
+			continue
+		}
+		sub, err := f.v.nc.ChanQueueSubscribe(w.Subject, w.Queue, f.inbox)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		f.subs[key] = sub
+	}
+	f.mu.Unlock()
+	errs = append(errs, f.v.nc.FlushTimeout(flushTimeout))
+	for _, sub := range gone {
+		errs = append(errs, sub.Drain())
+	}
+	return errors.Join(errs...)
+}
+
+// keepTriggers makes the figures of triggers those of the entry; what a trigger has counted
+// stays. The caller holds the mutex.
+func (f *function) keepTriggers(e registry.Entry) {
+	old := f.triggers
+	f.triggers = map[string]*stats{}
+	for _, t := range e.Latest().Triggers {
+		s := old[t.Subject]
+		if s == nil {
+			s = newStats()
+		}
+		f.triggers[t.Subject] = s
+	}
+}
+
+// end takes no new message, answers what has come in, and gives everything back. The
+// round trip makes sure that the server sends no more; the nil behind it is the inbox's last.
+func (f *function) end() {
+	f.mu.Lock()
+	for _, sub := range f.subs {
+		_ = sub.Drain() // an error means that the connection is gone, and with it the callers
+	}
+	clear(f.subs)
+	f.mu.Unlock()
+	_ = f.v.nc.FlushTimeout(flushTimeout)
+	f.inbox <- nil
+	<-f.idle
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.latest, f.confirmed = nil, registry.Entry{}
+	for _, s := range f.versions {
+		s.retired = true
+		f.unload(s)
+	}
+	clear(f.versions)
+}
+
+// enter counts a task, unless the function has ended.
+func (f *function) enter() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tasks == 0 {
+		return false
+	}
+	f.tasks++
+	return true
+}
+
+// exit ends a task.
+func (f *function) exit() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.exitLocked()
+}
+
+// exitLocked ends a task. The caller holds the mutex.
+func (f *function) exitLocked() {
+	if f.tasks--; f.tasks == 0 {
+		close(f.idle)
+	}
+}

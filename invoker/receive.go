@@ -1,0 +1,105 @@
+package invoker
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// inboxSize is how many messages of a function can lie between the connection and its
+// receiver. The client library drops what does not fit, and an answer is owed to each; so it is
+// much more than arrives while a receiver is away for a slice, and costs 64 KiB a function.
+const inboxSize = 8192
+
+// slice is how long a call may keep the receiver waiting.
+const slice = time.Millisecond
+
+// receiver is the one goroutine that takes a function's messages, and runs their calls
+// itself: a hand-over to another goroutine would cost as much as a quick call does. When a
+// call outlives its first slice, or sleeps, or has to load something, receiving is handed over to a
+// new receiver, and this one only finishes what it has begun. So nothing that a function does
+// keeps its next message waiting for longer than a slice, and nothing needs to guess
+// how long a function takes.
+type receiver struct {
+	f     *function
+	state atomic.Int32
+	timer *time.Timer // fires when a call outlives its slice
+}
+
+// The states of a receiver.
+const (
+	taking int32 = iota // it waits for messages
+	busy                // it runs a call
+	relieved            // another receiver has taken over
+)
+
+// receive starts a receiver. It is one of the function's tasks.
+func (f *function) receive() {
+	r := &receiver{f: f}
+	r.timer = time.AfterFunc(time.Hour, r.handOver)
+	r.timer.Stop()
+	go r.loop()
+}
+
+// loop takes messages until the function ends or another receiver takes over. A nil message is
+// the last: everything that the server had sent before is in front of it.
+func (r *receiver) loop() {
+	defer r.f.exit()
+	defer r.timer.Stop()
+	for m := range r.f.inbox {
+		if m == nil {
+			return
+		}
+		r.state.Store(busy)
+		r.timer.Reset(slice)
+		r.f.handle(r.f.newCall(m), r)
+		if !r.state.CompareAndSwap(busy, taking) {
+			r.f.v.long.Add(-1)
+			return
+		}
+		r.timer.Stop()
+	}
+}
+
+// handOver lets another receiver take the function's next message. A timer that fires late finds
+// the receiver with its next call, or waiting: then the hand-over is merely early, or nothing.
+func (r *receiver) handOver() {
+	if r == nil {
+		return
+	}
+	r.f.mu.Lock()
+	relieve := r.state.CompareAndSwap(busy, relieved)
+	if relieve {
+		r.f.tasks++
+	}
+	r.f.mu.Unlock()
+	if relieve {
+		r.f.v.long.Add(1)
+		r.f.receive()
+	}
+}
+
+// newCall makes a call of a message. What is wrong with the message is kept for the answer.
+func (f *function) newCall(m *nats.Msg) *call {
+	c := newCall()
+	c.msg = m
+	if pattern := m.Sub.Subject; isCallSubject(pattern) {
+		c.endpoint = f.stats
+		c.request, c.err = protocol.ParseRequest(m.Subject, protocol.Header(m.Header), m.Data)
+	} else {
+		args, _ := protocol.Match(pattern, m.Subject)
+		c.endpoint = f.endpoint(pattern)
+		c.request = protocol.Request{Function: protocol.Ref{Name: f.name}, Subject: m.Subject, Args: args, Body: m.Data}
+		c.err = c.request.ReadHeader(protocol.Header(m.Header))
+	}
+	return c
+}
+
+// isCallSubject reports whether a subscription is one of fn.NAME's.
+func isCallSubject(pattern string) bool {
+	const root = protocol.RootCall + "."
+	return len(pattern) > len(root) && pattern[:len(root)] == root
+}

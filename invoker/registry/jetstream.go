@@ -1,0 +1,336 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/polyvoke/polyvoke/invoker/bodies/objects"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// The buckets of a JetStream registry.
+const (
+	BucketFunctions = "fn_functions" // KV: a function's name -> its Entry in JSON
+	BucketModules   = "fn_modules"   // Object Store: a digest -> the module's bytes
+)
+
+const (
+	attempts  = 20              // to win a race, before 409
+	roundTrip = 5 * time.Second // for the answer of the store, if ctx sets no deadline
+	whole     = time.Minute     // for what takes many of them, such as Put
+	orphanAge = time.Hour       // after which what a Put left behind that died is garbage
+)
+
+// Config configures a JetStream registry. The zero value is for a single server.
+type Config struct {
+	Replicas int          // of the buckets when they are created; 0: 1
+	Log      *slog.Logger // where records that are skipped are reported; nil: nowhere
+}
+
+// JetStream is a Registry in two buckets of NATS JetStream, shared by all who open it on the
+// same NATS account. A function with all of its versions is one record, so a deployment is
+// one compare-and-set; its module is stored before. Each round trip is given up after 5 seconds, and each
+// method but Watch after a minute, if ctx has no deadline.
+type JetStream struct {
+	js      jetstream.JetStream
+	cfg     Config
+	kv      jetstream.KeyValue
+	records jetstream.Stream // what kv is made of
+	modules *objects.Bucket
+}
+
+var _ Registry = (*JetStream)(nil)
+
+// Open opens the registry on nc's account and creates its buckets if they are missing; buckets
+// that exist keep their settings. What a Put left behind that died over an hour ago is
+// removed. The connection stays the caller's: it should reconnect for ever
+// (nats.MaxReconnects(-1)), and closing it ends the registry.
+func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*JetStream, error) {
+	const op = "open registry"
+	ctx, cancel := objects.Bound(ctx, whole)
+	defer cancel()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, objects.Error(op, err)
+	}
+	r := &JetStream{js: js, cfg: cfg}
+	if err := r.create(ctx); err != nil {
+		return nil, objects.Error(op, err)
+	}
+	if r.kv, err = js.KeyValue(ctx, BucketFunctions); err != nil {
+		return nil, objects.Error(op, err)
+	}
+	if r.records, err = js.Stream(ctx, "KV_"+BucketFunctions); err != nil {
+		return nil, objects.Error(op, err)
+	}
+	if r.modules, err = objects.Open(ctx, js, BucketModules); err != nil {
+		return nil, objects.Error(op, err)
+	}
+	if err := r.sweep(ctx, orphanAge); err != nil {
+		cfg.Log.Warn("registry: garbage stays until the next start", "err", err)
+	}
+	return r, nil
+}
+
+// create creates the buckets that are missing.
+func (r *JetStream) create(ctx context.Context) error {
+	_, err := r.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: BucketFunctions, Description: "polyvoke: functions and their versions", History: 1, Replicas: r.cfg.Replicas,
+	})
+	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
+		return err
+	}
+	_, err = objects.Create(ctx, r.js, jetstream.ObjectStoreConfig{
+		Bucket: BucketModules, Description: "polyvoke: modules by digest", Replicas: r.cfg.Replicas,
+	})
+	return err
+}
+
+// Find implements Registry.
+func (r *JetStream) Find(ctx context.Context, name string) (Entry, error) {
+	if err := protocol.CheckName(name); err != nil {
+		return Entry{}, err
+	}
+	ctx, cancel := objects.Bound(ctx, roundTrip)
+	defer cancel()
+	kve, err := r.kv.Get(ctx, name)
+	if err == nil {
+		e, err := decodeEntry(name, kve.Value())
+		return e, broken("", name, err)
+	}
+	if !errors.Is(err, jetstream.ErrKeyNotFound) {
+		return Entry{}, objects.Error("find "+name, err)
+	}
+	rec, err := r.read(ctx, name) // any replica may say yes, but only the leader may say no
+	switch {
+	case err != nil:
+		return Entry{}, objects.Error("find "+name, err)
+	case rec.raw == nil:
+		return Entry{}, notFound("", name)
+	}
+	return rec.entry, broken("", name, rec.err)
+}
+
+// broken returns the error for a record that cannot be read, and nil for nil.
+func broken(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return protocol.Errorf(protocol.CodeConflict, op,
+		"the record of function %s in bucket %s cannot be read (%w): remove the function and deploy it again, or use the polyvoke that wrote it", name, BucketFunctions, err)
+}
+
+// record is the state of a function in the bucket.
+type record struct {
+	raw   []byte // as it is stored; nil if there is none
+	entry Entry  // empty if there is none or it cannot be read
+	err   error  // why it cannot be read
+	seq   uint64 // what a compare-and-set compares; 0 if there never was one
+}
+
+// read asks the leader for a function's record.
+func (r *JetStream) read(ctx context.Context, name string) (record, error) {
+	m, err := objects.Last(ctx, r.js, "KV_"+BucketFunctions, recordSubject(name))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return record{}, nil
+	}
+	if err != nil {
+		return record{}, err
+	}
+	rec := record{seq: m.Sequence}
+	if m.Header.Get("KV-Operation") == "" { // otherwise it says that the key is deleted
+		rec.raw = slices.Concat([]byte{}, m.Data)
+		rec.entry, rec.err = decodeEntry(name, m.Data)
+	}
+	return rec, nil
+}
+
+func recordSubject(name string) string { return "$KV." + BucketFunctions + "." + name }
+
+// List implements Registry. Records that cannot be read are skipped and reported.
+func (r *JetStream) List(ctx context.Context) ([]Entry, error) {
+	ctx, cancel := objects.Bound(ctx, whole)
+	defer cancel()
+	w, err := r.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, objects.Error("list", err)
+	}
+	defer stop(w)
+	var list []Entry
+	for {
+		select {
+		case kve, ok := <-w.Updates():
+			if !ok {
+				return nil, objects.Error("list", nats.ErrDisconnected)
+			}
+			if kve == nil {
+				slices.SortFunc(list, byName)
+				return list, nil
+			}
+			if e, err := decodeEntry(kve.Key(), kve.Value()); err != nil {
+				r.skipped(kve, err)
+			} else {
+				list = append(list, e)
+			}
+		case <-ctx.Done():
+			return nil, objects.Error("list", ctx.Err())
+		}
+	}
+}
+
+func (r *JetStream) skipped(kve jetstream.KeyValueEntry, err error) {
+	r.cfg.Log.Warn("registry: a record cannot be read and is skipped", "function", kve.Key(), "revision", kve.Revision(), "err", err)
+}
+
+// Put implements Registry. The order is: claim and store the module, write the record, give
+// up the claim. Whatever dies in between leaves the old record or the new one, and a module
+// for either. A module that is stored already is read and compared, so that
+// putting it again repairs it.
+func (r *JetStream) Put(ctx context.Context, f protocol.Function, module []byte) (Entry, bool, error) {
+	f, err := admit(f, module)
+	if err != nil {
+		return Entry{}, false, err
+	}
+	ctx, cancel := objects.Bound(ctx, whole)
+	defer cancel()
+	op := "deploy " + f.Name
+	claim, err := r.claim(ctx, f.Digest, module)
+	if err != nil {
+		return Entry{}, false, objects.Error(op, err)
+	}
+	c, err := r.replace(ctx, op, f)
+	var sure *protocol.Error
+	tidy := context.WithoutCancel(ctx)
+	if err == nil || errors.As(err, &sure) { // else the record may have been written all the same, and needs the claim
+		r.release(tidy, claim, f.Digest, f.Name)
+	}
+	if err != nil {
+		return Entry{}, false, objects.Error(op, err)
+	}
+	r.collect(tidy, c.was, c.is)
+	return c.entry, c.created, nil
+}
+
+// replacement is what has become of a record.
+type replacement struct {
+	was, is []byte
+	entry   Entry
+	created bool
+}
+
+// replace makes f the latest version in the record of its function.
+func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function) (replacement, error) {
+	for try := range attempts {
+		rec, err := r.read(ctx, f.Name)
+		if err != nil {
+			return replacement{}, err
+		}
+		if rec.err != nil {
+			return replacement{}, broken(op, f.Name, rec.err)
+		}
+		e, created := rec.entry.with(f, time.Now())
+		if !created {
+			return replacement{entry: e}, nil
+		}
+		b, e, err := encodeEntry(e, int(r.js.Conn().MaxPayload()/2))
+		if err != nil {
+			return replacement{}, err
+		}
+		if _, err = r.kv.Update(ctx, f.Name, b, rec.seq); !lost(err) {
+			return replacement{was: rec.raw, is: b, entry: e, created: true}, err
+		}
+		if err := backOff(ctx, try); err != nil {
+			return replacement{}, err
+		}
+	}
+	return replacement{}, contended(op)
+}
+
+// lost reports whether a compare-and-set came too late.
+func lost(err error) bool {
+	return errors.Is(err, objects.ErrChanged) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) || objects.WrongSequence(err)
+}
+
+func contended(op string) error {
+	return protocol.Errorf(protocol.CodeConflict, op, "others changed it at the same time, %d times in a row: try again", attempts)
+}
+
+// backOff waits for a random time that grows with each try, up to half a second.
+func backOff(ctx context.Context, try int) error {
+	t := time.NewTimer(rand.N(time.Millisecond << min(try, 9)))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Delete implements Registry. It removes a record that cannot be read too, of which it
+// then returns nothing but the name.
+func (r *JetStream) Delete(ctx context.Context, name string) (Entry, error) {
+	if err := protocol.CheckName(name); err != nil {
+		return Entry{}, err
+	}
+	ctx, cancel := objects.Bound(ctx, whole)
+	defer cancel()
+	op := "remove " + name
+	for try := range attempts {
+		rec, err := r.read(ctx, name)
+		if err != nil {
+			return Entry{}, objects.Error(op, err)
+		}
+		if rec.raw == nil {
+			return Entry{}, notFound(op, name)
+		}
+		err = r.kv.Delete(ctx, name, jetstream.LastRevision(rec.seq))
+		if err == nil {
+			r.collect(context.WithoutCancel(ctx), rec.raw, nil)
+			rec.entry.Name = name
+			return rec.entry, nil
+		}
+		if !lost(err) {
+			return Entry{}, objects.Error(op, err)
+		}
+		if err := backOff(ctx, try); err != nil {
+			return Entry{}, objects.Error(op, err)
+		}
+	}
+	return Entry{}, contended(op)
+}
+
+// Module implements Registry. A module that is there but not whole is a 503.
+func (r *JetStream) Module(ctx context.Context, digest string) ([]byte, error) {
+	if err := protocol.CheckDigest(digest); err != nil {
+		return nil, err
+	}
+	ctx, cancel := objects.Bound(ctx, whole)
+	defer cancel()
+	module, err := r.modules.Get(ctx, digest, maxModule)
+	switch {
+	case err == nil && protocol.Digest(module) != digest:
+		err = fmt.Errorf("%w: it is another one", objects.ErrDamaged)
+		fallthrough
+	case errors.Is(err, objects.ErrDamaged), errors.Is(err, objects.ErrTooLarge):
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "module %s in bucket %s: %w; deploy its function again to repair it", digest, BucketModules, err)
+	case errors.Is(err, objects.ErrNotFound):
+		return nil, noModule(digest)
+	}
+	return module, objects.Error("read module", err)
+}
+
+// nameOf returns the function whose record is on a subject.
+func nameOf(subject string) string { return strings.TrimPrefix(subject, recordSubject("")) }

@@ -1,0 +1,137 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// Memory is a Registry in memory: for tests, and for an invoker that need not remember. The zero
+// value is empty and ready. Nothing it does takes time, so it looks at a ctx only to end
+// watches.
+type Memory struct {
+	mu      sync.Mutex
+	entries map[string]Entry
+	modules map[string][]byte // digest -> bytes
+	feeds   map[*feed]bool
+}
+
+var _ Registry = (*Memory)(nil)
+
+// Find implements Registry.
+func (m *Memory) Find(_ context.Context, name string) (Entry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.entries[name]
+	if !ok {
+		return Entry{}, notFound("", name)
+	}
+	return e, nil
+}
+
+// List implements Registry.
+func (m *Memory) List(context.Context) ([]Entry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.entries), byName), nil
+}
+
+func byName(a, b Entry) int { return strings.Compare(a.Name, b.Name) }
+
+// Put implements Registry.
+func (m *Memory) Put(_ context.Context, f protocol.Function, module []byte) (Entry, bool, error) {
+	f, err := admit(f, module)
+	if err != nil {
+		return Entry{}, false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.entries == nil {
+		m.entries, m.modules = map[string]Entry{}, map[string][]byte{}
+	}
+	e, created := m.entries[f.Name].with(f, time.Now())
+	if !created {
+		return e, false, nil
+	}
+	if m.modules[f.Digest] == nil {
+		m.modules[f.Digest] = bytes.Clone(module)
+	}
+	m.entries[f.Name] = e
+	m.collect()
+	m.tell(Change{Name: f.Name, Entry: e})
+	return e, true, nil
+}
+
+// Delete implements Registry.
+func (m *Memory) Delete(_ context.Context, name string) (Entry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.entries[name]
+	if !ok {
+		return Entry{}, notFound("remove "+name, name)
+	}
+	delete(m.entries, name)
+	m.collect()
+	m.tell(Change{Name: name})
+	return e, nil
+}
+
+// collect forgets modules that no version runs. The caller holds the lock.
+func (m *Memory) collect() {
+	used := map[string]bool{}
+	for _, e := range m.entries {
+		maps.Copy(used, e.digests())
+	}
+	maps.DeleteFunc(m.modules, func(digest string, _ []byte) bool { return !used[digest] })
+}
+
+// tell gives a change to all watchers. The caller holds the lock.
+func (m *Memory) tell(c Change) {
+	for f := range m.feeds {
+		f.add(c)
+	}
+}
+
+// Module implements Registry.
+func (m *Memory) Module(_ context.Context, digest string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	module, ok := m.modules[digest]
+	if !ok {
+		return nil, noModule(digest)
+	}
+	return bytes.Clone(module), nil
+}
+
+func noModule(digest string) error {
+	return protocol.Errorf(protocol.CodeNotFound, "", "there is no module %.80s; deploy its function again", digest)
+}
+
+// Watch implements Registry.
+func (m *Memory) Watch(ctx context.Context) (<-chan Change, error) {
+	f, out := newFeed(), make(chan Change)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range slices.SortedFunc(maps.Values(m.entries), byName) {
+		f.add(Change{Name: e.Name, Entry: e})
+	}
+	f.add(Change{Synced: true})
+	if m.feeds == nil {
+		m.feeds = map[*feed]bool{}
+	}
+	m.feeds[f] = true
+	go func() {
+		defer close(out)
+		f.pump(ctx, out)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.feeds, f)
+	}()
+	return out, nil
+}

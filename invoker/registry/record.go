@@ -1,0 +1,61 @@
+package registry
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// encodeEntry returns the record of an entry, and the entry as it reads: the oldest versions
+// go if the record would be longer than max bytes.
+func encodeEntry(e Entry, max int) ([]byte, Entry, error) {
+	for {
+		b, err := json.Marshal(e)
+		switch {
+		case err != nil:
+			return nil, e, protocol.Errorf(protocol.CodeRefused, "deploy "+e.Name, "the manifest cannot be written as JSON: %w", err)
+		case len(b) <= max:
+			return b, e, nil
+		case len(e.Versions) == 1:
+			return nil, e, protocol.Errorf(protocol.CodeRefused, "deploy "+e.Name,
+				"the manifest is %d bytes long; the store takes %d: shorten env, args or triggers", len(b), max)
+		}
+		e.Versions = e.Versions[1:]
+	}
+}
+
+// decodeEntry reads the record of the function name. It is strict: what it does not know, a
+// newer polyvoke or somebody else has written, and to guess would be to run the wrong thing.
+func decodeEntry(name string, record []byte) (Entry, error) {
+	var e Entry
+	if err := protocol.CheckName(name); err != nil {
+		return e, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(record))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&e); err != nil {
+		return Entry{}, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return Entry{}, errors.New("something follows the record's object")
+	}
+	if e.Name != name || len(e.Versions) == 0 {
+		return Entry{}, fmt.Errorf("it has the name %.80q and %d versions", e.Name, len(e.Versions))
+	}
+	last := 0
+	for i := range e.Versions {
+		f := &e.Versions[i]
+		if f.Name != name || f.Version <= last {
+			return Entry{}, fmt.Errorf("version %d of %.80q follows version %d", f.Version, f.Name, last)
+		}
+		if err := errors.Join(f.Check(), protocol.CheckDigest(f.Digest)); err != nil {
+			return Entry{}, fmt.Errorf("version %d: %w", f.Version, err)
+		}
+		last = f.Version
+	}
+	return e, nil
+}

@@ -1,0 +1,149 @@
+package invoker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+)
+
+// refuse answers a call that was not admitted.
+func (f *function) refuse(c *call, err error) {
+	reply := protocol.Reply{ID: c.id(), Exit: -1, Err: asError(err)}
+	f.reply(f.v.ctx, c, &reply)
+	c.free()
+}
+
+// fail makes the reply of a call that was admitted say what went wrong: to the caller a
+// code, a message and the end of stderr; to the operator, and in the function's log, the rest.
+func (f *function) fail(c *call, reply *protocol.Reply, err error) {
+	reply.ID = c.id()
+	reply.Err = f.explain(c, err)
+	reply.Body = c.log.tail()
+	text := reply.Err.Msg
+	var trap *runtimes.TrapError
+	if errors.As(err, &trap) && trap.Stack != "" {
+		text += "\n" + trap.Stack
+	}
+	c.log.platform(text)
+	if protocol.CodeOf(err) == protocol.CodeFailed && reply.Exit < 0 && trap == nil {
+		f.v.Log.Error("call failed", "function", c.version.ref, "id", c.id(), "err", err)
+	}
+}
+
+// explain turns the error of a run into the one for the caller (section 6 of the
+// specification). What a function said with its exit code stands above all else.
+func (f *function) explain(c *call, err error) *protocol.Error {
+	var exit *runtimes.ExitError
+	var trap *runtimes.TrapError
+	var known *protocol.Error
+	exited, trapped := errors.As(err, &exit), errors.As(err, &trap)
+	if exited {
+		if o := protocol.FromExit(exit.Code); o.Chosen || !errors.Is(err, runtimes.ErrMemory) {
+			return protocol.Errorf(o.Code, "", "%s ended with exit code %d (%s)", c.version.ref, exit.Code, o.Text)
+		}
+	}
+	switch {
+	case errors.Is(err, runtimes.ErrMemory):
+		return protocol.Errorf(protocol.CodeMemory, "", "%s reached its memory limit of %s (limits.memory)", c.version.ref, c.version.limits.Memory)
+	case errors.Is(err, runtimes.ErrOutput):
+		return protocol.Errorf(protocol.CodeBadOutput, "", "%s wrote more than %s (limits.output)", c.version.ref, c.version.limits.Output)
+	case trapped:
+		return protocol.Errorf(protocol.CodeFailed, "", "%s trapped: %s", c.version.ref, trap.Reason)
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, context.DeadlineExceeded):
+		return protocol.Errorf(protocol.CodeTimeout, "", "%s did not end within %v (limits.timeout)", c.version.ref, c.timeout())
+	case errors.Is(err, context.Canceled):
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s was stopped: the invoker ends, or the caller went away", c.version.ref)
+	}
+	return asError(err)
+}
+
+// asError returns the part of an error that may cross to a caller.
+func asError(err error) *protocol.Error {
+	var known *protocol.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	return &protocol.Error{Code: protocol.CodeOf(err), Msg: protocol.MessageOf(err), Err: err}
+}
+
+// reply sends the answer, having counted the call.
+func (f *function) reply(ctx context.Context, c *call, r *protocol.Reply) {
+	if c.answer != nil {
+		kept := *r
+		kept.Body = append([]byte(nil), r.Body...) // the call's own buffer is used again
+		f.count(c, r)
+		c.answer <- &kept
+		return
+	}
+	h, body := r.Message()
+	if c.msg.Reply != "" && int64(headerSize(h)+len(body)) > f.v.nc.MaxPayload() {
+		f.store(ctx, c, r)
+		h, body = r.Message()
+	}
+	f.count(c, r)
+	if c.msg.Reply == "" {
+		f.reportUnanswered(c, r)
+	} else if err := f.publish(c.msg.Reply, h, body); err != nil {
+		f.v.Log.Error("reply not sent", "function", f.name, "id", c.id(), "err", err)
+	}
+}
+
+// publish sends the answer to whoever waits for it. The connection copies body.
+func (f *function) publish(subject string, h protocol.Header, body []byte) error {
+	if h == nil {
+		return f.v.nc.Publish(subject, body)
+	}
+	return f.v.nc.PublishMsg(&nats.Msg{Subject: subject, Header: nats.Header(h), Data: body})
+}
+
+// reportUnanswered logs the failure of a message to which nobody awaits an answer.
+func (f *function) reportUnanswered(c *call, r *protocol.Reply) {
+	if r.Err != nil {
+		f.v.Log.Warn("message without reply subject failed", "function", f.name, "id", c.id(),
+			"subject", c.request.Subject, "code", r.Err.Code, "err", r.Err)
+	}
+}
+
+// headerSize returns how many bytes headers take on the wire.
+func headerSize(h protocol.Header) int {
+	size := 0
+	if len(h) > 0 {
+		size = len("NATS/1.0\r\n\r\n")
+	}
+	for k, values := range h {
+		for _, v := range values {
+			size += len(k) + len(v) + len(": \r\n")
+		}
+	}
+	return size
+}
+
+// storeTimeout bounds the time in which a reply's body becomes an object. It is not the
+// call's own: a function that used all of its time has still answered in time.
+const storeTimeout = 10 * time.Second
+
+// store puts the reply's body into the object store and a claim in its place.
+func (f *function) store(ctx context.Context, c *call, r *protocol.Reply) {
+	c.receiver.handOver()
+	err := fmt.Errorf("there is no JetStream on the NATS server")
+	if f.v.bodies != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		defer cancel()
+		r.Claim, err = f.v.bodies.PutBytes(ctx, r.Body)
+	}
+	if err != nil {
+		f.v.Log.Error("reply not stored", "function", f.name, "id", c.id(), "err", err)
+		r.ID = c.id()
+		r.Err = protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %d bytes is over max_payload (%d), and could not be stored as an object",
+			len(r.Body), f.v.nc.MaxPayload())
+	}
+	r.Body = nil
+}

@@ -1,0 +1,123 @@
+package invoker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+)
+
+// run runs an admitted call as a process, and answers it.
+func (f *function) run(c *call) {
+	ctx, cancel := c.context(f.v.ctx)
+	defer cancel()
+	reply := protocol.Reply{ID: c.request.ID, Exit: -1}
+	err := f.prepare(ctx, c)
+	if err == nil && !c.request.DryRun {
+		err = c.version.program.Run(ctx, &c.process)
+		c.log.flush()
+		reply.Exit = exitCode(err)
+		reply.Body = c.stdout.Bytes()
+	}
+	if err != nil {
+		f.fail(c, &reply, err)
+	}
+	if c.request.Report {
+		reply.Report = &protocol.Report{Function: c.version.ref, Duration: c.process.Usage.Duration,
+			Memory: c.process.Usage.Memory, Start: c.process.Usage.Start}
+	}
+	f.reply(ctx, c, &reply)
+}
+
+// prepare brings together what the process gets.
+func (f *function) prepare(ctx context.Context, c *call) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := f.load(ctx, c); err != nil {
+		return err
+	}
+	if err := f.fetch(ctx, c); err != nil {
+		return err
+	}
+	s := c.version
+	p := &c.process
+	p.Args, p.Env = s.args, s.env
+	if len(c.request.Args) > 0 {
+		p.Args = append(append([]string{f.name}, c.request.Args...), s.manifest.Args...)
+	}
+	if s.manifest.Meta == protocol.MetaEnv {
+		p.Env = append(s.env[:len(s.env):len(s.env)], metaEnv(c)...)
+	}
+	c.stdin.Reset(c.request.Body)
+	c.limited = runtimes.CapWriter{W: &c.stdout, N: int64(s.limits.Output)}
+	c.log = logWriter{f: f, c: c}
+	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
+	p.Files = c.request.Files(c.id)
+	p.Sleep = func(ctx context.Context, d time.Duration) error { return f.sleep(ctx, c, d) }
+	return nil
+}
+
+// fetch gets a body that is an object, while another receiver takes the next message.
+func (f *function) fetch(ctx context.Context, c *call) error {
+	if c.request.Claim == nil {
+		return nil
+	}
+	if f.v.bodies == nil {
+		return protocol.Errorf(protocol.CodeUnavailable, "", "a body as an object needs JetStream on the NATS server")
+	}
+	c.receiver.handOver()
+	var err error
+	c.request.Body, err = f.v.bodies.Get(ctx, c.request.Claim, int64(c.version.limits.Input))
+	return err
+}
+
+// sleep lets time pass for a process, while others use the processor.
+func (f *function) sleep(ctx context.Context, c *call, d time.Duration) error {
+	f.rest(c)
+	defer f.wake()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// metaEnv tells a process about its request in the manner of CGI (RFC 3875, section 4.1.18).
+func metaEnv(c *call) []string {
+	env := []string{"FN_ID=" + c.id(), "FN_SUBJECT=" + c.request.Subject}
+	for name := range c.request.Header {
+		key := strings.Map(func(r rune) rune {
+			switch {
+			case 'a' <= r && r <= 'z':
+				return r - 'a' + 'A'
+			case 'A' <= r && r <= 'Z' || '0' <= r && r <= '9':
+				return r
+			}
+			return '_'
+		}, name)
+		value := strings.Join(c.request.Header[name], ", ")
+		if !strings.ContainsRune(value, 0) {
+			env = append(env, "HEADER_"+key+"="+value)
+		}
+	}
+	return env
+}
+
+// exitCode returns the code that a process ended itself with, or -1 if it did not.
+func exitCode(err error) int {
+	var exit *runtimes.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return int(exit.Code)
+	}
+	return -1
+}

@@ -1,0 +1,117 @@
+package protocol
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func FuzzParseRequest(f *testing.F) {
+	f.Add("fn.greet.x", "Fn-Id", "a", "Fn-Timeout", "3s", []byte("{}"))
+	f.Add("fn.greet@2", "fn-body-object", "o", "Fn-Body-Size", "3", []byte{})
+	f.Add("fn.", "", "", "\x00", "\r\n", []byte(nil))
+	f.Fuzz(func(t *testing.T, subject, k1, v1, k2, v2 string, body []byte) {
+		r, err := ParseRequest(subject, Header{k1: {v1}, k2: {v2}}, body)
+		if err != nil {
+			if CodeOf(err) != CodeBadRequest {
+				t.Fatalf("code %d: %v", CodeOf(err), err)
+			}
+			return
+		}
+		if strings.ContainsAny(r.ID, "\r\n") {
+			t.Fatalf("the id %q can begin a header", r.ID)
+		}
+		again, err := CallSubject(r.Function, r.Args...)
+		if err != nil || again != subject {
+			t.Fatalf("%q is written as %q, %v", subject, again, err)
+		}
+	})
+}
+
+func FuzzParseReply(f *testing.F) {
+	f.Add("Nats-Service-Error", "x", "Nats-Service-Error-Code", "500", []byte("tail"))
+	f.Add("Fn-Function", "a@1", "Fn-Exit", "-1", []byte{})
+	f.Fuzz(func(t *testing.T, k1, v1, k2, v2 string, body []byte) {
+		r, err := ParseReply(Header{k1: {v1}, k2: {v2}}, body)
+		if err != nil {
+			return
+		}
+		h, _ := r.Message()
+		for k, values := range h {
+			if strings.ContainsAny(k+strings.Join(values, ""), "\r\n") {
+				t.Fatalf("header %q: %q would break the message", k, values)
+			}
+		}
+		back, err := ParseReply(h, r.Body)
+		if err != nil || back.Exit != r.Exit && r.Err == nil && r.Report != nil {
+			t.Fatalf("%+v is read back as %+v, %v", r, back, err)
+		}
+	})
+}
+
+func FuzzParseFunction(f *testing.F) {
+	f.Add([]byte(`{"name":"greet","limits":{"timeout":"500ms","memory":"64MiB"},"trigger":[{"subject":"a.*"}]}`))
+	f.Add([]byte(`{"name":"greet","env":{"A":"b"},"args":["x"],"created":"2026-01-02T03:04:05Z"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := ParseFunction(b)
+		if err != nil {
+			if CodeOf(err) != CodeRefused {
+				t.Fatalf("code %d: %v", CodeOf(err), err)
+			}
+			return
+		}
+		out, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ParseFunction(out)
+		if err != nil || !m.Same(&again) {
+			t.Fatalf("%s is written as %s: %v", bytes.TrimSpace(b), out, err)
+		}
+	})
+}
+
+func FuzzMatch(f *testing.F) {
+	f.Add("orders.*.>", "orders.eu.a.b")
+	f.Fuzz(func(t *testing.T, pattern, subject string) {
+		args, ok := Match(pattern, subject)
+		if ok && CheckPattern(pattern) == nil && literalSubject(subject) {
+			if !Overlap(pattern, subject) {
+				t.Fatalf("%q matches %q without overlapping it", pattern, subject)
+			}
+			for _, a := range args {
+				if strings.Contains(a, ".") {
+					t.Fatalf("argument %q is more than a token", a)
+				}
+			}
+		}
+	})
+}
+
+// literalSubject reports whether s can be published to.
+func literalSubject(s string) bool {
+	for tok := range strings.SplitSeq(s, ".") {
+		if !literalToken(tok) {
+			return false
+		}
+	}
+	return true
+}
+
+func FuzzSizeAndDuration(f *testing.F) {
+	f.Add("64MiB")
+	f.Add("500ms")
+	f.Fuzz(func(t *testing.T, s string) {
+		if n, err := ParseSize(s); err == nil {
+			if again, err := ParseSize(n.String()); err != nil || again != n {
+				t.Fatalf("%q: %v, %v, %v", s, n, again, err)
+			}
+		}
+		if d, err := ParseDuration(s); err == nil {
+			if again, err := ParseDuration(d.String()); err != nil || again != d {
+				t.Fatalf("%q: %v, %v, %v", s, d, again, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,300 @@
+package protocol
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestMatch(t *testing.T) {
+	for _, c := range []struct {
+		pattern, subject string
+		args             string // "-" for no match
+	}{
+		{"orders.created", "orders.created", ""},
+		{"orders.created", "orders.deleted", "-"},
+		{"orders.*.created", "orders.eu.created", "eu"},
+		{"orders.*.created", "orders.created", "-"},
+		{"orders.*", "orders.eu.created", "-"},
+		{"orders.*.*", "orders.eu.created", "eu created"},
+		{"orders.>", "orders.eu.created", "eu created"},
+		{"orders.>", "orders", "-"},
+		{"orders.*.>", "orders.eu.a.b", "eu a b"},
+		{"a.b", "a", "-"},
+		{"a", "a.b", "-"},
+	} {
+		args, ok := Match(c.pattern, c.subject)
+		got := strings.Join(args, " ")
+		if !ok {
+			got = "-"
+		}
+		if got != c.args {
+			t.Errorf("Match(%q, %q) = %q, want %q", c.pattern, c.subject, got, c.args)
+		}
+	}
+}
+
+func TestOverlap(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"a.b", "a.b", true}, {"a.b", "a.c", false}, {"a.*", "a.b", true}, {"a.*", "*.b", true},
+		{"a.>", "a.b.c", true}, {"a.>", "a", false}, {"a.*.c", "a.b.>", true}, {"a.*", "a.b.c", false},
+		{">", "x", true}, {"a.>", "*.b", true}, {"a.>", "b.>", false},
+	} {
+		if Overlap(c.a, c.b) != c.want || Overlap(c.b, c.a) != c.want {
+			t.Errorf("Overlap(%q, %q) is not %v both ways", c.a, c.b, c.want)
+		}
+	}
+}
+
+func TestCheckPattern(t *testing.T) {
+	for _, good := range []string{"orders", "orders.*.created", "orders.>", "a.b.c", "fnord.>"} {
+		if err := CheckPattern(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", ".", "a.", "a..b", "a b", ">", "*", "*.x", "fn.greet", "fn.>", "fn", "log.x", "job.>", "dead.x",
+		"polyvoke.api.list", "polyvoke.*.list", "polyvoke.>", "$SRV.PING", "$JS.>", "_INBOX.x", "a.>.b", "a\x00b"} {
+		if err := CheckPattern(bad); CodeOf(err) != CodeRefused {
+			t.Errorf("%q: got %v, want an error with code 422", bad, err)
+		}
+	}
+}
+
+func TestCallSubject(t *testing.T) {
+	got, err := CallSubject(Ref{"greet", "3"}, "a", "b-c")
+	if err != nil || got != "fn.greet@3.a.b-c" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, bad := range []string{"", "a.b", "a b", "*", ">"} {
+		if _, err := CallSubject(Ref{Name: "greet"}, bad); CodeOf(err) != CodeBadRequest {
+			t.Errorf("argument %q: got %v, want an error with code 400", bad, err)
+		}
+	}
+}
+
+func TestFromExit(t *testing.T) {
+	for exit, want := range map[uint32]string{
+		0: "0 ack", 1: "500 retry", 2: "500 retry", 64: "400 dead letter", 65: "400 dead letter", 66: "404 dead letter",
+		69: "503 retry", 70: "500 retry", 75: "503 retry", 77: "403 dead letter", 255: "500 retry", 1 << 31: "500 retry",
+	} {
+		o := FromExit(exit)
+		if got := fmt.Sprint(o.Code, " ", o.Delivery); got != want {
+			t.Errorf("exit %d: %s, want %s", exit, got, want)
+		}
+	}
+	for code, want := range map[int]Delivery{0: Ack, 429: Retry, 500: Retry, 503: Retry, 504: Retry, 400: DeadLetter, 413: DeadLetter, 502: DeadLetter, 507: DeadLetter} {
+		if got := DeliveryOf(code); got != want {
+			t.Errorf("code %d: %v, want %v", code, got, want)
+		}
+	}
+}
+
+func TestCodeOf(t *testing.T) {
+	inner := Errorf(CodeTooMany, "call", "busy: %w", context.Canceled)
+	for _, c := range []struct {
+		err  error
+		code int
+		text string
+	}{
+		{nil, 0, ""},
+		{errors.New("secret"), 500, "internal error; the invoker's log has the cause"},
+		{context.DeadlineExceeded, 504, "the deadline passed"},
+		{fmt.Errorf("x: %w", context.Canceled), 503, "cancelled"},
+		{fmt.Errorf("x: %w", inner), 429, "call: busy: context canceled"},
+	} {
+		if CodeOf(c.err) != c.code || MessageOf(c.err) != c.text {
+			t.Errorf("%v: %d %q, want %d %q", c.err, CodeOf(c.err), MessageOf(c.err), c.code, c.text)
+		}
+	}
+	if !errors.Is(inner, context.Canceled) {
+		t.Error("the cause is lost")
+	}
+}
+
+func TestHeaderAnyCase(t *testing.T) {
+	h := Header{"fn-ID": {"a"}, "X": {"1", "2"}}
+	if h.Get("Fn-Id") != "a" || h.Get("x") != "1" || h.Get("none") != "" || Header(nil).Get("x") != "" {
+		t.Errorf("got %q, %q", h.Get("Fn-Id"), h.Get("x"))
+	}
+	h.Set("Fn-Id", "b")
+	if diff := cmp.Diff(Header{"Fn-Id": {"b"}, "X": {"1", "2"}}, h); diff != "" {
+		t.Error(diff)
+	}
+	both := Header{"Fn-Id": {"ours"}, "fn-id": {"theirs"}}
+	if both.Get("Fn-Id") != "ours" {
+		t.Error("the specification's spelling must win")
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for in, want := range map[string]Size{"1": 1, "64MiB": 64 << 20, "10MB": 10e6, "1 GiB": 1 << 30, "3KB": 3000, "7B": 7} {
+		got, err := ParseSize(in)
+		if err != nil || got != want {
+			t.Errorf("ParseSize(%q) = %d, %v", in, got, err)
+		}
+		again, err := ParseSize(got.String())
+		if err != nil || again != got {
+			t.Errorf("%q is written as %q", in, got)
+		}
+	}
+	for _, bad := range []string{"", "x", "-1", "0", "1.5MiB", "MiB", "9223372036854775807KiB", "64 megabytes"} {
+		if got, err := ParseSize(bad); err == nil {
+			t.Errorf("ParseSize(%q) = %d, want an error", bad, got)
+		}
+	}
+}
+
+func TestParseFunction(t *testing.T) {
+	f, err := ParseFunction([]byte(`{"name":"greet","args":["-v"],"env":{"LANG":"C"},
+		"limits":{"timeout":"500ms","memory":"64MiB","output":1024},"trigger":[{"subject":"orders.*.created"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Function{Name: "greet", Args: []string{"-v"}, Env: map[string]string{"LANG": "C"},
+		Limits:   Limits{Timeout: Duration(500 * time.Millisecond), Memory: 64 << 20, Output: 1024},
+		Triggers: []Trigger{{Subject: "orders.*.created"}}}
+	if diff := cmp.Diff(want, f); diff != "" {
+		t.Error(diff)
+	}
+	b, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ParseFunction(b)
+	if diff := cmp.Diff(f, again); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+}
+
+func TestParseFunctionRefuses(t *testing.T) {
+	for in, want := range map[string]string{
+		``:                                "EOF",
+		`[]`:                              "must be a table",
+		`{}`:                              "needs a name",
+		`{"name":"a.b"}`:                  `function name "a.b"`,
+		`{"name":"a"} x`:                  "something follows",
+		`{"name":"a","timeot":"3s"}`:      `unknown key "timeot"`,
+		`{"name":"a","limits":{"cpu":1}}`: `unknown key "cpu"`,
+		`{"name":"a","limits":{"timeout":"-1s"}}`:                "longer than zero",
+		`{"name":"a","limits":{"timeout":3}}`:                    "with its unit",
+		`{"name":"a","limits":{"timeout":"16m"}}`:                "at most 15m0s",
+		`{"name":"a","limits":{"memory":"0"}}`:                   "more than zero",
+		`{"name":"a","limits":{"memory":"8GiB"}}`:                "limits.memory",
+		`{"name":"a","limits":{"concurrency":-1}}`:               "limits.concurrency",
+		`{"name":"a","limits":{"concurrency":"x"}}`:              "limits.concurrency must be a whole number",
+		`{"name":"a","start":"hot"}`:                             `start = "hot"`,
+		`{"name":"a","meta":"x"}`:                                `meta = "x"`,
+		`{"name":"a","env":{"A=B":"c"}}`:                         `env: "A=B"`,
+		`{"name":"a","env":{"A":"\u0000"}}`:                      `env: "A"`,
+		`{"name":"a","args":["\u0000"]}`:                         "NUL",
+		`{"name":"a","trigger":[{"subject":"fn.x"}]}`:            "trigger 1",
+		`{"name":"a","trigger":[{"subjekt":"x"}]}`:               `unknown key "subjekt"`,
+		`{"name":"a","trigger":[{"subject":"x","queue":"a b"}]}`: "queue",
+	} {
+		_, err := ParseFunction([]byte(in))
+		if CodeOf(err) != CodeRefused || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\n got %v\nwant 422 with %q", in, err, want)
+		}
+	}
+}
+
+func TestSame(t *testing.T) {
+	a := Function{Name: "a", Version: 1, Created: time.Now(), Size: 3, Digest: "sha256:x"}
+	b := Function{Name: "a", Digest: "sha256:x", Limits: Limits{}.WithDefaults(), Start: StartAuto, Meta: MetaFiles, Args: []string{}, Env: map[string]string{}}
+	if !a.Same(&b) {
+		t.Error("defaults written out make another version")
+	}
+	for name, change := range map[string]func(*Function){
+		"digest": func(f *Function) { f.Digest = "sha256:y" },
+		"env":    func(f *Function) { f.Env = map[string]string{"A": "1"} },
+		"args":   func(f *Function) { f.Args = []string{"x"} },
+		"limit":  func(f *Function) { f.Limits.Memory = 1 << 20 },
+		"route":  func(f *Function) { f.Triggers = []Trigger{{Subject: "x"}} },
+	} {
+		c := a
+		change(&c)
+		if a.Same(&c) || c.Same(&a) {
+			t.Errorf("%s: still the same", name)
+		}
+	}
+}
+
+func TestFiles(t *testing.T) {
+	r := Request{Subject: "fn.greet.x", Deadline: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
+		Header: Header{"Traceparent": {"00-1"}, "X": {"1", "2"}, "../etc": {"no"}, "a/b": {"no"}, ".": {"no"}}}
+	files := r.Files(func() string { return "order-7" })
+	if err := fstest.TestFS(files, "id", "subject", "deadline", "headers/traceparent", "headers/x"); err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]string{"id": "order-7", "subject": "fn.greet.x", "deadline": "2026-01-02T03:04:05.000000006Z", "headers/x": "1\n2"} {
+		b, err := fs.ReadFile(files, name)
+		if err != nil || string(b) != want {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+	entries, err := fs.ReadDir(files, "headers")
+	if err != nil || len(entries) != 2 {
+		t.Errorf("headers: %v, %v", entries, err)
+	}
+	if _, err := fs.ReadFile(files, "headers/X"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("headers/X: %v", err)
+	}
+}
+
+func TestCleanValue(t *testing.T) {
+	if got := CleanValue("a\r\nb\x00c\tdé", 100); got != "a  b c dé" {
+		t.Errorf("%q", got)
+	}
+	if got := CleanValue("éé", 3); got != "é" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestLogLine(t *testing.T) {
+	l := LogLine{Function: Ref{"greet", "3"}, ID: "order-7", Text: "hello", Platform: true}
+	if diff := cmp.Diff(l, ParseLogLine(l.Message())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestClaimCheck(t *testing.T) {
+	c := Claim{Object: "o", Size: 5, Digest: Digest([]byte("hello"))}
+	if err := c.Check([]byte("hello")); err != nil {
+		t.Error(err)
+	}
+	if err := c.Check([]byte("hellO")); CodeOf(err) != CodeBadRequest {
+		t.Error(err)
+	}
+}
+
+func TestRequestMessage(t *testing.T) {
+	r := Request{ID: "order-7", Function: Ref{"greet", "2"}, Args: []string{"x"}, Body: []byte("b"), Timeout: time.Second, Report: true, DryRun: true,
+		Claim: &Claim{"o", 1, Digest(nil)}, Header: Header{"traceparent": {"00-1"}}}
+	subject, h, body, err := r.Message()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseRequest(subject, h, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Header, got.Subject = Header{"traceparent": got.Header["traceparent"]}, ""
+	if diff := cmp.Diff(r, got); diff != "" {
+		t.Error(diff)
+	}
+	bare := Request{Function: Ref{Name: "greet"}}
+	if _, h, _, _ := bare.Message(); h != nil {
+		t.Errorf("a bare request has headers %v", h)
+	}
+}
