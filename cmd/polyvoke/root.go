@@ -45,7 +45,7 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 	root.SetIn(c.stdin)
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err.Error()) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, "%v", err) })
 	root.SetVersionTemplate("polyvoke {{.Version}}\n")
 	root.PersistentFlags().StringVar(&c.color, "color", "auto", "colour: auto, always or never")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
