@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -250,7 +251,7 @@ func (s *session) absent(ctx context.Context, ref protocol.Ref) error {
 			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, s.url)
 		}
 	}
-	return protocol.Errorf(protocol.CodeNotFound, "", "404: function %s has no version %s on %s: there are %s (polyvoke info %s tells more)",
+	return protocol.Errorf(protocol.CodeNotFound, "", "404: function %s has no version %s on %s; it has %s (polyvoke info %s tells more)",
 		ref.Name, ref.Version, s.url, strings.Join(have, ", "), ref.Name)
 }
 
@@ -272,7 +273,7 @@ func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptio
 	}
 	if p := reply.Report; o.report && p != nil {
 		fmt.Fprintln(c.stderr, c.paint(c.stderr).dim(fmt.Sprintf("REPORT id %s function %s exit %d duration %s memory %s start %s",
-			reply.ID, p.Function, reply.Exit, p.Duration, bytesText(int64(p.Memory)), p.Start)))
+			cmp.Or(reply.ID, "-"), p.Function, reply.Exit, p.Duration, bytesText(int64(p.Memory)), p.Start)))
 	}
 	return failure
 }
@@ -282,13 +283,11 @@ func callError(r *protocol.Request, reply protocol.Reply) error {
 	if reply.Err == nil {
 		return nil
 	}
-	what := fmt.Sprintf("%s: %d", r.Function, reply.Err.Code)
 	code := exitOfCode(reply.Err.Code)
 	if reply.Exit > 0 {
-		what = fmt.Sprintf("%s, exit %d", what, reply.Exit)
 		code = exitOfProcess(reply.Exit)
 	}
-	return &exitError{code: code, msg: what + ": " + reply.Err.Msg + nextStep(reply), err: reply.Err}
+	return &exitError{code: code, msg: fmt.Sprintf("%s: %d: %s%s", r.Function, reply.Err.Code, reply.Err.Msg, nextStep(reply)), err: reply.Err}
 }
 
 // nextStep says what the caller can do about an error of the platform's.

@@ -102,7 +102,7 @@ func (s *session) unknown(ctx context.Context, name string) error {
 				break
 			}
 		}
-		hint = fmt.Sprintf("there are %s (polyvoke ls shows all); polyvoke deploy %s.wasm puts it there", strings.Join(names, ", "), name)
+		hint = fmt.Sprintf("what is: %s (polyvoke ls tells more); polyvoke deploy %s.wasm puts it there", strings.Join(names, ", "), name)
 	}
 	return protocol.Errorf(protocol.CodeNotFound, "", "404: no function %s is deployed on %s: %s", name, s.url, hint)
 }
