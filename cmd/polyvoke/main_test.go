@@ -144,8 +144,11 @@ func (s *safeBuffer) String() string {
 func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = os.Environ()
-	for _, k := range []string{"HOME", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GOCACHE", "NATS_URL", "NATS_CONTEXT", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN"} {
+	names := []string{"HOME", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GOCACHE", "NATS_TIMEOUT", "NO_COLOR", "CLICOLOR_FORCE"}
+	for _, s := range new(connection).settings() {
+		names = append(names, s.env)
+	}
+	for _, k := range names {
 		cmd.Env = append(cmd.Env, k+"="+ts.Getenv(k))
 	}
 	return cmd
