@@ -1,6 +1,7 @@
 package invoker
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -16,6 +17,10 @@ func (f *function) handle(c *call, r *receiver) {
 		defer f.v.long.Add(-1)
 	}
 	started, err := f.admit(c)
+	for err == errNoRoomYet {
+		f.awaitRoom()
+		started, err = f.admit(c)
+	}
 	if err != nil {
 		f.refuse(c, err)
 		return
@@ -46,8 +51,8 @@ func (f *function) admit(c *call) (started bool, err error) {
 	}
 	c.setDeadline(s)
 	start := f.mayStart()
-	if !start && len(f.queue) >= s.limits.Queue {
-		return false, protocol.Errorf(protocol.CodeTooMany, "", "%s has %d calls running and %d waiting; try again later", f.name, f.running, len(f.queue))
+	if !start && f.full(c) {
+		return false, f.tooMany()
 	}
 	c.version = s
 	s.calls++
@@ -79,6 +84,44 @@ func (f *function) mayStart() bool {
 		(f.onCPU == 0 || f.onCPU < slots && int(f.v.long.Load()) < slots)
 }
 
+// burst is how long a queue may be full before calls are refused. Without it a pause of some
+// milliseconds, the collector's or the machine's, would cost a function that answers in
+// microseconds most calls of a burst.
+const burst = 50 * time.Millisecond
+
+// errNoRoomYet says that a call can neither start nor wait, but that this may be about to change.
+var errNoRoomYet = errors.New("no room yet")
+
+// full reports whether a call cannot even wait: there are as many as may, or the first of them
+// has waited for a quarter of the time it has, so that one more would hardly be answered in
+// time. The caller holds the mutex.
+func (f *function) full(c *call) bool {
+	if len(f.queue) == 0 {
+		return f.latest.limits.Queue == 0
+	}
+	first := f.queue[0]
+	return len(f.queue) >= f.latest.limits.Queue || c.received.Sub(first.received) > first.timeout()/4
+}
+
+// tooMany is the error for a call that cannot wait. The caller holds the mutex.
+func (f *function) tooMany() error {
+	if f.fullSince.IsZero() {
+		f.fullSince, f.fullAt = time.Now(), len(f.queue)
+	}
+	if time.Since(f.fullSince) < burst {
+		return errNoRoomYet
+	}
+	return protocol.Errorf(protocol.CodeTooMany, "", "%s has %d calls running and %d waiting; try again later", f.name, f.running, len(f.queue))
+}
+
+// awaitRoom waits until a call was taken from the queue, or calls are refused.
+func (f *function) awaitRoom() {
+	select {
+	case <-f.room:
+	case <-time.After(burst):
+	}
+}
+
 // leave ends a call's stay and returns the next one of the queue that may start now, if
 // there is one.
 func (f *function) leave(c *call) (next *call) {
@@ -98,6 +141,7 @@ func (f *function) next() *call {
 	for len(f.queue) > 0 && f.latest != nil && f.mayStart() {
 		c := f.queue[0]
 		f.queue = slices.Delete(f.queue, 0, 1)
+		f.madeRoom()
 		if !c.expiry.Stop() {
 			c.version.calls-- // its deadline came first; expire answers it
 			continue
@@ -110,11 +154,24 @@ func (f *function) next() *call {
 	return nil
 }
 
+// madeRoom says that the queue has become shorter. Once it is half of what it was it may be full
+// for a while again. The caller holds the mutex.
+func (f *function) madeRoom() {
+	if len(f.queue) <= f.fullAt/2 {
+		f.fullSince = time.Time{}
+	}
+	select {
+	case f.room <- struct{}{}:
+	default:
+	}
+}
+
 // expire answers a call whose deadline came while it waited.
 func (f *function) expire(c *call) {
 	f.mu.Lock()
 	if i := slices.Index(f.queue, c); i >= 0 {
 		f.queue = slices.Delete(f.queue, i, i+1)
+		f.madeRoom()
 		c.version.calls--
 	}
 	f.mu.Unlock()

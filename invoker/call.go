@@ -64,10 +64,12 @@ func (c *call) free() {
 // UUID of version 7 (RFC 9562), so ids sort by time.
 func (c *call) id() string {
 	if c.request.ID == "" {
-		c.request.ID = uuid.Must(uuid.NewV7()).String()
+		c.request.ID = newID()
 	}
 	return c.request.ID
 }
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // setDeadline gives the call the earlier of the function's and the caller's time.
 func (c *call) setDeadline(s *version) {

@@ -48,7 +48,7 @@ func (v *Invoker) serveControl() (micro.Service, error) {
 			return nil, errors.Join(err, s.Stop())
 		}
 	}
-	return s, v.nc.FlushTimeout(flushTimeout)
+	return s, v.roundTrip()
 }
 
 // respond answers a control request with what its handler returns.
@@ -103,7 +103,8 @@ func (v *Invoker) deploy(r micro.Request) (any, error) {
 	if err := v.await(ctx, e.Latest()); err != nil {
 		return nil, err
 	}
-	return protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: v.warnings(ctx, e)}, nil
+	warnings := append(v.confirm(ctx, f.Name), v.warnings(ctx, e)...)
+	return protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: warnings}, nil
 }
 
 // upload returns the module of a deploy request, which is its body or an object.

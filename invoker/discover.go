@@ -40,7 +40,7 @@ func (v *Invoker) serveDiscovery() ([]*nats.Subscription, error) {
 			subs = append(subs, sub)
 		}
 	}
-	return subs, v.nc.FlushTimeout(flushTimeout)
+	return subs, v.roundTrip()
 }
 
 // discover answers for every function that a subject $SRV.VERB[.NAME[.ID]] means.

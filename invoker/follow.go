@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nuid"
-
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -76,7 +74,7 @@ func (v *Invoker) want(ctx context.Context, ch registry.Change) {
 		if len(ch.Entry.Versions) == 0 {
 			return
 		}
-		f = newFunction(v, ch.Name, nuid.Next())
+		f = newFunction(v, ch.Name, newID())
 		v.functions[ch.Name] = f
 	}
 	f.mu.Lock()

@@ -14,32 +14,35 @@ import (
 
 // function is a name that the invoker serves.
 type function struct {
-	v        *Invoker
-	name     string
-	id       string // of this instance of the service, for discovery
-	started  time.Time
-	inbox    chan *nats.Msg
-	stats    *stats // of fn.NAME
+	v       *Invoker
+	name    string
+	id      string // of this instance of the service, for discovery
+	started time.Time
+	inbox   chan *nats.Msg
+	stats   *stats // of fn.NAME
 
-	mu       sync.Mutex
-	entry    registry.Entry
-	latest   *version // nil before the first version is loaded and after the function has ended
-	versions map[int]*version
-	subs     map[string]*nats.Subscription // by queue group and subject
-	triggers map[string]*stats             // by subject
-	running  int                           // admitted calls that are not waiting
-	onCPU    int                           // of them, those that do not sleep
-	queue    []*call
-	tasks    int           // goroutines and timers that owe an answer, the receiver included
-	idle     chan struct{} // closed when there are none of them any more
+	mu        sync.Mutex
+	entry     registry.Entry
+	latest    *version // nil before the first version is loaded and after the function has ended
+	versions  map[int]*version
+	subs      map[string]*nats.Subscription // by queue group and subject
+	triggers  map[string]*stats             // by subject
+	running   int                           // admitted calls that are not waiting
+	onCPU     int                           // of them, those that do not sleep
+	queue     []*call
+	fullSince time.Time     // when the queue became full; zero if it has been half empty since
+	fullAt    int           // how many waited then
+	room      chan struct{} // gets a token when the queue has become shorter
+	tasks     int           // goroutines and timers that owe an answer, the receiver included
+	idle      chan struct{} // closed when there are none of them any more
 
 	// What follow.go applies.
-	wanted     *registry.Change   // the newest change that was not applied yet
-	applying   bool               // a goroutine is at it
-	poke       chan struct{}      // tells it that there is something newer
-	failure    error              // why the last change could not be applied
-	failed     *protocol.Function // the version that failure is about
-	confirmed  registry.Entry     // the entry whose subscriptions the server has confirmed
+	wanted    *registry.Change   // the newest change that was not applied yet
+	applying  bool               // a goroutine is at it
+	poke      chan struct{}      // tells it that there is something newer
+	failure   error              // why the last change could not be applied
+	failed    *protocol.Function // the version that failure is about
+	confirmed registry.Entry     // the entry whose subscriptions the server has confirmed
 }
 
 // newFunction makes a function that has no version yet.
@@ -51,6 +54,7 @@ func newFunction(v *Invoker, name, id string) *function {
 		versions: map[int]*version{},
 		subs:     map[string]*nats.Subscription{},
 		triggers: map[string]*stats{},
+		room:     make(chan struct{}, 1),
 		tasks:    1,
 		idle:     make(chan struct{}),
 		poke:     make(chan struct{}, 1),
@@ -116,7 +120,9 @@ func (f *function) replace(e registry.Entry, latest *version) {
 // subjects returns what an entry is called by, with the queue group of each.
 func subjects(e registry.Entry) map[string]*nats.Subscription {
 	want := map[string]*nats.Subscription{}
-	add := func(queue, subject string) { want[queue+" "+subject] = &nats.Subscription{Subject: subject, Queue: queue} }
+	add := func(queue, subject string) {
+		want[queue+" "+subject] = &nats.Subscription{Subject: subject, Queue: queue}
+	}
 	call := protocol.RootCall + "."
 	add(protocol.QueueGroup, call+e.Name)
 	add(protocol.QueueGroup, call+e.Name+".>")
@@ -156,7 +162,7 @@ func (f *function) subscribe(e registry.Entry) error {
 		f.subs[key] = sub
 	}
 	f.mu.Unlock()
-	errs = append(errs, f.v.nc.FlushTimeout(flushTimeout))
+	errs = append(errs, f.v.roundTrip())
 	for _, sub := range gone {
 		errs = append(errs, sub.Drain())
 	}
@@ -186,7 +192,7 @@ func (f *function) end() {
 	}
 	clear(f.subs)
 	f.mu.Unlock()
-	_ = f.v.nc.FlushTimeout(flushTimeout)
+	_ = f.v.roundTrip()
 	f.inbox <- nil
 	<-f.idle
 

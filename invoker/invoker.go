@@ -97,11 +97,21 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 
 	err = errors.Join(err, control.Stop(), stopAll(discovery))
 	v.drain(giveUp)
-	return errors.Join(err, nc.FlushTimeout(flushTimeout))
+	return errors.Join(err, v.roundTrip())
 }
 
 // flushTimeout bounds one round trip to the server.
 const flushTimeout = 10 * time.Second
+
+// roundTrip returns when the server has done what it was told before. Without a connection that
+// would never be: then it is an error at once, and what was said will be said again when the
+// connection is back.
+func (v *Invoker) roundTrip() error {
+	if !v.nc.IsConnected() {
+		return nats.ErrDisconnected
+	}
+	return v.nc.FlushTimeout(flushTimeout)
+}
 
 // begin checks the configuration and makes ready what calls need.
 func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.CancelFunc, err error) {
@@ -158,18 +168,18 @@ func (v *Invoker) openStores(ctx context.Context) {
 // Invoke runs a call that did not come by message, and waits for its reply. It takes its
 // turn like any other call. The reply is never nil; an error is in it.
 func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Reply {
+	c := newCall()
+	c.request, c.caller = *r, ctx
 	if v.ctx == nil {
-		return &protocol.Reply{ID: r.ID, Exit: -1, Err: protocol.Errorf(protocol.CodeUnavailable, "", "the invoker does not serve yet")}
+		return &protocol.Reply{ID: c.id(), Exit: -1, Err: protocol.Errorf(protocol.CodeUnavailable, "", "the invoker does not serve yet")}
 	}
 	f := v.function(r.Function.Name)
 	if f == nil || !f.enter() {
-		return &protocol.Reply{ID: r.ID, Exit: -1, Err: protocol.Errorf(protocol.CodeNotFound, "", "there is no function %s", r.Function.Name)}
+		return &protocol.Reply{ID: c.id(), Exit: -1, Err: protocol.Errorf(protocol.CodeNotFound, "", "there is no function %s", r.Function.Name)}
 	}
 	defer f.exit()
-	c := newCall()
-	c.request, c.caller, c.endpoint = *r, ctx, f.stats
 	answer := make(chan *protocol.Reply, 1)
-	c.answer = answer
+	c.answer, c.endpoint = answer, f.stats
 	f.handle(c, nil)
 	return <-answer
 }

@@ -31,9 +31,9 @@ type receiver struct {
 
 // The states of a receiver.
 const (
-	taking int32 = iota // it waits for messages
-	busy                // it runs a call
-	relieved            // another receiver has taken over
+	taking   int32 = iota // it waits for messages
+	busy                  // it runs a call
+	relieved              // another receiver has taken over
 )
 
 // receive starts a receiver. It is one of the function's tasks.

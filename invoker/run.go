@@ -112,11 +112,11 @@ func metaEnv(c *call) []string {
 
 // exitCode returns the code that a process ended itself with, or -1 if it did not.
 func exitCode(err error) int {
-	var exit *runtimes.ExitError
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, &exit):
+	}
+	var exit *runtimes.ExitError
+	if errors.As(err, &exit) {
 		return int(exit.Code)
 	}
 	return -1

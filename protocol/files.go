@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -31,9 +32,9 @@ func (f requestFiles) Open(name string) (fs.File, error) {
 	case !fs.ValidPath(name):
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	case name == ".":
-		return f.folder(name, []string{"deadline", "headers", "id", "subject"}), nil
+		return f.folder(name, rootNames), nil
 	case name == "headers":
-		return f.folder(name, f.headerNames()), nil
+		return f.folder(name, f.headerNames), nil
 	case name == "id":
 		return file(f.id())
 	case name == "subject":
@@ -58,21 +59,14 @@ func (f requestFiles) headerNames() []string {
 	return slices.Compact(names)
 }
 
-// folder opens a folder whose entries have the given names.
-func (f requestFiles) folder(name string, entries []string) fs.File {
-	d := &requestFolder{requestFile: requestFile{Reader: bytes.NewReader(nil), info: fileInfo{name: base(name), dir: true}}}
-	for _, e := range entries {
-		path := e
-		if name != "." {
-			path = name + "/" + e
-		}
-		if child, err := f.Open(path); err == nil {
-			info, _ := child.Stat()
-			d.rest = append(d.rest, fs.FileInfoToDirEntry(info))
-		}
-	}
-	return d
+// folder opens a folder whose entries have the given names. What they are is found out when
+// somebody reads it: every WASI program opens its folders at the start, and few read one.
+func (f requestFiles) folder(name string, entries func() []string) fs.File {
+	return &requestFolder{files: f, path: name, entries: entries}
 }
+
+// rootNames returns the names in /request, sorted.
+func rootNames() []string { return []string{"deadline", "headers", "id", "subject"} }
 
 // base returns the last element of a valid path.
 func base(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
@@ -88,17 +82,32 @@ func (f *requestFile) Close() error               { return nil }
 
 // requestFolder is an open folder.
 type requestFolder struct {
-	requestFile
-	rest []fs.DirEntry
+	files   requestFiles
+	path    string
+	entries func() []string // nil once rest is set
+	rest    []fs.DirEntry
 }
+
+func (d *requestFolder) Stat() (fs.FileInfo, error) {
+	return fileInfo{name: base(d.path), dir: true}, nil
+}
+func (d *requestFolder) Close() error { return nil }
 
 // Read fails, as it does for every folder.
 func (d *requestFolder) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.info.name, Err: fs.ErrInvalid}
+	return 0, &fs.PathError{Op: "read", Path: d.path, Err: fs.ErrInvalid}
 }
 
 // ReadDir implements fs.ReadDirFile.
 func (d *requestFolder) ReadDir(n int) ([]fs.DirEntry, error) {
+	if d.entries != nil {
+		for _, name := range d.entries() {
+			if info, err := fs.Stat(d.files, path.Join(d.path, name)); err == nil {
+				d.rest = append(d.rest, fs.FileInfoToDirEntry(info))
+			}
+		}
+		d.entries = nil
+	}
 	if n > 0 && len(d.rest) == 0 {
 		return nil, io.EOF
 	}

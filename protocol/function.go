@@ -60,7 +60,7 @@ const (
 	DefaultInput       = Size(8 << 20)
 	DefaultOutput      = Size(8 << 20)
 	DefaultConcurrency = 64
-	DefaultQueue       = 32
+	DefaultQueue       = 128
 
 	MaxTimeout     = Duration(15 * time.Minute) // Lambda's
 	MaxMemory      = Size(4<<30 - 64<<10)       // what wasm can address, less a page

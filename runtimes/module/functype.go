@@ -104,7 +104,7 @@ func (c *cursor) valueType() ValueType {
 	t := ValueType(c.byte("a value type"))
 	switch {
 	case !c.ok():
-	case t == 0x63 || t == 0x64:
+	case t == 0x40 || t == 0x63 || t == 0x64: // the first introduces a table with an initial value
 		c.failAt(start, "typed function references are not supported")
 	case t.String() == "":
 		c.failAt(start, "unknown value type %#02x", byte(t))

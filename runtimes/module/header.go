@@ -2,6 +2,7 @@ package module
 
 import (
 	"bytes"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -68,12 +69,9 @@ func isWat(b []byte) bool {
 // looksLikeText looks at the beginning only.
 func looksLikeText(b []byte) bool {
 	b = b[:min(len(b), 256)]
-	if bytes.IndexByte(b, 0) >= 0 {
-		return false
-	}
 	for len(b) > utf8.UTFMax { // the last character may be cut
 		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 {
+		if r == utf8.RuneError && n == 1 || r < ' ' && !unicode.IsSpace(r) {
 			return false
 		}
 		b = b[n:]

@@ -56,12 +56,12 @@ func importAdvice(im Import) string {
 		return "that is wasm-bindgen, glue for JavaScript; build for the target wasm32-wasip1 without wasm-bindgen"
 	case strings.HasPrefix(im.Module, "rb-js-abi-host"):
 		return "that is ruby.wasm's bridge to JavaScript; merge a module that stubs it out, or use a build without the js gem"
+	case strings.HasPrefix(im.Module, "extism:"):
+		return "that is an Extism plug-in; write the function as a program that reads stdin and writes stdout"
 	case strings.HasPrefix(im.Module, "canonical_abi") || strings.HasPrefix(im.Module, "wasi:") || strings.Contains(im.Module, "/") && strings.Contains(im.Module, ":"):
 		return "that belongs to components and WASI 0.2; build a core module for the target wasm32-wasip1"
 	case im.Module == "go" || im.Module == "gojs":
 		return "that is Go for JavaScript; build with GOOS=wasip1 GOARCH=wasm"
-	case strings.HasPrefix(im.Module, "extism:"):
-		return "that is an Extism plug-in; write the function as a program that reads stdin and writes stdout"
 	case im.Module == "env" && im.Name == "abort":
 		return "that is AssemblyScript for a browser; build with @assemblyscript/wasi-shim"
 	case im.Module == "env" || im.Module == "a":

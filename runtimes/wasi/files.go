@@ -7,11 +7,27 @@ import (
 	"slices"
 	"time"
 
+	experimentalsys "github.com/tetratelabs/wazero/experimental/sys"
+	"github.com/tetratelabs/wazero/experimental/sysfs"
 	"github.com/tetratelabs/wazero/sys"
 )
 
 // maxOpen is how many files a process can have open at once; they may be descriptors of the host.
 const maxOpen = 64
+
+// mount is the folder /request in the engine's terms. ReadFS refuses every change.
+type mount struct{ sysfs.ReadFS }
+
+// newMount returns the folder with these files in it.
+func newMount(f *files) *mount { return &mount{sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: f}}} }
+
+// OpenFile refuses flags that ReadFS would ignore, instead of ignoring them.
+func (m *mount) OpenFile(name string, flag experimentalsys.Oflag, mode fs.FileMode) (experimentalsys.File, experimentalsys.Errno) {
+	if flag&(experimentalsys.O_CREAT|experimentalsys.O_TRUNC|experimentalsys.O_APPEND) != 0 {
+		return nil, experimentalsys.EROFS
+	}
+	return m.ReadFS.OpenFile(name, flag, mode)
+}
 
 // files is the folder /request of a run as an fs.FS. Nothing is opened before the guest asks for it.
 type files struct {

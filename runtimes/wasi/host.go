@@ -42,8 +42,7 @@ type host struct {
 func newHost() *host {
 	h := &host{}
 	h.stdin.host, h.stdout.host, h.stderr.host, h.entropy.host = h, h, h, h
-	mount := wazero.NewFSConfig().(sysfs.FSConfig).WithSysFSMount(
-		&sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: &h.files}}, "/request")
+	mount := wazero.NewFSConfig().(sysfs.FSConfig).WithSysFSMount(newMount(&h.files), "/request")
 	h.base = wazero.NewModuleConfig().
 		WithName(""). // several instances cannot have the same name, but all can have none
 		WithStartFunctions().

@@ -11,7 +11,9 @@ package objects
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"regexp"
@@ -34,6 +36,10 @@ var (
 // plainNUID is what may stand in the subject of chunks. A foreign writer could have put a wildcard there.
 var plainNUID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
+// MaxName is the length of the longest name of an object, in bytes. A name becomes part of a
+// subject, and a server closes the connection of whoever sends it one over 4096 bytes.
+const MaxName = 255
+
 // Bucket is one Object Store bucket. Its methods may be called from several goroutines. Each of their
 // round trips is given up after 5 seconds if ctx has no deadline.
 type Bucket struct {
@@ -51,6 +57,15 @@ type Object struct {
 
 // Live reports whether there is an object, and not only the memory of one.
 func (o Object) Live() bool { return o.Seq != 0 && !o.Info.Deleted }
+
+// Digest returns the digest in polyvoke's form, see protocol.Digest. It is empty if the description has none.
+func (o Object) Digest() string {
+	sum, err := jetstream.DecodeObjectDigest(o.Info.Digest)
+	if err != nil || len(sum) != sha256.Size {
+		return ""
+	}
+	return "sha256:" + hex.EncodeToString(sum)
+}
 
 // Create opens a bucket and creates it if it is missing. A bucket that exists keeps its settings.
 func Create(ctx context.Context, js jetstream.JetStream, cfg jetstream.ObjectStoreConfig) (*Bucket, error) {
@@ -86,6 +101,9 @@ func (b *Bucket) Stat(ctx context.Context, name string) (Object, error) {
 // stat asks one source about a name.
 func (b *Bucket) stat(ctx context.Context, name string, from source) (Object, error) {
 	none := Object{Info: jetstream.ObjectInfo{ObjectMeta: jetstream.ObjectMeta{Name: name}, Bucket: b.name}}
+	if name == "" || len(name) > MaxName {
+		return none, nil
+	}
 	m, err := from.last(ctx, b.metaSubject(name))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return none, nil

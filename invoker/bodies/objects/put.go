@@ -53,9 +53,26 @@ type sent struct {
 	chunk []byte
 }
 
-// upload publishes r's chunks, waits until all are confirmed, and completes info.
+// upload publishes r's chunks, waits until all are confirmed, and completes info. If it fails, it still
+// waits for those under way, so that whoever purges them purges all.
 func (b *Bucket) upload(ctx context.Context, info *jetstream.ObjectInfo, r io.Reader) error {
 	var places [window]sent
+	err := b.publish(ctx, info, r, &places)
+	if err != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), roundTrip)
+		defer cancel()
+	}
+	for i := range places {
+		if late := places[i].wait(ctx); err == nil {
+			err = late
+		}
+	}
+	return err
+}
+
+// publish publishes r's chunks and completes info.
+func (b *Bucket) publish(ctx context.Context, info *jetstream.ObjectInfo, r io.Reader, places *[window]sent) error {
 	info.Size, info.Chunks = 0, 0
 	sum := sha256.New()
 	for end := false; !end; {
@@ -80,11 +97,6 @@ func (b *Bucket) upload(ctx context.Context, info *jetstream.ObjectInfo, r io.Re
 		}
 		info.Size, info.Chunks = info.Size+uint64(n), info.Chunks+1
 	}
-	for i := range places {
-		if err := places[i].wait(ctx); err != nil {
-			return err
-		}
-	}
 	info.Digest = digestPrefix + base64.URLEncoding.EncodeToString(sum.Sum(nil))
 	return nil
 }
@@ -101,6 +113,7 @@ func (s *sent) wait(ctx context.Context) error {
 		s.ack = nil
 		return nil
 	case err := <-s.ack.Err():
+		s.ack = nil
 		return err
 	case <-ctx.Done():
 		return ctx.Err()

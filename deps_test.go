@@ -1,0 +1,130 @@
+package polyvoke
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/polyvoke/polyvoke"
+
+// rule says what a package, and those below it that have no rule of their own, may import
+// besides the standard library. It is a statement of policy.
+type rule struct {
+	pkg     string   // relative to the module
+	may     []string // packages of the module by relative path, others by import path; those below are included
+	because string
+}
+
+var rules = []rule{
+	{"", nil, "the root holds rules, not code"},
+	{"protocol", nil, "every other part, and other people's clients, can read it alone"},
+	{"runtimes", nil, "a process must not know what carried the request"},
+	{"runtimes/runtimestest", []string{"runtimes"}, "the suite judges any implementation, os/exec included"},
+	{"runtimes/module", nil, "bytes from strangers are judged by code that depends on nobody"},
+	{"runtimes/wasi", []string{"runtimes", "runtimes/module", "github.com/tetratelabs/wazero"}, "there is one place to change when the engine changes"},
+	{"invoker", []string{"protocol", "runtimes", "runtimes/module", "invoker/registry", "invoker/bodies", "github.com/nats-io/nats.go", "github.com/google/uuid"},
+		"it names steps, not engines; runtimes/module tells it the language of an upload"},
+	{"invoker/registry", []string{"protocol", "invoker/registry", "invoker/bodies/objects", "github.com/nats-io/nats.go"}, "it keeps functions and runs none"},
+	{"invoker/bodies", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go", "github.com/google/uuid"}, "clients use it too"},
+	{"samples", nil, "no SDK needed is then a test, not a claim"},
+	{"cmd/internal", []string{"protocol", "github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2"}, "what the binary needs besides is a client, like any other"},
+	{"cmd/polyvoke", []string{"protocol", "runtimes", "invoker", "samples", "cmd/internal", "github.com/nats-io/nats.go", "github.com/spf13/cobra",
+		"github.com/spf13/pflag", "github.com/BurntSushi/toml", "golang.org/x/sys"}, "it is the one place where parts are chosen"},
+}
+
+// ruleFor returns the rule with the longest path that holds for a package.
+func ruleFor(pkg string) *rule {
+	var best *rule
+	for i, r := range rules {
+		below := pkg == r.pkg || r.pkg != "" && strings.HasPrefix(pkg, r.pkg+"/")
+		if below && (best == nil || len(r.pkg) > len(best.pkg)) {
+			best = &rules[i]
+		}
+	}
+	return best
+}
+
+// allows reports whether the rule lets its packages import another.
+func (r *rule) allows(imported string) bool {
+	if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") {
+		return true // the standard library
+	}
+	return slices.ContainsFunc(r.may, func(m string) bool {
+		if first, _, _ := strings.Cut(m, "/"); !strings.Contains(first, ".") {
+			m = path.Join(module, m)
+		}
+		return imported == m || strings.HasPrefix(imported, m+"/")
+	})
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		pkg := strings.TrimPrefix(strings.TrimPrefix(words[0], module), "/")
+		r := ruleFor(pkg)
+		if r == nil {
+			t.Errorf("%s has no rule: say in deps_test.go what it may import, and why", pkg)
+			continue
+		}
+		seen++
+		for _, imported := range words[1:] {
+			if !r.allows(imported) {
+				t.Errorf("%s must not import %s, because %s", pkg, imported, r.because)
+			}
+		}
+	}
+	if seen < 8 {
+		t.Errorf("only %d packages were looked at", seen)
+	}
+}
+
+// requirements are the modules that go.mod names directly, and what each is for.
+var requirements = map[string]string{
+	"github.com/tetratelabs/wazero":     "the sandbox's engine",
+	"github.com/nats-io/nats.go":        "the client",
+	"github.com/google/uuid":            "ids of calls, version 7",
+	"github.com/nats-io/nats-server/v2": "the embedded server, and every test",
+	"github.com/spf13/cobra":            "the command line",
+	"github.com/spf13/pflag":            "its flags' own types",
+	"github.com/BurntSushi/toml":        "polyvoke.toml",
+	"golang.org/x/sys":                  "file locks on Windows, terminals",
+	"golang.org/x/tools":                "txtar, in tests",
+	"github.com/rogpeppe/go-internal":   "testscript, in tests",
+	"github.com/google/go-cmp":          "differences, in tests",
+	"go.uber.org/goleak":                "goroutines that stay, in tests",
+}
+
+func TestRequirements(t *testing.T) {
+	b, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := map[string]bool{}
+	for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
+		words := strings.Fields(strings.TrimPrefix(lines.Text(), "require "))
+		if len(words) == 2 && strings.Contains(words[0], ".") && strings.HasPrefix(words[1], "v") {
+			direct[words[0]] = true
+		}
+	}
+	for m := range direct {
+		if requirements[m] == "" {
+			t.Errorf("go.mod requires %s: say in deps_test.go what for, or do without it", m)
+		}
+	}
+	for m := range requirements {
+		if !direct[m] {
+			t.Errorf("deps_test.go knows %s, which go.mod does not require", m)
+		}
+	}
+}

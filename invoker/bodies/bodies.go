@@ -1,0 +1,171 @@
+// Package bodies carries what is too large for a message: claim checks.
+//
+// In goes a body, out comes a claim, a few headers that travel in the body's place; whoever
+// has the claim takes the body out again. Bodies are objects in the bucket protocol.BucketBodies of the
+// JetStream Object Store and expire.
+package bodies
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/polyvoke/polyvoke/invoker/bodies/objects"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// DefaultTTL is how long a body is kept if Config does not say.
+const DefaultTTL = time.Hour
+
+// limit is how long a Put, Get or Delete may take if ctx has no deadline.
+const limit = 10 * time.Minute
+
+// Config configures the bucket when it is created. The zero value is for a single server.
+type Config struct {
+	TTL      time.Duration // how long a body is kept; 0: DefaultTTL
+	Replicas int           // 0: 1
+	MaxBytes int64         // of all bodies together, beyond which none is taken until some expire; 0: no limit
+}
+
+// Store holds bodies. Its methods may be called from several goroutines; their errors are
+// *protocol.Error, with code 503 if the store does not answer or is full.
+type Store struct{ bucket *objects.Bucket }
+
+// Open opens the store on nc's account and creates its bucket if that is missing; a bucket that exists
+// keeps its settings. The connection stays the caller's.
+func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Store, error) {
+	if cfg.TTL == 0 {
+		cfg.TTL = DefaultTTL
+	}
+	return open(ctx, nc, func(ctx context.Context, js jetstream.JetStream) (*objects.Bucket, error) {
+		return objects.Create(ctx, js, jetstream.ObjectStoreConfig{
+			Bucket: protocol.BucketBodies, Description: "polyvoke: bodies too large for a message",
+			TTL: cfg.TTL, Replicas: cfg.Replicas, MaxBytes: cfg.MaxBytes,
+		})
+	})
+}
+
+// Existing opens the store as a client does, who creates nothing: without the bucket, which invokers
+// create, it is an error with code 503.
+func Existing(ctx context.Context, nc *nats.Conn) (*Store, error) {
+	return open(ctx, nc, func(ctx context.Context, js jetstream.JetStream) (*objects.Bucket, error) {
+		return objects.Open(ctx, js, protocol.BucketBodies)
+	})
+}
+
+func open(ctx context.Context, nc *nats.Conn, bucket func(context.Context, jetstream.JetStream) (*objects.Bucket, error)) (*Store, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, objects.Error("open store of bodies", err)
+	}
+	b, err := bucket(ctx, js)
+	if err != nil {
+		return nil, objects.Error("open store of bodies", err)
+	}
+	return &Store{bucket: b}, nil
+}
+
+// TTL returns how long the store keeps a body. Zero means for ever.
+func (s *Store) TTL() time.Duration { return s.bucket.TTL() }
+
+// Put stores what r has to say, size bytes, or -1 if that is not known, and returns the claim. The error is 413 for
+// more than protocol.MaxBody bytes and 400 if r fails or says more or less than size. Of a Put that
+// fails nothing stays.
+func (s *Store) Put(ctx context.Context, r io.Reader, size int64) (*protocol.Claim, error) {
+	const op = "store body"
+	ctx, cancel := objects.Bound(ctx, limit)
+	defer cancel()
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, objects.Error(op, err)
+	}
+	in := &input{r: r, size: size}
+	o := objects.Object{}
+	o.Info.Name = id.String()
+	if o, err = s.bucket.Put(ctx, o, in); in.err != nil {
+		return nil, in.err
+	} else if err != nil {
+		return nil, objects.Error(op, err)
+	}
+	return &protocol.Claim{Object: o.Info.Name, Size: int64(o.Info.Size), Digest: o.Digest()}, nil
+}
+
+// PutBytes stores a body and returns the claim.
+func (s *Store) PutBytes(ctx context.Context, body []byte) (*protocol.Claim, error) {
+	return s.Put(ctx, bytes.NewReader(body), int64(len(body)))
+}
+
+// Get returns the body that a claim stands for, checked against it. The error is 413 if it has more than
+// max bytes, whatever the claim says, and they are not read then; 404 if it is gone; 400 if
+// it is not what the claim says.
+func (s *Store) Get(ctx context.Context, c *protocol.Claim, max int64) ([]byte, error) {
+	ctx, cancel := objects.Bound(ctx, limit)
+	defer cancel()
+	if c.Size > max {
+		return nil, tooLarge(c, max)
+	}
+	body, err := s.bucket.Get(ctx, c.Object, max)
+	switch {
+	case errors.Is(err, objects.ErrTooLarge):
+		return nil, tooLarge(c, max)
+	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrDamaged):
+		return nil, protocol.Errorf(protocol.CodeNotFound, "", "object %.80s is not in bucket %s any more (%w): bodies expire %v after they are stored",
+			c.Object, protocol.BucketBodies, err, s.TTL())
+	case err != nil:
+		return nil, objects.Error("read body", err)
+	}
+	return body, c.Check(body)
+}
+
+func tooLarge(c *protocol.Claim, max int64) error {
+	return protocol.Errorf(protocol.CodeTooLarge, "", "object %.80s is longer than the %d bytes that are taken", c.Object, max)
+}
+
+// Delete deletes a body before it expires. It is no error if it is gone already.
+func (s *Store) Delete(ctx context.Context, c *protocol.Claim) error {
+	ctx, cancel := objects.Bound(ctx, limit)
+	defer cancel()
+	o, err := s.bucket.Stat(ctx, c.Object)
+	if err == nil && o.Live() {
+		err = s.bucket.Delete(ctx, o)
+	}
+	if errors.Is(err, objects.ErrChanged) {
+		return nil // only another Delete changes it
+	}
+	return objects.Error("delete body", err)
+}
+
+// input reads a body and keeps it to its size.
+type input struct {
+	r    io.Reader
+	size int64 // -1 if not known
+	n    int64 // bytes read
+	err  error // why the body is refused
+}
+
+// Read implements io.Reader.
+func (in *input) Read(p []byte) (int, error) {
+	if in.err != nil {
+		return 0, in.err
+	}
+	n, err := in.r.Read(p)
+	in.n += int64(n)
+	switch {
+	case in.n > int64(protocol.MaxBody):
+		in.err = protocol.Errorf(protocol.CodeTooLarge, "store body", "the body is longer than %s", protocol.MaxBody)
+	case in.size >= 0 && (in.n > in.size || err == io.EOF && in.n < in.size):
+		in.err = protocol.Errorf(protocol.CodeBadRequest, "store body", "the body was to have %d bytes, but there are %d or more", in.size, in.n)
+	case err != nil && err != io.EOF:
+		in.err = protocol.Errorf(protocol.CodeBadRequest, "store body", "the body cannot be read after %d bytes: %w", in.n, err)
+	}
+	if in.err != nil {
+		return 0, in.err // with n bytes, a reader that wants no more than n would drop the error
+	}
+	return n, err
+}

@@ -1,0 +1,107 @@
+package invoker_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+)
+
+func TestCall(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	nc := connect(t, s)
+	made := deployProbe(t, nc, "probe", protocol.Limits{})
+	if !made.Created || made.Function.Version != 1 || made.Function.Digest != protocol.Digest(runtimestest.Wasm()) {
+		t.Errorf("deployed %+v", made)
+	}
+	r := call(t, nc, "fn.probe", []byte("hello"))
+	if r.Err != nil || string(r.Body) != "hello" || len(r.Header) != 0 {
+		t.Errorf("got %q, %v, headers %v", r.Body, r.Err, r.Header)
+	}
+	r = call(t, nc, "fn.probe.args.a.b", nil, "fn-id", "order-7", "fn-report", "1")
+	if want := "probe\x00args\x00a\x00b\x00"; string(r.Body) != want || r.ID != "order-7" {
+		t.Errorf("got %q, id %q", r.Body, r.ID)
+	}
+	if p := r.Report; p == nil || p.Function.String() != "probe@1" || p.Start != "fresh" || p.Duration <= 0 || p.Memory == 0 || r.Exit != 0 {
+		t.Errorf("report %+v", r.Report)
+	}
+	wantError(t, call(t, nc, "fn.probe.exit.65", nil), 400, "probe@1 ended with exit code 65 (bad data)")
+}
+
+func TestManifestReachesTheProcess(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	nc := connect(t, s)
+	deploy(t, nc, protocol.Function{Name: "env", Env: map[string]string{"B": "2", "A": "1"}, Args: []string{"env"}}, runtimestest.Wasm())
+	if r := call(t, nc, "fn.env", nil); string(r.Body) != "A=1\x00B=2\x00" {
+		t.Errorf("env %q", r.Body)
+	}
+	deploy(t, nc, protocol.Function{Name: "meta", Meta: protocol.MetaEnv, Args: []string{"env"}}, runtimestest.Wasm())
+	got := strings.Split(string(call(t, nc, "fn.meta", nil, "Fn-Id", "7", "Content-Type", "text/plain").Body), "\x00")
+	want := []string{"FN_ID=7", "FN_SUBJECT=fn.meta", "HEADER_CONTENT_TYPE=text/plain", "HEADER_FN_ID=7", ""}
+	for _, w := range want {
+		if !bytes.Contains([]byte(strings.Join(got, "\x00")+"\x00"), []byte(w+"\x00")) {
+			t.Errorf("environment %q lacks %s", got, w)
+		}
+	}
+	deployProbe(t, nc, "probe", protocol.Limits{})
+	for file, want := range map[string]string{"/request/subject": "fn.files", "/request/id": "7", "/request/headers/x": "y"} {
+		deploy(t, nc, protocol.Function{Name: "files", Args: []string{"cat", file}}, runtimestest.Wasm())
+		if r := call(t, nc, "fn.files", nil, "Fn-Id", "7", "X", "y"); string(r.Body) != want || r.Err != nil {
+			t.Errorf("%s: %q, %v", file, r.Body, r.Err)
+		}
+	}
+}
+
+func TestVersions(t *testing.T) {
+	s := startServer(t)
+	v := startInvoker(t, s)
+	nc := connect(t, s)
+	for i, mode := range []string{"a", "b", "b", "c"} {
+		made := deploy(t, nc, protocol.Function{Name: "f", Args: []string{mode}, Env: map[string]string{"PROBE": "args"}}, runtimestest.Wasm())
+		if want := []int{1, 2, 2, 3}[i]; made.Function.Version != want || made.Created == (i == 2) {
+			t.Errorf("deployment %d: version %d, created %v", i, made.Function.Version, made.Created)
+		}
+	}
+	// argv[1] is the mode, so an argument of the subject's comes first.
+	for subject, want := range map[string]string{"fn.f.args": "c", "fn.f@1.args": "a", "fn.f@2.args": "b", "fn.f@3.args": "c"} {
+		if r := call(t, nc, subject, nil); string(r.Body) != "f\x00args\x00"+want+"\x00" {
+			t.Errorf("%s: %q, %v", subject, r.Body, r.Err)
+		}
+	}
+	if _, err := tryCall(nc, "fn.f@4", nil); !noResponders(err) {
+		t.Errorf("unknown version: %v, want no responders", err)
+	}
+	if _, err := tryCall(nc, "fn.g", nil); !noResponders(err) {
+		t.Errorf("unknown function: %v, want no responders", err)
+	}
+	for ref, want := range map[protocol.Ref]string{{Name: "f", Version: "4"}: "it has 1 to 3", {Name: "g"}: "there is no function g"} {
+		r := v.Invoke(t.Context(), &protocol.Request{Function: ref})
+		wantError(t, *r, 404, want)
+	}
+}
+
+func TestDryRun(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	nc := connect(t, s)
+	deployProbe(t, nc, "probe", protocol.Limits{})
+	r := call(t, nc, "fn.probe.loop", nil, "Fn-Dry-Run", "1", "Fn-Id", "7")
+	if r.Err != nil || len(r.Body) != 0 || r.ID != "7" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestInvoke(t *testing.T) {
+	s := startServer(t)
+	v := startInvoker(t, s)
+	deployProbe(t, connect(t, s), "probe", protocol.Limits{})
+	r := v.Invoke(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "probe"}, Body: []byte("in process")})
+	if r.Err != nil || string(r.Body) != "in process" || r.Exit != 0 {
+		t.Errorf("%+v", r)
+	}
+	wantError(t, *v.Invoke(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "probe"}, Args: []string{"exit", "77"}}), 403, "77")
+}

@@ -1,0 +1,67 @@
+package invoker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// confirmTimeout bounds the time in which a server of the cluster learns of a subscription.
+const confirmTimeout = 2 * time.Second
+
+// confirm makes sure that the next call of a function works from every server of the cluster, not
+// only from the one that this invoker is connected to: servers tell each other of
+// subscriptions a little later than they confirm them to clients. It asks each of the others with a dry
+// run, and returns what it could not make sure of.
+func (v *Invoker) confirm(ctx context.Context, name string) (unsure []string) {
+	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
+	defer cancel()
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for _, url := range v.nc.Servers() {
+		if url == v.nc.ConnectedUrl() {
+			continue
+		}
+		asking.Go(func() {
+			if err := v.dryRunFrom(ctx, url, name); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				unsure = append(unsure, fmt.Sprintf("server %s has not confirmed %s yet: %v", url, name, err))
+			}
+		})
+	}
+	asking.Wait()
+	return unsure
+}
+
+// dryRunFrom calls a function from another server until that server knows who serves it.
+func (v *Invoker) dryRunFrom(ctx context.Context, url, name string) error {
+	o := v.nc.Opts
+	o.Url, o.Servers, o.InProcessServer = url, nil, nil
+	o.AllowReconnect, o.RetryOnFailedConnect, o.IgnoreDiscoveredServers = false, false, true
+	o.ClosedCB, o.DisconnectedErrCB, o.ConnectedCB, o.AsyncErrorCB, o.DiscoveredServersCB, o.LameDuckModeHandler = nil, nil, nil, nil, nil, nil
+	o.Timeout = confirmTimeout
+	nc, err := o.Connect()
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	m := &nats.Msg{Subject: protocol.RootCall + "." + name, Header: nats.Header{protocol.HeaderDryRun: {"1"}}}
+	for {
+		_, err := nc.RequestMsgWithContext(ctx, m)
+		if !errors.Is(err, nats.ErrNoResponders) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Millisecond):
+		}
+	}
+}

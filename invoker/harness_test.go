@@ -1,0 +1,242 @@
+package invoker_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+	"github.com/polyvoke/polyvoke/runtimes/wasi"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
+
+// sandbox is the runtime of all tests, so that each module is compiled once.
+var sandbox runtimes.Runtime
+
+func TestMain(m *testing.M) {
+	ctx := context.Background()
+	rt, err := wasi.New(ctx, wasi.Config{})
+	if err != nil {
+		panic(err)
+	}
+	sandbox = rt
+	code := m.Run()
+	rt.Close(ctx)
+	os.Exit(code)
+}
+
+// startServer starts a NATS server with JetStream on a free loopback port.
+func startServer(t testing.TB, change ...func(*server.Options)) *server.Server {
+	t.Helper()
+	o := &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true}
+	for _, c := range change {
+		c(o)
+	}
+	s, err := server.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(patience) {
+		t.Fatal("the NATS server did not start")
+	}
+	return s
+}
+
+// connect opens a connection that the test closes.
+func connect(t testing.TB, s *server.Server, o ...nats.Option) *nats.Conn {
+	t.Helper()
+	o = append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { t.Logf("connection: %v", err) })}, o...)
+	nc, err := nats.Connect(s.ClientURL(), o...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// service is an invoker that serves.
+type service struct {
+	*invoker.Invoker
+	stop context.CancelFunc
+	done chan error
+	log  *logBuffer
+}
+
+// startInvoker serves the registry of a server, and waits until it does.
+func startInvoker(t testing.TB, s *server.Server, change ...func(*invoker.Invoker)) *service {
+	t.Helper()
+	nc := connect(t, s)
+	ctx, stop := context.WithCancel(context.Background())
+	log := &logBuffer{}
+	ready := make(chan struct{})
+	v := &invoker.Invoker{Runtime: sandbox, Drain: patience, Log: slog.New(slog.NewTextHandler(log, nil)), Ready: func() { close(ready) }}
+	for _, c := range change {
+		c(v)
+	}
+	if v.Registry == nil {
+		r, err := registry.Open(ctx, nc, registry.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Registry = r
+	}
+	out := &service{Invoker: v, stop: stop, done: make(chan error, 1), log: log}
+	go func() { out.done <- v.Serve(ctx, nc) }()
+	t.Cleanup(func() { out.end(t) })
+	select {
+	case <-ready:
+	case err := <-out.done:
+		t.Fatalf("the invoker does not serve: %v", err)
+	case <-time.After(patience):
+		t.Fatalf("the invoker was not ready in time\n%s", log)
+	}
+	return out
+}
+
+// end stops the invoker and waits for it.
+func (s *service) end(t testing.TB) {
+	t.Helper()
+	s.stop()
+	select {
+	case err := <-s.done:
+		if err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		s.done <- nil // for the next end
+	case <-time.After(2 * patience):
+		t.Errorf("Serve did not return\n%s", s.log)
+	}
+}
+
+// logBuffer is a writer that several goroutines may use.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// deploy deploys a module and returns the answer.
+func deploy(t testing.TB, nc *nats.Conn, f protocol.Function, module []byte) protocol.DeployReply {
+	t.Helper()
+	out, err := tryDeploy(nc, f, module)
+	if err != nil {
+		t.Fatalf("deploy %s: %v", f.Name, err)
+	}
+	return out
+}
+
+// tryDeploy deploys a module.
+func tryDeploy(nc *nats.Conn, f protocol.Function, module []byte) (protocol.DeployReply, error) {
+	manifest, err := json.Marshal(f)
+	if err != nil {
+		return protocol.DeployReply{}, err
+	}
+	m := &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: module, Header: nats.Header{protocol.HeaderManifest: {string(manifest)}}}
+	return control[protocol.DeployReply](nc, m)
+}
+
+// control asks a control verb.
+func control[T any](nc *nats.Conn, m *nats.Msg) (out T, err error) {
+	answer, err := nc.RequestMsg(m, patience)
+	if err != nil {
+		return out, err
+	}
+	r, err := protocol.ParseReply(protocol.Header(answer.Header), answer.Data)
+	if err == nil && r.Err != nil {
+		err = r.Err
+	}
+	if err != nil {
+		return out, err
+	}
+	return out, json.Unmarshal(answer.Data, &out)
+}
+
+// deployProbe deploys the conformance suite's probe, whose mode is the first argument.
+func deployProbe(t testing.TB, nc *nats.Conn, name string, l protocol.Limits) protocol.DeployReply {
+	t.Helper()
+	return deploy(t, nc, protocol.Function{Name: name, Limits: l}, runtimestest.Wasm())
+}
+
+// call sends a request and returns its reply.
+func call(t testing.TB, nc *nats.Conn, subject string, body []byte, header ...string) protocol.Reply {
+	t.Helper()
+	r, err := tryCall(nc, subject, body, header...)
+	if err != nil {
+		t.Fatalf("%s: %v", subject, err)
+	}
+	return r
+}
+
+// tryCall sends a request; header are names and values in turn.
+func tryCall(nc *nats.Conn, subject string, body []byte, header ...string) (protocol.Reply, error) {
+	m := &nats.Msg{Subject: subject, Data: body}
+	for i := 0; i+1 < len(header); i += 2 {
+		if m.Header == nil {
+			m.Header = nats.Header{}
+		}
+		m.Header[header[i]] = []string{header[i+1]}
+	}
+	answer, err := nc.RequestMsg(m, patience)
+	if err != nil {
+		return protocol.Reply{}, err
+	}
+	return protocol.ParseReply(protocol.Header(answer.Header), answer.Data)
+}
+
+// wantError fails unless a reply is an error with this code whose message has this text.
+func wantError(t testing.TB, r protocol.Reply, code int, text string) {
+	t.Helper()
+	if r.Err == nil || r.Err.Code != code || !strings.Contains(r.Err.Msg, text) {
+		t.Errorf("got %v (body %.100q), want code %d with %q", r.Err, r.Body, code, text)
+	}
+	if r.Err != nil && r.ID == "" {
+		t.Errorf("the error %v has no id", r.Err)
+	}
+}
+
+// eventually waits for an event that a condition can be asked about, asking again each time
+// that tick delivers something.
+func eventually[T any](t testing.TB, what string, tick <-chan T, ok func() bool) {
+	t.Helper()
+	limit := time.After(patience)
+	for !ok() {
+		select {
+		case <-tick:
+		case <-limit:
+			t.Fatalf("%s did not happen in time", what)
+		}
+	}
+}
+
+// noResponders reports whether an error says that nobody serves a subject.
+func noResponders(err error) bool { return errors.Is(err, nats.ErrNoResponders) }

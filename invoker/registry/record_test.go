@@ -1,0 +1,45 @@
+package registry_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/polyvoke/polyvoke/invoker/registry"
+)
+
+// FuzzEntry: whatever is in the bucket, the decoder returns an error or an entry that is
+// sound, and that reads the same after it is written.
+func FuzzEntry(f *testing.F) {
+	const digest = `"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"`
+	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":1,"digest":`+digest+`,"size":3,"created":"2026-01-02T03:04:05Z"}]}`))
+	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":3,"digest":`+digest+`,"limits":{"timeout":"3s","memory":"64MiB"},"env":{"A":"1"},"args":["x"],`+
+		`"trigger":[{"subject":"a.*","queue":"q"}]},{"name":"greet","version":9,"digest":`+digest+`}]}`))
+	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":2,"digest":`+digest+`},{"name":"greet","version":1,"digest":`+digest+`}]}`))
+	f.Add("a.b", []byte(`{"name":"a.b","versions":[{}]}`))
+	f.Add("greet", []byte(`{"name":"greet","versions":[]}`))
+	f.Add("greet", []byte(`{"name":"greet"} {}`))
+	f.Add("greet", []byte(`null`))
+	f.Fuzz(func(t *testing.T, name string, record []byte) {
+		e, err := registry.DecodeEntry(name, record)
+		if err != nil {
+			return
+		}
+		if e.Name != name || len(e.Versions) == 0 || e.Latest().Version < len(e.Versions) {
+			t.Fatalf("not an entry: %+v", e)
+		}
+		b, same, err := registry.EncodeEntry(e, 1<<30)
+		if err != nil {
+			t.Fatalf("it cannot be written: %v", err)
+		}
+		again, err := registry.DecodeEntry(name, b)
+		if err != nil {
+			t.Fatalf("it cannot be read again: %v\n%s", err, b)
+		}
+		for i := range e.Versions {
+			if !e.Versions[i].Same(&again.Versions[i]) {
+				t.Fatalf("version %d changes: %s", i, cmp.Diff(same.Versions[i], again.Versions[i]))
+			}
+		}
+	})
+}

@@ -1,0 +1,84 @@
+// guest is a Go command for wasip1 with a mode for each thing that the tests of package wasi want
+// to know from a Go program, whose runtime asks more of WASI than C's does.
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+)
+
+func main() {
+	mode := "upper"
+	if len(os.Args) > 1 {
+		mode = os.Args[1]
+	}
+	if err := run(mode); err != nil {
+		fmt.Fprintln(os.Stderr, "guest:", err)
+		os.Exit(65)
+	}
+}
+
+// run does what the mode says.
+func run(mode string) error {
+	switch mode {
+	case "upper":
+		b, err := io.ReadAll(os.Stdin)
+		fmt.Print(strings.ToUpper(string(b)))
+		return err
+	case "lines":
+		n := 0
+		for s := bufio.NewScanner(os.Stdin); s.Scan(); n++ {
+		}
+		fmt.Println(n)
+	case "files":
+		return files()
+	case "panic":
+		var m map[string]int
+		m["x"] = 1
+	case "sleep":
+		time.Sleep(time.Hour)
+	case "loop":
+		for {
+		}
+	case "hoard":
+		var all [][]byte
+		for {
+			b := make([]byte, 1<<20)
+			b[len(b)-1] = 1
+			all = append(all, b)
+		}
+	case "random":
+		fmt.Println(rand.Text(), time.Now().UnixNano())
+	}
+	return nil
+}
+
+// files prints what is below /request, and what can be done elsewhere.
+func files() error {
+	err := fs.WalkDir(os.DirFS("/request"), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile("/request/" + path)
+		fmt.Printf("%s=%s\n", path, b)
+		return err
+	})
+	for _, path := range []string{"/", "/etc/passwd", "/request/../etc/passwd", "../etc/passwd", "/request/nothing"} {
+		if _, err := os.Open(path); err == nil {
+			fmt.Println("opened", path)
+		}
+	}
+	if f, err := os.Create("/request/new"); err == nil {
+		fmt.Println("created", f.Name())
+	}
+	if _, err := os.OpenFile("/request/id", os.O_WRONLY, 0); err == nil {
+		fmt.Println("opened id for writing")
+	}
+	return err
+}
