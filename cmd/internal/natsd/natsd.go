@@ -1,0 +1,193 @@
+// Package natsd is the NATS server that polyvoke brings along.
+//
+// In goes an address and a folder; out comes a NATS server with JetStream on disk in this
+// process, or an error that says who has the address or the folder already. It is the server
+// that everybody knows, with one listener and nothing else: no WebSocket, no monitoring port,
+// no cluster. Whoever needs those runs nats-server and joins it.
+package natsd
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// DefaultListen is where the server listens unless it is told otherwise.
+const DefaultListen = "127.0.0.1:4222"
+
+// startTimeout is how long a server may take to open its store and its port.
+const startTimeout = time.Minute
+
+// ErrExposed is in the chain of Start's error if the address is not loopback and nothing
+// protects the server.
+var ErrExposed = errors.New("no credentials for an address that others can reach")
+
+// ErrInUse is in the chain of Start's error if somebody else has the address or the folder.
+var ErrInUse = errors.New("in use")
+
+// Config says what server to start.
+type Config struct {
+	// Listen is HOST:PORT. Empty means DefaultListen; port 0 means any free one.
+	Listen string
+	// Store is the folder for JetStream's files. It is made if it does not exist. It must
+	// not be empty.
+	Store string
+	// User and Password are what clients must present. Empty means that they need not.
+	User, Password string
+	// Token is what clients must present instead of User and Password. Empty means none.
+	Token string
+	// Insecure allows an address other than loopback without User or Token.
+	Insecure bool
+	// Log takes the server's warnings and errors. Nil discards them.
+	Log *slog.Logger
+}
+
+// Server is a running server. Its methods may be called from several goroutines.
+type Server struct {
+	server *server.Server
+	lock   *lock
+	url    string
+}
+
+// Start starts a server and returns when it accepts connections. Nothing has happened if it
+// returns an error. The store is locked for as long as the server runs, and not longer, in
+// whatever way the process ends.
+func Start(c Config) (*Server, error) {
+	host, port, err := c.address()
+	if err != nil {
+		return nil, err
+	}
+	l, err := lockFolder(c.Store)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.start(host, port)
+	if err != nil {
+		l.release()
+		return nil, err
+	}
+	n := &Server{server: s, lock: l, url: clientURL(s.Addr().(*net.TCPAddr))}
+	l.describe(fmt.Sprintf("process %d, %s", os.Getpid(), n.url))
+	return n, nil
+}
+
+// clientURL returns where clients on this machine find a server that listens on a.
+func clientURL(a *net.TCPAddr) string {
+	if a.IP.IsUnspecified() {
+		return "nats://127.0.0.1:" + strconv.Itoa(a.Port)
+	}
+	return "nats://" + a.String()
+}
+
+// URL returns the address for clients on this machine, without credentials.
+func (s *Server) URL() string { return s.url }
+
+// Close ends the server, waits until it has ended, and gives the store free.
+func (s *Server) Close() {
+	s.server.Shutdown()
+	s.server.WaitForShutdown()
+	s.lock.release()
+}
+
+// address checks Listen, and that nobody listens there.
+func (c Config) address() (host string, port int, err error) {
+	listen := c.Listen
+	if listen == "" {
+		listen = DefaultListen
+	}
+	host, text, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0, fmt.Errorf(`listen address %q: write HOST:PORT, such as %q`, listen, DefaultListen)
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("listen address %q: the port must be a number from 0 to 65535", listen)
+	}
+	if !c.Insecure && c.User == "" && c.Token == "" && !loopback(host) {
+		return "", 0, fmt.Errorf("listen address %q: %w", listen, ErrExposed)
+	}
+	probe, err := net.Listen("tcp", listen)
+	if err != nil {
+		return "", 0, fmt.Errorf("listen address %s: %w: %w", listen, ErrInUse, err)
+	}
+	return host, port, probe.Close()
+}
+
+// loopback reports whether only this machine can reach host. An empty host is every address.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// start starts the server on an address that was free a moment ago.
+func (c Config) start(host string, port int) (*server.Server, error) {
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	s, err := server.NewServer(&server.Options{
+		ServerName:    "polyvoke",
+		Host:          host,
+		Port:          port,
+		JetStream:     true,
+		StoreDir:      c.Store,
+		Username:      c.User,
+		Password:      c.Password,
+		Authorization: c.Token,
+		NoSigs:        true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("nats server: %w", err)
+	}
+	fatal := make(chan error, 1)
+	s.SetLoggerV2(&logger{c.Log, fatal}, false, false, false)
+	s.Start()
+	ready := make(chan bool, 1)
+	go func() { ready <- s.ReadyForConnections(startTimeout) }()
+	select {
+	case err = <-fatal:
+	case ok := <-ready:
+		if ok {
+			return s, nil
+		}
+		err = errors.New("it does not accept connections in " + startTimeout.String())
+	}
+	s.Shutdown()
+	s.WaitForShutdown()
+	return nil, fmt.Errorf("nats server: %w", err)
+}
+
+// logger hands on what the server says. It implements server.Logger.
+type logger struct {
+	log   *slog.Logger
+	fatal chan error
+}
+
+var _ server.Logger = (*logger)(nil)
+
+// write logs a line of the server.
+func (l *logger) write(level func(*slog.Logger, string, ...any), format string, a []any) {
+	if l.log != nil {
+		level(l.log, "nats server: "+fmt.Sprintf(format, a...))
+	}
+}
+
+func (l *logger) Noticef(format string, a ...any) { l.write((*slog.Logger).Debug, format, a) }
+func (l *logger) Debugf(format string, a ...any)  { l.write((*slog.Logger).Debug, format, a) }
+func (l *logger) Tracef(format string, a ...any)  { l.write((*slog.Logger).Debug, format, a) }
+func (l *logger) Warnf(format string, a ...any)   { l.write((*slog.Logger).Warn, format, a) }
+func (l *logger) Errorf(format string, a ...any)  { l.write((*slog.Logger).Error, format, a) }
+
+// Fatalf ends the start of the server; nats-server itself would end the process.
+func (l *logger) Fatalf(format string, a ...any) {
+	l.write((*slog.Logger).Error, format, a)
+	select {
+	case l.fatal <- fmt.Errorf(format, a...):
+	default:
+	}
+}

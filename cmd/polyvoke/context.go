@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// contextFile is a context of the nats command (ADR-21): settings under a name.
+type contextFile struct {
+	URL         string `json:"url"`
+	Token       string `json:"token"`
+	User        string `json:"user"`
+	Password    string `json:"password"`
+	Creds       string `json:"creds"`
+	NKey        string `json:"nkey"`
+	Cert        string `json:"cert"`
+	Key         string `json:"key"`
+	CA          string `json:"ca"`
+	NSC         string `json:"nsc"`
+	Domain      string `json:"jetstream_domain"`
+	InboxPrefix string `json:"inbox_prefix"`
+	UserJWT     string `json:"user_jwt"`
+	UserSeed    string `json:"user_seed"`
+	TLSFirst    bool   `json:"tls_first"`
+}
+
+// readContext fills what is still empty from the context that is named, or else from the
+// one that the nats command has selected, if there is one.
+func (n *connection) readContext(env func(string) string) error {
+	folder := filepath.Join(configDir(env), "nats")
+	name := n.context
+	if name == "" {
+		b, err := os.ReadFile(filepath.Join(folder, "context.txt"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return &exitError{code: exitUsage, msg: fmt.Sprintf("selected context: %v", err), err: err}
+		}
+		if name = strings.TrimSpace(string(b)); name == "" {
+			return nil
+		}
+	}
+	if name != filepath.Base(name) {
+		return &exitError{code: exitUsage, msg: fmt.Sprintf("context %q: a context is a name, not a path", name)}
+	}
+	path := filepath.Join(folder, "context", name+".json")
+	f, err := parseContext(path)
+	if err != nil {
+		return &exitError{code: exitUsage, msg: fmt.Sprintf("context %s: %s: %v", name, path, err), err: err}
+	}
+	n.apply(f, homeDir(env))
+	return nil
+}
+
+// parseContext reads a context's file.
+func parseContext(path string) (contextFile, error) {
+	var f contextFile
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, errors.New("there is no such file; nats context ls lists the contexts")
+	}
+	if err != nil {
+		return f, errors.Unwrap(err)
+	}
+	err = json.Unmarshal(b, &f)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong):
+		return f, fmt.Errorf("%s must be a %s, not a %s", wrong.Field, wrong.Type, wrong.Value)
+	case err != nil:
+		return f, fmt.Errorf("not JSON: %w", err)
+	case f.NSC != "":
+		return f, errors.New("nsc is not supported; save the credentials with nsc generate creds and set creds instead")
+	}
+	return f, nil
+}
+
+// apply fills every setting that is still empty.
+func (n *connection) apply(f contextFile, home string) {
+	path := func(p string) string {
+		if rest, ok := strings.CutPrefix(p, "~/"); ok {
+			return filepath.Join(home, rest)
+		}
+		return p
+	}
+	for _, s := range []struct {
+		to   *string
+		from string
+	}{
+		{&n.server, f.URL}, {&n.token, f.Token}, {&n.user, f.User}, {&n.password, f.Password},
+		{&n.creds, path(f.Creds)}, {&n.nkey, path(f.NKey)}, {&n.cert, path(f.Cert)}, {&n.key, path(f.Key)},
+		{&n.ca, path(f.CA)}, {&n.domain, f.Domain}, {&n.inbox, f.InboxPrefix},
+		{&n.userJWT, f.UserJWT}, {&n.userSeed, f.UserSeed},
+	} {
+		if *s.to == "" {
+			*s.to = s.from
+		}
+	}
+	n.tlsFirst = n.tlsFirst || f.TLSFirst
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// infoCommand shows everything about one function.
+func (c *cli) infoCommand() *cobra.Command {
+	var n connection
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               "info NAME",
+		Short:             "Show a function, its versions and its figures",
+		Args:              argsBetween(1, 1),
+		ValidArgsFunction: c.completeNames(&n),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := c.connect(cmd, &n)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			i, err := s.info(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.stdout, i)
+			}
+			c.printInfo(i)
+			return nil
+		},
+	}
+	n.addTo(cmd)
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+// printInfo prints what is known about a function.
+func (c *cli) printInfo(i protocol.InfoReply) {
+	p := c.paint(c.stdout)
+	f, limits := i.Function, i.Function.Limits.WithDefaults()
+	var subjects []string
+	for _, t := range f.Triggers {
+		subjects = append(subjects, t.Subject+" (queue "+t.QueueOf(f.Name)+")")
+	}
+	var env []string
+	for _, k := range slices.Sorted(maps.Keys(f.Env)) {
+		env = append(env, k+"="+f.Env[k])
+	}
+	st := i.Stats
+	c.printFacts(p.bold(f.Ref().String()), [][2]string{
+		{"call", protocol.RootCall + "." + f.Name},
+		{"triggers", strings.Join(subjects, ", ")},
+		{"language", f.Language},
+		{"module", bytesText(f.Size) + ", " + f.Digest},
+		{"created", f.Created.Local().Format(time.DateTime)},
+		{"arguments", strings.Join(f.Args, " ")},
+		{"environment", strings.Join(env, " ")},
+		{"limits", fmt.Sprintf("timeout %s, memory %s, input %s, output %s, concurrency %d, queue %d",
+			limits.Timeout, limits.Memory, limits.Input, limits.Output, limits.Concurrency, limits.Queue)},
+		{"start", st.Start},
+		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on the invoker that answered)",
+			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting)},
+		{"duration", fmt.Sprintf("p50 %s, p99 %s", st.P50, st.P99)},
+	})
+	if len(i.Versions) > 1 {
+		fmt.Fprintln(c.stdout)
+		c.printFunctions(i.Versions)
+	}
+}
+
+// printFacts prints a title and named values below it. Empty ones are left out.
+func (c *cli) printFacts(title string, facts [][2]string) {
+	fmt.Fprintln(c.stdout, title)
+	for _, f := range facts {
+		if f[1] != "" {
+			fmt.Fprintf(c.stdout, "  %-12s %s\n", f[0], f[1])
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+	"github.com/polyvoke/polyvoke/samples"
+)
+
+// patience is how long a story waits for what must happen.
+const patience = time.Minute
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"polyvoke": main})
+}
+
+// TestScripts runs the stories of testdata/script. Besides the commands of testscript they have
+//
+//	serve [-name NAME] [FLAG...]   starts polyvoke serve on a free port, waits until it
+//	                               serves, and sets NATS_URL; NAME_URL too if it has a name
+//	stop [NAME]                    sends it SIGTERM, and expects that it ends well
+//	crash [NAME]                   kills it
+//	exits CODE [<FILE] CMD...      runs a command and expects an exit code
+//	until TEXT CMD...              runs a command until it prints TEXT, then interrupts it,
+//	                               and expects that it ends well
+//
+// and the files that setup makes.
+func TestScripts(t *testing.T) {
+	scripts(t, "testdata/script")
+}
+
+// TestDemo runs the demonstration as a user would on a machine with Go.
+func TestDemo(t *testing.T) {
+	scripts(t, "testdata/demo")
+}
+
+// scripts runs the stories of a folder.
+func scripts(t *testing.T, dir string) {
+	cache := t.TempDir()
+	goCache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		t.Fatalf("these tests need the go command: %v", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: dir,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", env.Getenv("WORK"))
+			env.Setenv("XDG_CACHE_HOME", cache)
+			env.Setenv("GOCACHE", strings.TrimSpace(string(goCache)))
+			env.Values["servers"] = map[string]*daemon{}
+			return setup(env.Getenv("WORK"))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"serve": serveScript, "stop": stopScript, "crash": crashScript, "exits": exitsScript, "until": untilScript,
+		},
+	})
+}
+
+// setup makes the files that stories use: the C sample, the probe (a copy of stdin to stdout, or
+// what its first argument says), large.bin with 3 MB, and modules that are none.
+func setup(dir string) error {
+	all := samples.All()
+	greet := all[slices.IndexFunc(all, func(s samples.Sample) bool { return s.Name == "greet-c" })].Wasm
+	large := make([]byte, 3_000_000)
+	random := rand.NewChaCha8([32]byte{})
+	_, _ = random.Read(large)
+	const magic, version1 = "\x00asm", "\x01\x00\x00\x00"
+	const types, start = "\x01\x04\x01\x60\x00\x00", "\x03\x02\x01\x00"
+	for name, b := range map[string][]byte{
+		"greet.wasm":     greet,
+		"probe.wasm":     runtimestest.Wasm(),
+		"large.bin":      large,
+		"padded.wasm":    padded(runtimestest.Wasm(), 2<<20),
+		"text.wasm":      []byte("I am not a module.\n"),
+		"truncated.wasm": greet[:len(greet)/2],
+		"component.wasm": []byte(magic + "\x0d\x00\x01\x00"),
+		"foreign.wasm":   []byte(magic + version1 + types + "\x02\x0d\x01\x03env\x05ouija\x00\x00"),
+		"nostart.wasm":   []byte(magic + version1 + types + start + "\x0a\x04\x01\x02\x00\x0b"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// padded returns a module with a custom section of n bytes behind it.
+func padded(wasm []byte, n int) []byte {
+	section := append([]byte{4}, "fill"...)
+	random := rand.NewChaCha8([32]byte{})
+	fill := make([]byte, n)
+	_, _ = random.Read(fill)
+	section = append(section, fill...)
+	out := append(slices.Clone(wasm), 0)
+	size := len(section)
+	for ; size >= 0x80; size >>= 7 {
+		out = append(out, byte(size)|0x80)
+	}
+	return append(append(out, byte(size)), section...)
+}
+
+// daemon is a polyvoke that serves.
+type daemon struct {
+	cmd  *exec.Cmd
+	done chan error
+	log  *safeBuffer
+}
+
+// safeBuffer is a buffer for two goroutines.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// command makes a command in the story's folder and environment.
+func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	names := []string{"HOME", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GOCACHE", "NATS_TIMEOUT", "NO_COLOR", "CLICOLOR_FORCE"}
+	for _, s := range new(connection).settings() {
+		names = append(names, s.env)
+	}
+	for _, k := range names {
+		cmd.Env = append(cmd.Env, k+"="+ts.Getenv(k))
+	}
+	return cmd
+}
+
+// begin starts a command and returns lines of its stdout.
+func begin(ts *testscript.TestScript, cmd *exec.Cmd) (*daemon, *bufio.Scanner) {
+	d := &daemon{cmd: cmd, done: make(chan error, 1), log: &safeBuffer{}}
+	cmd.Stderr = d.log
+	out, in := io.Pipe()
+	cmd.Stdout = in
+	ts.Check(cmd.Start())
+	go func() {
+		err := cmd.Wait()
+		in.Close()
+		d.done <- err
+	}()
+	// A watchdog, so that a command that says nothing ends, and with it the wait for its lines.
+	watchdog := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	ts.Defer(func() {
+		watchdog.Stop()
+		_ = cmd.Process.Kill()
+		_, _ = io.Copy(io.Discard, out)
+	})
+	return d, bufio.NewScanner(out)
+}
+
+var serving = regexp.MustCompile(`serves \d+ functions? on (nats://\S+)`)
+
+// serveScript is the command serve.
+func serveScript(ts *testscript.TestScript, neg bool, args []string) {
+	name := ""
+	if len(args) > 1 && args[0] == "-name" {
+		name, args = args[1], args[2:]
+	}
+	words := []string{"polyvoke", "serve"}
+	if !slices.Contains(args, "--server") {
+		words = append(words, "--listen", "127.0.0.1:0", "--store", ts.MkAbs("store"+name))
+	}
+	d, lines := begin(ts, command(ts, append(words, args...)...))
+	for lines.Scan() {
+		if m := serving.FindStringSubmatch(lines.Text()); m != nil {
+			ts.Setenv("NATS_URL", m[1])
+			ts.Setenv(name+"_URL", m[1])
+			ts.Value("servers").(map[string]*daemon)[name] = d
+			ts.Logf("%s", lines.Text())
+			go func() {
+				for lines.Scan() {
+				}
+			}()
+			return
+		}
+	}
+	ts.Fatalf("polyvoke serve does not serve: %s", d.log)
+}
+
+// server returns a server by its name.
+func server(ts *testscript.TestScript, args []string) *daemon {
+	d := ts.Value("servers").(map[string]*daemon)[strings.Join(args, " ")]
+	if d == nil {
+		ts.Fatalf("no server %q", args)
+	}
+	return d
+}
+
+// stopScript is the command stop.
+func stopScript(ts *testscript.TestScript, neg bool, args []string) {
+	d := server(ts, args)
+	ts.Check(d.cmd.Process.Signal(syscall.SIGTERM))
+	if err := d.wait(); err != nil {
+		ts.Fatalf("polyvoke serve ended with %v\n%s", err, d.log)
+	}
+}
+
+// crashScript is the command crash.
+func crashScript(ts *testscript.TestScript, neg bool, args []string) {
+	d := server(ts, args)
+	ts.Check(d.cmd.Process.Kill())
+	if d.wait() == nil {
+		ts.Fatalf("polyvoke serve ended well although it was killed")
+	}
+}
+
+// wait waits for the process; its watchdog bounds that.
+func (d *daemon) wait() error { return <-d.done }
+
+// exitsScript is the command exits.
+func exitsScript(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	args = args[1:]
+	input := ""
+	if file, ok := strings.CutPrefix(args[0], "<"); ok {
+		input, args = ts.ReadFile(file), args[1:]
+	}
+	cmd := command(ts, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), ts.Stdout(), ts.Stderr()
+	ts.Check(cmd.Start())
+	watchdog := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer watchdog.Stop()
+	_ = cmd.Wait() // the exit code says it all
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// untilScript is the command until.
+func untilScript(ts *testscript.TestScript, neg bool, args []string) {
+	d, lines := begin(ts, command(ts, args[1:]...))
+	for lines.Scan() {
+		ts.Logf("%s", lines.Text())
+		if strings.Contains(lines.Text(), args[0]) {
+			ts.Check(d.cmd.Process.Signal(os.Interrupt))
+			for lines.Scan() {
+			}
+			if err := d.wait(); err != nil {
+				ts.Fatalf("it ended with %v: %s", err, d.log)
+			}
+			return
+		}
+	}
+	ts.Fatalf("it ended before it printed %q: %s", args[0], d.log)
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi"
+)
+
+// runCommand runs a function's process without NATS.
+func (c *cli) runCommand() *cobra.Command {
+	var o overrides
+	var cache string
+	cmd := &cobra.Command{
+		Use:   "run FILE.wasm|polyvoke.toml|FOLDER [ARG...]",
+		Short: "Run a function's process here, without NATS",
+		Long: `Run a function's process here, without NATS: stdin is the request, stdout the
+reply, and environment, files and limits are those that it will have as a function. Flags for
+polyvoke stand before the file, arguments for the function behind it.
+
+The exit code is the function's. Others are: 124 its time was up, 125 it trapped or reached its
+memory limit, 126 the module cannot be run, 127 there is no such file.`,
+		Example: `  polyvoke run greet.wasm < request.json`,
+		Args:    argsBetween(1, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src, err := readSource(args[0], o.name)
+			if errors.Is(err, os.ErrNotExist) {
+				return &exitError{code: exitNotFound, msg: err.Error(), err: err}
+			}
+			if err != nil {
+				return err
+			}
+			if err := o.apply(cmd, &src.function); err != nil {
+				return err
+			}
+			src.function.Args = append(args[1:], src.function.Args...)
+			return c.runProcess(cmd.Context(), src, c.cacheDir(cache))
+		},
+	}
+	o.addTo(cmd)
+	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: in the user's cache folder)")
+	cmd.Flags().SetInterspersed(false)
+	return cmd
+}
+
+// runProcess compiles and runs src once.
+func (c *cli) runProcess(ctx context.Context, src *source, cache string) error {
+	rt, err := wasi.New(ctx, wasi.Config{CacheDir: cache})
+	if err != nil {
+		return err
+	}
+	defer rt.Close(context.WithoutCancel(ctx))
+	limits := src.function.Limits.WithDefaults()
+	program, err := rt.Compile(ctx, src.wasm, runtimes.Options{Memory: uint64(limits.Memory)})
+	if err != nil {
+		return runError(src, err)
+	}
+	stdin, err := io.ReadAll(c.stdin)
+	if err != nil {
+		return fmt.Errorf("stdin: %w", err)
+	}
+	r := protocol.Request{Function: protocol.Ref{Name: src.function.Name}, Subject: protocol.RootCall + "." + src.function.Name}
+	r.Deadline = time.Now().Add(time.Duration(limits.Timeout))
+	ctx, cancel := context.WithDeadline(ctx, r.Deadline)
+	defer cancel()
+	id := uuid.Must(uuid.NewV7()).String()
+	return runError(src, program.Run(ctx, &runtimes.Process{
+		Args:   append([]string{src.function.Name}, src.function.Args...),
+		Env:    environ(src.function.Env),
+		Stdin:  bytes.NewReader(stdin),
+		Stdout: c.stdout,
+		Stderr: c.stderr,
+		Files:  r.Files(func() string { return id }),
+	}))
+}
+
+// environ returns an environment as a process gets it, in order.
+func environ(env map[string]string) []string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		out = append(out, k+"="+env[k])
+	}
+	return out
+}
+
+// runError gives the end of a process its exit code. Where the process chose it itself, there is
+// nothing to add to what it has said.
+func runError(src *source, err error) error {
+	var exit *runtimes.ExitError
+	var trap *runtimes.TrapError
+	var refused *runtimes.ModuleError
+	name := src.function.Name
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, runtimes.ErrMemory) && !errors.As(err, &exit):
+		return &exitError{exitPlatform, fmt.Sprintf("%s: it reached its memory limit of %s: --memory gives it more", name, src.function.Limits.WithDefaults().Memory), err}
+	case errors.As(err, &exit):
+		return &exitError{code: exitOfProcess(int(exit.Code)), err: err}
+	case errors.As(err, &refused):
+		return &exitError{exitNotRunnable, fmt.Sprintf("%s: %v", src.path, err), err}
+	case errors.As(err, &trap):
+		return &exitError{exitPlatform, fmt.Sprintf("%s: %v", name, join("\n", err.Error(), trap.Stack)), err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &exitError{exitTimeout, fmt.Sprintf("%s: its time of %s was up: --timeout gives it more", name, src.function.Limits.WithDefaults().Timeout), err}
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	return &exitError{exitPlatform, fmt.Sprintf("%s: %v", name, err), err}
+}
+
+// cacheDir returns the folder for compiled modules: the one that is named, or else one in
+// the user's cache. It returns "" if there is none; modules are then compiled anew.
+func (c *cli) cacheDir(named string) string {
+	if named != "" {
+		return named
+	}
+	if d, err := os.UserCacheDir(); err == nil {
+		return filepath.Join(d, "polyvoke", "modules")
+	}
+	return ""
+}

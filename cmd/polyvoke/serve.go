@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
+	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/runtimes/wasi"
+)
+
+// serveOptions are what the flags of serve say.
+type serveOptions struct {
+	listen, store, cache, logLevel string
+	insecure                       bool
+	slots, replicas                int
+	drain                          time.Duration
+}
+
+// serveCommand serves functions until it is told to stop.
+func (c *cli) serveCommand() *cobra.Command {
+	var n connection
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve functions, on a NATS server of its own or on yours",
+		Long: `Serve functions until SIGTERM or Ctrl-C, then end what is running and go; a second
+signal ends it at once.
+
+Without --server or --context it brings its own NATS server, on this machine only
+(` + natsd.DefaultListen + `) and with JetStream on disk. --user and --password, or --token, are then what
+clients must present; without them it does not listen where others can reach it.
+With --server or --context it joins that NATS; several invokers share the work.`,
+		Example: `  polyvoke serve
+  NATS_TOKEN=... polyvoke serve --listen 0.0.0.0:4222
+  polyvoke serve --server nats://nats.example.com --creds worker.creds`,
+		Args:              argsBetween(0, 0),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.checkServe(cmd, &n, &o); err != nil {
+				return err
+			}
+			return c.serve(cmd, &n, &o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", natsd.DefaultListen, "HOST:PORT for the NATS server of its own; port 0 is any free one")
+	f.StringVar(&o.store, "store", "", "folder for its data (default: polyvoke in the user's data folder)")
+	f.BoolVar(&o.insecure, "insecure", false, "listen where others can reach it without credentials")
+	f.StringVar(&o.cache, "cache", "", "folder for compiled modules (default: in the user's cache folder)")
+	f.IntVar(&o.slots, "slots", 0, "calls that may use a processor at a time (default: processors less one, at least 1)")
+	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may go on after the signal to stop")
+	f.IntVar(&o.replicas, "replicas", 1, "copies of functions that a NATS cluster keeps")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	n.addTo(cmd)
+	return cmd
+}
+
+// checkServe refuses settings that contradict each other or mean nothing.
+func (c *cli) checkServe(cmd *cobra.Command, n *connection, o *serveOptions) error {
+	joins := n.server != "" || n.context != ""
+	for _, flag := range []string{"listen", "store", "insecure"} {
+		if joins && cmd.Flags().Changed(flag) {
+			return usageError(cmd, "--%s is for a NATS server of its own, and --server or --context joins another: choose one", flag)
+		}
+	}
+	switch {
+	case o.slots < 0:
+		return usageError(cmd, "--slots %d: it must be 1 or more, or 0 for the default", o.slots)
+	case o.replicas < 1 || o.replicas > 5:
+		return usageError(cmd, "--replicas %d: it must be from 1 to 5", o.replicas)
+	case o.drain <= 0:
+		return usageError(cmd, "--drain %s: it must be longer than zero", o.drain)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return usageError(cmd, "--log-level %q: use debug, info, warn or error", o.logLevel)
+	}
+	return nil
+}
+
+// serve serves: on a NATS server that it starts, or on the one that n names.
+func (c *cli) serve(cmd *cobra.Command, n *connection, o *serveOptions) error {
+	ctx := cmd.Context()
+	log := c.logger(o.logLevel)
+	tuneCollector(c.env)
+	where := "joined"
+	if n.server == "" && n.context == "" {
+		server, err := c.startServer(n, o, log)
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+		where = "store " + o.store
+		*n = connection{server: server.URL(), user: n.user, password: n.password, token: n.token, timeout: n.timeout}
+	}
+	s, err := c.connect(cmd, n, nats.MaxReconnects(-1), nats.ErrorHandler(logAsync(log)))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return c.serveOn(ctx, s, o, log, func(functions int) {
+		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), plural(functions, "function"), s.url, where)
+		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.url {
+			fmt.Fprintf(c.stderr, "note: NATS_URL is %s, so clients with this environment go there; to serve there: polyvoke serve --server %s\n", redact(u), redact(u))
+		}
+	})
+}
+
+// startServer starts the NATS server, with the credentials that the flags or the environment name.
+func (c *cli) startServer(n *connection, o *serveOptions, log *slog.Logger) (*natsd.Server, error) {
+	for _, s := range n.settings() {
+		if *s.value == "" && (s.flag == "user" || s.flag == "password" || s.flag == "token") {
+			*s.value = c.env(s.env)
+		}
+	}
+	if n.user != "" && n.password == "" && n.token == "" {
+		n.user, n.token = "", n.user // what clients make of a user without password
+	}
+	if o.store == "" {
+		o.store = c.dataDir()
+	}
+	if o.store == "" {
+		return nil, &exitError{code: exitUsage, msg: "there is no home folder to keep functions in: name a folder with --store"}
+	}
+	store, err := filepath.Abs(o.store)
+	if err != nil {
+		return nil, err
+	}
+	o.store = store
+	server, err := natsd.Start(natsd.Config{
+		Listen: o.listen, Store: store, User: n.user, Password: n.password, Token: n.token, Insecure: o.insecure, Log: log,
+	})
+	switch {
+	case errors.Is(err, natsd.ErrExposed):
+		return nil, &exitError{exitUsage, fmt.Sprintf("--listen %s: others can reach it, and nothing protects it: add --user and --password, or --token, or --insecure", o.listen), err}
+	case errors.Is(err, natsd.ErrInUse) && strings.HasPrefix(err.Error(), "store"):
+		return nil, &exitError{exitFailed, fmt.Sprintf("%v: stop that one, or choose another --store", err), err}
+	case errors.Is(err, natsd.ErrInUse):
+		return nil, &exitError{exitFailed, fmt.Sprintf("%v: choose another --listen, or join the server that is there with --server nats://%s", err, o.listen), err}
+	case err != nil:
+		return nil, &exitError{exitFailed, fmt.Sprintf("%v: check --listen and --store", err), err}
+	}
+	return server, nil
+}
+
+// serveOn serves functions on a connection until ctx ends and everything has been answered.
+func (c *cli) serveOn(ctx context.Context, s *session, o *serveOptions, log *slog.Logger, ready func(functions int)) error {
+	opening, cancel := s.within(ctx)
+	defer cancel()
+	reg, err := registry.Open(opening, s.Conn, registry.Config{Replicas: o.replicas, Log: log})
+	if err != nil {
+		return fmt.Errorf("functions on %s: %w", s.url, err)
+	}
+	rt, err := wasi.New(ctx, wasi.Config{CacheDir: c.cacheDir(o.cache)})
+	if err != nil {
+		return fmt.Errorf("sandbox: %w: is the folder of --cache writable?", err)
+	}
+	defer rt.Close(context.WithoutCancel(ctx))
+	v := invoker.Invoker{
+		Registry: reg, Runtime: rt, Slots: o.slots, Drain: o.drain, Replicas: o.replicas, Version: version(), Log: log,
+		Ready: func() {
+			entries, err := reg.List(ctx)
+			if err != nil {
+				log.Warn("list functions", "err", err)
+			}
+			ready(len(entries))
+		},
+	}
+	if err := v.Serve(ctx, s.Conn); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	log.Info("drained")
+	return nil
+}
+
+// logger returns the log: text for people, JSON for machines.
+func (c *cli) logger(level string) *slog.Logger {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(level)) // checkServe has read it
+	o := &slog.HandlerOptions{Level: l}
+	if isTerminal(c.stderr) {
+		return slog.New(slog.NewTextHandler(c.stderr, o))
+	}
+	return slog.New(slog.NewJSONHandler(c.stderr, o))
+}
+
+// logAsync logs what goes wrong on a connection with nobody waiting for it.
+func logAsync(log *slog.Logger) nats.ErrHandler {
+	return func(_ *nats.Conn, sub *nats.Subscription, err error) {
+		subject := ""
+		if sub != nil {
+			subject = sub.Subject
+		}
+		log.Warn("nats", "subject", subject, "err", err)
+	}
+}
+
+// dataDir returns the folder for data that the user's system has, or "".
+func (c *cli) dataDir() string {
+	home := homeDir(c.env)
+	base := c.env("XDG_DATA_HOME")
+	switch {
+	case base != "":
+	case runtime.GOOS == "windows":
+		base = c.env("LOCALAPPDATA")
+	case home == "":
+	case runtime.GOOS == "darwin":
+		base = filepath.Join(home, "Library", "Application Support")
+	default:
+		base = filepath.Join(home, ".local", "share")
+	}
+	if base == "" {
+		return ""
+	}
+	return filepath.Join(base, "polyvoke")
+}
+
+// plural returns "1 function", "2 functions".
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
