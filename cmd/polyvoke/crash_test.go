@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+)
+
+// TestKillDuringDeploysAndCalls kills polyvoke serve, with SIGKILL, twenty times in the middle of
+// deployments and calls. Each time the registry opens again, and every function is
+// what it was before a deployment or after it, with all versions that were confirmed, each of them
+// whole.
+func TestKillDuringDeploysAndCalls(t *testing.T) {
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "polyvoke")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	confirmed := map[string]*atomic.Int64{}
+	for i := range 3 {
+		confirmed[fmt.Sprint("f", i)] = new(atomic.Int64)
+	}
+	random := rand.New(rand.NewPCG(7, 11))
+	for round := range 20 {
+		s := startServe(t, bin, dir)
+		s.check(t, confirmed)
+		enough := make(chan struct{})
+		left := int64(1 + random.IntN(40))
+		var done atomic.Int64
+		event := func() { // the kill comes in the middle of whatever follows the last event
+			if done.Add(1) == left {
+				close(enough)
+			}
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var work sync.WaitGroup
+		for name, last := range confirmed {
+			work.Go(func() { s.deployUntil(ctx, name, last, event) })
+			work.Go(func() { s.callUntil(ctx, name, event) })
+		}
+		select {
+		case <-enough:
+		case <-time.After(patience):
+			t.Fatalf("round %d: only %d of %d events", round, done.Load(), left)
+		}
+		s.kill(t)
+		stop()
+		work.Wait()
+	}
+	s := startServe(t, bin, dir)
+	s.check(t, confirmed)
+	s.kill(t)
+}
+
+// served is a polyvoke serve with a connection to it.
+type served struct {
+	cmd *exec.Cmd
+	nc  *nats.Conn
+}
+
+// startServe starts polyvoke serve on a store and waits until it serves.
+func startServe(t *testing.T, bin, dir string) *served {
+	t.Helper()
+	cmd := exec.Command(bin, "serve", "--listen", "127.0.0.1:0", "--store", filepath.Join(dir, "store"), "--cache", filepath.Join(dir, "cache"))
+	log := &safeBuffer{}
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	watchdog := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer watchdog.Stop()
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if m := serving.FindStringSubmatch(lines.Text()); m != nil {
+			nc, err := nats.Connect(m[1], nats.NoReconnect())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return &served{cmd, nc}
+		}
+	}
+	t.Fatalf("polyvoke serve does not serve: %v\n%s", cmd.Wait(), log)
+	return nil
+}
+
+// kill ends the process at once.
+func (s *served) kill(t *testing.T) {
+	t.Helper()
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = s.cmd.Wait() // it says that it was killed
+	s.nc.Close()
+}
+
+// deployUntil deploys one version after the other, each with its number in its environment.
+func (s *served) deployUntil(ctx context.Context, name string, confirmed *atomic.Int64, event func()) {
+	for ctx.Err() == nil {
+		n := confirmed.Load() + 1
+		f := protocol.Function{Name: name, Args: []string{"env"}, Env: map[string]string{"N": fmt.Sprint(n)}}
+		manifest, _ := json.Marshal(f)
+		m, err := s.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: runtimestest.Wasm(),
+			Header: nats.Header{protocol.HeaderManifest: {string(manifest)}}})
+		if err != nil || m.Header.Get(protocol.HeaderErrorCode) != "" {
+			return // it was killed, or is about to be
+		}
+		confirmed.Store(n)
+		event()
+	}
+}
+
+// callUntil calls a function for as long as there is an answer.
+func (s *served) callUntil(ctx context.Context, name string, event func()) {
+	for ctx.Err() == nil {
+		_, err := s.nc.RequestWithContext(ctx, "fn."+name, nil)
+		if err != nil && err != nats.ErrNoResponders {
+			return
+		}
+		event()
+	}
+}
+
+// check compares the registry with what was confirmed. A deployment that was not confirmed may
+// have happened; it is confirmed then.
+func (s *served) check(t *testing.T, confirmed map[string]*atomic.Int64) {
+	t.Helper()
+	for name, last := range confirmed {
+		latest := last.Load()
+		if m, err := s.nc.Request("fn."+name, nil, patience); err == nil {
+			var n int64
+			if _, err := fmt.Sscanf(string(m.Data), "N=%d\x00", &n); err != nil || n != latest && n != latest+1 {
+				t.Fatalf("%s: version %d was confirmed, and it answers %q %v", name, latest, m.Data, m.Header)
+			}
+			last.Store(n)
+			latest = n
+		} else if err != nats.ErrNoResponders || latest != 0 {
+			t.Fatalf("%s: version %d was confirmed, and now: %v", name, latest, err)
+		}
+		for n := max(1, latest-10); n <= latest; n++ {
+			m, err := s.nc.Request(fmt.Sprintf("fn.%s@%d", name, n), nil, patience)
+			if err != nil || string(m.Data) != fmt.Sprintf("N=%d\x00", n) {
+				t.Errorf("%s@%d: %v %v", name, n, m, err)
+			}
+		}
+	}
+}
