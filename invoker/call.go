@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/stats"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 )
@@ -23,7 +24,7 @@ type call struct {
 	msg      *nats.Msg            // nil for Invoke
 	answer   chan *protocol.Reply // for Invoke; nil for a message
 	caller   context.Context      // of Invoke; nil for a message
-	endpoint *stats               // whose figures the call changes
+	endpoint *stats.Endpoint      // whose figures the call changes
 
 	version  *version
 	receiver *receiver   // that runs it; nil for a call that waited, or did not come by message

@@ -91,11 +91,11 @@ func (v *Invoker) deploy(r micro.Request) (any, error) {
 			f.Language = m.Language()
 		}
 	}
-	p, err := v.loadProgram(ctx, &f, bytes)
+	p, err := v.program(ctx, &f, bytes)
 	if err != nil {
 		return nil, deployError(f.Name, err)
 	}
-	defer v.programs.release(p)
+	defer v.programs.Release(p)
 	e, created, err := v.Registry.Put(ctx, f, bytes)
 	if err != nil {
 		return nil, err
@@ -208,7 +208,7 @@ func (v *Invoker) tell(r micro.Request) (any, error) {
 	}
 	out := protocol.InfoReply{Function: *e.Latest(), Versions: e.Versions}
 	if f := v.function(name); f != nil {
-		out.Stats = f.figures(f.stats)
+		out.Stats = f.figures(f.calls.Figures())
 	}
 	return out, nil
 }
@@ -225,7 +225,10 @@ func (v *Invoker) remove(r micro.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return protocol.RemoveReply{Removed: name, Versions: len(e.Versions)}, v.awaitGone(ctx, e.Latest())
+	if len(e.Versions) > 0 { // otherwise its record could not be read, and it was never served
+		err = v.awaitGone(ctx, e.Latest())
+	}
+	return protocol.RemoveReply{Removed: name, Versions: len(e.Versions)}, err
 }
 
 // awaitGone waits until a deleted version is not served here any more. Calls of it that still

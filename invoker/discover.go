@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/polyvoke/polyvoke/invoker/stats"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -116,12 +117,11 @@ func (f *function) serviceStats() micro.Stats {
 	out := micro.Stats{ServiceIdentity: f.identity(), Type: micro.StatsResponseType,
 		Started: f.started, Endpoints: []*micro.EndpointStats{}}
 	for _, e := range f.endpoints() {
-		figures := f.figures(e.stats)
-		data, _ := json.Marshal(figures) // numbers and strings only: it cannot fail
+		n := e.stats.Figures()
+		data, _ := json.Marshal(f.figures(n)) // numbers and strings only: it cannot fail
 		s := &micro.EndpointStats{
 			Name: e.name, Subject: e.subject, QueueGroup: e.queue, Data: data,
-			NumRequests: int(figures.Requests), NumErrors: int(figures.Errors), LastError: e.stats.last(),
-			ProcessingTime: time.Duration(e.stats.nanos.Load()),
+			NumRequests: int(n.Requests), NumErrors: int(n.Errors), LastError: n.LastError, ProcessingTime: n.Time,
 		}
 		if s.NumRequests > 0 {
 			s.AverageProcessingTime = s.ProcessingTime / time.Duration(s.NumRequests)
@@ -131,16 +131,29 @@ func (f *function) serviceStats() micro.Stats {
 	return out
 }
 
+// figures adds to what an endpoint has counted what the function is doing.
+func (f *function) figures(n stats.Figures) protocol.Stats {
+	out := protocol.Stats{Requests: n.Requests, Errors: n.Errors, Cold: n.Cold, P50: n.P50, P99: n.P99}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out.InFlight, out.Waiting = f.running, len(f.queue)
+	if f.latest != nil {
+		m := f.latest.manifest
+		out.Digest, out.Language, out.Version, out.Start = m.Digest, m.Language, m.Version, protocol.StartFresh
+	}
+	return out
+}
+
 // endpoint is a subject of a function with its figures.
 type endpoint struct {
 	name, subject, queue string
-	stats                *stats
+	stats                *stats.Endpoint
 }
 
 // endpoints returns fn.NAME and the triggers.
 func (f *function) endpoints() []endpoint {
 	m := f.manifest()
-	all := []endpoint{{"call", protocol.RootCall + "." + f.name, protocol.QueueGroup, f.stats}}
+	all := []endpoint{{"call", protocol.RootCall + "." + f.name, protocol.QueueGroup, f.calls}}
 	for i, t := range m.Triggers {
 		all = append(all, endpoint{fmt.Sprintf("trigger-%d", i+1), t.Subject, t.QueueOf(f.name), f.endpoint(t.Subject)})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/stats"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -19,14 +20,14 @@ type function struct {
 	id      string // of this instance of the service, for discovery
 	started time.Time
 	inbox   chan *nats.Msg
-	stats   *stats // of fn.NAME
+	calls   *stats.Endpoint // of fn.NAME
 
 	mu        sync.Mutex
 	entry     registry.Entry
 	latest    *version // nil before the first version is loaded and after the function has ended
 	versions  map[int]*version
 	subs      map[string]*nats.Subscription // by queue group and subject
-	triggers  map[string]*stats             // by subject
+	triggers  map[string]*stats.Endpoint    // by subject
 	running   int                           // admitted calls that are not waiting
 	onCPU     int                           // of them, those that do not sleep
 	queue     []*call
@@ -50,10 +51,10 @@ func newFunction(v *Invoker, name, id string) *function {
 	f := &function{
 		v: v, name: name, id: id, started: time.Now().UTC(),
 		inbox:    make(chan *nats.Msg, inboxSize),
-		stats:    newStats(),
+		calls:    new(stats.Endpoint),
 		versions: map[int]*version{},
 		subs:     map[string]*nats.Subscription{},
-		triggers: map[string]*stats{},
+		triggers: map[string]*stats.Endpoint{},
 		room:     make(chan struct{}, 1),
 		tasks:    1,
 		idle:     make(chan struct{}),
@@ -64,20 +65,20 @@ func newFunction(v *Invoker, name, id string) *function {
 }
 
 // endpoint returns the figures of a trigger's subject.
-func (f *function) endpoint(pattern string) *stats {
+func (f *function) endpoint(pattern string) *stats.Endpoint {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if s := f.triggers[pattern]; s != nil {
 		return s
 	}
-	return f.stats // the trigger was taken away while its message was on the way
+	return f.calls // the trigger was taken away while its message was on the way
 }
 
 // serve makes e what the function is: its latest version is loaded, its subjects are
 // subscribed to, and the server has said so.
 func (f *function) serve(ctx context.Context, e registry.Entry) error {
 	latest := newVersion(e.Latest())
-	p, err := f.v.loadProgram(ctx, latest.manifest, nil)
+	p, err := f.v.program(ctx, latest.manifest, nil)
 	if err != nil {
 		return err
 	}
@@ -173,11 +174,11 @@ func (f *function) subscribe(e registry.Entry) error {
 // stays. The caller holds the mutex.
 func (f *function) keepTriggers(e registry.Entry) {
 	old := f.triggers
-	f.triggers = map[string]*stats{}
+	f.triggers = map[string]*stats.Endpoint{}
 	for _, t := range e.Latest().Triggers {
 		s := old[t.Subject]
 		if s == nil {
-			s = newStats()
+			s = new(stats.Endpoint)
 		}
 		f.triggers[t.Subject] = s
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies"
+	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -61,12 +62,11 @@ type service struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	bodies   *bodies.Store // nil if NATS has no JetStream
-	programs programs
+	programs *programs.Cache
 	long     atomic.Int32    // calls past their first slice that use a processor
 	open     context.Context // ends when Serve's context does: nothing new is begun
 	ctx      context.Context // ends when accepted calls are given up
 	serving  atomic.Bool
-	loading  chan struct{} // a token for each version that may be loaded at a time
 	appliers sync.WaitGroup
 	applied  broadcast // fires when a function was applied, or has failed
 
@@ -123,7 +123,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 	v.setDefaults()
 	v.nc = nc
 	v.functions = map[string]*function{}
-	v.loading = make(chan struct{}, runtime.GOMAXPROCS(0))
+	v.programs = programs.New(runtime.GOMAXPROCS(0))
 	if v.js, err = jetstream.New(nc); err != nil {
 		return nil, err
 	}
@@ -178,7 +178,7 @@ func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Rep
 	}
 	defer f.exit()
 	answer := make(chan *protocol.Reply, 1)
-	c.answer, c.endpoint = answer, f.stats
+	c.answer, c.endpoint = answer, f.calls
 	f.handle(c, nil)
 	return <-answer
 }

@@ -87,7 +87,7 @@ func (f *function) newCall(m *nats.Msg) *call {
 	c := newCall()
 	c.msg = m
 	if pattern := m.Sub.Subject; isCallSubject(pattern) {
-		c.endpoint = f.stats
+		c.endpoint = f.calls
 		c.request, c.err = protocol.ParseRequest(m.Subject, protocol.Header(m.Header), m.Data)
 	} else {
 		args, _ := protocol.Match(pattern, m.Subject)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -94,6 +95,15 @@ func (f *function) reply(ctx context.Context, c *call, r *protocol.Reply) {
 	} else if err := f.publish(c.msg.Reply, h, body); err != nil {
 		f.v.Log.Error("reply not sent", "function", f.name, "id", c.id(), "err", err)
 	}
+}
+
+// count adds the call to its endpoint's figures.
+func (f *function) count(c *call, r *protocol.Reply) {
+	failure := ""
+	if r.Err != nil {
+		failure = strconv.Itoa(r.Err.Code) + ":" + protocol.CleanValue(r.Err.Error(), protocol.MaxErrorText)
+	}
+	c.endpoint.Count(time.Since(c.received), failure)
 }
 
 // publish sends the answer to whoever waits for it. The connection copies body.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 
+	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 )
@@ -20,10 +20,10 @@ type version struct {
 	args     []string        // argv of a call without arguments of its own
 
 	// Guarded by the function's mutex.
-	program *program // nil until it is loaded
-	calls   int      // admitted calls, waiting ones included
-	pinned  bool     // it has been called by number
-	retired bool     // no new call comes, so the last one unloads it
+	program *programs.Program // nil until it is loaded
+	calls   int               // admitted calls, waiting ones included
+	pinned  bool              // it has been called by number
+	retired bool              // no new call comes, so the last one unloads it
 }
 
 // newVersion prepares what is the same for every call.
@@ -65,8 +65,8 @@ func (f *function) load(ctx context.Context, c *call) error {
 		return nil
 	}
 	c.receiver.handOver()
-	f.stats.cold.Add(1)
-	p, err := f.v.loadProgram(ctx, s.manifest, nil)
+	f.calls.Cold()
+	p, err := f.v.program(ctx, s.manifest, nil)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (f *function) load(ctx context.Context, c *call) error {
 	if s.program == nil {
 		s.program = p
 	} else {
-		f.v.programs.release(p) // another call was quicker
+		f.v.programs.Release(p) // another call was quicker
 	}
 	return nil
 }
@@ -84,101 +84,23 @@ func (f *function) load(ctx context.Context, c *call) error {
 // function's mutex.
 func (f *function) unload(s *version) {
 	if s.calls == 0 && s.program != nil && (s.retired || s != f.latest && !s.pinned) {
-		f.v.programs.release(s.program)
+		f.v.programs.Release(s.program)
 		s.program = nil
 	}
 }
 
-// programKey is what makes two compiled modules the same.
-type programKey struct {
-	digest string
-	memory protocol.Size
-}
-
-// program is a compiled module that several versions and functions can share.
-type program struct {
-	runtimes.Program
-	key   programKey
-	uses  int           // guarded by programs.mu
-	ready chan struct{} // closed when Program or err is set
-	err   error
-}
-
-// programs holds what is compiled. Its zero value is ready to use.
-type programs struct {
-	mu    sync.Mutex
-	byKey map[programKey]*program
-}
-
-// loadProgram returns a compiled program that must be released. Whoever asks first compiles; the
-// others wait. module may be nil: then the registry has the bytes.
-func (v *Invoker) loadProgram(ctx context.Context, m *protocol.Function, module []byte) (*program, error) {
-	key := programKey{m.Digest, m.Limits.WithDefaults().Memory}
-	p, first := v.programs.claim(key)
-	if first {
-		go func() {
-			p.Program, p.err = v.compile(v.ctx, m, module)
-			close(p.ready)
-			v.programs.release(p)
-		}()
-	}
-	select {
-	case <-p.ready:
-	case <-ctx.Done():
-		v.programs.release(p)
-		return nil, ctx.Err()
-	}
-	if p.err != nil {
-		v.programs.release(p)
-		return nil, p.err
-	}
-	return p, nil
-}
-
-// compile turns a module into a program. No more than a few are compiled at a time.
-func (v *Invoker) compile(ctx context.Context, m *protocol.Function, module []byte) (runtimes.Program, error) {
-	select {
-	case v.loading <- struct{}{}:
-		defer func() { <-v.loading }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if module == nil {
-		var err error
-		if module, err = v.Registry.Module(ctx, m.Digest); err != nil {
-			return nil, fmt.Errorf("read the module of %s: %w", m.Ref(), err)
+// program returns a compiled program that must be released. module may be nil: then the registry has
+// the bytes.
+func (v *Invoker) program(ctx context.Context, m *protocol.Function, module []byte) (*programs.Program, error) {
+	memory := m.Limits.WithDefaults().Memory
+	return v.programs.Acquire(ctx, programs.Key{Digest: m.Digest, Memory: memory}, func() (runtimes.Program, error) {
+		bytes := module
+		if bytes == nil {
+			var err error
+			if bytes, err = v.Registry.Module(v.ctx, m.Digest); err != nil {
+				return nil, fmt.Errorf("read the module of %s: %w", m.Ref(), err)
+			}
 		}
-	}
-	return v.Runtime.Compile(ctx, module, runtimes.Options{Memory: uint64(m.Limits.WithDefaults().Memory)})
-}
-
-// claim counts one more use of a program. If there was none, first is true: then the caller
-// compiles it, and has one more use to release when that is done.
-func (ps *programs) claim(key programKey) (p *program, first bool) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if p = ps.byKey[key]; p != nil {
-		p.uses++
-		return p, false
-	}
-	if ps.byKey == nil {
-		ps.byKey = map[programKey]*program{}
-	}
-	p = &program{key: key, uses: 2, ready: make(chan struct{})}
-	ps.byKey[key] = p
-	return p, true
-}
-
-// release counts one use less, and closes the program with the last.
-func (ps *programs) release(p *program) {
-	ps.mu.Lock()
-	p.uses--
-	last := p.uses == 0
-	if last {
-		delete(ps.byKey, p.key)
-	}
-	ps.mu.Unlock()
-	if last && p.Program != nil {
-		_ = p.Program.Close(context.Background()) // nothing of it runs; there is nobody to tell
-	}
+		return v.Runtime.Compile(v.ctx, bytes, runtimes.Options{Memory: uint64(memory)})
+	})
 }

@@ -1,4 +1,4 @@
-package invoker
+package stats
 
 import (
 	"math/rand/v2"
@@ -9,20 +9,20 @@ import (
 )
 
 func TestHistogram(t *testing.T) {
-	var h histogram
-	if h.quantile(0.5) != 0 {
-		t.Error("an empty histogram has a median")
+	var h Histogram
+	if h.Quantile(0.5) != 0 {
+		t.Error("an empty Histogram has a median")
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	var all []time.Duration
 	for range 10_000 {
 		d := time.Duration(r.ExpFloat64() * float64(time.Millisecond))
 		all = append(all, d)
-		h.add(d)
+		h.Add(d)
 	}
 	slices.Sort(all)
 	for _, q := range []float64{0.01, 0.5, 0.9, 0.99, 0.999} {
-		got, want := h.quantile(q), all[int(q*float64(len(all)))]
+		got, want := h.Quantile(q), all[int(q*float64(len(all)))]
 		if ratio := float64(got) / float64(want); ratio < 0.93 || ratio > 1.07 {
 			t.Errorf("quantile %v is %v, want %v to 6 %%", q, got, want)
 		}
@@ -47,15 +47,15 @@ func TestBuckets(t *testing.T) {
 }
 
 func TestHammerHistogram(t *testing.T) {
-	var h histogram
+	var h Histogram
 	var all sync.WaitGroup
 	const each = 10_000
 	for range 8 {
 		all.Go(func() {
 			for i := range each {
-				h.add(time.Duration(i))
+				h.Add(time.Duration(i))
 				if i%1000 == 0 {
-					h.quantile(0.99)
+					h.Quantile(0.99)
 				}
 			}
 		})
