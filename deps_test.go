@@ -30,14 +30,16 @@ var rules = []rule{
 	{"runtimes/wasi", []string{"runtimes", "runtimes/module", "github.com/tetratelabs/wazero"}, "there is one place to change when the engine changes"},
 	{"invoker", []string{"protocol", "runtimes", "runtimes/module", "invoker", "github.com/nats-io/nats.go", "github.com/google/uuid"},
 		"it names steps, not engines; runtimes/module tells it the language of an upload"},
-	{"invoker/registry", []string{"protocol", "invoker/registry", "invoker/bodies/objects", "github.com/nats-io/nats.go"}, "it keeps functions and runs none"},
+	{"invoker/registry", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go", "github.com/google/uuid"}, "it keeps functions and runs none"},
+	{"invoker/registry/registrytest", []string{"protocol", "invoker/registry", "github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/google/go-cmp"},
+		"the suite judges any registry, on a real server"},
 	{"invoker/bodies", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go", "github.com/google/uuid"}, "clients use it too"},
 	{"invoker/programs", []string{"protocol", "runtimes"}, "it counts who needs what"},
 	{"invoker/stats", nil, "it counts"},
 	{"samples", nil, "no SDK needed is then a test, not a claim"},
-	{"cmd/internal", []string{"protocol", "github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2"}, "what the binary needs besides is a client, like any other"},
+	{"cmd/internal", []string{"protocol", "github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "golang.org/x/sys"}, "what the binary needs besides is a client, like any other"},
 	{"cmd/polyvoke", []string{"protocol", "runtimes", "invoker", "samples", "cmd/internal", "github.com/nats-io/nats.go", "github.com/spf13/cobra",
-		"github.com/spf13/pflag", "github.com/BurntSushi/toml", "golang.org/x/sys"}, "it is the one place where parts are chosen"},
+		"github.com/BurntSushi/toml", "golang.org/x/sys", "github.com/google/uuid"}, "it is the one place where parts are chosen"},
 }
 
 // ruleFor returns the rule with the longest path that holds for a package.
@@ -98,7 +100,6 @@ var requirements = map[string]string{
 	"github.com/google/uuid":            "ids of calls, version 7",
 	"github.com/nats-io/nats-server/v2": "the embedded server, and every test",
 	"github.com/spf13/cobra":            "the command line",
-	"github.com/spf13/pflag":            "its flags' own types",
 	"github.com/BurntSushi/toml":        "polyvoke.toml",
 	"golang.org/x/sys":                  "file locks on Windows, terminals",
 	"golang.org/x/tools":                "txtar, in tests",
