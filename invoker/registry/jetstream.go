@@ -24,10 +24,10 @@ const (
 )
 
 const (
-	attempts  = 20              // to win a race, before 409
-	roundTrip = 5 * time.Second // for the answer of the store, if ctx sets no deadline
-	whole     = time.Minute     // for what takes many of them, such as Put
-	orphanAge = time.Hour       // after which what a Put left behind that died is garbage
+	attempts  = 20               // to win a race, before 409
+	listing   = 10 * time.Second // for List, if ctx sets no deadline
+	whole     = time.Minute      // for what takes many round trips, such as Put, if ctx sets no deadline
+	orphanAge = time.Hour        // after which what a Put left behind that died is garbage
 )
 
 // Config configures a JetStream registry. The zero value is for a single server.
@@ -38,8 +38,8 @@ type Config struct {
 
 // JetStream is a Registry in two buckets of NATS JetStream, shared by all who open it on the
 // same NATS account. A function with all of its versions is one record, so a deployment is
-// one compare-and-set; its module is stored before. Each round trip is given up after 5 seconds, and each
-// method but Watch after a minute, if ctx has no deadline.
+// one compare-and-set; its module is stored before. Each round trip is given up after
+// objects.RoundTrip, and each method but Watch after a minute if ctx has no deadline.
 type JetStream struct {
 	js      jetstream.JetStream
 	cfg     Config
@@ -103,9 +103,7 @@ func (r *JetStream) Find(ctx context.Context, name string) (Entry, error) {
 	if err := protocol.CheckName(name); err != nil {
 		return Entry{}, err
 	}
-	ctx, cancel := objects.Bound(ctx, roundTrip)
-	defer cancel()
-	kve, err := r.kv.Get(ctx, name)
+	kve, err := r.get(ctx, name)
 	if err == nil {
 		e, err := decodeEntry(name, kve.Value())
 		return e, broken("", name, err)
@@ -121,6 +119,13 @@ func (r *JetStream) Find(ctx context.Context, name string) (Entry, error) {
 		return Entry{}, notFound("", name)
 	}
 	return rec.entry, broken("", name, rec.err)
+}
+
+// get asks any replica for a function's record.
+func (r *JetStream) get(ctx context.Context, name string) (jetstream.KeyValueEntry, error) {
+	ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip)
+	defer cancel()
+	return r.kv.Get(ctx, name)
 }
 
 // broken returns the error for a record that cannot be read, and nil for nil.
@@ -161,7 +166,7 @@ func recordSubject(name string) string { return "$KV." + BucketFunctions + "." +
 
 // List implements Registry. Records that cannot be read are skipped and reported.
 func (r *JetStream) List(ctx context.Context) ([]Entry, error) {
-	ctx, cancel := objects.Bound(ctx, whole)
+	ctx, cancel := objects.Bound(ctx, listing)
 	defer cancel()
 	w, err := r.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
@@ -248,7 +253,7 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 		if err != nil {
 			return replacement{}, err
 		}
-		if _, err = r.kv.Update(ctx, f.Name, b, rec.seq); !lost(err) {
+		if err := r.write(ctx, f.Name, b, rec.seq); !lost(err) {
 			return replacement{was: rec.raw, is: b, entry: e, created: true}, err
 		}
 		if err := backOff(ctx, try); err != nil {
@@ -256,6 +261,21 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 		}
 	}
 	return replacement{}, contended(op)
+}
+
+// write replaces the record that seq identifies.
+func (r *JetStream) write(ctx context.Context, name string, record []byte, seq uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip)
+	defer cancel()
+	_, err := r.kv.Update(ctx, name, record, seq)
+	return err
+}
+
+// erase deletes the record that seq identifies.
+func (r *JetStream) erase(ctx context.Context, name string, seq uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip)
+	defer cancel()
+	return r.kv.Delete(ctx, name, jetstream.LastRevision(seq))
 }
 
 // lost reports whether a compare-and-set came too late.
@@ -296,7 +316,7 @@ func (r *JetStream) Delete(ctx context.Context, name string) (Entry, error) {
 		if rec.raw == nil {
 			return Entry{}, notFound(op, name)
 		}
-		err = r.kv.Delete(ctx, name, jetstream.LastRevision(rec.seq))
+		err = r.erase(ctx, name, rec.seq)
 		if err == nil {
 			r.collect(context.WithoutCancel(ctx), rec.raw, nil)
 			rec.entry.Name = name

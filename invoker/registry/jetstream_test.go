@@ -133,6 +133,45 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
+// A server that is away is an error in time, also for a caller who is ready to wait for ever.
+func TestServerAway(t *testing.T) {
+	s := registrytest.StartNATS(t, t.TempDir(), 0)
+	x := connect(t, registrytest.Connect(t, s))
+	put(t, x.r, "greet", "module")
+	s.Shutdown()
+	calls := map[string]func(context.Context) error{
+		"Find":   func(ctx context.Context) error { _, err := x.r.Find(ctx, "greet"); return err },
+		"List":   func(ctx context.Context) error { _, err := x.r.List(ctx); return err },
+		"Delete": func(ctx context.Context) error { _, err := x.r.Delete(ctx, "greet"); return err },
+		"Watch":  func(ctx context.Context) error { _, err := x.r.Watch(ctx); return err },
+		"Module": func(ctx context.Context) error {
+			_, err := x.r.Module(ctx, protocol.Digest([]byte("module")))
+			return err
+		},
+		"Put": func(ctx context.Context) error {
+			_, _, err := x.r.Put(ctx, protocol.Function{Name: "greet"}, []byte("other"))
+			return err
+		},
+	}
+	type result struct {
+		what string
+		err  error
+	}
+	results := make(chan result, len(calls))
+	for what, call := range calls {
+		go func() { results <- result{what, call(context.Background())} }()
+	}
+	limit := time.After(registrytest.Patience)
+	for range calls {
+		select {
+		case r := <-results:
+			wantError(t, r.what, r.err, protocol.CodeUnavailable, "")
+		case <-limit:
+			t.Fatal("a call hangs")
+		}
+	}
+}
+
 // A module that is damaged in any way is a coded error, and the next Put of it repairs it, also
 // when it makes no new version.
 func TestDamagedModule(t *testing.T) {

@@ -26,6 +26,9 @@ var _ Registry = (*Memory)(nil)
 
 // Find implements Registry.
 func (m *Memory) Find(_ context.Context, name string) (Entry, error) {
+	if err := protocol.CheckName(name); err != nil {
+		return Entry{}, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, ok := m.entries[name]
@@ -70,6 +73,9 @@ func (m *Memory) Put(_ context.Context, f protocol.Function, module []byte) (Ent
 
 // Delete implements Registry.
 func (m *Memory) Delete(_ context.Context, name string) (Entry, error) {
+	if err := protocol.CheckName(name); err != nil {
+		return Entry{}, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, ok := m.entries[name]
@@ -100,6 +106,9 @@ func (m *Memory) tell(c Change) {
 
 // Module implements Registry.
 func (m *Memory) Module(_ context.Context, digest string) ([]byte, error) {
+	if err := protocol.CheckDigest(digest); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	module, ok := m.modules[digest]

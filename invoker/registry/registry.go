@@ -13,8 +13,9 @@ import (
 )
 
 // Registry keeps functions. All methods may be called from several goroutines. Their errors are
-// *protocol.Error: 404 for what does not exist, 409 for a lost race that was
-// tried often enough, 503 for a store that does not answer.
+// *protocol.Error: 400 for what cannot be a name or a digest, 404 for what does not exist, 409
+// for a lost race that was tried often enough or a stored record that cannot be read, 422 for a
+// manifest or module that is refused, 503 for a store that does not answer or a module that is damaged.
 type Registry interface {
 	// Find returns what is known about a function.
 	Find(ctx context.Context, name string) (Entry, error)

@@ -104,7 +104,7 @@ func (w *watch) run(ctx context.Context, s *session) {
 // restore creates the buckets again if they are gone.
 func (w *watch) restore(ctx context.Context, err error) {
 	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrStreamNotFound) {
-		ctx, cancel := context.WithTimeout(ctx, roundTrip)
+		ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip)
 		defer cancel()
 		_ = w.r.create(ctx) // or the next try does it
 	}

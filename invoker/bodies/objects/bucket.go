@@ -41,7 +41,7 @@ var plainNUID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 const MaxName = 255
 
 // Bucket is one Object Store bucket. Its methods may be called from several goroutines. Each of their
-// round trips is given up after 5 seconds if ctx has no deadline.
+// round trips is given up after RoundTrip.
 type Bucket struct {
 	name   string
 	js     jetstream.JetStream
@@ -131,6 +131,8 @@ func (b *Bucket) Set(ctx context.Context, o Object) (Object, error) {
 	if msg.Data, err = json.Marshal(o.Info); err != nil {
 		return o, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, RoundTrip)
+	defer cancel()
 	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(o.Seq))
 	if WrongSequence(err) {
 		return o, ErrChanged
@@ -158,7 +160,7 @@ func (b *Bucket) purge(ctx context.Context, nuid string) {
 	if nuid == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTrip)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), RoundTrip)
 	defer cancel()
 	_ = b.stream.Purge(ctx, jetstream.WithPurgeSubject(b.chunkSubject(nuid)))
 }

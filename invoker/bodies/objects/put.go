@@ -60,7 +60,7 @@ func (b *Bucket) upload(ctx context.Context, info *jetstream.ObjectInfo, r io.Re
 	err := b.publish(ctx, info, r, &places)
 	if err != nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), roundTrip)
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), RoundTrip)
 		defer cancel()
 	}
 	for i := range places {
@@ -106,7 +106,7 @@ func (s *sent) wait(ctx context.Context) error {
 	if s.ack == nil {
 		return nil
 	}
-	limit := time.NewTimer(roundTrip)
+	limit := time.NewTimer(RoundTrip)
 	defer limit.Stop()
 	select {
 	case <-s.ack.Ok():

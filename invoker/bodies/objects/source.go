@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// roundTrip is how long one answer of the store may take when the caller sets no deadline.
-const roundTrip = 5 * time.Second
+// RoundTrip is how long one answer of the store may take.
+const RoundTrip = 5 * time.Second
 
 // source reads single messages of a stream. The error for one that is not there is
 // jetstream.ErrMsgNotFound.
@@ -25,10 +25,14 @@ type source interface {
 type direct struct{ stream jetstream.Stream }
 
 func (d direct) last(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := context.WithTimeout(ctx, RoundTrip)
+	defer cancel()
 	return d.stream.GetLastMsgForSubject(ctx, subject)
 }
 
 func (d direct) next(ctx context.Context, subject string, seq uint64) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := context.WithTimeout(ctx, RoundTrip)
+	defer cancel()
 	return d.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
 }
 
@@ -48,7 +52,7 @@ func (l leader) next(ctx context.Context, subject string, seq uint64) (*jetstrea
 }
 
 func (l leader) get(ctx context.Context, what map[string]any) (*jetstream.RawStreamMsg, error) {
-	ctx, cancel := Bound(ctx, roundTrip)
+	ctx, cancel := context.WithTimeout(ctx, RoundTrip)
 	defer cancel()
 	req, err := json.Marshal(what)
 	if err != nil {
@@ -93,6 +97,8 @@ func Last(ctx context.Context, js jetstream.JetStream, stream, subject string) (
 // Subjects returns the subjects of a stream that match a filter and the number of messages on
 // each, as the stream's leader knows them.
 func Subjects(ctx context.Context, stream jetstream.Stream, filter string) (map[string]uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, RoundTrip)
+	defer cancel()
 	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(filter))
 	if err != nil {
 		return nil, err

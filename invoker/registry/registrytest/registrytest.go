@@ -172,6 +172,14 @@ func testNotFound(t *testing.T, r registry.Registry) {
 	wantCode(t, "Delete", err, protocol.CodeNotFound)
 	_, err = r.Module(t.Context(), protocol.Digest([]byte("nothing")))
 	wantCode(t, "Module", err, protocol.CodeNotFound)
+	for _, name := range []string{"", "*", ">", "a.b", "a b"} {
+		_, err = r.Find(t.Context(), name)
+		wantCode(t, "Find "+name, err, protocol.CodeBadRequest)
+		_, err = r.Delete(t.Context(), name)
+		wantCode(t, "Delete "+name, err, protocol.CodeBadRequest)
+		_, err = r.Module(t.Context(), name)
+		wantCode(t, "Module "+name, err, protocol.CodeBadRequest)
+	}
 }
 
 func testDelete(t *testing.T, r registry.Registry) {
