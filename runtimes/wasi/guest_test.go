@@ -62,7 +62,9 @@ func run(t testing.TB, g runtimes.Program, p *runtimes.Process) (string, error) 
 }
 
 // args returns a process with arguments.
-func args(a ...string) *runtimes.Process { return &runtimes.Process{Args: append([]string{"fn"}, a...)} }
+func args(a ...string) *runtimes.Process {
+	return &runtimes.Process{Args: append([]string{"fn"}, a...)}
+}
 
 func TestGo(t *testing.T) {
 	g := compileGo(t, runtimes.Options{})

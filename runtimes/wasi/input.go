@@ -93,12 +93,12 @@ func startPump(r io.Reader) *pump {
 	return p
 }
 
-// run reads when it is asked to.
+// run reads when it is asked to. A Reader can end the goroutine, so got is closed by a defer.
 func (p *pump) run(r io.Reader) {
+	defer close(p.got)
 	for n := range p.ask {
 		p.once(r, p.buf[:n])
 	}
-	close(p.got)
 }
 
 // once reads once and answers, also if Read panics or ends the goroutine.

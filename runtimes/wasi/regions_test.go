@@ -1,0 +1,91 @@
+package wasi
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+)
+
+// TestHammerRegions takes regions and gives them back from many goroutines, and checks that each comes
+// out zero, that nobody else has it, and that the pool keeps to its bound.
+func TestHammerRegions(t *testing.T) {
+	const most = 5
+	p := newRegionPool(most)
+	zeros := make([]byte, 3<<20)
+	sizes := []uint64{1 << 16, 3 << 16, 1 << 21, 3 << 20}
+	var wg sync.WaitGroup
+	for id := range 16 {
+		wg.Go(func() {
+			for i := range 100 {
+				size := sizes[(id+i)%len(sizes)]
+				r, err := p.get(size)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				b := r.resize(0, int(size/2))
+				b = r.resize(len(b), int(size))
+				if !bytes.Equal(b, zeros[:size]) {
+					t.Errorf("a region of %d bytes is not zero", size)
+				}
+				mark := byte(1 + id)
+				for j := 0; j < len(b); j += 1000 {
+					b[j] = mark
+				}
+				b[len(b)-1] = mark
+				for j := 0; j < len(b); j += 1000 {
+					if b[j] != mark {
+						t.Errorf("a region of %d bytes is used twice", size)
+						break
+					}
+				}
+				p.put(r, size)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(p.all()); n != p.count || n > most {
+		t.Errorf("%d regions are kept and %d counted, at most %d may be", n, p.count, most)
+	}
+	r, err := p.get(1 << 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.close()
+	p.put(r, 1<<16)
+	if n := len(p.all()); n != 0 {
+		t.Errorf("%d regions are left after close", n)
+	}
+}
+
+// all returns the idle regions.
+func (p *regionPool) all() (all []*region) {
+	for _, list := range p.idle {
+		all = append(all, list...)
+	}
+	return all
+}
+
+func TestClass(t *testing.T) {
+	for size, want := range map[uint64]uint64{0: 1 << 16, 1: 1 << 16, 1 << 16: 1 << 16, 1<<16 + 1: 1 << 17, 128 << 20: 128 << 20, 65_535 << 16: 1 << 32} {
+		if got := class(size); got != want {
+			t.Errorf("class(%d) is %d, want %d", size, got, want)
+		}
+	}
+}
+
+// TestRefusal checks that a memory remembers that it was refused.
+func TestRefusal(t *testing.T) {
+	r, err := reserve(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.free()
+	m := memory{region: r, limit: 1 << 18}
+	if b := m.Reallocate(1 << 17); len(b) != 1<<17 || m.refused {
+		t.Errorf("got %d bytes, refused: %t", len(b), m.refused)
+	}
+	if b := m.Reallocate(1<<18 + 1); b != nil || !m.refused || m.size != 1<<17 {
+		t.Errorf("got %d bytes, refused: %t, size: %d", len(b), m.refused, m.size)
+	}
+}
