@@ -346,9 +346,12 @@ func TestLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last, err := st.GetLastMsgForSubject(t.Context(), "log.probe"); err != nil || !bytes.Contains(last.Data, []byte("unreachable")) {
-		t.Errorf("kept: %v, %v", last, err)
-	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	eventually(t, "the line's arrival in the stream", tick.C, func() bool {
+		last, err := st.GetLastMsgForSubject(t.Context(), "log.probe")
+		return err == nil && bytes.Contains(last.Data, []byte("unreachable"))
+	})
 }
 
 func TestTwoInvokersSeeADeployment(t *testing.T) {
