@@ -37,6 +37,15 @@ func (r Ref) String() string {
 	return r.Name + "@" + r.Version
 }
 
+// MarshalText implements encoding.TextMarshaler with the form of String.
+func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler with ParseRef.
+func (r *Ref) UnmarshalText(b []byte) (err error) {
+	*r, err = ParseRef(string(b))
+	return err
+}
+
 // CheckName returns nil if s may be the name of a function: 1 to 64 letters, digits, - and _,
 // the first one a letter or a digit. It is what a NATS service and a KV key may be called.
 func CheckName(s string) error {
