@@ -41,7 +41,7 @@ if [ "$(cat assemblyscript/version 2>/dev/null)" != "$assemblyscript" ]; then
   command -v npm >/dev/null || apt npm
   rm -rf assemblyscript
   mkdir assemblyscript
-  npm install --prefix assemblyscript --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
+  npm install --prefix assemblyscript --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier \
     --loglevel=error "assemblyscript@$assemblyscript" >/dev/null
   echo "$assemblyscript" >assemblyscript/version
 fi
