@@ -116,6 +116,7 @@ func (c *cli) deploy(ctx context.Context, s *session, f protocol.Function, wasm 
 		if err != nil {
 			return reply, err
 		}
+		defer s.discard(ctx, claim)
 		msg.Data = nil
 		claim.Put(protocol.Header(msg.Header))
 	}
@@ -138,6 +139,15 @@ func (c *cli) put(ctx context.Context, s *session, body []byte, what string) (*p
 		return nil, s.noBodies(ctx, err)
 	}
 	return b.Put(ctx, c.progressFrom(bytes.NewReader(body), what, int64(len(body))), int64(len(body)))
+}
+
+// discard removes a body that nobody needs any more. It would expire in any case.
+func (s *session) discard(ctx context.Context, claim *protocol.Claim) {
+	ctx, cancel := s.within(context.WithoutCancel(ctx))
+	defer cancel()
+	if b, err := bodies.Existing(ctx, s.Conn); err == nil {
+		_ = b.Delete(ctx, claim)
+	}
 }
 
 // noBodies says why a large body cannot be carried: without an invoker there is no store for it.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/samples"
 )
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 //
 //	serve [-name NAME] [FLAG...]   starts polyvoke serve on a free port, waits until it
 //	                               serves, and sets NATS_URL; NAME_URL too if it has a name
+//	nats                           starts NATS without polyvoke, and sets NATS_URL
 //	stop [NAME]                    sends it SIGTERM, and expects that it ends well
 //	crash [NAME]                   kills it
 //	exits CODE [<FILE] CMD...      runs a command and expects an exit code
@@ -67,7 +69,7 @@ func scripts(t *testing.T, dir string) {
 			return setup(env.Getenv("WORK"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": serveScript, "stop": stopScript, "crash": crashScript, "exits": exitsScript, "until": untilScript,
+			"serve": serveScript, "nats": natsScript, "stop": stopScript, "crash": crashScript, "exits": exitsScript, "until": untilScript,
 		},
 	})
 }
@@ -203,6 +205,14 @@ func serveScript(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("polyvoke serve does not serve: %s", d.log)
+}
+
+// natsScript is the command nats.
+func natsScript(ts *testscript.TestScript, neg bool, args []string) {
+	s, err := natsd.Start(natsd.Config{Listen: "127.0.0.1:0", Store: ts.MkAbs("nats")})
+	ts.Check(err)
+	ts.Defer(s.Close)
+	ts.Setenv("NATS_URL", s.URL())
 }
 
 // server returns a server by its name.

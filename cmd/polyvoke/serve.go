@@ -75,6 +75,8 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connection, o *serveOptions) err
 		}
 	}
 	switch {
+	case n.domain != "":
+		return usageError(cmd, "--js-domain: serve keeps functions in the JetStream of the server that it joins; join one of that domain")
 	case o.slots < 0:
 		return usageError(cmd, "--slots %d: it must be 1 or more, or 0 for the default", o.slots)
 	case o.replicas < 1 || o.replicas > 5:
