@@ -24,6 +24,8 @@ const (
 	deployTimeout = 5 * time.Minute
 	// readyTimeout is how long a deployed function may take to answer a dry run.
 	readyTimeout = 10 * time.Second
+	// discardTimeout is how long the end of a command waits for tidying up.
+	discardTimeout = time.Second
 	// readyPause is the time between two dry runs.
 	readyPause = 20 * time.Millisecond
 )
@@ -143,7 +145,10 @@ func (c *cli) put(ctx context.Context, s *session, body []byte, what string) (*p
 
 // discard removes a body that nobody needs any more. It would expire in any case.
 func (s *session) discard(ctx context.Context, claim *protocol.Claim) {
-	ctx, cancel := s.within(context.WithoutCancel(ctx))
+	if !s.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	if b, err := bodies.Existing(ctx, s.Conn); err == nil {
 		_ = b.Delete(ctx, claim)
