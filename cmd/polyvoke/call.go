@@ -141,6 +141,7 @@ func (c *cli) call(ctx context.Context, s *session, r *protocol.Request) (protoc
 		if r.Claim, err = c.put(ctx, s, body, "sending "+r.Function.Name); err != nil {
 			return protocol.Reply{}, err
 		}
+		defer s.discard(ctx, r.Claim)
 		subject, h, _, _ = r.Message()
 		msg = &nats.Msg{Subject: subject, Header: nats.Header(h)}
 	}
@@ -225,14 +226,8 @@ func (s *session) fetch(ctx context.Context, claim *protocol.Claim) ([]byte, err
 	if err != nil {
 		return nil, s.noBodies(ctx, err)
 	}
-	body, err := store.Get(ctx, claim, replyLimit)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := s.within(ctx)
-	defer cancel()
-	_ = store.Delete(ctx, claim) // it expires in any case
-	return body, nil
+	defer s.discard(ctx, claim)
+	return store.Get(ctx, claim, replyLimit)
 }
 
 // absent is the error for a function, or a version of one, that nobody serves.

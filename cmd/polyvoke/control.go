@@ -77,14 +77,20 @@ func (s *session) list(ctx context.Context) ([]protocol.Function, error) {
 // info returns what is known about a function.
 func (s *session) info(ctx context.Context, name string) (protocol.InfoReply, error) {
 	var reply protocol.InfoReply
-	if err := protocol.CheckName(name); err != nil {
-		return reply, err
-	}
-	err := s.ask(ctx, protocol.APIInfo, protocol.NameRequest{Name: name}, &reply)
-	if protocol.CodeOf(err) == protocol.CodeNotFound {
-		err = s.unknown(ctx, name)
-	}
+	err := s.about(ctx, protocol.APIInfo, name, &reply)
 	return reply, err
+}
+
+// about asks about one function.
+func (s *session) about(ctx context.Context, verb protocol.APIVerb, name string, reply any) error {
+	if err := protocol.CheckName(name); err != nil {
+		return err
+	}
+	err := s.ask(ctx, verb, protocol.NameRequest{Name: name}, reply)
+	if protocol.CodeOf(err) == protocol.CodeNotFound {
+		return s.unknown(ctx, name)
+	}
+	return err
 }
 
 // unknown is the error for a function that does not exist; it says which ones do.

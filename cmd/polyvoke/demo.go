@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,7 +104,7 @@ func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
 	case <-ready:
 	case err := <-served:
 		served <- nil
-		return err
+		return cmp.Or(err, ctx.Err())
 	}
 	results, err := c.demoSamples(ctx, s)
 	if err != nil {

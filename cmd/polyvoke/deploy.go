@@ -24,6 +24,8 @@ const (
 	deployTimeout = 5 * time.Minute
 	// readyTimeout is how long a deployed function may take to answer a dry run.
 	readyTimeout = 10 * time.Second
+	// discardTimeout is how long the end of a command waits for tidying up.
+	discardTimeout = time.Second
 	// readyPause is the time between two dry runs.
 	readyPause = 20 * time.Millisecond
 )
@@ -116,6 +118,7 @@ func (c *cli) deploy(ctx context.Context, s *session, f protocol.Function, wasm 
 		if err != nil {
 			return reply, err
 		}
+		defer s.discard(ctx, claim)
 		msg.Data = nil
 		claim.Put(protocol.Header(msg.Header))
 	}
@@ -138,6 +141,18 @@ func (c *cli) put(ctx context.Context, s *session, body []byte, what string) (*p
 		return nil, s.noBodies(ctx, err)
 	}
 	return b.Put(ctx, c.progressFrom(bytes.NewReader(body), what, int64(len(body))), int64(len(body)))
+}
+
+// discard removes a body that nobody needs any more. It would expire in any case.
+func (s *session) discard(ctx context.Context, claim *protocol.Claim) {
+	if !s.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	if b, err := bodies.Existing(ctx, s.Conn); err == nil {
+		_ = b.Delete(ctx, claim)
+	}
 }
 
 // noBodies says why a large body cannot be carried: without an invoker there is no store for it.

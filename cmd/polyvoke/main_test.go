@@ -19,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/samples"
 )
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 //
 //	serve [-name NAME] [FLAG...]   starts polyvoke serve on a free port, waits until it
 //	                               serves, and sets NATS_URL; NAME_URL too if it has a name
+//	nats                           starts NATS without polyvoke, and sets NATS_URL
 //	stop [NAME]                    sends it SIGTERM, and expects that it ends well
 //	crash [NAME]                   kills it
 //	exits CODE [<FILE] CMD...      runs a command and expects an exit code
@@ -67,7 +69,7 @@ func scripts(t *testing.T, dir string) {
 			return setup(env.Getenv("WORK"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": serveScript, "stop": stopScript, "crash": crashScript, "exits": exitsScript, "until": untilScript,
+			"serve": serveScript, "nats": natsScript, "stop": stopScript, "crash": crashScript, "exits": exitsScript, "until": untilScript,
 		},
 	})
 }
@@ -154,13 +156,23 @@ func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// begin starts a command and returns lines of its stdout.
+// begin starts a command of a story and returns lines of its stdout.
 func begin(ts *testscript.TestScript, cmd *exec.Cmd) (*daemon, *bufio.Scanner) {
-	d := &daemon{cmd: cmd, done: make(chan error, 1), log: &safeBuffer{}}
+	d, lines, end, err := start(cmd)
+	ts.Check(err)
+	ts.Defer(end)
+	return d, lines
+}
+
+// start starts a command. Lines are those of its stdout; end kills it if it still runs.
+func start(cmd *exec.Cmd) (d *daemon, lines *bufio.Scanner, end func(), err error) {
+	d = &daemon{cmd: cmd, done: make(chan error, 1), log: &safeBuffer{}}
 	cmd.Stderr = d.log
 	out, in := io.Pipe()
 	cmd.Stdout = in
-	ts.Check(cmd.Start())
+	if err := cmd.Start(); err != nil {
+		return nil, nil, nil, err
+	}
 	go func() {
 		err := cmd.Wait()
 		in.Close()
@@ -168,12 +180,26 @@ func begin(ts *testscript.TestScript, cmd *exec.Cmd) (*daemon, *bufio.Scanner) {
 	}()
 	// A watchdog, so that a command that says nothing ends, and with it the wait for its lines.
 	watchdog := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
-	ts.Defer(func() {
+	return d, bufio.NewScanner(out), func() {
 		watchdog.Stop()
 		_ = cmd.Process.Kill()
 		_, _ = io.Copy(io.Discard, out)
-	})
-	return d, bufio.NewScanner(out)
+	}, nil
+}
+
+// servingURL reads lines until one says where a server serves, and drops those behind it. It
+// returns "" if there is none.
+func servingURL(lines *bufio.Scanner) string {
+	for lines.Scan() {
+		if m := serving.FindStringSubmatch(lines.Text()); m != nil {
+			go func() {
+				for lines.Scan() {
+				}
+			}()
+			return m[1]
+		}
+	}
+	return ""
 }
 
 var serving = regexp.MustCompile(`serves \d+ functions? on (nats://\S+)`)
@@ -189,20 +215,21 @@ func serveScript(ts *testscript.TestScript, neg bool, args []string) {
 		words = append(words, "--listen", "127.0.0.1:0", "--store", ts.MkAbs("store"+name))
 	}
 	d, lines := begin(ts, command(ts, append(words, args...)...))
-	for lines.Scan() {
-		if m := serving.FindStringSubmatch(lines.Text()); m != nil {
-			ts.Setenv("NATS_URL", m[1])
-			ts.Setenv(name+"_URL", m[1])
-			ts.Value("servers").(map[string]*daemon)[name] = d
-			ts.Logf("%s", lines.Text())
-			go func() {
-				for lines.Scan() {
-				}
-			}()
-			return
-		}
+	url := servingURL(lines)
+	if url == "" {
+		ts.Fatalf("polyvoke serve does not serve: %s", d.log)
 	}
-	ts.Fatalf("polyvoke serve does not serve: %s", d.log)
+	ts.Setenv("NATS_URL", url)
+	ts.Setenv(name+"_URL", url)
+	ts.Value("servers").(map[string]*daemon)[name] = d
+}
+
+// natsScript is the command nats.
+func natsScript(ts *testscript.TestScript, neg bool, args []string) {
+	s, err := natsd.Start(natsd.Config{Listen: "127.0.0.1:0", Store: ts.MkAbs("nats")})
+	ts.Check(err)
+	ts.Defer(s.Close)
+	ts.Setenv("NATS_URL", s.URL())
 }
 
 // server returns a server by its name.

@@ -89,7 +89,8 @@ func argsBetween(min, max int) cobra.PositionalArgs {
 func argName(cmd *cobra.Command, i int) string {
 	words := strings.Fields(cmd.Use)
 	if i+1 < len(words) {
-		return strings.Trim(words[i+1], "[]")
+		name, _, _ := strings.Cut(strings.Trim(words[i+1], "[]"), "[")
+		return name
 	}
 	return "an argument"
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/protocol"
@@ -58,7 +58,7 @@ memory limit, 126 the module cannot be run, 127 there is no such file.`,
 
 // runProcess compiles and runs src once.
 func (c *cli) runProcess(ctx context.Context, src *source, cache string) error {
-	rt, err := wasi.New(ctx, wasi.Config{CacheDir: cache})
+	rt, err := wasi.New(ctx, wasi.Config{CacheDir: cache, MaxMemory: uint64(protocol.MaxMemory)})
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (c *cli) runProcess(ctx context.Context, src *source, cache string) error {
 	r.Deadline = time.Now().Add(time.Duration(limits.Timeout))
 	ctx, cancel := context.WithDeadline(ctx, r.Deadline)
 	defer cancel()
-	id := uuid.Must(uuid.NewV7()).String()
+	id := rand.Text()
 	return runError(src, program.Run(ctx, &runtimes.Process{
 		Args:   append([]string{src.function.Name}, src.function.Args...),
 		Env:    environ(src.function.Env),

@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -75,6 +76,8 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connection, o *serveOptions) err
 		}
 	}
 	switch {
+	case n.domain != "":
+		return usageError(cmd, "--js-domain: serve keeps functions in the JetStream of the server that it joins; join one of that domain")
 	case o.slots < 0:
 		return usageError(cmd, "--slots %d: it must be 1 or more, or 0 for the default", o.slots)
 	case o.replicas < 1 || o.replicas > 5:
@@ -162,7 +165,7 @@ func (c *cli) serveOn(ctx context.Context, s *session, o *serveOptions, log *slo
 	if err != nil {
 		return fmt.Errorf("functions on %s: %w", s.url, err)
 	}
-	rt, err := wasi.New(ctx, wasi.Config{CacheDir: c.cacheDir(o.cache)})
+	rt, err := wasi.New(ctx, wasi.Config{CacheDir: c.cacheDir(o.cache), MaxMemory: uint64(protocol.MaxMemory)})
 	if err != nil {
 		return fmt.Errorf("sandbox: %w: is the folder of --cache writable?", err)
 	}
