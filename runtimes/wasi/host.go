@@ -157,10 +157,19 @@ func (h *host) outcome(ctx context.Context, err error) error {
 		return nil
 	}
 	err = ending(ctx, err)
-	if h.memory.refused && ctx.Err() == nil && err != nil {
+	if h.memory.refused && byItself(err) {
 		return fmt.Errorf("%w: %w", runtimes.ErrMemory, err)
 	}
 	return err
+}
+
+// byItself tells whether a process failed by what it did, not by what happened to it.
+func byItself(err error) bool {
+	switch err.(type) {
+	case *runtimes.ExitError, *runtimes.TrapError:
+		return true
+	}
+	return false
 }
 
 // ending turns the engine's errors into those of package runtimes.
