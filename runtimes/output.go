@@ -16,7 +16,7 @@ var ErrOutput = errors.New("output limit reached")
 // once. It is for one goroutine at a time.
 type CapWriter struct {
 	W io.Writer // where the bytes go
-	N int64     // how many more may pass
+	N int64     // how many more may pass; 0 or less is none
 }
 
 // Write implements io.Writer.
@@ -25,6 +25,9 @@ func (c *CapWriter) Write(p []byte) (int, error) {
 		n, err := c.W.Write(p)
 		c.N -= int64(n)
 		return n, err
+	}
+	if c.N <= 0 {
+		return 0, ErrOutput
 	}
 	n, err := c.W.Write(p[:c.N])
 	c.N -= int64(n)

@@ -16,11 +16,13 @@ type Process struct {
 	Args []string
 
 	// Env is the environment as "NAME=value" entries. Nil means an empty environment: unlike
-	// with os/exec, the host's is never inherited. Entries must not contain a NUL byte.
+	// with os/exec, the host's is never inherited. Entries must not contain a NUL byte. If
+	// a name comes twice, the last value counts.
 	Env []string
 
 	// Stdin is read to its end, or not at all. Nil means that it is empty. A Reader that
-	// blocks is given up when the run's context ends; its Read may then still be going on.
+	// blocks is given up when the run ends; its Read may then still be going on, so that the
+	// Reader must not be used again.
 	Stdin io.Reader
 
 	// Stdout and Stderr take every byte that the process writes, in order. Nil discards
@@ -34,7 +36,8 @@ type Process struct {
 
 	// Sleep waits for d to pass, or for ctx to end, on behalf of a process that has nothing
 	// else to do (WASI's poll_oneoff, sched_yield with d = 0). Nil means a timer. A caller
-	// that schedules processes learns here that this one needs no processor for a while.
+	// that schedules processes learns here that this one needs no processor for a while. An
+	// error ends the process, and Run returns it.
 	Sleep func(ctx context.Context, d time.Duration) error
 
 	// Usage is set when Run returns, whatever Run returns.

@@ -41,9 +41,12 @@ type Program interface {
 	//     or TrapError with which it failed is in the chain too;
 	//   - the error that Stdout or Stderr returned from Write: a process whose output is
 	//     refused is ended, whatever it does afterwards ([ErrOutput] for a [CapWriter]);
-	//   - the error that Stdin returned from Read, other than io.EOF.
+	//   - the error that Stdin returned from Read, other than io.EOF, or that Sleep returned:
+	//     the process is ended at once.
 	//
-	// Any other error means that the process could not be started at all.
+	// Of several the first that happened counts; a process that ended by itself before its
+	// context did is judged by its exit code. Any other error means that the process could not
+	// be started at all: a wrong Process, a closed Program, no memory left.
 	Run(ctx context.Context, p *Process) error
 
 	// Close frees the program. Runs that are still going must have ended.

@@ -52,6 +52,11 @@ func identityCases() []testCase {
 				wantText(t, "environment", s.output(t, p), p.Env[0]+"\x00")
 			}
 		}},
+		{"env/name twice", func(t *testing.T, s *suite) {
+			p := process("env")
+			p.Env = []string{"A=1", "A=2"}
+			wantText(t, "environment", s.output(t, p), "A=2\x00")
+		}},
 		{"env/with a NUL byte", func(t *testing.T, s *suite) {
 			p := process("env")
 			p.Env = []string{"A=x\x00y"}

@@ -62,3 +62,18 @@ func (e *echo) run(b *testing.B, g runtimes.Program, body []byte) {
 		b.Fatalf("got %d bytes and the error %v", e.out.Len(), err)
 	}
 }
+
+// BenchmarkRunGo is the same for a Go guest, which has 36 pages of memory and grows.
+func BenchmarkRunGo(b *testing.B) {
+	module, err := goGuest()
+	if err != nil {
+		b.Fatal(err)
+	}
+	g := compile(b, module, runtimes.Options{})
+	body := []byte("hello")
+	b.ReportAllocs()
+	p := newEcho()
+	for b.Loop() {
+		p.run(b, g, body)
+	}
+}

@@ -22,9 +22,10 @@ import (
 // description of it, config, is costly to make and refers to the host only, not to the run;
 // so hosts are used for one run after another. One goroutine uses a host at a time.
 type host struct {
-	config    wazero.ModuleConfig
-	base      wazero.ModuleConfig // config without arguments and environment
-	args, env []string            // that are in config
+	base      wazero.ModuleConfig // without arguments and environment
+	withEnv   wazero.ModuleConfig // base with env
+	config    wazero.ModuleConfig // withEnv with args
+	args, env []string
 
 	// These belong to the run. The context is kept because the engine calls Readers,
 	// Writers and clocks without one.
@@ -51,7 +52,7 @@ func newHost() *host {
 		WithSysWalltime().WithSysNanotime().
 		WithNanosleep(h.nanosleep).WithOsyield(h.yield).
 		WithFSConfig(mount)
-	h.config = h.base
+	h.withEnv, h.config = h.base, h.base
 	return h
 }
 
@@ -67,14 +68,18 @@ func (h *host) begin(ctx context.Context, p *runtimes.Process, r *region, limit 
 	}
 }
 
-// setStrings puts arguments and environment into the config.
+// setStrings puts arguments and environment into the config. Each entry of the environment makes
+// the engine copy the config, so an environment that is still the same is kept.
 func (h *host) setStrings(p *runtimes.Process) {
-	h.args, h.env = slices.Clone(p.Args), slices.Clone(p.Env)
-	h.config = h.base.WithArgs(h.args...)
-	for _, e := range h.env {
-		name, value, _ := strings.Cut(e, "=")
-		h.config = h.config.WithEnv(name, value)
+	if !slices.Equal(h.env, p.Env) {
+		h.env, h.withEnv = slices.Clone(p.Env), h.base
+		for _, e := range h.env {
+			name, value, _ := strings.Cut(e, "=")
+			h.withEnv = h.withEnv.WithEnv(name, value)
+		}
 	}
+	h.args = slices.Clone(p.Args)
+	h.config = h.withEnv.WithArgs(h.args...)
 }
 
 // end gives up what the run holds outside of the sandbox.
@@ -152,10 +157,19 @@ func (h *host) outcome(ctx context.Context, err error) error {
 		return nil
 	}
 	err = ending(ctx, err)
-	if h.memory.refused && ctx.Err() == nil && err != nil {
+	if h.memory.refused && byItself(err) {
 		return fmt.Errorf("%w: %w", runtimes.ErrMemory, err)
 	}
 	return err
+}
+
+// byItself tells whether a process failed by what it did, not by what happened to it.
+func byItself(err error) bool {
+	switch err.(type) {
+	case *runtimes.ExitError, *runtimes.TrapError:
+		return true
+	}
+	return false
 }
 
 // ending turns the engine's errors into those of package runtimes.

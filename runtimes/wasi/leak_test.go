@@ -47,25 +47,39 @@ func measure(t *testing.T) usage {
 	return u
 }
 
-// TestNoMemoryKeptAfter10000Calls runs processes that end in every way and checks that nothing of them is left.
+// TestNoMemoryKeptAfter10000Calls runs processes that end in every way and checks that nothing of them is
+// left, within 5 %. What the collector and the system hold goes up and down by itself, so it is a leak
+// only if it grows in each of three rounds.
 func TestNoMemoryKeptAfter10000Calls(t *testing.T) {
 	g := compile(t, runtimestest.Wasm(), runtimes.Options{})
 	many(t, g, 2000)
-	before := measure(t)
-	many(t, g, 10_000)
-	after := measure(t)
-	t.Logf("before %+v, after %+v", before, after)
+	grown := ""
+	for range 3 {
+		before := measure(t)
+		many(t, g, 10_000)
+		after := measure(t)
+		t.Logf("before %+v, after %+v", before, after)
+		if grown = before.growth(after); grown == "" {
+			return
+		}
+	}
+	t.Error(grown)
+}
+
+// growth says what has grown by more than 5 %, or returns "".
+func (u usage) growth(after usage) string {
 	for _, c := range []struct {
 		what          string
 		before, after int
 	}{
-		{"bytes of heap", before.heap, after.heap}, {"KiB of resident memory", before.rss, after.rss},
-		{"goroutines", before.goroutines, after.goroutines}, {"open files", before.files, after.files},
+		{"bytes of heap", u.heap, after.heap}, {"KiB of resident memory", u.rss, after.rss},
+		{"goroutines", u.goroutines, after.goroutines}, {"open files", u.files, after.files},
 	} {
 		if c.after > c.before+c.before/20 {
-			t.Errorf("%s: from %d to %d", c.what, c.before, c.after)
+			return fmt.Sprintf("%s: from %d to %d", c.what, c.before, c.after)
 		}
 	}
+	return ""
 }
 
 // many runs n processes.

@@ -11,12 +11,12 @@ import (
 func TestHammerRegions(t *testing.T) {
 	const most = 5
 	p := newRegionPool(most)
-	zeros := make([]byte, 3<<20)
-	sizes := []uint64{1 << 16, 3 << 16, 1 << 21, 3 << 20}
+	zeros := make([]byte, 3<<19)
+	sizes := []uint64{1 << 16, 3 << 16, 5 << 16, 3 << 19} // the last is given back, not cleared
 	var wg sync.WaitGroup
 	for id := range 16 {
 		wg.Go(func() {
-			for i := range 100 {
+			for i := range 50 {
 				size := sizes[(id+i)%len(sizes)]
 				r, err := p.get(size)
 				if err != nil {

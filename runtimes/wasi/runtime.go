@@ -25,7 +25,8 @@ import (
 var errClosed = errors.New("the runtime or the program has been closed")
 
 // enginePages is the engine's own memory limit in pages. It is as far from the limits of programs as
-// it can be, so that every growth beyond those is refused by our allocator, which takes note.
+// it can be, so that a growth beyond those is refused by our allocator, which takes note; the engine
+// itself refuses only what a module rules out by its own maximum, and sums near 4 GiB.
 // (With 65,536 pages, the most that WebAssembly allows, the engine computes wrong bounds.)
 const enginePages = 65_535
 
