@@ -56,7 +56,7 @@ func ExampleRuntime() {
 
 	_, err = r.Compile(ctx, []byte("(module)"), runtimes.Options{})
 	fmt.Println(err)
-	// Output: wasm module, offset 0: not a wasm module: it is in the text format; compile it with wat2wasm
+	// Output: not a wasm module: it is in the text format; compile it with wat2wasm
 }
 
 func ExampleModuleError() {

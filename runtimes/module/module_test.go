@@ -340,3 +340,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkParse reads the probe, of 23 KB.
+func BenchmarkParse(b *testing.B) {
+	probe := runtimestest.Wasm()
+	b.SetBytes(int64(len(probe)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := module.Parse(probe); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

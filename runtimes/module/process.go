@@ -24,7 +24,7 @@ func (m *Module) CheckProcess() error {
 	}
 	for _, check := range []func() string{m.checkStart, m.checkMemory} {
 		if msg := check(); msg != "" {
-			return &Error{Section: "export", Msg: msg, Offset: m.Size}
+			return &Error{Msg: msg}
 		}
 	}
 	return nil
