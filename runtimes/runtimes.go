@@ -17,7 +17,7 @@ type Runtime interface {
 	//
 	// # Errors
 	//
-	// A module that this runtime will not run gives a *[ModuleError]; a cancelled
+	// A module that this runtime will not run, or not with these options, gives a *[ModuleError]; a cancelled
 	// context gives an error that is context.Canceled or context.DeadlineExceeded.
 	Compile(ctx context.Context, module []byte, o Options) (Program, error)
 

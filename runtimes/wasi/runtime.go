@@ -124,7 +124,7 @@ func (r *Runtime) limit(o runtimes.Options) (uint64, error) {
 		limit = min(runtimes.DefaultMemory, r.maxMemory)
 	}
 	if limit > r.maxMemory {
-		return 0, fmt.Errorf("the memory limit of %d bytes is above the %d that this runtime allows a process", limit, r.maxMemory)
+		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("a memory limit of %d MiB is more than the %d MiB that a process may have here", limit>>20, r.maxMemory>>20)}
 	}
 	return limit / module.PageSize * module.PageSize, nil
 }
