@@ -23,6 +23,8 @@ const (
 	// callGrace is how much longer than the function's time the client waits, so that it
 	// is the invoker that says what became of a slow call.
 	callGrace = time.Second
+	// callQuick is how long the client waits before it asks how long the function may take.
+	callQuick = time.Second
 	// replyLimit is the longest reply that call fetches by claim.
 	replyLimit = int64(protocol.MaxBody)
 )
@@ -151,15 +153,22 @@ func (c *cli) call(ctx context.Context, s *session, r *protocol.Request) (protoc
 	}
 	reply, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
 	if err != nil {
-		return reply, err
+		return reply, badReply(r, err)
 	}
 	if reply.Err != nil && reply.Err.Code == protocol.CodeNotFound && reply.Exit < 0 {
 		return reply, s.absent(ctx, r.Function)
 	}
 	if reply.Claim != nil {
-		reply.Body, err = s.fetch(ctx, reply.Claim)
+		if reply.Body, err = s.fetch(ctx, reply.Claim); err != nil {
+			return reply, badReply(r, err)
+		}
 	}
-	return reply, err
+	return reply, nil
+}
+
+// badReply is the error for a reply that cannot be read: not the caller's fault, whatever its code says.
+func badReply(r *protocol.Request, err error) error {
+	return protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %s cannot be read: %w: the function has run all the same", r.Function, err)
 }
 
 // exchange sends the message and waits for the answer: as long as the caller says, or else as
@@ -174,17 +183,17 @@ func (s *session) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Reque
 	if err := s.PublishMsg(msg); err != nil {
 		return nil, s.requestError("call "+r.Function.String(), err)
 	}
-	wait := r.Timeout + callGrace
+	begin, wait := time.Now(), r.Timeout+callGrace
 	if r.Timeout == 0 {
-		wait = s.timeout
+		wait = min(callQuick, s.timeout)
 	}
-	begin := time.Now()
 	m, err := next(ctx, sub, wait)
 	if errors.Is(err, nats.ErrTimeout) && r.Timeout == 0 {
+		wait = s.timeout
 		if i, e := s.info(ctx, r.Function.Name); e == nil {
 			wait = time.Duration(i.Function.Limits.WithDefaults().Timeout) + callGrace
-			m, err = next(ctx, sub, max(wait-time.Since(begin), time.Millisecond))
 		}
+		m, err = next(ctx, sub, max(wait-time.Since(begin), time.Millisecond))
 	}
 	switch {
 	case err == nil && len(m.Data) == 0 && m.Header.Get("Status") == "503", errors.Is(err, nats.ErrNoResponders):

@@ -106,7 +106,8 @@ type session struct {
 	timeout time.Duration // for an answer of the control service or of JetStream
 }
 
-// connect reaches NATS on behalf of a command.
+// connect reaches NATS on behalf of a command. Unless an option says otherwise, the connection is for
+// one answer: when it breaks, whoever waits on it learns so at once.
 func (c *cli) connect(cmd *cobra.Command, n *connection, more ...nats.Option) (*session, error) {
 	if err := n.resolve(cmd, c.env); err != nil {
 		return nil, err
@@ -116,7 +117,8 @@ func (c *cli) connect(cmd *cobra.Command, n *connection, more ...nats.Option) (*
 		return nil, err
 	}
 	s := &session{url: redact(n.server), timeout: n.timeout}
-	options = append(options, nats.Name("polyvoke/"+version()+" "+cmd.Name()), nats.Timeout(n.timeout))
+	options = append(options, nats.Name("polyvoke/"+version()+" "+cmd.Name()), nats.Timeout(n.timeout),
+		nats.NoReconnect(), nats.UseOldRequestStyle()) // requests of the new style do not learn
 	s.Conn, err = nats.Connect(n.server, append(options, more...)...)
 	if err != nil {
 		return nil, connectError(s.url, err)
@@ -129,10 +131,16 @@ func (c *cli) connect(cmd *cobra.Command, n *connection, more ...nats.Option) (*
 	return s, err
 }
 
+// lasting is the option for a connection that outlives the server's restarts.
+func lasting(o *nats.Options) error {
+	o.AllowReconnect, o.MaxReconnect, o.UseOldRequestStyle = true, -1, false
+	return nil
+}
+
 // options turns the settings into nats.go's, and reads the files that they name, so that a
 // broken one is an error that names it.
 func (n *connection) options() ([]nats.Option, error) {
-	// A dropped connection is noticed by what waits for an answer; nats.go would print it.
+	// nats.go would print what goes wrong with nobody waiting for it.
 	options := []nats.Option{nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})}
 	for _, f := range []struct {
 		flag, path string

@@ -59,7 +59,7 @@ func (s *session) requestError(what string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
 		return protocol.Errorf(protocol.CodeTimeout, "", "%s: no answer on %s in time: may this user publish there? NATS_TIMEOUT gives it more time", what, s.url)
 	}
-	return protocol.Errorf(protocol.CodeUnavailable, "", "%s: %w: is NATS on %s still there?", what, err, s.url)
+	return protocol.Errorf(protocol.CodeUnavailable, "", "%s: %w: is NATS on %s still there? What was asked for may have been done all the same", what, err, s.url)
 }
 
 // noInvoker is the error for a NATS without polyvoke.

@@ -142,7 +142,7 @@ func (c *cli) connectDemo(cmd *cobra.Command, n *connection) (*session, error) {
 	flags := &cobra.Command{Use: cmd.Use}
 	flags.Flags().Duration("timeout", n.timeout, "")
 	n.context = ""
-	return quiet.connect(flags, n, nats.MaxReconnects(-1))
+	return quiet.connect(flags, n, lasting)
 }
 
 // demoSamples deploys and calls every sample. An error means that there is no point in going on.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
@@ -42,7 +41,7 @@ func (c *cli) logsCommand() *cobra.Command {
 				}
 				o.name = args[0]
 			}
-			s, err := c.connect(cmd, &n, nats.MaxReconnects(-1))
+			s, err := c.connect(cmd, &n, lasting)
 			if err != nil {
 				return err
 			}

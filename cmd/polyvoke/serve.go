@@ -107,7 +107,7 @@ func (c *cli) serve(cmd *cobra.Command, n *connection, o *serveOptions) error {
 		where = "store " + o.store
 		*n = connection{server: server.URL(), user: n.user, password: n.password, token: n.token, timeout: n.timeout}
 	}
-	s, err := c.connect(cmd, n, nats.MaxReconnects(-1), nats.ErrorHandler(logAsync(log)))
+	s, err := c.connect(cmd, n, lasting, nats.ErrorHandler(logAsync(log)))
 	if err != nil {
 		return err
 	}
