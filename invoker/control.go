@@ -131,8 +131,8 @@ func deployError(name string, err error) error {
 // found out is left out.
 func (v *Invoker) warnings(ctx context.Context, e registry.Entry) []string {
 	var out []string
-	for _, s := range subjects(e) {
-		out = append(out, v.captured(ctx, s.Subject)...)
+	for _, s := range callSubjects(e) {
+		out = append(out, v.captured(ctx, s.name)...)
 	}
 	all, err := v.Registry.List(ctx)
 	if err != nil {

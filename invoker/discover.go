@@ -2,7 +2,6 @@ package invoker
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,38 +19,68 @@ import (
 // services run an endpoint's handlers one at a time, count wrongly what is handed to a
 // goroutine, and cannot take an endpoint away (see RATIONALE.md).
 
-// serveDiscovery answers on $SRV for all functions, however many come and go.
-func (v *Invoker) serveDiscovery() ([]*nats.Subscription, error) {
-	verbs := map[micro.Verb]func(*function) any{
-		micro.PingVerb:  func(f *function) any { return f.ping() },
-		micro.InfoVerb:  func(f *function) any { return f.info() },
-		micro.StatsVerb: func(f *function) any { return f.serviceStats() },
-	}
-	var subs []*nats.Subscription
-	for verb, describe := range verbs {
-		all, err := micro.ControlSubject(verb, "", "")
+// discovery answers for all functions, however many come and go. It has a subject for each, so that
+// the server itself answers, at once, a client that asks for a service that does not exist.
+type discovery struct {
+	inbox chan *nats.Msg
+	subs  []*nats.Subscription // of the subjects that mean every service
+	done  chan struct{}
+}
+
+// serveDiscovery begins to answer.
+func (v *Invoker) serveDiscovery() (*discovery, error) {
+	d := &discovery{inbox: make(chan *nats.Msg, inboxSize), done: make(chan struct{})}
+	v.discovery = d
+	for _, verb := range []micro.Verb{micro.PingVerb, micro.InfoVerb, micro.StatsVerb} {
+		sub, err := v.nc.ChanSubscribe(micro.APIPrefix+"."+verb.String(), d.inbox)
 		if err != nil {
-			return subs, err
+			return nil, err
 		}
-		for _, subject := range []string{all, all + ".>"} {
-			sub, err := v.nc.Subscribe(subject, func(m *nats.Msg) { v.discover(m, all, describe) })
-			if err != nil {
-				return subs, errors.Join(err, stopAll(subs))
-			}
-			subs = append(subs, sub)
-		}
+		d.subs = append(d.subs, sub)
 	}
-	return subs, v.roundTrip()
+	go d.answer(v)
+	return d, v.roundTrip()
+}
+
+// answer answers until a nil message comes.
+func (d *discovery) answer(v *Invoker) {
+	defer close(d.done)
+	for m := range d.inbox {
+		if m == nil {
+			return
+		}
+		v.discover(m)
+	}
+}
+
+// end answers what has come in and returns. The functions' own subjects must be gone by then.
+func (d *discovery) end() {
+	for _, s := range d.subs {
+		_ = s.Drain() // an error means that the connection is gone, and with it who asks
+	}
+	d.inbox <- nil
+	<-d.done
+}
+
+// discoverySubjects returns the subjects that mean one function, or this instance of it.
+func (f *function) discoverySubjects() []string {
+	var all []string
+	for _, verb := range []micro.Verb{micro.PingVerb, micro.InfoVerb, micro.StatsVerb} {
+		subject := micro.APIPrefix + "." + verb.String() + "." + f.name
+		all = append(all, subject, subject+"."+f.id)
+	}
+	return all
 }
 
 // discover answers for every function that a subject $SRV.VERB[.NAME[.ID]] means.
-func (v *Invoker) discover(m *nats.Msg, all string, describe func(*function) any) {
-	name, id, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(m.Subject, all), "."), ".")
+func (v *Invoker) discover(m *nats.Msg) {
+	part := append(strings.Split(m.Subject, "."), "", "")
+	verb, name, id := part[1], part[2], part[3]
 	for _, f := range v.served() {
 		if name != "" && name != f.name || id != "" && id != f.id {
 			continue
 		}
-		b, err := json.Marshal(describe(f))
+		b, err := json.Marshal(f.describe(verb))
 		if err == nil {
 			err = m.Respond(b)
 		}
@@ -59,6 +88,17 @@ func (v *Invoker) discover(m *nats.Msg, all string, describe func(*function) any
 			v.Log.Warn("discovery not answered", "function", f.name, "err", err)
 		}
 	}
+}
+
+// describe returns the answer to a verb.
+func (f *function) describe(verb string) any {
+	switch verb {
+	case micro.PingVerb.String():
+		return f.ping()
+	case micro.InfoVerb.String():
+		return f.info()
+	}
+	return f.serviceStats()
 }
 
 // served returns the functions that are being served, by name.
@@ -158,13 +198,4 @@ func (f *function) endpoints() []endpoint {
 		all = append(all, endpoint{fmt.Sprintf("trigger-%d", i+1), t.Subject, t.QueueOf(f.name), f.endpoint(t.Subject)})
 	}
 	return all
-}
-
-// stopAll ends subscriptions that owe nobody an answer.
-func stopAll(subs []*nats.Subscription) error {
-	var errs []error
-	for _, s := range subs {
-		errs = append(errs, s.Unsubscribe())
-	}
-	return errors.Join(errs...)
 }

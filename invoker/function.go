@@ -26,10 +26,10 @@ type function struct {
 	entry     registry.Entry
 	latest    *version // nil before the first version is loaded and after the function has ended
 	versions  map[int]*version
-	subs      map[string]*nats.Subscription // by queue group and subject
-	triggers  map[string]*stats.Endpoint    // by subject
-	running   int                           // admitted calls that are not waiting
-	onCPU     int                           // of them, those that do not sleep
+	subs      map[subject]*nats.Subscription
+	triggers  map[string]*stats.Endpoint // by subject
+	running   int                        // admitted calls that are not waiting
+	onCPU     int                        // of them, those that do not sleep
 	queue     []*call
 	fullSince time.Time     // when the queue became full; zero if it has been half empty since
 	fullAt    int           // how many waited then
@@ -53,7 +53,7 @@ func newFunction(v *Invoker, name, id string) *function {
 		inbox:    make(chan *nats.Msg, inboxSize),
 		calls:    new(stats.Endpoint),
 		versions: map[int]*version{},
-		subs:     map[string]*nats.Subscription{},
+		subs:     map[subject]*nats.Subscription{},
 		triggers: map[string]*stats.Endpoint{},
 		room:     make(chan struct{}, 1),
 		tasks:    1,
@@ -118,49 +118,49 @@ func (f *function) replace(e registry.Entry, latest *version) {
 	}
 }
 
-// subjects returns what an entry is called by, with the queue group of each.
-func subjects(e registry.Entry) map[string]*nats.Subscription {
-	want := map[string]*nats.Subscription{}
-	add := func(queue, subject string) {
-		want[queue+" "+subject] = &nats.Subscription{Subject: subject, Queue: queue}
-	}
-	call := protocol.RootCall + "."
-	add(protocol.QueueGroup, call+e.Name)
-	add(protocol.QueueGroup, call+e.Name+".>")
+// subject is what a function subscribes to.
+type subject struct {
+	name  string
+	queue string // empty for discovery, where every instance answers
+}
+
+// callSubjects returns what an entry is called by.
+func callSubjects(e registry.Entry) []subject {
+	const call = protocol.RootCall + "."
+	all := []subject{{call + e.Name, protocol.QueueGroup}, {call + e.Name + ".>", protocol.QueueGroup}}
 	for i := range e.Versions {
 		ref := e.Versions[i].Ref().String()
-		add(protocol.QueueGroup, call+ref)
-		add(protocol.QueueGroup, call+ref+".>")
+		all = append(all, subject{call + ref, protocol.QueueGroup}, subject{call + ref + ".>", protocol.QueueGroup})
 	}
 	for _, t := range e.Latest().Triggers {
-		add(t.QueueOf(e.Name), t.Subject)
+		all = append(all, subject{t.Subject, t.QueueOf(e.Name)})
 	}
-	return want
+	return all
 }
 
 // subscribe makes the subscriptions those of the entry: first the new ones, confirmed by a
 // round trip, since only then does the next message arrive; then the old ones go.
 func (f *function) subscribe(e registry.Entry) error {
-	want := subjects(e)
-	f.mu.Lock()
-	var gone []*nats.Subscription
-	for key, sub := range f.subs {
-		if want[key] == nil {
-			gone = append(gone, sub)
-			delete(f.subs, key)
-		}
+	want := map[subject]bool{}
+	for _, s := range callSubjects(e) {
+		want[s] = true
+	}
+	for _, name := range f.discoverySubjects() {
+		want[subject{name: name}] = true
 	}
 	var errs []error
-	for key, w := range want {
-		if f.subs[key] != nil {
-			continue
+	f.mu.Lock()
+	for s := range want {
+		if f.subs[s] == nil {
+			errs = append(errs, f.listen(s))
 		}
-		sub, err := f.v.nc.ChanQueueSubscribe(w.Subject, w.Queue, f.inbox)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+	}
+	var gone []*nats.Subscription
+	for s, sub := range f.subs {
+		if !want[s] {
+			gone = append(gone, sub)
+			delete(f.subs, s)
 		}
-		f.subs[key] = sub
 	}
 	f.mu.Unlock()
 	errs = append(errs, f.v.roundTrip())
@@ -168,6 +168,19 @@ func (f *function) subscribe(e registry.Entry) error {
 		errs = append(errs, sub.Drain())
 	}
 	return errors.Join(errs...)
+}
+
+// listen makes one subscription. The caller holds the mutex.
+func (f *function) listen(s subject) error {
+	inbox := f.inbox
+	if s.queue == "" {
+		inbox = f.v.discovery.inbox
+	}
+	sub, err := f.v.nc.ChanQueueSubscribe(s.name, s.queue, inbox)
+	if err == nil {
+		f.subs[s] = sub
+	}
+	return err
 }
 
 // keepTriggers makes the figures of triggers those of the entry; what a trigger has counted

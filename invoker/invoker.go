@@ -59,16 +59,17 @@ type Invoker struct {
 
 // service is what an invoker has while it serves.
 type service struct {
-	nc       *nats.Conn
-	js       jetstream.JetStream
-	bodies   *bodies.Store // nil if NATS has no JetStream
-	programs *programs.Cache
-	long     atomic.Int32    // calls past their first slice that use a processor
-	open     context.Context // ends when Serve's context does: nothing new is begun
-	ctx      context.Context // ends when accepted calls are given up
-	serving  atomic.Bool
-	appliers sync.WaitGroup
-	applied  broadcast // fires when a function was applied, or has failed
+	nc        *nats.Conn
+	js        jetstream.JetStream
+	bodies    *bodies.Store // nil if NATS has no JetStream
+	programs  *programs.Cache
+	discovery *discovery
+	long      atomic.Int32    // calls past their first slice that use a processor
+	open      context.Context // ends when Serve's context does: nothing new is begun
+	ctx       context.Context // ends when accepted calls are given up
+	serving   atomic.Bool
+	appliers  sync.WaitGroup
+	applied   broadcast // fires when a function was applied, or has failed
 
 	mu        sync.Mutex
 	functions map[string]*function
@@ -94,8 +95,9 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	}
 	err = v.follow(ctx) // until ctx ends
 
-	err = errors.Join(err, control.Stop(), stopAll(discovery))
+	err = errors.Join(err, control.Stop())
 	v.drain(giveUp)
+	discovery.end()
 	return errors.Join(err, v.roundTrip())
 }
 

@@ -100,6 +100,10 @@ func TestG9MicroLists(t *testing.T) {
 		t.Errorf("PING by id: %+v", got)
 	}
 
+	if _, err := nc.Request("$SRV.PING.nobody", nil, patience); !noResponders(err) {
+		t.Errorf("PING of a service that does not exist: %v, want no responders", err)
+	}
+
 	// The figures are right although the calls ran side by side.
 	const calls, failures = 200, 50
 	var all sync.WaitGroup

@@ -52,7 +52,7 @@ type RemoveReply struct {
 type Stats struct {
 	Requests int64         `json:"requests"`           // calls that were answered
 	Errors   int64         `json:"errors"`             // of them with an error
-	InFlight int           `json:"in_flight"`          // calls that run
+	InFlight int           `json:"in_flight"`          // calls that run, or are just being answered
 	Waiting  int           `json:"waiting"`            // calls in the queue
 	Cold     int64         `json:"cold_starts"`        // calls that had to load or compile the version first
 	P50      time.Duration `json:"p50"`                // from receipt to reply

@@ -10,7 +10,7 @@ await run({
   connect,
   headers,
   ServiceError,
-  isNoResponders: (err) => err.isNoResponders?.() ?? false,
+  isNoResponders: (err) => /^NoResponders/.test(err.name) || (err.isNoResponders?.() ?? false),
   services: (nc, options) => new Svcm(nc).client(options),
   answers: (n, maxWait) => ({ strategy: "count", maxMessages: n, maxWait }),
   silence: (ms, maxWait) => ({ strategy: "stall", stall: ms, maxWait }),
