@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,10 +64,10 @@ func exitOf(err error) int {
 	switch {
 	case errors.As(err, &x):
 		return x.code
+	case errors.Is(err, context.Canceled): // whatever it interrupted
+		return exitInterrupted
 	case errors.As(err, &p):
 		return exitOfCode(p.Code)
-	case errors.Is(err, context.Canceled):
-		return exitInterrupted
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout
 	}
@@ -97,13 +96,4 @@ func exitOfProcess(code int) int {
 		return 255
 	}
 	return code
-}
-
-// fileError makes what the operating system says about a file a message with a next step.
-func fileError(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return fmt.Errorf("%s: %w: check the path", p.Path, p.Err)
-	}
-	return err
 }

@@ -69,9 +69,20 @@ func scripts(t *testing.T, dir string) {
 			return setup(env.Getenv("WORK"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": serveScript, "nats": natsScript, "stop": stopScript, "crash": crashScript, "exits": exitsScript, "until": untilScript,
+			"serve": plain(serveScript), "nats": plain(natsScript), "stop": plain(stopScript), "crash": plain(crashScript),
+			"exits": plain(exitsScript), "until": plain(untilScript),
 		},
 	})
+}
+
+// plain makes a command of f that cannot be negated.
+func plain(f func(ts *testscript.TestScript, args []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg {
+			ts.Fatalf("this command cannot be negated")
+		}
+		f(ts, args)
+	}
 }
 
 // setup makes the files that stories use: the C sample, the probe (a copy of stdin to stdout, or
@@ -205,7 +216,7 @@ func servingURL(lines *bufio.Scanner) string {
 var serving = regexp.MustCompile(`serves \d+ functions? on (nats://\S+)`)
 
 // serveScript is the command serve.
-func serveScript(ts *testscript.TestScript, neg bool, args []string) {
+func serveScript(ts *testscript.TestScript, args []string) {
 	name := ""
 	if len(args) > 1 && args[0] == "-name" {
 		name, args = args[1], args[2:]
@@ -225,7 +236,7 @@ func serveScript(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // natsScript is the command nats.
-func natsScript(ts *testscript.TestScript, neg bool, args []string) {
+func natsScript(ts *testscript.TestScript, args []string) {
 	s, err := natsd.Start(natsd.Config{Listen: "127.0.0.1:0", Store: ts.MkAbs("nats")})
 	ts.Check(err)
 	ts.Defer(s.Close)
@@ -242,7 +253,7 @@ func server(ts *testscript.TestScript, args []string) *daemon {
 }
 
 // stopScript is the command stop.
-func stopScript(ts *testscript.TestScript, neg bool, args []string) {
+func stopScript(ts *testscript.TestScript, args []string) {
 	d := server(ts, args)
 	ts.Check(d.cmd.Process.Signal(syscall.SIGTERM))
 	if err := d.wait(); err != nil {
@@ -251,7 +262,7 @@ func stopScript(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // crashScript is the command crash.
-func crashScript(ts *testscript.TestScript, neg bool, args []string) {
+func crashScript(ts *testscript.TestScript, args []string) {
 	d := server(ts, args)
 	ts.Check(d.cmd.Process.Kill())
 	if d.wait() == nil {
@@ -263,7 +274,7 @@ func crashScript(ts *testscript.TestScript, neg bool, args []string) {
 func (d *daemon) wait() error { return <-d.done }
 
 // exitsScript is the command exits.
-func exitsScript(ts *testscript.TestScript, neg bool, args []string) {
+func exitsScript(ts *testscript.TestScript, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	args = args[1:]
@@ -283,7 +294,7 @@ func exitsScript(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // untilScript is the command until.
-func untilScript(ts *testscript.TestScript, neg bool, args []string) {
+func untilScript(ts *testscript.TestScript, args []string) {
 	d, lines := begin(ts, command(ts, args[1:]...))
 	for lines.Scan() {
 		ts.Logf("%s", lines.Text())
