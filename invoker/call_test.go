@@ -28,6 +28,9 @@ func TestCall(t *testing.T) {
 	if p := r.Report; p == nil || p.Function.String() != "probe@1" || p.Start != "fresh" || p.Duration <= 0 || p.Memory == 0 || r.Exit != 0 {
 		t.Errorf("report %+v", r.Report)
 	}
+	if r := call(t, nc, "fn.probe", nil, "Fn-Report", "1"); r.ID == "" || r.Report == nil {
+		t.Errorf("a report without the call's id: %+v", r)
+	}
 	wantError(t, call(t, nc, "fn.probe.exit.65", nil), 400, "probe@1 ended with exit code 65 (bad data)")
 }
 

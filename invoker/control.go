@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,7 +59,11 @@ func (v *Invoker) respond(r micro.Request, handle func(micro.Request) (any, erro
 		err = r.RespondJSON(out)
 	} else {
 		known := asError(err)
-		v.Log.Warn("control request failed", "subject", r.Subject(), "code", known.Code, "err", err)
+		level := slog.LevelInfo // whoever asked is told what is wrong
+		if known.Code >= protocol.CodeFailed {
+			level = slog.LevelError
+		}
+		v.Log.Log(v.open, level, "control request failed", "subject", r.Subject(), "code", known.Code, "err", err)
 		text := protocol.CleanValue(known.Error(), protocol.MaxErrorText)
 		err = r.Error(strconv.Itoa(known.Code), text, []byte(known.Error()+"\n"))
 	}

@@ -32,7 +32,7 @@ func (f *function) fail(c *call, reply *protocol.Reply, err error) {
 		text += "\n" + trap.Stack
 	}
 	c.log.platform(text)
-	if protocol.CodeOf(err) == protocol.CodeFailed && reply.Exit < 0 && trap == nil {
+	if reply.Err.Code == protocol.CodeFailed && reply.Exit < 0 && trap == nil {
 		f.v.Log.Error("call failed", "function", c.version.ref, "id", c.id(), "err", err)
 	}
 }

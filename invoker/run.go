@@ -26,6 +26,7 @@ func (f *function) run(c *call) {
 		f.fail(c, &reply, err)
 	}
 	if c.request.Report {
+		reply.ID = c.id()
 		reply.Report = &protocol.Report{Function: c.version.ref, Duration: c.process.Usage.Duration,
 			Memory: c.process.Usage.Memory, Start: c.process.Usage.Start}
 	}

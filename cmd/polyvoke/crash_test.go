@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -115,7 +117,7 @@ func (s *served) deployUntil(ctx context.Context, name string, confirmed *atomic
 		n := confirmed.Load() + 1
 		f := protocol.Function{Name: name, Args: []string{"env"}, Env: map[string]string{"N": fmt.Sprint(n)}}
 		manifest, _ := json.Marshal(f)
-		m, err := s.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: runtimestest.Wasm(),
+		m, err := s.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: numbered(n),
 			Header: nats.Header{protocol.HeaderManifest: {string(manifest)}}})
 		if err != nil || m.Header.Get(protocol.HeaderErrorCode) != "" {
 			return // it was killed, or is about to be
@@ -123,6 +125,17 @@ func (s *served) deployUntil(ctx context.Context, name string, confirmed *atomic
 		confirmed.Store(n)
 		event()
 	}
+}
+
+// numbered returns the probe with a custom section of 300 KB that differs for each n, so that every
+// deployment stores a module of several chunks.
+func numbered(n int64) []byte {
+	fill := bytes.Repeat(fmt.Appendf(nil, "%015d\n", n), 300<<10/16)
+	section := append([]byte{4}, "fill"...)
+	section = append(section, fill...)
+	out := append(runtimestest.Wasm(), 0)
+	out = binary.AppendUvarint(out, uint64(len(section)))
+	return append(out, section...)
 }
 
 // callUntil calls a function for as long as there is an answer.
