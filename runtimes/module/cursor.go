@@ -1,7 +1,6 @@
 package module
 
 import (
-	"encoding/binary"
 	"fmt"
 	"unicode/utf8"
 )
@@ -53,15 +52,6 @@ func (c *cursor) byte(what string) byte {
 	}
 	c.pos++
 	return c.b[c.pos-1]
-}
-
-// word reads four bytes as a little-endian number.
-func (c *cursor) word(what string) uint32 {
-	p := c.bytes(4, what)
-	if p == nil {
-		return 0
-	}
-	return binary.LittleEndian.Uint32(p)
 }
 
 // u32 reads an unsigned LEB128 number of at most 32 bits.
