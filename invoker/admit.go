@@ -18,7 +18,9 @@ func (f *function) handle(c *call, r *receiver) {
 	}
 	started, err := f.admit(c)
 	for err == errNoRoomYet {
+		r.pause()
 		f.awaitRoom()
+		r.resume()
 		started, err = f.admit(c)
 	}
 	if err != nil {
@@ -125,8 +127,7 @@ func (f *function) leave(c *call) (next *call) {
 	f.mu.Lock()
 	f.running--
 	f.onCPU--
-	c.version.calls--
-	f.unload(c.version)
+	f.done(c.version)
 	next = f.next()
 	f.mu.Unlock()
 	c.free()
@@ -140,7 +141,7 @@ func (f *function) next() *call {
 		f.queue = slices.Delete(f.queue, 0, 1)
 		f.madeRoom()
 		if !c.expiry.Stop() {
-			c.version.calls-- // its deadline came first; expire answers it
+			f.done(c.version) // its deadline came first; expire answers it
 			continue
 		}
 		f.running++
@@ -169,7 +170,7 @@ func (f *function) expire(c *call) {
 	if i := slices.Index(f.queue, c); i >= 0 {
 		f.queue = slices.Delete(f.queue, i, i+1)
 		f.madeRoom()
-		c.version.calls--
+		f.done(c.version)
 	}
 	f.mu.Unlock()
 	defer f.exit()

@@ -82,6 +82,21 @@ func (r *receiver) handOver() {
 	}
 }
 
+// pause keeps the receiver from being relieved while its call waits for room in the queue: another
+// receiver would only bring more that has to wait.
+func (r *receiver) pause() {
+	if r != nil {
+		r.timer.Stop()
+	}
+}
+
+// resume ends a pause.
+func (r *receiver) resume() {
+	if r != nil {
+		r.timer.Reset(slice)
+	}
+}
+
 // newCall makes a call of a message. What is wrong with the message is kept for the answer.
 func (f *function) newCall(m *nats.Msg) *call {
 	c := newCall()

@@ -80,6 +80,12 @@ func (f *function) load(ctx context.Context, c *call) error {
 	return nil
 }
 
+// done counts one call less of a version. The caller holds the function's mutex.
+func (f *function) done(s *version) {
+	s.calls--
+	f.unload(s)
+}
+
 // unload gives the version's program back once nothing needs it. The caller holds the
 // function's mutex.
 func (f *function) unload(s *version) {
