@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,21 +10,11 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/invoker/bodies"
+	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
-)
-
-const (
-	// callGrace is how much longer than the function's time the client waits, so that it
-	// is the invoker that says what became of a slow call.
-	callGrace = time.Second
-	// callQuick is how long the client waits before it asks how long the function may take.
-	callQuick = time.Second
-	// replyLimit is the longest reply that call fetches by claim.
-	replyLimit = int64(protocol.MaxBody)
 )
 
 // callOptions are what the flags of call say.
@@ -38,7 +26,7 @@ type callOptions struct {
 
 // callCommand calls a function.
 func (c *cli) callCommand() *cobra.Command {
-	var n connection
+	var n client.Settings
 	var o callOptions
 	cmd := &cobra.Command{
 		Use:   "call NAME[@VERSION][.ARG...] [BODY|-|@FILE]",
@@ -64,7 +52,7 @@ such function.`,
 				return err
 			}
 			defer s.Close()
-			reply, err := c.call(cmd.Context(), s, r)
+			reply, err := s.Call(cmd.Context(), r)
 			if err != nil {
 				return err
 			}
@@ -76,7 +64,7 @@ such function.`,
 	cmd.Flags().StringVar(&o.id, "id", "", "id of the call in logs and replies (default: the invoker's choice)")
 	cmd.Flags().StringVar(&o.timeout, "timeout", "", `how long to wait, such as "500ms" (default: as long as the function may take)`)
 	cmd.Flags().BoolVar(&o.report, "report", false, "print how the call went on stderr")
-	n.addTo(cmd)
+	addConnection(cmd, &n)
 	addJSON(cmd, &o.json)
 	return cmd
 }
@@ -132,133 +120,6 @@ func (c *cli) body(arg string) ([]byte, error) {
 	return b, err
 }
 
-// call sends a request and returns the reply with its body, whatever way the bodies go.
-func (c *cli) call(ctx context.Context, s *session, r *protocol.Request) (protocol.Reply, error) {
-	subject, h, body, err := r.Message()
-	if err != nil {
-		return protocol.Reply{}, err
-	}
-	msg := &nats.Msg{Subject: subject, Header: nats.Header(h), Data: body}
-	if !s.fits(msg) {
-		if r.Claim, err = c.put(ctx, s, body, "sending "+r.Function.Name); err != nil {
-			return protocol.Reply{}, err
-		}
-		defer s.discard(ctx, r.Claim)
-		subject, h, _, _ = r.Message()
-		msg = &nats.Msg{Subject: subject, Header: nats.Header(h)}
-	}
-	m, err := s.exchange(ctx, msg, r)
-	if err != nil {
-		return protocol.Reply{}, err
-	}
-	reply, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
-	if err != nil {
-		return reply, badReply(r, err)
-	}
-	if reply.Err != nil && reply.Err.Code == protocol.CodeNotFound && reply.Exit < 0 {
-		return reply, s.absent(ctx, r.Function)
-	}
-	if reply.Claim != nil {
-		if reply.Body, err = s.fetch(ctx, reply.Claim); err != nil {
-			return reply, badReply(r, err)
-		}
-	}
-	return reply, nil
-}
-
-// badReply is the error for a reply that cannot be read: not the caller's fault, whatever its code says.
-func badReply(r *protocol.Request, err error) error {
-	return protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %s cannot be read: %w: the function has run all the same", r.Function, err)
-}
-
-// exchange sends the message and waits for the answer: as long as the caller says, or else as
-// long as the function may take, which is asked for only when the call is not a quick one.
-func (s *session) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error) {
-	inbox, sub, err := s.inbox()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = sub.Unsubscribe() }()
-	msg.Reply = inbox
-	if err := s.PublishMsg(msg); err != nil {
-		return nil, s.requestError("call "+r.Function.String(), err)
-	}
-	begin, wait := time.Now(), r.Timeout+callGrace
-	if r.Timeout == 0 {
-		wait = min(callQuick, s.timeout)
-	}
-	m, err := next(ctx, sub, wait)
-	if errors.Is(err, nats.ErrTimeout) && r.Timeout == 0 {
-		wait = s.timeout
-		if i, e := s.info(ctx, r.Function.Name); e == nil {
-			wait = time.Duration(i.Function.Limits.WithDefaults().Timeout) + callGrace
-		}
-		m, err = next(ctx, sub, max(wait-time.Since(begin), time.Millisecond))
-	}
-	switch {
-	case err == nil && len(m.Data) == 0 && m.Header.Get("Status") == "503", errors.Is(err, nats.ErrNoResponders):
-		return nil, s.absent(ctx, r.Function)
-	case errors.Is(err, nats.ErrTimeout):
-		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s: --timeout gives it more time", r.Function, s.url, wait)
-	case errors.Is(err, context.Canceled):
-		return nil, err
-	case err != nil:
-		return nil, s.requestError("call "+r.Function.String(), err)
-	}
-	return m, nil
-}
-
-// inbox subscribes to a subject for one answer.
-func (s *session) inbox() (string, *nats.Subscription, error) {
-	inbox := s.NewInbox()
-	sub, err := s.SubscribeSync(inbox)
-	return inbox, sub, err
-}
-
-// next waits for a message for a while. The error of a while that has passed is nats.ErrTimeout.
-func next(ctx context.Context, sub *nats.Subscription, wait time.Duration) (*nats.Msg, error) {
-	waiting, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	m, err := sub.NextMsgWithContext(waiting)
-	if err != nil && ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, nats.ErrTimeout
-	}
-	return m, err
-}
-
-// fetch gets a reply that came by reference, and removes it.
-func (s *session) fetch(ctx context.Context, claim *protocol.Claim) ([]byte, error) {
-	store, err := bodies.Existing(ctx, s.Conn)
-	if err != nil {
-		return nil, s.noBodies(ctx, err)
-	}
-	defer s.discard(ctx, claim)
-	return store.Get(ctx, claim, replyLimit)
-}
-
-// absent is the error for a function, or a version of one, that nobody serves.
-func (s *session) absent(ctx context.Context, ref protocol.Ref) error {
-	i, err := s.info(ctx, ref.Name)
-	switch {
-	case err != nil:
-		return err
-	case ref.Version == "":
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, s.url)
-	}
-	var have []string
-	for _, v := range i.Versions {
-		have = append(have, fmt.Sprint(v.Version))
-		if v.Ref() == ref {
-			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, s.url)
-		}
-	}
-	return protocol.Errorf(protocol.CodeNotFound, "", "404: function %s has no version %s on %s; it has %s (polyvoke info %s tells more)",
-		ref.Name, ref.Version, s.url, strings.Join(have, ", "), ref.Name)
-}
-
 // printReply prints a reply and returns what its exit code needs.
 func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptions) error {
 	if o.json {
@@ -276,8 +137,8 @@ func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptio
 		fmt.Fprintln(c.stderr, strings.TrimRight(tail, "\n"))
 	}
 	if p := reply.Report; o.report && p != nil {
-		fmt.Fprintln(c.stderr, c.paint(c.stderr).dim(fmt.Sprintf("REPORT id %s function %s exit %d duration %s memory %s start %s",
-			cmp.Or(reply.ID, "-"), p.Function, reply.Exit, p.Duration, bytesText(int64(p.Memory)), p.Start)))
+		fmt.Fprintln(c.stderr, c.paint(c.stderr).Dim(fmt.Sprintf("REPORT id %s function %s exit %d duration %s memory %s start %s",
+			cmp.Or(reply.ID, "-"), p.Function, reply.Exit, p.Duration, terminal.Bytes(int64(p.Memory)), p.Start)))
 	}
 	return failure
 }

@@ -52,7 +52,7 @@ func (c *cli) exit(err error) int {
 	}
 	if msg != "" {
 		p := c.paint(c.stderr)
-		fmt.Fprintf(c.stderr, "%s %s\n", p.red("polyvoke:"), strings.TrimSpace(msg))
+		fmt.Fprintf(c.stderr, "%s %s\n", p.Red("polyvoke:"), strings.TrimSpace(msg))
 	}
 	return exitOf(err)
 }

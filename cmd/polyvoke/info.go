@@ -9,12 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // infoCommand shows everything about one function.
 func (c *cli) infoCommand() *cobra.Command {
-	var n connection
+	var n client.Settings
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "info NAME",
@@ -27,7 +29,7 @@ func (c *cli) infoCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			i, err := s.info(cmd.Context(), args[0])
+			i, err := s.Info(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -38,14 +40,13 @@ func (c *cli) infoCommand() *cobra.Command {
 			return nil
 		},
 	}
-	n.addTo(cmd)
+	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd
 }
 
 // printInfo prints what is known about a function.
 func (c *cli) printInfo(i protocol.InfoReply) {
-	p := c.paint(c.stdout)
 	f, limits := i.Function, i.Function.Limits.WithDefaults()
 	var subjects []string
 	for _, t := range f.Triggers {
@@ -56,11 +57,11 @@ func (c *cli) printInfo(i protocol.InfoReply) {
 		env = append(env, k+"="+f.Env[k])
 	}
 	st := i.Stats
-	c.printFacts(p.bold(f.Ref().String()), [][2]string{
+	terminal.Facts(c.stdout, c.paint(c.stdout), f.Ref().String(), [][2]string{
 		{"call", protocol.RootCall + "." + f.Name},
 		{"triggers", strings.Join(subjects, ", ")},
 		{"language", f.Language},
-		{"module", bytesText(f.Size) + ", " + f.Digest},
+		{"module", terminal.Bytes(f.Size) + ", " + f.Digest},
 		{"created", f.Created.Local().Format(time.DateTime)},
 		{"arguments", strings.Join(f.Args, " ")},
 		{"environment", strings.Join(env, " ")},
@@ -74,15 +75,5 @@ func (c *cli) printInfo(i protocol.InfoReply) {
 	if len(i.Versions) > 1 {
 		fmt.Fprintln(c.stdout)
 		c.printFunctions(i.Versions)
-	}
-}
-
-// printFacts prints a title and named values below it. Empty ones are left out.
-func (c *cli) printFacts(title string, facts [][2]string) {
-	fmt.Fprintln(c.stdout, title)
-	for _, f := range facts {
-		if f[1] != "" {
-			fmt.Fprintf(c.stdout, "  %-12s %s\n", f[0], f[1])
-		}
 	}
 }

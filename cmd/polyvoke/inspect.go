@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 )
@@ -104,14 +105,14 @@ func (c *cli) printInspection(i inspection) {
 	p := c.paint(c.stdout)
 	verdict := "yes, deploy it with polyvoke deploy " + i.File
 	if !i.Runnable {
-		verdict = p.red("no")
+		verdict = p.Red("no")
 	}
 	var custom []string
 	for _, s := range i.Custom {
-		custom = append(custom, fmt.Sprintf("%s (%s)", s.Name, bytesText(int64(s.Size))))
+		custom = append(custom, fmt.Sprintf("%s (%s)", s.Name, terminal.Bytes(int64(s.Size))))
 	}
-	c.printFacts(p.bold(i.File), [][2]string{
-		{"size", bytesText(i.Size)}, {"digest", i.Digest}, {"language", i.Language}, {"memory", i.Memory},
+	terminal.Facts(c.stdout, p, i.File, [][2]string{
+		{"size", terminal.Bytes(i.Size)}, {"digest", i.Digest}, {"language", i.Language}, {"memory", i.Memory},
 		{"custom", strings.Join(custom, ", ")}, {"function", verdict},
 	})
 	for _, part := range []struct {
@@ -121,9 +122,9 @@ func (c *cli) printInspection(i inspection) {
 		if len(part.items) == 0 {
 			continue
 		}
-		fmt.Fprintf(c.stdout, "  %s\n", p.bold(part.title))
+		fmt.Fprintf(c.stdout, "  %s\n", p.Bold(part.title))
 		for _, it := range part.items {
-			fmt.Fprintf(c.stdout, "    %s\n", join(" ", it.Module, it.Name, p.dim(join(" ", it.Kind, it.Type))))
+			fmt.Fprintf(c.stdout, "    %s\n", join(" ", it.Module, it.Name, p.Dim(join(" ", it.Kind, it.Type))))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -22,7 +23,7 @@ type logOptions struct {
 
 // logsCommand prints what functions have written on stderr.
 func (c *cli) logsCommand() *cobra.Command {
-	var n connection
+	var n client.Settings
 	var o logOptions
 	cmd := &cobra.Command{
 		Use:   "logs [NAME]",
@@ -41,7 +42,7 @@ func (c *cli) logsCommand() *cobra.Command {
 				}
 				o.name = args[0]
 			}
-			s, err := c.connect(cmd, &n, lasting)
+			s, err := c.connect(cmd, &n, client.Lasting)
 			if err != nil {
 				return err
 			}
@@ -56,34 +57,34 @@ func (c *cli) logsCommand() *cobra.Command {
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with lines as they are written")
 	cmd.Flags().IntVarP(&o.lines, "lines", "n", 20, "how many recent lines to begin with")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON document a line")
-	n.addTo(cmd)
+	addConnection(cmd, &n)
 	return cmd
 }
 
 // logs prints recent lines and, if asked to, those that follow.
-func (c *cli) logs(ctx context.Context, s *session, o *logOptions) error {
+func (c *cli) logs(ctx context.Context, s *client.Session, o *logOptions) error {
 	subject := protocol.RootLog + ".>"
 	if o.name != "" {
 		subject = protocol.LogSubject(o.name)
-		if _, err := s.info(ctx, o.name); err != nil && !o.follow {
+		if _, err := s.Info(ctx, o.name); err != nil && !o.follow {
 			return err
 		}
 	}
-	opening, cancel := s.within(ctx)
+	opening, cancel := s.Within(ctx)
 	defer cancel()
 	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}}
 	if o.lines == 0 {
 		config.DeliverPolicy = jetstream.DeliverNewPolicy
 	}
-	consumer, err := s.js.OrderedConsumer(opening, protocol.StreamLog, config)
+	consumer, err := s.JS.OrderedConsumer(opening, protocol.StreamLog, config)
 	if err == nil {
 		return c.readLogs(ctx, consumer, o)
 	}
-	if _, e := s.list(ctx); e != nil && !o.follow {
+	if _, e := s.List(ctx); e != nil && !o.follow {
 		return e // most likely there is no invoker yet
 	}
 	if !o.follow {
-		return protocol.Errorf(protocol.CodeUnavailable, "", "no recent lines are kept on %s (%w): polyvoke logs -f shows new ones", s.url, err)
+		return protocol.Errorf(protocol.CodeUnavailable, "", "no recent lines are kept on %s (%w): polyvoke logs -f shows new ones", s.URL, err)
 	}
 	return c.followSubject(ctx, s, subject, o)
 }
@@ -125,7 +126,7 @@ func (c *cli) readLogs(ctx context.Context, consumer jetstream.Consumer, o *logO
 }
 
 // followSubject prints lines as they come, from a NATS that keeps none.
-func (c *cli) followSubject(ctx context.Context, s *session, subject string, o *logOptions) error {
+func (c *cli) followSubject(ctx context.Context, s *client.Session, subject string, o *logOptions) error {
 	sub, err := s.SubscribeSync(subject)
 	if err != nil {
 		return err
@@ -151,8 +152,8 @@ func (c *cli) printLine(at time.Time, l protocol.LogLine, asJSON bool) error {
 	p := c.paint(c.stdout)
 	text := l.Text
 	if l.Platform {
-		text = p.dim(text)
+		text = p.Dim(text)
 	}
-	_, err := fmt.Fprintf(c.stdout, "%s %s %s %s\n", p.dim(at.Local().Format("15:04:05.000")), p.bold(l.Function.String()), p.dim(l.ID), text)
+	_, err := fmt.Fprintf(c.stdout, "%s %s %s %s\n", p.Dim(at.Local().Format("15:04:05.000")), p.Bold(l.Function.String()), p.Dim(l.ID), text)
 	return err
 }

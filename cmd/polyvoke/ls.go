@@ -6,12 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // lsCommand lists the functions.
 func (c *cli) lsCommand() *cobra.Command {
-	var n connection
+	var n client.Settings
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "ls",
@@ -25,7 +27,7 @@ func (c *cli) lsCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			functions, err := s.list(cmd.Context())
+			functions, err := s.List(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -33,14 +35,14 @@ func (c *cli) lsCommand() *cobra.Command {
 				return printJSON(c.stdout, protocol.ListReply{Functions: append([]protocol.Function{}, functions...)})
 			}
 			if len(functions) == 0 {
-				fmt.Fprintf(c.stderr, "nothing is deployed on %s yet: polyvoke deploy FILE.wasm\n", s.url)
+				fmt.Fprintf(c.stderr, "nothing is deployed on %s yet: polyvoke deploy FILE.wasm\n", s.URL)
 				return nil
 			}
 			c.printFunctions(functions)
 			return nil
 		},
 	}
-	n.addTo(cmd)
+	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd
 }
@@ -49,26 +51,12 @@ func (c *cli) lsCommand() *cobra.Command {
 func (c *cli) printFunctions(functions []protocol.Function) {
 	var rows [][]string
 	for _, f := range functions {
-		limits := f.Limits.WithDefaults()
-		rows = append(rows, []string{f.Name, fmt.Sprint(f.Version), f.Language, bytesText(f.Size),
-			limits.Timeout.String(), limits.Memory.String(), age(f.Created)})
+		limits, age := f.Limits.WithDefaults(), ""
+		if !f.Created.IsZero() {
+			age = terminal.Age(time.Since(f.Created))
+		}
+		rows = append(rows, []string{f.Name, fmt.Sprint(f.Version), f.Language, terminal.Bytes(f.Size),
+			limits.Timeout.String(), limits.Memory.String(), age})
 	}
-	table(c.stdout, c.paint(c.stdout), []string{"NAME", " VERSION", "LANGUAGE", " SIZE", " TIMEOUT", " MEMORY", " AGE"}, rows)
-}
-
-// age returns how long ago something was, in the largest unit that says enough.
-func age(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	switch d := time.Since(t); {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", max(0, int(d.Seconds())))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	default:
-		return fmt.Sprintf("%dd", int(d.Hours()/24))
-	}
+	terminal.Table(c.stdout, c.paint(c.stdout), []string{"NAME", " VERSION", "LANGUAGE", " SIZE", " TIMEOUT", " MEMORY", " AGE"}, rows)
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/samples"
@@ -158,8 +159,8 @@ func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
 	names := []string{"HOME", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GOCACHE", "NATS_TIMEOUT", "NO_COLOR", "CLICOLOR_FORCE"}
-	for _, s := range new(connection).settings() {
-		names = append(names, s.env)
+	for _, w := range new(client.Settings).Words() {
+		names = append(names, w.Env)
 	}
 	for _, k := range names {
 		cmd.Env = append(cmd.Env, k+"="+ts.Getenv(k))

@@ -5,12 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 )
 
 // rmCommand removes a function.
 func (c *cli) rmCommand() *cobra.Command {
-	var n connection
+	var n client.Settings
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "rm NAME",
@@ -24,18 +25,18 @@ func (c *cli) rmCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			var reply protocol.RemoveReply
-			if err := s.about(cmd.Context(), protocol.APIRemove, args[0], &reply); err != nil {
+			reply, err := s.Remove(cmd.Context(), args[0])
+			if err != nil {
 				return err
 			}
 			if asJSON {
 				return printJSON(c.stdout, reply)
 			}
-			_, err = fmt.Fprintf(c.stdout, "removed %s (%s)\n", reply.Removed, plural(reply.Versions, "version"))
+			_, err = fmt.Fprintf(c.stdout, "removed %s (%s)\n", reply.Removed, terminal.Plural(reply.Versions, "version"))
 			return err
 		},
 	}
-	n.addTo(cmd)
+	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -30,7 +33,7 @@ type serveOptions struct {
 
 // serveCommand serves functions until it is told to stop.
 func (c *cli) serveCommand() *cobra.Command {
-	var n connection
+	var n client.Settings
 	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -63,20 +66,20 @@ With --server or --context it joins that NATS; several invokers share the work.`
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may go on after the signal to stop")
 	f.IntVar(&o.replicas, "replicas", 1, "copies of functions that a NATS cluster keeps")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
-	n.addTo(cmd)
+	addConnection(cmd, &n)
 	return cmd
 }
 
 // checkServe refuses settings that contradict each other or mean nothing.
-func (c *cli) checkServe(cmd *cobra.Command, n *connection, o *serveOptions) error {
-	joins := n.server != "" || n.context != ""
+func (c *cli) checkServe(cmd *cobra.Command, n *client.Settings, o *serveOptions) error {
+	joins := n.Server != "" || n.Context != ""
 	for _, flag := range []string{"listen", "store", "insecure"} {
 		if joins && cmd.Flags().Changed(flag) {
 			return usageError(cmd, "--%s is for a NATS server of its own, and --server or --context joins another: choose one", flag)
 		}
 	}
 	switch {
-	case n.domain != "":
+	case n.Domain != "":
 		return usageError(cmd, "--js-domain: serve keeps functions in the JetStream of the server that it joins; join one of that domain")
 	case o.slots < 0:
 		return usageError(cmd, "--slots %d: it must be 1 or more, or 0 for the default", o.slots)
@@ -93,42 +96,42 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connection, o *serveOptions) err
 }
 
 // serve serves: on a NATS server that it starts, or on the one that n names.
-func (c *cli) serve(cmd *cobra.Command, n *connection, o *serveOptions) error {
+func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) error {
 	ctx := cmd.Context()
 	log := c.logger(o.logLevel)
 	tuneCollector(c.env)
 	where := "joined"
-	if n.server == "" && n.context == "" {
+	if n.Server == "" && n.Context == "" {
 		server, err := c.startServer(n, o, log)
 		if err != nil {
 			return err
 		}
 		defer server.Close()
 		where = "store " + o.store
-		*n = connection{server: server.URL(), user: n.user, password: n.password, token: n.token, timeout: n.timeout}
+		*n = client.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token, Timeout: n.Timeout}
 	}
-	s, err := c.connect(cmd, n, lasting, nats.ErrorHandler(logAsync(log)))
+	s, err := c.connect(cmd, n, client.Lasting, nats.ErrorHandler(logAsync(log)))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	return c.serveOn(ctx, s, o, log, func(functions int) {
-		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), plural(functions, "function"), s.url, where)
-		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.url {
-			fmt.Fprintf(c.stderr, "note: NATS_URL is %s, so clients with this environment go there; to serve there: polyvoke serve --server %s\n", redact(u), redact(u))
+		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"), s.URL, where)
+		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {
+			fmt.Fprintf(c.stderr, "note: NATS_URL is %s, so clients with this environment go there; to serve there: polyvoke serve --server %s\n", client.Redact(u), client.Redact(u))
 		}
 	})
 }
 
 // startServer starts the NATS server, with the credentials that the flags or the environment name.
-func (c *cli) startServer(n *connection, o *serveOptions, log *slog.Logger) (*natsd.Server, error) {
-	for _, s := range n.settings() {
-		if *s.value == "" && (s.flag == "user" || s.flag == "password" || s.flag == "token") {
-			*s.value = c.env(s.env)
+func (c *cli) startServer(n *client.Settings, o *serveOptions, log *slog.Logger) (*natsd.Server, error) {
+	for _, w := range n.Words() {
+		if *w.Value == "" && (w.Flag == "user" || w.Flag == "password" || w.Flag == "token") {
+			*w.Value = c.env(w.Env)
 		}
 	}
-	if n.user != "" && n.password == "" && n.token == "" {
-		n.user, n.token = "", n.user // what clients make of a user without password
+	if n.User != "" && n.Password == "" && n.Token == "" {
+		n.User, n.Token = "", n.User // what clients make of a user without password
 	}
 	if o.store == "" {
 		o.store = c.dataDir()
@@ -142,7 +145,7 @@ func (c *cli) startServer(n *connection, o *serveOptions, log *slog.Logger) (*na
 	}
 	o.store = store
 	server, err := natsd.Start(natsd.Config{
-		Listen: o.listen, Store: store, User: n.user, Password: n.password, Token: n.token, Insecure: o.insecure, Log: log,
+		Listen: o.listen, Store: store, User: n.User, Password: n.Password, Token: n.Token, Insecure: o.insecure, Log: log,
 	})
 	switch {
 	case errors.Is(err, natsd.ErrExposed):
@@ -158,12 +161,12 @@ func (c *cli) startServer(n *connection, o *serveOptions, log *slog.Logger) (*na
 }
 
 // serveOn serves functions on a connection until ctx ends and everything has been answered.
-func (c *cli) serveOn(ctx context.Context, s *session, o *serveOptions, log *slog.Logger, ready func(functions int)) error {
-	opening, cancel := s.within(ctx)
+func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, log *slog.Logger, ready func(functions int)) error {
+	opening, cancel := s.Within(ctx)
 	defer cancel()
 	reg, err := registry.Open(opening, s.Conn, registry.Config{Replicas: o.replicas, Log: log})
 	if err != nil {
-		return fmt.Errorf("functions on %s: %w", s.url, err)
+		return fmt.Errorf("functions on %s: %w", s.URL, err)
 	}
 	rt, err := wasi.New(ctx, wasi.Config{CacheDir: c.cacheDir(o.cache), MaxMemory: uint64(protocol.MaxMemory)})
 	if err != nil {
@@ -192,7 +195,7 @@ func (c *cli) logger(level string) *slog.Logger {
 	var l slog.Level
 	_ = l.UnmarshalText([]byte(level)) // checkServe has read it
 	o := &slog.HandlerOptions{Level: l}
-	if isTerminal(c.stderr) {
+	if terminal.Is(c.stderr) {
 		return slog.New(slog.NewTextHandler(c.stderr, o))
 	}
 	return slog.New(slog.NewJSONHandler(c.stderr, o))
@@ -211,7 +214,7 @@ func logAsync(log *slog.Logger) nats.ErrHandler {
 
 // dataDir returns the folder for data that the user's system has, or "".
 func (c *cli) dataDir() string {
-	home := homeDir(c.env)
+	home := cmp.Or(c.env("HOME"), c.env("USERPROFILE"))
 	base := c.env("XDG_DATA_HOME")
 	switch {
 	case base != "":
@@ -227,12 +230,4 @@ func (c *cli) dataDir() string {
 		return ""
 	}
 	return filepath.Join(base, "polyvoke")
-}
-
-// plural returns "1 function", "2 functions".
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

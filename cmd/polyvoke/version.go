@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -37,17 +35,4 @@ func (c *cli) versionCommand() *cobra.Command {
 	}
 	addJSON(cmd, &asJSON)
 	return cmd
-}
-
-// addJSON adds the flag --json.
-func addJSON(cmd *cobra.Command, v *bool) {
-	cmd.Flags().BoolVar(v, "json", false, "print one JSON document")
-}
-
-// printJSON prints v as a document for programs.
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

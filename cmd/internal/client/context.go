@@ -1,6 +1,7 @@
-package main
+package client
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // contextFile is a context of the nats command (ADR-21): settings under a name.
@@ -31,27 +34,28 @@ type contextFile struct {
 
 // readContext fills what is still empty from the context that is named, or else from the
 // one that the nats command has selected, if there is one.
-func (n *connection) readContext(env func(string) string) error {
-	folder := filepath.Join(configDir(env), "nats")
-	name := n.context
+func (s *Settings) readContext(env func(string) string) error {
+	home := cmp.Or(env("HOME"), env("USERPROFILE"))
+	folder := filepath.Join(cmp.Or(env("XDG_CONFIG_HOME"), filepath.Join(home, ".config")), "nats")
+	name := s.Context
 	if name == "" {
 		b, err := os.ReadFile(filepath.Join(folder, "context.txt"))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return &exitError{code: exitUsage, msg: fmt.Sprintf("selected context: %v", err), err: err}
+			return protocol.Errorf(protocol.CodeBadRequest, "", "selected context: %w", err)
 		}
 		if name = strings.TrimSpace(string(b)); name == "" {
 			return nil
 		}
 	}
 	if name != filepath.Base(name) {
-		return &exitError{code: exitUsage, msg: fmt.Sprintf("context %q: a context is a name, not a path", name)}
+		return protocol.Errorf(protocol.CodeBadRequest, "", "context %q: a context is a name, not a path", name)
 	}
 	path := filepath.Join(folder, "context", name+".json")
 	f, err := parseContext(path)
 	if err != nil {
-		return &exitError{code: exitUsage, msg: fmt.Sprintf("context %s: %s: %v", name, path, err), err: err}
+		return protocol.Errorf(protocol.CodeBadRequest, "", "context %s: %s: %w", name, path, err)
 	}
-	n.apply(f, homeDir(env))
+	s.apply(f, home)
 	return nil
 }
 
@@ -79,25 +83,23 @@ func parseContext(path string) (contextFile, error) {
 }
 
 // apply fills every setting that is still empty.
-func (n *connection) apply(f contextFile, home string) {
+func (s *Settings) apply(f contextFile, home string) {
 	path := func(p string) string {
 		if rest, ok := strings.CutPrefix(p, "~/"); ok {
 			return filepath.Join(home, rest)
 		}
 		return p
 	}
-	for _, s := range []struct {
+	for _, v := range []struct {
 		to   *string
 		from string
 	}{
-		{&n.server, f.URL}, {&n.token, f.Token}, {&n.user, f.User}, {&n.password, f.Password},
-		{&n.creds, path(f.Creds)}, {&n.nkey, path(f.NKey)}, {&n.cert, path(f.Cert)}, {&n.key, path(f.Key)},
-		{&n.ca, path(f.CA)}, {&n.domain, f.Domain}, {&n.inbox, f.InboxPrefix},
-		{&n.userJWT, f.UserJWT}, {&n.userSeed, f.UserSeed},
+		{&s.Server, f.URL}, {&s.Token, f.Token}, {&s.User, f.User}, {&s.Password, f.Password},
+		{&s.Creds, path(f.Creds)}, {&s.NKey, path(f.NKey)}, {&s.Cert, path(f.Cert)}, {&s.Key, path(f.Key)},
+		{&s.CA, path(f.CA)}, {&s.Domain, f.Domain}, {&s.InboxPrefix, f.InboxPrefix},
+		{&s.userJWT, f.UserJWT}, {&s.userSeed, f.UserSeed},
 	} {
-		if *s.to == "" {
-			*s.to = s.from
-		}
+		*v.to = cmp.Or(*v.to, v.from)
 	}
-	n.tlsFirst = n.tlsFirst || f.TLSFirst
+	s.TLSFirst = s.TLSFirst || f.TLSFirst
 }

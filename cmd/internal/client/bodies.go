@@ -1,0 +1,69 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/invoker/bodies"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+const (
+	// replyLimit is the longest reply that is fetched by claim.
+	replyLimit = int64(protocol.MaxBody)
+	// discardTimeout is how long the end of a command waits for tidying up.
+	discardTimeout = time.Second
+)
+
+// fits reports whether NATS takes a message as it is.
+func (s *Session) fits(msg *nats.Msg) bool {
+	const reserve = 64 // for what the client library adds
+	return int64(msg.Size()+reserve) <= s.MaxPayload()
+}
+
+// put stores a body for a claim check.
+func (s *Session) put(ctx context.Context, body []byte, what string) (*protocol.Claim, error) {
+	b, err := bodies.Existing(ctx, s.Conn)
+	if err != nil {
+		return nil, s.noBodies(ctx, err)
+	}
+	var r io.Reader = bytes.NewReader(body)
+	if s.Progress != nil {
+		r = s.Progress(r, what, int64(len(body)))
+	}
+	return b.Put(ctx, r, int64(len(body)))
+}
+
+// fetch gets a reply that came by reference, and removes it.
+func (s *Session) fetch(ctx context.Context, claim *protocol.Claim) ([]byte, error) {
+	store, err := bodies.Existing(ctx, s.Conn)
+	if err != nil {
+		return nil, s.noBodies(ctx, err)
+	}
+	defer s.discard(ctx, claim)
+	return store.Get(ctx, claim, replyLimit)
+}
+
+// discard removes a body that nobody needs any more. It would expire in any case.
+func (s *Session) discard(ctx context.Context, claim *protocol.Claim) {
+	if !s.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	if b, err := bodies.Existing(ctx, s.Conn); err == nil {
+		_ = b.Delete(ctx, claim)
+	}
+}
+
+// noBodies says why a large body cannot be carried: without an invoker there is no store for it.
+func (s *Session) noBodies(ctx context.Context, err error) error {
+	if _, e := s.List(ctx); e != nil {
+		return e
+	}
+	return err
+}

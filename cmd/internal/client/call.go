@@ -1,0 +1,135 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+const (
+	// callGrace is how much longer than the function's time the client waits, so that it
+	// is the invoker that says what became of a slow call.
+	callGrace = time.Second
+	// callQuick is how long the client waits before it asks how long the function may take.
+	callQuick = time.Second
+)
+
+// Call sends a request and returns the reply with its body, whatever way the bodies go. It waits
+// as long as the request says, or else as long as the function may take. What a function or its
+// invoker has answered is in the reply, failures included; an error means that there is no
+// reply: 404 nobody has such a function, 502 the reply cannot be read, 503 NATS or the invoker is
+// not there, 504 nothing came in time.
+func (s *Session) Call(ctx context.Context, r *protocol.Request) (protocol.Reply, error) {
+	subject, h, body, err := r.Message()
+	if err != nil {
+		return protocol.Reply{}, err
+	}
+	msg := &nats.Msg{Subject: subject, Header: nats.Header(h), Data: body}
+	if !s.fits(msg) {
+		if r.Claim, err = s.put(ctx, body, "sending "+r.Function.Name); err != nil {
+			return protocol.Reply{}, err
+		}
+		defer s.discard(ctx, r.Claim)
+		subject, h, _, _ = r.Message()
+		msg = &nats.Msg{Subject: subject, Header: nats.Header(h)}
+	}
+	m, err := s.exchange(ctx, msg, r)
+	if err != nil {
+		return protocol.Reply{}, err
+	}
+	reply, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
+	if err != nil {
+		return reply, badReply(r, err)
+	}
+	if reply.Err != nil && reply.Err.Code == protocol.CodeNotFound && reply.Exit < 0 {
+		return reply, s.absent(ctx, r.Function)
+	}
+	if reply.Claim != nil {
+		if reply.Body, err = s.fetch(ctx, reply.Claim); err != nil {
+			return reply, badReply(r, err)
+		}
+	}
+	return reply, nil
+}
+
+// badReply is the error for a reply that cannot be read: not the caller's fault, whatever its code says.
+func badReply(r *protocol.Request, err error) error {
+	return protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %s cannot be read: %w: the function has run all the same", r.Function, err)
+}
+
+// exchange sends the message and waits for the answer: as long as the caller says, or else as
+// long as the function may take, which is asked for only when the call is not a quick one.
+func (s *Session) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error) {
+	msg.Reply = s.NewInbox()
+	sub, err := s.SubscribeSync(msg.Reply)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := s.PublishMsg(msg); err != nil {
+		return nil, s.RequestError("call "+r.Function.String(), err)
+	}
+	begin, wait := time.Now(), r.Timeout+callGrace
+	if r.Timeout == 0 {
+		wait = min(callQuick, s.timeout)
+	}
+	m, err := next(ctx, sub, wait)
+	if errors.Is(err, nats.ErrTimeout) && r.Timeout == 0 {
+		wait = s.timeout
+		if i, e := s.Info(ctx, r.Function.Name); e == nil {
+			wait = time.Duration(i.Function.Limits.WithDefaults().Timeout) + callGrace
+		}
+		m, err = next(ctx, sub, max(wait-time.Since(begin), time.Millisecond))
+	}
+	switch {
+	case err == nil && len(m.Data) == 0 && m.Header.Get("Status") == "503", errors.Is(err, nats.ErrNoResponders):
+		return nil, s.absent(ctx, r.Function)
+	case errors.Is(err, nats.ErrTimeout):
+		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s: --timeout gives it more time", r.Function, s.URL, wait)
+	case errors.Is(err, context.Canceled):
+		return nil, err
+	case err != nil:
+		return nil, s.RequestError("call "+r.Function.String(), err)
+	}
+	return m, nil
+}
+
+// next waits for a message for a while. The error of a while that has passed is nats.ErrTimeout.
+func next(ctx context.Context, sub *nats.Subscription, wait time.Duration) (*nats.Msg, error) {
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	m, err := sub.NextMsgWithContext(waiting)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, nats.ErrTimeout
+	}
+	return m, err
+}
+
+// absent is the error for a function, or a version of one, that nobody serves.
+func (s *Session) absent(ctx context.Context, ref protocol.Ref) error {
+	i, err := s.Info(ctx, ref.Name)
+	switch {
+	case err != nil:
+		return err
+	case ref.Version == "":
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, s.URL)
+	}
+	var have []string
+	for _, v := range i.Versions {
+		have = append(have, fmt.Sprint(v.Version))
+		if v.Ref() == ref {
+			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, s.URL)
+		}
+	}
+	return protocol.Errorf(protocol.CodeNotFound, "", "404: function %s has no version %s on %s; it has %s (polyvoke info %s tells more)",
+		ref.Name, ref.Version, s.URL, strings.Join(have, ", "), ref.Name)
+}

@@ -1,0 +1,120 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// control asks the invokers' control service and decodes the answer into reply.
+func (s *Session) control(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg, reply any) error {
+	msg.Subject = verb.Subject()
+	m, err := s.RequestMsgWithContext(ctx, msg)
+	if err != nil {
+		return s.RequestError(string(verb), err)
+	}
+	r, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
+	if err != nil {
+		return err
+	}
+	if r.Err != nil {
+		return r.Err
+	}
+	if err := json.Unmarshal(m.Data, reply); err != nil {
+		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: are polyvoke here and there of one version?", verb, err)
+	}
+	return nil
+}
+
+// ask is control for requests with a JSON body, or none, and little to wait for.
+func (s *Session) ask(ctx context.Context, verb protocol.APIVerb, request, reply any) error {
+	ctx, cancel := s.Within(ctx)
+	defer cancel()
+	var body []byte
+	if request != nil {
+		b, err := json.Marshal(request)
+		if err != nil {
+			return err
+		}
+		body = b
+	}
+	return s.control(ctx, verb, &nats.Msg{Data: body}, reply)
+}
+
+// RequestError says what to do about a request that nobody answered. What is what was asked for,
+// and err is what nats.go says.
+func (s *Session) RequestError(what string, err error) error {
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return s.noInvoker()
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		return protocol.Errorf(protocol.CodeTimeout, "", "%s: no answer on %s in time: may this user publish there? NATS_TIMEOUT gives it more time", what, s.URL)
+	}
+	return protocol.Errorf(protocol.CodeUnavailable, "", "%s: %w: is NATS on %s still there? What was asked for may have been done all the same", what, err, s.URL)
+}
+
+// noInvoker is the error for a NATS without polyvoke.
+func (s *Session) noInvoker() error {
+	return protocol.Errorf(protocol.CodeUnavailable, "", "no invoker answers on %s: start one with polyvoke serve --server %s", s.URL, s.URL)
+}
+
+// List returns all functions, the latest version of each.
+func (s *Session) List(ctx context.Context) ([]protocol.Function, error) {
+	var reply protocol.ListReply
+	err := s.ask(ctx, protocol.APIList, nil, &reply)
+	return reply.Functions, err
+}
+
+// Info returns what is known about a function. The error's code is 404 if there is none.
+func (s *Session) Info(ctx context.Context, name string) (protocol.InfoReply, error) {
+	var reply protocol.InfoReply
+	err := s.about(ctx, protocol.APIInfo, name, &reply)
+	return reply, err
+}
+
+// Remove removes a function with all its versions. The error's code is 404 if there is none.
+func (s *Session) Remove(ctx context.Context, name string) (protocol.RemoveReply, error) {
+	var reply protocol.RemoveReply
+	err := s.about(ctx, protocol.APIRemove, name, &reply)
+	return reply, err
+}
+
+// about asks about one function.
+func (s *Session) about(ctx context.Context, verb protocol.APIVerb, name string, reply any) error {
+	if err := protocol.CheckName(name); err != nil {
+		return err
+	}
+	err := s.ask(ctx, verb, protocol.NameRequest{Name: name}, reply)
+	if protocol.CodeOf(err) == protocol.CodeNotFound {
+		return s.unknown(ctx, name)
+	}
+	return err
+}
+
+// unknown is the error for a function that does not exist; it says which ones do.
+func (s *Session) unknown(ctx context.Context, name string) error {
+	functions, err := s.List(ctx)
+	if err != nil {
+		return err
+	}
+	hint := fmt.Sprintf("nothing is deployed yet; polyvoke deploy %s.wasm puts it there", name)
+	if len(functions) > 0 {
+		var names []string
+		for _, f := range functions {
+			if names = append(names, f.Name); len(names) == 5 && len(functions) > 5 {
+				names = append(names, "...")
+				break
+			}
+		}
+		hint = fmt.Sprintf("what is: %s (polyvoke ls tells more); polyvoke deploy %s.wasm puts it there", strings.Join(names, ", "), name)
+	}
+	return protocol.Errorf(protocol.CodeNotFound, "", "404: no function %s is deployed on %s: %s", name, s.URL, hint)
+}

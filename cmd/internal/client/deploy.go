@@ -1,0 +1,99 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf16"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+const (
+	// directUpload is the longest module that is sent in one message, if NATS allows.
+	directUpload = 1 << 20
+	// deployTimeout is how long an upload and the compilation behind it may take.
+	deployTimeout = 5 * time.Minute
+	// readyTimeout is how long a deployed function may take to answer a dry run.
+	readyTimeout = 10 * time.Second
+	// readyPause is the time between two dry runs.
+	readyPause = 20 * time.Millisecond
+)
+
+// Deploy uploads a function and waits until it answers: then the next call works. An upload and
+// the compilation behind it have five minutes. The error's code is 422 if the module or its
+// manifest cannot be run, and 504 if the function is there but does not answer.
+func (s *Session) Deploy(ctx context.Context, f protocol.Function, wasm []byte) (protocol.DeployReply, error) {
+	var reply protocol.DeployReply
+	ctx, cancel := context.WithTimeout(ctx, deployTimeout)
+	defer cancel()
+	manifest, err := json.Marshal(f)
+	if err != nil {
+		return reply, err
+	}
+	msg := &nats.Msg{Header: nats.Header{protocol.HeaderManifest: {ascii(manifest)}}, Data: wasm}
+	if len(wasm) > directUpload || !s.fits(msg) {
+		claim, err := s.put(ctx, wasm, "uploading "+f.Name)
+		if err != nil {
+			return reply, err
+		}
+		defer s.discard(ctx, claim)
+		msg.Data = nil
+		claim.Put(protocol.Header(msg.Header))
+	}
+	if err := s.control(ctx, protocol.APIDeploy, msg, &reply); err != nil {
+		return reply, err
+	}
+	return reply, s.waitReady(ctx, reply.Function.Ref())
+}
+
+// ascii escapes what is not ASCII in a JSON document, so that it can be a header.
+func ascii(doc []byte) string {
+	var b strings.Builder
+	for _, r := range string(doc) {
+		if r < 0x7f {
+			b.WriteRune(r)
+			continue
+		}
+		for _, u := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, u)
+		}
+	}
+	return b.String()
+}
+
+// waitReady waits until a dry run of the function is answered: then the next call works.
+func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	dry := protocol.Request{Function: ref, DryRun: true}
+	subject, h, _, err := dry.Message()
+	if err != nil {
+		return err
+	}
+	for {
+		m, err := s.RequestMsgWithContext(ctx, &nats.Msg{Subject: subject, Header: nats.Header(h)})
+		if err == nil {
+			reply, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
+			if err == nil && reply.Err != nil && reply.Err.Code != protocol.CodeNotFound && reply.Err.Code != protocol.CodeTooMany {
+				return reply.Err
+			}
+			if err != nil || reply.Err == nil {
+				return err
+			}
+		} else if !errors.Is(err, nats.ErrNoResponders) && ctx.Err() == nil {
+			return s.RequestError("deploy", err)
+		}
+		select {
+		case <-ctx.Done():
+			return protocol.Errorf(protocol.CodeTimeout, "", "%s is deployed but does not answer on %s in %s: polyvoke logs %s may say why",
+				ref, s.URL, readyTimeout, ref.Name)
+		case <-time.After(readyPause):
+		}
+	}
+}

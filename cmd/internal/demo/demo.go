@@ -1,0 +1,131 @@
+// Package demo tries the sample functions.
+//
+// In goes a sample and a Session with a polyvoke behind it; out comes what was deployed, what
+// came back for each request and whether that is what the sample promises, and how long calls
+// take.
+package demo
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/samples"
+)
+
+// Timed is how many calls of each function are timed.
+const Timed = 100
+
+// callTimeout bounds one call.
+const callTimeout = 30 * time.Second
+
+// Result is what was found out about one function, in the names of its JSON.
+type Result struct {
+	Function string        `json:"function"`
+	Language string        `json:"language"`
+	What     string        `json:"what"` // it does, in a few words
+	Size     int           `json:"size"` // of the module in bytes
+	P50      time.Duration `json:"p50"`  // nanoseconds, over Timed calls
+	Calls    []Call        `json:"calls"`
+	Problem  string        `json:"problem,omitempty"` // why there are no calls, or what was wrong
+}
+
+// Call is one request and what came of it. Bodies are shown in one short line.
+type Call struct {
+	Subject string `json:"subject"`
+	Request string `json:"request"`
+	Reply   string `json:"reply"`
+	Exit    int    `json:"exit"`
+	Right   bool   `json:"right"` // it is what the sample promises
+}
+
+// Right reports whether everything was as the sample promises.
+func (r Result) Right() bool {
+	return r.Problem == "" && !slices.ContainsFunc(r.Calls, func(c Call) bool { return !c.Right })
+}
+
+// Try builds a sample if it must, deploys it, sends its requests, and then times the first of
+// them. Whatever goes wrong is the result's problem, also that ctx has ended.
+func Try(ctx context.Context, s *client.Session, sample samples.Sample) Result {
+	r := Result{Function: sample.Name, Language: sample.Language, What: sample.What, Calls: []Call{}}
+	wasm, err := sample.Build(ctx)
+	if err == nil {
+		r.Size = len(wasm)
+		_, err = s.Deploy(ctx, protocol.Function{Name: sample.Name, Language: sample.Language}, wasm)
+	}
+	if err == nil {
+		err = r.call(ctx, s, sample)
+	}
+	if err == nil {
+		err = r.time(ctx, s, sample.Requests[0])
+	}
+	if err != nil {
+		r.Problem = err.Error()
+	}
+	return r
+}
+
+// call sends the sample's requests.
+func (r *Result) call(ctx context.Context, s *client.Session, sample samples.Sample) error {
+	for _, q := range sample.Requests {
+		request := &protocol.Request{Function: protocol.Ref{Name: sample.Name}, Args: q.Args, Body: q.Body, Timeout: callTimeout}
+		reply, err := s.Call(ctx, request)
+		if err != nil {
+			return err
+		}
+		subject, _ := protocol.CallSubject(request.Function, q.Args...)
+		c := Call{Subject: subject, Request: glimpse(q.Body), Reply: glimpse(reply.Body), Exit: reply.Exit}
+		c.Right = reply.Exit == q.Exit && (q.Exit != 0 || bytes.Equal(reply.Body, q.Want) || q.Want == nil && len(reply.Body) > 0)
+		r.Calls = append(r.Calls, c)
+	}
+	return nil
+}
+
+// time calls a function again and again, one call after the other, as any client of NATS does.
+func (r *Result) time(ctx context.Context, s *client.Session, q samples.Request) error {
+	ctx, cancel := context.WithTimeout(ctx, Timed*callTimeout)
+	defer cancel()
+	subject, err := protocol.CallSubject(protocol.Ref{Name: r.Function}, q.Args...)
+	if err != nil {
+		return err
+	}
+	durations := make([]time.Duration, Timed)
+	for i := range durations {
+		begin := time.Now()
+		m, err := s.RequestWithContext(ctx, subject, q.Body)
+		if err != nil {
+			return s.RequestError("call "+r.Function, err)
+		}
+		durations[i] = time.Since(begin)
+		if text := m.Header.Get(protocol.HeaderError); text != "" {
+			return fmt.Errorf("call %d of %d: %s", i+1, Timed, text)
+		}
+	}
+	slices.Sort(durations)
+	r.P50 = durations[Timed/2]
+	return nil
+}
+
+// glimpse shows a body in one short line.
+func glimpse(b []byte) string {
+	const width = 36
+	text := strings.TrimSpace(string(b))
+	switch {
+	case !utf8.Valid(b) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }):
+		return "(" + terminal.Bytes(int64(len(b))) + ")"
+	case len(b) == 0:
+		return "(empty)"
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > width {
+		return string(runes[:width-3]) + "..."
+	}
+	return text
+}

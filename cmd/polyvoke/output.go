@@ -1,0 +1,33 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+)
+
+// paint returns the colours for what is written to w.
+func (c *cli) paint(w io.Writer) terminal.Paint {
+	return terminal.PaintFor(w, c.color, c.env)
+}
+
+// progress shows on stderr how much of r has been read, if somebody looks at it.
+func (c *cli) progress(r io.Reader, what string, total int64) io.Reader {
+	return terminal.Progress(c.stderr, r, what, total)
+}
+
+// addJSON adds the flag --json.
+func addJSON(cmd *cobra.Command, v *bool) {
+	cmd.Flags().BoolVar(v, "json", false, "print one JSON document")
+}
+
+// printJSON prints v as a document for programs.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
