@@ -100,7 +100,7 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 	ctx := cmd.Context()
 	log := c.logger(o.logLevel)
 	tuneCollector(c.env)
-	where := "joined"
+	where, connect := "joined", c.connect
 	if n.Server == "" && n.Context == "" {
 		server, err := c.startServer(n, o, log)
 		if err != nil {
@@ -108,9 +108,11 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 		}
 		defer server.Close()
 		where = "store " + o.store
-		*n = client.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token, Timeout: n.Timeout}
+		// Neither the environment nor a context has a say in how to reach our own server.
+		*n = client.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token, Timeout: cmp.Or(n.Timeout, client.DefaultTimeout)}
+		connect = c.connectTo
 	}
-	s, err := c.connect(cmd, n, client.Lasting, nats.ErrorHandler(logAsync(log)))
+	s, err := connect(cmd, n, client.Lasting, nats.ErrorHandler(logAsync(log)))
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,8 @@ import (
 // Timed is how many calls of each function are timed.
 const Timed = 100
 
-// callTimeout bounds one call.
+// callTimeout bounds one call. It is longer than the default, since a demonstration may run on a
+// machine that is busy with something else.
 const callTimeout = 30 * time.Second
 
 // Result is what was found out about one function, in the names of its JSON.
@@ -58,7 +59,8 @@ func Try(ctx context.Context, s *client.Session, sample samples.Sample) Result {
 	wasm, err := sample.Build(ctx)
 	if err == nil {
 		r.Size = len(wasm)
-		_, err = s.Deploy(ctx, protocol.Function{Name: sample.Name, Language: sample.Language}, wasm)
+		f := protocol.Function{Name: sample.Name, Language: sample.Language, Limits: protocol.Limits{Timeout: protocol.Duration(callTimeout)}}
+		_, err = s.Deploy(ctx, f, wasm)
 	}
 	if err == nil {
 		err = r.call(ctx, s, sample)
