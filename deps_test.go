@@ -36,6 +36,8 @@ var rules = []rule{
 	{"invoker/bodies", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go", "github.com/google/uuid"}, "clients use it too"},
 	{"invoker/programs", []string{"protocol", "runtimes"}, "it counts who needs what"},
 	{"invoker/stats", nil, "it counts"},
+	{"invoker/logs", []string{"protocol", "github.com/nats-io/nats.go"}, "it publishes lines"},
+	{"invoker/subjects", []string{"protocol", "invoker/registry", "github.com/nats-io/nats.go"}, "it knows functions by their subjects only"},
 	{"samples", nil, "no SDK needed is then a test, not a claim"},
 	{"cmd/internal/terminal", nil, "it shows what it is given"},
 	{"cmd/internal/natsd", []string{"github.com/nats-io/nats-server/v2", "golang.org/x/sys"}, "it is a NATS server and knows of no functions"},

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/stats"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -34,7 +35,7 @@ type call struct {
 	stdin   bytes.Reader
 	stdout  bytes.Buffer
 	limited runtimes.CapWriter
-	log     logWriter
+	log     logs.Writer
 }
 
 // calls holds calls that are not in use, for what they have allocated.

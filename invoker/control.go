@@ -4,17 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/subjects"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 )
@@ -108,7 +106,7 @@ func (v *Invoker) deploy(r micro.Request) (any, error) {
 	if err := v.await(ctx, e.Latest()); err != nil {
 		return nil, err
 	}
-	warnings := append(v.confirm(ctx, f.Name), v.warnings(ctx, e)...)
+	warnings := append(subjects.Confirm(ctx, v.nc, f.Name), v.warnings(ctx, e)...)
 	return protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: warnings}, nil
 }
 
@@ -136,8 +134,8 @@ func deployError(name string, err error) error {
 // found out is left out.
 func (v *Invoker) warnings(ctx context.Context, e registry.Entry) []string {
 	var out []string
-	for _, s := range callSubjects(e) {
-		out = append(out, v.captured(ctx, s.name)...)
+	for _, s := range subjects.Of(e) {
+		out = append(out, subjects.Captured(ctx, v.js, s)...)
 	}
 	all, err := v.Registry.List(ctx)
 	if err != nil {
@@ -145,43 +143,11 @@ func (v *Invoker) warnings(ctx context.Context, e registry.Entry) []string {
 	}
 	for _, other := range all {
 		if other.Name != e.Name {
-			out = append(out, overlaps(e.Latest(), other.Latest())...)
+			out = append(out, subjects.Overlaps(e.Latest(), other.Latest())...)
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// captured says which streams store the messages of a subject. Such a stream answers a
-// request with its acknowledgement, which can overtake the function's reply.
-func (v *Invoker) captured(ctx context.Context, subject string) []string {
-	if strings.Contains(subject, "@") {
-		return nil // whatever captures it captures fn.NAME or is beyond guessing
-	}
-	var out []string
-	names := v.js.StreamNames(ctx, jetstream.WithStreamListSubject(subject))
-	for name := range names.Name() {
-		out = append(out, fmt.Sprintf("stream %s captures %s too: a caller can get the stream's acknowledgement in place of the reply", name, subject))
-	}
-	return out
-}
-
-// overlaps says which routes of f can have a message that a route of g has too.
-func overlaps(f, g *protocol.Function) []string {
-	var out []string
-	for _, a := range f.Triggers {
-		for _, b := range g.Triggers {
-			if !protocol.Overlap(a.Subject, b.Subject) {
-				continue
-			}
-			if a.QueueOf(f.Name) == b.QueueOf(g.Name) {
-				out = append(out, fmt.Sprintf("%s of %s overlaps %s of %s in queue group %s: a message of both runs one of them", a.Subject, f.Name, b.Subject, g.Name, a.Queue))
-			} else {
-				out = append(out, fmt.Sprintf("%s of %s overlaps %s of %s: a message of both runs each once", a.Subject, f.Name, b.Subject, g.Name))
-			}
-		}
-	}
-	return out
 }
 
 // list answers with the latest version of every function.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/stats"
+	"github.com/polyvoke/polyvoke/invoker/subjects"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -26,7 +27,7 @@ type function struct {
 	entry     registry.Entry
 	latest    *version // nil before the first version is loaded and after the function has ended
 	versions  map[int]*version
-	subs      map[subject]*nats.Subscription
+	subs      map[subjects.Subject]*nats.Subscription
 	triggers  map[string]*stats.Endpoint // by subject
 	running   int                        // admitted calls that are not waiting
 	onCPU     int                        // of them, those that do not sleep
@@ -53,7 +54,7 @@ func newFunction(v *Invoker, name, id string) *function {
 		inbox:    make(chan *nats.Msg, inboxSize),
 		calls:    new(stats.Endpoint),
 		versions: map[int]*version{},
-		subs:     map[subject]*nats.Subscription{},
+		subs:     map[subjects.Subject]*nats.Subscription{},
 		triggers: map[string]*stats.Endpoint{},
 		room:     make(chan struct{}, 1),
 		tasks:    1,
@@ -118,35 +119,15 @@ func (f *function) replace(e registry.Entry, latest *version) {
 	}
 }
 
-// subject is what a function subscribes to.
-type subject struct {
-	name  string
-	queue string // empty for discovery, where every instance answers
-}
-
-// callSubjects returns what an entry is called by.
-func callSubjects(e registry.Entry) []subject {
-	const call = protocol.RootCall + "."
-	all := []subject{{call + e.Name, protocol.QueueGroup}, {call + e.Name + ".>", protocol.QueueGroup}}
-	for i := range e.Versions {
-		ref := e.Versions[i].Ref().String()
-		all = append(all, subject{call + ref, protocol.QueueGroup}, subject{call + ref + ".>", protocol.QueueGroup})
-	}
-	for _, t := range e.Latest().Triggers {
-		all = append(all, subject{t.Subject, t.QueueOf(e.Name)})
-	}
-	return all
-}
-
 // subscribe makes the subscriptions those of the entry: first the new ones, confirmed by a
 // round trip, since only then does the next message arrive; then the old ones go.
 func (f *function) subscribe(e registry.Entry) error {
-	want := map[subject]bool{}
-	for _, s := range callSubjects(e) {
+	want := map[subjects.Subject]bool{}
+	for _, s := range subjects.Of(e) {
 		want[s] = true
 	}
 	for _, name := range f.discoverySubjects() {
-		want[subject{name: name}] = true
+		want[subjects.Subject{Name: name}] = true
 	}
 	var errs []error
 	f.mu.Lock()
@@ -171,12 +152,12 @@ func (f *function) subscribe(e registry.Entry) error {
 }
 
 // listen makes one subscription. The caller holds the mutex.
-func (f *function) listen(s subject) error {
+func (f *function) listen(s subjects.Subject) error {
 	inbox := f.inbox
-	if s.queue == "" {
+	if s.Queue == "" {
 		inbox = f.v.discovery.inbox
 	}
-	sub, err := f.v.nc.ChanQueueSubscribe(s.name, s.queue, inbox)
+	sub, err := f.v.nc.ChanQueueSubscribe(s.Name, s.Queue, inbox)
 	if err == nil {
 		f.subs[s] = sub
 	}

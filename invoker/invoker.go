@@ -3,9 +3,9 @@
 //
 // One file is one step of a request, in this order: receive.go takes the message, resolve.go
 // finds what to run, admit.go says when, run.go runs it, reply.go answers. Beside the way
-// lie follow.go (which functions there are), control.go (deploy and the other verbs),
-// discover.go (every function is a NATS service), log.go and stats.go. The package names
-// steps, not engines: what runs a process is a runtimes.Runtime.
+// lie follow.go (which functions there are), control.go (deploy and the other verbs) and
+// discover.go (every function is a NATS service). The folders below have what can stand alone. The
+// package names steps, not engines: what runs a process is a runtimes.Runtime.
 package invoker
 
 import (
@@ -21,6 +21,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies"
+	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -161,7 +162,7 @@ func (v *Invoker) openStores(ctx context.Context) {
 	if v.bodies, err = bodies.Open(ctx, v.nc, bodies.Config{TTL: v.BodyTTL, Replicas: v.Replicas}); err != nil {
 		v.Log.Warn("bodies over max_payload cannot be carried", "err", err)
 	}
-	if err := v.openLog(ctx); err != nil {
+	if err := logs.Open(ctx, v.js, v.Replicas); err != nil {
 		v.Log.Warn("recent log lines are not kept", "err", err)
 	}
 }

@@ -25,13 +25,13 @@ func (f *function) refuse(c *call, err error) {
 func (f *function) fail(c *call, reply *protocol.Reply, err error) {
 	reply.ID = c.id()
 	reply.Err = f.explain(c, err)
-	reply.Body = c.log.tail()
+	reply.Body = c.log.Tail()
 	text := reply.Err.Msg
 	var trap *runtimes.TrapError
 	if errors.As(err, &trap) && trap.Stack != "" {
 		text += "\n" + trap.Stack
 	}
-	c.log.platform(text)
+	c.log.Platform(text)
 	if reply.Err.Code == protocol.CodeFailed && reply.Exit < 0 && trap == nil {
 		f.v.Log.Error("call failed", "function", c.version.ref, "id", c.id(), "err", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 )
@@ -18,7 +19,7 @@ func (f *function) run(c *call) {
 	err := f.prepare(ctx, c)
 	if err == nil && !c.request.DryRun {
 		err = c.version.program.Run(ctx, &c.process)
-		c.log.flush()
+		c.log.Flush()
 		reply.Exit = exitCode(err)
 		reply.Body = c.stdout.Bytes()
 	}
@@ -55,7 +56,7 @@ func (f *function) prepare(ctx context.Context, c *call) error {
 	}
 	c.stdin.Reset(c.request.Body)
 	c.limited = runtimes.CapWriter{W: &c.stdout, N: int64(s.limits.Output)}
-	c.log = logWriter{f: f, c: c}
+	c.log = logs.Writer{NC: f.v.nc, Function: s.ref, ID: c.id}
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
 	p.Files = c.request.Files(c.id)
 	p.Sleep = func(ctx context.Context, d time.Duration) error { return f.sleep(ctx, c, d) }

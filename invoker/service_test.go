@@ -364,8 +364,19 @@ func TestTwoInvokersSeeADeployment(t *testing.T) {
 	startInvoker(t, s)
 	startInvoker(t, s)
 	nc := connect(t, s)
+	deployProbe(t, nc, "before", protocol.Limits{}) // both have compiled the module then
+	awaitInvokers(t, nc, "before", 2)
 	began := time.Now()
 	deployProbe(t, nc, "probe", protocol.Limits{})
+	awaitInvokers(t, nc, "probe", 2)
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("it took %v until both served it", took)
+	}
+}
+
+// awaitInvokers waits until n invokers serve a function.
+func awaitInvokers(t *testing.T, nc *nats.Conn, name string, n int) {
+	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	inbox := nc.NewRespInbox()
@@ -373,22 +384,20 @@ func TestTwoInvokersSeeADeployment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer pongs.Unsubscribe()
 	ids := map[string]bool{}
-	eventually(t, "an answer from both", tick.C, func() bool {
-		if err := nc.PublishRequest("$SRV.PING.probe", inbox, nil); err != nil {
+	eventually(t, "an answer from all", tick.C, func() bool {
+		if err := nc.PublishRequest("$SRV.PING."+name, inbox, nil); err != nil {
 			t.Fatal(err)
 		}
 		for m, err := pongs.NextMsg(time.Second); err == nil; m, err = pongs.NextMsg(10 * time.Millisecond) {
 			var p micro.Ping
-			if err := json.Unmarshal(m.Data, &p); err == nil {
+			if err := json.Unmarshal(m.Data, &p); err == nil && p.ID != "" {
 				ids[p.ID] = true
 			}
 		}
-		return len(ids) == 2
+		return len(ids) == n
 	})
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("it took %v until both served it", took)
-	}
 }
 
 func TestFirstCallFromAnyServer(t *testing.T) {

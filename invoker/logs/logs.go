@@ -1,4 +1,8 @@
-package invoker
+// Package logs publishes what functions write on stderr.
+//
+// In go bytes as a process writes them; out come lines on the function's log subject, while the
+// process still runs, and the end of it all for an error reply.
+package logs
 
 import (
 	"bytes"
@@ -15,18 +19,19 @@ import (
 // the tail that an error reply carries.
 const maxLog = 1 << 20
 
-// logWriter is a process's stderr: it publishes line by line as they are written, and keeps the
-// tail.
-type logWriter struct {
-	f         *function
-	c         *call
+// Writer is one process's stderr. It is for one goroutine at a time.
+type Writer struct {
+	NC       *nats.Conn    // where lines are published
+	Function protocol.Ref  // that writes
+	ID       func() string // returns the call's id; asked for each line
+
 	line      []byte // begun, not ended
 	kept      []byte // the end of everything
 	published int
 }
 
 // Write implements io.Writer. It never fails: a full log does not end a process.
-func (w *logWriter) Write(p []byte) (int, error) {
+func (w *Writer) Write(p []byte) (int, error) {
 	w.keep(p)
 	for rest := p; len(rest) > 0; {
 		text, after, ended := bytes.Cut(rest, []byte{'\n'})
@@ -42,65 +47,68 @@ func (w *logWriter) Write(p []byte) (int, error) {
 }
 
 // keep remembers the end of what was written, between one and two times protocol.MaxTail.
-func (w *logWriter) keep(p []byte) {
+func (w *Writer) keep(p []byte) {
 	if len(p) > protocol.MaxTail {
 		p = p[len(p)-protocol.MaxTail:]
 	}
 	if len(w.kept)+len(p) > 2*protocol.MaxTail {
-		w.kept = append(w.kept[:0], w.tail()...)
+		w.kept = append(w.kept[:0], w.Tail()...)
 	}
 	w.kept = append(w.kept, p...)
 }
 
-// tail returns the last protocol.MaxTail bytes.
-func (w *logWriter) tail() []byte {
+// Tail returns the last protocol.MaxTail bytes.
+func (w *Writer) Tail() []byte {
 	return w.kept[max(0, len(w.kept)-protocol.MaxTail):]
 }
 
-// flush publishes a last line that was not ended.
-func (w *logWriter) flush() {
+// Flush publishes a last line that was not ended.
+func (w *Writer) Flush() {
 	if len(w.line) > 0 {
 		w.flushLine()
 	}
 }
 
 // flushLine publishes the line that has been gathered, as long as the call may.
-func (w *logWriter) flushLine() {
+func (w *Writer) flushLine() {
 	was := w.published
 	w.published += len(w.line) + 1
 	switch {
 	case w.published <= maxLog:
 		w.publish(string(w.line), false)
 	case was <= maxLog:
-		w.platform("the rest of this call's log is left out: it is over 1 MiB")
+		w.Platform("the rest of this call's log is left out: it is over 1 MiB")
 	}
 	w.line = w.line[:0]
 }
 
-// platform publishes a line of polyvoke's own.
-func (w *logWriter) platform(text string) { w.publish(text, true) }
+// Platform publishes a line of polyvoke's own.
+func (w *Writer) Platform(text string) { w.publish(text, true) }
 
 // publish sends a line to the function's log subject. Nobody may be listening, and a lost
 // connection shows elsewhere, so an error is not looked at.
-func (w *logWriter) publish(text string, platform bool) {
-	if w.f == nil {
+func (w *Writer) publish(text string, platform bool) {
+	if w.NC == nil {
 		return // the process was not even prepared; the reply says why
 	}
-	line := protocol.LogLine{Function: w.c.version.ref, ID: w.c.id(), Text: text, Platform: platform}
+	line := protocol.LogLine{Function: w.Function, ID: w.ID(), Text: text, Platform: platform}
 	h, body := line.Message()
-	_ = w.f.v.nc.PublishMsg(&nats.Msg{Subject: protocol.LogSubject(w.f.name), Header: nats.Header(h), Data: body})
+	_ = w.NC.PublishMsg(&nats.Msg{Subject: protocol.LogSubject(w.Function.Name), Header: nats.Header(h), Data: body})
 }
 
-// openLog makes the stream that keeps recent lines for readers who come late.
-func (v *Invoker) openLog(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+// openTimeout bounds Open.
+const openTimeout = 10 * time.Second
+
+// Open makes the stream that keeps recent lines for readers who come late, if there is none.
+func Open(ctx context.Context, js jetstream.JetStream, replicas int) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	_, err := v.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:              protocol.StreamLog,
 		Description:       "recent log lines of polyvoke's functions",
 		Subjects:          []string{protocol.LogSubject(">")},
 		Storage:           jetstream.MemoryStorage,
-		Replicas:          v.Replicas,
+		Replicas:          replicas,
 		Discard:           jetstream.DiscardOld,
 		MaxMsgsPerSubject: 1000,
 		MaxBytes:          64 << 20,

@@ -1,4 +1,4 @@
-package invoker
+package subjects
 
 import (
 	"context"
@@ -15,21 +15,21 @@ import (
 // confirmTimeout bounds the time in which a server of the cluster learns of a subscription.
 const confirmTimeout = 2 * time.Second
 
-// confirm makes sure that the next call of a function works from every server of the cluster, not
-// only from the one that this invoker is connected to: servers tell each other of
+// Confirm makes sure that the next call of a function works from every server of the cluster, not
+// only from the one that nc is connected to: servers tell each other of
 // subscriptions a little later than they confirm them to clients. It asks each of the others with a dry
 // run, and returns what it could not make sure of.
-func (v *Invoker) confirm(ctx context.Context, name string) (unsure []string) {
+func Confirm(ctx context.Context, nc *nats.Conn, name string) (unsure []string) {
 	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
 	var mu sync.Mutex
 	var asking sync.WaitGroup
-	for _, url := range v.nc.Servers() {
-		if url == v.nc.ConnectedUrl() {
+	for _, url := range nc.Servers() {
+		if url == nc.ConnectedUrl() {
 			continue
 		}
 		asking.Go(func() {
-			if err := v.dryRunFrom(ctx, url, name); err != nil {
+			if err := dryRunFrom(ctx, nc.Opts, url, name); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				unsure = append(unsure, fmt.Sprintf("server %s has not confirmed %s yet: %v", url, name, err))
@@ -41,8 +41,7 @@ func (v *Invoker) confirm(ctx context.Context, name string) (unsure []string) {
 }
 
 // dryRunFrom calls a function from another server until that server knows who serves it.
-func (v *Invoker) dryRunFrom(ctx context.Context, url, name string) error {
-	o := v.nc.Opts
+func dryRunFrom(ctx context.Context, o nats.Options, url, name string) error {
 	o.Url, o.Servers, o.InProcessServer = url, nil, nil
 	o.AllowReconnect, o.RetryOnFailedConnect, o.IgnoreDiscoveredServers = false, false, true
 	o.ClosedCB, o.DisconnectedErrCB, o.ConnectedCB, o.AsyncErrorCB, o.DiscoveredServersCB, o.LameDuckModeHandler = nil, nil, nil, nil, nil, nil
