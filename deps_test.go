@@ -26,7 +26,7 @@ var rules = []rule{
 	{"protocol", nil, "every other part, and other people's clients, can read it alone"},
 	{"runtimes", nil, "a process must not know what carried the request"},
 	{"runtimes/runtimestest", []string{"runtimes"}, "the suite judges any implementation, os/exec included"},
-	{"runtimes/module", nil, "bytes from strangers are judged by code that depends on nobody"},
+	{"runtimes/module", []string{"runtimes/module"}, "bytes from strangers are judged by code that depends on nobody"},
 	{"runtimes/wasi", []string{"runtimes", "runtimes/module", "github.com/tetratelabs/wazero"}, "there is one place to change when the engine changes"},
 	{"invoker", []string{"protocol", "runtimes", "runtimes/module", "invoker", "github.com/nats-io/nats.go", "github.com/google/uuid"},
 		"it names steps, not engines; runtimes/module tells it the language of an upload"},

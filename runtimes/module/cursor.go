@@ -3,6 +3,8 @@ package module
 import (
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/polyvoke/polyvoke/runtimes/module/leb"
 )
 
 // cursor reads a part of a module from front to back. The first fault sticks: every read
@@ -56,58 +58,28 @@ func (c *cursor) byte(what string) byte {
 
 // u32 reads an unsigned LEB128 number of at most 32 bits.
 func (c *cursor) u32(what string) uint32 {
-	start := c.pos
-	var v uint32
-	for shift := 0; shift < 35; shift += 7 {
-		if c.left() == 0 {
-			c.fail("unexpected end in %s", what)
-			return 0
-		}
-		x := c.b[c.pos]
-		c.pos++
-		if shift == 28 && x > 0x0f {
-			break
-		}
-		v |= uint32(x&0x7f) << shift
-		if x < 0x80 {
-			return v
-		}
-	}
-	c.failAt(start, "%s is not an unsigned LEB128 number of 32 bits", what)
-	return 0
+	v, n := leb.U32(c.b[c.pos:c.end])
+	c.number(n, "an unsigned LEB128 number of 32 bits", what)
+	return v
 }
 
 // signed reads a signed LEB128 number of at most the given bits, 32, 33 or 64.
 func (c *cursor) signed(bits int, what string) int64 {
-	start := c.pos
-	var v int64
-	for shift := 0; shift < bits; shift += 7 {
-		if c.left() == 0 {
-			c.fail("unexpected end in %s", what)
-			return 0
-		}
-		x := c.b[c.pos]
-		c.pos++
-		v |= int64(x&0x7f) << shift
-		if x&0x80 != 0 {
-			continue
-		}
-		if free := bits - shift; free < 7 && !signFits(x, free) {
-			break
-		}
-		if used := shift + 7; used < 64 {
-			v = v << (64 - used) >> (64 - used)
-		}
-		return v
-	}
-	c.failAt(start, "%s is not a signed LEB128 number of %d bits", what, bits)
-	return 0
+	v, n := leb.Signed(c.b[c.pos:c.end], bits)
+	c.number(n, "a signed LEB128 number that fits", what)
+	return v
 }
 
-// signFits tells whether the bits of x above the first free ones repeat the sign bit.
-func signFits(x byte, free int) bool {
-	high := x >> (free - 1) & (0x7f >> (free - 1))
-	return high == 0 || high == 0x7f>>(free-1)
+// number steps over a number of n bytes, or records what is wrong with it.
+func (c *cursor) number(n int, kind, what string) {
+	switch {
+	case n > 0:
+		c.pos += n
+	case n == 0:
+		c.failAt(c.end, "unexpected end in %s", what)
+	default:
+		c.fail("%s is not %s", what, kind)
+	}
 }
 
 // count reads how many entries follow. Each of them takes least bytes or more, so a count that

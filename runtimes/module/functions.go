@@ -2,7 +2,7 @@ package module
 
 // readFunctions reads the function section: the types of the functions that the module defines.
 func (m *Module) readFunctions(c *cursor) {
-	m.Functions = c.count("functions", 1, maxFunctions)
+	m.Functions = c.count("functions", 1, m.limits.Functions)
 	if m.functions == nil {
 		m.functions = make([]uint32, 0, m.Functions)
 	}

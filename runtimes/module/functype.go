@@ -75,7 +75,7 @@ func (m *Module) readTypes(c *cursor) {
 		start := c.pos
 		switch form := c.byte("a type"); form {
 		case 0x60:
-			m.types = append(m.types, FuncType{c.valueTypes("parameters"), c.valueTypes("results")})
+			m.types = append(m.types, FuncType{c.valueTypes("parameters", m.limits.Values), c.valueTypes("results", m.limits.Values)})
 		case 0x4e, 0x4f, 0x50, 0x5e, 0x5f:
 			c.failAt(start, "type %d belongs to garbage collection (WasmGC), which is not supported: "+
 				"choose a target of the compiler that uses linear memory", i)
@@ -86,8 +86,8 @@ func (m *Module) readTypes(c *cursor) {
 }
 
 // valueTypes reads the types of parameters or results.
-func (c *cursor) valueTypes(what string) []ValueType {
-	n := c.count(what, 1, maxValues)
+func (c *cursor) valueTypes(what string, most int) []ValueType {
+	n := c.count(what, 1, most)
 	if n == 0 {
 		return nil
 	}

@@ -16,11 +16,11 @@ func (g globalType) String() string {
 
 // readGlobals reads the global section.
 func (m *Module) readGlobals(c *cursor) {
-	m.Globals = c.count("globals", 4, maxGlobals)
+	m.Globals = c.count("globals", 4, m.limits.Globals)
 	for i := 0; i < m.Globals && c.ok(); i++ {
 		g := c.globalType()
 		m.constant(c)
-		m.globals = append(m.globals, g)
+		m.addGlobal(g, false)
 	}
 }
 

@@ -67,7 +67,7 @@ func (m *Module) readImported(c *cursor, k Kind) string {
 		return t.String()
 	case GlobalKind:
 		g := c.globalType()
-		m.globals = append(m.globals, g)
+		m.addGlobal(g, true)
 		return g.String()
 	case TagKind:
 		return m.typeText(m.readTag(c))

@@ -1,24 +1,71 @@
 package module
 
-// What a module may have at most. The figures are those of the WebAssembly JavaScript interface
-// (its section "Implementation-defined Limits"), or lower where an engine needs more than a
-// fair share of time or memory for them. No compiler that is known comes near any of them.
+// Limits are what a module may have at most. They keep modules from an engine that would need
+// more than a fair share of time or memory for them, in its decoder or its compiler; no compiler
+// that is known makes modules that come near to any but Size. The zero value has the figures that
+// the fields name.
+//
+// They do not bound a body that has many loops, or many branches, over many locals: for that, compile
+// under a limit of time and memory.
+type Limits struct {
+	// Size is of the binary in bytes. 0 means 16 MiB.
+	Size int
+	// Functions are those that the module defines. 0 means 100,000.
+	Functions int
+	// Body is the size of one function body in bytes. 0 means 7,654,321.
+	Body int
+	// Locals are those of one function. 0 means 50,000.
+	Locals int
+	// AllLocals are those of all functions together, since a few bytes declare 50,000. 0 means 5,000,000.
+	AllLocals int
+	// Values are the parameters of one function, and as many results. 0 means 1000.
+	Values int
+	// Nesting is how deep blocks are in one another. 0 means 1000.
+	Nesting int
+	// Labels are those in all br_table and try_table instructions of a function. 0 means 65,536.
+	Labels int
+	// Tables are those of the module, imported ones included. 0 means 10.
+	Tables int
+	// Entries are those of all tables together when the module starts. 0 means 10,000,000.
+	Entries int
+	// Globals are those that the module defines. 0 means 1,000,000.
+	Globals int
+	// Data are the data segments. 0 means 100,000.
+	Data int
+	// Pages is the smallest size of the memory, in pages of 64 KiB. 0 means 65,535, one
+	// less than the format allows, because with that many the engine computes wrong bounds. What a process
+	// may have in earnest is a matter of its own limit.
+	Pages int
+}
+
+// orDefaults returns the limits with the figures that zero values stand for.
+func (l Limits) orDefaults() Limits {
+	for _, f := range []struct {
+		field *int
+		value int
+	}{
+		{&l.Size, 16 << 20}, {&l.Functions, 100_000}, {&l.Body, 7_654_321}, {&l.Locals, 50_000}, {&l.AllLocals, 5_000_000},
+		{&l.Values, 1000}, {&l.Nesting, 1000}, {&l.Labels, 65_536}, {&l.Tables, 10}, {&l.Entries, 10_000_000},
+		{&l.Globals, 1_000_000}, {&l.Data, 100_000}, {&l.Pages, 65_535},
+	} {
+		if *f.field == 0 {
+			*f.field = f.value
+		}
+	}
+	return l
+}
+
+// What a module may have at most of things that cost an engine little. The figures are those of the
+// WebAssembly JavaScript interface (its section "Implementation-defined Limits"), or lower.
 const (
-	maxSection   = 1<<31 - 1
-	maxName      = 100_000
-	maxTypes     = 100_000
-	maxImports   = 10_000
-	maxFunctions = 100_000
-	maxTables    = 10
-	maxEntries   = 10_000_000 // of one table to begin with
-	maxGlobals   = 1_000_000
-	maxTags      = 100_000
-	maxExports   = 100_000
-	maxElements  = 100_000
-	maxData      = 100_000
-	maxValues    = 1000 // parameters of a function, and results
-	maxLocals    = 50_000
-	maxBody      = 7_654_321
-	maxPages     = 65_536
-	maxCustoms   = 10_000
+	maxSection  = 1<<31 - 1
+	maxName     = 100_000
+	maxTypes    = 100_000
+	maxImports  = 10_000
+	maxEntries  = 10_000_000 // of one element segment
+	maxTags     = 100_000
+	maxExports  = 100_000
+	maxElements = 100_000
+	maxPages    = 65_536
+	maxCustoms  = 10_000
 )

@@ -66,12 +66,15 @@ func (m *Module) readMemory(c *cursor) (r Memory) {
 	if c.ok() && (r.Min > maxPages || r.Max > maxPages) {
 		c.failAt(start, "a memory has %d pages at most, not %d", maxPages, max(r.Min, r.Max))
 	}
+	if c.ok() && int64(r.Min) > int64(m.limits.Pages) {
+		c.failAt(start, "a memory of %d pages (%d KiB) to begin with is more than the %d allowed", r.Min, r.Min*(PageSize>>10), m.limits.Pages)
+	}
 	return r
 }
 
 // readTables reads the table section.
 func (m *Module) readTables(c *cursor) {
-	n := c.count("tables", 3, maxTables)
+	n := c.count("tables", 3, m.limits.Tables)
 	for i := 0; i < n && c.ok(); i++ {
 		m.Tables = append(m.Tables, m.readTable(c))
 	}
@@ -84,11 +87,12 @@ func (m *Module) readTable(c *cursor) (r Table) {
 	r.Min, r.Max, r.HasMax = c.limits("table")
 	switch {
 	case !c.ok():
-	case len(m.Tables) == maxTables:
-		c.failAt(start, "more tables than the %d allowed", maxTables)
-	case r.Min > maxEntries:
-		c.failAt(start, "a table of %d entries is more than the %d allowed", r.Min, maxEntries)
+	case len(m.Tables) == m.limits.Tables:
+		c.failAt(start, "more tables than the %d allowed", m.limits.Tables)
+	case m.entries+int64(r.Min) > int64(m.limits.Entries):
+		c.failAt(start, "tables of %d entries together are more than the %d allowed", m.entries+int64(r.Min), m.limits.Entries)
 	}
+	m.entries += int64(r.Min)
 	return r
 }
 

@@ -5,8 +5,9 @@
 //
 // It reads the binary format of the WebAssembly core specification, version 2.0, and the
 // tags of its exception handling proposal. Everything is bounded by the bytes that are there:
-// time and memory are linear in the size of the module, whatever is in it. The bodies of
-// functions are not looked into yet.
+// time and memory are linear in the size of the module, whatever is in it, and nothing that has
+// more of anything than [Limits] allow passes. What is left to the engine are the types of
+// operands.
 package module
 
 import "fmt"
@@ -35,32 +36,42 @@ type Module struct {
 	DataBytes int
 	// Start tells whether a start function runs before anything is called.
 	Start bool
+	// Analysis is what the module can change besides its memory.
+	Analysis Analysis
 	// Custom are the custom sections, in the order of the module.
 	Custom []Custom
 
+	limits    Limits
 	types     []FuncType
 	texts     []string // of types, as far as they were asked for
 	functions []uint32 // the type of each function, imported ones first
 	globals   []globalType
 	tags      int
-	dataCount int // as announced; -1 if it is not
+	entries   int64 // of all tables
+	dataCount int   // as announced; -1 if it is not
 	bodies    int
 	named     bool // there was a custom section "name"
 	signs     signs
 }
 
+// Parse reads a binary under the default [Limits].
+func Parse(b []byte) (*Module, error) { return Limits{}.Parse(b) }
+
 // Parse reads a binary and checks its structure: the order and the size of each section,
-// every count, every number, every index outside of function bodies. It never panics, and needs
-// time and memory in proportion to len(b).
+// every count, every number, every index, every instruction, the nesting of blocks. It never panics,
+// and needs time and memory in proportion to len(b).
 //
 // # Errors
 //
 // Every error is an *[Error].
-func Parse(b []byte) (*Module, error) {
+func (l Limits) Parse(b []byte) (*Module, error) {
 	if err := checkHeader(b); err != nil {
 		return nil, err
 	}
-	m := &Module{Size: len(b), dataCount: -1}
+	m := &Module{Size: len(b), limits: l.orDefaults(), dataCount: -1}
+	if m.Size > m.limits.Size {
+		return nil, &Error{Msg: fmt.Sprintf("a module of %d bytes is larger than the %d allowed", m.Size, m.limits.Size)}
+	}
 	c := &cursor{b: b, pos: headerSize, end: len(b)}
 	m.readSections(c)
 	if c.ok() {

@@ -316,6 +316,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(command + custom("name", "\x00\x02\x01m\x01\x04\x01\x00\x01f\x02\x06\x01\x00\x01\x00\x01l")))
 	f.Add([]byte(header + types + section(2, "\x01\x03env\x01f\x00\x00") + section(4, "\x01\x70\x01\x01\x02") + section(13, "\x01\x00\x00")))
 	f.Add([]byte("(module)"))
+	f.Add([]byte(function("\x02\x40\x41\x00\x0e\x01\x00\x01\x0b\x1f\x40\x02\x01\x00\x00\x03\x00\x0b\xfc\x0c\x00\x00\xfd\x54\x00\x00\x00")))
 	for _, at := range []int{8, 9, 60, 200, 700} {
 		b := bytes.Clone(probe)
 		b[at] ^= 0xff

@@ -58,7 +58,7 @@ func (m *Module) readTableOffset(c *cursor, named bool) {
 
 // readData reads the data section: what the memory is filled with.
 func (m *Module) readData(c *cursor) {
-	m.Data = c.count("data segments", 2, maxData)
+	m.Data = c.count("data segments", 2, m.limits.Data)
 	for i := 0; i < m.Data && c.ok(); i++ {
 		m.readSegment(c)
 	}

@@ -1,0 +1,163 @@
+package edit_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/edit"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+)
+
+const header = "\x00asm\x01\x00\x00\x00"
+
+// section returns a section; body is at most 127 bytes long.
+func section(id byte, body string) string { return string([]byte{id, byte(len(body))}) + body }
+
+// hook is a function to import.
+func hook() edit.Import {
+	return edit.Import{Module: "m", Name: "h", Type: module.FuncType{Params: []module.ValueType{module.I64}}}
+}
+
+// open opens a module with a hook added.
+func open(t *testing.T, file string) *edit.Module {
+	t.Helper()
+	m, err := edit.Open([]byte(file), module.Limits{}, hook())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// Pieces with a function's index in every place. The module imports one function and defines three.
+const (
+	types     = "\x01\x60\x00\x00"
+	imports   = "\x01\x01a\x01b\x00\x00"
+	functions = "\x03\x00\x00\x00"
+)
+
+// TestShift checks that function indices move in every place that has one.
+func TestShift(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		id         byte
+		body, want string
+	}{
+		{"globals", 6, "\x02\x70\x00\xd2\x01\x0b\x70\x00\xd2\x00\x0b", "\x02\x70\x00\xd2\x02\x0b\x70\x00\xd2\x00\x0b"},
+		{"exports", 7, "\x03\x01f\x00\x01\x01g\x00\x00\x01t\x01\x00", "\x03\x01f\x00\x02\x01g\x00\x00\x01t\x01\x00"},
+		{"start", 8, "\x03", "\x04"},
+		{"imported start", 8, "\x00", "\x00"},
+		{"element 0", 9, "\x01\x00\x41\x00\x0b\x02\x00\x01", "\x01\x00\x41\x00\x0b\x02\x00\x02"},
+		{"element 1", 9, "\x01\x01\x00\x01\x01", "\x01\x01\x00\x01\x02"},
+		{"element 2", 9, "\x01\x02\x00\x41\x00\x0b\x00\x01\x01", "\x01\x02\x00\x41\x00\x0b\x00\x01\x02"},
+		{"element 3", 9, "\x01\x03\x00\x01\x01", "\x01\x03\x00\x01\x02"},
+		{"element 4", 9, "\x01\x04\x41\x00\x0b\x01\xd2\x01\x0b", "\x01\x04\x41\x00\x0b\x01\xd2\x02\x0b"},
+		{"element 5", 9, "\x01\x05\x70\x01\xd2\x01\x0b", "\x01\x05\x70\x01\xd2\x02\x0b"},
+		{"element 6", 9, "\x01\x06\x00\x41\x00\x0b\x70\x01\xd2\x01\x0b", "\x01\x06\x00\x41\x00\x0b\x70\x01\xd2\x02\x0b"},
+		{"element 7", 9, "\x01\x07\x70\x02\xd0\x70\x0b\xd2\x01\x0b", "\x01\x07\x70\x02\xd0\x70\x0b\xd2\x02\x0b"},
+		{"code", 10, "\x03\x07\x00\x10\x01\x10\x00\x01\x0b\x04\x00\x12\x01\x0b\x05\x00\xd2\x03\x1a\x0b", "\x03\x07\x00\x10\x02\x10\x00\x01\x0b\x04\x00\x12\x02\x0b\x05\x00\xd2\x04\x1a\x0b"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := header + section(1, types) + section(2, imports) + section(3, functions) + section(4, "\x01\x70\x00\x05")
+			for id := byte(6); id < 10; id++ {
+				if id == c.id {
+					file += section(id, c.body)
+				}
+			}
+			bodies := "\x03\x02\x00\x0b\x02\x00\x0b\x02\x00\x0b"
+			if c.id == 10 {
+				bodies = c.body
+			}
+			out := string(open(t, file+section(10, bodies)).Encode())
+			if want := section(c.id, c.want); !strings.Contains(out, want) {
+				t.Errorf("got %q, which does not have %q", out, want)
+			}
+			if !strings.Contains(out, section(1, "\x02\x60\x00\x00\x60\x01\x7e\x00")) || !strings.Contains(out, section(2, "\x02\x01a\x01b\x00\x00\x01m\x01h\x00\x01")) {
+				t.Errorf("got %q, without the import", out)
+			}
+		})
+	}
+}
+
+// TestAdditions adds to a module that has nothing one of everything.
+func TestAdditions(t *testing.T) {
+	m := open(t, header+section(0, "\x01n"))
+	g := m.AddGlobal(module.I64, -1)
+	h := m.AddGlobal(module.I32, 64)
+	f := m.AddFunction(module.FuncType{}, []byte("\x00\x42\x05\x10\x00\x0b"))
+	m.AddExport("g", module.GlobalKind, g)
+	m.AddExport("f", module.FunctionKind, f)
+	m.DropCustom()
+	want := header + section(1, "\x02\x60\x01\x7e\x00\x60\x00\x00") + section(2, "\x01\x01m\x01h\x00\x00") + section(3, "\x01\x01") +
+		section(6, "\x02\x7e\x01\x42\x7f\x0b\x7f\x01\x41\xc0\x00\x0b") + section(7, "\x02\x01g\x03\x00\x01f\x00\x01") + section(10, "\x01\x06\x00\x42\x05\x10\x00\x0b")
+	if out := string(m.Encode()); out != want || g != 0 || h != 1 || f != 1 {
+		t.Errorf("got %q, want %q", out, want)
+	}
+	info, err := module.Parse(m.Encode())
+	if err != nil || info.Exports[1].Signature != "() -> ()" || len(info.Custom) != 0 {
+		t.Errorf("got %+v, %v", info, err)
+	}
+}
+
+// TestChanges changes sizes, data and bodies.
+func TestChanges(t *testing.T) {
+	file := header + section(1, types) + section(3, functions) + section(4, "\x03\x70\x00\x05\x70\x01\x05\x06\x70\x01\x05\x7f") + section(5, "\x01\x00\x02") +
+		section(10, "\x03\x02\x00\x0b\x02\x00\x0b\x02\x00\x0b") + section(11, "\x03\x00\x41\x00\x0b\x01x\x01\x02yz\x02\x00\x41\x01\x0b\x01w")
+	m := open(t, file)
+	m.SetMemoryMax(10)
+	m.CapTables(100)
+	m.EmptyData()
+	m.SetBody(1, []byte("\x00\x01\x0b"))
+	if s := m.DataSizes(); len(s) != 3 || s[1] != 2 {
+		t.Errorf("got the sizes %v", s)
+	}
+	out := string(m.Encode())
+	for _, want := range []string{
+		section(4, "\x03\x70\x01\x05\x64\x70\x01\x05\x06\x70\x01\x05\x64"), section(5, "\x01\x01\x02\x0a"),
+		section(10, "\x03\x02\x00\x0b\x03\x00\x01\x0b\x02\x00\x0b"), section(11, "\x03\x01\x00\x01\x02yz\x01\x00"),
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("got %q, which does not have %q", out, want)
+		}
+	}
+	m.SetMemoryMax(1)
+	if out := string(m.Encode()); !strings.Contains(out, section(5, "\x01\x01\x02\x02")) {
+		t.Errorf("got %q", out)
+	}
+}
+
+func TestReferences(t *testing.T) {
+	m := open(t, header+section(1, types)+section(3, functions)+section(4, "\x01\x70\x00\x05")+section(6, "\x01\x70\x00\xd2\x01\x0b")+
+		section(9, "\x02\x00\x41\x00\x0b\x02\x00\x01\x05\x70\x03\xd0\x70\x0b\xd2\x02\x0b\xd0\x70\x0b")+section(10, "\x03\x02\x00\x0b\x02\x00\x0b\x02\x00\x0b"))
+	if got := m.References(); len(got) != 4 || got[0] != 1 || got[1] != 0 || got[2] != 1 || got[3] != 2 {
+		t.Errorf("got %v", got)
+	}
+	if got := m.ElementSizes(); len(got) != 2 || got[0] != 2 || got[1] != 3 {
+		t.Errorf("got %v", got)
+	}
+}
+
+// FuzzEncode checks that whatever is accepted comes out unchanged if nothing is changed, and is accepted again if all is.
+func FuzzEncode(f *testing.F) {
+	f.Add(runtimestest.Wasm())
+	f.Add([]byte(header + section(1, types) + section(2, imports) + section(3, functions) + section(4, "\x01\x70\x00\x05") +
+		section(6, "\x01\x70\x00\xd2\x01\x0b") + section(9, "\x01\x05\x70\x01\xd2\x02\x0b") + section(10, "\x03\x04\x00\x10\x01\x0b\x02\x00\x0b\x02\x00\x0b")))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		same, err := edit.Open(b, module.Limits{})
+		if err != nil {
+			return
+		}
+		if string(same.Encode()) != string(b) {
+			t.Fatal("a module without changes is not the same")
+		}
+		m, err := edit.Open(b, module.Limits{}, hook())
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.AddExport("\x00", module.GlobalKind, m.AddGlobal(module.I32, 1))
+		m.Touch()
+		if _, err := module.Parse(m.Encode()); err != nil && !strings.Contains(err.Error(), "two exports") && !strings.Contains(err.Error(), "more than the") {
+			t.Fatal(err)
+		}
+	})
+}

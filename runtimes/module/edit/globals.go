@@ -1,0 +1,73 @@
+package edit
+
+import (
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/code"
+	"github.com/polyvoke/polyvoke/runtimes/module/leb"
+)
+
+// AddGlobal adds a mutable global of type i32 or i64 and returns its index.
+func (m *Module) AddGlobal(t module.ValueType, value int64) uint32 {
+	op := code.I64Const
+	if t == module.I32 {
+		op = code.I32Const
+	}
+	g := leb.AppendSigned([]byte{byte(t), 1, byte(op)}, value)
+	m.globals = append(m.globals, append(g, byte(code.End)))
+	m.dirty[globalSection] = true
+	return uint32(m.Info.ImportedGlobals() + m.Info.Globals + len(m.globals) - 1)
+}
+
+// encodeGlobals returns the global section.
+func (m *Module) encodeGlobals() []byte {
+	r, n := m.content(globalSection)
+	out := leb.AppendU32(nil, n+uint32(len(m.globals)))
+	for range n {
+		out = append(out, r.byte(), r.byte())
+		out = m.appendConstant(out, r)
+	}
+	for _, g := range m.globals {
+		out = append(out, g...)
+	}
+	return out
+}
+
+// globalReferences appends the functions that initial values of globals refer to.
+func (m *Module) globalReferences(list []uint32) []uint32 {
+	r, n := m.content(globalSection)
+	for range n {
+		r.pos += 2
+		list = append(list, m.readConstant(r)...)
+	}
+	return list
+}
+
+// appendConstant appends the constant expression that comes next.
+func (m *Module) appendConstant(out []byte, r *reader) []byte {
+	var in code.Instruction
+	for m.reader.Reset(r.b, r.pos, len(r.b), 0); in.Op != code.End && m.reader.Next(&in); {
+		out = m.AppendInstruction(out, &in)
+	}
+	r.pos = in.End
+	return out
+}
+
+// readConstant steps over the constant expression that comes next and returns the functions that it refers to.
+func (m *Module) readConstant(r *reader) (functions []uint32) {
+	var in code.Instruction
+	for m.reader.Reset(r.b, r.pos, len(r.b), 0); in.Op != code.End && m.reader.Next(&in); {
+		if in.Op == code.RefFunc {
+			functions = append(functions, in.X)
+		}
+	}
+	r.pos = in.End
+	return functions
+}
+
+// AppendInstruction appends an instruction of the binary with the index that its function has now.
+func (m *Module) AppendInstruction(out []byte, in *code.Instruction) []byte {
+	if in.Op.NamesFunction() && len(m.imports) > 0 {
+		return leb.AppendU32(append(out, byte(in.Op)), m.Function(in.X))
+	}
+	return append(out, m.b[in.Start:in.End]...)
+}

@@ -1,0 +1,31 @@
+package edit
+
+import (
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/leb"
+)
+
+// addImport adds a function to import. Every place with a function's index changes by it.
+func (m *Module) addImport(im Import) {
+	m.Type(im.Type)
+	m.imports = append(m.imports, im)
+	for _, id := range []byte{importSection, globalSection, exportSection, startSection, elementSection, codeSection, dataSection} {
+		m.dirty[id] = true
+	}
+}
+
+// encodeImports returns the import section.
+func (m *Module) encodeImports() []byte {
+	r, n := m.content(importSection)
+	out := appendRest(nil, n+uint32(len(m.imports)), r)
+	for _, im := range m.imports {
+		out = appendName(appendName(out, im.Module), im.Name)
+		out = leb.AppendU32(append(out, byte(module.FunctionKind)), m.Type(im.Type))
+	}
+	return out
+}
+
+// appendName appends a string.
+func appendName(out []byte, s string) []byte {
+	return append(leb.AppendU32(out, uint32(len(s))), s...)
+}
