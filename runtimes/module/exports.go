@@ -8,6 +8,8 @@ type Export struct {
 	Kind Kind
 	// Signature is its type as text, as for an [Import].
 	Signature string
+	// Index is which of its kind it is, imported ones counted first.
+	Index uint32
 }
 
 // readExports reads the export section.
@@ -18,7 +20,8 @@ func (m *Module) readExports(c *cursor) {
 	for i := 0; i < n && c.ok(); i++ {
 		start := c.pos
 		e := Export{Name: c.name("the export's name"), Kind: Kind(c.byte("the export's kind"))}
-		e.Signature = m.exported(c, e.Kind, c.u32("the export's index"))
+		e.Index = c.u32("the export's index")
+		e.Signature = m.exported(c, e.Kind, e.Index)
 		if c.ok() && seen[e.Name] {
 			c.failAt(start, "two exports are called %q", e.Name)
 		}

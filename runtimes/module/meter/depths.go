@@ -1,0 +1,81 @@
+package meter
+
+import "github.com/polyvoke/polyvoke/runtimes/module/code"
+
+// How far a function is from recursion.
+const (
+	straight  = iota // it cannot reach one
+	leading          // it can reach one, but is not part of it
+	recursive        // it can call itself by some way
+)
+
+// depths says for each function that the module defines how far it is from recursion.
+type depths struct {
+	of []byte
+}
+
+// findDepths looks at all calls. One through a table may lead to every function of its type that
+// a table or a reference may hold.
+func (w *meter) findDepths() *depths {
+	functions := len(w.types)
+	first := w.firstTypes()
+	graph := make([][]uint32, functions+len(first))
+	taken := w.m.References()
+	var in code.Instruction
+	for f, b := range w.m.Bodies() {
+		list := append([]uint32(nil), w.callees[f]...)
+		for w.m.Instructions(&w.reader, b); w.reader.Next(&in); {
+			switch {
+			case in.Op.IsIndirect():
+				list = append(list, uint32(functions)+first[in.X])
+			case in.Op == code.RefFunc:
+				taken = append(taken, in.X)
+			}
+		}
+		graph[f] = distinct(list)
+	}
+	for _, f := range distinct(taken) {
+		if f >= w.imported {
+			t := uint32(functions) + first[w.types[f-w.imported]]
+			graph[t] = append(graph[t], f-w.imported)
+		}
+	}
+	d := &depths{of: classify(graph)[:functions]}
+	for _, of := range d.of {
+		if of == recursive {
+			w.report.Recursive++
+		}
+	}
+	return d
+}
+
+// firstTypes returns for each type the first that is equal to it.
+func (w *meter) firstTypes() []uint32 {
+	first := make([]uint32, len(w.m.Info.Types()))
+	for i, t := range w.m.Info.Types() {
+		first[i] = w.m.Type(t)
+	}
+	return first
+}
+
+// classify says for each node of a graph whether it is on a cycle or leads to one.
+func classify(graph [][]uint32) []byte {
+	of := make([]byte, len(graph))
+	groups, _ := components(graph)
+	for _, g := range groups {
+		for _, v := range g {
+			for _, next := range graph[v] {
+				switch {
+				case len(g) > 1 || next == v:
+					of[v] = recursive
+				case of[next] != straight:
+					of[v] = max(of[v], leading)
+				}
+			}
+		}
+	}
+	return of
+}
+
+// frame estimates the bytes of native stack that a call of a function takes.
+func frame(params int, locals uint32) int64 { return 64 + 8*(int64(params)+int64(locals)) }

@@ -1,0 +1,154 @@
+// Package meter makes a module count what it does, so that whoever runs it can end it. In goes a
+// module; out comes the same module with a fuel gauge in it.
+//
+// The fuel is a global of type i64. At the entry of a function and at the head of a loop the code
+// takes from it what the longest way to the next such place costs; when it falls below zero, the code
+// calls the imported function [Hook], which returns the fuel to go on with or does not return. So
+// no code runs for long without a call of the hook, whatever it does, and the sum is the same for the
+// same module and input wherever it runs.
+//
+// # What things cost
+//
+// Most instructions cost 1; block, loop, else, end, try_table and nop nothing; a call of an imported
+// function 64; a call through a table 100 more than one that is not; a bulk operation 8, and 1 for
+// each byte or entry; growing the memory 4096 a page, and a table 1 an entry, once it has worked.
+package meter
+
+import (
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/code"
+	"github.com/polyvoke/polyvoke/runtimes/module/edit"
+)
+
+// The names of what metering adds to a module.
+const (
+	// FuelName is what the global is exported as that holds the fuel left, an i64. It begins at 0.
+	FuelName = "polyvoke.fuel"
+	// StackName is what the global is exported as that holds the stack left in bytes, an i32. Nothing puts it back
+	// when a call from outside has ended: whoever makes one sets it before.
+	StackName = "polyvoke.stack"
+	// HookModule and HookName are what the import is called that gets the fuel left, which is below
+	// zero, and returns the fuel to go on with, which may still be.
+	HookModule = "polyvoke"
+	HookName   = "meter"
+)
+
+// What things cost, see the package.
+const (
+	importCost   = 64
+	bulkCost     = 8
+	growCost     = 64
+	pageCost     = 4096
+	memoryChunk  = 1 << 16 // bytes that a bulk operation works on between two charges
+	tableChunk   = 1 << 13 // entries
+	mostInline   = 1024    // the longest bulk operation of constant length that is left in its place
+	defaultShort = 100
+)
+
+// Options say how to meter.
+type Options struct {
+	// Short is the most that the entry of a function may cost for its callers to pay it in place of the
+	// function itself. 0 means 100; below 0, no caller pays.
+	Short int
+	// Stack is how many bytes of stack a recursion may use before it traps with unreachable, by an
+	// estimate of 64 bytes a call and 8 a parameter or local. 0 means that only the engine bounds it.
+	Stack int32
+}
+
+// Report says what metering has added.
+type Report struct {
+	// Entries and Loops are how many function entries and loop heads are charged.
+	Entries, Loops int
+	// Bulk is how many bulk operations go through helpers.
+	Bulk int
+	// Longest is what is charged most at once.
+	Longest int64
+	// Recursive is how many functions take from the stack, since they can call themselves by some way.
+	Recursive int
+}
+
+// Hook is the import that metering needs: it must be among those that the module was opened with, first.
+func Hook() edit.Import {
+	return edit.Import{Module: HookModule, Name: HookName,
+		Type: module.FuncType{Params: []module.ValueType{module.I64}, Results: []module.ValueType{module.I64}}}
+}
+
+// meter meters one module.
+type meter struct {
+	m      *edit.Module
+	o      Options
+	report Report
+
+	imported uint32 // functions of the module's own
+	types    []uint32
+	callees  [][]uint32 // by defined function: those that it calls directly
+	group    []int      // by defined function: the strongly connected component of its calls
+	prefix   []int64    // by defined function: what its callers pay for its entry
+
+	fuel, stack uint32 // globals
+	refill      uint32 // function
+	helpers     map[helper]uint32
+	dataSizes   []uint32
+	elemSizes   []uint32
+
+	depths *depths
+	paths  paths
+	reader code.Reader
+}
+
+// Apply meters a module that was opened with the [Hook].
+func Apply(m *edit.Module, o Options) *Report {
+	if o.Short == 0 {
+		o.Short = defaultShort
+	}
+	w := &meter{m: m, o: o, helpers: map[helper]uint32{}, imported: uint32(m.Info.ImportedFunctions())}
+	w.types = m.Info.FunctionTypes()[w.imported:]
+	w.dataSizes, w.elemSizes = m.DataSizes(), m.ElementSizes()
+	w.fuel = m.AddGlobal(module.I64, 0)
+	m.AddExport(FuelName, module.GlobalKind, w.fuel)
+	if o.Stack > 0 {
+		w.stack = m.AddGlobal(module.I32, int64(o.Stack))
+		m.AddExport(StackName, module.GlobalKind, w.stack)
+	}
+	w.addRefill()
+	w.rewriteAll()
+	return &w.report
+}
+
+// addRefill adds the function that calls the hook.
+func (w *meter) addRefill() {
+	var a assembly
+	a.locals()
+	a.op(code.GlobalGet, w.fuel).op(code.Call, w.imported).op(code.GlobalSet, w.fuel).op(code.End)
+	w.refill = w.m.AddFunction(module.FuncType{}, a)
+}
+
+// rewriteAll rewrites all bodies, callees before callers, since those need to know what they pay for.
+func (w *meter) rewriteAll() {
+	groups := w.graph()
+	w.prefix = make([]int64, len(w.types))
+	if w.o.Stack > 0 {
+		w.depths = w.findDepths()
+	}
+	for _, g := range groups {
+		if w.cyclic(g) {
+			for _, f := range g {
+				w.plan(f)
+			}
+		}
+		for _, f := range g {
+			w.plan(f)
+			w.m.SetBody(int(f), w.rewrite(f))
+		}
+	}
+}
+
+// plan finds what function f costs from each place where it charges, and who pays for its entry.
+func (w *meter) plan(f uint32) {
+	w.paths.find(w, f)
+	w.prefix[f] = 0
+	if c := w.paths.costs[0]; !w.paths.open && c <= int64(w.o.Short) {
+		w.prefix[f] = c
+		w.paths.costs[0] = 0
+	}
+}

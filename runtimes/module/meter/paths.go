@@ -1,0 +1,146 @@
+package meter
+
+import "github.com/polyvoke/polyvoke/runtimes/module/code"
+
+// unreached stands for the cost of the way to code that no way leads to.
+const unreached = -1
+
+// paths finds the longest ways through a function: from its entry, and from the head of each of
+// its loops, to wherever the next charge is or the function ends. A loop pays for itself, turn by
+// turn, so the way past a loop costs nothing but what is before and after it.
+//
+// It goes through the instructions once, and keeps for each open block the costliest way that
+// branches to its end.
+type paths struct {
+	// costs are those of the entry, and of each loop in the order of the code; 0 where no way leads.
+	costs []int64
+	// open tells that the entry may lead to a call that is not known, or of the function's own group:
+	// then it must pay for itself, or a recursion could cost nothing.
+	open bool
+
+	now    int64 // the cost of the way to this instruction from the scope's beginning
+	scopes []scope
+	blocks []block
+	labels []uint32 // of the handlers of open try_tables
+}
+
+// scope is code that is paid for at one place: the function, or a loop.
+type scope struct {
+	at    int   // the index of its cost
+	outer int64 // the cost of the way to it, in the scope around it
+}
+
+// block is an open block.
+type block struct {
+	op       code.Op
+	scopes   int   // how many there are around it
+	best     int64 // the costliest way that branches to its end
+	other    int64 // of an if: the cost of the way that skips it
+	handlers int   // of a try_table: where its labels begin
+}
+
+// find goes through function f.
+func (p *paths) find(w *meter, f uint32) {
+	*p = paths{costs: append(p.costs[:0], 0), scopes: append(p.scopes[:0], scope{}), labels: p.labels[:0],
+		blocks: append(p.blocks[:0], block{op: code.Block, scopes: 1, best: unreached})}
+	var in, before code.Instruction
+	for w.m.Instructions(&w.reader, w.m.Bodies()[f]); w.reader.Next(&in); before = in {
+		if p.now != unreached {
+			p.pay(w.cost(&in, &before))
+			p.open = p.open || len(p.scopes) == 1 && w.mayRecur(f, &in)
+		}
+		p.step(&in)
+	}
+}
+
+// mayRecur tells whether an instruction of function f may lead back to it without a charge.
+func (w *meter) mayRecur(f uint32, in *code.Instruction) bool {
+	if in.Op.IsIndirect() {
+		return true
+	}
+	return in.Op.IsCall() && in.X >= w.imported && w.group[in.X-w.imported] == w.group[f]
+}
+
+// pay adds to the cost of the way.
+func (p *paths) pay(cost int64) {
+	p.now += cost
+	c := &p.costs[p.scopes[len(p.scopes)-1].at]
+	*c = max(*c, p.now)
+}
+
+// step follows what an instruction does to the way.
+func (p *paths) step(in *code.Instruction) {
+	switch op := in.Op; op {
+	case code.Block, code.If, code.TryTable, code.Loop:
+		p.begin(in)
+	case code.Else:
+		b := &p.blocks[len(p.blocks)-1]
+		b.op, b.best = code.Else, max(b.best, p.now)
+		p.now = b.other
+	case code.End:
+		p.end()
+	case code.Br, code.BrIf:
+		p.branch(in.X)
+	case code.BrTable:
+		for _, l := range in.Labels {
+			p.branch(l)
+		}
+	}
+	if in.Op.Leaves() {
+		p.now = unreached
+	}
+}
+
+// begin opens a block, and a scope if it is a loop.
+func (p *paths) begin(in *code.Instruction) {
+	p.blocks = append(p.blocks, block{op: in.Op, scopes: len(p.scopes), best: unreached, other: p.now, handlers: len(p.labels)})
+	p.labels = append(p.labels, in.Labels...)
+	if in.Op != code.Loop {
+		return
+	}
+	p.costs = append(p.costs, 0)
+	if p.now != unreached {
+		p.scopes = append(p.scopes, scope{at: len(p.costs) - 1, outer: p.now})
+		p.now = 0
+		p.pay(1) // a turn costs something, even of an empty loop
+	}
+}
+
+// in returns the cost of the way so far as it counts in the scope around a block.
+func (p *paths) in(b *block) int64 {
+	if p.now == unreached || len(p.scopes) == b.scopes {
+		return p.now
+	}
+	return p.scopes[b.scopes].outer
+}
+
+// branch notes a way to the end of a block. Ways to the head of a loop end there.
+func (p *paths) branch(label uint32) {
+	if b := &p.blocks[len(p.blocks)-1-int(label)]; b.op != code.Loop {
+		b.best = max(b.best, p.in(b))
+	}
+}
+
+// end closes a block.
+func (p *paths) end() {
+	b := p.blocks[len(p.blocks)-1]
+	p.blocks = p.blocks[:len(p.blocks)-1]
+	now := max(p.in(&b), b.best)
+	if b.op == code.If {
+		now = max(now, b.other)
+	}
+	p.scopes = p.scopes[:b.scopes]
+	for _, l := range p.labels[b.handlers:] {
+		p.catch(l)
+	}
+	p.labels = p.labels[:b.handlers]
+	p.now = now
+}
+
+// catch notes the way of an exception to the end of a block. It may come from anywhere in the try_table, so it counts
+// as much as the costliest way so far.
+func (p *paths) catch(label uint32) {
+	if b := &p.blocks[len(p.blocks)-1-int(label)]; b.op != code.Loop {
+		b.best = max(b.best, p.costs[p.scopes[b.scopes-1].at])
+	}
+}

@@ -1,0 +1,174 @@
+// Package rewrite makes a module ready for a sandbox that meters it and uses its instances again. In goes a
+// binary from a stranger; out comes one that does the same, with a fuel gauge, with its state within reach,
+// and with bounds on what it may take. It does all that the packages module, edit and meter offer,
+// in one step.
+//
+// Whatever it adds is called polyvoke or has a name that begins with "polyvoke.", and modules that
+// use such names themselves are refused: they could give themselves fuel.
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/code"
+	"github.com/polyvoke/polyvoke/runtimes/module/edit"
+	"github.com/polyvoke/polyvoke/runtimes/module/leb"
+	"github.com/polyvoke/polyvoke/runtimes/module/meter"
+)
+
+// The names of what a rewritten module imports and exports, besides those of package meter.
+const (
+	// EnterName is the function of type () -> () of the module [meter.HookModule] that RunName calls first.
+	EnterName = "enter"
+	// RunName is exported as a function of type () -> () that calls the entry and drops its results.
+	RunName = "polyvoke.run"
+	// GlobalPrefix and an index are what each mutable numeric global of the module is exported as.
+	GlobalPrefix = "polyvoke.global."
+
+	reserved            = "polyvoke."
+	defaultTableEntries = 1_000_000
+)
+
+// Options say what to make of a module.
+type Options struct {
+	// Limits are those that the module must keep. The zero value has those of package module.
+	Limits module.Limits
+	// Unmetered leaves the fuel gauge and the bound of the stack out.
+	Unmetered bool
+	// Stack is how many bytes of stack a recursion may use, see [meter.Options]. 0 means that only the engine bounds it.
+	Stack int32
+	// Entry is the exported function, without parameters, that RunName calls. Empty means that there
+	// is neither RunName nor the import EnterName.
+	Entry string
+	// MemoryMax is the largest size of the memory in pages. 0 means what the module says.
+	MemoryMax uint32
+	// TableMax is how many entries a table may grow to; those that are larger from the start do not grow. 0 means 1,000,000.
+	TableMax uint32
+	// EmptyData makes the data segments empty, for a memory that is filled with an image.
+	EmptyData bool
+	// KeepCustom keeps the custom sections. What they say of function indices is then wrong.
+	KeepCustom bool
+}
+
+// Report says what a module is and what has been made of it.
+type Report struct {
+	// Module is the module before.
+	Module *module.Module
+	// Meter is what metering has added. It is nil for an unmetered module.
+	Meter *meter.Report
+	// Globals are the names that the mutable numeric globals are exported as.
+	Globals []string
+	// Size is the size of the binary now, in bytes.
+	Size int
+}
+
+// Rewrite checks a binary and makes it ready. It needs time and memory in proportion to len(b).
+//
+// # Errors
+//
+// Every error is a *module.Error: the module is malformed, more than the limits allow, uses a
+// reserved name, or has no such entry.
+func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
+	m, err := edit.Open(b, o.Limits, o.imports()...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkNames(m.Info); err != nil {
+		return nil, nil, err
+	}
+	r := &Report{Module: m.Info, Globals: exportGlobals(m)}
+	if o.Entry != "" {
+		if err := o.addRun(m); err != nil {
+			return nil, nil, err
+		}
+	}
+	o.bound(m)
+	if !o.Unmetered {
+		r.Meter = meter.Apply(m, meter.Options{Stack: o.Stack})
+	}
+	out := m.Encode()
+	r.Size = len(out)
+	return out, r, nil
+}
+
+// imports returns the functions to import.
+func (o *Options) imports() (list []edit.Import) {
+	if !o.Unmetered {
+		list = append(list, meter.Hook())
+	}
+	if o.Entry != "" {
+		list = append(list, edit.Import{Module: meter.HookModule, Name: EnterName})
+	}
+	return list
+}
+
+// checkNames refuses a module that uses reserved names.
+func checkNames(m *module.Module) error {
+	for _, im := range m.Imports {
+		if im.Module == meter.HookModule {
+			return &module.Error{Section: "import", Msg: fmt.Sprintf("the module imports %q from %q, which is reserved", im.Name, im.Module)}
+		}
+	}
+	for _, e := range m.Exports {
+		if strings.HasPrefix(e.Name, reserved) {
+			return &module.Error{Section: "export", Msg: fmt.Sprintf("the module exports %q; names that begin with %q are reserved", e.Name, reserved)}
+		}
+	}
+	return nil
+}
+
+// exportGlobals exports the mutable numeric globals.
+func exportGlobals(m *edit.Module) (names []string) {
+	for _, g := range m.Info.Analysis.Numbers {
+		name := fmt.Sprintf("%s%d", GlobalPrefix, g)
+		m.AddExport(name, module.GlobalKind, g)
+		names = append(names, name)
+	}
+	return names
+}
+
+// addRun adds the function that calls the entry.
+func (o *Options) addRun(m *edit.Module) error {
+	for _, e := range m.Info.Exports {
+		if e.Name != o.Entry || e.Kind != module.FunctionKind {
+			continue
+		}
+		t := m.Info.Types()[m.Info.FunctionTypes()[e.Index]]
+		if len(t.Params) > 0 {
+			return &module.Error{Section: "export", Msg: fmt.Sprintf("the entry %q has parameters: its type is %s", o.Entry, t)}
+		}
+		enter := m.Function(uint32(m.Info.ImportedFunctions())) - 1 // the last of those imported
+		body := leb.AppendU32([]byte{0, byte(code.Call)}, enter)
+		body = leb.AppendU32(append(body, byte(code.Call)), m.Function(e.Index))
+		for range t.Results {
+			body = append(body, byte(code.Drop))
+		}
+		m.AddExport(RunName, module.FunctionKind, m.AddFunction(module.FuncType{}, append(body, byte(code.End))))
+		return nil
+	}
+	return &module.Error{Section: "export", Msg: fmt.Sprintf("the module exports no function %q", o.Entry)}
+}
+
+// bound sets what the module may take, and leaves out what is not needed.
+func (o *Options) bound(m *edit.Module) {
+	if o.MemoryMax > 0 {
+		m.SetMemoryMax(o.MemoryMax)
+	}
+	m.CapTables(o.tableMax())
+	if o.EmptyData {
+		m.EmptyData()
+	}
+	if !o.KeepCustom {
+		m.DropCustom()
+	}
+}
+
+// tableMax is TableMax or what it stands for.
+func (o *Options) tableMax() uint32 {
+	if o.TableMax == 0 {
+		return defaultTableEntries
+	}
+	return o.TableMax
+}
