@@ -1,6 +1,7 @@
 package invoker
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -12,15 +13,9 @@ import (
 // is refused at once. r is the receiver that runs it, or nil. When the call has ended, those
 // that wait are worked off.
 func (f *function) handle(c *call, r *receiver) {
-	if r == nil { // such a call has no first slice
-		f.v.long.Add(1)
-		defer f.v.long.Add(-1)
-	}
 	started, err := f.admit(c)
 	for err == errNoRoomYet {
-		r.pause()
 		f.awaitRoom()
-		r.resume()
 		started, err = f.admit(c)
 	}
 	if err != nil {
@@ -77,13 +72,12 @@ func bodySize(c *call) int64 {
 	return int64(len(c.request.Body))
 }
 
-// mayStart reports whether one more call may run now. The caller holds the mutex. A function
-// without a call on a processor may always start one: a first slice costs nobody much, and
-// without it the quick would wait for the slow.
+// mayStart reports whether one more call may run now: a function's calls may use as many
+// processors as there are slots, and those that sleep none. It does not ask whether a slot is
+// free. A first slice costs nobody much, and if a quick call needed a slot for it, the quick would
+// wait for the slow. The caller holds the mutex.
 func (f *function) mayStart() bool {
-	slots := f.v.Slots
-	return f.running < f.latest.limits.Concurrency &&
-		(f.onCPU == 0 || f.onCPU < slots && int(f.v.long.Load()) < slots)
+	return f.running < f.latest.limits.Concurrency && f.onCPU < f.v.Slots
 }
 
 // burst is how long a queue may be full before calls are refused. Without it a pause of some
@@ -177,10 +171,38 @@ func (f *function) expire(c *call) {
 	f.refuse(c, protocol.Errorf(protocol.CodeTimeout, "", "the deadline of %v passed while the call waited for %s", c.timeout(), f.name))
 }
 
+// yield is called when a running call has used a slice. With the first, another receiver takes
+// the next message; from then on the call needs a slot, and waits for its turn after each slice.
+func (f *function) yield(ctx context.Context, c *call) error {
+	c.receiver.handOver()
+	if c.slot {
+		err := f.v.slots.turn(ctx)
+		c.slot = err == nil
+		return err
+	}
+	return f.takeSlot(ctx, c)
+}
+
+// takeSlot waits for a slot.
+func (f *function) takeSlot(ctx context.Context, c *call) error {
+	err := f.v.slots.acquire(ctx)
+	c.slot = err == nil
+	return err
+}
+
+// dropSlot gives the call's slot back, if it has one.
+func (f *function) dropSlot(c *call) (had bool) {
+	had = c.slot
+	if had {
+		f.v.slots.release()
+		c.slot = false
+	}
+	return had
+}
+
 // rest says that a running call needs no processor for a while, so that others may have it.
 func (f *function) rest(c *call) {
 	c.receiver.handOver()
-	f.v.long.Add(-1)
 	f.mu.Lock()
 	f.onCPU--
 	next := f.next()
@@ -198,14 +220,11 @@ func (f *function) wake() {
 	f.mu.Lock()
 	f.onCPU++
 	f.mu.Unlock()
-	f.v.long.Add(1)
 }
 
 // work runs a call of the queue, and those behind it while they may start.
 func (f *function) work(c *call) {
 	defer f.exit()
-	f.v.long.Add(1)
-	defer f.v.long.Add(-1)
 	for c != nil {
 		f.run(c)
 		c = f.leave(c)

@@ -30,6 +30,7 @@ type call struct {
 	version  *version
 	receiver *receiver   // that runs it; nil for a call that waited, or did not come by message
 	expiry   *time.Timer // while it waits
+	slot     bool        // it has one
 
 	process runtimes.Process
 	stdin   bytes.Reader

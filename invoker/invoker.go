@@ -35,10 +35,9 @@ type Invoker struct {
 	Registry registry.Registry
 	// Runtime runs them. It must not be nil. The invoker closes its programs, not itself.
 	Runtime runtimes.Runtime
-	// Slots is how many calls of one function may use a processor at a time, and how
-	// many of all functions together once a call has outlived its first slice; a function that has
-	// none running may always start one. 0 means one less than GOMAXPROCS, at least 1, so
-	// that the network is always polled.
+	// Slots is how many calls may use a processor at a time once they have used up their
+	// first slice, and how many of one function in any case. 0 means one less than GOMAXPROCS, at
+	// least 1, so that the network is always polled.
 	Slots int
 	// Drain is how long Serve goes on with what has been accepted after its context has
 	// ended. 0 means 30 s.
@@ -65,7 +64,7 @@ type service struct {
 	bodies    *bodies.Store // nil if NATS has no JetStream
 	programs  *programs.Cache
 	discovery *discovery
-	long      atomic.Int32    // calls past their first slice that use a processor
+	slots     slots
 	open      context.Context // ends when Serve's context does: nothing new is begun
 	ctx       context.Context // ends when accepted calls are given up
 	serving   atomic.Bool
@@ -131,6 +130,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 		return nil, err
 	}
 	v.openStores(ctx)
+	v.slots.free = v.Slots
 	v.open = ctx
 	v.ctx, giveUp = context.WithCancel(context.WithoutCancel(ctx))
 	return giveUp, nil

@@ -2,7 +2,6 @@ package invoker
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -14,19 +13,15 @@ import (
 // much more than arrives while a receiver is away for a slice, and costs 64 KiB a function.
 const inboxSize = 8192
 
-// slice is how long a call may keep the receiver waiting.
-const slice = time.Millisecond
-
 // receiver is the one goroutine that takes a function's messages, and runs their calls
 // itself: a hand-over to another goroutine would cost as much as a quick call does. When a
-// call outlives its first slice, or sleeps, or has to load something, receiving is handed over to a
-// new receiver, and this one only finishes what it has begun. So nothing that a function does
-// keeps its next message waiting for longer than a slice, and nothing needs to guess
-// how long a function takes.
+// call outlives its first slice (see runtimes.Process.Yield), or sleeps, or has to load something,
+// receiving is handed over to a new receiver, and this one only finishes what it has begun. So
+// nothing that a function does keeps its next message waiting for longer than a slice, and
+// nothing needs to guess how long a function takes.
 type receiver struct {
 	f     *function
 	state atomic.Int32
-	timer *time.Timer // fires when a call outlives its slice
 }
 
 // The states of a receiver.
@@ -39,8 +34,6 @@ const (
 // receive starts a receiver. It is one of the function's tasks.
 func (f *function) receive() {
 	r := &receiver{f: f}
-	r.timer = time.AfterFunc(time.Hour, r.handOver)
-	r.timer.Stop()
 	go r.loop()
 }
 
@@ -48,24 +41,20 @@ func (f *function) receive() {
 // the last: everything that the server had sent before is in front of it.
 func (r *receiver) loop() {
 	defer r.f.exit()
-	defer r.timer.Stop()
 	for m := range r.f.inbox {
 		if m == nil {
 			return
 		}
 		r.state.Store(busy)
-		r.timer.Reset(slice)
 		r.f.handle(r.f.newCall(m), r)
 		if !r.state.CompareAndSwap(busy, taking) {
-			r.f.v.long.Add(-1)
 			return
 		}
-		r.timer.Stop()
 	}
 }
 
-// handOver lets another receiver take the function's next message. A timer that fires late finds
-// the receiver with its next call, or waiting: then the hand-over is merely early, or nothing.
+// handOver lets another receiver take the function's next message, unless one does already. A nil
+// receiver is that of a call that waited, or did not come by message.
 func (r *receiver) handOver() {
 	if r == nil {
 		return
@@ -77,23 +66,7 @@ func (r *receiver) handOver() {
 	}
 	r.f.mu.Unlock()
 	if relieve {
-		r.f.v.long.Add(1)
 		r.f.receive()
-	}
-}
-
-// pause keeps the receiver from being relieved while its call waits for room in the queue: another
-// receiver would only bring more that has to wait.
-func (r *receiver) pause() {
-	if r != nil {
-		r.timer.Stop()
-	}
-}
-
-// resume ends a pause.
-func (r *receiver) resume() {
-	if r != nil {
-		r.timer.Reset(slice)
 	}
 }
 

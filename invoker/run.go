@@ -19,6 +19,7 @@ func (f *function) run(c *call) {
 	err := f.prepare(ctx, c)
 	if err == nil && !c.request.DryRun {
 		err = c.version.program.Run(ctx, &c.process)
+		f.dropSlot(c)
 		c.log.Flush()
 		reply.Exit = exitCode(err)
 		reply.Body = c.stdout.Bytes()
@@ -29,7 +30,7 @@ func (f *function) run(c *call) {
 	if c.request.Report {
 		reply.ID = c.id()
 		reply.Report = &protocol.Report{Function: c.version.ref, Duration: c.process.Usage.Duration,
-			Memory: c.process.Usage.Memory, Start: c.process.Usage.Start}
+			Fuel: c.process.Usage.Fuel, Memory: c.process.Usage.Memory, Start: c.process.Usage.Start}
 	}
 	f.reply(ctx, c, &reply)
 }
@@ -60,6 +61,7 @@ func (f *function) prepare(ctx context.Context, c *call) error {
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
 	p.Files = c.request.Files(c.id)
 	p.Sleep = func(ctx context.Context, d time.Duration) error { return f.sleep(ctx, c, d) }
+	p.Yield = func(ctx context.Context) error { return f.yield(ctx, c) }
 	return nil
 }
 
@@ -77,10 +79,21 @@ func (f *function) fetch(ctx context.Context, c *call) error {
 	return err
 }
 
-// sleep lets time pass for a process, while others use the processor.
+// sleep lets time pass for a process, while others use the processor. A call that had a slot
+// needs one again afterwards.
 func (f *function) sleep(ctx context.Context, c *call, d time.Duration) error {
+	had := f.dropSlot(c)
 	f.rest(c)
-	defer f.wake()
+	err := pause(ctx, d)
+	f.wake()
+	if err == nil && had {
+		err = f.takeSlot(ctx, c)
+	}
+	return err
+}
+
+// pause waits for d to pass.
+func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

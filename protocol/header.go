@@ -20,6 +20,7 @@ const (
 	HeaderFunction = "Fn-Function" // report: NAME@VERSION
 	HeaderExit     = "Fn-Exit"     // report and error: the exit code
 	HeaderDuration = "Fn-Duration" // report: wall time of the process, such as "1.25ms"
+	HeaderFuel     = "Fn-Fuel"     // report: how much work it was
 	HeaderMemory   = "Fn-Memory"   // report: the most memory it had, in bytes
 	HeaderStart    = "Fn-Start"    // report: the start kind
 )

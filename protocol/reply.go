@@ -20,6 +20,7 @@ type Reply struct {
 type Report struct {
 	Function Ref           // NAME@VERSION that ran
 	Duration time.Duration // wall time of the process
+	Fuel     uint64        // how much work it was; 0 if unknown
 	Memory   uint64        // the most linear memory it had, in bytes
 	Start    string        // start kind
 }
@@ -50,6 +51,9 @@ func (r *Reply) Message() (Header, []byte) {
 	if p := r.Report; p != nil {
 		set(HeaderFunction, p.Function.String())
 		set(HeaderDuration, p.Duration.String())
+		if p.Fuel > 0 {
+			set(HeaderFuel, strconv.FormatUint(p.Fuel, 10))
+		}
 		set(HeaderMemory, strconv.FormatUint(p.Memory, 10))
 		set(HeaderStart, p.Start)
 	}
@@ -105,6 +109,7 @@ func parseReport(h Header) *Report {
 	}
 	p := &Report{Function: ref, Start: h.Get(HeaderStart)}
 	p.Duration, _ = time.ParseDuration(h.Get(HeaderDuration))
+	p.Fuel, _ = strconv.ParseUint(h.Get(HeaderFuel), 10, 64)
 	p.Memory, _ = strconv.ParseUint(h.Get(HeaderMemory), 10, 64)
 	return p
 }

@@ -40,6 +40,12 @@ type Process struct {
 	// error ends the process, and Run returns it.
 	Sleep func(ctx context.Context, d time.Duration) error
 
+	// Yield is called when the process has used a slice of processor time, about a
+	// millisecond, and after each further one. It may wait, so that processes take turns; an
+	// error ends the process and is what Run returns. Nil means that the goroutine
+	// yields. A runtime that cannot interrupt a process never calls it.
+	Yield func(ctx context.Context) error
+
 	// Usage is set when Run returns, whatever Run returns.
 	Usage Usage
 }
@@ -51,6 +57,9 @@ type Usage struct {
 	Start string
 	// Duration is the wall time from the first instruction to the end.
 	Duration time.Duration
+	// Fuel is how much work it was, in units that depend on the runtime but not on the
+	// machine: the same program with the same input uses the same fuel. 0 if unknown.
+	Fuel uint64
 	// Memory is the most linear memory that the process had, in bytes. 0 if unknown.
 	Memory uint64
 }

@@ -1,0 +1,83 @@
+package invoker
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestSlotsInTurn(t *testing.T) {
+	s := slots{free: 1}
+	ctx := t.Context()
+	if err := s.acquire(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.turn(ctx); err != nil { // nobody waits
+		t.Fatal(err)
+	}
+	order := make(chan int, 3)
+	for i := range 2 { // they queue up one after the other
+		go func() {
+			if err := s.acquire(ctx); err != nil {
+				t.Error(err)
+			}
+			order <- i
+			s.release()
+		}()
+		for waiting := 0; waiting <= i; {
+			s.mu.Lock()
+			waiting = len(s.waiting)
+			s.mu.Unlock()
+		}
+	}
+	if err := s.turn(ctx); err != nil {
+		t.Fatal(err)
+	}
+	order <- 2
+	for want := range 3 {
+		if got := <-order; got != want {
+			t.Errorf("turn %d was %d's", want, got)
+		}
+	}
+	s.release()
+	if s.free != 1 || len(s.waiting) != 0 {
+		t.Errorf("in the end %d are free and %d wait", s.free, len(s.waiting))
+	}
+}
+
+func TestHammerSlots(t *testing.T) {
+	const n = 3
+	s := slots{free: n}
+	var using, rounds atomic.Int32
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for range 300 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(200))*time.Microsecond)
+				held := s.acquire(ctx) == nil
+				for i := 0; held && i < 3; i++ {
+					if using.Add(1) > n {
+						t.Error("more calls than slots")
+					}
+					rounds.Add(1)
+					using.Add(-1)
+					held = s.turn(ctx) == nil
+				}
+				if held {
+					s.release()
+				}
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	if s.free != n || len(s.waiting) != 0 {
+		t.Errorf("in the end %d of %d are free and %d wait", s.free, n, len(s.waiting))
+	}
+	if rounds.Load() == 0 {
+		t.Error("nobody ever had a slot")
+	}
+}
