@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +35,10 @@ type host struct {
 	stdout, stderr output
 	entropy        entropy
 	files          files
-	err            error // why the host has ended the process, if it has
+	fuel           int64     // that was given to the process
+	sliced         time.Time // when its slice began
+	overflow       bool      // the process ran out of stack
+	err            error     // why the host has ended the process, if it has
 }
 
 // newHost returns a host without a run.
@@ -90,7 +92,7 @@ func (h *host) end() {
 
 // reset forgets the run.
 func (h *host) reset() {
-	h.ctx, h.process, h.err = nil, nil, nil
+	h.ctx, h.process, h.err, h.fuel, h.overflow = nil, nil, nil, 0, false
 	h.memory = memory{}
 	h.stdout.w, h.stderr.w = nil, nil
 }
@@ -111,6 +113,10 @@ func (h *host) stop(err error) {
 func (h *host) live() {
 	if err := h.ctx.Err(); err != nil {
 		h.stop(err)
+	}
+	// The context's own timer is late when all processors are busy.
+	if deadline, ok := h.ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		h.stop(context.DeadlineExceeded)
 	}
 }
 
@@ -140,12 +146,8 @@ func (h *host) sleep(d time.Duration) error {
 
 // yield is what sched_yield calls.
 func (h *host) yield() {
-	if h.process.Sleep != nil {
-		h.nanosleep(0)
-		return
-	}
-	runtime.Gosched()
 	h.live()
+	h.tick()
 }
 
 // outcome turns what the engine says about the end of a run into the error that Run returns.
@@ -157,6 +159,10 @@ func (h *host) outcome(ctx context.Context, err error) error {
 		return nil
 	}
 	err = ending(ctx, err)
+	var t *runtimes.TrapError
+	if h.overflow && errors.As(err, &t) {
+		t.Reason = "stack overflow"
+	}
 	if h.memory.refused && byItself(err) {
 		return fmt.Errorf("%w: %w", runtimes.ErrMemory, err)
 	}

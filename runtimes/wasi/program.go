@@ -66,6 +66,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 		g.hosts.Put(h)
 	}()
 	start := time.Now()
+	h.sliced = start
 	err = g.call(ctx, h)
 	p.Usage.Duration = time.Since(start)
 	return h.outcome(ctx, err)
@@ -78,11 +79,15 @@ func (g *program) call(ctx context.Context, h *host) (err error) {
 			err = fmt.Errorf("the engine failed: %v", p)
 		}
 	}()
-	instance, err := g.runtime.engine.InstantiateModule(experimental.WithMemoryAllocator(ctx, h), g.compiled, h.config)
+	ctx = context.WithValue(experimental.WithMemoryAllocator(ctx, h), hostKey{}, h)
+	instance, err := g.runtime.engine.InstantiateModule(ctx, g.compiled, h.config)
 	if err != nil {
 		return err
 	}
 	defer instance.Close(context.WithoutCancel(ctx))
+	defer func() {
+		h.process.Usage.Fuel, h.overflow = h.used(instance), overflowed(instance)
+	}()
 	return instance.ExportedFunction("_start").CallWithStack(ctx, nil)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -59,13 +60,12 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall |
 			experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling).
 		WithMemoryLimitPages(enginePages).
-		WithDebugInfoEnabled(false). // symbolising the stack of an exit costs more than the run
-		WithCloseOnContextDone(true)
+		WithDebugInfoEnabled(false) // symbolising the stack of an exit costs more than the run
 	if cache != nil {
 		ec = ec.WithCompilationCache(cache)
 	}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, ec)
-	if err := exportPreview1(ctx, r.engine); err != nil {
+	if err := errors.Join(exportPreview1(ctx, r.engine), exportMeter(ctx, r.engine)); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
 	}
 	return r, nil
@@ -106,6 +106,10 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	size, err := checkModule(b, limit)
 	if err != nil {
 		return nil, err
+	}
+	b, _, err = rewrite.Rewrite(b, rewrite.Options{Stack: stack})
+	if err != nil {
+		return nil, &runtimes.ModuleError{Reason: err.Error(), Err: err}
 	}
 	compiled, err := r.translate(ctx, b)
 	if err != nil {

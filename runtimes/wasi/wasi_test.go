@@ -140,7 +140,7 @@ func TestTraps(t *testing.T) {
 func TestTrapStack(t *testing.T) {
 	_, err := run(t, compile(t, assembly{code: "\x00"}.bytes(), runtimes.Options{}), args())
 	var e *runtimes.TrapError
-	if !errors.As(err, &e) || e.Reason != "unreachable" || e.Stack != ".$0()" {
+	if !errors.As(err, &e) || e.Reason != "unreachable" || e.Stack != ".$1()" { // function 0 is the one that meters
 		t.Errorf("got %+v", e)
 	}
 }
@@ -224,22 +224,47 @@ func TestSleep(t *testing.T) {
 	}
 }
 
-// TestYield checks that a process that gives way says so.
+// TestYield checks that a process gives way after each slice, whether it asks for it or not, and that
+// it ends if it may not go on.
 func TestYield(t *testing.T) {
-	g := compile(t, assembly{imports: []string{"sched_yield"}, code: "\x10\x00\x1a\x10\x00\x1a"}.bytes(), runtimes.Options{})
-	calls := 0
-	p := args()
-	p.Sleep = func(_ context.Context, d time.Duration) error {
-		if calls++; d != 0 {
-			t.Errorf("a yield of %v", d)
+	enough := errors.New("enough")
+	for name, code := range map[string]assembly{
+		"sched_yield": {imports: []string{"sched_yield"}, code: "\x03\x40\x10\x00\x1a\x0c\x00\x0b"},
+		"loop":        {code: "\x03\x40\x0c\x00\x0b"},
+	} {
+		g := compile(t, code.bytes(), runtimes.Options{})
+		calls := 0
+		p := args()
+		p.Yield = func(context.Context) error {
+			if calls++; calls == 3 {
+				return enough
+			}
+			return nil
 		}
-		return nil
+		if _, err := run(t, g, p); err != enough || calls != 3 {
+			t.Errorf("%s: %d calls, error %v", name, calls, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		if err := g.Run(ctx, args()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s without anybody to say it to: error %v", name, err)
+		}
+		cancel()
 	}
-	if _, err := run(t, g, p); err != nil || calls != 2 {
-		t.Errorf("%d calls, error %v", calls, err)
+}
+
+// TestFuel checks that the same work takes the same fuel, and more work more.
+func TestFuel(t *testing.T) {
+	g := compile(t, runtimestest.Wasm(), runtimes.Options{})
+	fuel := func(n string) uint64 {
+		p := args("drip", n)
+		if _, err := run(t, g, p); err != nil {
+			t.Fatal(err)
+		}
+		return p.Usage.Fuel
 	}
-	if _, err := run(t, g, args()); err != nil {
-		t.Error(err)
+	one, again, more := fuel("1000"), fuel("1000"), fuel("2000")
+	if one == 0 || one != again || more < one+1000 {
+		t.Errorf("fuel %d and %d for the same, %d for twice as much", one, again, more)
 	}
 }
 

@@ -59,7 +59,7 @@ func (b *body) begin(f uint32) {
 }
 
 // enter writes the code that reads how much stack is left. A function that can call itself takes its own frame from it and
-// traps if there is not enough. Nothing is needed where a function ends, since each sets what is
+// traps if there is not enough; what is left is below zero then, which tells this trap from others. Nothing is needed where a function ends, since each sets what is
 // left for those that it calls.
 func (b *body) enter() {
 	a := b.out.op(code.GlobalGet, b.w.stack)
@@ -68,7 +68,7 @@ func (b *body) enter() {
 		return
 	}
 	a.i32(b.frame).op(code.I32Sub).op(code.LocalTee, b.rest)
-	a.i32(0).op(code.I32LtS).begin(code.If).op(code.Unreachable).op(code.End)
+	a.i32(0).op(code.I32LtS).begin(code.If).get(b.rest).op(code.GlobalSet, b.w.stack).op(code.Unreachable).op(code.End)
 }
 
 // copy copies the old body up to an offset.

@@ -1,0 +1,74 @@
+package wasi
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/polyvoke/polyvoke/runtimes/module/meter"
+)
+
+// Modules are metered: they count their own work as fuel, and call the host when a portion of it
+// is used up. So a process ends at its deadline, whatever it does; native code that cannot be
+// preempted does not hold up the collector for long; and processes take turns.
+const (
+	// portion is how much fuel a process gets at a time: 10 to 100 microseconds of ordinary code.
+	portion = 1_000_000
+	// slice is how long a process runs until it yields. Yielding after every portion would move it
+	// from thread to thread, which makes code 30 to 40 % slower.
+	slice = time.Millisecond
+	// stack is how many bytes of stack a recursion may use, by the estimate of package meter: what
+	// Linux gives a process.
+	stack = 8 << 20
+)
+
+// hostKey is what the host of a run is called in the context of its calls.
+type hostKey struct{}
+
+// exportMeter offers the function that metered modules call.
+func exportMeter(ctx context.Context, engine wazero.Runtime) error {
+	i64 := []api.ValueType{api.ValueTypeI64}
+	_, err := engine.NewHostModuleBuilder(meter.HookModule).NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(refill), i64, i64).Export(meter.HookName).Instantiate(ctx)
+	return err
+}
+
+// refill is called with what fuel is left, which is below zero, and returns what to go on with.
+func refill(ctx context.Context, _ api.Module, stack []uint64) {
+	h := ctx.Value(hostKey{}).(*host)
+	h.live()
+	h.tick()
+	h.fuel += portion
+	stack[0] += portion
+}
+
+// tick lets others run if the process has used a slice.
+func (h *host) tick() {
+	now := time.Now()
+	if now.Sub(h.sliced) < slice {
+		return
+	}
+	if h.process.Yield == nil {
+		runtime.Gosched()
+	} else if err := h.process.Yield(h.ctx); err != nil {
+		h.live() // the context's own error goes first
+		h.stop(err)
+	}
+	h.live()
+	h.sliced = time.Now()
+}
+
+// overflowed reports whether a process was ended because of the depth of its recursion.
+func overflowed(instance api.Module) bool {
+	left := instance.ExportedGlobal(meter.StackName).Get()
+	return int32(left) < 0
+}
+
+// used returns how much fuel a run has used.
+func (h *host) used(instance api.Module) uint64 {
+	left := instance.ExportedGlobal(meter.FuelName).Get()
+	return uint64(h.fuel) - left // what is left may be below zero
+}
