@@ -226,7 +226,7 @@ func fdAdvise(s *State, _ memory, p []uint64) errno {
 }
 
 // fdAllocate implements fd_allocate. There is room for what is there already.
-func fdAllocate(s *State, _ memory, p []uint64) errno {
+func fdAllocate(s *State, m memory, p []uint64) errno {
 	d := s.table.get(p[0])
 	if d == nil {
 		return ebadf
@@ -239,21 +239,16 @@ func fdAllocate(s *State, _ memory, p []uint64) errno {
 	if e != 0 || st.size >= end {
 		return e
 	}
-	return d.resize()
+	return fdFilestatSetSize(s, m, p)
 }
 
 // fdFilestatSetSize implements fd_filestat_set_size, which refuses.
 func fdFilestatSetSize(s *State, _ memory, p []uint64) errno {
 	d := s.table.get(p[0])
-	if d == nil {
+	switch {
+	case d == nil:
 		return ebadf
-	}
-	return d.resize()
-}
-
-// resize is what changing a size comes to.
-func (d *descriptor) resize() errno {
-	if d.file == nil {
+	case d.file == nil:
 		return enosys
 	}
 	return d.refusal()

@@ -64,13 +64,17 @@ func fdReaddir(s *State, m memory, p []uint64) errno {
 	if p[3] > uint64(len(d.entries)+2) {
 		return enoent
 	}
-	used, wanted := s.putDirents(nil, d.entries, p[3], n)
-	b, ok := m.bytes(p[1], used)
+	dirents, all := encode(d.entries, p[3], n)
+	used := uint32(n)
+	if all {
+		used = uint32(len(dirents))
+	}
+	b, ok := m.bytes(p[1], uint64(len(dirents)))
 	if !ok {
 		return efault
 	}
-	s.putDirents(b, d.entries, p[3], n)
-	return m.putU32(p[4], uint32(wanted))
+	copy(b, dirents)
+	return m.putU32(p[4], used)
 }
 
 // list reads the entries of a folder, if that has not been done or the guest starts anew.
@@ -95,48 +99,32 @@ func (s *State) list(d *descriptor, cookie uint64) errno {
 	return 0
 }
 
-// putDirents writes entries from a cookie on into b, or only counts if b is nil. room is how long the guest's
-// buffer is. It returns how much of that is used, and the result for the guest.
-func (s *State) putDirents(b []byte, entries []fs.DirEntry, cookie, room uint64) (used, wanted uint64) {
-	for i := cookie; i < uint64(len(entries)+2) && used < room; i++ {
-		name, kind := dirent(entries, i)
-		n := direntSize + uint64(len(name))
-		switch left := room - used; {
-		case left < direntSize: // no room for the header either; the guest asks again
-			return used, room
-		case left < n:
-			putDirent(b, used, i+1, name, kind)
-			return used + direntSize, room
+// encode writes entries from a cookie on, as many as room allows. It tells whether these are all. Of the last one there may
+// be only the header, which tells the guest how much room it needs.
+func encode(entries []fs.DirEntry, cookie, room uint64) (b []byte, all bool) {
+	for i := cookie; i < uint64(len(entries)+2); i++ {
+		name, kind := entry(entries, i)
+		left := room - uint64(len(b))
+		if left < direntSize {
+			return b, false
 		}
-		putDirent(b, used, i+1, name, kind)
-		if b != nil {
-			copy(b[used+direntSize:], name)
+		b = binary.LittleEndian.AppendUint64(b, i+1) // the next cookie
+		b = binary.LittleEndian.AppendUint64(b, 0)   // no inode
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(name)))
+		b = binary.LittleEndian.AppendUint32(b, uint32(kind))
+		if left < direntSize+uint64(len(name)) {
+			return b, false
 		}
-		used += n
+		b = append(b, name...)
 	}
-	return used, used
+	return b, true
 }
 
-// dirent returns the name and the type of an entry.
-func dirent(entries []fs.DirEntry, i uint64) (string, uint8) {
-	switch i {
-	case 0:
-		return ".", typeFolder
-	case 1:
-		return "..", typeFolder
+// entry returns the name and the type of an entry.
+func entry(entries []fs.DirEntry, i uint64) (string, uint8) {
+	if i < 2 {
+		return ".."[:i+1], typeFolder
 	}
 	e := entries[i-2]
 	return e.Name(), typeOf(e.Type())
-}
-
-// putDirent writes the header of an entry at b[at:].
-func putDirent(b []byte, at, next uint64, name string, kind uint8) {
-	if b == nil {
-		return
-	}
-	b = b[at:]
-	binary.LittleEndian.PutUint64(b, next)
-	binary.LittleEndian.PutUint64(b[8:], 0) // no inode
-	binary.LittleEndian.PutUint32(b[16:], uint32(len(name)))
-	binary.LittleEndian.PutUint32(b[20:], uint32(kind))
 }

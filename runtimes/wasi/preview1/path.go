@@ -132,17 +132,18 @@ func pathReadlink(s *State, m memory, p []uint64) errno {
 	return enosys
 }
 
-// pathChange implements path_create_directory, path_remove_directory and path_unlink_file, which refuse.
-func pathChange(s *State, m memory, p []uint64) errno {
-	return s.refuse(m, p[0], p[1], p[2])
-}
-
-// refuse checks a path that is to be changed, and refuses.
-func (s *State) refuse(m memory, fd, ptr, n uint64) errno {
-	if _, e := s.resolve(m, fd, ptr, n); e != 0 {
-		return e
+// changing returns a function that would change something, and refuses once its arguments have been
+// checked: paths names the parameters that are a descriptor and the pointer to a path below it, in pairs.
+func changing(paths ...int) call {
+	return func(s *State, m memory, p []uint64) errno {
+		for i := 0; i < len(paths); i += 2 {
+			fd, path := paths[i], paths[i+1]
+			if _, e := s.resolve(m, p[fd], p[path], p[path+1]); e != 0 {
+				return e
+			}
+		}
+		return erofs
 	}
-	return erofs
 }
 
 // pathFilestatSetTimes implements path_filestat_set_times, which refuses.
@@ -150,23 +151,7 @@ func pathFilestatSetTimes(s *State, m memory, p []uint64) errno {
 	if contradicts(p[6]) {
 		return einval
 	}
-	return s.refuse(m, p[0], p[2], p[3])
-}
-
-// pathLink implements path_link, which refuses.
-func pathLink(s *State, m memory, p []uint64) errno {
-	if _, e := s.resolve(m, p[0], p[2], p[3]); e != 0 {
-		return e
-	}
-	return s.refuse(m, p[4], p[5], p[6])
-}
-
-// pathRename implements path_rename, which refuses.
-func pathRename(s *State, m memory, p []uint64) errno {
-	if _, e := s.resolve(m, p[0], p[1], p[2]); e != 0 {
-		return e
-	}
-	return s.refuse(m, p[3], p[4], p[5])
+	return changing(0, 2)(s, m, p)
 }
 
 // pathSymlink implements path_symlink, which refuses.
@@ -183,5 +168,5 @@ func pathSymlink(s *State, m memory, p []uint64) errno {
 	if _, ok := m.bytes(p[0], uint64(uint32(p[1]))); !ok {
 		return efault
 	}
-	return s.refuse(m, p[2], p[3], p[4])
+	return changing(2, 3)(s, m, p)
 }

@@ -122,60 +122,49 @@ func (s *State) putEvents(in, out []byte, v survey, passed time.Duration) uint32
 	events := uint32(0)
 	for i := 0; len(in) > 0; i++ {
 		s.liveAt(i)
-		ev := event{user: u64(in), kind: in[8]}
-		done := true
-		if ev.kind == eventClock {
-			d, _ := v.until(in)
-			done = d <= passed
-		} else {
-			done = s.look(&ev, u32(in[16:]))
-		}
-		if done {
-			ev.put(out)
+		if s.putEvent(in, out, v, passed) {
 			out = out[eventSize:]
 			events++
 		}
 		in = in[subscriptionSize:]
 	}
-	for ; len(out) > 0; out = out[eventSize:] {
-		clear(out[:eventSize])
+	for len(out) > 0 {
+		s.live()
+		n := min(len(out), piece)
+		clear(out[:n])
+		out = out[n:]
 	}
 	return events
 }
 
-// look fills in what a descriptor is ready for. It returns false if it is not ready.
-func (s *State) look(ev *event, fd uint32) bool {
-	d := s.table.get(uint64(fd))
+// putEvent writes the event for the first subscription, if that is fulfilled.
+func (s *State) putEvent(in, out []byte, v survey, passed time.Duration) bool {
+	user, kind := u64(in), in[8]
+	var e errno
+	var available int
+	var flags byte
+	d := s.table.get(uint64(u32(in[16:])))
 	switch {
+	case kind == eventClock:
+		if after, _ := v.until(in); after > passed {
+			return false
+		}
 	case d == nil:
-		ev.errno = ebadf
-	case ev.kind == eventRead && d.kind == stdin:
+		e = ebadf
+	case kind == eventRead && d.kind == stdin:
 		if !s.stdin.ready() {
 			return false
 		}
-		ev.bytes = uint64(s.stdin.available())
-		ev.hangup = s.stdin.ended
+		available = s.stdin.available()
+		if s.stdin.ended {
+			flags = hangup
+		}
 	}
+	clear(out[:eventSize])
+	binary.LittleEndian.PutUint64(out, user)
+	binary.LittleEndian.PutUint16(out[8:], uint16(e))
+	out[10] = kind
+	binary.LittleEndian.PutUint64(out[16:], uint64(available))
+	out[24] = flags
 	return true
-}
-
-// event is what poll_oneoff reports.
-type event struct {
-	user   uint64
-	errno  errno
-	kind   uint8
-	bytes  uint64
-	hangup bool
-}
-
-// put writes the event.
-func (ev *event) put(b []byte) {
-	clear(b[:eventSize])
-	binary.LittleEndian.PutUint64(b, ev.user)
-	binary.LittleEndian.PutUint16(b[8:], uint16(ev.errno))
-	b[10] = ev.kind
-	binary.LittleEndian.PutUint64(b[16:], ev.bytes)
-	if ev.hangup {
-		b[24] = hangup
-	}
 }
