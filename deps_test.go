@@ -28,6 +28,8 @@ var rules = []rule{
 	{"runtimes/runtimestest", []string{"runtimes"}, "the suite judges any implementation, os/exec included"},
 	{"runtimes/module", []string{"runtimes/module"}, "bytes from strangers are judged by code that depends on nobody"},
 	{"runtimes/wasi", []string{"runtimes", "runtimes/module", "github.com/tetratelabs/wazero"}, "there is one place to change when the engine changes"},
+	{"runtimes/wasi/preview1", []string{"github.com/tetratelabs/wazero/api", "github.com/tetratelabs/wazero/sys"},
+		"WASI is spoken through the engine's public interface, so that a new engine version is no new WASI"},
 	{"invoker", []string{"protocol", "runtimes", "runtimes/module", "invoker", "github.com/nats-io/nats.go", "github.com/google/uuid"},
 		"it names steps, not engines; runtimes/module tells it the language of an upload"},
 	{"invoker/registry", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go", "github.com/google/uuid"}, "it keeps functions and runs none"},

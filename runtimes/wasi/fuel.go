@@ -39,7 +39,7 @@ func exportMeter(ctx context.Context, engine wazero.Runtime) error {
 // refill is called with what fuel is left, which is below zero, and returns what to go on with.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	h := ctx.Value(hostKey{}).(*host)
-	h.live()
+	h.state.Live()
 	h.tick()
 	h.fuel += portion
 	stack[0] += portion
@@ -47,28 +47,25 @@ func refill(ctx context.Context, _ api.Module, stack []uint64) {
 
 // tick lets others run if the process has used a slice.
 func (h *host) tick() {
-	now := time.Now()
-	if now.Sub(h.sliced) < slice {
+	if time.Since(h.sliced) < slice {
 		return
 	}
-	if h.process.Yield == nil {
+	var err error
+	if h.yield != nil {
+		err = h.yield(h.ctx)
+	} else {
 		runtime.Gosched()
-	} else if err := h.process.Yield(h.ctx); err != nil {
-		h.live() // the context's own error goes first
-		h.stop(err)
 	}
-	h.live()
+	h.state.Live() // the context's own error goes first
+	if err != nil {
+		h.state.Stop(err)
+	}
 	h.sliced = time.Now()
 }
 
-// overflowed reports whether a process was ended because of the depth of its recursion.
-func overflowed(instance api.Module) bool {
-	left := instance.ExportedGlobal(meter.StackName).Get()
-	return int32(left) < 0
-}
-
-// used returns how much fuel a run has used.
-func (h *host) used(instance api.Module) uint64 {
-	left := instance.ExportedGlobal(meter.FuelName).Get()
-	return uint64(h.fuel) - left // what is left may be below zero
+// read takes over what an instance's gauges say at its end.
+func (h *host) read(instance api.Module) {
+	left := instance.ExportedGlobal(meter.FuelName).Get() // may be below zero
+	h.used = uint64(h.fuel) - left
+	h.overflow = int32(instance.ExportedGlobal(meter.StackName).Get()) < 0
 }

@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,17 +10,18 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/experimental"
 )
 
 // program is a compiled module.
 type program struct {
 	runtime  *Runtime
 	compiled wazero.CompiledModule
-	limit    uint64    // memory limit in bytes
-	size     uint64    // address space to reserve for a memory, in bytes
-	hosts    sync.Pool // of *host, between runs
+	config   wazero.ModuleConfig // of every instance
+	limit    uint64              // memory limit in bytes
+	size     uint64              // address space to reserve for a memory, in bytes
+	hosts    sync.Pool           // of *host, between runs
 	closed   atomic.Bool
 }
 
@@ -28,7 +30,11 @@ var _ runtimes.Program = (*program)(nil)
 // newProgram returns a program whose processes have at most limit bytes of memory, and never need more than size.
 func newProgram(r *Runtime, compiled wazero.CompiledModule, limit, size uint64) *program {
 	g := &program{runtime: r, compiled: compiled, limit: limit, size: size}
-	g.hosts.New = func() any { return newHost() }
+	// Several instances cannot have the same name, but all can have none. The entry is called by Run.
+	// Nobody asks the engine for entropy or the time, but without these it makes sources for each instance.
+	g.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().
+		WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime()
+	g.hosts.New = func() any { return newHost(r.start) }
 	return g
 }
 
@@ -57,37 +63,33 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 		return fmt.Errorf("reserving memory for a process: %w", err)
 	}
 	h := g.hosts.Get().(*host)
-	h.begin(ctx, p, region, g.limit)
+	run := h.begin(ctx, p, region, g.limit)
 	defer func() { // also if a Writer ends the goroutine
-		p.Usage.Memory = h.memory.size
+		p.Usage.Memory, p.Usage.Fuel = h.memory.size, h.used
 		h.end()
 		g.runtime.regions.put(region, h.memory.size)
-		h.reset()
+		h.memory = memory{}
 		g.hosts.Put(h)
 	}()
 	start := time.Now()
-	h.sliced = start
-	err = g.call(ctx, h)
+	err = g.call(run, h)
 	p.Usage.Duration = time.Since(start)
 	return h.outcome(ctx, err)
 }
 
 // call makes an instance, calls its entry and closes it. A panic becomes an error.
-func (g *program) call(ctx context.Context, h *host) (err error) {
+func (g *program) call(ctx *preview1.Context, h *host) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the engine failed: %v", p)
 		}
 	}()
-	ctx = context.WithValue(experimental.WithMemoryAllocator(ctx, h), hostKey{}, h)
-	instance, err := g.runtime.engine.InstantiateModule(ctx, g.compiled, h.config)
+	instance, err := g.runtime.engine.InstantiateModule(ctx, g.compiled, g.config)
 	if err != nil {
 		return err
 	}
-	defer instance.Close(context.WithoutCancel(ctx))
-	defer func() {
-		h.process.Usage.Fuel, h.overflow = h.used(instance), overflowed(instance)
-	}()
+	defer instance.Close(context.Background())
+	defer func() { h.read(instance) }()
 	return instance.ExportedFunction("_start").CallWithStack(ctx, nil)
 }
 

@@ -11,15 +11,15 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
-	preview1 "github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
-	"github.com/tetratelabs/wazero/sys"
 )
 
 // errClosed is what Compile and Run return after Close.
@@ -37,6 +37,7 @@ type Runtime struct {
 	engine    wazero.Runtime
 	cache     wazero.CompilationCache // nil without a folder
 	regions   *regionPool
+	start     time.Time // zero of the guests' monotonic clocks
 	closed    atomic.Bool
 }
 
@@ -55,7 +56,7 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{maxMemory: c.maxMemory(), cache: cache, regions: newRegionPool(c.idle())}
+	r := &Runtime{maxMemory: c.maxMemory(), cache: cache, regions: newRegionPool(c.idle()), start: time.Now()}
 	ec := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall |
 			experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling).
@@ -71,22 +72,16 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	return r, nil
 }
 
-// exportPreview1 offers the engine's functions of WASI preview1 to modules, with a proc_exit of our own.
+// exportPreview1 offers our functions of WASI preview1 to modules.
 func exportPreview1(ctx context.Context, engine wazero.Runtime) error {
 	b := engine.NewHostModuleBuilder(preview1.ModuleName)
-	preview1.NewFunctionExporter().ExportFunctions(b)
-	// Of two exports of the same name the later one wins. The engine's own closes the instance,
-	// which is the business of whoever made it.
-	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(procExit), []api.ValueType{api.ValueTypeI32}, nil).Export("proc_exit")
+	for _, f := range preview1.Functions() {
+		b.NewFunctionBuilder().WithGoModuleFunction(f.Call, f.Params, f.Results).Export(f.Name)
+	}
 	if _, err := b.Instantiate(ctx); err != nil {
 		return fmt.Errorf("offering WASI preview1: %w", err)
 	}
 	return nil
-}
-
-// procExit ends the process. The upper half of a 32-bit parameter is undefined.
-func procExit(_ context.Context, _ api.Module, params []uint64) {
-	panic(sys.NewExitError(uint32(params[0])))
 }
 
 // Compile implements runtimes.Runtime. A module that is not a WASI preview1 command is refused

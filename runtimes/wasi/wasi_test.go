@@ -121,8 +121,6 @@ func TestTraps(t *testing.T) {
 		{"endless recursion", assembly{code: "\x10\x00"}, "stack overflow"},
 		{"start function", assembly{start: true, code: "\x00"}, "unreachable"},
 		{"data beyond the memory", assembly{data: "\x00" + i32(1<<20) + "\x0b\x01x"}, "out of bounds memory access"},
-		{"as many subscriptions as overflow 32 bits", assembly{imports: []string{"poll_oneoff"},
-			code: i32(0) + i32(0) + i32(1<<28) + i32(0) + "\x10\x00\x1a"}, "out of range"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := compile(t, c.module.bytes(), runtimes.Options{})

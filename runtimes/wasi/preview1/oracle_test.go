@@ -1,27 +1,26 @@
-package wasi
+package preview1_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
-	"slices"
+	"testing"
+	"testing/fstest"
 	"time"
 
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 	experimentalsys "github.com/tetratelabs/wazero/experimental/sys"
 	"github.com/tetratelabs/wazero/experimental/sysfs"
+	engine "github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"github.com/tetratelabs/wazero/sys"
 )
 
-// maxOpen is how many files a process can have open at once; they may be descriptors of the host.
-const maxOpen = 64
-
-// mount is the folder /request in the engine's terms. ReadFS refuses every change.
+// mount is a read-only folder in the engine's terms. ReadFS ignores these flags instead of refusing them.
 type mount struct{ sysfs.ReadFS }
 
-// newMount returns the folder with these files in it.
-func newMount(f *files) *mount { return &mount{sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: f}}} }
-
-// OpenFile refuses flags that ReadFS would ignore, instead of ignoring them.
 func (m *mount) OpenFile(name string, flag experimentalsys.Oflag, mode fs.FileMode) (experimentalsys.File, experimentalsys.Errno) {
 	if flag&(experimentalsys.O_CREAT|experimentalsys.O_TRUNC|experimentalsys.O_APPEND) != 0 {
 		return nil, experimentalsys.EROFS
@@ -29,40 +28,19 @@ func (m *mount) OpenFile(name string, flag experimentalsys.Oflag, mode fs.FileMo
 	return m.ReadFS.OpenFile(name, flag, mode)
 }
 
-// files is the folder /request of a run as an fs.FS. Nothing is opened before the guest asks for it.
-type files struct {
-	fsys fs.FS // nil is empty
-	open []*file
-}
-
-// end closes what the guest has left open. The engine does that too, but not if a context ends
-// just when the guest traps.
-func (f *files) end() {
-	for len(f.open) > 0 {
-		_ = f.open[0].Close()
-	}
-	f.fsys, f.open = nil, nil
-}
+// files is a folder as an fs.FS that tells the engine what it needs to know, and nothing about the host.
+type files struct{ fsys fs.FS }
 
 // Open implements fs.FS.
 func (f *files) Open(name string) (fs.File, error) {
-	switch {
-	case !fs.ValidPath(name):
+	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
-	case f.fsys == nil && name == ".":
-		return emptyFolder{}, nil
-	case f.fsys == nil:
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	case len(f.open) == maxOpen:
-		return nil, errors.New("too many open files")
 	}
 	opened, err := f.fsys.Open(name)
 	if err != nil {
 		return nil, known(err)
 	}
-	o := &file{files: f, f: opened}
-	f.open = append(f.open, o)
-	return o, nil
+	return &file{opened}, nil
 }
 
 // known reduces an error to one of those that the engine has a number for.
@@ -76,20 +54,10 @@ func known(err error) error {
 }
 
 // file is an open file or folder. It has no Write, whatever the file behind it has.
-type file struct {
-	files *files
-	f     fs.File
-}
+type file struct{ f fs.File }
 
 // Close implements fs.File.
-func (o *file) Close() error {
-	i := slices.Index(o.files.open, o)
-	if i < 0 {
-		return fs.ErrClosed
-	}
-	o.files.open = slices.Delete(o.files.open, i, i+1)
-	return o.f.Close()
-}
+func (o *file) Close() error { return o.f.Close() }
 
 // Stat implements fs.File.
 func (o *file) Stat() (fs.FileInfo, error) {
@@ -139,16 +107,59 @@ func (d discreet) Sys() any {
 	return s
 }
 
-// emptyFolder is an open folder with nothing in it, and its own description.
-type emptyFolder struct{}
+// oracle is an instance of the forwarder on the engine's own functions.
+type oracle struct {
+	ctx context.Context
+	mod api.Module
+	fns map[string]api.Function
+}
 
-func (emptyFolder) Stat() (fs.FileInfo, error)         { return emptyFolder{}, nil }
-func (emptyFolder) Read([]byte) (int, error)           { return 0, fs.ErrInvalid }
-func (emptyFolder) Close() error                       { return nil }
-func (emptyFolder) ReadDir(int) ([]fs.DirEntry, error) { return nil, nil }
-func (emptyFolder) Name() string                       { return "." }
-func (emptyFolder) Size() int64                        { return 0 }
-func (emptyFolder) Mode() fs.FileMode                  { return fs.ModeDir | 0o555 }
-func (emptyFolder) ModTime() time.Time                 { return time.Time{} }
-func (emptyFolder) IsDir() bool                        { return true }
-func (emptyFolder) Sys() any                           { return &sys.Stat_t{Mode: fs.ModeDir | 0o555, Nlink: 1} }
+// process is what both sides run.
+type process struct {
+	args, env []string
+	stdin     string
+	files     fs.FS
+}
+
+// newOracle starts the same process on the engine's own functions.
+func newOracle(t testing.TB, p process) (*oracle, *bytes.Buffer) {
+	t.Helper()
+	r := newRuntime(t)
+	if _, err := engine.Instantiate(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	m := &mount{sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: &files{p.files}}}}
+	c := wazero.NewModuleConfig().WithStartFunctions().WithArgs(p.args...).WithStdin(bytes.NewReader([]byte(p.stdin))).
+		WithStdout(&out).WithStderr(&out).WithSysWalltime().WithSysNanotime().WithNanosleep(func(int64) {}).
+		WithFSConfig(wazero.NewFSConfig().(sysfs.FSConfig).WithSysFSMount(m, "/request"))
+	for i := 0; i < len(p.env); i += 2 {
+		c = c.WithEnv(p.env[i], p.env[i+1])
+	}
+	mod, err := r.InstantiateWithConfig(t.Context(), forwarder(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &oracle{t.Context(), mod, map[string]api.Function{}}, &out
+}
+
+func (o *oracle) call(t testing.TB, name string, p ...uint64) (uint64, error) {
+	return call(t, o.ctx, o.mod, o.fns, name, p)
+}
+
+func (o *oracle) memory() []byte {
+	b, _ := o.mod.Memory().Read(0, o.mod.Memory().Size())
+	return b
+}
+
+// folder is what both sides see as /request.
+func folder() fs.FS {
+	at := time.Unix(1_700_000_000, 123)
+	return fstest.MapFS{
+		"id":                {Data: []byte("0123456789"), ModTime: at},
+		"empty":             {ModTime: at},
+		"headers/Accept":    {Data: []byte("*/*"), ModTime: at},
+		"headers/Long-Name": {Data: []byte("x")},
+		"sub/deep/file":     {Data: []byte("deep")},
+	}
+}

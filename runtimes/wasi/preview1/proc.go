@@ -1,0 +1,25 @@
+package preview1
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
+)
+
+// procExit implements proc_exit. It leaves the instance open: closing is the business of whoever made it.
+func procExit(_ context.Context, _ api.Module, stack []uint64) {
+	panic(sys.NewExitError(uint32(stack[0])))
+}
+
+// schedYield implements sched_yield.
+func schedYield(s *State, _ memory, _ []uint64) errno {
+	if s.Yield != nil {
+		s.Yield()
+	} else {
+		runtime.Gosched()
+	}
+	s.Live()
+	return 0
+}

@@ -1,0 +1,21 @@
+package preview1
+
+// piece is how many bytes are worked on between two looks at the context.
+const piece = 1 << 16
+
+// randomGet implements random_get.
+func randomGet(s *State, m memory, p []uint64) errno {
+	b, ok := m.bytes(p[0], uint64(uint32(p[1])))
+	if !ok {
+		return efault
+	}
+	for source := s.entropy(); len(b) > 0; {
+		s.Live()
+		n, err := source.Read(b[:min(len(b), piece)])
+		if err != nil {
+			s.Stop(err)
+		}
+		b = b[n:]
+	}
+	return 0
+}

@@ -1,0 +1,191 @@
+package preview1
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
+)
+
+// State is one process as the host sees it. Its exported fields are set before Begin; the zero
+// value of each works. It serves one run after another: Begin, the guest's calls, Reset. One goroutine uses
+// it at a time, and it must not be copied once it has been used.
+type State struct {
+	// Args is argv. Nil means that it is empty.
+	Args []string
+	// Env holds NAME=value entries. Nil means none. If a name comes twice, the last value counts.
+	Env []string
+	// Stdin is read as the guest asks for it. Nil means that it is empty. A Reader that blocks is
+	// given up when the run's context ends. An error other than io.EOF ends the process.
+	Stdin io.Reader
+	// Stdout and Stderr take what the guest writes. Nil discards. An error ends the process.
+	Stdout, Stderr io.Writer
+	// Files is the folder /request. Nil means that it is empty.
+	Files fs.FS
+	// Sleep waits for d to pass or for ctx to end. Nil means a timer. An error ends the process.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Yield lets other processes run, when the guest calls sched_yield. Nil means that the goroutine yields.
+	Yield func()
+	// Walltime and Nanotime are the clocks, in nanoseconds: since 1970, and since some moment in the past,
+	// never 0. Nil means those of the system; Nanotime then counts from Start.
+	Walltime, Nanotime func() int64
+	// Start is a moment before all runs that can meet the same memory image, so that none of them sees
+	// time go back. The zero Time means the first Begin.
+	Start time.Time
+	// Entropy is where random bytes come from. Nil means crypto/rand. An error ends the process.
+	Entropy io.Reader
+	// Values is asked for values before the run's own context is. Nil means nothing.
+	Values context.Context
+	// BeforeRead is called when a run asks for stdin for the first time, by fd_read or poll_oneoff,
+	// before anything is read or waited for. call runs the same function with such parameters. Nil
+	// means nothing.
+	BeforeRead func(ctx context.Context, mod api.Module, call api.GoModuleFunc, params []uint64)
+
+	// These belong to a run. The context is kept because most calls that wait or write have
+	// none; the functions get one from the engine, but after a checkpoint that may be an old one.
+	ctx   context.Context
+	err   error // why the host has ended the process, if it has
+	asked bool  // stdin was asked for
+	stdin input
+	table table
+
+	env, environ []string // Env when environ was made, and environ: each name once
+}
+
+// Begin prepares for a run. It returns the context that the guest's calls must be made with, which is ctx and
+// carries the State.
+func (s *State) Begin(ctx context.Context) *Context {
+	s.ctx, s.err, s.asked = ctx, nil, false
+	s.stdin.begin(s, s.Stdin)
+	if !s.table.initial {
+		s.table.reset()
+	}
+	if s.Start.IsZero() {
+		s.Start = time.Now()
+	}
+	if !slices.Equal(s.env, s.Env) {
+		s.env = slices.Clone(s.Env)
+		s.environ = lastOfEach(s.env)
+	}
+	return &Context{ctx, s}
+}
+
+// Changed reports whether the guest has changed its descriptors, or the position in its folder,
+// so that Reset has something to put back. Reading stdin does not count: that belongs to the run.
+func (s *State) Changed() bool { return !s.table.initial }
+
+// Err returns the error because of which the host ended the process, or nil.
+func (s *State) Err() error { return s.err }
+
+// Reset ends the run: it closes what the guest has left open, forgets what belonged to the run and puts
+// the descriptors back. Stdin, when it blocks, is given up.
+func (s *State) Reset() {
+	s.stdin.end()
+	s.table.end()
+	s.ctx, s.err, s.asked = nil, nil, false
+	s.Args, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Sleep = nil, nil, nil, nil, nil, nil
+}
+
+// Context carries a State.
+type Context struct {
+	context.Context
+	state *State
+}
+
+// stateKey is the key of the State among a context's values.
+type stateKey struct{}
+
+// Value implements context.Context.
+func (c *Context) Value(key any) any {
+	if _, ok := key.(stateKey); ok {
+		return c.state
+	}
+	if c.state.Values != nil {
+		if v := c.state.Values.Value(key); v != nil {
+			return v
+		}
+	}
+	return c.Context.Value(key)
+}
+
+// stateOf returns the State that a context carries. A Context itself is the quick case.
+func stateOf(ctx context.Context) *State {
+	if c, ok := ctx.(*Context); ok {
+		return c.state
+	}
+	return ctx.Value(stateKey{}).(*State)
+}
+
+// Stop ends the process because of an error. It does not return: the panic passes through the
+// guest to the engine, which hands an ExitError on as it is, without making a stack trace.
+func (s *State) Stop(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+	panic(sys.NewExitError(1))
+}
+
+// Live ends the process, as Stop does, if its context has ended.
+func (s *State) Live() {
+	if err := s.ctx.Err(); err != nil {
+		s.Stop(err)
+	}
+	// The context's own timer is late when all processors are busy.
+	if deadline, ok := s.ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		s.Stop(context.DeadlineExceeded)
+	}
+}
+
+// wait waits for d to pass.
+func (s *State) wait(d time.Duration) {
+	err := s.sleep(s.ctx, d)
+	s.Live() // the context's own error goes first
+	if err != nil {
+		s.Stop(err)
+	}
+}
+
+// sleep waits for d to pass, or for ctx to end.
+func (s *State) sleep(ctx context.Context, d time.Duration) error {
+	if s.Sleep != nil {
+		return s.Sleep(ctx, d)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// entropy returns the source of random bytes.
+func (s *State) entropy() io.Reader {
+	if s.Entropy != nil {
+		return s.Entropy
+	}
+	return rand.Reader
+}
+
+// lastOfEach returns an environment in which each name comes once, at its first place, with its last value.
+func lastOfEach(env []string) []string {
+	at := make(map[string]int, len(env))
+	var out []string
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		if i, ok := at[name]; ok {
+			out[i] = e
+			continue
+		}
+		at[name] = len(out)
+		out = append(out, e)
+	}
+	return out
+}

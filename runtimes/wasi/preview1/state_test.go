@@ -1,0 +1,291 @@
+package preview1_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"math"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
+)
+
+// counted is a file system that counts what is open.
+type counted struct {
+	fs.FS
+	open atomic.Int64
+}
+
+func (c *counted) Open(name string) (fs.File, error) {
+	f, err := c.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	c.open.Add(1)
+	if d, ok := f.(fs.ReadDirFile); ok {
+		return &countedFolder{d, c}, nil
+	}
+	return &countedFile{f, c}, nil
+}
+
+type countedFile struct {
+	fs.File
+	c *counted
+}
+
+func (f *countedFile) Close() error { f.c.open.Add(-1); return f.File.Close() }
+
+type countedFolder struct {
+	fs.ReadDirFile
+	c *counted
+}
+
+func (f *countedFolder) Close() error { f.c.open.Add(-1); return f.ReadDirFile.Close() }
+
+// TestReset changes one thing at a time and checks that Changed tells, and that Reset puts it back.
+func TestReset(t *testing.T) {
+	open := func(t *testing.T, g *guest) {
+		g.put(names, "id")
+		g.must(t, 0, "path_open", 3, 0, names, 2, 0, 2, 0, 0, at)
+	}
+	for _, c := range []struct {
+		name    string
+		do      func(t *testing.T, g *guest)
+		changed bool
+	}{
+		{"nothing", func(*testing.T, *guest) {}, false},
+		{"read stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_read", 0, vec, 1, at) }, false},
+		{"refused", func(t *testing.T, g *guest) {
+			g.must(t, 58, "fd_renumber", 0, 1)
+			g.must(t, 8, "fd_renumber", 9, 1)
+			g.must(t, 8, "fd_close", 4)
+			g.must(t, 52, "fd_fdstat_set_flags", 0, 4)
+		}, false},
+		{"close stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 0); g.must(t, 8, "fd_read", 0, vec, 1, at) }, true},
+		{"close the folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 3) }, true},
+		{"list the folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_readdir", 3, buf, 30, 0, at) }, true},
+		{"open a file", open, true},
+		{"open and close", func(t *testing.T, g *guest) { open(t, g); g.must(t, 0, "fd_close", 4) }, true},
+		{"open in place of stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 0); open(t, g) }, true},
+		{"renumber", func(t *testing.T, g *guest) {
+			open(t, g)
+			open(t, g)
+			g.must(t, 0, "fd_renumber", 4, 127)
+			g.must(t, 8, "fd_renumber", 127, 128)
+			g.must(t, 0, "fd_renumber", 127, 127)
+			g.must(t, 0, "fd_renumber", 127, 5)
+			g.must(t, 8, "fd_fdstat_get", 127, at)
+			g.must(t, 0, "fd_fdstat_get", 5, at)
+		}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := &counted{FS: folder()}
+			s := &preview1.State{Stdin: strings.NewReader("first"), Files: files}
+			g := newGuest(t, s)
+			g.put(vec, little(buf, 100))
+			c.do(t, g)
+			if s.Changed() != c.changed {
+				t.Errorf("changed: %t", s.Changed())
+			}
+			s.Reset()
+			if n := files.open.Load(); n != 0 {
+				t.Errorf("%d files are open", n)
+			}
+			s.Stdin, s.Files = strings.NewReader("second"), files
+			g.ctx = s.Begin(t.Context())
+			checkInitial(t, g)
+		})
+	}
+}
+
+// checkInitial checks that the descriptors are those of a new run. Stdin is "second".
+func checkInitial(t testing.TB, g *guest) {
+	t.Helper()
+	if g.state.Changed() || g.state.Err() != nil {
+		t.Errorf("changed: %t, error: %v", g.state.Changed(), g.state.Err())
+	}
+	for fd, want := range map[uint64]byte{0: 1, 1: 1, 2: 1, 3: 3} {
+		g.must(t, 0, "fd_fdstat_get", fd, at)
+		if got := g.memory()[at]; got != want {
+			t.Errorf("descriptor %d is of type %d, want %d", fd, got, want)
+		}
+	}
+	for fd := uint64(4); fd < 130; fd++ {
+		g.must(t, 8, "fd_fdstat_get", fd, at)
+	}
+	g.must(t, 44, "fd_readdir", 3, buf, 100, 1, at) // nobody has been here
+	g.put(vec, little(buf, 100))
+	g.must(t, 0, "fd_read", 0, vec, 1, at)
+	if got := string(g.memory()[buf : buf+6]); got != "second" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// TestOpenFiles opens files up to the limit.
+func TestOpenFiles(t *testing.T) {
+	files := &counted{FS: folder()}
+	g := newGuest(t, &preview1.State{Files: files})
+	g.put(names, "id")
+	for range 63 { // one is the folder
+		g.must(t, 0, "path_open", 3, 0, names, 2, 0, 2, 0, 0, at)
+	}
+	g.must(t, 33, "path_open", 3, 0, names, 2, 0, 2, 0, 0, at)
+	g.must(t, 0, "fd_close", 10)
+	g.must(t, 0, "path_open", 3, 0, names, 2, 0, 2, 0, 0, at)
+	if got, n := g.memory()[at], files.open.Load(); got != 10 || n != 63 {
+		t.Errorf("got descriptor %d with %d open files", got, n)
+	}
+}
+
+// TestNoFiles looks at a folder that is not there.
+func TestNoFiles(t *testing.T) {
+	g := newGuest(t, &preview1.State{})
+	g.put(names, "id.")
+	g.must(t, 44, "path_open", 3, 0, names, 2, 0, 2, 0, 0, at)
+	g.must(t, 44, "path_filestat_get", 3, 0, names, 2, at)
+	g.must(t, 0, "path_filestat_get", 3, 0, names+2, 1, at)
+	g.must(t, 0, "path_open", 3, 0, names+2, 1, 2, 2, 0, 0, at)
+	for _, fd := range []uint64{3, 4} {
+		g.must(t, 0, "fd_filestat_get", fd, at)
+		g.must(t, 0, "fd_readdir", fd, buf, 1000, 0, at)
+		if got := g.memory()[at]; got != 51 {
+			t.Errorf("%d bytes of entries", got)
+		}
+	}
+	g.must(t, 0, "fd_close", 4)
+}
+
+// TestNoSockets calls what there is for sockets.
+func TestNoSockets(t *testing.T) {
+	g := newGuest(t, &preview1.State{})
+	for fd, want := range map[uint64]uint64{0: 57, 3: 57, 4: 8, math.MaxUint32: 8} {
+		g.must(t, want, "sock_accept", fd, 0, at)
+		g.must(t, want, "sock_recv", fd, vec, 1, 0, at, at)
+		g.must(t, want, "sock_send", fd, vec, 1, 0, at)
+		g.must(t, want, "sock_shutdown", fd, 3)
+	}
+}
+
+// TestExit checks that an exit leaves the instance usable.
+func TestExit(t *testing.T) {
+	g := newGuest(t, &preview1.State{})
+	for _, code := range []uint64{0, 3, math.MaxUint32} {
+		_, err := g.call(t, "proc_exit", garbage|code)
+		var exit *sys.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != uint32(code) || g.state.Err() != nil {
+			t.Errorf("got the error %v because of %v", err, g.state.Err())
+		}
+	}
+}
+
+// TestClocks checks that the clocks run, and that they can be replaced.
+func TestClocks(t *testing.T) {
+	g := newGuest(t, &preview1.State{})
+	for clock, least := range []uint64{1_700_000_000_000_000_000, 1} {
+		last := least
+		for range 3 {
+			g.must(t, 0, "clock_time_get", uint64(clock), 0, at)
+			now := uint64(0)
+			for i := range 8 {
+				now |= uint64(g.memory()[at+i]) << (8 * i)
+			}
+			if now < last {
+				t.Errorf("clock %d: %d after %d", clock, now, last)
+			}
+			last = now
+		}
+	}
+}
+
+// TestEntropy checks that bytes differ, and where they can come from.
+func TestEntropy(t *testing.T) {
+	g := newGuest(t, &preview1.State{})
+	g.must(t, 0, "random_get", 0, 100_000)
+	first := bytes.Clone(g.memory()[:100_000])
+	g.must(t, 0, "random_get", 0, 100_000)
+	if bytes.Equal(first, g.memory()[:100_000]) || bytes.Equal(first[99_900:], make([]byte, 100)) {
+		t.Error("the same again")
+	}
+	g = newGuest(t, &preview1.State{Entropy: strings.NewReader("chosen by fair dice roll")})
+	g.must(t, 0, "random_get", at, 6)
+	if got := string(g.memory()[at : at+6]); got != "chosen" {
+		t.Errorf("got %q", got)
+	}
+	if _, err := g.call(t, "random_get", at, 100); err == nil || g.state.Err() != io.EOF {
+		t.Errorf("got the error %v because of %v", err, g.state.Err())
+	}
+}
+
+// TestBeforeRead checks that the first call that asks for stdin is told, and can be made again.
+func TestBeforeRead(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		p    []uint64
+		asks bool
+	}{
+		{"fd_read", []uint64{0, vec, 1, at}, true},
+		{"fd_read", []uint64{garbage, vec, 0, at}, true}, // nothing to read into
+		{"fd_read", []uint64{3, vec, 1, at}, false},
+		{"poll_oneoff", []uint64{subs, events, 2, at}, true},
+		{"poll_oneoff", []uint64{subs, events, 1, at}, false},
+		{"poll_oneoff", []uint64{far, events, 1, at}, false},
+	} {
+		told := 0
+		s := &preview1.State{Stdin: strings.NewReader("hello")}
+		s.BeforeRead = func(ctx context.Context, mod api.Module, call api.GoModuleFunc, p []uint64) {
+			told++
+			again := append([]uint64{}, p...)
+			if call(ctx, mod, again); again[0] != 0 {
+				t.Errorf("%s%v: called for its sake: got %d", c.name, c.p, again[0])
+			}
+		}
+		g := newGuest(t, s)
+		g.put(vec, little(buf, 2))
+		g.put(subs, clock(1, 1, 0, 0)+ready(2, 1, 0))
+		for range 2 {
+			if _, err := g.call(t, c.name, c.p...); err != nil {
+				t.Errorf("%s%v: got the error %v", c.name, c.p, err)
+			}
+		}
+		if (told == 1) != c.asks {
+			t.Errorf("%s%v: told %d times", c.name, c.p, told)
+		}
+	}
+}
+
+// TestValue finds the State behind a context that was derived from its own, and other values in their order.
+func TestValue(t *testing.T) {
+	type key string
+	s := &preview1.State{Args: []string{"a"}, Values: context.WithValue(t.Context(), key("both"), "values")}
+	g := newGuest(t, s)
+	ctx := context.WithValue(context.WithValue(t.Context(), key("both"), "run"), key("run"), "run")
+	derived, cancel := context.WithCancel(s.Begin(ctx))
+	defer cancel()
+	f := g.mod.ExportedFunction("args_sizes_get")
+	if got, err := f.Call(derived, at, at2); err != nil || got[0] != 0 || g.memory()[at] != 1 {
+		t.Errorf("got %v and the error %v", got, err)
+	}
+	if derived.Value(key("both")) != "values" || derived.Value(key("run")) != "run" || derived.Value(key("none")) != nil {
+		t.Error("wrong values")
+	}
+}
+
+// TestNoAllocations checks that a run costs no more than its context.
+func TestNoAllocations(t *testing.T) {
+	s := &preview1.State{}
+	env, in := []string{"A=1", "B=2"}, strings.NewReader("")
+	n := testing.AllocsPerRun(100, func() {
+		s.Env, s.Stdin, s.Stdout = env, in, io.Discard
+		s.Begin(t.Context())
+		s.Reset()
+	})
+	if n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -1,0 +1,215 @@
+package preview1
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// input is stdin.
+type input struct {
+	state  *State
+	r      io.Reader // nil is empty
+	pump   *pump     // reads r, if r may block
+	direct bool      // r is in memory and cannot block
+	ended  bool      // the end of r has been seen
+}
+
+// begin sets the Reader of a run.
+func (i *input) begin(s *State, r io.Reader) {
+	*i = input{state: s, r: r}
+	switch r.(type) {
+	case nil, *bytes.Reader, *bytes.Buffer, *strings.Reader:
+		i.direct = true
+	}
+}
+
+// end gives the Reader up.
+func (i *input) end() {
+	if i.pump != nil {
+		i.pump.stop()
+	}
+	*i = input{}
+}
+
+// read reads into b; 0 bytes are the end. An error other than io.EOF ends the process.
+func (i *input) read(b []byte) int {
+	i.state.Live()
+	if i.r == nil || i.ended {
+		return 0
+	}
+	for range 100 {
+		n, err := i.once(b)
+		switch {
+		case errors.Is(err, io.EOF):
+			i.ended = true
+			return n
+		case err != nil:
+			i.state.Stop(err)
+		case n > 0:
+			return n
+		}
+	}
+	i.state.Stop(io.ErrNoProgress)
+	return 0
+}
+
+// once reads once, and gives up when the context ends.
+func (i *input) once(b []byte) (int, error) {
+	if i.direct {
+		return i.r.Read(b)
+	}
+	p := i.start()
+	if !p.full {
+		p.request(len(b))
+		if !p.fill(i.state.ctx.Done()) {
+			i.state.Live()
+		}
+	}
+	return p.take(b)
+}
+
+// start returns the pump.
+func (i *input) start() *pump {
+	if i.pump == nil {
+		i.pump = startPump(i.r)
+	}
+	return i.pump
+}
+
+// ready tells whether a read would return at once.
+func (i *input) ready() bool { return i.direct || i.ended || i.pump != nil && i.pump.full }
+
+// available returns how many bytes are known to be there.
+func (i *input) available() int {
+	if l, ok := i.r.(interface{ Len() int }); ok && i.direct {
+		return l.Len()
+	}
+	if i.pump != nil {
+		return len(i.pump.have)
+	}
+	return 0
+}
+
+// await waits until a read would return at once or, if timed, for d. It tells whether d has passed.
+func (i *input) await(timed bool, d time.Duration) bool {
+	p := i.start()
+	p.request(pumpSize)
+	if !timed {
+		if !p.fill(i.state.ctx.Done()) {
+			i.state.Live()
+		}
+		return false
+	}
+	ctx, cancel := context.WithCancel(i.state.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer cancel()
+		p.fill(ctx.Done())
+	}()
+	defer func() { // also if Sleep panics
+		cancel()
+		<-done
+	}()
+	err := i.state.sleep(ctx, d)
+	cancel()
+	<-done
+	i.state.Live()
+	if err != nil && !(p.full && errors.Is(err, context.Canceled)) {
+		i.state.Stop(err)
+	}
+	return err == nil
+}
+
+// pump reads from a Reader that may block, in a goroutine of its own, so that the Reader can be
+// given up. It uses a buffer of its own, because it may go on reading when the guest's memory
+// has long become that of another process.
+type pump struct {
+	ask  chan int    // how many bytes are wanted; closed at the end
+	got  chan pumped // what the Reader said; holds one, so that a pump that was given up can end
+	busy bool        // an answer is due
+	buf  []byte
+	full bool   // there is an answer: have, then err
+	have []byte // in buf
+	err  error
+}
+
+// pumped is the result of one Read.
+type pumped struct {
+	n   int
+	err error
+}
+
+// pumpSize is how much is read at once.
+const pumpSize = 1 << 16
+
+// startPump starts the goroutine.
+func startPump(r io.Reader) *pump {
+	p := &pump{ask: make(chan int, 1), got: make(chan pumped, 1), buf: make([]byte, pumpSize)}
+	go p.run(r)
+	return p
+}
+
+// run reads when it is asked to. A Reader can end the goroutine, so got is closed by a defer.
+func (p *pump) run(r io.Reader) {
+	defer close(p.got)
+	for n := range p.ask {
+		p.once(r, p.buf[:n])
+	}
+}
+
+// once reads once and answers, also if Read panics or ends the goroutine.
+func (p *pump) once(r io.Reader, b []byte) {
+	result := pumped{err: errors.New("the Reader ended its goroutine")}
+	defer func() {
+		if e := recover(); e != nil {
+			result = pumped{err: fmt.Errorf("the Reader panicked: %v", e)}
+		}
+		p.got <- result
+	}()
+	result.n, result.err = r.Read(b)
+}
+
+// request asks for up to n bytes, unless that has been done.
+func (p *pump) request(n int) {
+	if !p.busy {
+		p.ask <- min(n, len(p.buf))
+		p.busy = true
+	}
+}
+
+// fill waits for the answer, until done is closed. It tells whether the answer is there.
+func (p *pump) fill(done <-chan struct{}) bool {
+	select {
+	case g := <-p.got:
+		p.busy, p.full, p.have, p.err = false, true, p.buf[:g.n], g.err
+		return true
+	case <-done:
+		return false
+	}
+}
+
+// take moves what there is of the answer to b. The error comes with the last byte.
+func (p *pump) take(b []byte) (int, error) {
+	n := copy(b, p.have)
+	p.have = p.have[n:]
+	if len(p.have) > 0 {
+		return n, nil
+	}
+	err := p.err
+	p.full, p.err = false, nil
+	return n, err
+}
+
+// stop ends the goroutine and waits for it, unless it is stuck in the Reader.
+func (p *pump) stop() {
+	close(p.ask)
+	if !p.busy {
+		<-p.got
+	}
+}
