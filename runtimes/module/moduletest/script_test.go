@@ -69,6 +69,7 @@ func checked(b []byte) ([]byte, error) {
 type gauge struct {
 	slice  int64
 	given  int64
+	left   int64 // at the last call
 	budget int64 // 0: endless
 	calls  int
 }
@@ -79,6 +80,7 @@ var errSpent = fmt.Errorf("the fuel is used up")
 // refill is the hook.
 func (g *gauge) refill(_ context.Context, stack []uint64) {
 	left := int64(stack[0])
+	g.left = left
 	n := (-left + g.slice - 1) / g.slice * g.slice
 	g.given += n
 	g.calls++
@@ -205,9 +207,9 @@ func (r *runner) act(c *command, m api.Module) (result string, ok bool) {
 		got := []uint64{m.ExportedGlobal(c.Action.Field).Get()}
 		return fmt.Sprint(got), matches(got, c.Expected)
 	}
-	if r.f.stack > 0 {
-		for _, m := range append([]api.Module{m}, r.instances()...) {
-			m.ExportedGlobal(meter.StackName).(api.MutableGlobal).Set(uint64(r.f.stack))
+	for _, m := range append([]api.Module{m}, r.instances()...) {
+		if g, ok := m.ExportedGlobal(meter.StackName).(api.MutableGlobal); ok {
+			g.Set(uint64(max(r.f.stack, 1<<20)))
 		}
 	}
 	var args []uint64
