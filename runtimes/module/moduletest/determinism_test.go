@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -43,7 +45,10 @@ func process(t *testing.T, b []byte, slice int64, stdin string, args ...string) 
 	if _, err := m.ExportedFunction("_start").Call(ctx); err != nil && (!errors.As(err, &exited) || exited.ExitCode() != 0) {
 		t.Fatal(err)
 	}
-	return out.String(), fuel.given - int64(m.ExportedGlobal(meter.FuelName).Get())
+	if left := m.ExportedGlobal(meter.FuelName); left != nil {
+		used = fuel.given - int64(left.Get())
+	}
+	return out.String(), used
 }
 
 // TestDeterminism checks that a program in C uses the same fuel to the unit, whatever the slices, and with or
@@ -84,5 +89,35 @@ func TestDeterminism(t *testing.T) {
 	t.Logf("fuel %v; %d -> %d bytes; %+v", seen, len(runtimestest.Wasm()), len(metered), report.Meter)
 	if len(seen) != 4 {
 		t.Errorf("different work used equal fuel: %v", seen)
+	}
+}
+
+// TestCompilers checks that programs of many compilers do metered what they do as they are, with fuel that does not depend on the slices.
+func TestCompilers(t *testing.T) {
+	paths, err := filepath.Glob("../../../samples/*/*/*.wasm")
+	if err != nil || len(paths) < 6 {
+		t.Fatalf("found %d programs, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, _, err := rewrite.Rewrite(b, rewrite.Options{Unmetered: true, KeepCustom: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		metered, report, err := rewrite.Rewrite(b, rewrite.Options{Stack: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const stdin = `{"name":"Ada"}`
+		want, _ := process(t, plain, 1, stdin)
+		got, used := process(t, metered, 1_000_000, stdin)
+		again, usedAgain := process(t, metered, 1000, stdin)
+		if got != want || again != want || want == "" || used != usedAgain {
+			t.Errorf("%s: got %q for %d units, then %q for %d, want %q", path, got, used, again, usedAgain, want)
+		}
+		t.Logf("%s: %d units, %d -> %d bytes, obstacles %q", path, used, len(b), len(metered), report.Module.Analysis.Obstacles())
 	}
 }

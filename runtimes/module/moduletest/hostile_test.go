@@ -17,30 +17,33 @@ func hostile() map[string]*guest {
 	const big = 4 << 20
 	call := func(next int) string { return "\x10" + number(next) }
 	indirect := func(next int) string { return constant(int64(next)) + "\x11\x00\x00" }
+	// A function 1 that calls itself 15,000 times: if ++memory[0] < 15,000.
+	deep := constant(0) + constant(0) + "\x28\x02\x00" + constant(1) + "\x6a\x36\x02\x00" + constant(0) + "\x28\x02\x00" + constant(15_000) + "\x48\x04\x40\x10\x01" + end
 	twice := func(f func(int) string) func(int) string { return func(n int) string { return f(n) + f(n) } }
 	return map[string]*guest{
-		"endless loop":                     {pages: 1, bodies: []string{loop + again + end}},
-		"endless loop at the start":        {pages: 1, start: true, bodies: []string{loop + again + end}},
-		"endless loop with br_if":          {pages: 1, bodies: []string{loop + constant(1) + "\x0d\x00" + end}},
-		"loop left for a loop":             {pages: 1, bodies: []string{loop + loop + "\x0c\x01" + end + end}},
-		"2^38 calls without a loop":        {pages: 1, bodies: chain(39, twice(call), "")},
-		"2^38 indirect calls":              {pages: 1, bodies: chain(39, twice(indirect), "")},
-		"br_table loop":                    {pages: 1, bodies: []string{loop + block + block + constant(1) + "\x0e\x02\x00\x01\x02" + end + end + again + end}},
-		"memory.fill x 400":                {pages: 64, bodies: []string{strings.Repeat(constant(0)+constant(7)+constant(big)+fill, 400)}},
-		"memory.copy x 400, overlapping":   {pages: 64, bodies: []string{strings.Repeat(constant(1)+constant(0)+constant(big-1)+copyMem, 400)}},
-		"memory.fill in a loop":            {pages: 64, bodies: []string{loop + constant(0) + constant(7) + constant(big) + fill + again + end}},
-		"memory.fill of 1 KB in a loop":    {pages: 1, bodies: []string{loop + strings.Repeat(constant(0)+constant(7)+constant(1024)+fill, 100) + again + end}},
-		"memory.init in a loop":            {pages: 2, bodies: []string{loop + constant(0) + constant(0) + constant(65536) + "\xfc\x08\x00\x00" + again + end}},
-		"table.fill in a loop":             {pages: 1, bodies: []string{loop + constant(0) + nullRef + constant(100_000) + tableSet + again + end}},
-		"table.copy in a loop":             {pages: 1, bodies: []string{loop + constant(1) + constant(0) + constant(99_999) + "\xfc\x0e\x01\x01" + again + end}},
-		"table.grow loop":                  {pages: 1, bodies: []string{loop + nullRef + constant(1000) + "\xfc\x0f\x01" + drop + again + end}},
-		"memory.grow loop":                 {pages: 1, bodies: []string{loop + constant(1) + "\x40\x00" + drop + again + end}},
-		"tail calls":                       {pages: 1, bodies: []string{"\x12\x01", "\x12\x00"}},
-		"tail call of itself":              {pages: 1, bodies: []string{"\x12\x00"}},
-		"indirect tail calls":              {pages: 1, bodies: []string{constant(1) + "\x13\x00\x00", constant(0) + "\x13\x00\x00"}},
-		"tail calls from a loop":           {pages: 1, bodies: []string{loop + "\x12\x00" + end}},
-		"exceptions thrown to a loop":      {pages: 1, bodies: []string{loop + "\x1f\x40\x01\x02\x00\x08\x00" + end + end}},
-		"exceptions thrown out of a block": {pages: 1, bodies: []string{loop + block + "\x1f\x40\x01\x02\x00" + "\x10\x01" + end + end + again + end, "\x08\x00"}},
+		"endless loop":                        {pages: 1, bodies: []string{loop + again + end}},
+		"endless loop at the start":           {pages: 1, start: true, bodies: []string{loop + again + end}},
+		"endless loop with br_if":             {pages: 1, bodies: []string{loop + constant(1) + "\x0d\x00" + end}},
+		"loop left for a loop":                {pages: 1, bodies: []string{loop + loop + "\x0c\x01" + end + end}},
+		"2^38 calls without a loop":           {pages: 1, bodies: chain(39, twice(call), "")},
+		"2^38 indirect calls":                 {pages: 1, bodies: chain(39, twice(indirect), "")},
+		"br_table loop":                       {pages: 1, bodies: []string{loop + block + block + constant(1) + "\x0e\x02\x00\x01\x02" + end + end + again + end}},
+		"memory.fill x 400":                   {pages: 64, bodies: []string{strings.Repeat(constant(0)+constant(7)+constant(big)+fill, 400)}},
+		"memory.copy x 400, overlapping":      {pages: 64, bodies: []string{strings.Repeat(constant(1)+constant(0)+constant(big-1)+copyMem, 400)}},
+		"memory.fill in a loop":               {pages: 64, bodies: []string{loop + constant(0) + constant(7) + constant(big) + fill + again + end}},
+		"memory.fill of 1 KB in a loop":       {pages: 1, bodies: []string{loop + strings.Repeat(constant(0)+constant(7)+constant(1024)+fill, 100) + again + end}},
+		"memory.init in a loop":               {pages: 2, bodies: []string{loop + constant(0) + constant(0) + constant(65536) + "\xfc\x08\x00\x00" + again + end}},
+		"table.fill in a loop":                {pages: 1, bodies: []string{loop + constant(0) + nullRef + constant(100_000) + tableSet + again + end}},
+		"table.copy in a loop":                {pages: 1, bodies: []string{loop + constant(1) + constant(0) + constant(99_999) + "\xfc\x0e\x01\x01" + again + end}},
+		"table.grow loop":                     {pages: 1, bodies: []string{loop + nullRef + constant(1000) + "\xfc\x0f\x01" + drop + again + end}},
+		"memory.grow loop":                    {pages: 1, bodies: []string{loop + constant(1) + "\x40\x00" + drop + again + end}},
+		"tail calls":                          {pages: 1, bodies: []string{"\x12\x01", "\x12\x00"}},
+		"tail call of itself":                 {pages: 1, bodies: []string{"\x12\x00"}},
+		"indirect tail calls":                 {pages: 1, bodies: []string{constant(1) + "\x13\x00\x00", constant(0) + "\x13\x00\x00"}},
+		"tail calls from a loop":              {pages: 1, bodies: []string{loop + "\x12\x00" + end}},
+		"exceptions thrown to a loop":         {pages: 1, bodies: []string{loop + "\x1f\x40\x01\x02\x00\x08\x00" + end + end}},
+		"try_tables on what was a deep stack": {pages: 1, bodies: []string{"\x10\x01" + loop + "\x1f\x40\x01\x02\x00" + end + again + end, deep}},
+		"exceptions thrown out of a block":    {pages: 1, bodies: []string{loop + block + "\x1f\x40\x01\x02\x00" + "\x10\x01" + end + end + again + end, "\x08\x00"}},
 	}
 }
 
@@ -49,6 +52,7 @@ type ended struct {
 	err  error
 	used int64 // units
 	took time.Duration
+	gap  time.Duration // the longest that no fuel was asked for
 }
 
 // spend runs a guest in slices until it has used up a budget.
@@ -69,9 +73,9 @@ func spend(t *testing.T, g *guest, o rewrite.Options, slice, budget int64) (ende
 	m, err := r.InstantiateWithConfig(ctx, b, wazero.NewModuleConfig().WithStartFunctions())
 	if err == nil {
 		_, err = m.ExportedFunction("_start").Call(ctx)
-		return ended{err, fuel.given - int64(m.ExportedGlobal(meter.FuelName).Get()), time.Since(start)}, report
+		return ended{err, fuel.given - int64(m.ExportedGlobal(meter.FuelName).Get()), time.Since(start), fuel.gap}, report
 	}
-	return ended{err, fuel.given - fuel.left, time.Since(start)}, report
+	return ended{err, fuel.given - fuel.left, time.Since(start), fuel.gap}, report
 }
 
 // TestHostile checks that everything hostile ends soon after its budget is used up: by no more than a slice
@@ -94,7 +98,7 @@ func TestHostile(t *testing.T) {
 			if again, _ := spend(t, g, o, slice, budget); again.used != got.used {
 				t.Errorf("used %d units, then %d", got.used, again.used)
 			}
-			t.Logf("%d units in %v", got.used, got.took)
+			t.Logf("%d units in %v, at most %v between two slices", got.used, got.took, got.gap)
 		})
 	}
 }

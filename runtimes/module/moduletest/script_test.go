@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
@@ -71,7 +72,8 @@ type gauge struct {
 	given  int64
 	left   int64 // at the last call
 	budget int64 // 0: endless
-	calls  int
+	last   time.Time
+	gap    time.Duration // the longest between two calls
 }
 
 // errSpent is what the hook panics with when the budget is used up.
@@ -83,7 +85,11 @@ func (g *gauge) refill(_ context.Context, stack []uint64) {
 	g.left = left
 	n := (-left + g.slice - 1) / g.slice * g.slice
 	g.given += n
-	g.calls++
+	if now := time.Now(); g.last.IsZero() {
+		g.last = now
+	} else {
+		g.gap, g.last = max(g.gap, now.Sub(g.last)), now
+	}
 	if g.budget > 0 && g.given > g.budget {
 		panic(errSpent)
 	}
