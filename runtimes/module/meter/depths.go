@@ -6,7 +6,7 @@ import "github.com/polyvoke/polyvoke/runtimes/module/code"
 const (
 	straight  = iota // it cannot reach one
 	leading          // it can reach one, but is not part of it
-	recursive        // it can call itself by some way
+	recursive        // it can call itself by some way, or has a try_table: it takes from the stack
 )
 
 // depths says for each function that the module defines how far it is from recursion.
@@ -30,6 +30,8 @@ func (w *meter) findDepths() *depths {
 				list = append(list, uint32(functions)+first[in.X])
 			case in.Op == code.RefFunc:
 				taken = append(taken, in.X)
+			case in.Op == code.TryTable:
+				list = append(list, uint32(f)) // counts as a call of itself
 			}
 		}
 		graph[f] = distinct(list)
@@ -76,6 +78,3 @@ func classify(graph [][]uint32) []byte {
 	}
 	return of
 }
-
-// frame estimates the bytes of native stack that a call of a function takes.
-func frame(params int, locals uint32) int64 { return 64 + 8*(int64(params)+int64(locals)) }

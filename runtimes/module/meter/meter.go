@@ -12,6 +12,9 @@
 // Most instructions cost 1; block, loop, else, end, try_table and nop nothing; a call of an imported
 // function 64; a call through a table 100 more than one that is not; a bulk operation 8, and 1 for
 // each byte or entry; growing the memory 4096 a page, and a table 1 an entry, once it has worked.
+//
+// Entering a try_table costs 65,536, and 64 for each exception that the instance has thrown before: the
+// engine copies the whole native stack there, and makes it larger by each exception that is handled.
 package meter
 
 import (
@@ -27,6 +30,8 @@ const (
 	// StackName is what the global is exported as that holds the stack left in bytes, an i32. Nothing puts it back
 	// when a call from outside has ended: whoever makes one sets it before.
 	StackName = "polyvoke.stack"
+	// ThrownName is what the global is exported as that counts exceptions, an i64, if the module has any. It begins at 0.
+	ThrownName = "polyvoke.thrown"
 	// HookModule and HookName are what the import is called that gets the fuel left, which is below
 	// zero, and returns the fuel to go on with, which may still be.
 	HookModule = "polyvoke"
@@ -42,7 +47,14 @@ const (
 	memoryChunk  = 1 << 16 // bytes that a bulk operation works on between two charges
 	tableChunk   = 1 << 13 // entries
 	mostInline   = 1024    // the longest bulk operation of constant length that is left in its place
+	tryCost      = 1 << 16
+	thrownCost   = 64 // more for a try_table, for each exception before
 	defaultShort = 100
+
+	callFrame    = 64      // bytes of stack that a call takes
+	valueFrame   = 8       // bytes of stack that a parameter or local takes
+	tryFrame     = 1 << 14 // bytes of stack that a try_table counts as, for the copy that is kept while it is open
+	defaultStack = 1 << 20 // of a module with exceptions
 )
 
 // Options say how to meter.
@@ -51,7 +63,9 @@ type Options struct {
 	// function itself. 0 means 100; below 0, no caller pays.
 	Short int
 	// Stack is how many bytes of stack a recursion may use before it traps with unreachable, by an
-	// estimate of 64 bytes a call and 8 a parameter or local. 0 means that only the engine bounds it.
+	// estimate of 64 bytes a call, 8 a parameter or local, and 16 KiB an open try_table. 0 means that only the
+	// engine bounds it, or 1 MiB for a module with exceptions: the engine keeps a copy of the whole
+	// stack for each open try_table, and would need memory by the square of the depth.
 	Stack int32
 }
 
@@ -63,7 +77,10 @@ type Report struct {
 	Bulk int
 	// Longest is what is charged most at once.
 	Longest int64
-	// Recursive is how many functions take from the stack, since they can call themselves by some way.
+	// Stack is the bound of the stack in bytes: what the global StackName must be set to before each call
+	// from outside. 0 means that there is none.
+	Stack int32
+	// Recursive is how many functions take from the stack, since they can call themselves by some way, or handle exceptions.
 	Recursive int
 }
 
@@ -85,11 +102,11 @@ type meter struct {
 	group    []int      // by defined function: the strongly connected component of its calls
 	prefix   []int64    // by defined function: what its callers pay for its entry
 
-	fuel, stack uint32 // globals
-	refill      uint32 // function
-	helpers     map[helper]uint32
-	dataSizes   []uint32
-	elemSizes   []uint32
+	fuel, stack, thrown uint32 // globals
+	refill, try, throw  uint32 // functions
+	helpers             map[helper]uint32
+	dataSizes           []uint32
+	elemSizes           []uint32
 
 	depths *depths
 	paths  paths
@@ -106,11 +123,14 @@ func Apply(m *edit.Module, o Options) *Report {
 	w.dataSizes, w.elemSizes = m.DataSizes(), m.ElementSizes()
 	w.fuel = m.AddGlobal(module.I64, 0)
 	m.AddExport(FuelName, module.GlobalKind, w.fuel)
-	if o.Stack > 0 {
-		w.stack = m.AddGlobal(module.I32, int64(o.Stack))
+	w.addRefill()
+	if m.Info.Analysis.Exceptions {
+		w.addExceptions()
+	}
+	if w.report.Stack = w.o.Stack; w.o.Stack > 0 {
+		w.stack = m.AddGlobal(module.I32, int64(w.o.Stack))
 		m.AddExport(StackName, module.GlobalKind, w.stack)
 	}
-	w.addRefill()
 	w.rewriteAll()
 	return &w.report
 }
@@ -121,6 +141,23 @@ func (w *meter) addRefill() {
 	a.locals()
 	a.op(code.GlobalGet, w.fuel).op(code.Call, w.imported).op(code.GlobalSet, w.fuel).op(code.End)
 	w.refill = w.m.AddFunction(module.FuncType{}, a)
+}
+
+// addExceptions adds what a module needs that has exceptions: a bound of the stack, and functions to call before each
+// try_table and each throw.
+func (w *meter) addExceptions() {
+	if w.o.Stack == 0 {
+		w.o.Stack = defaultStack
+	}
+	w.thrown = w.m.AddGlobal(module.I64, 0)
+	w.m.AddExport(ThrownName, module.GlobalKind, w.thrown)
+	var try, throw assembly
+	try.locals().op(code.GlobalGet, w.fuel)
+	try.op(code.GlobalGet, w.thrown).i64(thrownCost).op(code.I64Mul).i64(tryCost).op(code.I64Add)
+	w.take(&try)
+	w.try = w.m.AddFunction(module.FuncType{}, *try.op(code.End))
+	throw.locals().op(code.GlobalGet, w.thrown).i64(1).op(code.I64Add).op(code.GlobalSet, w.thrown).op(code.End)
+	w.throw = w.m.AddFunction(module.FuncType{}, throw)
 }
 
 // rewriteAll rewrites all bodies, callees before callers, since those need to know what they pay for.

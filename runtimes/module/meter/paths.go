@@ -22,6 +22,8 @@ type paths struct {
 	scopes []scope
 	blocks []block
 	labels []uint32 // of the handlers of open try_tables
+	tries  int      // how many try_tables are open
+	most   int      // how many have been at once
 }
 
 // scope is code that is paid for at one place: the function, or a loop.
@@ -94,7 +96,11 @@ func (p *paths) step(in *code.Instruction) {
 // begin opens a block, and a scope if it is a loop.
 func (p *paths) begin(in *code.Instruction) {
 	p.blocks = append(p.blocks, block{op: in.Op, scopes: len(p.scopes), best: unreached, other: p.now, handlers: len(p.labels)})
-	p.labels = append(p.labels, in.Labels...)
+	if in.Op == code.TryTable {
+		p.labels = append(p.labels, in.Labels...)
+		p.tries++
+		p.most = max(p.most, p.tries)
+	}
 	if in.Op != code.Loop {
 		return
 	}
@@ -134,6 +140,9 @@ func (p *paths) end() {
 		p.catch(l)
 	}
 	p.labels = p.labels[:b.handlers]
+	if b.op == code.TryTable {
+		p.tries--
+	}
 	p.now = now
 }
 

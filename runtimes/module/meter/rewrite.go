@@ -53,7 +53,8 @@ func (b *body) begin(f uint32) {
 		return
 	}
 	params := len(w.m.Info.Types()[w.types[f]].Params)
-	b.rest, b.frame = uint32(params)+old.Locals, frame(params, old.Locals)
+	b.rest = uint32(params) + old.Locals
+	b.frame = callFrame + valueFrame*int64(b.rest) + tryFrame*int64(w.paths.most)
 	b.out = append(b.out, 1, byte(module.I32))
 	b.enter()
 }
@@ -85,6 +86,12 @@ func (b *body) instruction(in, before *code.Instruction) {
 		b.descend(in)
 	}
 	switch {
+	case in.Op == code.TryTable:
+		b.copy(in.Start)
+		b.out.op(code.Call, w.try)
+	case in.Op == code.Throw || in.Op == code.ThrowRef:
+		b.copy(in.Start)
+		b.out.op(code.Call, w.throw)
 	case in.Op == code.Loop:
 		b.loops++
 		if c := w.paths.costs[b.loops]; c > 0 {

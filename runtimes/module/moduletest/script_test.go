@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
@@ -69,8 +70,10 @@ func checked(b []byte) ([]byte, error) {
 type gauge struct {
 	slice  int64
 	given  int64
+	left   int64 // at the last call
 	budget int64 // 0: endless
-	calls  int
+	last   time.Time
+	gap    time.Duration // the longest between two calls
 }
 
 // errSpent is what the hook panics with when the budget is used up.
@@ -79,9 +82,14 @@ var errSpent = fmt.Errorf("the fuel is used up")
 // refill is the hook.
 func (g *gauge) refill(_ context.Context, stack []uint64) {
 	left := int64(stack[0])
+	g.left = left
 	n := (-left + g.slice - 1) / g.slice * g.slice
 	g.given += n
-	g.calls++
+	if now := time.Now(); g.last.IsZero() {
+		g.last = now
+	} else {
+		g.gap, g.last = max(g.gap, now.Sub(g.last)), now
+	}
 	if g.budget > 0 && g.given > g.budget {
 		panic(errSpent)
 	}
@@ -205,9 +213,9 @@ func (r *runner) act(c *command, m api.Module) (result string, ok bool) {
 		got := []uint64{m.ExportedGlobal(c.Action.Field).Get()}
 		return fmt.Sprint(got), matches(got, c.Expected)
 	}
-	if r.f.stack > 0 {
-		for _, m := range append([]api.Module{m}, r.instances()...) {
-			m.ExportedGlobal(meter.StackName).(api.MutableGlobal).Set(uint64(r.f.stack))
+	for _, m := range append([]api.Module{m}, r.instances()...) {
+		if g, ok := m.ExportedGlobal(meter.StackName).(api.MutableGlobal); ok {
+			g.Set(uint64(max(r.f.stack, 1<<20)))
 		}
 	}
 	var args []uint64

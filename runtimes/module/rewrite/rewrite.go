@@ -37,7 +37,7 @@ type Options struct {
 	Limits module.Limits
 	// Unmetered leaves the fuel gauge and the bound of the stack out.
 	Unmetered bool
-	// Stack is how many bytes of stack a recursion may use, see [meter.Options]. 0 means that only the engine bounds it.
+	// Stack is how many bytes of stack a recursion may use, see [meter.Options] also for what 0 means.
 	Stack int32
 	// Entry is the exported function, without parameters, that RunName calls. Empty means that there
 	// is neither RunName nor the import EnterName.

@@ -1,0 +1,116 @@
+package meter
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/edit"
+	"github.com/polyvoke/polyvoke/runtimes/module/leb"
+)
+
+// section returns a section.
+func section(id byte, body string) string {
+	return string(leb.AppendU32([]byte{id}, uint32(len(body)))) + body
+}
+
+// metered returns a meter of a module of functions without locals, of type () -> (), beside an imported one that is function 0.
+func metered(t *testing.T, bodies ...string) *meter {
+	t.Helper()
+	functions, code := string(rune(len(bodies))), string(rune(len(bodies)))
+	for _, b := range bodies {
+		functions += "\x00"
+		code += string(leb.AppendU32(nil, uint32(len(b)+2))) + "\x00" + b + "\x0b"
+	}
+	file := "\x00asm\x01\x00\x00\x00" + section(1, "\x01\x60\x00\x00") + section(2, "\x01\x01m\x01f\x00\x00") + section(3, functions) +
+		section(4, "\x01\x70\x00\x05") + section(5, "\x01\x00\x01") + section(13, "\x01\x00\x00") + section(10, code)
+	m, err := edit.Open([]byte(file), module.Limits{}, Hook())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &meter{m: m, o: Options{Short: defaultShort}, imported: 1, types: m.Info.FunctionTypes()[1:]}
+	w.graph()
+	w.prefix = make([]int64, len(w.types))
+	return w
+}
+
+// TestPaths checks the longest ways through small functions, in units: an i32.const and a drop are 1 each.
+func TestPaths(t *testing.T) {
+	const (
+		one   = "\x41\x00\x1a" // 2 units
+		block = "\x02\x40"
+		loop  = "\x03\x40"
+		end   = "\x0b"
+	)
+	for _, c := range []struct {
+		name, body string
+		want       []int64
+		open       bool
+	}{
+		{"nothing", "", []int64{0}, false},
+		{"straight", one + one, []int64{4}, false},
+		{"block", one + block + one + end + one, []int64{6}, false},
+		{"if", "\x41\x00\x04\x40" + one + one + end + one, []int64{2 + 4 + 2}, false},
+		{"if and else, first longer", "\x41\x00\x04\x40" + one + one + "\x05" + one + end + one, []int64{2 + 4 + 2}, false},
+		{"if and else, second longer", "\x41\x00\x04\x40" + one + "\x05" + one + one + one + end + one, []int64{2 + 6 + 2}, false},
+		{"branch over", block + "\x41\x00\x0d\x00" + one + end + one, []int64{2 + 2 + 2}, false},
+		{"branch leaves what follows", block + "\x0c\x00" + one + one + end + one, []int64{1 + 2}, false},
+		{"return", one + "\x0f" + one + one, []int64{3}, false},
+		{"loop pays for its turns", one + loop + one + one + end + one, []int64{4, 1 + 4}, false},
+		{"loops in one another", loop + one + loop + one + one + end + end, []int64{0, 3, 5}, false},
+		{"way out of a loop", block + one + loop + one + "\x0c\x01" + end + end + one, []int64{4, 4}, false},
+		{"dead loop", "\x00" + loop + one + end + one, []int64{1, 0}, false},
+		{"br_table", block + block + "\x41\x00\x0e\x01\x00\x01" + end + one + one + end + one, []int64{2 + 4 + 2}, false},
+		{"imported call", "\x10\x00", []int64{64}, false},
+		{"call of itself", "\x10\x01", []int64{1}, true},
+		{"call through a table", "\x41\x00\x11\x00\x00", []int64{1 + 102}, true},
+		{"call of itself from a loop", loop + "\x10\x01" + end, []int64{0, 2}, false},
+		{"short fill", "\x41\x00\x41\x00\x41\x0a\xfc\x0b\x00", []int64{3 + 8 + 10}, false},
+		{"long fill", "\x41\x00\x41\x00\x41\x80\x10\xfc\x0b\x00", []int64{3 + 8}, false},
+		{"handler", block + "\x1f\x40\x01\x02\x00" + one + one + "\x0f" + end + one + end + one, []int64{5 + 2}, false},
+		{"handler that is a loop", loop + "\x1f\x40\x01\x02\x00" + one + end + end, []int64{0, 3}, false},
+	} {
+		w := metered(t, c.body)
+		w.paths.find(w, 0)
+		if !slices.Equal(w.paths.costs, c.want) || w.paths.open != c.open {
+			t.Errorf("%s: got %v (open: %v), want %v", c.name, w.paths.costs, w.paths.open, c.want)
+		}
+	}
+}
+
+// TestPrefix checks who pays for the entry of a function.
+func TestPrefix(t *testing.T) {
+	long := ""
+	for range 51 {
+		long += "\x41\x00\x1a"
+	}
+	w := metered(t, "\x10\x02\x10\x03", "\x41\x00\x1a", long, "\x10\x05", "\x10\x04")
+	for f, want := range []int64{1 + 2 + 1, 2, 0, 0, 0} {
+		for _, f := range []uint32{1, 2} {
+			w.plan(f)
+		}
+		if w.plan(uint32(f)); w.prefix[f] != want {
+			t.Errorf("function %d: got %d, want %d", f, w.prefix[f], want)
+		}
+	}
+}
+
+func TestComponents(t *testing.T) {
+	groups, group := components([][]uint32{{1}, {2, 3}, {0}, {4}, {4}, nil})
+	if len(groups) != 4 || len(groups[2]) != 3 || group[0] != group[2] || group[3] <= group[4] || group[0] <= group[3] {
+		t.Errorf("got %v, %v", groups, group)
+	}
+	deep := make([][]uint32, 200_000) // a chain: no recursion must be needed
+	for i := range len(deep) - 1 {
+		deep[i] = []uint32{uint32(i + 1)}
+	}
+	if groups, _ := components(deep); len(groups) != len(deep) || groups[0][0] != uint32(len(deep)-1) {
+		t.Errorf("got %d groups", len(groups))
+	}
+}
+
+func TestClassify(t *testing.T) {
+	if got := classify([][]uint32{{1}, {2}, {1}, {4}, nil, {5}}); !slices.Equal(got, []byte{leading, recursive, recursive, straight, straight, recursive}) {
+		t.Errorf("got %v", got)
+	}
+}
