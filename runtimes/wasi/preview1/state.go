@@ -89,7 +89,7 @@ func (s *State) Reset() {
 	s.stdin.end()
 	s.table.end()
 	s.ctx, s.err, s.asked = nil, nil, false
-	s.Args, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Sleep = nil, nil, nil, nil, nil, nil
+	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Sleep = nil, nil, nil, nil, nil, nil, nil
 }
 
 // Context carries a State.

@@ -289,3 +289,44 @@ func TestNoAllocations(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestDifferences makes the calls that the engine's functions answer in another way and that have no test of their own.
+func TestDifferences(t *testing.T) {
+	g := newGuest(t, &preview1.State{Files: folder()})
+	for _, name := range []string{"fd_read", "fd_write"} {
+		g.must(t, 21, name, 1, vec, 1<<29, at) // 4 GiB of list
+		g.must(t, 21, name, 1, vec, math.MaxUint32, at)
+	}
+	for fd := range uint64(3) {
+		g.must(t, 52, "fd_filestat_set_times", fd, 0, 0, 0)
+	}
+	g.must(t, 0, "fd_readdir", 3, buf, 1000, 0, at)
+	g.must(t, 0, "fd_readdir", 3, buf, 1000, 5, at)
+	g.must(t, 0, "fd_readdir", 3, buf, 1000, 1, at) // back again
+	if got := string(g.memory()[buf+24 : buf+26]); got != ".." {
+		t.Errorf("entry 1 is %q", got)
+	}
+}
+
+// TestContextEnds checks that long lists of nothing, entropy and waiting see the context.
+func TestContextEnds(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		p    []uint64
+	}{
+		{"fd_write", []uint64{1, vec, 10_000, at}},
+		{"fd_read", []uint64{3, vec, 10_000, at}},
+		{"random_get", []uint64{0, 100_000}},
+		{"sched_yield", nil},
+		{"poll_oneoff", []uint64{vec, vec, 2000, at}}, // clocks, all of them at once
+	} {
+		s := &preview1.State{}
+		g := newGuest(t, s)
+		ctx, cancel := context.WithCancel(t.Context())
+		g.ctx = s.Begin(ctx)
+		cancel()
+		if _, err := g.call(t, c.name, c.p...); err == nil || s.Err() != context.Canceled {
+			t.Errorf("%s: got the error %v because of %v", c.name, err, s.Err())
+		}
+	}
+}
