@@ -36,7 +36,8 @@ func TestMain(m *testing.M) {
 //	serve [-name NAME] [FLAG...]   starts polyvoke serve on a free port, waits until it
 //	                               serves, and sets NATS_URL; NAME_URL too if it has a name
 //	nats                           starts NATS without polyvoke, and sets NATS_URL
-//	stop [NAME]                    sends it SIGTERM, and expects that it ends well
+//	halt [NAME]                    sends it SIGTERM, and expects that it ends well (testscript itself has
+//	                               a stop, which ends the story)
 //	crash [NAME]                   kills it
 //	exits CODE [<FILE] CMD...      runs a command and expects an exit code
 //	until TEXT CMD...              runs a command until it prints TEXT, then interrupts it,
@@ -69,7 +70,7 @@ func scripts(t *testing.T, dir string) {
 			return setup(env.Getenv("WORK"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": plain(serveScript), "nats": plain(natsScript), "stop": plain(stopScript), "crash": plain(crashScript),
+			"serve": plain(serveScript), "nats": plain(natsScript), "halt": plain(haltScript), "crash": plain(crashScript),
 			"exits": plain(exitsScript), "until": plain(untilScript),
 		},
 	})
@@ -252,8 +253,8 @@ func server(ts *testscript.TestScript, args []string) *daemon {
 	return d
 }
 
-// stopScript is the command stop.
-func stopScript(ts *testscript.TestScript, args []string) {
+// haltScript is the command halt.
+func haltScript(ts *testscript.TestScript, args []string) {
 	d := server(ts, args)
 	ts.Check(d.cmd.Process.Signal(syscall.SIGTERM))
 	if err := d.wait(); err != nil {
