@@ -122,7 +122,10 @@ func (c *cli) deploy(ctx context.Context, s *session, f protocol.Function, wasm 
 		msg.Data = nil
 		claim.Put(protocol.Header(msg.Header))
 	}
-	if err := s.control(ctx, protocol.APIDeploy, msg, &reply); err != nil {
+	done := c.waiting("compiling " + f.Name)
+	err = s.control(ctx, protocol.APIDeploy, msg, &reply)
+	done()
+	if err != nil {
 		return reply, err
 	}
 	return reply, s.waitReady(ctx, reply.Function.Ref())

@@ -60,7 +60,7 @@ func (c Config) check() error {
 	case c.Compiler == nil:
 		return nil
 	case len(c.Compiler) == 0 || c.Compiler[0] == "":
-		return errors.New("Compiler has no command: it is nil or a command and its arguments")
+		return errors.New("the command of Compiler is missing: it is nil or a command and its arguments")
 	case c.CacheDir == "":
 		return errors.New("CacheDir is empty, but it is where Compiler puts what it makes: set it, or leave Compiler nil")
 	case c.CompileTimeout < 0:

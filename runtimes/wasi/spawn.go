@@ -36,7 +36,7 @@ const childStderr = 4 << 10
 const childGrace = 5 * time.Second
 
 // outOfMemory is how Go's runtime, the race detector and the engine say that the system gives them no more.
-var outOfMemory = regexp.MustCompile(`(?i)out of memory|cannot (allocate|map|reserve)|failed to (create new OS thread|m?map|allocate)|pthread_create`)
+var outOfMemory = regexp.MustCompile(`(?i)out of memory|cannot (allocate|map|reserve)|failed to (create new OS thread|m?map|allocate)|pthread_create|address space`)
 
 // lethal is why a child did not survive a module.
 type lethal struct{ *runtimes.ModuleError }

@@ -72,7 +72,7 @@ func TestConfig(t *testing.T) {
 	}
 	wrong := map[string]wasi.Config{"MaxMemory": {MaxMemory: 1 << 32}, "CacheDir": {CacheDir: filepath.Join(file, "x")}}
 	wrong["CacheDir is empty"] = wasi.Config{Compiler: absent}
-	wrong["Compiler has no command"] = wasi.Config{Compiler: []string{}, CacheDir: file}
+	wrong["the command of Compiler"] = wasi.Config{Compiler: []string{}, CacheDir: file}
 	wrong["CompileTimeout"] = wasi.Config{Compiler: absent, CacheDir: file, CompileTimeout: -1}
 	wrong["CompileMemory"] = wasi.Config{Compiler: absent, CacheDir: file, CompileMemory: 1 << 20}
 	if runtime.GOOS != "windows" {
