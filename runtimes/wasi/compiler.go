@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,8 +29,15 @@ type compiler struct {
 	memory  uint64 // bytes
 	engine  engineID
 
-	mu   sync.Mutex
-	busy map[string]chan struct{} // by key: closed when nobody works on it any more
+	mu     sync.Mutex
+	closed bool
+	busy   map[string]*work // by key
+}
+
+// work is the compilation of one module.
+type work struct {
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when it has ended
 }
 
 // temporary is how the names of the children's folders begin.
@@ -50,7 +59,7 @@ func newCompiler(ctx context.Context, c Config) (*compiler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("CacheDir: %w", err)
 	}
-	p := &compiler{command: c.Compiler, dir: dir, timeout: c.compileTimeout(), memory: c.compileMemory(), busy: map[string]chan struct{}{}}
+	p := &compiler{command: c.Compiler, dir: dir, timeout: c.compileTimeout(), memory: c.compileMemory(), busy: map[string]*work{}}
 	for _, folder := range []string{compiledFolder, quarantineFolder} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
 			return nil, fmt.Errorf("CacheDir: %w", err)
@@ -117,11 +126,11 @@ func (p *compiler) key(module []byte) string {
 // compile has a module compiled by a child, unless that has been done, and loads the result.
 func (p *compiler) compile(ctx context.Context, module []byte, load func() (wazero.CompiledModule, error)) (wazero.CompiledModule, error) {
 	key := p.key(module)
-	unlock, err := p.lock(ctx, key)
+	ctx, end, err := p.begin(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	defer end()
 	if c, err := p.loadCompiled(key, load); err == nil {
 		return c, nil
 	}
@@ -143,28 +152,50 @@ func (p *compiler) compile(ctx context.Context, module []byte, load func() (waze
 	return c, nil
 }
 
-// lock waits until nobody else works on a key.
-func (p *compiler) lock(ctx context.Context, key string) (unlock func(), err error) {
+// begin waits until nobody else works on a key. The context that it returns ends when the compiler is
+// closed, too. end must be called.
+func (p *compiler) begin(ctx context.Context, key string) (_ context.Context, end func(), err error) {
 	for {
 		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return nil, nil, errClosed
+		}
 		other := p.busy[key]
 		if other == nil {
-			done := make(chan struct{})
-			p.busy[key] = done
-			p.mu.Unlock()
-			return func() {
-				p.mu.Lock()
-				delete(p.busy, key)
-				p.mu.Unlock()
-				close(done)
-			}, nil
+			break
 		}
 		p.mu.Unlock()
 		select {
-		case <-other:
+		case <-other.done:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
+	}
+	defer p.mu.Unlock()
+	ctx, cancel := context.WithCancelCause(ctx)
+	w := &work{cancel: cancel, done: make(chan struct{})}
+	p.busy[key] = w
+	return ctx, func() {
+		p.mu.Lock()
+		delete(p.busy, key)
+		p.mu.Unlock()
+		cancel(nil)
+		close(w.done)
+	}, nil
+}
+
+// close ends all children and waits for them.
+func (p *compiler) close() {
+	p.mu.Lock()
+	p.closed = true
+	busy := slices.Collect(maps.Values(p.busy))
+	p.mu.Unlock()
+	for _, w := range busy {
+		w.cancel(errClosed)
+	}
+	for _, w := range busy {
+		<-w.done
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -222,6 +223,34 @@ func TestCompilerCancelled(t *testing.T) {
 	checkGone(t, dir)
 	if n := len(entries(t, dir, "quarantine/*")); n > 0 {
 		t.Errorf("there are %d modules in quarantine", n)
+	}
+}
+
+// TestCompilerClosed closes a runtime that compiles.
+func TestCompilerClosed(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := exec.Command("mkfifo", fifo).Run(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := wasi.New(t.Context(), wasi.Config{CacheDir: dir, Compiler: shell("echo compiling >&2; echo >'" + fifo + "'; exec sleep 60")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled := make(chan error, 1)
+	go func() {
+		_, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{})
+		compiled <- err
+	}()
+	if _, err := os.ReadFile(fifo); err != nil { // returns when the child runs
+		t.Error(err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	checkGone(t, dir)
+	if err := <-compiled; err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("got the error %v", err)
 	}
 }
 

@@ -68,7 +68,7 @@ func (p *compiler) spawn(ctx context.Context, dir string, module []byte) error {
 	case cmd.ProcessState != nil && cmd.ProcessState.Success():
 		return nil
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return context.Cause(ctx)
 	case limited.Err() != nil:
 		return p.tooLong()
 	case !began:
