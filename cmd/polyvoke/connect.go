@@ -40,6 +40,6 @@ func (c *cli) connectTo(cmd *cobra.Command, n *client.Settings, more ...nats.Opt
 	if err != nil {
 		return nil, err
 	}
-	s.Progress = c.progress
+	s.Progress, s.Waiting = c.progress, c.waiting
 	return s, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -29,6 +30,9 @@ import (
 const patience = time.Minute
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == compileModule { // a service in this process has a module compiled
+		main()
+	}
 	testscript.Main(m, map[string]func(){"polyvoke": main})
 }
 
@@ -37,7 +41,8 @@ func TestMain(m *testing.M) {
 //	serve [-name NAME] [FLAG...]   starts polyvoke serve on a free port, waits until it
 //	                               serves, and sets NATS_URL; NAME_URL too if it has a name
 //	nats                           starts NATS without polyvoke, and sets NATS_URL
-//	stop [NAME]                    sends it SIGTERM, and expects that it ends well
+//	halt [NAME]                    sends it SIGTERM, and expects that it ends well (testscript itself has
+//	                               a stop, which ends the story)
 //	crash [NAME]                   kills it
 //	exits CODE [<FILE] CMD...      runs a command and expects an exit code
 //	until TEXT CMD...              runs a command until it prints TEXT, then interrupts it,
@@ -70,7 +75,7 @@ func scripts(t *testing.T, dir string) {
 			return setup(env.Getenv("WORK"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": plain(serveScript), "nats": plain(natsScript), "stop": plain(stopScript), "crash": plain(crashScript),
+			"serve": plain(serveScript), "nats": plain(natsScript), "halt": plain(haltScript), "crash": plain(crashScript),
 			"exits": plain(exitsScript), "until": plain(untilScript),
 		},
 	})
@@ -87,7 +92,8 @@ func plain(f func(ts *testscript.TestScript, args []string)) func(*testscript.Te
 }
 
 // setup makes the files that stories use: the C sample, the probe (a copy of stdin to stdout, or
-// what its first argument says), large.bin with 3 MB, and modules that are none.
+// what its first argument says), large.bin with 3 MB, a module that takes minutes to compile, and
+// modules that are none.
 func setup(dir string) error {
 	all := samples.All()
 	greet := all[slices.IndexFunc(all, func(s samples.Sample) bool { return s.Name == "greet-c" })].Wasm
@@ -105,6 +111,7 @@ func setup(dir string) error {
 		"truncated.wasm": greet[:len(greet)/2],
 		"component.wasm": []byte(magic + "\x0d\x00\x01\x00"),
 		"foreign.wasm":   []byte(magic + version1 + types + "\x02\x0d\x01\x03env\x05ouija\x00\x00"),
+		"bomb.wasm":      bomb(10_000, 100),
 		"nostart.wasm":   []byte(magic + version1 + types + start + "\x0a\x04\x01\x02\x00\x0b"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
@@ -112,6 +119,21 @@ func setup(dir string) error {
 		}
 	}
 	return nil
+}
+
+// bomb returns a function of loops in a row, each of which changes one of fewer than 128 variables:
+// little to read, much to compile.
+func bomb(loops, variables int) []byte {
+	code := "\x01" + string([]byte{byte(variables)}) + "\x7f"
+	for i := range loops {
+		v := string([]byte{byte(i % variables)})
+		code += "\x03\x40\x20" + v + "\x41\x01\x6a\x22" + v + "\x0d\x00\x0b" // while (v += 1);
+	}
+	code += "\x0b"
+	b := []byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x05\x03\x01\x00\x01" +
+		"\x07\x13\x02\x06_start\x00\x00\x06memory\x02\x00")
+	body := append(binary.AppendUvarint([]byte{1}, uint64(len(code))), code...)
+	return append(binary.AppendUvarint(append(b, 10), uint64(len(body))), body...)
 }
 
 // padded returns a module with a custom section of n bytes behind it.
@@ -253,8 +275,8 @@ func server(ts *testscript.TestScript, args []string) *daemon {
 	return d
 }
 
-// stopScript is the command stop.
-func stopScript(ts *testscript.TestScript, args []string) {
+// haltScript is the command halt.
+func haltScript(ts *testscript.TestScript, args []string) {
 	d := server(ts, args)
 	ts.Check(d.cmd.Process.Signal(syscall.SIGTERM))
 	if err := d.wait(); err != nil {

@@ -19,6 +19,9 @@ func (c *cli) progress(r io.Reader, what string, total int64) io.Reader {
 	return terminal.Progress(c.stderr, r, what, total)
 }
 
+// waiting shows on stderr how long something takes, if somebody looks at it.
+func (c *cli) waiting(what string) (done func()) { return terminal.Waiting(c.stderr, what) }
+
 // addJSON adds the flag --json.
 func addJSON(cmd *cobra.Command, v *bool) {
 	cmd.Flags().BoolVar(v, "json", false, "print one JSON document")

@@ -19,8 +19,6 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/registry"
-	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
 // serveOptions are what the flags of serve say.
@@ -29,6 +27,7 @@ type serveOptions struct {
 	insecure                       bool
 	slots, replicas                int
 	drain                          time.Duration
+	compile                        compileLimits
 }
 
 // serveCommand serves functions until it is told to stop.
@@ -66,6 +65,7 @@ With --server or --context it joins that NATS; several invokers share the work.`
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may go on after the signal to stop")
 	f.IntVar(&o.replicas, "replicas", 1, "copies of functions that a NATS cluster keeps")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	o.compile.addTo(cmd)
 	addConnection(cmd, &n)
 	return cmd
 }
@@ -87,6 +87,9 @@ func (c *cli) checkServe(cmd *cobra.Command, n *client.Settings, o *serveOptions
 		return usageError(cmd, "--replicas %d: it must be from 1 to 5", o.replicas)
 	case o.drain <= 0:
 		return usageError(cmd, "--drain %s: it must be longer than zero", o.drain)
+	}
+	if err := o.compile.check(cmd); err != nil {
+		return err
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
@@ -170,11 +173,11 @@ func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, l
 	if err != nil {
 		return fmt.Errorf("functions on %s: %w", s.URL, err)
 	}
-	rt, err := wasi.New(ctx, wasi.Config{CacheDir: c.cacheDir(o.cache), MaxMemory: uint64(protocol.MaxMemory)})
+	rt, end, err := c.sandbox(ctx, o.cache, o.compile)
 	if err != nil {
-		return fmt.Errorf("sandbox: %w: is the folder of --cache writable?", err)
+		return err
 	}
-	defer rt.Close(context.WithoutCancel(ctx))
+	defer end()
 	v := invoker.Invoker{
 		Registry: reg, Runtime: rt, Slots: o.slots, Drain: o.drain, Replicas: o.replicas, Version: version(), Log: log,
 		Ready: func() {

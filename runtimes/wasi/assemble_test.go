@@ -1,6 +1,9 @@
 package wasi_test
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // assembly is a module by parts, for guests that no compiler makes.
 type assembly struct {
@@ -8,7 +11,8 @@ type assembly struct {
 	pages   int      // of memory; 0 means 1
 	start   bool     // the start section names the entry too
 	data    string   // an active data segment, as the bytes after the count
-	code    string   // the body of _start after its locals, without the end; it has two i32 locals
+	locals  int      // of type i32; 0 means 2
+	code    string   // the body of _start after its locals, without the end
 }
 
 // bytes puts the module together.
@@ -29,7 +33,7 @@ func (a assembly) bytes() []byte {
 	if a.start {
 		b += section(8, uleb(entry))
 	}
-	body := "\x01\x02\x7f" + a.code + "\x0b"
+	body := "\x01" + uleb(cmp.Or(a.locals, 2)) + "\x7f" + a.code + "\x0b"
 	b += section(10, "\x01"+uleb(len(body))+body)
 	if a.data != "" {
 		b += section(11, "\x01"+a.data)

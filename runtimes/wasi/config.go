@@ -1,9 +1,12 @@
 package wasi
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/tetratelabs/wazero"
@@ -16,6 +19,19 @@ type Config struct {
 	// writable by anybody else.
 	CacheDir string
 
+	// Compiler is the command and first arguments of a process that compiles one module with
+	// [CompileChild] and ends; it must be of this very binary, such as {os.Executable(), "compile-module"}.
+	// Compiled modules come by way of CacheDir, which must be set. Nil means that modules are compiled
+	// in this process, which a hostile one can occupy for hours and fill with garbage.
+	Compiler []string
+
+	// CompileTimeout is how long such a process may take. 0 means 30 seconds.
+	CompileTimeout time.Duration
+
+	// CompileMemory is how much memory in bytes it may take; exact on Linux, a hint to Go's
+	// collector elsewhere. 0 means 1 GiB.
+	CompileMemory uint64
+
 	// MaxMemory is the most memory in bytes that Options.Memory may allow a process, below
 	// 4 GiB. 0 means 1 GiB.
 	MaxMemory uint64
@@ -25,16 +41,43 @@ type Config struct {
 	Idle int
 }
 
-// defaultMaxMemory is MaxMemory if it is 0.
-const defaultMaxMemory = 1 << 30
+// What fields are if they are 0.
+const (
+	defaultMaxMemory      = 1 << 30
+	defaultCompileTimeout = 30 * time.Second
+	defaultCompileMemory  = 1 << 30
+)
+
+// leastCompileMemory is what a compiler needs for a module that does nothing, with room to spare.
+const leastCompileMemory = 64 << 20
 
 // check returns an error that names a field.
 func (c Config) check() error {
 	if c.MaxMemory > enginePages*module.PageSize {
 		return fmt.Errorf("MaxMemory is %d bytes, but no more than %d are possible", c.MaxMemory, uint64(enginePages)*module.PageSize)
 	}
+	switch {
+	case c.Compiler == nil:
+		return nil
+	case len(c.Compiler) == 0 || c.Compiler[0] == "":
+		return errors.New("the command of Compiler is missing: it is nil or a command and its arguments")
+	case c.CacheDir == "":
+		return errors.New("CacheDir is empty, but it is where Compiler puts what it makes: set it, or leave Compiler nil")
+	case c.CompileTimeout < 0:
+		return fmt.Errorf("CompileTimeout is %v: it must be more than zero, or 0 for %v", c.CompileTimeout, defaultCompileTimeout)
+	case c.compileMemory() < leastCompileMemory || c.compileMemory() > 1<<50:
+		return fmt.Errorf("CompileMemory is %d bytes: it must be %d or more, or 0 for %d", c.CompileMemory, leastCompileMemory, defaultCompileMemory)
+	}
 	return nil
 }
+
+// compileTimeout is CompileTimeout or what it stands for.
+func (c Config) compileTimeout() time.Duration {
+	return cmp.Or(c.CompileTimeout, defaultCompileTimeout)
+}
+
+// compileMemory is CompileMemory or what it stands for.
+func (c Config) compileMemory() uint64 { return cmp.Or(c.CompileMemory, defaultCompileMemory) }
 
 // maxMemory is MaxMemory or what it stands for.
 func (c Config) maxMemory() uint64 {

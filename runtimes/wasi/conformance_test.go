@@ -1,6 +1,7 @@
 package wasi_test
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -12,7 +13,13 @@ import (
 // cacheDir is a compile cache that all tests of the package share.
 var cacheDir string
 
+// compileModule is the argument that makes this binary a compiler.
+const compileModule = "compile-module"
+
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == compileModule {
+		os.Exit(wasi.CompileChild(context.Background(), os.Args[2:], os.Stdin, os.Stderr))
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "wasi")
 		if err != nil {

@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +38,7 @@ type Runtime struct {
 	maxMemory uint64
 	engine    wazero.Runtime
 	cache     wazero.CompilationCache // nil without a folder
+	compiler  *compiler               // nil if modules are compiled in this process
 	regions   *regionPool
 	start     time.Time // zero of the guests' monotonic clocks
 	closed    atomic.Bool
@@ -57,19 +60,30 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 		return nil, err
 	}
 	r := &Runtime{maxMemory: c.maxMemory(), cache: cache, regions: newRegionPool(c.idle()), start: time.Now()}
+	r.engine = wazero.NewRuntimeWithConfig(ctx, engineConfig(cache))
+	if r.compiler, err = newCompiler(ctx, c); err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	if err := errors.Join(exportPreview1(ctx, r.engine), exportMeter(ctx, r.engine)); err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	return r, nil
+}
+
+// features are those of WebAssembly that modules may use.
+const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall |
+	experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling
+
+// engineConfig returns the configuration of the engine, the same for running modules and for compiling them.
+func engineConfig(cache wazero.CompilationCache) wazero.RuntimeConfig {
 	ec := wazero.NewRuntimeConfig().
-		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall |
-			experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling).
+		WithCoreFeatures(features).
 		WithMemoryLimitPages(enginePages).
 		WithDebugInfoEnabled(false) // symbolising the stack of an exit costs more than the run
 	if cache != nil {
 		ec = ec.WithCompilationCache(cache)
 	}
-	r.engine = wazero.NewRuntimeWithConfig(ctx, ec)
-	if err := errors.Join(exportPreview1(ctx, r.engine), exportMeter(ctx, r.engine)); err != nil {
-		return nil, errors.Join(err, r.Close(ctx))
-	}
-	return r, nil
+	return ec
 }
 
 // exportPreview1 offers our functions of WASI preview1 to modules.
@@ -85,8 +99,8 @@ func exportPreview1(ctx context.Context, engine wazero.Runtime) error {
 }
 
 // Compile implements runtimes.Runtime. A module that is not a WASI preview1 command is refused
-// with a *runtimes.ModuleError that says why and what to do. The translation itself is not
-// interrupted by the context.
+// with a *runtimes.ModuleError that says why and what to do. The context interrupts a compiler
+// process, but not a compilation in this one.
 func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (runtimes.Program, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -149,24 +163,50 @@ func checkModule(b []byte, limit uint64) (uint64, error) {
 	return limit, nil
 }
 
-// translate has the engine compile a module. Whatever goes wrong in there is the module's fault.
-func (r *Runtime) translate(ctx context.Context, b []byte) (c wazero.CompiledModule, err error) {
+// translate has a module compiled, here or by a child.
+func (r *Runtime) translate(ctx context.Context, b []byte) (wazero.CompiledModule, error) {
+	if r.compiler == nil {
+		return compileModule(ctx, r.engine, b)
+	}
+	return r.compiler.compile(ctx, b, func() (wazero.CompiledModule, error) { return loadModule(ctx, r.engine, b) })
+}
+
+// compileModule has an engine compile a module. Whatever goes wrong in there is the module's fault,
+// if it is not the cache's.
+func compileModule(ctx context.Context, engine wazero.Runtime, b []byte) (c wazero.CompiledModule, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &runtimes.ModuleError{Reason: fmt.Sprintf("the engine cannot compile this module: %v", p)}
+			cause, _ := p.(error)
+			err = &runtimes.ModuleError{Reason: fmt.Sprintf("the engine cannot compile this module: %v", p), Err: cause}
 		}
 	}()
-	c, err = r.engine.CompileModule(ctx, b)
-	if err != nil {
+	c, err = engine.CompileModule(ctx, b)
+	var file *fs.PathError
+	var files *os.LinkError
+	switch {
+	case errors.As(err, &file), errors.As(err, &files):
+		return nil, fmt.Errorf("cache of compiled modules: %w", err)
+	case err != nil:
 		return nil, &runtimes.ModuleError{Reason: "the module is not valid: " + err.Error(), Err: err}
 	}
 	return c, nil
+}
+
+// loadModule has an engine load a module that is in its cache. It never compiles: several workers look at
+// the context before each function, one does not, and loading does not look at it at all.
+func loadModule(ctx context.Context, engine wazero.Runtime, b []byte) (wazero.CompiledModule, error) {
+	ctx, cancel := context.WithCancel(experimental.WithCompilationWorkers(ctx, 2))
+	cancel()
+	return compileModule(ctx, engine, b)
 }
 
 // Close implements runtimes.Runtime.
 func (r *Runtime) Close(ctx context.Context) error {
 	if r.closed.Swap(true) {
 		return nil
+	}
+	if r.compiler != nil {
+		r.compiler.close()
 	}
 	err := r.engine.Close(ctx)
 	if r.cache != nil {

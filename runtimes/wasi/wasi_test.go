@@ -71,6 +71,10 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong := map[string]wasi.Config{"MaxMemory": {MaxMemory: 1 << 32}, "CacheDir": {CacheDir: filepath.Join(file, "x")}}
+	wrong["CacheDir is empty"] = wasi.Config{Compiler: absent}
+	wrong["the command of Compiler"] = wasi.Config{Compiler: []string{}, CacheDir: file}
+	wrong["CompileTimeout"] = wasi.Config{Compiler: absent, CacheDir: file, CompileTimeout: -1}
+	wrong["CompileMemory"] = wasi.Config{Compiler: absent, CacheDir: file, CompileMemory: 1 << 20}
 	if runtime.GOOS != "windows" {
 		wrong["CacheDir: "+open] = wasi.Config{CacheDir: open}
 	}

@@ -46,7 +46,13 @@ func (s *Session) Deploy(ctx context.Context, f protocol.Function, wasm []byte) 
 		msg.Data = nil
 		claim.Put(protocol.Header(msg.Header))
 	}
-	if err := s.control(ctx, protocol.APIDeploy, msg, &reply); err != nil {
+	done := func() {}
+	if s.Waiting != nil {
+		done = s.Waiting("compiling " + f.Name)
+	}
+	err = s.control(ctx, protocol.APIDeploy, msg, &reply)
+	done()
+	if err != nil {
 		return reply, err
 	}
 	return reply, s.waitReady(ctx, reply.Function.Ref())

@@ -26,6 +26,10 @@ type Session struct {
 	// given what is being done and the number of bytes, and may be set until the first upload.
 	Progress func(r io.Reader, what string, total int64) io.Reader
 
+	// Waiting, if it is not nil, is told what is waited for that can take long, and returns what to call
+	// when it is over. It may be set until the first deployment.
+	Waiting func(what string) (done func())
+
 	timeout time.Duration // for an answer of the control service or of JetStream
 }
 

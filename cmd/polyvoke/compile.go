@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/wasi"
+)
+
+// compileModule is the subcommand with which serve starts this binary to have a module compiled.
+const compileModule = "compile-module"
+
+// compileModuleCommand compiles one module, on behalf of a service. It is not for people.
+func (c *cli) compileModuleCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                compileModule,
+		Hidden:             true,
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if code := wasi.CompileChild(cmd.Context(), args, c.stdin, c.stderr); code != 0 {
+				return &exitError{code: code}
+			}
+			return nil
+		},
+	}
+}
+
+// compileLimits are what the compilation of one module may take.
+type compileLimits struct {
+	timeout time.Duration
+	memory  string // as protocol.ParseSize reads it, or "" for the default
+}
+
+// addTo adds the flags.
+func (l *compileLimits) addTo(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&l.timeout, "compile-timeout", 30*time.Second, "how long compiling one module may take")
+	cmd.Flags().StringVar(&l.memory, "compile-memory", "1GiB", "most memory for compiling one module")
+}
+
+// check refuses limits that mean nothing.
+func (l *compileLimits) check(cmd *cobra.Command) error {
+	if l.timeout <= 0 {
+		return usageError(cmd, "--compile-timeout %s: it must be longer than zero", l.timeout)
+	}
+	m, err := protocol.ParseSize(l.memory)
+	if err == nil && m < 64<<20 {
+		err = fmt.Errorf("%s is too little for any module: 64MiB or more", m)
+	}
+	if err != nil {
+		return usageError(cmd, "--compile-memory: %v", err)
+	}
+	return nil
+}
+
+// sandbox returns a runtime whose modules are compiled by children, into the folder that is named or the
+// user's or, if there is none, one that close removes.
+func (c *cli) sandbox(ctx context.Context, cache string, l compileLimits) (rt *wasi.Runtime, close func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, fmt.Errorf("find this program, which compiles modules: %w", err)
+	}
+	dir, remove := c.cacheDir(cache), func() {}
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "polyvoke-modules-"); err != nil {
+			return nil, nil, err
+		}
+		remove = func() { os.RemoveAll(dir) }
+	}
+	memory, _ := protocol.ParseSize(l.memory) // check has read it; 0 is the default
+	rt, err = wasi.New(ctx, wasi.Config{
+		CacheDir: dir, MaxMemory: uint64(protocol.MaxMemory),
+		Compiler: []string{self, compileModule}, CompileTimeout: l.timeout, CompileMemory: uint64(memory),
+	})
+	if err != nil {
+		remove()
+		return nil, nil, fmt.Errorf("sandbox: %w: is the folder of --cache writable?", err)
+	}
+	return rt, func() {
+		rt.Close(context.WithoutCancel(ctx))
+		remove()
+	}, nil
+}

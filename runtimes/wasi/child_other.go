@@ -1,0 +1,17 @@
+//go:build !linux
+
+package wasi
+
+import (
+	"os"
+	"syscall"
+)
+
+// limitChild does nothing: here a child is limited by its time and by Go's own memory limit.
+func limitChild(uint64) error { return nil }
+
+// childAttr asks for nothing special.
+func childAttr() *syscall.SysProcAttr { return nil }
+
+// killChild kills a child.
+func killChild(p *os.Process) error { return p.Kill() }
