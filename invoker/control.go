@@ -18,7 +18,7 @@ import (
 )
 
 // MaxModule is the size of the largest module that can be deployed, in bytes.
-const MaxModule = 64 << 20
+const MaxModule = 16 << 20
 
 // deployTimeout bounds one deployment, compilation included.
 const deployTimeout = 2 * time.Minute
