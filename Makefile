@@ -15,29 +15,13 @@ build:
 
 include samples.mk foreign.mk
 
-# The packages in PLAIN run one thing after the other and have nothing to race with; the race
-# detector would make them ten times slower.
-PLAIN := ./samples/... ./runtimes/module/moduletest
+# The packages in PLAIN run one thing after the other, or the command as a process of its own, and
+# compile large modules; the race detector would make that ten times slower and find nothing.
+PLAIN := ./samples/... ./runtimes/module/moduletest ./cmd/polyvoke
 
 test: foreign-tools sql
-	go test -race -timeout 20m $$(go list ./... | grep -vE '/samples|/moduletest$$')
+	go test -race -timeout 20m $$(go list ./... | grep -vE '/samples|/moduletest$$|/cmd/polyvoke$$')
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm go test -tags sql -timeout 20m $(PLAIN)
-
-check: format vet staticcheck tidy samples-check test bench-once fuzz cross clean-tree
-	@echo "make check: all is well"
-
-format:
-	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
-
-vet:
-	go vet ./...
-
-staticcheck:
-	go run $(STATICCHECK) ./...
-
-tidy:
-	go mod tidy -diff
-	go mod verify
 
 # Each benchmark runs once, so that none rots.
 bench-once:

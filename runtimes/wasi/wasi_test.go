@@ -145,6 +145,11 @@ func TestTrapStack(t *testing.T) {
 	if !errors.As(err, &e) || e.Reason != "unreachable" || e.Stack != ".$1()" { // function 0 is the one that meters
 		t.Errorf("got %+v", e)
 	}
+	named := append(assembly{code: "\x00"}.bytes(), section(0, text("name")+section(1, "\x01\x00"+text("main.go:crash")))...)
+	_, err = run(t, compile(t, named, runtimes.Options{}), args())
+	if !errors.As(err, &e) || !strings.Contains(e.Stack, "main.go:crash") {
+		t.Errorf("got %+v, which does not name the function", e)
+	}
 }
 
 // TestExitCodes exits with codes that only WASI has, among them the two that the engine uses itself.

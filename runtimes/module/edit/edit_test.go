@@ -99,6 +99,25 @@ func TestAdditions(t *testing.T) {
 	}
 }
 
+// TestNames checks that of the custom sections the functions' names stay, and that they move along.
+func TestNames(t *testing.T) {
+	names := func(a, b string) string {
+		return section(0, "\x04name"+section(1, "\x03\x00\x01i"+a+"\x05start"+b+"\x03end"))
+	}
+	file := header + section(1, types) + section(2, imports) + section(3, functions) +
+		section(10, "\x03\x02\x00\x0b\x02\x00\x0b\x02\x00\x0b")
+	before := section(0, "\x04name"+section(0, "\x03mod")+section(1, "\x03\x00\x01i\x01\x05start\x03\x03end")+section(2, "\x00"))
+	m := open(t, file+section(0, "\x09producers\x00")+before)
+	m.DropCustom()
+	out := string(m.Encode())
+	if want := names("\x02", "\x04"); !strings.HasSuffix(out, want) || strings.Contains(out, "producers") {
+		t.Errorf("got %q, want it to end with %q", out, want)
+	}
+	if _, err := module.Parse([]byte(out)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestChanges changes sizes, data and bodies.
 func TestChanges(t *testing.T) {
 	file := header + section(1, types) + section(3, functions) + section(4, "\x03\x70\x00\x05\x70\x01\x05\x06\x70\x01\x05\x7f") + section(5, "\x01\x00\x02") +

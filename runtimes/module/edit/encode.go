@@ -33,9 +33,7 @@ func (m *Module) Encode() []byte {
 	next := order()
 	for _, s := range m.sections {
 		if s.id == customSection {
-			if !m.dropCustom {
-				out = append(out, m.b[s.start:s.end]...)
-			}
+			out = m.encodeCustom(out, s)
 			continue
 		}
 		for next[0] != s.id {

@@ -114,7 +114,8 @@ func (m *Module) Function(old uint32) uint32 {
 	return old
 }
 
-// DropCustom leaves out all custom sections. What they say of functions would be wrong.
+// DropCustom leaves out all custom sections, since what they say of functions would be wrong; only the
+// functions' names stay, and move along.
 func (m *Module) DropCustom() { m.dropCustom = true }
 
 // Touch makes Encode write every section anew, though nothing in it has changed.

@@ -22,9 +22,13 @@ func (r *reader) u32() uint32 {
 }
 
 // name steps over a string.
-func (r *reader) name() {
+func (r *reader) name() { r.text() }
+
+// text reads a string.
+func (r *reader) text() []byte {
 	n := int(r.u32())
 	r.pos += n
+	return r.b[r.pos-n : r.pos]
 }
 
 // limits reads the smallest and the largest size of a memory or a table.

@@ -48,7 +48,8 @@ type Options struct {
 	TableMax uint32
 	// EmptyData makes the data segments empty, for a memory that is filled with an image.
 	EmptyData bool
-	// KeepCustom keeps the custom sections. What they say of function indices is then wrong.
+	// KeepCustom keeps the custom sections as they are. What they say of function indices is then wrong. Otherwise the
+	// names of functions stay, and are right.
 	KeepCustom bool
 }
 
