@@ -8,7 +8,7 @@ FUZZTIME    ?= 10s
 BUILD       ?= build
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: build test check format vet staticcheck tidy tests bench-once bench fuzz cross clean-tree
+.PHONY: build test check format vet staticcheck tidy bench-once bench fuzz cross clean-tree
 
 build:
 	go build -trimpath -o bin/ ./cmd/polyvoke
@@ -22,6 +22,22 @@ PLAIN := ./samples/... ./runtimes/module/moduletest ./cmd/polyvoke
 test: foreign-tools sql
 	go test -race -timeout 20m $$(go list ./... | grep -vE '/samples|/moduletest$$|/cmd/polyvoke$$')
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm go test -tags sql -timeout 20m $(PLAIN)
+
+check: format vet staticcheck tidy samples-check test bench-once fuzz cross clean-tree
+	@echo "make check: all is well"
+
+format:
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
+
+vet:
+	go vet ./...
+
+staticcheck:
+	go run $(STATICCHECK) ./...
+
+tidy:
+	go mod tidy -diff
+	go mod verify
 
 # Each benchmark runs once, so that none rots.
 bench-once:
