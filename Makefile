@@ -3,6 +3,9 @@
 # make bench  the benchmarks, in the format that benchstat reads
 # make samples, samples-check, sql, sql-test, foreign-tools: see samples.mk and foreign.mk
 
+SHELL       := bash
+.SHELLFLAGS := -o pipefail -c
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 BUILD       ?= build
