@@ -77,8 +77,11 @@ type requestFile struct {
 	info fileInfo
 }
 
+// Stat implements fs.File.
 func (f *requestFile) Stat() (fs.FileInfo, error) { return f.info, nil }
-func (f *requestFile) Close() error               { return nil }
+
+// Close implements fs.File.
+func (f *requestFile) Close() error { return nil }
 
 // requestFolder is an open folder.
 type requestFolder struct {
@@ -88,9 +91,12 @@ type requestFolder struct {
 	rest    []fs.DirEntry
 }
 
+// Stat implements fs.File.
 func (d *requestFolder) Stat() (fs.FileInfo, error) {
 	return fileInfo{name: base(d.path), dir: true}, nil
 }
+
+// Close implements fs.File.
 func (d *requestFolder) Close() error { return nil }
 
 // Read fails, as it does for every folder.
@@ -126,11 +132,20 @@ type fileInfo struct {
 	dir  bool
 }
 
-func (i fileInfo) Name() string       { return i.name }
-func (i fileInfo) Size() int64        { return i.size }
+// Name implements fs.FileInfo.
+func (i fileInfo) Name() string { return i.name }
+
+// Size implements fs.FileInfo.
+func (i fileInfo) Size() int64 { return i.size }
+
+// ModTime implements fs.FileInfo: nobody needs to know.
 func (i fileInfo) ModTime() time.Time { return time.Time{} }
-func (i fileInfo) IsDir() bool        { return i.dir }
-func (i fileInfo) Sys() any           { return nil }
+
+// IsDir implements fs.FileInfo.
+func (i fileInfo) IsDir() bool { return i.dir }
+
+// Sys implements fs.FileInfo.
+func (i fileInfo) Sys() any { return nil }
 
 // Mode implements fs.FileInfo: all may read, nobody may write.
 func (i fileInfo) Mode() fs.FileMode {
