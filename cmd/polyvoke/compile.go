@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,7 +61,7 @@ func (l *compileLimits) check(cmd *cobra.Command) error {
 // sandbox returns a runtime whose modules are compiled by children, into the folder that is named or the
 // user's or, if there is none, one that close removes.
 func (c *cli) sandbox(ctx context.Context, cache string, l compileLimits) (rt *wasi.Runtime, close func(), err error) {
-	self, err := os.Executable()
+	self, err := thisProgram()
 	if err != nil {
 		return nil, nil, fmt.Errorf("find this program, which compiles modules: %w", err)
 	}
@@ -84,4 +85,16 @@ func (c *cli) sandbox(ctx context.Context, cache string, l compileLimits) (rt *w
 		rt.Close(context.WithoutCancel(ctx))
 		remove()
 	}, nil
+}
+
+// thisProgram returns the path of the program that runs. On Linux it is good even when the file has
+// been replaced by another version meanwhile, or was removed.
+func thisProgram() (string, error) {
+	if runtime.GOOS == "linux" {
+		const self = "/proc/self/exe"
+		if _, err := os.Stat(self); err == nil {
+			return self, nil
+		}
+	}
+	return os.Executable()
 }
