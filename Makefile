@@ -53,12 +53,7 @@ bench:
 
 # Each fuzzer runs for FUZZTIME.
 fuzz:
-	@set -e; for pkg in $$(go list ./...); do \
-	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "fuzz $${pkg#github.com/polyvoke/polyvoke/} $$f"; \
-	    go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg | tail -n 1; \
-	  done; \
-	done
+	.ci/fuzz $(FUZZTIME)
 
 cross:
 	@set -e; for p in $(PLATFORMS); do \
