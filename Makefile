@@ -18,8 +18,8 @@ build:
 
 include samples.mk foreign.mk
 
-# The packages in PLAIN run one thing after the other, or the command as a process of its own, and
-# compile large modules; the race detector would make that ten times slower and find nothing.
+# The packages in PLAIN compile large modules, or run the command as a process of its own. Under the race
+# detector they take about ten times as long; what they use has race tests in its own package.
 PLAIN := ./samples/... ./runtimes/module/moduletest ./cmd/polyvoke
 
 test: foreign-tools sql

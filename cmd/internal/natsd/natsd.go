@@ -177,11 +177,20 @@ func (l *logger) write(level func(*slog.Logger, string, ...any), format string, 
 	}
 }
 
+// Noticef implements server.Logger. What a server tells about itself interests few.
 func (l *logger) Noticef(format string, a ...any) { l.write((*slog.Logger).Debug, format, a) }
-func (l *logger) Debugf(format string, a ...any)  { l.write((*slog.Logger).Debug, format, a) }
-func (l *logger) Tracef(format string, a ...any)  { l.write((*slog.Logger).Debug, format, a) }
-func (l *logger) Warnf(format string, a ...any)   { l.write((*slog.Logger).Warn, format, a) }
-func (l *logger) Errorf(format string, a ...any)  { l.write((*slog.Logger).Error, format, a) }
+
+// Debugf implements server.Logger.
+func (l *logger) Debugf(format string, a ...any) { l.write((*slog.Logger).Debug, format, a) }
+
+// Tracef implements server.Logger.
+func (l *logger) Tracef(format string, a ...any) { l.write((*slog.Logger).Debug, format, a) }
+
+// Warnf implements server.Logger.
+func (l *logger) Warnf(format string, a ...any) { l.write((*slog.Logger).Warn, format, a) }
+
+// Errorf implements server.Logger.
+func (l *logger) Errorf(format string, a ...any) { l.write((*slog.Logger).Error, format, a) }
 
 // Fatalf ends the start of the server; nats-server itself would end the process.
 func (l *logger) Fatalf(format string, a ...any) {
