@@ -51,8 +51,8 @@ func (c *Cache) Acquire(ctx context.Context, key Key, compile func() (runtimes.P
 			c.tokens <- struct{}{}
 			p.Program, p.err = compile()
 			<-c.tokens
+			c.Release(p) // before anyone can go on: who goes on last leaves nothing behind
 			close(p.ready)
-			c.Release(p)
 		}()
 	}
 	select {
