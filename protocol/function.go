@@ -23,7 +23,7 @@ type Function struct {
 	Size     int64             `json:"size,omitempty"`     // of the module in bytes; given by the registry
 	Created  time.Time         `json:"created,omitzero"`   // of this version; given by the registry
 	Language string            `json:"language,omitempty"` // for people only; empty: as the module says
-	Start    string            `json:"start,omitempty"`    // start kind: StartAuto (default) or StartFresh
+	Start    string            `json:"start,omitempty"`    // start kind: StartAuto (default) or another of the Start constants
 	Meta     string            `json:"meta,omitempty"`     // MetaFiles (default) or MetaEnv
 	Args     []string          `json:"args,omitempty"`     // argv behind the subject's tokens
 	Env      map[string]string `json:"env,omitempty"`      // the whole environment
@@ -33,8 +33,11 @@ type Function struct {
 
 // Start kinds that a manifest may ask for.
 const (
-	StartAuto  = "auto"  // the invoker chooses
-	StartFresh = "fresh" // a new sandbox for every call
+	StartAuto       = "auto"       // the invoker chooses
+	StartFresh      = "fresh"      // a new sandbox for every call
+	StartReset      = "reset"      // a sandbox put back to its beginning
+	StartPrefork    = "prefork"    // a process that waits where it first reads stdin, used once
+	StartCheckpoint = "checkpoint" // a process put back to where it first read stdin
 )
 
 // Ways in which a process learns about its request.
@@ -198,9 +201,10 @@ func (f *Function) Check() error {
 		return Errorf(CodeRefused, "", "manifest: name: %w", err)
 	}
 	switch f.Start {
-	case "", StartAuto, StartFresh:
+	case "", StartAuto, StartFresh, StartReset, StartPrefork, StartCheckpoint:
 	default:
-		return Errorf(CodeRefused, "", "manifest: start = %q: use %q or %q", f.Start, StartAuto, StartFresh)
+		return Errorf(CodeRefused, "", "manifest: start = %q: use %q, %q, %q, %q or %q",
+			f.Start, StartAuto, StartFresh, StartReset, StartPrefork, StartCheckpoint)
 	}
 	switch f.Meta {
 	case "", MetaFiles, MetaEnv:

@@ -52,8 +52,8 @@ type Process struct {
 
 // Usage is what one run took.
 type Usage struct {
-	// Start is how the process came to be: "fresh" for a new sandbox, "exec" for a process
-	// of the operating system.
+	// Start is how the process came to be: one of the Start constants but StartAuto, or "exec" for a
+	// process of the operating system.
 	Start string
 	// Duration is the wall time from the first instruction to the end.
 	Duration time.Duration

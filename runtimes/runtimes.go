@@ -59,10 +59,36 @@ type Options struct {
 	// Memory is the most linear memory a process may have, in bytes, rounded down to pages of
 	// 64 KiB. 0 means DefaultMemory. A module that needs more to begin with is refused.
 	Memory uint64
+
+	// Start says how processes come to be: one of the Start constants. Empty means StartAuto. A kind
+	// that is not possible for the module is refused.
+	Start string
+
+	// Args and Env are those that most processes of this program will have. A runtime may start
+	// processes with them before they are asked for; those with other ones are no less right, but
+	// may take longer.
+	Args, Env []string
 }
 
 // DefaultMemory is the memory limit of a process when Options names none: 128 MiB.
 const DefaultMemory uint64 = 128 << 20
+
+// The ways in which a process can come to be, as Options.Start asks for them and Usage.Start reports them.
+const (
+	// StartAuto leaves the choice to the runtime.
+	StartAuto = "auto"
+	// StartFresh is a new sandbox for every process.
+	StartFresh = "fresh"
+	// StartReset is a sandbox that has been used and whose whole state has been put back: what
+	// the process can see is the same as in a new one.
+	StartReset = "reset"
+	// StartPrefork is a process that was started before its request came, waits where it first
+	// reads stdin, and serves one request.
+	StartPrefork = "prefork"
+	// StartCheckpoint is a process that is put back, for every request, to where it first read stdin. What
+	// it drew before, such as the seed of a random number generator, is the same for all requests.
+	StartCheckpoint = "checkpoint"
+)
 
 // ModuleError says why a module was refused before it ran.
 type ModuleError struct {
