@@ -81,6 +81,7 @@ func (s *State) stat(d *descriptor) (stat, errno) {
 
 // statPath describes a file by its name.
 func (s *State) statPath(name string) (stat, errno) {
+	s.seen.Files = true
 	if s.Files == nil {
 		if name == "." {
 			return stat{kind: typeFolder}, 0
