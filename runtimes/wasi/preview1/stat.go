@@ -81,7 +81,6 @@ func (s *State) stat(d *descriptor) (stat, errno) {
 
 // statPath describes a file by its name.
 func (s *State) statPath(name string) (stat, errno) {
-	s.seen.Files = true
 	if s.Files == nil {
 		if name == "." {
 			return stat{kind: typeFolder}, 0
@@ -116,6 +115,7 @@ func fdFilestatGet(s *State, m memory, p []uint64) errno {
 	if d == nil {
 		return ebadf
 	}
+	s.seen.Files = s.seen.Files || d.file != nil
 	st, e := s.stat(d)
 	if e == 0 {
 		st.put(b)
