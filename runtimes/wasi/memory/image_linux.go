@@ -123,13 +123,12 @@ func (m *Image) try() error {
 	}
 	r.b[m.size-1]++
 	page := uint64(unix.Getpagesize())
-	n, next, err := r.pages.find(r, written, 0, m.size)
+	n, next, err := r.pages.find(r, written, m.size-granule, m.size)
 	if err != nil {
 		return err
 	}
-	base := r.base()
-	if want := (run{start: base + m.size - page, end: base + m.size}); n != 1 || next != m.size ||
-		r.pages.runs[0].start != want.start || r.pages.runs[0].end != want.end {
+	end := r.base() + m.size
+	if p := r.pages.runs[0]; n != 1 || next != m.size || p.start != end-page || p.end != end {
 		return errors.New("the kernel does not tell what was written")
 	}
 	return nil

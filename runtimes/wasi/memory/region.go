@@ -141,9 +141,21 @@ func (r *Region) Restore(used uint64) error {
 	case giveBack:
 		return r.giveBack(used)
 	}
-	r.image.put(r.bytes(used), 0, used)
-	r.private.Store(used)
+	r.restoreAll(used)
 	return nil
+}
+
+// restoreAll copies the whole image, and zeroes what is beyond it.
+func (r *Region) restoreAll(used uint64) {
+	b, size := r.bytes(used), r.image.size
+	r.image.put(b, 0, size)
+	own := used
+	if used-size > clearLimit && discard(b[size:]) {
+		own = size
+	} else {
+		clear(b[size:])
+	}
+	r.private.Store(own)
 }
 
 // inUse checks used and makes it a whole number of granules, no fewer than the image has.
