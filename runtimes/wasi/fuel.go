@@ -5,10 +5,9 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
+	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/tetratelabs/wazero/api"
 )
 
 // Modules are metered: they count their own work as fuel, and call the host when a portion of it
@@ -25,47 +24,52 @@ const (
 	stack = 8 << 20
 )
 
-// hostKey is what the host of a run is called in the context of its calls.
-type hostKey struct{}
-
-// exportMeter offers the function that metered modules call.
-func exportMeter(ctx context.Context, engine wazero.Runtime) error {
-	i64 := []api.ValueType{api.ValueTypeI64}
-	_, err := engine.NewHostModuleBuilder(meter.HookModule).NewFunctionBuilder().
-		WithGoModuleFunction(api.GoModuleFunc(refill), i64, i64).Export(meter.HookName).Instantiate(ctx)
-	return err
-}
-
 // refill is called with what fuel is left, which is below zero, and returns what to go on with.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
-	h := ctx.Value(hostKey{}).(*host)
-	h.state.Live()
-	h.tick()
-	h.fuel += portion
+	s := ctx.Value(sandboxKey{}).(*sandbox)
+	s.state.Live()
+	if s.fuel > startFuel && s.parked != nil && s.parked.read == nil {
+		s.state.Stop(errLate)
+	}
+	s.tick()
+	s.fuel += portion
 	stack[0] += portion
 }
 
+// gauges returns the exported globals that metering adds: the fuel, the stack, and what else there is.
+func gauges(r *rewrite.Report) []string {
+	list := []string{meter.FuelName, meter.StackName}
+	if r.Module.Analysis.Exceptions {
+		list = append(list, meter.ThrownName)
+	}
+	return list
+}
+
+// used returns how much fuel the process has used.
+func (s *sandbox) used() uint64 {
+	if len(s.globals) == 0 {
+		return 0 // there is no instance: it failed at its start
+	}
+	return uint64(s.fuel) - s.globals[0].Get() // what is left may be below zero
+}
+
+// overflowed tells whether the process has run out of stack.
+func (s *sandbox) overflowed() bool { return len(s.globals) > 0 && int32(s.globals[1].Get()) < 0 }
+
 // tick lets others run if the process has used a slice.
-func (h *host) tick() {
-	if time.Since(h.sliced) < slice {
+func (s *sandbox) tick() {
+	if time.Since(s.sliced) < slice {
 		return
 	}
 	var err error
-	if h.yield != nil {
-		err = h.yield(h.ctx)
+	if s.yield != nil {
+		err = s.yield(s.ctx)
 	} else {
 		runtime.Gosched()
 	}
-	h.state.Live() // the context's own error goes first
+	s.state.Live() // the context's own error goes first
 	if err != nil {
-		h.state.Stop(err)
+		s.state.Stop(err)
 	}
-	h.sliced = time.Now()
-}
-
-// read takes over what an instance's gauges say at its end.
-func (h *host) read(instance api.Module) {
-	left := instance.ExportedGlobal(meter.FuelName).Get() // may be below zero
-	h.used = uint64(h.fuel) - left
-	h.overflow = int32(instance.ExportedGlobal(meter.StackName).Get()) < 0
+	s.sliced = time.Now()
 }
