@@ -44,6 +44,10 @@ type Config struct {
 	// what they share. Those that are longest idle end when it is more. 0 means 256 MiB.
 	IdleMemory int64
 
+	// StartTime is how long a process may take until it reads stdin for programs like it to be started before they
+	// are needed. It is tried when the module is compiled, which takes so much longer. 0 means 3 seconds.
+	StartTime time.Duration
+
 	// Verify is after how many runs one is looked into: whether the sandbox was put back, byte by byte. 0 means
 	// 1000; 1 looks into each.
 	Verify int
@@ -58,6 +62,7 @@ const (
 	defaultCompileTimeout = 30 * time.Second
 	defaultCompileMemory  = 1 << 30
 	defaultIdleMemory     = 256 << 20
+	defaultStartTime      = 3 * time.Second
 	defaultVerify         = 1000
 )
 
@@ -72,6 +77,8 @@ func (c Config) check() error {
 	switch {
 	case c.IdleMemory < 0:
 		return fmt.Errorf("IdleMemory is %d bytes: it must be more than zero, or 0 for %d", c.IdleMemory, defaultIdleMemory)
+	case c.StartTime < 0:
+		return fmt.Errorf("StartTime is %v: it must be more than zero, or 0 for %v", c.StartTime, defaultStartTime)
 	case c.Verify < 0:
 		return fmt.Errorf("Verify is %d: it must be 1 or more, or 0 for %d", c.Verify, defaultVerify)
 	case c.Compiler == nil:
@@ -114,6 +121,9 @@ func (c Config) idle() int {
 
 // idleMemory is IdleMemory or what it stands for.
 func (c Config) idleMemory() int64 { return cmp.Or(c.IdleMemory, defaultIdleMemory) }
+
+// startTime is StartTime or what it stands for.
+func (c Config) startTime() time.Duration { return cmp.Or(c.StartTime, defaultStartTime) }
 
 // verify is Verify or what it stands for.
 func (c Config) verify() uint64 { return uint64(cmp.Or(c.Verify, defaultVerify)) }

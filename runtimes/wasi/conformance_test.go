@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
@@ -41,7 +42,7 @@ func TestMain(m *testing.M) {
 // newRuntime returns a runtime that is closed when the test ends.
 func newRuntime(t testing.TB) *wasi.Runtime {
 	t.Helper()
-	r, err := wasi.New(t.Context(), wasi.Config{CacheDir: cacheDir})
+	r, err := wasi.New(t.Context(), wasi.Config{CacheDir: cacheDir, StartTime: 100 * time.Millisecond, Verify: 10})
 	if err != nil {
 		t.Fatal(err)
 	}

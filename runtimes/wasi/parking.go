@@ -24,9 +24,8 @@ import (
 
 const (
 	// startFuel is how much a process may use up to its first read for the sandbox to be parked there: about a second.
-	startFuel = 10_000_000_000
-	// startTime is how long that may take, and startSleep for how long it may sleep.
-	startTime  = 10 * time.Second
+	startFuel = 4_000_000_000
+	// startSleep is for how long it may sleep.
 	startSleep = 100 * time.Millisecond
 	// batch is how many snapshots are taken at a time. The stack of a snapshot is 16 bytes longer than the one that
 	// it is taken of, and a sandbox that is restored goes on with the snapshot's.

@@ -210,7 +210,7 @@ func (g *program) newParked() (*sandbox, error) {
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(g.pool.ctx, startTime)
+	ctx, cancel := context.WithTimeout(g.pool.ctx, g.runtime.startTime)
 	defer cancel()
 	if err := s.park(ctx, &runtimes.Process{}, false); err != nil {
 		s.close()

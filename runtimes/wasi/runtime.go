@@ -51,6 +51,7 @@ type Runtime struct {
 	log       *slog.Logger
 	verify    uint64 // one in so many sandboxes that were put back is compared with its image
 
+	startTime time.Duration // of a process up to its first read, if it is to be parked there
 	idleBytes atomic.Int64  // that idle sandboxes take
 	idleMost  int64         // that they may
 	starts    chan struct{} // has one for each start that is made in advance
@@ -78,7 +79,7 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 		return nil, err
 	}
 	r := &Runtime{maxMemory: c.maxMemory(), cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
-		idleMost: c.idleMemory(), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), done: make(chan struct{}), programs: map[*program]struct{}{}}
+		startTime: c.startTime(), idleMost: c.idleMemory(), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), done: make(chan struct{}), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, engineConfig(cache))
 	if r.compiler, err = newCompiler(ctx, c); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))

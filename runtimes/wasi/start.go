@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
@@ -68,7 +69,7 @@ func (g *program) choose(ctx context.Context, m *module.Module, folded bool, wan
 
 // tryStart runs the entry up to the first read of stdin.
 func (s *sandbox) tryStart(ctx context.Context) (obstacle, error) {
-	limited, cancel := context.WithTimeout(ctx, startTime)
+	limited, cancel := context.WithTimeout(ctx, s.program.runtime.startTime)
 	defer cancel()
 	err := s.park(limited, &runtimes.Process{}, false)
 	s.program.seen, s.program.startFuel = s.parked.seen, s.parked.fuel
@@ -78,10 +79,16 @@ func (s *sandbox) tryStart(ctx context.Context) (obstacle, error) {
 		return "", nil
 	case errors.As(err, &u):
 		return obstacle(u.reason), nil
-	case ctx.Err() == nil && limited.Err() != nil:
-		return obstacle(fmt.Sprintf("it has not read stdin after %v", startTime)), nil
+	case errors.Is(err, context.DeadlineExceeded) && !past(ctx):
+		return obstacle(fmt.Sprintf("it has not read stdin after %v", s.program.runtime.startTime)), nil
 	}
 	return "", err
+}
+
+// past tells whether a context has ended, or is about to.
+func past(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // fastest returns the best kind of those that change nothing for the process.

@@ -31,6 +31,7 @@ func TestRefused(t *testing.T) {
 		{"wrong body", string(assembly{code: "\x6a"}.bytes()), "not valid"},
 		{"bomb", "\x00asm\x01\x00\x00\x00\x02\x05\xff\xff\xff\xff\x0f", "4294967295 imports"},
 		{"too much memory", string(assembly{pages: 10_000}.bytes()), "640000 KiB"},
+		{"data beyond the memory", string(assembly{data: "\x00" + i32(1<<20) + "\x0b\x01x"}.bytes()), "outside of the memory"},
 		{"all the memory there is", string(assembly{pages: 65_536}.bytes()), "4194304 KiB"},
 	} {
 		_, err := r.Compile(t.Context(), []byte(c.module), runtimes.Options{})
@@ -74,6 +75,9 @@ func TestConfig(t *testing.T) {
 	wrong["CacheDir is empty"] = wasi.Config{Compiler: absent}
 	wrong["the command of Compiler"] = wasi.Config{Compiler: []string{}, CacheDir: file}
 	wrong["CompileTimeout"] = wasi.Config{Compiler: absent, CacheDir: file, CompileTimeout: -1}
+	wrong["IdleMemory"] = wasi.Config{IdleMemory: -1}
+	wrong["StartTime"] = wasi.Config{StartTime: -1}
+	wrong["Verify"] = wasi.Config{Verify: -1}
 	wrong["CompileMemory"] = wasi.Config{Compiler: absent, CacheDir: file, CompileMemory: 1 << 20}
 	if runtime.GOOS != "windows" {
 		wrong["CacheDir: "+open] = wasi.Config{CacheDir: open}
@@ -124,7 +128,6 @@ func TestTraps(t *testing.T) {
 		{"load beyond the memory", assembly{code: i32(-1) + "\x28\x02\x00\x1a"}, "out of bounds memory access"},
 		{"endless recursion", assembly{code: "\x10\x00"}, "stack overflow"},
 		{"start function", assembly{start: true, code: "\x00"}, "unreachable"},
-		{"data beyond the memory", assembly{data: "\x00" + i32(1<<20) + "\x0b\x01x"}, "out of bounds memory access"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := compile(t, c.module.bytes(), runtimes.Options{})
@@ -142,7 +145,7 @@ func TestTraps(t *testing.T) {
 func TestTrapStack(t *testing.T) {
 	_, err := run(t, compile(t, assembly{code: "\x00"}.bytes(), runtimes.Options{}), args())
 	var e *runtimes.TrapError
-	if !errors.As(err, &e) || e.Reason != "unreachable" || e.Stack != ".$1()" { // function 0 is the one that meters
+	if !errors.As(err, &e) || e.Reason != "unreachable" || e.Stack != ".$2()" { // functions 0 and 1 are the host's
 		t.Errorf("got %+v", e)
 	}
 	named := append(assembly{code: "\x00"}.bytes(), section(0, text("name")+section(1, "\x01\x00"+text("main.go:crash")))...)
