@@ -36,7 +36,7 @@ type program struct {
 	why       string
 	reusable  bool          // sandboxes can be put back
 	seen      preview1.Seen // by a process before it reads stdin
-	startFuel int64         // that it is given until then
+	startFuel uint64        // that it uses until then
 
 	freezing sync.Mutex
 	shared   *memory.Image // what the memories of most parked sandboxes are put back to

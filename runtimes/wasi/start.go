@@ -72,7 +72,7 @@ func (s *sandbox) tryStart(ctx context.Context) (obstacle, error) {
 	limited, cancel := context.WithTimeout(ctx, s.program.runtime.startTime)
 	defer cancel()
 	err := s.park(limited, &runtimes.Process{}, false)
-	s.program.seen, s.program.startFuel = s.parked.seen, s.parked.fuel
+	s.program.seen, s.program.startFuel = s.parked.seen, s.used()
 	var u *unparkable
 	switch {
 	case err == nil:
