@@ -52,5 +52,6 @@ func TestConformance(t *testing.T) {
 		New:    func(t testing.TB) runtimes.Runtime { return newRuntime(t) },
 		Probe:  func(testing.TB) []byte { return runtimestest.Wasm() },
 		Memory: true,
+		Fuel:   true,
 	})
 }

@@ -1,13 +1,16 @@
 package wasi
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"runtime"
 	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 )
 
@@ -20,10 +23,19 @@ const (
 	// slice is how long a process runs until it yields. Yielding after every portion would move it
 	// from thread to thread, which makes code 30 to 40 % slower.
 	slice = time.Millisecond
-	// stack is how many bytes of stack a recursion may use, by the estimate of package meter: what
-	// Linux gives a process.
-	stack = 8 << 20
+	// maxStack is the largest limit of a stack, in bytes by the estimate of package meter. The engine
+	// itself ends what takes 50,000,000 bytes, and real frames can be larger than the estimate.
+	maxStack = 32 << 20
 )
+
+// stackLimit returns how many bytes of stack a recursion may use, by the estimate of package meter.
+func stackLimit(o runtimes.Options) (int32, error) {
+	stack := cmp.Or(o.Stack, runtimes.DefaultStack)
+	if stack > maxStack {
+		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("a stack limit of %d bytes is more than the %d MiB that a process may have here", stack, maxStack>>20)}
+	}
+	return int32(stack), nil
+}
 
 // hostKey is what the host of a run is called in the context of its calls.
 type hostKey struct{}
@@ -39,10 +51,22 @@ func exportMeter(ctx context.Context, engine wazero.Runtime) error {
 // refill is called with what fuel is left, which is below zero, and returns what to go on with.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	h := ctx.Value(hostKey{}).(*host)
+	more := h.portion()
+	if h.fuelLimit > 0 && more < portion && int64(stack[0])+more < 0 {
+		h.state.Stop(runtimes.ErrFuel) // before anything that depends on time
+	}
 	h.state.Live()
 	h.tick()
-	h.fuel += portion
-	stack[0] += portion
+	h.fuel += more
+	stack[0] += uint64(more)
+}
+
+// portion returns how much fuel the process gets next: what the limit has left, if that is less.
+func (h *host) portion() int64 {
+	if h.fuelLimit == 0 {
+		return portion
+	}
+	return int64(min(portion, h.fuelLimit-uint64(h.fuel)))
 }
 
 // tick lets others run if the process has used a slice.
@@ -67,5 +91,8 @@ func (h *host) tick() {
 func (h *host) read(instance api.Module) {
 	left := instance.ExportedGlobal(meter.FuelName).Get() // may be below zero
 	h.used = uint64(h.fuel) - left
+	if h.fuelLimit > 0 {
+		h.used = min(h.used, h.fuelLimit) // what was asked for beyond it was not done
+	}
 	h.overflow = int32(instance.ExportedGlobal(meter.StackName).Get()) < 0
 }

@@ -20,17 +20,19 @@ type host struct {
 	state  preview1.State
 
 	// What fuel.go needs to know of a run.
-	ctx      context.Context
-	yield    func(ctx context.Context) error // nil: the goroutine yields
-	fuel     int64                           // that was given to the process
-	used     uint64                          // of it, in the end
-	sliced   time.Time                       // when its slice began
-	overflow bool                            // it ran out of stack
+	ctx       context.Context
+	yield     func(ctx context.Context) error // nil: the goroutine yields
+	fuelLimit uint64                          // of every run; 0: none
+	fuel      int64                           // that was given to the process
+	used      uint64                          // of it, in the end
+	sliced    time.Time                       // when its slice began
+	overflow  bool                            // it ran out of stack
 }
 
-// newHost returns a host without a run. start is the zero of the guests' monotonic clocks.
-func newHost(start time.Time) *host {
-	h := &host{}
+// newHost returns a host without a run. start is the zero of the guests' monotonic clocks, fuelLimit the most
+// fuel of a run, or 0.
+func newHost(start time.Time, fuelLimit uint64) *host {
+	h := &host{fuelLimit: fuelLimit}
 	h.state.Start = start
 	h.state.Yield = h.tick
 	h.state.Values = context.WithValue(experimental.WithMemoryAllocator(context.Background(), h), hostKey{}, h)

@@ -27,14 +27,15 @@ type program struct {
 
 var _ runtimes.Program = (*program)(nil)
 
-// newProgram returns a program whose processes have at most limit bytes of memory, and never need more than size.
-func newProgram(r *Runtime, compiled wazero.CompiledModule, limit, size uint64) *program {
+// newProgram returns a program whose processes have at most limit bytes of memory, and never need more than size, and
+// at most so much fuel, unless that is 0.
+func newProgram(r *Runtime, compiled wazero.CompiledModule, limit, size, fuel uint64) *program {
 	g := &program{runtime: r, compiled: compiled, limit: limit, size: size}
 	// Several instances cannot have the same name, but all can have none. The entry is called by Run.
 	// Nobody asks the engine for entropy or the time, but without these it makes sources for each instance.
 	g.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().
 		WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime()
-	g.hosts.New = func() any { return newHost(r.start) }
+	g.hosts.New = func() any { return newHost(r.start, fuel) }
 	return g
 }
 

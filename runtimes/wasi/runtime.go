@@ -116,6 +116,10 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	if err != nil {
 		return nil, err
 	}
+	stack, err := stackLimit(o)
+	if err != nil {
+		return nil, err
+	}
 	b, _, err = rewrite.Rewrite(b, rewrite.Options{Stack: stack})
 	if err != nil {
 		return nil, &runtimes.ModuleError{Reason: err.Error(), Err: err}
@@ -127,7 +131,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	if err := ctx.Err(); err != nil {
 		return nil, errors.Join(err, compiled.Close(context.WithoutCancel(ctx)))
 	}
-	return newProgram(r, compiled, limit, size), nil
+	return newProgram(r, compiled, limit, size, o.Fuel), nil
 }
 
 // limit returns the memory limit of a program in bytes, in whole pages.
