@@ -44,6 +44,7 @@ var rules = []rule{
 	{"cmd/internal/terminal", nil, "it shows what it is given"},
 	{"cmd/internal/natsd", []string{"github.com/nats-io/nats-server/v2", "golang.org/x/sys"}, "it is a NATS server and knows of no functions"},
 	{"cmd/internal/client", []string{"protocol", "invoker/bodies", "github.com/nats-io/nats.go"}, "it is a client, like any other, and knows of no command line"},
+	{"cmd/internal/inspect", []string{"protocol", "runtimes", "cmd/internal/terminal"}, "it describes modules and runs none"},
 	{"cmd/internal/demo", []string{"protocol", "samples", "cmd/internal/client", "cmd/internal/terminal"}, "it tries the samples as any client can"},
 	{"cmd/polyvoke", []string{"protocol", "runtimes", "invoker", "samples", "cmd/internal", "github.com/nats-io/nats.go", "github.com/spf13/cobra",
 		"github.com/BurntSushi/toml", "golang.org/x/sys", "github.com/google/uuid"}, "it is the one place where parts are chosen"},
