@@ -36,6 +36,7 @@ var rules = []rule{
 	{"invoker/registry/registrytest", []string{"protocol", "invoker/registry", "github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/google/go-cmp"},
 		"the suite judges any registry, on a real server"},
 	{"invoker/bodies", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go", "github.com/google/uuid"}, "clients use it too"},
+	{"invoker/journal", []string{"protocol", "runtimes"}, "it takes note of what runs, whatever runs it"},
 	{"invoker/programs", []string{"protocol", "runtimes"}, "it counts who needs what"},
 	{"invoker/stats", nil, "it counts"},
 	{"invoker/logs", []string{"protocol", "github.com/nats-io/nats.go"}, "it publishes lines"},
