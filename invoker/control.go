@@ -94,6 +94,7 @@ func (v *Invoker) deploy(r micro.Request) (any, error) {
 			f.Language = m.Language()
 		}
 	}
+	v.Journal.Pardon(f.Digest)
 	p, err := v.program(ctx, &f, bytes)
 	if err != nil {
 		return nil, deployError(f.Name, err)

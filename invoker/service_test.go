@@ -258,6 +258,7 @@ func TestBadUploads(t *testing.T) {
 		{"timeout", `{"name":"x","limits":{"timeout":"-3s"}}`, wasm, 422, "longer than zero"},
 		{"no manifest", ``, wasm, 400, "Fn-Manifest"},
 		{"memory", `{"name":"x","limits":{"memory":"64KiB"}}`, wasm, 422, "memory"},
+		{"stack", `{"name":"x","limits":{"stack":"1GiB"}}`, wasm, 422, "limits.stack"},
 		{"more memory than there may be", `{"name":"x","limits":{"memory":"3GiB"}}`, wasm, 422, "3072 MiB"},
 	} {
 		m := &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: c.module, Header: nats.Header{protocol.HeaderManifest: {c.manifest}}}

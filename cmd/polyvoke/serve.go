@@ -18,6 +18,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/journal"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 )
 
@@ -178,8 +179,10 @@ func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, l
 		return err
 	}
 	defer end()
+	running := c.openJournal(ctx, o.cache, log)
+	defer running.Close()
 	v := invoker.Invoker{
-		Registry: reg, Runtime: rt, Slots: o.slots, Drain: o.drain, Replicas: o.replicas, Version: version(), Log: log,
+		Registry: reg, Runtime: rt, Journal: running, Slots: o.slots, Drain: o.drain, Replicas: o.replicas, Version: version(), Log: log,
 		Ready: func() {
 			entries, err := reg.List(ctx)
 			if err != nil {
@@ -193,6 +196,19 @@ func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, l
 	}
 	log.Info("drained")
 	return nil
+}
+
+// openJournal opens the journal of what runs, beside the compiled modules. Functions run without one too.
+func (c *cli) openJournal(ctx context.Context, cache string, log *slog.Logger) *journal.Journal {
+	dir := c.cacheDir(cache)
+	if dir == "" {
+		return nil
+	}
+	j, err := journal.Open(ctx, filepath.Join(dir, "running"), log)
+	if err != nil {
+		log.Warn("a function that ends this process will be tried again", "err", err)
+	}
+	return j
 }
 
 // logger returns the log: text for people, JSON for machines.

@@ -32,6 +32,10 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	if err != nil {
 		return nil, err
 	}
+	stack, err := stackLimit(o)
+	if err != nil {
+		return nil, err
+	}
 	most, err := checkModule(b, limit)
 	if err != nil {
 		return nil, err
@@ -45,7 +49,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 		return nil, err
 	}
 	g := &program{runtime: r, compiled: compiled, config: newModuleConfig(), memory: linear{most: most, limit: limit},
-		globals: append(gauges(report), report.Globals...), args: o.Args, env: o.Env, created: time.Now()}
+		globals: append(gauges(report), report.Globals...), fuelLimit: o.Fuel, args: o.Args, env: o.Env, created: time.Now()}
 	if err = g.prepare(ctx, report, o.Start); err == nil {
 		err = ctx.Err()
 	}

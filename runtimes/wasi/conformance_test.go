@@ -65,6 +65,7 @@ func TestConformance(t *testing.T) {
 				New:    func(t testing.TB) runtimes.Runtime { return forced{newRuntime(t), kind} },
 				Probe:  func(testing.TB) []byte { return runtimestest.Wasm() },
 				Memory: true,
+				Fuel:   true,
 			})
 		})
 	}

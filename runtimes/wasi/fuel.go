@@ -1,10 +1,13 @@
 package wasi
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"runtime"
 	"time"
 
+	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/tetratelabs/wazero/api"
@@ -19,21 +22,43 @@ const (
 	// slice is how long a process runs until it yields. Yielding after every portion would move it
 	// from thread to thread, which makes code 30 to 40 % slower.
 	slice = time.Millisecond
-	// stack is how many bytes of stack a recursion may use, by the estimate of package meter: what
-	// Linux gives a process.
-	stack = 8 << 20
+	// maxStack is the largest limit of a stack, in bytes by the estimate of package meter. The engine
+	// itself ends what takes 50,000,000 bytes, and real frames can be larger than the estimate.
+	maxStack = 32 << 20
 )
+
+// stackLimit returns how many bytes of stack a recursion may use, by the estimate of package meter.
+func stackLimit(o runtimes.Options) (int32, error) {
+	stack := cmp.Or(o.Stack, runtimes.DefaultStack)
+	if stack > maxStack {
+		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("a stack limit of %d bytes is more than the %d MiB that a process may have here", stack, maxStack>>20)}
+	}
+	return int32(stack), nil
+}
 
 // refill is called with what fuel is left, which is below zero, and returns what to go on with.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
+	more := s.portion()
+	if more < portion && int64(stack[0])+more < 0 {
+		s.state.Stop(runtimes.ErrFuel) // before anything that depends on time
+	}
 	s.state.Live()
 	if s.fuel > startFuel && s.parked != nil && s.parked.read == nil {
 		s.state.Stop(errLate)
 	}
 	s.tick()
-	s.fuel += portion
-	stack[0] += portion
+	s.fuel += more
+	stack[0] += uint64(more)
+}
+
+// portion returns how much fuel the process gets next: what the limit has left, if that is less.
+func (s *sandbox) portion() int64 {
+	limit := s.program.fuelLimit
+	if limit == 0 {
+		return portion
+	}
+	return int64(min(portion, limit-uint64(s.fuel)))
 }
 
 // gauges returns the exported globals that metering adds: the fuel, the stack, and what else there is.
@@ -50,7 +75,11 @@ func (s *sandbox) used() uint64 {
 	if len(s.globals) == 0 {
 		return 0 // there is no instance: it failed at its start
 	}
-	return uint64(s.fuel) - s.globals[0].Get() // what is left may be below zero
+	used := uint64(s.fuel) - s.globals[0].Get() // what is left may be below zero
+	if limit := s.program.fuelLimit; limit > 0 {
+		used = min(used, limit) // what was asked for beyond it was not done
+	}
+	return used
 }
 
 // overflowed tells whether the process has run out of stack.

@@ -278,6 +278,30 @@ func TestFuel(t *testing.T) {
 	}
 }
 
+// TestExceptionsBoundTheStack recurses, and then opens one try_table in another: the engine copies the stack for
+// each. With a large limit of the stack that ends as early as with 2 MiB.
+func TestExceptionsBoundTheStack(t *testing.T) {
+	load := "\x28\x02\x00"
+	count := i32(0) + i32(0) + load + i32(1) + "\x6a\x36\x02\x00"
+	down := "\x00" + count + i32(0) + load + i32(16_000) + "\x49\x04\x40\x10\x00\x05\x10\x01\x0b\x0b"
+	try := "\x00\x1f\x40\x01\x02\x00\x10\x01\x0b\x0b"
+	b := "\x00asm\x01\x00\x00\x00" + section(1, "\x01\x60\x00\x00") + section(3, "\x02\x00\x00") + section(5, "\x01\x00\x01") +
+		section(7, "\x02"+text("_start")+"\x00\x00"+text("memory")+"\x02\x00") +
+		section(10, "\x02"+uleb(len(down))+down+uleb(len(try))+try)
+	var fuel []uint64
+	for _, stack := range []uint64{2 << 20, 0, 32 << 20} {
+		p := args()
+		var trap *runtimes.TrapError
+		if _, err := run(t, compile(t, []byte(b), runtimes.Options{Stack: stack}), p); !errors.As(err, &trap) || trap.Reason != "stack overflow" {
+			t.Errorf("%d: got the error %v", stack, err)
+		}
+		fuel = append(fuel, p.Usage.Fuel)
+	}
+	if fuel[0] == 0 || fuel[1] != fuel[0] || fuel[2] != fuel[0] {
+		t.Errorf("fuel %d", fuel)
+	}
+}
+
 // TestNoArguments checks that argv can be empty, which os/exec cannot do.
 func TestNoArguments(t *testing.T) {
 	g := compile(t, runtimestest.Wasm(), runtimes.Options{})
