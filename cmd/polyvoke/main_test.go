@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 //	serve [-name NAME] [FLAG...]   starts polyvoke serve on a free port, waits until it
 //	                               serves, and sets NATS_URL; NAME_URL too if it has a name
 //	nats                           starts NATS without polyvoke, and sets NATS_URL
+//	leaf                           starts NATS with JetStream in the domain hub and two leaf nodes of it, one
+//	                               without JetStream and one with its own in the domain leaf; sets
+//	                               HUB_URL, LEAF_URL and LEAF_JS_URL
 //	halt [NAME]                    sends it SIGTERM, and expects that it ends well (testscript itself has
 //	                               a stop, which ends the story)
 //	crash [NAME]                   kills it
@@ -75,7 +78,7 @@ func scripts(t *testing.T, dir string) {
 			return setup(env.Getenv("WORK"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": plain(serveScript), "nats": plain(natsScript), "halt": plain(haltScript), "crash": plain(crashScript),
+			"serve": plain(serveScript), "nats": plain(natsScript), "leaf": plain(leafScript), "halt": plain(haltScript), "crash": plain(crashScript),
 			"exits": plain(exitsScript), "until": plain(untilScript),
 		},
 	})
