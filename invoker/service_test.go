@@ -22,6 +22,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/bodies"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
@@ -195,7 +196,7 @@ func TestClaimChecks(t *testing.T) {
 	startInvoker(t, s)
 	nc := connect(t, s)
 	deployProbe(t, nc, "probe", protocol.Limits{Input: 4 << 20, Output: 4 << 20})
-	store, err := bodies.Existing(t.Context(), nc)
+	store, err := bodies.Existing(t.Context(), registrytest.JetStream(t, nc))
 	if err != nil {
 		t.Fatal(err)
 	}

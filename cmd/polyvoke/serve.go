@@ -80,8 +80,8 @@ func (c *cli) checkServe(cmd *cobra.Command, n *client.Settings, o *serveOptions
 		}
 	}
 	switch {
-	case n.Domain != "":
-		return usageError(cmd, "--js-domain: serve keeps functions in the JetStream of the server that it joins; join one of that domain")
+	case !joins && (n.Domain != "" || n.APIPrefix != ""):
+		return usageError(cmd, "--js-domain and --js-api-prefix are for the NATS that --server or --context joins")
 	case o.slots < 0:
 		return usageError(cmd, "--slots %d: it must be 1 or more, or 0 for the default", o.slots)
 	case o.replicas < 1 || o.replicas > 5:
@@ -170,7 +170,7 @@ func (c *cli) startServer(n *client.Settings, o *serveOptions, log *slog.Logger)
 func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, log *slog.Logger, ready func(functions int)) error {
 	opening, cancel := s.Within(ctx)
 	defer cancel()
-	reg, err := registry.Open(opening, s.Conn, registry.Config{Replicas: o.replicas, Log: log})
+	reg, err := registry.Open(opening, s.JS, registry.Config{Replicas: o.replicas, Log: log})
 	if err != nil {
 		return fmt.Errorf("functions on %s: %w", s.URL, err)
 	}
@@ -182,7 +182,8 @@ func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, l
 	running := c.openJournal(ctx, o.cache, log)
 	defer running.Close()
 	v := invoker.Invoker{
-		Registry: reg, Runtime: rt, Journal: running, Slots: o.slots, Drain: o.drain, Replicas: o.replicas, Version: version(), Log: log,
+		Registry: reg, Runtime: rt, JetStream: s.JS, Journal: running, Slots: o.slots, Drain: o.drain, Replicas: o.replicas,
+		Version: version(), Log: log,
 		Ready: func() {
 			entries, err := reg.List(ctx)
 			if err != nil {
