@@ -1,0 +1,3 @@
+package hostile
+
+func mutantsChild([]string) int { return 0 }
