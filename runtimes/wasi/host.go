@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/sys"
@@ -16,7 +17,7 @@ import (
 // host is the host's side of a run: the guest's memory, and all that its calls of WASI come to. Hosts
 // are used for one run after another. One goroutine uses a host at a time.
 type host struct {
-	memory memory
+	memory linear
 	state  preview1.State
 
 	// What fuel.go needs to know of a run.
@@ -38,8 +39,8 @@ func newHost(start time.Time) *host {
 }
 
 // begin prepares the host for a run, and returns the context of the guest.
-func (h *host) begin(ctx context.Context, p *runtimes.Process, r *region, limit uint64) *preview1.Context {
-	h.memory = memory{region: r, limit: limit}
+func (h *host) begin(ctx context.Context, p *runtimes.Process, r *memory.Region, limit uint64) *preview1.Context {
+	h.memory = linear{region: r, limit: limit}
 	h.ctx, h.yield, h.fuel, h.used, h.overflow, h.sliced = ctx, p.Yield, 0, 0, false, time.Now()
 	s := &h.state
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr

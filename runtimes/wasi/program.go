@@ -58,7 +58,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if err := checkStrings(p); err != nil {
 		return err
 	}
-	region, err := g.runtime.regions.get(g.size)
+	region, err := g.runtime.regions.Get(g.size)
 	if err != nil {
 		return fmt.Errorf("reserving memory for a process: %w", err)
 	}
@@ -67,8 +67,8 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	defer func() { // also if a Writer ends the goroutine
 		p.Usage.Memory, p.Usage.Fuel = h.memory.size, h.used
 		h.end()
-		g.runtime.regions.put(region, h.memory.size)
-		h.memory = memory{}
+		g.runtime.regions.Put(region, h.memory.size)
+		h.memory = linear{}
 		g.hosts.Put(h)
 	}()
 	start := time.Now()

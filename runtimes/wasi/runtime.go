@@ -18,6 +18,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -39,7 +40,7 @@ type Runtime struct {
 	engine    wazero.Runtime
 	cache     wazero.CompilationCache // nil without a folder
 	compiler  *compiler               // nil if modules are compiled in this process
-	regions   *regionPool
+	regions   *memory.Pool
 	start     time.Time // zero of the guests' monotonic clocks
 	closed    atomic.Bool
 }
@@ -59,7 +60,7 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{maxMemory: c.maxMemory(), cache: cache, regions: newRegionPool(c.idle()), start: time.Now()}
+	r := &Runtime{maxMemory: c.maxMemory(), cache: cache, regions: memory.NewPool(c.idle()), start: time.Now()}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, engineConfig(cache))
 	if r.compiler, err = newCompiler(ctx, c); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
@@ -212,6 +213,6 @@ func (r *Runtime) Close(ctx context.Context) error {
 	if r.cache != nil {
 		err = errors.Join(err, r.cache.Close(ctx))
 	}
-	r.regions.close()
+	r.regions.Close()
 	return err
 }

@@ -59,6 +59,7 @@ const (
 	I64GeS     Op = 0x59
 	I32Add     Op = 0x6a
 	I32Sub     Op = 0x6b
+	I32Mul     Op = 0x6c
 	I32Or      Op = 0x72
 	I64Add     Op = 0x7c
 	I64Sub     Op = 0x7d

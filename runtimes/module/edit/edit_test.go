@@ -145,6 +145,35 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// TestData evaluates the offsets of data segments.
+func TestData(t *testing.T) {
+	for _, c := range []struct {
+		name, section string
+		want          []edit.Segment // nil if an offset is no number
+	}{
+		{"none", section(11, "\x00"), []edit.Segment{}},
+		{"all kinds", section(11, "\x03\x00\x41\x01\x0b\x01x\x01\x02yz\x02\x00\x41\x7f\x0b\x01w"), []edit.Segment{{1, []byte("x")}, {1<<32 - 1, []byte("w")}}},
+		{"sums", section(11, "\x01\x00\x41\x0a\x41\x03\x6b\x41\x02\x6c\x41\x01\x6a\x0b\x01x"), []edit.Segment{{15, []byte("x")}}},
+		{"a global", section(11, "\x01\x00\x23\x00\x0b\x01x"), nil},
+		{"too few numbers", section(11, "\x01\x00\x41\x01\x6a\x0b\x01x"), nil},
+		{"too many numbers", section(11, "\x01\x00\x41\x01\x41\x01\x0b\x01x"), nil},
+		{"no number", section(11, "\x01\x00\x0b\x01x"), nil},
+		{"another type", section(11, "\x01\x00\x42\x01\x0b\x01x"), nil},
+	} {
+		file := header + section(5, "\x01\x00\x02") + section(6, "\x01\x7f\x00\x41\x05\x0b") + c.section
+		got, ok := open(t, file).Data()
+		if ok != (c.want != nil) || len(got) != len(c.want) {
+			t.Errorf("%s: got %v, %v, want %v", c.name, got, ok, c.want)
+			continue
+		}
+		for i, s := range c.want {
+			if got[i].Offset != s.Offset || string(got[i].Bytes) != string(s.Bytes) {
+				t.Errorf("%s: got %v, want %v", c.name, got[i], s)
+			}
+		}
+	}
+}
+
 func TestReferences(t *testing.T) {
 	m := open(t, header+section(1, types)+section(3, functions)+section(4, "\x01\x70\x00\x05")+section(6, "\x01\x70\x00\xd2\x01\x0b")+
 		section(9, "\x02\x00\x41\x00\x0b\x02\x00\x01\x05\x70\x03\xd0\x70\x0b\xd2\x02\x0b\xd0\x70\x0b")+section(10, "\x03\x02\x00\x0b\x02\x00\x0b\x02\x00\x0b"))

@@ -46,8 +46,9 @@ type Options struct {
 	MemoryMax uint32
 	// TableMax is how many entries a table may grow to; those that are larger from the start do not grow. 0 means 1,000,000.
 	TableMax uint32
-	// EmptyData makes the data segments empty, for a memory that is filled with an image.
-	EmptyData bool
+	// FoldData takes the bytes of the active data segments out of the module, for a memory that is filled with
+	// an image; Report.Data has them. Where their offsets are not plain numbers, they stay.
+	FoldData bool
 	// KeepCustom keeps the custom sections as they are. What they say of function indices is then wrong. Otherwise the
 	// names of functions stay, and are right.
 	KeepCustom bool
@@ -61,6 +62,10 @@ type Report struct {
 	Meter *meter.Report
 	// Globals are the names that the mutable numeric globals are exported as.
 	Globals []string
+	// Folded tells that the memory is empty now, and must be filled with Data before anything runs.
+	Folded bool
+	// Data are the data segments that were folded, later ones on top of earlier ones.
+	Data []edit.Segment
 	// Size is the size of the binary now, in bytes.
 	Size int
 }
@@ -86,6 +91,11 @@ func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
 		}
 	}
 	o.bound(m)
+	if o.FoldData {
+		if err := r.fold(m); err != nil {
+			return nil, nil, err
+		}
+	}
 	if !o.Unmetered {
 		r.Meter = meter.Apply(m, meter.Options{Stack: o.Stack})
 	}
@@ -158,12 +168,27 @@ func (o *Options) bound(m *edit.Module) {
 		m.SetMemoryMax(o.MemoryMax)
 	}
 	m.CapTables(o.tableMax())
-	if o.EmptyData {
-		m.EmptyData()
-	}
 	if !o.KeepCustom {
 		m.DropCustom()
 	}
+}
+
+// fold takes the data segments out, if it can.
+func (r *Report) fold(m *edit.Module) error {
+	data, ok := m.Data()
+	if !ok || len(m.Info.Memories) == 0 {
+		return nil
+	}
+	size := uint64(m.Info.Memories[0].Min) * module.PageSize
+	for i, s := range data {
+		if uint64(s.Offset)+uint64(len(s.Bytes)) > size {
+			return &module.Error{Section: "data", Msg: fmt.Sprintf("the %d bytes at %d of the active data segment number %d lie outside of the memory, which has %d bytes: "+
+				"the module could never start", len(s.Bytes), s.Offset, i, size)}
+		}
+	}
+	m.EmptyData()
+	r.Data, r.Folded = data, true
+	return nil
 }
 
 // tableMax is TableMax or what it stands for.

@@ -18,7 +18,7 @@ const header = "\x00asm\x01\x00\x00\x00"
 func section(id byte, body string) string { return string([]byte{id, byte(len(body))}) + body }
 
 func TestRewrite(t *testing.T) {
-	out, r, err := rewrite.Rewrite(runtimestest.Wasm(), rewrite.Options{Entry: "_start", Stack: 1 << 20, MemoryMax: 100, EmptyData: true})
+	out, r, err := rewrite.Rewrite(runtimestest.Wasm(), rewrite.Options{Entry: "_start", Stack: 1 << 20, MemoryMax: 100, FoldData: true})
 	if err != nil {
 		t.Fatal(err)
 	}

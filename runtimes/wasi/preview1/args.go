@@ -1,16 +1,28 @@
 package preview1
 
 // argsGet implements args_get.
-func argsGet(s *State, m memory, p []uint64) errno { return putStrings(m, s.Args, p[0], p[1]) }
+func argsGet(s *State, m memory, p []uint64) errno {
+	s.seen.Args = true
+	return putStrings(m, s.Args, p[0], p[1])
+}
 
 // argsSizesGet implements args_sizes_get.
-func argsSizesGet(s *State, m memory, p []uint64) errno { return putSizes(m, s.Args, p[0], p[1]) }
+func argsSizesGet(s *State, m memory, p []uint64) errno {
+	s.seen.Args = true
+	return putSizes(m, s.Args, p[0], p[1])
+}
 
 // environGet implements environ_get.
-func environGet(s *State, m memory, p []uint64) errno { return putStrings(m, s.environ, p[0], p[1]) }
+func environGet(s *State, m memory, p []uint64) errno {
+	s.seen.Env = true
+	return putStrings(m, s.environ, p[0], p[1])
+}
 
 // environSizesGet implements environ_sizes_get.
-func environSizesGet(s *State, m memory, p []uint64) errno { return putSizes(m, s.environ, p[0], p[1]) }
+func environSizesGet(s *State, m memory, p []uint64) errno {
+	s.seen.Env = true
+	return putSizes(m, s.environ, p[0], p[1])
+}
 
 // putSizes writes how many strings there are and how many bytes they take.
 func putSizes(m memory, list []string, count, size uint64) errno {

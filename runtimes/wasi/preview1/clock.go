@@ -21,6 +21,7 @@ func clockResGet(_ *State, m memory, p []uint64) errno {
 
 // clockTimeGet implements clock_time_get. The precision p[1] is ignored.
 func clockTimeGet(s *State, m memory, p []uint64) errno {
+	s.seen.Clock = true
 	now, ok := s.now(uint32(p[0]))
 	if !ok {
 		return einval

@@ -85,7 +85,7 @@ func (s *State) list(d *descriptor, cookie uint64) errno {
 	case cookie != 0: // it can only be made up
 		return enoent
 	}
-	s.table.initial = false
+	s.table.initial, s.seen.Files = false, true
 	d.entries = []fs.DirEntry{}
 	if s.Files == nil {
 		return 0

@@ -70,6 +70,7 @@ func (s *State) survey(in []byte) (v survey, e errno) {
 		s.liveAt(i)
 		switch in[8] {
 		case eventClock:
+			s.seen.Clock = s.seen.Clock || binary.LittleEndian.Uint16(in[40:]) == absolute
 			d, ok := v.until(in)
 			if !ok {
 				return v, einval

@@ -5,6 +5,7 @@ const piece = 1 << 16
 
 // randomGet implements random_get.
 func randomGet(s *State, m memory, p []uint64) errno {
+	s.seen.Entropy = true
 	b, ok := m.bytes(p[0], uint64(uint32(p[1])))
 	if !ok {
 		return efault

@@ -115,6 +115,7 @@ func fdFilestatGet(s *State, m memory, p []uint64) errno {
 	if d == nil {
 		return ebadf
 	}
+	s.seen.Files = s.seen.Files || d.file != nil
 	st, e := s.stat(d)
 	if e == 0 {
 		st.put(b)

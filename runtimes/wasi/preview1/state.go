@@ -52,16 +52,29 @@ type State struct {
 	ctx   context.Context
 	err   error // why the host has ended the process, if it has
 	asked bool  // stdin was asked for
+	seen  Seen
 	stdin input
 	table table
 
 	env, environ []string // Env when environ was made, and environ: each name once
+
+	context Context // of the run
+}
+
+// Seen tells what a run has looked at, of all that can be different in the next.
+type Seen struct {
+	// Clock and Entropy: the time, and random bytes.
+	Clock, Entropy bool
+	// Args and Env: also how many there are.
+	Args, Env bool
+	// Files: the folder /request, or what is in it.
+	Files bool
 }
 
 // Begin prepares for a run. It returns the context that the guest's calls must be made with, which is ctx and
-// carries the State.
+// carries the State; it is good until the next Begin.
 func (s *State) Begin(ctx context.Context) *Context {
-	s.ctx, s.err, s.asked = ctx, nil, false
+	s.ctx, s.err, s.asked, s.seen = ctx, nil, false, Seen{}
 	s.stdin.begin(s, s.Stdin)
 	if !s.table.initial {
 		s.table.reset()
@@ -73,8 +86,20 @@ func (s *State) Begin(ctx context.Context) *Context {
 		s.env = slices.Clone(s.Env)
 		s.environ = lastOfEach(s.env)
 	}
-	return &Context{ctx, s}
+	s.context = Context{ctx, s}
+	return &s.context
 }
+
+// Resume prepares, as Begin does, for a run that goes on where an earlier one was ended by BeforeRead. To
+// the guest it is one run, if the earlier one had not changed its descriptors.
+func (s *State) Resume(ctx context.Context) *Context {
+	c := s.Begin(ctx)
+	s.asked = true
+	return c
+}
+
+// Seen returns what the run has looked at so far.
+func (s *State) Seen() Seen { return s.seen }
 
 // Changed reports whether the guest has changed its descriptors, or the position in its folder,
 // so that Reset has something to put back. Reading stdin does not count: that belongs to the run.
@@ -88,7 +113,7 @@ func (s *State) Err() error { return s.err }
 func (s *State) Reset() {
 	s.stdin.end()
 	s.table.end()
-	s.ctx, s.err, s.asked = nil, nil, false
+	s.ctx, s.err, s.asked, s.context = nil, nil, false, Context{}
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Sleep = nil, nil, nil, nil, nil, nil, nil
 }
 

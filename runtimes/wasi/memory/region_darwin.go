@@ -1,4 +1,4 @@
-package wasi
+package memory
 
 // smallPages does nothing: macOS has no huge pages that come unasked.
 func smallPages([]byte) {}

@@ -1,44 +1,45 @@
-package wasi
+package memory
 
 import (
 	"math/bits"
 	"sync"
 )
 
-// regionPool keeps memory regions between runs. A region that comes out of it is all zeros.
+// Pool keeps regions between runs. A region that comes out of it is all zeros and has no image.
 // Memory from Go's heap would make the collector the slowest part of a short run.
-type regionPool struct {
+// Any number of goroutines may use a Pool.
+type Pool struct {
 	mu     sync.Mutex
-	idle   map[uint64][]*region // by size
+	idle   map[uint64][]*Region // by capacity
 	count  int                  // how many are idle
 	most   int                  // how many may be
 	closed bool
 }
 
-// newRegionPool returns a pool that keeps at most most regions.
-func newRegionPool(most int) *regionPool {
-	return &regionPool{idle: map[uint64][]*region{}, most: most}
+// NewPool returns a pool that keeps at most most regions.
+func NewPool(most int) *Pool {
+	return &Pool{idle: map[uint64][]*Region{}, most: most}
 }
 
 // class rounds a size up to a power of two, so that programs can share regions.
 func class(size uint64) uint64 {
-	if size <= 1<<16 {
-		return 1 << 16
+	if size <= granule {
+		return granule
 	}
 	return 1 << bits.Len64(size-1)
 }
 
-// get returns a region for memories of up to size bytes.
-func (p *regionPool) get(size uint64) (*region, error) {
+// Get returns a region for memories of up to size bytes. The error is that of Reserve.
+func (p *Pool) Get(size uint64) (*Region, error) {
 	size = class(size)
 	if r := p.take(size); r != nil {
 		return r, nil
 	}
-	return reserve(size)
+	return Reserve(size)
 }
 
 // take takes an idle region out of the pool, the one used last.
-func (p *regionPool) take(size uint64) *region {
+func (p *Pool) take(size uint64) *Region {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	list := p.idle[size]
@@ -52,22 +53,23 @@ func (p *regionPool) take(size uint64) *region {
 	return r
 }
 
-// put takes a region back of which the first used bytes were in use.
-func (p *regionPool) put(r *region, used uint64) {
-	if p.full() || !r.zero(used) || !p.keep(r) {
-		r.free()
+// Put takes a region back of which the first used bytes were in use. If it has an image, it loses it.
+// The caller must not use the region any more.
+func (p *Pool) Put(r *Region, used uint64) {
+	if p.full() || !r.Zero(used) || !p.keep(r) {
+		r.Free()
 	}
 }
 
 // full tells whether the pool can take no more, so that zeroing is not worth it.
-func (p *regionPool) full() bool {
+func (p *Pool) full() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.closed || p.count >= p.most
 }
 
 // keep puts a region into the pool if there is room.
-func (p *regionPool) keep(r *region) bool {
+func (p *Pool) keep(r *Region) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.count >= p.most {
@@ -78,14 +80,14 @@ func (p *regionPool) keep(r *region) bool {
 	return true
 }
 
-// close frees what is idle; what comes back later is freed then.
-func (p *regionPool) close() {
+// Close frees what is idle; what comes back later is freed then.
+func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
 	for _, list := range p.idle {
 		for _, r := range list {
-			r.free()
+			r.Free()
 		}
 	}
 	p.idle, p.count = nil, 0

@@ -1,4 +1,4 @@
-package wasi
+package memory
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 // out zero, that nobody else has it, and that the pool keeps to its bound.
 func TestHammerRegions(t *testing.T) {
 	const most = 5
-	p := newRegionPool(most)
+	p := NewPool(most)
 	zeros := make([]byte, 3<<19)
 	sizes := []uint64{1 << 16, 3 << 16, 5 << 16, 3 << 19} // the last is given back, not cleared
 	var wg sync.WaitGroup
@@ -18,13 +18,13 @@ func TestHammerRegions(t *testing.T) {
 		wg.Go(func() {
 			for i := range 50 {
 				size := sizes[(id+i)%len(sizes)]
-				r, err := p.get(size)
+				r, err := p.Get(size)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				b := r.resize(0, int(size/2))
-				b = r.resize(len(b), int(size))
+				_ = r.Bytes(size / 2)
+				b := r.Bytes(size)
 				if !bytes.Equal(b, zeros[:size]) {
 					t.Errorf("a region of %d bytes is not zero", size)
 				}
@@ -39,7 +39,7 @@ func TestHammerRegions(t *testing.T) {
 						break
 					}
 				}
-				p.put(r, size)
+				p.Put(r, size)
 			}
 		})
 	}
@@ -47,19 +47,19 @@ func TestHammerRegions(t *testing.T) {
 	if n := len(p.all()); n != p.count || n > most {
 		t.Errorf("%d regions are kept and %d counted, at most %d may be", n, p.count, most)
 	}
-	r, err := p.get(1 << 16)
+	r, err := p.Get(1 << 16)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.close()
-	p.put(r, 1<<16)
+	p.Close()
+	p.Put(r, 1<<16)
 	if n := len(p.all()); n != 0 {
-		t.Errorf("%d regions are left after close", n)
+		t.Errorf("%d regions are left after Close", n)
 	}
 }
 
 // all returns the idle regions.
-func (p *regionPool) all() (all []*region) {
+func (p *Pool) all() (all []*Region) {
 	for _, list := range p.idle {
 		all = append(all, list...)
 	}
@@ -71,21 +71,5 @@ func TestClass(t *testing.T) {
 		if got := class(size); got != want {
 			t.Errorf("class(%d) is %d, want %d", size, got, want)
 		}
-	}
-}
-
-// TestRefusal checks that a memory remembers that it was refused.
-func TestRefusal(t *testing.T) {
-	r, err := reserve(1 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.free()
-	m := memory{region: r, limit: 1 << 18}
-	if b := m.Reallocate(1 << 17); len(b) != 1<<17 || m.refused {
-		t.Errorf("got %d bytes, refused: %t", len(b), m.refused)
-	}
-	if b := m.Reallocate(1<<18 + 1); b != nil || !m.refused || m.size != 1<<17 {
-		t.Errorf("got %d bytes, refused: %t, size: %d", len(b), m.refused, m.size)
 	}
 }

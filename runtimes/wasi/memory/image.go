@@ -1,0 +1,172 @@
+package memory
+
+import (
+	"bytes"
+	"fmt"
+	"sync/atomic"
+)
+
+// pageSize is the unit in which an image knows what is zero. The pages of every system are multiples of it.
+const pageSize = 1 << 12
+
+// Image is a content of memories. It never changes, and any number of goroutines and regions may use it.
+// It is counted how many do: who makes an image has the first reference, and its memory is freed with
+// the last.
+type Image struct {
+	size    uint64
+	data    []byte   // the content; zero pages of it are better not touched, see image_linux.go
+	nonzero []uint64 // a bit for each page that is not zero
+	count   uint64   // of these pages
+	method  method
+	refs    atomic.Int64
+	file    file // what data maps; of Linux
+}
+
+// method is a way to put a region back to its image.
+type method int
+
+const (
+	anyMethod method = iota // the best that works here
+	scan                    // ask the PAGEMAP_SCAN ioctl what was written, and copy that
+	pread                   // read /proc/self/pagemap to see what was written, and copy that
+	giveBack                // give all pages back to the system
+	copyAll                 // copy all
+)
+
+// String returns the method's name.
+func (d method) String() string {
+	return [...]string{"any", "scan", "pread", "madvise", "memcpy"}[d]
+}
+
+// NewImage returns an image of a memory's content, which must be whole pages of WebAssembly (64 KiB).
+// It keeps no reference to content. The caller has a reference to release.
+func NewImage(content []byte) (*Image, error) { return newImage(content, anyMethod) }
+
+// newImage returns an image of which regions are put back with the given method.
+func newImage(content []byte, d method) (*Image, error) {
+	size := uint64(len(content))
+	if size%granule != 0 {
+		return nil, fmt.Errorf("an image of %d bytes is not a multiple of %d: pass a whole memory", size, granule)
+	}
+	m := &Image{size: size, nonzero: make([]uint64, size/pageSize/64+1)}
+	m.refs.Store(1)
+	for i := range size / pageSize {
+		if !isZero(content[i*pageSize : (i+1)*pageSize]) {
+			m.nonzero[i/64] |= 1 << (i % 64)
+			m.count++
+		}
+	}
+	if err := m.keep(content, d); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// isZero reports whether all bytes are zero: the first is, and each is as the one before.
+func isZero(b []byte) bool {
+	return len(b) == 0 || b[0] == 0 && bytes.Equal(b[1:], b[:len(b)-1])
+}
+
+// copyOf makes the image a plain copy of content, and copyAll its method.
+func (m *Image) copyOf(content []byte) {
+	m.data, m.method = bytes.Clone(content), copyAll
+}
+
+// Size returns the length of the content in bytes.
+func (m *Image) Size() uint64 { return m.size }
+
+// Resident returns how many bytes the image takes, which all of its regions share: its pages that are
+// not zero. On Linux, zero pages of it that guests touched are added.
+func (m *Image) Resident() uint64 { return max(m.count*pageSize, m.allocated()) }
+
+// Method returns the name of the way in which regions are put back to the image: scan, pread, madvise
+// or memcpy.
+func (m *Image) Method() string { return m.method.String() }
+
+// Equal reports whether the image's content is the given one, byte by byte.
+func (m *Image) Equal(content []byte) bool {
+	return uint64(len(content)) == m.size && m.same(content, 0, m.size)
+}
+
+// Retain adds a reference.
+func (m *Image) Retain() {
+	if !m.retain() {
+		panic("memory: Retain of an image that was released by all")
+	}
+}
+
+// retain adds a reference unless there is none any more.
+func (m *Image) retain() bool {
+	for {
+		n := m.refs.Load()
+		if n <= 0 {
+			return false
+		}
+		if m.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// Release drops a reference. Like a sync.WaitGroup, it panics if that is one too many.
+func (m *Image) Release() {
+	switch n := m.refs.Add(-1); {
+	case n == 0:
+		m.free()
+	case n < 0:
+		panic("memory: Release of an image that was released by all")
+	}
+}
+
+// page tells whether the page at an offset is in the image and not zero.
+func (m *Image) page(offset uint64) bool {
+	i := offset / pageSize
+	return offset < m.size && m.nonzero[i/64]>>(i%64)&1 != 0
+}
+
+// at returns the content at an offset, which is zero beyond the image.
+func (m *Image) at(offset uint64) byte {
+	if !m.page(offset) {
+		return 0
+	}
+	return m.data[offset]
+}
+
+// stretch returns where the pages end that are, like that at from, all zero or all not, but at most to.
+// Both are at the edge of a page.
+func (m *Image) stretch(from, to uint64) (end uint64, nonzero bool) {
+	nonzero = m.page(from)
+	end = from + pageSize
+	for end < to && m.page(end) == nonzero {
+		if end >= m.size {
+			return to, nonzero
+		}
+		end += pageSize
+	}
+	return min(end, to), nonzero
+}
+
+// put writes the content, and zeros beyond it, to the bytes of b between two offsets.
+func (m *Image) put(b []byte, from, to uint64) {
+	for from < to {
+		end, nonzero := m.stretch(from, to)
+		if nonzero {
+			copy(b[from:end], m.data[from:end])
+		} else {
+			clear(b[from:end])
+		}
+		from = end
+	}
+}
+
+// same tells whether the bytes of b between two offsets are the content, and zeros beyond it.
+func (m *Image) same(b []byte, from, to uint64) bool {
+	for from < to {
+		end, nonzero := m.stretch(from, to)
+		if nonzero && !bytes.Equal(b[from:end], m.data[from:end]) || !nonzero && !isZero(b[from:end]) {
+			return false
+		}
+		from = end
+	}
+	return true
+}

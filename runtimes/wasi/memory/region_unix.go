@@ -1,0 +1,56 @@
+//go:build linux || darwin
+
+package memory
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	readWrite = unix.PROT_READ | unix.PROT_WRITE
+	ofZeros   = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE
+)
+
+// reserve gives a region its address space.
+func (r *Region) reserve() (err error) {
+	if r.b, err = unix.Mmap(-1, 0, int(r.size), readWrite, ofZeros); err != nil {
+		return err
+	}
+	smallPages(r.b)
+	return nil
+}
+
+// bytes returns the first size bytes.
+func (r *Region) bytes(size uint64) []byte { return r.b[:size:size] }
+
+// zero makes the first used bytes zero again. It returns false if it cannot.
+func (r *Region) zero(used uint64) bool {
+	if used > clearLimit {
+		return discard(r.b[:used])
+	}
+	clear(r.b[:used])
+	return true
+}
+
+// wipe makes the whole region zero, whatever it maps, by mapping nothing in its place.
+func (r *Region) wipe() error {
+	if err := r.remap(-1, r.size, ofZeros); err != nil {
+		return err
+	}
+	smallPages(r.b)
+	return nil
+}
+
+// remap maps a file, or nothing if fd is -1, in place of the first size bytes.
+func (r *Region) remap(fd int, size uint64, flags int) error {
+	_, err := unix.MmapPtr(fd, 0, unsafe.Pointer(&r.b[0]), uintptr(size), readWrite, flags|unix.MAP_FIXED)
+	r.broken = r.broken || err != nil
+	return err
+}
+
+// unmap gives the address space back.
+func (r *Region) unmap() {
+	_ = unix.Munmap(r.b) // the mapping is ours and whole: it cannot fail
+}
