@@ -15,8 +15,6 @@ import (
 // is used up. So a process ends at its deadline, whatever it does; native code that cannot be
 // preempted does not hold up the collector for long; and processes take turns.
 const (
-	// portion is how much fuel a process gets at a time: 10 to 100 microseconds of ordinary code.
-	portion = 1_000_000
 	// slice is how long a process runs until it yields. Yielding after every portion would move it
 	// from thread to thread, which makes code 30 to 40 % slower.
 	slice = time.Millisecond
@@ -39,15 +37,24 @@ func exportMeter(ctx context.Context, engine wazero.Runtime) error {
 // refill is called with what fuel is left, which is below zero, and returns what to go on with.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	h := ctx.Value(hostKey{}).(*host)
+	now := time.Now()
+	more := h.pace.next(now)
 	h.state.Live()
-	h.tick()
-	h.fuel += portion
-	stack[0] += portion
+	h.tickAt(now)
+	h.pace.since = now
+	if h.sliced.After(now) { // others have run
+		h.pace.since = h.sliced
+	}
+	h.fuel += more
+	stack[0] += uint64(more)
 }
 
 // tick lets others run if the process has used a slice.
-func (h *host) tick() {
-	if time.Since(h.sliced) < slice {
+func (h *host) tick() { h.tickAt(time.Now()) }
+
+// tickAt is tick at a moment that has just been looked up.
+func (h *host) tickAt(now time.Time) {
+	if now.Sub(h.sliced) < slice {
 		return
 	}
 	var err error

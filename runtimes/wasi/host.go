@@ -26,6 +26,7 @@ type host struct {
 	fuel     int64                           // that was given to the process
 	used     uint64                          // of it, in the end
 	sliced   time.Time                       // when its slice began
+	pace     pace                            // how much fuel it gets at a time
 	overflow bool                            // it ran out of stack
 }
 
@@ -41,7 +42,7 @@ func newHost(start time.Time) *host {
 // begin prepares the host for a run, and returns the context of the guest.
 func (h *host) begin(ctx context.Context, p *runtimes.Process, r *memory.Region, limit uint64) *preview1.Context {
 	h.memory = linear{region: r, limit: limit}
-	h.ctx, h.yield, h.fuel, h.used, h.overflow, h.sliced = ctx, p.Yield, 0, 0, false, time.Now()
+	h.ctx, h.yield, h.fuel, h.used, h.overflow, h.sliced, h.pace = ctx, p.Yield, 0, 0, false, time.Now(), pace{}
 	s := &h.state
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr
 	s.Files, s.Sleep = p.Files, p.Sleep
