@@ -2,10 +2,12 @@ package hostile
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,13 +53,17 @@ func (c crowd) bench(b *testing.B, start string) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	b.Run("nobody", func(b *testing.B) { // what the machine does by itself
+		f := c.measure(b, func() []result { return idle(b.Context(), c.n) }, good, s)
+		f.report(b)
+	})
 	var all figures
 	var missed []string
 	for _, a := range attacks(c.pages) {
 		b.Run(a.name, func(b *testing.B) {
 			g := a.compiled(b, r, start, 2*c.pages<<16)
 			defer g.Close(b.Context())
-			f := c.measure(b, &a, g, good, s)
+			f := c.measure(b, func() []result { return a.crowd(b, g, s, c.n) }, good, s)
 			f.report(b)
 			if m := f.missed(c); m != "" {
 				missed = append(missed, a.name+": "+m)
@@ -85,16 +91,41 @@ func (f *figures) add(g figures) {
 	f.late, f.good, f.gap = append(f.late, g.late...), append(f.good, g.good...), max(f.gap, g.gap)
 }
 
-// measure runs an attack.
-func (c crowd) measure(b *testing.B, a *attack, g, good runtimes.Program, s slots) (f figures) {
+// crowd runs an attack n times at once. It may end at the deadline, whatever it would have done later.
+func (a *attack) crowd(b *testing.B, g runtimes.Program, s slots, n int) []result {
+	results := a.round(b.Context(), g, s, n, patience)
+	for _, r := range results {
+		if !either(a.want, deadline()).is(r.err) {
+			b.Errorf("got the error %v, want %s", r.err, a.want.what)
+		}
+	}
+	return results
+}
+
+// idle waits for n deadlines at once.
+func idle(ctx context.Context, n int) []result {
+	results := make([]result, n)
+	var all sync.WaitGroup
+	for i := range results {
+		all.Go(func() {
+			at := time.Now().Add(patience)
+			ctx, cancel := context.WithDeadline(ctx, at)
+			defer cancel()
+			<-ctx.Done()
+			results[i].late = time.Since(at)
+		})
+	}
+	all.Wait()
+	return results
+}
+
+// measure takes the figures of rounds.
+func (c crowd) measure(b *testing.B, round func() []result, good runtimes.Program, s slots) (f figures) {
 	runtime.GC()
 	gap := heartbeat()
 	end := beside(b, good, s, time.Millisecond)
 	for b.Loop() {
-		for _, r := range a.round(b.Context(), g, s, c.n, patience) {
-			if !a.want.is(r.err) {
-				b.Errorf("got the error %v, want %s", r.err, a.want.what)
-			}
+		for _, r := range round() {
 			f.late = append(f.late, max(r.late, 0))
 		}
 	}

@@ -95,7 +95,7 @@ func (c *attack) compiled(t testing.TB, r runtimes.Runtime, start string, memory
 	t.Helper()
 	g, err := r.Compile(t.Context(), c.guest.build(), runtimes.Options{Start: start, Memory: uint64(memory)})
 	if err != nil {
-		t.Errorf("%s: %v", c.name, err)
+		t.Fatalf("%s: %v", c.name, err)
 	}
 	return g
 }
