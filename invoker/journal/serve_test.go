@@ -20,6 +20,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/journal"
@@ -54,7 +55,11 @@ func serve(url, dir string) error {
 		return err
 	}
 	defer nc.Close()
-	functions, err := registry.Open(ctx, nc, registry.Config{})
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	functions, err := registry.Open(ctx, js, registry.Config{})
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,10 @@ func (c *cursor) globalType() (g globalType) {
 func (m *Module) constant(c *cursor) {
 	for c.ok() {
 		start := c.pos
+		if m.constants++; m.constants > m.limits.Constants {
+			c.failAt(start, "the constant expressions together have more than the %d instructions allowed", m.limits.Constants)
+			return
+		}
 		switch op := c.byte("the end of a constant expression"); op {
 		case 0x0b: // end
 			return

@@ -26,9 +26,15 @@ type Limits struct {
 	Labels int
 	// Tables are those of the module, imported ones included. 0 means 10.
 	Tables int
-	// Entries are those of all tables together when the module starts. 0 means 10,000,000.
+	// Entries are those of all tables together when the module starts. Each new instance has them, 8 bytes each. 0 means 1,000,000.
 	Entries int
-	// Globals are those that the module defines. 0 means 1,000,000.
+	// Elements are those of all element segments together, which the engine makes anew for each instance, in about
+	// half a microsecond each. 0 means 100,000.
+	Elements int
+	// Constants are the instructions of all constant expressions together, which the engine evaluates for each instance. 0
+	// means 500,000.
+	Constants int
+	// Globals are those that the module defines. Each new instance has them, some 300 bytes each. 0 means 10,000.
 	Globals int
 	// Data are the data segments. 0 means 100,000.
 	Data int
@@ -45,8 +51,8 @@ func (l Limits) orDefaults() Limits {
 		value int
 	}{
 		{&l.Size, 16 << 20}, {&l.Functions, 100_000}, {&l.Body, 7_654_321}, {&l.Locals, 50_000}, {&l.AllLocals, 5_000_000},
-		{&l.Values, 1000}, {&l.Nesting, 1000}, {&l.Labels, 65_536}, {&l.Tables, 10}, {&l.Entries, 10_000_000},
-		{&l.Globals, 1_000_000}, {&l.Data, 100_000}, {&l.Pages, 65_535},
+		{&l.Values, 1000}, {&l.Nesting, 1000}, {&l.Labels, 65_536}, {&l.Tables, 10}, {&l.Entries, 1_000_000},
+		{&l.Elements, 100_000}, {&l.Constants, 500_000}, {&l.Globals, 10_000}, {&l.Data, 100_000}, {&l.Pages, 65_535},
 	} {
 		if *f.field == 0 {
 			*f.field = f.value
@@ -62,7 +68,6 @@ const (
 	maxName     = 100_000
 	maxTypes    = 100_000
 	maxImports  = 10_000
-	maxEntries  = 10_000_000 // of one element segment
 	maxTags     = 100_000
 	maxExports  = 100_000
 	maxElements = 100_000

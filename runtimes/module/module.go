@@ -48,6 +48,8 @@ type Module struct {
 	globals   []globalType
 	tags      int
 	entries   int64 // of all tables
+	elements  int   // of all element segments so far
+	constants int   // instructions of constant expressions so far
 	dataCount int   // as announced; -1 if it is not
 	bodies    int
 	named     bool // there was a custom section "name"

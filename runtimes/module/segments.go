@@ -31,16 +31,27 @@ func (m *Module) readElement(c *cursor) {
 		}
 	}
 	if flags&4 != 0 {
-		n := c.count("elements", 2, maxEntries)
+		n := m.countElements(c, 2)
 		for i := 0; i < n && c.ok(); i++ {
 			m.constant(c)
 		}
 		return
 	}
-	n := c.count("elements", 1, maxEntries)
+	n := m.countElements(c, 1)
 	for i := 0; i < n && c.ok(); i++ {
 		m.readFunctionIndex(c)
 	}
+}
+
+// countElements reads how many elements a segment has, each of at least a number of bytes.
+func (m *Module) countElements(c *cursor, least int) int {
+	start := c.pos
+	n := c.count("elements", least, maxSection)
+	if m.elements += n; m.elements > m.limits.Elements {
+		c.failAt(start, "the element segments together have more than the %d elements allowed", m.limits.Elements)
+		return 0
+	}
+	return n
 }
 
 // readTableOffset reads where in which table an active segment goes.

@@ -17,8 +17,6 @@ import (
 // is used up. So a process ends at its deadline, whatever it does; native code that cannot be
 // preempted does not hold up the collector for long; and processes take turns.
 const (
-	// portion is how much fuel a process gets at a time: 10 to 100 microseconds of ordinary code.
-	portion = 1_000_000
 	// slice is how long a process runs until it yields. Yielding after every portion would move it
 	// from thread to thread, which makes code 30 to 40 % slower.
 	slice = time.Millisecond
@@ -39,26 +37,33 @@ func stackLimit(o runtimes.Options) (int32, error) {
 // refill is called with what fuel is left, which is below zero, and returns what to go on with.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
-	more := s.portion()
-	if more < portion && int64(stack[0])+more < 0 {
-		s.state.Stop(runtimes.ErrFuel) // before anything that depends on time
-	}
+	now := time.Now()
+	more := s.portion(now, int64(stack[0]))
 	s.state.Live()
-	if s.fuel > startFuel && s.parked != nil && s.parked.read == nil {
-		s.state.Stop(errLate)
+	s.tickAt(now)
+	s.pace.since = now
+	if s.sliced.After(now) { // others have run
+		s.pace.since = s.sliced
 	}
-	s.tick()
 	s.fuel += more
 	stack[0] += uint64(more)
 }
 
-// portion returns how much fuel the process gets next: what the limit has left, if that is less.
-func (s *sandbox) portion() int64 {
-	limit := s.program.fuelLimit
-	if limit == 0 {
-		return portion
+// portion returns how much fuel the process gets next. It ends one that has none left, before anything that depends
+// on time.
+func (s *sandbox) portion(now time.Time, left int64) int64 {
+	more := s.pace.next(now)
+	if s.program.fuelLimit > 0 {
+		rest := int64(s.program.fuelLimit) - s.fuel
+		if more >= rest && left+rest < 0 {
+			s.state.Stop(runtimes.ErrFuel)
+		}
+		more = min(more, rest)
 	}
-	return int64(min(portion, limit-uint64(s.fuel)))
+	if s.fuel > startFuel && s.parked != nil && s.parked.read == nil {
+		s.state.Stop(errLate)
+	}
+	return more
 }
 
 // gauges returns the exported globals that metering adds: the fuel, the stack, and what else there is.
@@ -86,8 +91,11 @@ func (s *sandbox) used() uint64 {
 func (s *sandbox) overflowed() bool { return len(s.globals) > 0 && int32(s.globals[1].Get()) < 0 }
 
 // tick lets others run if the process has used a slice.
-func (s *sandbox) tick() {
-	if time.Since(s.sliced) < slice {
+func (s *sandbox) tick() { s.tickAt(time.Now()) }
+
+// tickAt is tick at a moment that has just been looked up.
+func (s *sandbox) tickAt(now time.Time) {
+	if now.Sub(s.sliced) < slice {
 		return
 	}
 	var err error

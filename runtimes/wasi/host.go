@@ -27,6 +27,7 @@ type host struct {
 	yield  func(ctx context.Context) error // nil: the goroutine yields
 	fuel   int64                           // that was given to the process
 	sliced time.Time                       // when its slice began
+	pace   pace                            // how much fuel it gets at a time
 }
 
 // sandboxKey is what a sandbox is called in the context of its calls.
@@ -49,7 +50,7 @@ func (h *host) begin(ctx context.Context, p *runtimes.Process) *preview1.Context
 
 // prepare sets what belongs to a run.
 func (h *host) prepare(ctx context.Context, p *runtimes.Process) {
-	h.ctx, h.yield, h.fuel, h.sliced = ctx, p.Yield, 0, time.Now()
+	h.ctx, h.yield, h.fuel, h.sliced, h.pace = ctx, p.Yield, 0, time.Now(), pace{}
 	s := &h.state
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr
 	s.Files, s.Sleep = p.Files, p.Sleep

@@ -80,7 +80,7 @@ func listener(f api.FunctionDefinition) experimental.FunctionListener {
 //
 // # Errors
 //
-// An *unparkable is the program's doing. Others are the context's, or those of Sleep and Yield.
+// An *unparkable is the program's doing. Others are the context's.
 func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) error {
 	if s.run == nil { // once: a snapshot can only be restored in the function object that it is from
 		s.run = s.instance.ExportedFunction(rewrite.RunName)
@@ -146,10 +146,12 @@ func (s *sandbox) waiting(ctx context.Context, err error) error {
 		return &unparkable{"it ends without reading stdin"}
 	case cause == nil:
 		return &unparkable{fmt.Sprintf("it ends before it reads stdin: %v", s.outcome(ctx, err))}
-	case cause == errLate, cause == errSleepy, cause == errTalkative:
-		return &unparkable{cause.Error()}
-	case cause != errParked:
+	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
 		return cause
+	case cause == runtimes.ErrFuel:
+		return &unparkable{"its fuel is used up before it reads stdin"}
+	case cause != errParked:
+		return &unparkable{cause.Error()}
 	case s.state.Changed():
 		return &unparkable{"it opens or closes files before it reads stdin"}
 	case s.state.Seen().Files:

@@ -28,7 +28,7 @@ const (
 	GlobalPrefix = "polyvoke.global."
 
 	reserved            = "polyvoke."
-	defaultTableEntries = 1_000_000
+	defaultTableEntries = 100_000
 )
 
 // Options say what to make of a module.
@@ -44,7 +44,7 @@ type Options struct {
 	Entry string
 	// MemoryMax is the largest size of the memory in pages. 0 means what the module says.
 	MemoryMax uint32
-	// TableMax is how many entries a table may grow to; those that are larger from the start do not grow. 0 means 1,000,000.
+	// TableMax is how many entries a table may grow to; those that are larger from the start do not grow. 0 means 100,000.
 	TableMax uint32
 	// FoldData takes the bytes of the active data segments out of the module, for a memory that is filled with
 	// an image; Report.Data has them. Where their offsets are not plain numbers, they stay.

@@ -77,6 +77,7 @@ func (s *State) readv(m memory, list, count, result uint64, read func([]byte) (i
 		if !ok {
 			return efault
 		}
+		s.work(workString + len(b))
 		n1, e := read(b)
 		if e != 0 {
 			return e
@@ -141,6 +142,7 @@ func (s *State) writev(m memory, list, count, result uint64, write func([]byte) 
 		if !ok {
 			return efault
 		}
+		s.work(workString + len(b))
 		if e := write(b); e != 0 {
 			return e
 		}

@@ -64,6 +64,7 @@ func fdReaddir(s *State, m memory, p []uint64) errno {
 	if p[3] > uint64(len(d.entries)+2) {
 		return enoent
 	}
+	s.work(workString * len(d.entries))
 	dirents, all := encode(d.entries, p[3], n)
 	used := uint32(n)
 	if all {
@@ -95,6 +96,7 @@ func (s *State) list(d *descriptor, cookie uint64) errno {
 		d.entries = nil
 		return errnoOf(err)
 	}
+	s.work(workEntry * len(entries))
 	d.entries = append(d.entries, entries...)
 	return 0
 }

@@ -11,6 +11,7 @@ const maxPath = 4096
 // resolve returns the name below /request that a path means, seen from a descriptor.
 func (s *State) resolve(m memory, fd, ptr, n uint64) (string, errno) {
 	s.seen.Files = true
+	s.work(workPath + min(int(uint32(n)), maxPath))
 	b, ok := m.bytes(ptr, uint64(uint32(n)))
 	switch {
 	case !ok:

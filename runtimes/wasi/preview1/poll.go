@@ -40,6 +40,7 @@ func pollOneoff(s *State, m memory, p []uint64) errno {
 	if _, okn := m.bytes(p[3], 4); !ok || !oko || !okn {
 		return efault
 	}
+	s.work(len(in))
 	v, e := s.survey(in)
 	if e != 0 {
 		return e

@@ -11,7 +11,7 @@ func randomGet(s *State, m memory, p []uint64) errno {
 		return efault
 	}
 	for source := s.entropy(); len(b) > 0; {
-		s.Live()
+		s.work(min(len(b), piece))
 		n, err := source.Read(b[:min(len(b), piece)])
 		if err != nil {
 			s.Stop(err)

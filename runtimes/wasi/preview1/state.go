@@ -30,7 +30,8 @@ type State struct {
 	Files fs.FS
 	// Sleep waits for d to pass or for ctx to end. Nil means a timer. An error ends the process.
 	Sleep func(ctx context.Context, d time.Duration) error
-	// Yield lets other processes run, when the guest calls sched_yield. Nil means that the goroutine yields.
+	// Yield lets other processes run, when the guest calls sched_yield or has made functions work for a while. Nil means
+	// that the goroutine yields for sched_yield.
 	Yield func()
 	// Walltime and Nanotime are the clocks, in nanoseconds: since 1970, and since some moment in the past,
 	// never 0. Nil means those of the system; Nanotime then counts from Start.
@@ -49,12 +50,13 @@ type State struct {
 
 	// These belong to a run. The context is kept because most calls that wait or write have
 	// none; the functions get one from the engine, but after a checkpoint that may be an old one.
-	ctx   context.Context
-	err   error // why the host has ended the process, if it has
-	asked bool  // stdin was asked for
-	seen  Seen
-	stdin input
-	table table
+	ctx    context.Context
+	worked int   // see work
+	err    error // why the host has ended the process, if it has
+	asked  bool  // stdin was asked for
+	seen   Seen
+	stdin  input
+	table  table
 
 	env, environ []string // Env when environ was made, and environ: each name once
 
@@ -166,6 +168,26 @@ func (s *State) Live() {
 		s.Stop(context.DeadlineExceeded)
 	}
 }
+
+// work counts what functions do, in bytes or in what takes as long. After each piece it lets other processes run and ends this one
+// if its time is up: fuel says how often a function is called, not how much it does.
+func (s *State) work(n int) {
+	if s.worked += n; s.worked < piece {
+		return
+	}
+	s.worked = 0
+	if s.Yield != nil {
+		s.Yield()
+	}
+	s.Live()
+}
+
+// What functions do besides moving bytes, in bytes that take about as long.
+const (
+	workString = 16   // a string of a list
+	workPath   = 4096 // a path that is looked up
+	workEntry  = 1024 // an entry of a folder that is listed
+)
 
 // wait waits for d to pass.
 func (s *State) wait(d time.Duration) {

@@ -1,0 +1,35 @@
+package wasi
+
+import "time"
+
+// Portions of fuel are small at first and grow while they are quickly used up: a unit of code that the cache has no
+// data for, or whose memory the system has still to provide, takes a hundred times as long as another. A process cannot
+// tell how large they are, and uses as much fuel in the end.
+const (
+	// mostFuel is a portion of ordinary code, which takes 10 to 100 microseconds.
+	mostFuel = 1_000_000
+	// leastFuel is a portion of the slowest code. The host is asked for it in a tenth of the time that it takes.
+	leastFuel = 1 << 14
+	// portionTime is how long a portion should take at most.
+	portionTime = 250 * time.Microsecond
+)
+
+// pace is how much fuel a process gets at a time.
+type pace struct {
+	portion int64     // the last one; 0: none yet
+	since   time.Time // it was given
+}
+
+// next returns the next portion, now that the last one has been used up.
+func (p *pace) next(now time.Time) int64 {
+	took := now.Sub(p.since)
+	switch {
+	case p.portion == 0:
+		p.portion = leastFuel
+	case took > portionTime:
+		p.portion = max(leastFuel, int64(float64(p.portion)*float64(portionTime)/float64(took)))
+	case took < portionTime/2:
+		p.portion = min(mostFuel, 2*p.portion)
+	}
+	return p.portion
+}
