@@ -1,6 +1,7 @@
 package wasi_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -24,7 +25,7 @@ var (
 // modes are how calls of spies end, each as often as it stands here. A program that is stopped, floods or hoards costs more.
 var modes = []string{
 	"return", "unread", "exit", "trap", "return", "close", "unread", "exit", "trap", "return", "loop", "sleep",
-	"return", "unread", "exit", "trap", "return", "close", "unread", "exit", "trap", "return", "late", "recurse",
+	"return", "unread", "exit", "trap", "return", "close", "unread", "exit", "trap", "panic", "late", "recurse",
 	"return", "unread", "exit", "trap", "return", "close", "unread", "exit", "trap", "return", "flood", "hoard",
 }
 
@@ -77,14 +78,17 @@ type campaign struct {
 	mu          sync.Mutex
 	start, call map[string]int // how often each random value was drawn
 	served      map[string]int // calls by the start kind that served them
-	modes       map[string]int
-	bad         int
+	bad         atomic.Int64   // calls with complaints
+}
+
+func newCampaign() *campaign {
+	return &campaign{start: map[string]int{}, call: map[string]int{}, served: map[string]int{}}
 }
 
 // sendSpies makes the calls for one start kind.
 func sendSpies(t *testing.T, s spy, kind string, usual report) {
 	g := compile(t, s.module(t), s.options(kind))
-	c := &campaign{start: map[string]int{}, call: map[string]int{}, served: map[string]int{}, modes: map[string]int{}}
+	c := newCampaign()
 	n := s.count(t)
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -97,17 +101,21 @@ func sendSpies(t *testing.T, s spy, kind string, usual report) {
 					m.timeout = rand.N(4 * time.Millisecond)
 				}
 				m.run(t.Context(), g)
-				c.add(t, s, m, usual)
+				if bad := c.add(s, m, usual); len(bad) > 0 && c.bad.Add(1) <= 10 {
+					t.Errorf("%s: %q", m.mode, bad)
+				}
 			}
 		})
 	}
 	wg.Wait()
 	t.Logf("%d calls in %v, served by %v", n, time.Since(began), c.served)
-	c.check(t, kind)
+	for _, bad := range c.check(kind) {
+		t.Error(bad)
+	}
 }
 
-// add takes note of a call.
-func (c *campaign) add(t *testing.T, s spy, m *mission, usual report) {
+// add takes note of a call and returns complaints about it.
+func (c *campaign) add(s spy, m *mission, usual report) []string {
 	r, bad := m.judge(s, usual)
 	if e := m.ending(); e != "" {
 		bad = append(bad, e)
@@ -115,43 +123,42 @@ func (c *campaign) add(t *testing.T, s spy, m *mission, usual report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.served[m.process.Usage.Start]++
-	c.modes[m.mode]++
 	if r.call != "" {
 		c.start[r.start]++
 		c.call[r.call]++
 	}
-	if len(bad) == 0 {
-		return
-	}
-	if c.bad++; c.bad <= 10 {
-		t.Errorf("%s: %q", m.mode, bad)
-	}
+	return bad
 }
 
-// check looks at all calls together.
-func (c *campaign) check(t *testing.T, kind string) {
-	total, reports := 0, 0
-	for _, n := range c.served {
-		total += n
-	}
-	for _, n := range c.start {
-		reports += n
-	}
+// check returns complaints about all calls together.
+func (c *campaign) check(kind string) []string {
+	var bad []string
+	total, reports := sum(c.served), sum(c.start)
 	// An instance that cannot be put back is replaced, but that is the exception.
 	if c.served[kind]*2 <= total {
-		t.Errorf("served by %v: most should be %s", c.served, kind)
+		bad = append(bad, fmt.Sprintf("served: by %v, most should be %s", c.served, kind))
 	}
 	if reports*10 < total*9 {
-		t.Errorf("only %d of %d calls gave a report", reports, total)
+		bad = append(bad, fmt.Sprintf("report: only %d of %d calls gave one", reports, total))
 	}
 	if len(c.call) != reports {
-		t.Errorf("%d calls drew only %d different values after their first read", reports, len(c.call))
+		bad = append(bad, fmt.Sprintf("call: %d calls drew only %d different values after their first read", reports, len(c.call)))
 	}
 	// What a checkpoint has drawn before its first read is the same for all that it serves: the price of it.
 	switch again := reports - len(c.start); {
 	case kind == runtimes.StartCheckpoint && again*2 <= reports:
-		t.Errorf("%d calls drew %d different values before their first read: are these checkpoints?", reports, len(c.start))
+		bad = append(bad, fmt.Sprintf("start: %d calls drew %d different values before their first read: are these checkpoints?", reports, len(c.start)))
 	case kind != runtimes.StartCheckpoint && again != 0:
-		t.Errorf("%d calls drew only %d different values before their first read", reports, len(c.start))
+		bad = append(bad, fmt.Sprintf("start: %d calls drew only %d different values before their first read", reports, len(c.start)))
 	}
+	return bad
+}
+
+// sum adds up.
+func sum(counts map[string]int) int {
+	n := 0
+	for _, k := range counts {
+		n += k
+	}
+	return n
 }

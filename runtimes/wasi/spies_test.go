@@ -33,6 +33,7 @@ func spies() []spy {
 	return []spy{
 		{"C", committed("c"), 1500, 8 << 20, true},
 		{"Rust", committed("rust"), 1000, 8 << 20, true},
+		{"Go", goSpy, 200, 32 << 20, false},
 	}
 }
 
@@ -133,16 +134,17 @@ type report struct {
 // lines are what a spy says of itself.
 var lines = regexp.MustCompile(`(?s)^spy (\w+)\nstart (\w+)\ncall (\w+)\nstate ([^\n]*)\n(.*?)hidden\n`)
 
-// read reads the output of a spy. It returns complaints about what does not look like a report.
+// read reads the output of a spy. It returns complaints about what does not look like a report. Each complaint begins
+// with the place that it is about, and a colon.
 func (m *mission) read() (report, []string) {
 	r := report{state: map[string]string{}, found: map[string]string{}}
 	parts := lines.FindSubmatch(m.out.Bytes())
 	if parts == nil {
-		return r, []string{fmt.Sprintf("no report but %.300q", m.out.Bytes())}
+		return r, []string{fmt.Sprintf("report: none but %.300q", m.out.Bytes())}
 	}
 	var bad []string
 	if string(parts[1]) != m.secret {
-		bad = append(bad, fmt.Sprintf("it was told %s and says %s", m.secret, parts[1]))
+		bad = append(bad, fmt.Sprintf("report: it was told %s and says %s", m.secret, parts[1]))
 	}
 	r.start, r.call = string(parts[2]), string(parts[3])
 	for _, word := range strings.Fields(string(parts[4])) {
@@ -153,7 +155,7 @@ func (m *mission) read() (report, []string) {
 		if words := strings.Fields(line); len(words) == 3 && words[0] == "found" {
 			r.found[words[1]] = words[2]
 		} else {
-			bad = append(bad, fmt.Sprintf("it says %q", line))
+			bad = append(bad, fmt.Sprintf("report: it says %q", line))
 		}
 	}
 	return r, bad
@@ -168,29 +170,29 @@ func (m *mission) judge(s spy, usual report) (report, []string) {
 	for what, b := range map[string][]byte{"stdout": m.out.Bytes(), "stderr": m.log.Bytes()} {
 		for _, other := range secrets.FindAll(b, -1) {
 			if !strings.HasPrefix(m.secret, string(other)) { // the cap may cut one
-				bad = append(bad, fmt.Sprintf("%s has the secret %s", what, other))
+				bad = append(bad, fmt.Sprintf("%s: it has the secret %s", what, other))
 				break
 			}
 		}
 	}
 	if !m.hidden && m.mode == "late" {
 		if bytes.Contains(m.out.Bytes(), []byte("\nfound ")) {
-			bad = append(bad, fmt.Sprintf("it says %q", m.out.Bytes()))
+			bad = append(bad, fmt.Sprintf("report: it says %q", m.out.Bytes()))
 		}
 		return report{}, bad
 	}
 	r, wrong := m.read()
 	bad = append(bad, wrong...)
 	for place, secret := range r.found {
-		bad = append(bad, fmt.Sprintf("found in %s: %s", place, secret))
+		bad = append(bad, fmt.Sprintf("%s: it has the secret %s", place, secret))
 	}
 	for name, want := range usual.state {
 		if got := r.state[name]; got != want {
-			bad = append(bad, fmt.Sprintf("state %s is %s, in a new process %s", name, got, want))
+			bad = append(bad, fmt.Sprintf("%s: %s, in a new process %s", name, got, want))
 		}
 	}
 	if n := bytes.Count(m.out.Bytes(), []byte("bye\n")); s.byes && n != m.byes() {
-		bad = append(bad, fmt.Sprintf("%d handlers ran at the end, not %d", n, m.byes()))
+		bad = append(bad, fmt.Sprintf("handlers: %d ran at the end, not %d", n, m.byes()))
 	}
 	return r, bad
 }
@@ -216,6 +218,8 @@ func (m *mission) ending() string {
 		ok = errors.As(m.err, &exit) && exit.Code == 7
 	case "trap":
 		ok = errors.As(m.err, &trap)
+	case "panic":
+		ok = errors.As(m.err, &trap) || errors.As(m.err, &exit) && exit.Code == 2
 	case "loop", "sleep":
 		ok = errors.Is(m.err, context.Canceled)
 	case "late":
@@ -228,5 +232,5 @@ func (m *mission) ending() string {
 	if ok {
 		return ""
 	}
-	return fmt.Sprintf("mode %s ended with the error %v", m.mode, m.err)
+	return fmt.Sprintf("end: mode %s ended with the error %v", m.mode, m.err)
 }
