@@ -38,7 +38,8 @@ type forgetful struct {
 func newForgetful(t *testing.T, s spy) *forgetful {
 	t.Helper()
 	f := &forgetful{memory: make([]byte, 64<<20)}
-	f.engine = wazero.NewRuntime(t.Context())
+	// The interpreter has compiled a module of Go in a fraction of the time.
+	f.engine = wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfigInterpreter())
 	t.Cleanup(func() { f.engine.Close(context.Background()) })
 	b := f.engine.NewHostModuleBuilder(wasi_snapshot_preview1.ModuleName)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(b)

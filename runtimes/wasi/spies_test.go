@@ -33,7 +33,7 @@ func spies() []spy {
 	return []spy{
 		{"C", committed("c"), 1500, 8 << 20, true},
 		{"Rust", committed("rust"), 1000, 8 << 20, true},
-		{"Go", goSpy, 200, 32 << 20, false},
+		{"Go", goSpy, 120, 32 << 20, false},
 	}
 }
 
