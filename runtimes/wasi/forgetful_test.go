@@ -35,7 +35,7 @@ type forgetful struct {
 }
 
 // newForgetful makes such a program.
-func newForgetful(t *testing.T, s spy) *forgetful {
+func newForgetful(t *testing.T, module []byte) *forgetful {
 	t.Helper()
 	f := &forgetful{memory: make([]byte, 64<<20)}
 	// The interpreter has compiled a module of Go in a fraction of the time.
@@ -49,7 +49,7 @@ func newForgetful(t *testing.T, s spy) *forgetful {
 		t.Fatal(err)
 	}
 	var err error
-	if f.compiled, err = f.engine.CompileModule(t.Context(), s.module(t)); err != nil {
+	if f.compiled, err = f.engine.CompileModule(t.Context(), module); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -172,7 +172,7 @@ func TestSpiesNotice(t *testing.T) {
 		t.Run(c.spy+"/"+c.name, func(t *testing.T) {
 			s := spyIn(t, c.spy)
 			usual := usualReport(t, s)
-			f := newForgetful(t, s)
+			f := newForgetful(t, s.module(t))
 			f.replace, f.putBack = c.replace, c.putBack
 			all := newCampaign()
 			var bad []string

@@ -16,17 +16,13 @@ import (
 // startKinds are those that must keep secrets.
 func startKinds() []string { return []string{runtimes.StartFresh} }
 
-// What all calls of the spies have in common.
-var (
-	spyArgs = []string{"spy", "argument"}
-	spyEnv  = []string{"NAME=value"}
-)
-
-// modes are how calls of spies end, each as often as it stands here. A program that is stopped, floods or hoards costs more.
-var modes = []string{
-	"return", "unread", "exit", "trap", "return", "close", "unread", "exit", "trap", "return", "loop", "sleep",
-	"return", "unread", "exit", "trap", "return", "close", "unread", "exit", "trap", "panic", "late", "recurse",
-	"return", "unread", "exit", "trap", "return", "close", "unread", "exit", "trap", "return", "flood", "hoard",
+// modes are how calls of spies end, each as often as it stands here: what takes long is rarer.
+func modes() []string {
+	return []string{
+		"return", "unread", "exit", "trap", "return", "close", "unread", "exit", "trap", "return", "loop", "sleep",
+		"return", "unread", "exit", "trap", "return", "close", "unread", "exit", "trap", "return", "late", "panic",
+		"return", "unread", "exit", "trap", "return", "close", "late", "recurse", "trap", "return", "flood", "hoard",
+	}
 }
 
 // TestLeak sends spies, eight at a time, into one program for each start kind. No call may see anything of
@@ -51,12 +47,13 @@ func usualReport(t *testing.T, s spy) report {
 	if len(bad) > 0 || m.ending() != "" || len(r.state) < 5 {
 		t.Fatalf("in a new process: %q, %s, state %v, stderr %q", bad, m.ending(), r.state, m.log.String())
 	}
+	r.took = m.process.Usage.Duration
 	return r
 }
 
 // options are what a spy is compiled with.
 func (s spy) options(kind string) runtimes.Options {
-	return runtimes.Options{Start: kind, Memory: s.memory, Args: spyArgs, Env: spyEnv}
+	return runtimes.Options{Start: kind, Memory: s.memory, Args: []string{"spy", "argument"}, Env: []string{"NAME=value"}}
 }
 
 // count is how many calls to make.
@@ -89,16 +86,16 @@ func newCampaign() *campaign {
 func sendSpies(t *testing.T, s spy, kind string, usual report) {
 	g := compile(t, s.module(t), s.options(kind))
 	c := newCampaign()
-	n := s.count(t)
+	n, endings := s.count(t), modes()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	began := time.Now()
 	for range 8 {
 		wg.Go(func() {
 			for i := next.Add(1); i <= int64(n) && t.Context().Err() == nil; i = next.Add(1) {
-				m := newMission(modes[int(i)%len(modes)])
-				if m.mode == "late" {
-					m.timeout = rand.N(4 * time.Millisecond)
+				m := newMission(endings[int(i)%len(endings)])
+				if m.mode == "late" { // anywhere in the call
+					m.timeout = rand.N(4 * usual.took)
 				}
 				m.run(t.Context(), g)
 				if bad := c.add(s, m, usual); len(bad) > 0 && c.bad.Add(1) <= 10 {

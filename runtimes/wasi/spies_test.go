@@ -102,8 +102,9 @@ func (m *mission) run(ctx context.Context, g runtimes.Program) {
 		told = "loop"
 	}
 	body := fmt.Sprintf("%-16s%s%s", told, m.secret, bytes.Repeat(m.record(), 256))
+	o := spy{}.options("") // the usual arguments
 	m.process = &runtimes.Process{
-		Args: spyArgs, Env: spyEnv,
+		Args: o.Args, Env: o.Env,
 		Stdin:  strings.NewReader(body),
 		Stdout: &runtimes.CapWriter{W: m, N: outputCap},
 		Stderr: &runtimes.CapWriter{W: &m.log, N: outputCap},
@@ -126,6 +127,7 @@ func (m *mission) Write(b []byte) (int, error) {
 
 // report is what a spy has said.
 type report struct {
+	took        time.Duration
 	start, call string            // what it has drawn at random before its first read, and after it
 	state       map[string]string // by name
 	found       map[string]string // secrets of others by place
