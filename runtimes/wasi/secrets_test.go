@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -158,4 +159,32 @@ func sum(counts map[string]int) int {
 		n += k
 	}
 	return n
+}
+
+// TestCampaign checks what is said of many calls together.
+func TestCampaign(t *testing.T) {
+	fresh, reset, checkpoint := runtimes.StartFresh, runtimes.StartReset, runtimes.StartCheckpoint
+	for _, c := range []struct {
+		name, kind, served string
+		start, call        int // different values that 100 calls draw before and after their first read
+		want               string
+	}{
+		{"all is well", fresh, fresh, 100, 100, ""},
+		{"another kind", reset, fresh, 100, 100, "served"},
+		{"a seed comes twice", reset, reset, 99, 100, "start"},
+		{"a checkpoint", checkpoint, checkpoint, 2, 100, ""},
+		{"a checkpoint with new seeds", checkpoint, checkpoint, 100, 100, "start"},
+		{"a checkpoint after the read", checkpoint, checkpoint, 2, 99, "call"},
+	} {
+		all := newCampaign()
+		for i := range 100 {
+			all.served[c.served]++
+			all.start[strconv.Itoa(i%c.start)]++
+			all.call[strconv.Itoa(i%c.call)]++
+		}
+		bad := all.check(c.kind)
+		if len(bad) != min(len(c.want), 1) || len(bad) == 1 && !strings.HasPrefix(bad[0], c.want+": ") {
+			t.Errorf("%s: got %q, want a complaint about %q", c.name, bad, c.want)
+		}
+	}
 }
