@@ -1,7 +1,7 @@
 # make test   installs what is missing, then runs every test
 # make check  what CI runs
 # make bench  the benchmarks, in the format that benchstat reads
-# make samples, samples-check, sql, sql-test, foreign-tools: see samples.mk and foreign.mk
+# make samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools: see samples.mk, spies.mk and foreign.mk
 
 SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
@@ -16,7 +16,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 build:
 	go build -trimpath -o bin/ ./cmd/polyvoke
 
-include samples.mk foreign.mk
+include samples.mk spies.mk foreign.mk
 
 # Every test runs under the race detector. moduletest runs once more without, because it is then twenty times as thorough: of the
 # engine's thousands of scripts, each compiled in several forms, it otherwise takes one in twenty.
@@ -24,7 +24,7 @@ test: foreign-tools sql
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm go test -race -tags sql -timeout 20m ./...
 	go test -timeout 20m ./runtimes/module/moduletest
 
-check: format vet staticcheck tidy samples-check test bench-once fuzz cross clean-tree
+check: format vet staticcheck tidy samples-check spies-check test bench-once fuzz cross clean-tree
 	@echo "make check: all is well"
 
 format:
