@@ -227,7 +227,9 @@ func TestOpen(t *testing.T) {
 	}
 	none := registrytest.Connect(t, registrytest.StartNATS(t, "", 0))
 	for what, open := range map[string]func() (*bodies.Store, error){
-		"Open":     func() (*bodies.Store, error) { return bodies.Open(t.Context(), registrytest.JetStream(t, none), bodies.Config{}) },
+		"Open": func() (*bodies.Store, error) {
+			return bodies.Open(t.Context(), registrytest.JetStream(t, none), bodies.Config{})
+		},
 		"Existing": func() (*bodies.Store, error) { return bodies.Existing(t.Context(), registrytest.JetStream(t, none)) },
 	} {
 		_, err := open()
