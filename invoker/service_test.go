@@ -441,7 +441,7 @@ func TestWithoutJetStream(t *testing.T) {
 	s := startServer(t, func(o *server.Options) { o.JetStream = false })
 	v := startInvoker(t, s, func(v *invoker.Invoker) { v.Registry = new(registry.Memory) })
 	nc := connect(t, s)
-	deployProbe(t, nc, "probe", protocol.Limits{})
+	deployProbe(t, nc, "probe", protocol.Limits{Timeout: protocol.Duration(patience)}) // a megabyte drips slowly under the race detector
 	if r := call(t, nc, "fn.probe", []byte("x")); string(r.Body) != "x" {
 		t.Errorf("%+v", r)
 	}
