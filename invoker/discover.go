@@ -179,7 +179,8 @@ func (f *function) figures(n stats.Figures) protocol.Stats {
 	out.InFlight, out.Waiting = f.running, len(f.queue)
 	if f.latest != nil {
 		m := f.latest.manifest
-		out.Digest, out.Language, out.Version, out.Start = m.Digest, m.Language, m.Version, protocol.StartFresh
+		out.Digest, out.Language, out.Version = m.Digest, m.Language, m.Version
+		out.Start, out.StartReason = f.latest.start()
 	}
 	return out
 }

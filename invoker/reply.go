@@ -87,7 +87,7 @@ func (f *function) reply(ctx context.Context, c *call, r *protocol.Reply) {
 		return
 	}
 	h, body := r.Message()
-	if c.msg.Reply != "" && int64(headerSize(h)+len(body)) > f.v.nc.MaxPayload() {
+	if c.msg.Reply != "" && int64(h.Size()+len(body)) > f.v.nc.MaxPayload() {
 		f.store(ctx, c, r)
 		h, body = r.Message()
 	}
@@ -122,20 +122,6 @@ func (f *function) reportUnanswered(c *call, r *protocol.Reply) {
 		f.v.Log.Warn("message without reply subject failed", "function", f.name, "id", c.id(),
 			"subject", c.request.Subject, "code", r.Err.Code, "err", r.Err)
 	}
-}
-
-// headerSize returns how many bytes headers take on the wire.
-func headerSize(h protocol.Header) int {
-	size := 0
-	if len(h) > 0 {
-		size = len("NATS/1.0\r\n\r\n")
-	}
-	for k, values := range h {
-		for _, v := range values {
-			size += len(k) + len(v) + len(": \r\n")
-		}
-	}
-	return size
 }
 
 // storeTimeout bounds the time in which a reply's body becomes an object. It is not the

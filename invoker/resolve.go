@@ -1,6 +1,7 @@
 package invoker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -98,7 +99,16 @@ func (f *function) unload(s *version) {
 // options returns what the version's program is compiled with.
 func (s *version) options() runtimes.Options {
 	return runtimes.Options{Memory: uint64(s.limits.Memory), Stack: uint64(s.limits.Stack), Fuel: uint64(s.limits.Fuel),
-		Start: s.manifest.Start, Args: s.args, Env: s.env}
+		Start: s.manifest.Start, Args: s.args, Env: s.env, Varies: s.manifest.Meta == protocol.MetaEnv}
+}
+
+// start returns how the version's processes come to be, and why. The caller holds the function's mutex.
+func (s *version) start() (kind, reason string) {
+	if s.program == nil {
+		return s.manifest.Start, ""
+	}
+	start := s.program.Start()
+	return cmp.Or(start.Kind, s.manifest.Start), start.Reason
 }
 
 // program returns a compiled program that must be released. module may be nil: then the registry has

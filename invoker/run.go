@@ -3,7 +3,6 @@ package invoker
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/logs"
@@ -53,7 +52,7 @@ func (f *function) prepare(ctx context.Context, c *call) error {
 		p.Args = append(append([]string{f.name}, c.request.Args...), s.manifest.Args...)
 	}
 	if s.manifest.Meta == protocol.MetaEnv {
-		p.Env = append(s.env[:len(s.env):len(s.env)], metaEnv(c)...)
+		p.Env = append(s.env[:len(s.env):len(s.env)], c.request.Env(c.id())...)
 	}
 	c.stdin.Reset(c.request.Body)
 	c.limited = runtimes.CapWriter{W: &c.stdout, N: int64(s.limits.Output)}
@@ -102,27 +101,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// metaEnv tells a process about its request in the manner of CGI (RFC 3875, section 4.1.18).
-func metaEnv(c *call) []string {
-	env := []string{"FN_ID=" + c.id(), "FN_SUBJECT=" + c.request.Subject}
-	for name := range c.request.Header {
-		key := strings.Map(func(r rune) rune {
-			switch {
-			case 'a' <= r && r <= 'z':
-				return r - 'a' + 'A'
-			case 'A' <= r && r <= 'Z' || '0' <= r && r <= '9':
-				return r
-			}
-			return '_'
-		}, name)
-		value := strings.Join(c.request.Header[name], ", ")
-		if !strings.ContainsRune(value, 0) {
-			env = append(env, "HEADER_"+key+"="+value)
-		}
-	}
-	return env
 }
 
 // exitCode returns the code that a process ended itself with, or -1 if it did not.

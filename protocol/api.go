@@ -71,6 +71,10 @@ type Stats struct {
 	P99      time.Duration `json:"p99"`                // from receipt to reply
 	Digest   string        `json:"digest,omitempty"`   // of the latest version
 	Language string        `json:"language,omitempty"` // of the latest version
-	Start    string        `json:"start,omitempty"`    // start kind of the latest version
 	Version  int           `json:"version,omitempty"`  // the latest
+
+	// Start is the start kind of the latest version, and StartReason why it is that one. As long as the invoker
+	// has not loaded the version, Start is what its manifest asks for, and there is no reason.
+	Start       string `json:"start,omitempty"`
+	StartReason string `json:"start_reason,omitempty"`
 }

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,6 +40,19 @@ const (
 	StartPrefork    = "prefork"    // a process that waits where it first reads stdin, used once
 	StartCheckpoint = "checkpoint" // a process put back to where it first read stdin
 )
+
+// StartKinds returns the start kinds that a manifest may ask for, the default first.
+func StartKinds() []string {
+	return []string{StartAuto, StartFresh, StartReset, StartPrefork, StartCheckpoint}
+}
+
+// CheckStart returns an error if no manifest can ask for a start kind.
+func CheckStart(kind string) error {
+	if all := StartKinds(); !slices.Contains(all, kind) {
+		return Errorf(CodeRefused, "", "start = %q: use one of %s", kind, strings.Join(all, ", "))
+	}
+	return nil
+}
 
 // Ways in which a process learns about its request.
 const (
@@ -207,11 +221,8 @@ func (f *Function) Check() error {
 	if err := CheckName(f.Name); err != nil {
 		return Errorf(CodeRefused, "", "manifest: name: %w", err)
 	}
-	switch f.Start {
-	case "", StartAuto, StartFresh, StartReset, StartPrefork, StartCheckpoint:
-	default:
-		return Errorf(CodeRefused, "", "manifest: start = %q: use %q, %q, %q, %q or %q",
-			f.Start, StartAuto, StartFresh, StartReset, StartPrefork, StartCheckpoint)
+	if err := CheckStart(cmp.Or(f.Start, StartAuto)); err != nil {
+		return Errorf(CodeRefused, "", "manifest: %w", err)
 	}
 	switch f.Meta {
 	case "", MetaFiles, MetaEnv:

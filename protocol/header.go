@@ -63,6 +63,20 @@ func (h Header) Set(name, value string) {
 	h[name] = []string{value}
 }
 
+// Size returns how many bytes the headers take on the wire.
+func (h Header) Size() int {
+	if len(h) == 0 {
+		return 0
+	}
+	size := len("NATS/1.0\r\n\r\n")
+	for k, values := range h {
+		for _, v := range values {
+			size += len(k) + len(v) + len(": \r\n")
+		}
+	}
+	return size
+}
+
 // CleanValue makes s fit to be a header's value: control characters become blanks, so that
 // nothing in it can begin another header, and it is cut at max bytes.
 func CleanValue(s string, max int) string {

@@ -78,6 +78,10 @@ type Options struct {
 	// processes with them before they are asked for; those with other ones are no less right, but
 	// may take longer.
 	Args, Env []string
+
+	// Varies tells that the environment differs from process to process, so that it is of no use to start one
+	// before it is asked for: StartPrefork and StartCheckpoint are not possible.
+	Varies bool
 }
 
 // DefaultMemory is the memory limit of a process when Options names none: 128 MiB.
@@ -102,6 +106,27 @@ const (
 	// it drew before, such as the seed of a random number generator, is the same for all requests.
 	StartCheckpoint = "checkpoint"
 )
+
+// Start says how the processes of a program come to be. The zero value means that nobody knows.
+type Start struct {
+	Kind   string // one of the Start constants but StartAuto
+	Reason string // why it is that one, for people
+}
+
+// Starter is a Program that can tell how its processes come to be.
+type Starter interface {
+	// Start returns what can be said before a run; Usage.Start says how one process came to be. It
+	// does not wait, and may be called from several goroutines.
+	Start() Start
+}
+
+// StartOf returns how the processes of p come to be, or the zero value if p cannot tell.
+func StartOf(p Program) Start {
+	if s, ok := p.(Starter); ok {
+		return s.Start()
+	}
+	return Start{}
+}
 
 // ModuleError says why a module was refused before it ran.
 type ModuleError struct {

@@ -58,9 +58,9 @@ func (l *compileLimits) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// sandbox returns a runtime whose modules are compiled by children, into the folder that is named or the
-// user's or, if there is none, one that close removes.
-func (c *cli) sandbox(ctx context.Context, cache string, l compileLimits) (rt *wasi.Runtime, close func(), err error) {
+// sandbox returns a runtime with a configuration, whose modules are compiled by children, into the folder that is
+// named or the user's or, if there is none, one that close removes.
+func (c *cli) sandbox(ctx context.Context, cache string, l compileLimits, config wasi.Config) (rt *wasi.Runtime, close func(), err error) {
 	self, err := thisProgram()
 	if err != nil {
 		return nil, nil, fmt.Errorf("find this program, which compiles modules: %w", err)
@@ -73,11 +73,9 @@ func (c *cli) sandbox(ctx context.Context, cache string, l compileLimits) (rt *w
 		remove = func() { os.RemoveAll(dir) }
 	}
 	memory, _ := protocol.ParseSize(l.memory) // check has read it; 0 is the default
-	rt, err = wasi.New(ctx, wasi.Config{
-		CacheDir: dir, MaxMemory: uint64(protocol.MaxMemory),
-		Compiler: []string{self, compileModule}, CompileTimeout: l.timeout, CompileMemory: uint64(memory),
-	})
-	if err != nil {
+	config.CacheDir, config.MaxMemory = dir, uint64(protocol.MaxMemory)
+	config.Compiler, config.CompileTimeout, config.CompileMemory = []string{self, compileModule}, l.timeout, uint64(memory)
+	if rt, err = wasi.New(ctx, config); err != nil {
 		remove()
 		return nil, nil, fmt.Errorf("sandbox: %w: is the folder of --cache writable?", err)
 	}

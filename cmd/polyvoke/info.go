@@ -71,7 +71,7 @@ func (c *cli) printInfo(i protocol.InfoReply) {
 		{"environment", strings.Join(env, " ")},
 		{"limits", join(", ", fmt.Sprintf("timeout %s", limits.Timeout), fuel, fmt.Sprintf("memory %s, stack %s, input %s, output %s, concurrency %d, queue %d",
 			limits.Memory, limits.Stack, limits.Input, limits.Output, limits.Concurrency, limits.Queue))},
-		{"start", st.Start},
+		{"start", join(": ", st.Start, st.StartReason)},
 		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on the invoker that answered)",
 			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting)},
 		{"duration", fmt.Sprintf("p50 %s, p99 %s", st.P50, st.P99)},

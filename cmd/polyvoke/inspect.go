@@ -1,30 +1,44 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/inspect"
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
-// inspectCommand shows what is in a module, without running it.
+// inspectCommand shows what is in a module.
 func (c *cli) inspectCommand() *cobra.Command {
 	var asJSON bool
+	var cache string
 	cmd := &cobra.Command{
 		Use:   "inspect FILE.wasm",
 		Short: "Show what is in a module, and whether it can be a function",
 		Long: `Show what is in a module, and whether it can be a function: what it imports and exports, its memory,
-what its code can change, what metering adds, and what keeps a sandbox from being used for more than one
-call. Nothing of it runs. The exit code is 126 if it cannot be a function.`,
+what its code can change, what metering adds, what keeps a sandbox from being used for more than one
+call, and how its processes will start. For the last it is compiled, and runs in the sandbox until it
+reads its request. The exit code is 126 if it cannot be a function.`,
 		Args: argsBetween(1, 1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := os.ReadFile(args[0])
 			if err != nil {
 				return missing(args[0], err)
 			}
 			r, problem := inspect.Inspect(args[0], b)
+			if problem == nil {
+				if problem, err = c.try(cmd.Context(), r, b, cache); err != nil {
+					return err
+				}
+			}
 			if asJSON {
 				err = printJSON(c.stdout, r)
 			} else {
@@ -36,6 +50,25 @@ call. Nothing of it runs. The exit code is 126 if it cannot be a function.`,
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: in the user's cache folder)")
 	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// try has a runtime complete a report. problem is why the module cannot be a function.
+func (c *cli) try(ctx context.Context, r *inspect.Report, b []byte, cache string) (problem, err error) {
+	rt, end, err := c.sandbox(ctx, cache, compileLimits{}, wasi.Config{})
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	name := strings.TrimSuffix(filepath.Base(r.File), ".wasm")
+	done := terminal.Waiting(c.stderr, fmt.Sprintf("compiling %s (%s)", r.File, terminal.Bytes(r.Size)))
+	err = r.Try(ctx, rt, b, name)
+	done()
+	var refused *runtimes.ModuleError
+	if errors.As(err, &refused) {
+		return refused, nil
+	}
+	return nil, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -63,9 +64,12 @@ func (c *cli) runProcess(ctx context.Context, src *source, cache string) error {
 		return err
 	}
 	defer rt.Close(context.WithoutCancel(ctx))
-	limits := src.function.Limits.WithDefaults()
+	f := &src.function
+	limits, args, env := f.Limits.WithDefaults(), append([]string{f.Name}, f.Args...), environ(f.Env)
 	program, err := rt.Compile(ctx, src.wasm, runtimes.Options{
-		Memory: uint64(limits.Memory), Stack: uint64(limits.Stack), Fuel: uint64(limits.Fuel)})
+		Memory: uint64(limits.Memory), Stack: uint64(limits.Stack), Fuel: uint64(limits.Fuel),
+		Start: cmp.Or(f.Start, protocol.StartFresh), // a trial would be of no use to a single process
+		Args:  args, Env: env, Varies: f.Meta == protocol.MetaEnv})
 	if err != nil {
 		return runError(src, err)
 	}
@@ -73,14 +77,17 @@ func (c *cli) runProcess(ctx context.Context, src *source, cache string) error {
 	if err != nil {
 		return fmt.Errorf("stdin: %w", err)
 	}
-	r := protocol.Request{Function: protocol.Ref{Name: src.function.Name}, Subject: protocol.RootCall + "." + src.function.Name}
+	r := protocol.Request{Function: protocol.Ref{Name: f.Name}, Subject: protocol.RootCall + "." + f.Name}
 	r.Deadline = time.Now().Add(time.Duration(limits.Timeout))
 	ctx, cancel := context.WithDeadline(ctx, r.Deadline)
 	defer cancel()
 	id := rand.Text()
+	if f.Meta == protocol.MetaEnv {
+		env = append(env, r.Env(id)...)
+	}
 	return runError(src, program.Run(ctx, &runtimes.Process{
-		Args:   append([]string{src.function.Name}, src.function.Args...),
-		Env:    environ(src.function.Env),
+		Args:   args,
+		Env:    env,
 		Stdin:  bytes.NewReader(stdin),
 		Stdout: c.stdout,
 		Stderr: c.stderr,

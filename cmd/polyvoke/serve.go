@@ -20,6 +20,8 @@ import (
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/journal"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
 // serveOptions are what the flags of serve say.
@@ -29,6 +31,7 @@ type serveOptions struct {
 	slots, replicas                int
 	drain                          time.Duration
 	compile                        compileLimits
+	idleMemory                     string // as protocol.ParseSize reads it
 }
 
 // serveCommand serves functions until it is told to stop.
@@ -66,6 +69,7 @@ With --server or --context it joins that NATS; several invokers share the work.`
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may go on after the signal to stop")
 	f.IntVar(&o.replicas, "replicas", 1, "copies of functions that a NATS cluster keeps")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "most memory that processes may take, all functions together, which wait for calls")
 	o.compile.addTo(cmd)
 	addConnection(cmd, &n)
 	return cmd
@@ -91,6 +95,9 @@ func (c *cli) checkServe(cmd *cobra.Command, n *client.Settings, o *serveOptions
 	}
 	if err := o.compile.check(cmd); err != nil {
 		return err
+	}
+	if _, err := protocol.ParseSize(o.idleMemory); err != nil {
+		return usageError(cmd, "--idle-memory: %v", err)
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
@@ -174,7 +181,8 @@ func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, l
 	if err != nil {
 		return fmt.Errorf("functions on %s: %w", s.URL, err)
 	}
-	rt, end, err := c.sandbox(ctx, o.cache, o.compile)
+	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
+	rt, end, err := c.sandbox(ctx, o.cache, o.compile, wasi.Config{IdleMemory: int64(idle), Log: log})
 	if err != nil {
 		return err
 	}

@@ -131,6 +131,7 @@ func missing(path string, err error) error {
 type overrides struct {
 	name, language         string
 	timeout, memory, stack string
+	start                  string
 	fuel                   int64
 	args, env              []string
 }
@@ -143,6 +144,8 @@ func (o *overrides) addTo(cmd *cobra.Command) {
 	f.StringVar(&o.memory, "memory", "", `most memory of one call, such as "64MiB" (default `+protocol.DefaultMemory.String()+")")
 	f.Int64Var(&o.fuel, "fuel", 0, "most work of one call, in units of the fuel that reports name (default no limit)")
 	f.StringVar(&o.stack, "stack", "", `most stack of one call, such as "1MiB" (default `+protocol.DefaultStack.String()+")")
+	f.StringVar(&o.start, "start", "", "how its processes start: "+strings.Join(protocol.StartKinds(), ", "))
+	_ = cmd.RegisterFlagCompletionFunc("start", cobra.FixedCompletions(protocol.StartKinds(), cobra.ShellCompDirectiveNoFileComp))
 	f.StringArrayVar(&o.env, "env", nil, "K=V for the function's environment; repeat for more")
 }
 
@@ -166,6 +169,12 @@ func (o *overrides) apply(cmd *cobra.Command, f *protocol.Function) error {
 		if *size.limit, err = protocol.ParseSize(size.text); err != nil {
 			return usageError(cmd, "--%s: %v", size.flag, err)
 		}
+	}
+	if cmd.Flags().Changed("start") {
+		if err := protocol.CheckStart(o.start); err != nil {
+			return usageError(cmd, "--start %q: use one of %s", o.start, strings.Join(protocol.StartKinds(), ", "))
+		}
+		f.Start = o.start
 	}
 	if cmd.Flags().Changed("fuel") {
 		f.Limits.Fuel = o.fuel // 0 takes the manifest's limit away

@@ -86,6 +86,9 @@ func (p *program) Run(ctx context.Context, process *runtimes.Process) error {
 	return p.run(ctx, process)
 }
 
+// Start implements runtimes.Starter.
+func (p *program) Start() runtimes.Start { return runtimes.StartOf(p.inner) }
+
 // runAlone runs a suspect when no other does.
 func (p *program) runAlone(ctx context.Context, process *runtimes.Process) error {
 	select {
@@ -130,10 +133,19 @@ type later struct {
 	watch   *watch
 	options runtimes.Options
 
-	mu      sync.Mutex
-	module  []byte // until it is compiled
-	program runtimes.Program
-	closed  bool
+	compiled atomic.Pointer[runtimes.Program] // nil until it is
+
+	mu     sync.Mutex
+	module []byte // until it is compiled
+	closed bool
+}
+
+// Start implements runtimes.Starter. Nothing is known before the first run.
+func (l *later) Start() runtimes.Start {
+	if p := l.compiled.Load(); p != nil {
+		return runtimes.StartOf(*p)
+	}
+	return runtimes.Start{}
 }
 
 // Run implements runtimes.Program.
@@ -153,18 +165,20 @@ func (l *later) get(ctx context.Context) (runtimes.Program, error) {
 	if l.closed {
 		return nil, errors.New("the program has been closed")
 	}
-	if l.program != nil {
-		return l.program, nil
+	if p := l.compiled.Load(); p != nil {
+		return *p, nil
 	}
 	p, err := l.watch.load(ctx, l.runtime, l.module, l.options)
 	var refused *runtimes.ModuleError
 	if errors.As(err, &refused) {
 		return nil, &protocol.Error{Code: protocol.CodeRefused, Msg: refused.Reason, Err: err}
 	}
-	if err == nil {
-		l.program, l.module = p, nil
+	if err != nil {
+		return nil, err
 	}
-	return p, err
+	l.compiled.Store(&p)
+	l.module = nil
+	return p, nil
 }
 
 // Close implements runtimes.Program.
@@ -172,8 +186,8 @@ func (l *later) Close(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	if l.program == nil {
-		return nil
+	if p := l.compiled.Load(); p != nil {
+		return (*p).Close(ctx)
 	}
-	return l.program.Close(ctx)
+	return nil
 }

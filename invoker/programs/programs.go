@@ -17,12 +17,13 @@ type Key struct {
 	digest              string
 	memory, stack, fuel uint64
 	start               string
+	varies              bool
 	args, env           string // one after the other, each ended by a NUL byte, which none contains
 }
 
 // KeyOf returns the key of the module with a digest, compiled with options.
 func KeyOf(digest string, o runtimes.Options) Key {
-	return Key{digest: digest, memory: o.Memory, stack: o.Stack, fuel: o.Fuel, start: o.Start, args: joined(o.Args), env: joined(o.Env)}
+	return Key{digest: digest, memory: o.Memory, stack: o.Stack, fuel: o.Fuel, start: o.Start, varies: o.Varies, args: joined(o.Args), env: joined(o.Env)}
 }
 
 // joined makes a list of strings comparable.
@@ -43,6 +44,9 @@ type Program struct {
 	ready chan struct{} // closed when Program or err is set
 	err   error
 }
+
+// Start implements runtimes.Starter. p must have been acquired.
+func (p *Program) Start() runtimes.Start { return runtimes.StartOf(p.Program) }
 
 // Cache holds the programs that somebody needs. All methods may be called from several
 // goroutines.

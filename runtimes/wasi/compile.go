@@ -49,7 +49,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 		return nil, err
 	}
 	g := &program{runtime: r, compiled: compiled, config: newModuleConfig(), memory: linear{most: most, limit: limit},
-		globals: append(gauges(report), report.Globals...), fuelLimit: o.Fuel, args: o.Args, env: o.Env, created: time.Now()}
+		globals: append(gauges(report), report.Globals...), fuelLimit: o.Fuel, args: o.Args, env: o.Env, varies: o.Varies, created: time.Now()}
 	if err = g.prepare(ctx, report, o.Start); err == nil {
 		err = ctx.Err()
 	}

@@ -29,6 +29,7 @@ type program struct {
 	fuelLimit uint64              // of every run; 0: none
 	args      []string            // with which processes are started before they are asked for
 	env       []string
+	varies    bool // env differs from process to process
 	created   time.Time
 	secret    [32]byte // seeds the entropy up to a checkpoint
 
@@ -48,7 +49,10 @@ type program struct {
 	closed atomic.Bool
 }
 
-var _ runtimes.Program = (*program)(nil)
+var (
+	_ runtimes.Program = (*program)(nil)
+	_ runtimes.Starter = (*program)(nil)
+)
 
 // newModuleConfig returns the configuration of instances. Several cannot have the same name, but all can have
 // none. The entry is called by Run. Nobody asks the engine for entropy or the time, but without
@@ -90,6 +94,14 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	}
 	defer g.giveBack(s) // also if a Writer ends the goroutine
 	return s.serve(ctx, p)
+}
+
+// Start implements runtimes.Starter.
+func (g *program) Start() runtimes.Start {
+	if g.doubt.Load() {
+		return runtimes.Start{Kind: runtimes.StartFresh, Reason: "a sandbox was not put back to its beginning"}
+	}
+	return runtimes.Start{Kind: g.kind, Reason: g.why}
 }
 
 // take returns a sandbox for a run, and notes how the process comes to be.

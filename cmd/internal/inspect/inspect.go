@@ -1,9 +1,12 @@
 // Package inspect says what is in a module: what it wants and offers, what it can change, what metering makes
 // of it, and whether it can be a function. In go a file's bytes; out comes a [Report] for
-// programs and for people. Nothing of the module runs.
+// programs and for people. Nothing of the module runs, but for what [Report.Try] says.
 package inspect
 
 import (
+	"context"
+	"errors"
+
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
@@ -25,6 +28,7 @@ type Report struct {
 	Custom   []Section `json:"custom"`
 	Analysis *Analysis `json:"analysis,omitempty"` // of a well-formed module
 	Metering *Metering `json:"metering,omitempty"` // of a module that can be a function
+	Start    *Start    `json:"start,omitempty"`    // of one that was tried
 }
 
 // Memory is the linear memory.
@@ -78,6 +82,12 @@ type Metering struct {
 	Bounded int   `json:"bounded"` // functions that take from the stack's limit
 }
 
+// Start is how the module's processes come to be.
+type Start struct {
+	Kind   string `json:"kind"`
+	Reason string `json:"reason"`
+}
+
 // Inspect describes the module b, which was read from a file. problem is why it cannot be a function; the report
 // then has what could be found out.
 func Inspect(file string, b []byte) (r *Report, problem error) {
@@ -96,6 +106,23 @@ func Inspect(file string, b []byte) (r *Report, problem error) {
 	}
 	r.Runnable = err == nil
 	return r, err
+}
+
+// Try compiles the module b, which is the report's, and finds out how its processes come to be. Runtimes that start processes
+// in advance run one up to where it reads stdin. If the runtime refuses the module, it cannot be a function, and the error
+// says why; it is a *runtimes.ModuleError. Other errors say that it could not be tried.
+func (r *Report) Try(ctx context.Context, rt runtimes.Runtime, b []byte, name string) error {
+	p, err := rt.Compile(ctx, b, runtimes.Options{Args: []string{name}})
+	if err != nil {
+		var refused *runtimes.ModuleError
+		if errors.As(err, &refused) {
+			r.Runnable, r.Problem = false, refused.Reason
+		}
+		return err
+	}
+	s := runtimes.StartOf(p)
+	r.Start = &Start{s.Kind, s.Reason}
+	return p.Close(ctx)
 }
 
 // describe takes over what a well-formed module says about itself.

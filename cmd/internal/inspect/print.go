@@ -38,6 +38,9 @@ func (r *Report) running(p terminal.Paint) (facts [][2]string) {
 		}
 		facts = append(facts, [2]string{"reuse", reuse})
 	}
+	if r.Start != nil {
+		facts = append(facts, [2]string{"start", r.Start.Kind + ": " + r.Start.Reason})
+	}
 	verdict := "yes, deploy it with polyvoke deploy " + r.File
 	if !r.Runnable {
 		verdict = p.Red("no")

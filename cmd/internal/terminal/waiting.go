@@ -3,34 +3,36 @@ package terminal
 import (
 	"fmt"
 	"io"
+	"sync"
 	"time"
 )
 
-// Waiting shows on w, if that is a terminal, for how many seconds something has been waited for, until
-// done is called.
+// Waiting shows on w what is being done and for how long, until done is called, which takes it away again. It
+// shows nothing if w is no terminal. done must be called, once.
 func Waiting(w io.Writer, what string) (done func()) {
 	if !Is(w) {
 		return func() {}
 	}
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		seconds := time.NewTicker(time.Second)
-		defer seconds.Stop()
-		for n := 1; ; n++ {
-			select {
-			case <-seconds.C:
-				fmt.Fprintf(w, "\r%s: %d s", what, n)
-			case <-stop:
-				if n > 1 {
-					fmt.Fprintln(w)
-				}
-				return
-			}
-		}
-	}()
+	stop := make(chan struct{})
+	var shown sync.WaitGroup
+	shown.Go(func() { count(w, what, stop) })
 	return func() {
 		close(stop)
-		<-stopped
+		shown.Wait()
+		fmt.Fprint(w, "\r\x1b[K") // ECMA-48, 8.3.41: erase in line
+	}
+}
+
+// count shows the seconds that pass until stop is closed.
+func count(w io.Writer, what string, stop <-chan struct{}) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for since := time.Now(); ; {
+		fmt.Fprintf(w, "\r%s ... %d s", what, int(time.Since(since).Seconds()))
+		select {
+		case <-t.C:
+		case <-stop:
+			return
+		}
 	}
 }
