@@ -11,7 +11,8 @@ const preview1 = "wasi_snapshot_preview1"
 // CheckProcess says whether the module can run as a process: it is a WASI preview1 command. That
 // means that all its imports are functions of wasi_snapshot_preview1, with the types they have
 // there, that it exports a function _start of type () -> (), and that it has a memory of its own
-// and exports it as "memory".
+// and exports it as "memory". Or it is a reactor with an entry for requests: in place of _start it exports _initialize of
+// type () -> () and handle of type () -> () or () -> (i32), the result being the exit code.
 //
 // # Errors
 //
@@ -79,12 +80,43 @@ func (m *Module) checkStart() string {
 		}
 		return fmt.Sprintf("_start must be a function of type () -> (), but is a %v of type %s", e.Kind, e.Signature)
 	}
-	if _, ok := m.export("_initialize"); ok {
-		return "the module is a reactor, a library (it exports _initialize); polyvoke runs commands, programs with a main function: " +
-			"build one, without -mexec-model=reactor, -buildmode=c-shared or crate-type cdylib"
+	if _, ok := m.export(Initialize); ok {
+		return m.checkReactor()
 	}
 	return "the module exports no function _start, so there is nothing to run: " +
 		"build a command, a program with a main function, for the target wasm32-wasip1"
+}
+
+// What a reactor exports in place of _start.
+const (
+	// Initialize is called once, before anything else.
+	Initialize = "_initialize"
+	// Handle is called for a request.
+	Handle = "handle"
+)
+
+// Reactor tells whether the module is a reactor with an entry for requests.
+func (m *Module) Reactor() bool {
+	_, command := m.export("_start")
+	_, setup := m.export(Initialize)
+	_, entry := m.export(Handle)
+	return !command && setup && entry
+}
+
+// checkReactor returns what is wrong with the entry of a reactor, or "".
+func (m *Module) checkReactor() string {
+	e, ok := m.export(Handle)
+	if !ok {
+		return "the module is a reactor, a library (it exports _initialize), without a function for requests: export one as \"handle\", of type () -> () or () -> (i32), " +
+			"that reads stdin and writes stdout; or build a command, without -mexec-model=reactor, -buildmode=c-shared or crate-type cdylib"
+	}
+	if i, _ := m.export(Initialize); i.Kind != FunctionKind || i.Signature != "() -> ()" {
+		return fmt.Sprintf("_initialize must be a function of type () -> (), but is a %v of type %s", i.Kind, i.Signature)
+	}
+	if e.Kind != FunctionKind || e.Signature != "() -> ()" && e.Signature != "() -> (i32)" {
+		return fmt.Sprintf("handle must be a function of type () -> () or () -> (i32), but is a %v of type %s", e.Kind, e.Signature)
+	}
+	return ""
 }
 
 // checkMemory returns what is wrong with the memory, or "".

@@ -21,6 +21,17 @@ const lookTime = 50 * time.Nanosecond
 // checkpoint runs the entry up to the first read of stdin, from where the sandbox then can go on again and again. Errors
 // are those of park.
 func (s *sandbox) checkpoint(ctx context.Context, p *runtimes.Process) error {
+	err := s.park(ctx, s.fix(p), true)
+	s.unfix()
+	if err != nil {
+		return err
+	}
+	return s.freeze()
+}
+
+// fix gives the sandbox a clock and entropy that are the same for all sandboxes of the program. The Process that it
+// returns sleeps and takes turns as p does.
+func (s *sandbox) fix(p *runtimes.Process) *runtimes.Process {
 	passed := time.Duration(0)
 	now := func(zero int64) func() int64 {
 		return func() int64 {
@@ -35,16 +46,14 @@ func (s *sandbox) checkpoint(ctx context.Context, p *runtimes.Process) error {
 	if sleep == nil {
 		sleep = preview1.Wait
 	}
-	err := s.park(ctx, &runtimes.Process{Yield: p.Yield, Sleep: func(ctx context.Context, d time.Duration) error {
+	return &runtimes.Process{Yield: p.Yield, Sleep: func(ctx context.Context, d time.Duration) error {
 		passed += d
 		return sleep(ctx, d)
-	}}, true)
-	state.Walltime, state.Nanotime, state.Entropy = nil, nil, nil
-	if err != nil {
-		return err
-	}
-	return s.freeze()
+	}}
 }
+
+// unfix gives the sandbox the system's clock and entropy.
+func (s *sandbox) unfix() { s.state.Walltime, s.state.Nanotime, s.state.Entropy = nil, nil, nil }
 
 // freeze makes what the memory is now that to which it is put back, so that the sandbox can go on from where it is
 // parked again and again. All sandboxes of a program share one image if their memories are the same.

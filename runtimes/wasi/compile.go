@@ -18,7 +18,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 )
 
-// Compile implements runtimes.Runtime. A module that is not a WASI preview1 command is refused
+// Compile implements runtimes.Runtime. A module that is neither a WASI preview1 command nor a reactor with an entry for requests is refused
 // with a *runtimes.ModuleError that says why and what to do. The context interrupts a compiler
 // process, but not a compilation in this one.
 func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (runtimes.Program, error) {
@@ -36,11 +36,15 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	if err != nil {
 		return nil, err
 	}
-	most, err := checkModule(b, limit)
+	most, reactor, err := checkModule(b, limit)
 	if err != nil {
 		return nil, err
 	}
-	b, report, err := rewrite.Rewrite(b, rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: enginePages})
+	plan := rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: enginePages}
+	if reactor {
+		plan.Setup, plan.Entry = module.Initialize, module.Handle
+	}
+	b, report, err := rewrite.Rewrite(b, plan)
 	if err != nil {
 		return nil, &runtimes.ModuleError{Reason: err.Error(), Err: err}
 	}
@@ -49,7 +53,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 		return nil, err
 	}
 	g := &program{runtime: r, compiled: compiled, config: newModuleConfig(), memory: linear{most: most, limit: limit},
-		globals: append(gauges(report), report.Globals...), fuelLimit: o.Fuel, args: o.Args, env: o.Env, varies: o.Varies, created: time.Now()}
+		globals: append(gauges(report), report.Globals...), fuelLimit: o.Fuel, reactor: reactor, args: o.Args, env: o.Env, varies: o.Varies, created: time.Now()}
 	if err = g.prepare(ctx, report, o.Start); err == nil {
 		err = ctx.Err()
 	}
@@ -67,6 +71,9 @@ func (g *program) prepare(ctx context.Context, report *rewrite.Report, start str
 		return err
 	}
 	g.runtime.keep(g)
+	if err := g.initialize(ctx, report); err != nil {
+		return err
+	}
 	return g.choose(ctx, report.Module, report.Folded, start)
 }
 
@@ -97,24 +104,24 @@ func (r *Runtime) limit(o runtimes.Options) (uint64, error) {
 }
 
 // checkModule refuses what cannot run as a process within a memory limit. It returns the most memory
-// that the module can ever have under that limit.
-func checkModule(b []byte, limit uint64) (uint64, error) {
+// that the module can ever have under that limit, and whether it is a reactor.
+func checkModule(b []byte, limit uint64) (most uint64, reactor bool, err error) {
 	m, err := module.Parse(b)
 	if err == nil {
 		err = m.CheckProcess()
 	}
 	if err != nil {
-		return 0, &runtimes.ModuleError{Reason: err.Error(), Err: err}
+		return 0, false, &runtimes.ModuleError{Reason: err.Error(), Err: err}
 	}
 	of := m.Memories[0]
 	if need := uint64(of.Min) * module.PageSize; need > limit {
-		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: "+
+		return 0, false, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: "+
 			"raise the limit, or link it with less memory or a smaller stack", need>>10, limit>>10)}
 	}
 	if of.HasMax {
 		limit = min(limit, uint64(of.Max)*module.PageSize)
 	}
-	return limit, nil
+	return limit, m.Reactor(), nil
 }
 
 // translate has a module compiled, here or by a child.

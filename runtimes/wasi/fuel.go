@@ -60,7 +60,7 @@ func (s *sandbox) portion(now time.Time, left int64) int64 {
 		}
 		more = min(more, rest)
 	}
-	if s.fuel > startFuel && s.parked != nil && s.parked.read == nil {
+	if s.fuel > startFuel && s.state.BeforeRead != nil {
 		s.state.Stop(errLate)
 	}
 	return more

@@ -8,14 +8,14 @@ type linear struct {
 	most    uint64 // bytes that the module can use
 	limit   uint64 // bytes that it may use
 	size    uint64 // bytes; a process never makes it smaller, so at its end this is also the most there was
-	shrink  uint64 // what the next Reallocate comes to whatever is asked for; 0: what is asked for
+	exact   uint64 // what the next Reallocate comes to whatever is asked for; 0: what is asked for
 	refused bool   // a growth beyond the limit was refused
 }
 
 // Reallocate makes the memory size bytes long, or returns nil if that is above the limit.
 func (m *linear) Reallocate(size uint64) []byte {
-	if m.shrink > 0 {
-		size = m.shrink
+	if m.exact > 0 {
+		size = m.exact
 	}
 	if size > m.most {
 		m.refused = m.refused || size > m.limit

@@ -15,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/sys"
 )
 
 // A sandbox is parked when its process waits where it first reads stdin. The engine can take a snapshot of
@@ -44,7 +45,7 @@ var errParked = errors.New("the process waits for its request")
 // parking is what a sandbox needs to go on where it waits.
 type parking struct {
 	snapshots []experimental.Snapshot
-	read      api.GoModuleFunc // the call of WASI that it is in
+	read      api.GoModuleFunc // the call of WASI that it is in; nil for a reactor before its entry
 	params    [4]uint64        // of that call
 	frame     [4]uint64        // room for the parameters and the result
 	again     bool             // it goes on more than once
@@ -63,6 +64,8 @@ func exportPolyvoke(ctx context.Context, engine wazero.Runtime) error {
 	b := engine.NewHostModuleBuilder(meter.HookModule)
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(refill), i64, i64).Export(meter.HookName)
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(entered), nil, nil).Export(rewrite.EnterName)
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(ready), nil, nil).Export(rewrite.ReadyName)
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(exit), []api.ValueType{api.ValueTypeI32}, nil).Export(rewrite.ExitName)
 	_, err := b.Instantiate(experimental.WithFunctionListenerFactory(ctx, experimental.FunctionListenerFactoryFunc(listener)))
 	return err
 }
@@ -176,23 +179,37 @@ func (s *sandbox) resume(ctx context.Context, p *runtimes.Process) *preview1.Con
 // entered is what the guest calls first.
 func entered(ctx context.Context, mod api.Module, _ []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
-	if k := s.parked; k.read != nil {
+	if k := s.parked; k != nil && len(k.snapshots) > 0 {
 		s.goOn(ctx, mod, k)
 	}
 }
+
+// ready is what a reactor calls when it has set itself up. If it has not read stdin so far, this is where it is parked.
+func ready(ctx context.Context, mod api.Module, _ []uint64) {
+	s := ctx.Value(sandboxKey{}).(*sandbox)
+	if s.state.BeforeRead != nil {
+		s.wait(ctx, mod, nil, nil)
+	}
+}
+
+// exit is what a reactor calls with the result of its entry.
+func exit(_ context.Context, _ api.Module, stack []uint64) { panic(sys.NewExitError(uint32(stack[0]))) }
 
 // goOn makes the call that the process waits in, and has it return.
 func (s *sandbox) goOn(ctx context.Context, mod api.Module, k *parking) {
 	s.setGlobals(k.globals)
 	s.repeat(k.said)
-	k.frame = k.params
-	k.read(ctx, mod, k.frame[:])
+	results := k.frame[:0]
+	if k.frame = k.params; k.read != nil {
+		k.read(ctx, mod, k.frame[:])
+		results = k.frame[:1]
+	}
 	last := len(k.snapshots) - 1
 	snapshot := k.snapshots[last]
 	k.snapshots[last] = nil
 	k.snapshots = k.snapshots[:last]
 	k.renew = k.again && last == 0
-	snapshot.Restore(k.frame[:1]) // does not return
+	snapshot.Restore(results) // does not return
 }
 
 // renewer takes new snapshots when the last one is used up. It is told when goOn has made the call what
@@ -205,7 +222,7 @@ func (renewer) Before(context.Context, api.Module, api.FunctionDefinition, []uin
 
 // After implements experimental.FunctionListener.
 func (renewer) After(ctx context.Context, _ api.Module, _ api.FunctionDefinition, _ []uint64) {
-	if k := ctx.Value(sandboxKey{}).(*sandbox).parked; k.renew {
+	if k := ctx.Value(sandboxKey{}).(*sandbox).parked; k != nil && k.renew {
 		k.renew = false
 		k.take(ctx)
 	}

@@ -19,19 +19,21 @@ import (
 
 // program is a compiled module.
 type program struct {
-	runtime   *Runtime
-	compiled  wazero.CompiledModule
-	config    wazero.ModuleConfig // of every instance
-	memory    linear              // of a sandbox, but for its region
-	base      *memory.Image       // the memory before the entry runs
-	globals   []string            // what else a process can change: the exports' names
-	initial   []uint64            // values of the globals before the entry runs; nil for StartFresh
-	fuelLimit uint64              // of every run; 0: none
-	args      []string            // with which processes are started before they are asked for
-	env       []string
-	varies    bool // env differs from process to process
-	created   time.Time
-	secret    [32]byte // seeds the entropy up to a checkpoint
+	runtime     *Runtime
+	compiled    wazero.CompiledModule
+	config      wazero.ModuleConfig // of every instance
+	memory      linear              // of a sandbox, but for its region
+	base        *memory.Image       // the memory before the entry runs
+	reactor     bool                // its entry is rewrite.RunName
+	initialized bool                // the globals of a new instance are not the initial ones
+	globals     []string            // what else a process can change: the exports' names
+	initial     []uint64            // values of the globals before the entry runs; nil for StartFresh
+	fuelLimit   uint64              // of every run; 0: none
+	args        []string            // with which processes are started before they are asked for
+	env         []string
+	varies      bool // env differs from process to process
+	created     time.Time
+	secret      [32]byte // seeds the entropy up to a checkpoint
 
 	// These are set by choose, before the first run.
 	kind      string
@@ -69,7 +71,9 @@ func (g *program) Close(ctx context.Context) error {
 	}
 	g.runtime.forget(g)
 	g.pool.close()
-	g.base.Release()
+	if g.base != nil {
+		g.base.Release()
+	}
 	if g.shared != nil {
 		g.shared.Release()
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/api"
@@ -59,12 +60,25 @@ func (g *program) open() (*sandbox, error) {
 // the host's values.
 func (s *sandbox) instantiate(ctx context.Context) (err error) {
 	defer recovered(&err)
-	if s.instance, err = s.program.runtime.engine.InstantiateModule(ctx, s.program.compiled, s.program.config); err != nil {
+	if s.program.initialized {
+		s.memory.exact = s.program.base.Size() // which may be more than the module asks for
+	}
+	s.instance, err = s.program.runtime.engine.InstantiateModule(ctx, s.program.compiled, s.program.config)
+	s.memory.exact = 0
+	if err != nil {
 		return err
 	}
-	s.start = s.instance.ExportedFunction("_start")
+	if s.program.reactor {
+		s.start = s.instance.ExportedFunction(rewrite.RunName)
+		s.run = s.start
+	} else {
+		s.start = s.instance.ExportedFunction("_start")
+	}
 	for _, name := range s.program.globals {
 		s.globals = append(s.globals, s.instance.ExportedGlobal(name).(api.MutableGlobal))
+	}
+	if s.program.initialized {
+		s.setGlobals(s.program.initial)
 	}
 	return nil
 }
@@ -177,9 +191,9 @@ func (s *sandbox) image() *memory.Image {
 // resize gives the memory of the instance another size, or the same one in another place. The engine has no way to make a memory
 // smaller, but one to make it larger, and goes on with whatever size comes of it.
 func (s *sandbox) resize(size uint64) bool {
-	s.memory.shrink = size
+	s.memory.exact = size
 	_, ok := s.instance.Memory().Grow(1)
-	s.memory.shrink = 0
+	s.memory.exact = 0
 	return ok && s.memory.size == size
 }
 
@@ -205,7 +219,7 @@ func (s *sandbox) checked() bool {
 		return true
 	}
 	err := s.memory.region.Verify(s.memory.size)
-	if err == nil && s.parked == nil && !slices.Equal(s.getGlobals(), s.program.initial) {
+	if err == nil && s.parked == nil && s.instance != nil && !slices.Equal(s.getGlobals(), s.program.initial) {
 		err = errors.New("a global is not what it was at the beginning")
 	}
 	if err != nil {

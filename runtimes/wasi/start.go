@@ -23,9 +23,8 @@ type obstacles struct {
 	park  obstacle // of prefork and checkpoint
 }
 
-// judge says what the module itself is in the way of. folded tells that its data is in the image, varies that the
-// environment is not known before a process is asked for.
-func judge(m *module.Module, folded, varies bool) (o obstacles) {
+// judge says what the module itself is in the way of. folded tells that its data is in the image.
+func judge(m *module.Module, folded bool) (o obstacles) {
 	list := m.Analysis.Obstacles()
 	if !folded {
 		list = append(list, "where its data goes depends on a global")
@@ -36,8 +35,6 @@ func judge(m *module.Module, folded, varies bool) (o obstacles) {
 		list = append(list, string(o.park))
 	case m.Analysis.Exceptions:
 		o.park = "it has exceptions, whose handlers the engine forgets when a process goes on"
-	case varies:
-		o.park = "its environment differs from call to call"
 	}
 	o.reuse = obstacle(strings.Join(list, ", "))
 	return o
@@ -49,7 +46,10 @@ func judge(m *module.Module, folded, varies bool) (o obstacles) {
 //
 // A *runtimes.ModuleError says that want is not possible, or that the module cannot be instantiated.
 func (g *program) choose(ctx context.Context, m *module.Module, folded bool, want string) error {
-	o := judge(m, folded, g.varies)
+	o := judge(m, folded)
+	if g.varies && o.park == "" {
+		o.park = "its environment differs from call to call"
+	}
 	g.reusable = o.reuse == ""
 	if want == runtimes.StartFresh || o.reuse != "" && o.park != "" {
 		return g.settle(want, runtimes.StartFresh, o)

@@ -22,7 +22,12 @@ import (
 const (
 	// EnterName is the function of type () -> () of the module [meter.HookModule] that RunName calls first.
 	EnterName = "enter"
-	// RunName is exported as a function of type () -> () that calls the entry and drops its results.
+	// ReadyName is the function of type () -> () of that module that RunName calls between Setup and the entry.
+	ReadyName = "ready"
+	// ExitName is the function of type (i32) -> () of that module that RunName calls with the result of the
+	// entry, if it has one and there is a Setup.
+	ExitName = "exit"
+	// RunName is exported as a function of type () -> () that calls the entry, and drops its results if there is no Setup.
 	RunName = "polyvoke.run"
 	// GlobalPrefix and an index are what each mutable numeric global of the module is exported as.
 	GlobalPrefix = "polyvoke.global."
@@ -42,6 +47,9 @@ type Options struct {
 	// Entry is the exported function, without parameters, that RunName calls. Empty means that there
 	// is neither RunName nor the import EnterName.
 	Entry string
+	// Setup is the exported function of type () -> () that RunName calls before, for a module whose entry does not set
+	// itself up. Empty means none.
+	Setup string
 	// MemoryMax is the largest size of the memory in pages. 0 means what the module says.
 	MemoryMax uint32
 	// TableMax is how many entries a table may grow to; those that are larger from the start do not grow. 0 means 100,000.
@@ -109,6 +117,10 @@ func (o *Options) imports() (list []edit.Import) {
 	if !o.Unmetered {
 		list = append(list, meter.Hook())
 	}
+	if o.Setup != "" {
+		list = append(list, edit.Import{Module: meter.HookModule, Name: ReadyName},
+			edit.Import{Module: meter.HookModule, Name: ExitName, Type: module.FuncType{Params: []module.ValueType{module.I32}}})
+	}
 	if o.Entry != "" {
 		list = append(list, edit.Import{Module: meter.HookModule, Name: EnterName})
 	}
@@ -142,24 +154,56 @@ func exportGlobals(m *edit.Module) (names []string) {
 
 // addRun adds the function that calls the entry.
 func (o *Options) addRun(m *edit.Module) error {
+	entry, t, err := exported(m, o.Entry)
+	if err != nil {
+		return err
+	}
+	enter := m.Function(uint32(m.Info.ImportedFunctions())) - 1 // the last of those imported
+	exit, ready := enter-1, enter-2
+	body := call(nil, enter)
+	if o.Setup != "" {
+		setup, t, err := exported(m, o.Setup)
+		if err != nil {
+			return err
+		}
+		body = dropAll(call(body, setup), t)
+		body = call(body, ready)
+	}
+	body = call(body, entry)
+	if o.Setup != "" && len(t.Results) == 1 && t.Results[0] == module.I32 {
+		body = call(body, exit)
+	} else {
+		body = dropAll(body, t)
+	}
+	body = append([]byte{0}, body...) // no locals
+	m.AddExport(RunName, module.FunctionKind, m.AddFunction(module.FuncType{}, append(body, byte(code.End))))
+	return nil
+}
+
+// exported returns the index that an exported function without parameters has now, and its type.
+func exported(m *edit.Module, name string) (uint32, module.FuncType, error) {
 	for _, e := range m.Info.Exports {
-		if e.Name != o.Entry || e.Kind != module.FunctionKind {
+		if e.Name != name || e.Kind != module.FunctionKind {
 			continue
 		}
 		t := m.Info.Types()[m.Info.FunctionTypes()[e.Index]]
 		if len(t.Params) > 0 {
-			return &module.Error{Section: "export", Msg: fmt.Sprintf("the entry %q has parameters: its type is %s", o.Entry, t)}
+			return 0, t, &module.Error{Section: "export", Msg: fmt.Sprintf("the entry %q has parameters: its type is %s", name, t)}
 		}
-		enter := m.Function(uint32(m.Info.ImportedFunctions())) - 1 // the last of those imported
-		body := leb.AppendU32([]byte{0, byte(code.Call)}, enter)
-		body = leb.AppendU32(append(body, byte(code.Call)), m.Function(e.Index))
-		for range t.Results {
-			body = append(body, byte(code.Drop))
-		}
-		m.AddExport(RunName, module.FunctionKind, m.AddFunction(module.FuncType{}, append(body, byte(code.End))))
-		return nil
+		return m.Function(e.Index), t, nil
 	}
-	return &module.Error{Section: "export", Msg: fmt.Sprintf("the module exports no function %q", o.Entry)}
+	return 0, module.FuncType{}, &module.Error{Section: "export", Msg: fmt.Sprintf("the module exports no function %q", name)}
+}
+
+// call appends the call of a function.
+func call(body []byte, f uint32) []byte { return leb.AppendU32(append(body, byte(code.Call)), f) }
+
+// dropAll appends instructions that drop the results of a function.
+func dropAll(body []byte, t module.FuncType) []byte {
+	for range t.Results {
+		body = append(body, byte(code.Drop))
+	}
+	return body
 }
 
 // bound sets what the module may take, and leaves out what is not needed.

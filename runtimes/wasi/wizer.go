@@ -1,0 +1,95 @@
+package wasi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// wizerName is the function of type () -> () that modules export for the tool Wizer
+// (github.com/bytecodealliance/wizer): it does what can be done once, for all processes to begin with.
+const wizerName = "wizer.initialize"
+
+// errAsks ends an initialization that asks for what belongs to a request.
+var errAsks = errors.New("it reads stdin or looks into /request")
+
+// initialize does for a module what Wizer would have done: it calls the function once, and makes what memory and
+// globals are then what they are before the entry runs. Time and entropy are those of a checkpoint.
+//
+// # Errors
+//
+// A *runtimes.ModuleError says that the function failed, or that what it did cannot be kept.
+func (g *program) initialize(ctx context.Context, report *rewrite.Report) error {
+	if !exports(report.Module, wizerName) {
+		return nil
+	}
+	err := func() error {
+		if o := judge(report.Module, report.Folded); o.reuse != "" {
+			return errors.New(string(o.reuse))
+		}
+		s, err := g.openKept()
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		g.initial = s.getGlobals()
+		if err := s.callOnce(ctx, wizerName); err != nil {
+			return err
+		}
+		return g.rebase(s, len(g.globals)-len(report.Globals))
+	}()
+	if err == nil || past(ctx) {
+		return err
+	}
+	return &runtimes.ModuleError{Reason: fmt.Sprintf("%s could not be run once for all processes: %v", wizerName, err), Err: err}
+}
+
+// exports tells whether a module exports a function under a name.
+func exports(m *module.Module, name string) bool {
+	for _, e := range m.Exports {
+		if e.Name == name && e.Kind == module.FunctionKind && e.Signature == "() -> ()" {
+			return true
+		}
+	}
+	return false
+}
+
+// callOnce calls an exported function, which must come to its end.
+func (s *sandbox) callOnce(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.program.runtime.startTime)
+	defer cancel()
+	p := s.fix(&runtimes.Process{})
+	defer s.unfix()
+	p.Args, p.Env = s.program.args, s.program.env
+	run := s.begin(ctx, p)
+	defer s.end()
+	s.state.BeforeRead = func(context.Context, api.Module, api.GoModuleFunc, []uint64) { s.state.Stop(errAsks) }
+	defer func() { s.state.BeforeRead = nil }()
+	err := func() (err error) {
+		defer recovered(&err)
+		return s.instance.ExportedFunction(name).CallWithStack(run, nil)
+	}()
+	if err == nil && (s.state.Changed() || s.state.Seen().Files) {
+		return errAsks
+	}
+	return s.outcome(ctx, err)
+}
+
+// rebase makes what a sandbox is now what processes begin with. The first globals are the gauges, which stay.
+func (g *program) rebase(s *sandbox, gauges int) error {
+	base, err := memory.NewImage(s.memory.region.Bytes(s.memory.size))
+	if err != nil {
+		return err
+	}
+	g.base.Release()
+	g.base = base
+	g.initial = append(g.initial[:gauges:gauges], s.getGlobals()[gauges:]...)
+	g.initialized = true
+	return nil
+}
