@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
@@ -25,7 +27,7 @@ func TestCall(t *testing.T) {
 	if want := "probe\x00args\x00a\x00b\x00"; string(r.Body) != want || r.ID != "order-7" {
 		t.Errorf("got %q, id %q", r.Body, r.ID)
 	}
-	if p := r.Report; p == nil || p.Function.String() != "probe@1" || p.Start != "fresh" || p.Duration <= 0 || p.Memory == 0 || r.Exit != 0 {
+	if p := r.Report; p == nil || p.Function.String() != "probe@1" || p.Start != "reset" || p.Duration <= 0 || p.Memory == 0 || r.Exit != 0 {
 		t.Errorf("report %+v", r.Report)
 	}
 	if r := call(t, nc, "fn.probe", nil, "Fn-Report", "1"); r.ID == "" || r.Report == nil {
@@ -107,4 +109,45 @@ func TestInvoke(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	wantError(t, *v.Invoke(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "probe"}, Args: []string{"exit", "77"}}), 403, "77")
+}
+
+func TestStartKinds(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	nc := connect(t, s)
+	for _, c := range []struct {
+		start, meta  string
+		args         []string
+		kind, reason string // of the function
+		refusal      string // of the deployment
+	}{
+		{"", "", nil, "reset", "its start takes only ", ""},
+		{"fresh", "", nil, "fresh", "it was asked for", ""},
+		{"prefork", "", nil, "prefork", "it was asked for", ""},
+		{"checkpoint", "", nil, "checkpoint", "it was asked for", ""},
+		{"", "env", nil, "reset", "its environment differs from call to call", ""},
+		{"prefork", "env", nil, "", "", `the start kind "prefork" is not possible for this module: its environment differs from call to call`},
+		{"checkpoint", "", []string{"exit", "3"}, "", "", `the start kind "checkpoint" is not possible for this module: it ends before it reads stdin: exit status 3`},
+		{"spoon", "", nil, "", "", `start = "spoon": use one of auto, fresh, `},
+	} {
+		f := protocol.Function{Name: "started", Start: c.start, Meta: c.meta, Args: c.args}
+		_, err := tryDeploy(nc, f, runtimestest.Wasm())
+		if c.refusal != "" {
+			if protocol.CodeOf(err) != protocol.CodeRefused || !strings.Contains(err.Error(), c.refusal) {
+				t.Errorf("%+v: got %v", f, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%+v: %v", f, err)
+		}
+		r := call(t, nc, "fn.started", []byte("x"), "Fn-Report", "1")
+		if string(r.Body) != "x" || r.Report == nil || r.Report.Start != c.kind {
+			t.Errorf("%+v: got %q, %v, %+v", f, r.Body, r.Err, r.Report)
+		}
+		i, err := control[protocol.InfoReply](nc, &nats.Msg{Subject: protocol.APIInfo.Subject(), Data: []byte(`{"name":"started"}`)})
+		if err != nil || i.Stats.Start != c.kind || !strings.HasPrefix(i.Stats.StartReason, c.reason) {
+			t.Errorf("%+v: info says %q: %q, %v", f, i.Stats.Start, i.Stats.StartReason, err)
+		}
+	}
 }

@@ -134,7 +134,7 @@ func TestG9MicroLists(t *testing.T) {
 		t.Errorf("STATS: %v, average %v", st.ProcessingTime, st.AverageProcessingTime)
 	}
 	var data protocol.Stats
-	if err := json.Unmarshal(st.Data, &data); err != nil || data.P50 <= 0 || data.P99 < data.P50 || data.Start != "fresh" || data.Version != 1 {
+	if err := json.Unmarshal(st.Data, &data); err != nil || data.P50 <= 0 || data.P99 < data.P50 || data.Start != "reset" || data.StartReason == "" || data.Version != 1 {
 		t.Errorf("data %s: %v", st.Data, err)
 	}
 }

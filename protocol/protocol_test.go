@@ -260,6 +260,24 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+func TestEnv(t *testing.T) {
+	r := Request{Subject: "fn.greet.x", Header: Header{"Content-Type": {"a", "b"}, "x.é1": {"=y"}, "Nul": {"\x00"}}}
+	got := r.Env("order-7")
+	slices.Sort(got)
+	want := []string{"FN_ID=order-7", "FN_SUBJECT=fn.greet.x", "HEADER_CONTENT_TYPE=a, b", "HEADER_X__1==y"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestHeaderSize(t *testing.T) {
+	for want, h := range map[int]Header{0: nil, 18: {"A": {""}}, 27: {"A": {"b"}, "Cd": {"", "e"}}} {
+		if got := h.Size(); got != want {
+			t.Errorf("%v: %d, want %d", h, got, want)
+		}
+	}
+}
+
 func TestCleanValue(t *testing.T) {
 	if got := CleanValue("a\r\nb\x00c\tdé", 100); got != "a  b c dé" {
 		t.Errorf("%q", got)

@@ -396,3 +396,41 @@ func BenchmarkRun(b *testing.B) {
 		})
 	}
 }
+
+// starter is a runtime whose programs say how they start.
+type starter struct{ runtimes.Runtime }
+
+func (starter) Compile(context.Context, []byte, runtimes.Options) (runtimes.Program, error) {
+	return starting{}, nil
+}
+
+// starting is a program of it.
+type starting struct{}
+
+func (starting) Run(context.Context, *runtimes.Process) error { return nil }
+func (starting) Close(context.Context) error                  { return nil }
+func (starting) Start() runtimes.Start                        { return runtimes.Start{Kind: "reset", Reason: "tests"} }
+
+// TestStart checks that a program with a journal says how it starts, once it is compiled.
+func TestStart(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir)
+	want := runtimes.Start{Kind: "reset", Reason: "tests"}
+	if got := runtimes.StartOf(compile(t, j, starter{}, "module")); got != want {
+		t.Errorf("got %+v", got)
+	}
+	if got := runtimes.StartOf(compile(t, j, script(nil), "other")); got != (runtimes.Start{}) {
+		t.Errorf("a program that cannot tell says %+v", got)
+	}
+	w := &watch{slot: new(slot)}
+	l := &later{runtime: starter{}, watch: w}
+	if got := l.Start(); got != (runtimes.Start{}) {
+		t.Errorf("before it is compiled: %+v", got)
+	}
+	if err := l.Run(t.Context(), &runtimes.Process{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Start(); got != want {
+		t.Errorf("after it is compiled: %+v", got)
+	}
+}
