@@ -16,9 +16,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module"
 )
 
-// MaxModule is the size of the largest module that can be deployed, in bytes.
-const MaxModule = 16 << 20
-
 // deployTimeout bounds one deployment, compilation included.
 const deployTimeout = 2 * time.Minute
 
@@ -119,7 +116,7 @@ func (v *Invoker) upload(ctx context.Context, header protocol.Header, body []byt
 	if v.bodies == nil {
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "deploy", "a module as an object needs JetStream on the NATS server")
 	}
-	return v.bodies.Get(ctx, claim, MaxModule)
+	return v.bodies.Get(ctx, claim, v.MaxModule)
 }
 
 // deployError turns the reason why a module cannot be run into the answer for its author.

@@ -51,6 +51,8 @@ type Invoker struct {
 	Drain time.Duration
 	// BodyTTL is how long bodies over max_payload are kept. 0 means an hour.
 	BodyTTL time.Duration
+	// MaxModule is the size of the largest module that can be deployed, in bytes. 0 means 16 MiB.
+	MaxModule int64
 	// Replicas is the number of copies of what the invoker makes on JetStream. 0 means 1.
 	Replicas int
 	// Version is polyvoke's own version, in SemVer, for discovery. Empty means 0.0.0.
@@ -153,6 +155,9 @@ func (v *Invoker) setDefaults() {
 	}
 	if v.Drain <= 0 {
 		v.Drain = 30 * time.Second
+	}
+	if v.MaxModule <= 0 {
+		v.MaxModule = 16 << 20
 	}
 	if v.Replicas <= 0 {
 		v.Replicas = 1

@@ -83,7 +83,7 @@ const (
 	DefaultQueue       = 128
 
 	MaxTimeout     = Duration(15 * time.Minute) // Lambda's
-	MaxMemory      = Size(4<<30 - 128<<10)      // what wasm can address, less two pages for the engine
+	MaxMemory      = Size(4<<30 - 128<<10)      // what wasm can address, less two pages
 	MinStack       = Size(64 << 10)             // enough for a program that does not recurse
 	MaxStack       = Size(32 << 20)             // what the engine has room for
 	MaxFuel        = int64(1e15)                // more than MaxTimeout has time for, and exact in any JSON reader

@@ -35,12 +35,14 @@ func (c *cli) compileModuleCommand() *cobra.Command {
 type compileLimits struct {
 	timeout time.Duration
 	memory  string // as protocol.ParseSize reads it, or "" for the default
+	module  string // size of the largest module, likewise
 }
 
 // addTo adds the flags.
 func (l *compileLimits) addTo(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&l.timeout, "compile-timeout", 30*time.Second, "how long compiling one module may take")
 	cmd.Flags().StringVar(&l.memory, "compile-memory", "1GiB", "most memory for compiling one module")
+	cmd.Flags().StringVar(&l.module, "max-module", "16MiB", "size of the largest module, such as an interpreter")
 }
 
 // check refuses limits that mean nothing.
@@ -55,7 +57,19 @@ func (l *compileLimits) check(cmd *cobra.Command) error {
 	if err != nil {
 		return usageError(cmd, "--compile-memory: %v", err)
 	}
+	if m, err = protocol.ParseSize(l.module); err == nil && (m < 1<<10 || m > 1<<30) {
+		err = fmt.Errorf("%s is not between 1KiB and 1GiB", m)
+	}
+	if err != nil {
+		return usageError(cmd, "--max-module: %v", err)
+	}
 	return nil
+}
+
+// maxModule returns the size of the largest module in bytes.
+func (l *compileLimits) maxModule() int64 {
+	size, _ := protocol.ParseSize(l.module) // check has read it; 0 is the default
+	return int64(size)
 }
 
 // sandbox returns a runtime with a configuration, whose modules are compiled by children, into the folder that is
@@ -73,7 +87,7 @@ func (c *cli) sandbox(ctx context.Context, cache string, l compileLimits, config
 		remove = func() { os.RemoveAll(dir) }
 	}
 	memory, _ := protocol.ParseSize(l.memory) // check has read it; 0 is the default
-	config.CacheDir, config.MaxMemory = dir, uint64(protocol.MaxMemory)
+	config.CacheDir, config.MaxMemory, config.MaxModule = dir, uint64(protocol.MaxMemory), int(l.maxModule())
 	config.Compiler, config.CompileTimeout, config.CompileMemory = []string{self, compileModule}, l.timeout, uint64(memory)
 	if rt, err = wasi.New(ctx, config); err != nil {
 		remove()

@@ -191,7 +191,7 @@ func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, l
 	defer running.Close()
 	v := invoker.Invoker{
 		Registry: reg, Runtime: rt, JetStream: s.JS, Journal: running, Slots: o.slots, Drain: o.drain, Replicas: o.replicas,
-		Version: version(), Log: log,
+		MaxModule: o.compile.maxModule(), Version: version(), Log: log,
 		Ready: func() {
 			entries, err := reg.List(ctx)
 			if err != nil {

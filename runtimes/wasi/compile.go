@@ -36,11 +36,11 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	if err != nil {
 		return nil, err
 	}
-	most, reactor, err := checkModule(b, limit)
+	most, reactor, err := r.checkModule(b, limit)
 	if err != nil {
 		return nil, err
 	}
-	plan := rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: enginePages}
+	plan := rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: enginePages, Limits: r.modules}
 	if reactor {
 		plan.Setup, plan.Entry = module.Initialize, module.Handle
 	}
@@ -105,8 +105,8 @@ func (r *Runtime) limit(o runtimes.Options) (uint64, error) {
 
 // checkModule refuses what cannot run as a process within a memory limit. It returns the most memory
 // that the module can ever have under that limit, and whether it is a reactor.
-func checkModule(b []byte, limit uint64) (most uint64, reactor bool, err error) {
-	m, err := module.Parse(b)
+func (r *Runtime) checkModule(b []byte, limit uint64) (most uint64, reactor bool, err error) {
+	m, err := r.modules.Parse(b)
 	if err == nil {
 		err = m.CheckProcess()
 	}

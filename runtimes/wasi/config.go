@@ -32,6 +32,9 @@ type Config struct {
 	// collector elsewhere. 0 means 1 GiB.
 	CompileMemory uint64
 
+	// MaxModule is the size of the largest module in bytes. 0 means 16 MiB.
+	MaxModule int
+
 	// MaxMemory is the most memory in bytes that Options.Memory may allow a process, below
 	// 4 GiB. 0 means 1 GiB.
 	MaxMemory uint64
@@ -77,6 +80,8 @@ func (c Config) check() error {
 	switch {
 	case c.IdleMemory < 0:
 		return fmt.Errorf("IdleMemory is %d bytes: it must be more than zero, or 0 for %d", c.IdleMemory, defaultIdleMemory)
+	case c.MaxModule < 0:
+		return fmt.Errorf("MaxModule is %d bytes: it must be more than zero, or 0 for 16 MiB", c.MaxModule)
 	case c.StartTime < 0:
 		return fmt.Errorf("StartTime is %v: it must be more than zero, or 0 for %v", c.StartTime, defaultStartTime)
 	case c.Verify < 0:

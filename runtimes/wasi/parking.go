@@ -145,6 +145,8 @@ func (k *parking) take(ctx context.Context) {
 func (s *sandbox) waiting(ctx context.Context, err error) error {
 	cause := s.state.Err()
 	switch {
+	case s.state.Seen().Files && (cause == nil || cause == errParked):
+		return &unparkable{"it looks into /request before it reads stdin"}
 	case cause == nil && err == nil:
 		return &unparkable{"it ends without reading stdin"}
 	case cause == nil:
@@ -157,8 +159,6 @@ func (s *sandbox) waiting(ctx context.Context, err error) error {
 		return &unparkable{cause.Error()}
 	case s.state.Changed():
 		return &unparkable{"it opens or closes files before it reads stdin"}
-	case s.state.Seen().Files:
-		return &unparkable{"it looks into /request before it reads stdin"}
 	}
 	return nil
 }

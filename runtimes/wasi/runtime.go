@@ -43,6 +43,7 @@ const mostMemory = (enginePages - 1) * module.PageSize
 // Runtime is a runtimes.Runtime.
 type Runtime struct {
 	maxMemory uint64
+	modules   module.Limits
 	engine    wazero.Runtime
 	cache     wazero.CompilationCache // nil without a folder
 	compiler  *compiler               // nil if modules are compiled in this process
@@ -78,7 +79,7 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{maxMemory: c.maxMemory(), cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
+	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
 		startTime: c.startTime(), idleMost: c.idleMemory(), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), done: make(chan struct{}), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, engineConfig(cache))
 	if r.compiler, err = newCompiler(ctx, c); err != nil {

@@ -53,7 +53,7 @@ func TestStartRefused(t *testing.T) {
 		{runtimes.Options{Start: runtimes.StartPrefork, Varies: true}, "its environment differs from call to call"},
 		{runtimes.Options{Start: runtimes.StartCheckpoint, Varies: true}, "its environment differs from call to call"},
 		{runtimes.Options{Start: runtimes.StartCheckpoint, Args: []string{"fn", "exit", "3"}}, "it ends before it reads stdin"},
-		{runtimes.Options{Start: runtimes.StartPrefork, Args: []string{"fn", "cat", "/request/id"}}, "it opens or closes files before it reads stdin"},
+		{runtimes.Options{Start: runtimes.StartPrefork, Args: []string{"fn", "cat", "/request/id"}}, "it looks into /request before it reads stdin"},
 	} {
 		_, err := newRuntime(t).Compile(t.Context(), runtimestest.Wasm(), c.options)
 		var refused *runtimes.ModuleError

@@ -77,6 +77,7 @@ func TestConfig(t *testing.T) {
 	wrong["CompileTimeout"] = wasi.Config{Compiler: absent, CacheDir: file, CompileTimeout: -1}
 	wrong["IdleMemory"] = wasi.Config{IdleMemory: -1}
 	wrong["StartTime"] = wasi.Config{StartTime: -1}
+	wrong["MaxModule"] = wasi.Config{MaxModule: -1}
 	wrong["Verify"] = wasi.Config{Verify: -1}
 	wrong["CompileMemory"] = wasi.Config{Compiler: absent, CacheDir: file, CompileMemory: 1 << 20}
 	if runtime.GOOS != "windows" {
