@@ -272,7 +272,7 @@ func TestEnv(t *testing.T) {
 }
 
 func TestHeaderSize(t *testing.T) {
-	for want, h := range map[int]Header{0: nil, 18: {"A": {""}}, 27: {"A": {"b"}, "Cd": {"", "e"}}} {
+	for want, h := range map[int]Header{0: nil, 17: {"A": {""}}, 31: {"A": {"b"}, "Cd": {"", "e"}}} {
 		if got := h.Size(); got != want {
 			t.Errorf("%v: %d, want %d", h, got, want)
 		}
