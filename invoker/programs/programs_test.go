@@ -75,7 +75,7 @@ func TestHammerCache(t *testing.T) {
 func TestKeys(t *testing.T) {
 	seen := map[Key]int{}
 	for i, o := range []runtimes.Options{
-		{}, {Memory: 1}, {Stack: 1}, {Fuel: 1}, {Start: "fresh"}, {Args: []string{"a"}}, {Args: []string{"a", "b"}},
+		{}, {Memory: 1}, {Stack: 1}, {Fuel: 1}, {Start: "fresh"}, {Varies: true}, {Args: []string{"a"}}, {Args: []string{"a", "b"}},
 		{Args: []string{"ab"}}, {Args: []string{""}}, {Args: []string{"", ""}}, {Env: []string{"a"}}, {Args: []string{"a"}, Env: []string{"a"}},
 	} {
 		key := KeyOf("x", o)
