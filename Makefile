@@ -1,6 +1,7 @@
 # make test   installs what is missing, then runs every test
 # make check  what CI runs
 # make bench  the benchmarks, in the format that benchstat reads
+# make hostile  100,000 broken modules, and how late hostile calls end; ten minutes
 # make samples, samples-check, sql, sql-test, foreign-tools: see samples.mk and foreign.mk
 
 SHELL       := bash
@@ -11,7 +12,7 @@ FUZZTIME    ?= 10s
 BUILD       ?= build
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: build test check format vet staticcheck tidy bench-once bench fuzz cross clean-tree
+.PHONY: build test check format vet staticcheck tidy bench-once bench hostile fuzz cross clean-tree
 
 build:
 	go build -trimpath -o bin/ ./cmd/polyvoke
@@ -20,7 +21,7 @@ include samples.mk foreign.mk
 
 # The packages in PLAIN compile large modules, or run the command as a process of its own. Under the race
 # detector they take about ten times as long; what they use has race tests in its own package.
-PLAIN := ./samples/... ./runtimes/module/moduletest ./cmd/polyvoke
+PLAIN := ./samples/... ./runtimes/module/moduletest ./runtimes/wasi/hostile ./cmd/polyvoke
 
 test: foreign-tools sql
 	go test -race -timeout 20m $$(go list ./... | grep -vE '/samples|/moduletest$$|/cmd/polyvoke$$')
@@ -50,6 +51,11 @@ bench-once:
 bench:
 	go test -run '^$$' -bench 'BenchmarkInvoke|BenchmarkCall' -benchtime 2s -timeout 30m ./invoker
 	go test -run '^$$' -bench . -timeout 30m ./runtimes/...
+
+# All of what means harm: 100,000 modules that are broken somewhere, and how late calls end that do not end by themselves.
+hostile:
+	go test -run TestMutants -v -timeout 60m ./runtimes/wasi/hostile -mutants 100000
+	go test -run '^$$' -bench Hostile -benchtime 3x -timeout 60m ./runtimes/wasi/hostile
 
 # Each fuzzer runs for FUZZTIME.
 fuzz:
