@@ -2,7 +2,6 @@ package invoker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -94,6 +93,7 @@ func (v *Invoker) deploy(r micro.Request) (any, error) {
 			f.Language = m.Language()
 		}
 	}
+	v.Journal.Pardon(f.Digest)
 	p, err := v.program(ctx, &f, bytes)
 	if err != nil {
 		return nil, deployError(f.Name, err)
@@ -169,16 +169,16 @@ func (v *Invoker) list(micro.Request) (any, error) {
 func (v *Invoker) tell(r micro.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(v.open, controlTimeout)
 	defer cancel()
-	name, err := requestedName(r)
+	q, err := protocol.ParseNameRequest(r.Data())
 	if err != nil {
 		return nil, err
 	}
-	e, err := v.Registry.Find(ctx, name)
+	e, err := v.Registry.Find(ctx, q.Name)
 	if err != nil {
 		return nil, err
 	}
 	out := protocol.InfoReply{Function: *e.Latest(), Versions: e.Versions}
-	if f := v.function(name); f != nil {
+	if f := v.function(q.Name); f != nil {
 		out.Stats = f.figures(f.calls.Figures())
 	}
 	return out, nil
@@ -188,18 +188,18 @@ func (v *Invoker) tell(r micro.Request) (any, error) {
 func (v *Invoker) remove(r micro.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(v.open, controlTimeout)
 	defer cancel()
-	name, err := requestedName(r)
+	q, err := protocol.ParseNameRequest(r.Data())
 	if err != nil {
 		return nil, err
 	}
-	e, err := v.Registry.Delete(ctx, name)
+	e, err := v.Registry.Delete(ctx, q.Name)
 	if err != nil {
 		return nil, err
 	}
 	if len(e.Versions) > 0 { // otherwise its record could not be read, and it was never served
 		err = v.awaitGone(ctx, e.Latest())
 	}
-	return protocol.RemoveReply{Removed: name, Versions: len(e.Versions)}, err
+	return protocol.RemoveReply{Removed: q.Name, Versions: len(e.Versions)}, err
 }
 
 // awaitGone waits until a deleted version is not served here any more. Calls of it that still
@@ -216,13 +216,4 @@ func (v *Invoker) awaitGone(ctx context.Context, m *protocol.Function) error {
 			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deleted, but calls of it still run", m.Name)
 		}
 	}
-}
-
-// requestedName reads the name that a request is about.
-func requestedName(r micro.Request) (string, error) {
-	var q protocol.NameRequest
-	if err := json.Unmarshal(r.Data(), &q); err != nil {
-		return "", protocol.Errorf(protocol.CodeBadRequest, "", `the body must be {"name":"..."}: %v`, err)
-	}
-	return q.Name, protocol.CheckName(q.Name)
 }

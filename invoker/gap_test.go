@@ -187,6 +187,12 @@ func TestG5EveryFailureAnswers(t *testing.T) {
 			t.Errorf("%s: exit %d, body %q", c.args, r.Exit, r.Body)
 		}
 	}
+	deployProbe(t, nc, "frugal", protocol.Limits{Fuel: 5_000_000, Stack: 64 << 10})
+	r := call(t, nc, "fn.frugal.loop", nil, "Fn-Report", "1")
+	wantError(t, r, 504, "used up its fuel of 5000000: raise limits.fuel")
+	if r.Report == nil || r.Report.Fuel != 5_000_000 {
+		t.Errorf("the report of a call that used up its fuel: %+v", r.Report)
+	}
 	wantError(t, call(t, nc, "fn.probe", make([]byte, 1<<10+1)), 413, "limits.input")
 	wantError(t, call(t, nc, "fn.probe", nil, "Fn-Timeout", "soon"), 400, "Fn-Timeout")
 	if r := call(t, nc, "fn.probe", []byte("alive")); string(r.Body) != "alive" {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
@@ -93,7 +94,7 @@ func startInvoker(t testing.TB, s *server.Server, change ...func(*invoker.Invoke
 		c(v)
 	}
 	if v.Registry == nil {
-		r, err := registry.Open(ctx, nc, registry.Config{})
+		r, err := registry.Open(ctx, registrytest.JetStream(t, nc), registry.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies"
+	"github.com/polyvoke/polyvoke/invoker/journal"
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -35,6 +36,12 @@ type Invoker struct {
 	Registry registry.Registry
 	// Runtime runs them. It must not be nil. The invoker closes its programs, not itself.
 	Runtime runtimes.Runtime
+	// Journal knows which functions have ended the process of an invoker before, and takes note of what runs. The
+	// invoker does not close it. Nil means that nobody does.
+	Journal *journal.Journal
+	// JetStream is where large bodies and recent log lines are kept. Nil means that of the server
+	// of Serve's connection; another is of a domain or behind an API prefix.
+	JetStream jetstream.JetStream
 	// Slots is how many calls may use a processor at a time once they have used up their
 	// first slice, and how many of one function in any case. 0 means one less than GOMAXPROCS, at
 	// least 1, so that the network is always polled.
@@ -124,10 +131,13 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 	}
 	v.setDefaults()
 	v.nc = nc
+	v.Runtime = v.Journal.Guard(v.Runtime)
 	v.functions = map[string]*function{}
 	v.programs = programs.New(runtime.GOMAXPROCS(0))
-	if v.js, err = jetstream.New(nc); err != nil {
-		return nil, err
+	if v.js = v.JetStream; v.js == nil {
+		if v.js, err = jetstream.New(nc); err != nil {
+			return nil, err
+		}
 	}
 	v.openStores(ctx)
 	v.slots.free = v.Slots
@@ -159,7 +169,7 @@ func (v *Invoker) setDefaults() {
 // serves calls; what is missing then is answered with an error that says so.
 func (v *Invoker) openStores(ctx context.Context) {
 	var err error
-	if v.bodies, err = bodies.Open(ctx, v.nc, bodies.Config{TTL: v.BodyTTL, Replicas: v.Replicas}); err != nil {
+	if v.bodies, err = bodies.Open(ctx, v.js, bodies.Config{TTL: v.BodyTTL, Replicas: v.Replicas}); err != nil {
 		v.Log.Warn("bodies over max_payload cannot be carried", "err", err)
 	}
 	if err := logs.Open(ctx, v.js, v.Replicas); err != nil {

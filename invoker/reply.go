@@ -54,6 +54,8 @@ func (f *function) explain(c *call, err error) *protocol.Error {
 		return protocol.Errorf(protocol.CodeMemory, "", "%s reached its memory limit of %s (limits.memory)", c.version.ref, c.version.limits.Memory)
 	case errors.Is(err, runtimes.ErrOutput):
 		return protocol.Errorf(protocol.CodeBadOutput, "", "%s wrote more than %s (limits.output)", c.version.ref, c.version.limits.Output)
+	case errors.Is(err, runtimes.ErrFuel):
+		return protocol.Errorf(protocol.CodeTimeout, "", "%s used up its fuel of %d: raise limits.fuel", c.version.ref, c.version.limits.Fuel)
 	case trapped:
 		return protocol.Errorf(protocol.CodeFailed, "", "%s trapped: %s", c.version.ref, trap.Reason)
 	case errors.As(err, &known):

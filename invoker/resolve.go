@@ -95,11 +95,17 @@ func (f *function) unload(s *version) {
 	}
 }
 
+// options returns what the version's program is compiled with.
+func (s *version) options() runtimes.Options {
+	return runtimes.Options{Memory: uint64(s.limits.Memory), Stack: uint64(s.limits.Stack), Fuel: uint64(s.limits.Fuel),
+		Start: s.manifest.Start, Args: s.args, Env: s.env}
+}
+
 // program returns a compiled program that must be released. module may be nil: then the registry has
 // the bytes.
 func (v *Invoker) program(ctx context.Context, m *protocol.Function, module []byte) (*programs.Program, error) {
-	memory := m.Limits.WithDefaults().Memory
-	return v.programs.Acquire(ctx, programs.Key{Digest: m.Digest, Memory: memory}, func() (runtimes.Program, error) {
+	options := newVersion(m).options()
+	return v.programs.Acquire(ctx, programs.KeyOf(m.Digest, options), func() (runtimes.Program, error) {
 		bytes := module
 		if bytes == nil {
 			var err error
@@ -107,6 +113,6 @@ func (v *Invoker) program(ctx context.Context, m *protocol.Function, module []by
 				return nil, fmt.Errorf("read the module of %s: %w", m.Ref(), err)
 			}
 		}
-		return v.Runtime.Compile(v.ctx, bytes, runtimes.Options{Memory: uint64(memory)})
+		return v.Runtime.Compile(v.ctx, bytes, options)
 	})
 }

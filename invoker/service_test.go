@@ -22,6 +22,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/bodies"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
@@ -195,7 +196,7 @@ func TestClaimChecks(t *testing.T) {
 	startInvoker(t, s)
 	nc := connect(t, s)
 	deployProbe(t, nc, "probe", protocol.Limits{Input: 4 << 20, Output: 4 << 20})
-	store, err := bodies.Existing(t.Context(), nc)
+	store, err := bodies.Existing(t.Context(), registrytest.JetStream(t, nc))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,6 +259,7 @@ func TestBadUploads(t *testing.T) {
 		{"timeout", `{"name":"x","limits":{"timeout":"-3s"}}`, wasm, 422, "longer than zero"},
 		{"no manifest", ``, wasm, 400, "Fn-Manifest"},
 		{"memory", `{"name":"x","limits":{"memory":"64KiB"}}`, wasm, 422, "memory"},
+		{"stack", `{"name":"x","limits":{"stack":"1GiB"}}`, wasm, 422, "limits.stack"},
 		{"more memory than there may be", `{"name":"x","limits":{"memory":"3GiB"}}`, wasm, 422, "3072 MiB"},
 	} {
 		m := &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: c.module, Header: nats.Header{protocol.HeaderManifest: {c.manifest}}}
@@ -439,7 +441,7 @@ func TestWithoutJetStream(t *testing.T) {
 	s := startServer(t, func(o *server.Options) { o.JetStream = false })
 	v := startInvoker(t, s, func(v *invoker.Invoker) { v.Registry = new(registry.Memory) })
 	nc := connect(t, s)
-	deployProbe(t, nc, "probe", protocol.Limits{})
+	deployProbe(t, nc, "probe", protocol.Limits{Timeout: protocol.Duration(patience)}) // a megabyte drips slowly under the race detector
 	if r := call(t, nc, "fn.probe", []byte("x")); string(r.Body) != "x" {
 		t.Errorf("%+v", r)
 	}

@@ -1,6 +1,9 @@
 package protocol
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // APIVerb is a control verb. Each is an endpoint of the NATS service polyvoke, on the
 // subject polyvoke.api.VERB; errors come as ADR-32 headers.
@@ -20,6 +23,15 @@ func (v APIVerb) Subject() string { return RootAPI + "." + string(v) }
 // NameRequest asks about one function.
 type NameRequest struct {
 	Name string `json:"name"`
+}
+
+// ParseNameRequest reads a NameRequest. The error's code is 400, also for a name that no function can have.
+func ParseNameRequest(b []byte) (NameRequest, error) {
+	var q NameRequest
+	if err := json.Unmarshal(b, &q); err != nil {
+		return q, Errorf(CodeBadRequest, "", `the body must be {"name":"..."}: %v`, err)
+	}
+	return q, CheckName(q.Name)
 }
 
 // DeployReply answers a deployment. When it arrives, the next call of the function works.

@@ -49,7 +49,9 @@ const (
 // Limits bound one call, and the calls of a function together. Zero means the default.
 type Limits struct {
 	Timeout     Duration `json:"timeout,omitempty"`     // of one call, waiting included; DefaultTimeout
+	Fuel        int64    `json:"fuel,omitempty"`        // work of one call, in the unit of Report.Fuel; no limit
 	Memory      Size     `json:"memory,omitempty"`      // linear memory of a process; DefaultMemory
+	Stack       Size     `json:"stack,omitempty"`       // native stack of a process, by estimate; DefaultStack
 	Input       Size     `json:"input,omitempty"`       // body of a request; DefaultInput
 	Output      Size     `json:"output,omitempty"`      // body of a reply; DefaultOutput
 	Concurrency int      `json:"concurrency,omitempty"` // calls in flight on one invoker; DefaultConcurrency
@@ -60,6 +62,7 @@ type Limits struct {
 const (
 	DefaultTimeout     = Duration(3 * time.Second) // Lambda's
 	DefaultMemory      = Size(128 << 20)           // Lambda's
+	DefaultStack       = Size(8 << 20)             // what Linux gives a process
 	DefaultInput       = Size(8 << 20)
 	DefaultOutput      = Size(8 << 20)
 	DefaultConcurrency = 64
@@ -67,6 +70,9 @@ const (
 
 	MaxTimeout     = Duration(15 * time.Minute) // Lambda's
 	MaxMemory      = Size(4<<30 - 64<<10)       // what wasm can address, less a page
+	MinStack       = Size(64 << 10)             // enough for a program that does not recurse
+	MaxStack       = Size(32 << 20)             // what the engine has room for
+	MaxFuel        = int64(1e15)                // more than MaxTimeout has time for, and exact in any JSON reader
 	MaxBody        = Size(1 << 30)              // of a request or a reply
 	MaxConcurrency = 10000
 	MaxTriggers    = 64
@@ -101,6 +107,7 @@ func (l Limits) WithDefaults() Limits {
 		}
 	}
 	def(&l.Memory, DefaultMemory)
+	def(&l.Stack, DefaultStack)
 	def(&l.Input, DefaultInput)
 	def(&l.Output, DefaultOutput)
 	if l.Timeout == 0 {
@@ -229,7 +236,9 @@ func (l Limits) check() error {
 		formatted string
 	}{
 		{"timeout", int64(l.Timeout), int64(MaxTimeout), MaxTimeout.String()},
+		{"fuel", l.Fuel, MaxFuel, fmt.Sprint(MaxFuel)},
 		{"memory", int64(l.Memory), int64(MaxMemory), MaxMemory.String()},
+		{"stack", int64(l.Stack), int64(MaxStack), MaxStack.String()},
 		{"input", int64(l.Input), int64(MaxBody), MaxBody.String()},
 		{"output", int64(l.Output), int64(MaxBody), MaxBody.String()},
 		{"concurrency", int64(l.Concurrency), MaxConcurrency, fmt.Sprint(MaxConcurrency)},
@@ -238,6 +247,9 @@ func (l Limits) check() error {
 		if b.value < 0 || b.value > b.max {
 			return Errorf(CodeRefused, "", "manifest: limits.%s must be more than zero and at most %s", b.key, b.formatted)
 		}
+	}
+	if l.Stack != 0 && l.Stack < MinStack {
+		return Errorf(CodeRefused, "", "manifest: limits.stack must be at least %s", MinStack)
 	}
 	return nil
 }

@@ -50,6 +50,21 @@ func FuzzParseReply(f *testing.F) {
 	})
 }
 
+func FuzzParseNameRequest(f *testing.F) {
+	for _, s := range []string{`{"name":"greet"}`, `{"name":7}`, `{"name":""}`, `{}`, `[]`, ``, `{"name":"a b"}`, `{"name":"x"}x`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		q, err := ParseNameRequest(b)
+		if err != nil && CodeOf(err) != CodeBadRequest {
+			t.Errorf("%q: code %d: %v", b, CodeOf(err), err)
+		}
+		if err == nil && CheckName(q.Name) != nil {
+			t.Errorf("%q: the name %q is taken", b, q.Name)
+		}
+	})
+}
+
 func FuzzParseFunction(f *testing.F) {
 	f.Add([]byte(`{"name":"greet","limits":{"timeout":"500ms","memory":"64MiB"},"trigger":[{"subject":"a.*"}]}`))
 	f.Add([]byte(`{"name":"greet","env":{"A":"b"},"args":["x"],"created":"2026-01-02T03:04:05Z"}`))

@@ -157,12 +157,12 @@ func TestSizes(t *testing.T) {
 
 func TestParseFunction(t *testing.T) {
 	f, err := ParseFunction([]byte(`{"name":"greet","args":["-v"],"env":{"LANG":"C"},
-		"limits":{"timeout":"500ms","memory":"64MiB","output":1024},"trigger":[{"subject":"orders.*.created"}]}`))
+		"limits":{"timeout":"500ms","fuel":2000000,"memory":"64MiB","stack":"1MiB","output":1024},"trigger":[{"subject":"orders.*.created"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Function{Name: "greet", Args: []string{"-v"}, Env: map[string]string{"LANG": "C"},
-		Limits:   Limits{Timeout: Duration(500 * time.Millisecond), Memory: 64 << 20, Output: 1024},
+		Limits:   Limits{Timeout: Duration(500 * time.Millisecond), Fuel: 2e6, Memory: 64 << 20, Stack: 1 << 20, Output: 1024},
 		Triggers: []Trigger{{Subject: "orders.*.created"}}}
 	if diff := cmp.Diff(want, f); diff != "" {
 		t.Error(diff)
@@ -191,6 +191,12 @@ func TestParseFunctionRefuses(t *testing.T) {
 		`{"name":"a","limits":{"timeout":"16m"}}`:                "at most 15m0s",
 		`{"name":"a","limits":{"memory":"0"}}`:                   "more than zero",
 		`{"name":"a","limits":{"memory":"8GiB"}}`:                "limits.memory",
+		`{"name":"a","limits":{"fuel":-1}}`:                      "limits.fuel",
+		`{"name":"a","limits":{"fuel":1000000000000001}}`:        "at most 1000000000000000",
+		`{"name":"a","limits":{"fuel":"1M"}}`:                    "limits.fuel must be a whole number",
+		`{"name":"a","limits":{"fuel":1.5}}`:                     "limits.fuel must be a whole number",
+		`{"name":"a","limits":{"stack":"63KiB"}}`:                "limits.stack must be at least 64KiB",
+		`{"name":"a","limits":{"stack":"33MiB"}}`:                "limits.stack must be more than zero and at most 32MiB",
 		`{"name":"a","limits":{"concurrency":-1}}`:               "limits.concurrency",
 		`{"name":"a","limits":{"concurrency":"x"}}`:              "limits.concurrency must be a whole number",
 		`{"name":"a","start":"hot"}`:                             `start = "hot"`,
@@ -220,6 +226,8 @@ func TestSame(t *testing.T) {
 		"env":    func(f *Function) { f.Env = map[string]string{"A": "1"} },
 		"args":   func(f *Function) { f.Args = []string{"x"} },
 		"limit":  func(f *Function) { f.Limits.Memory = 1 << 20 },
+		"fuel":   func(f *Function) { f.Limits.Fuel = 1 },
+		"stack":  func(f *Function) { f.Limits.Stack = 1 << 20 },
 		"route":  func(f *Function) { f.Triggers = []Trigger{{Subject: "x"}} },
 	} {
 		c := a

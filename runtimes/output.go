@@ -8,6 +8,9 @@ import (
 // ErrMemory is in the chain of a run's error if the process failed after it was refused memory.
 var ErrMemory = errors.New("memory limit reached")
 
+// ErrFuel is in the chain of a run's error if the process was ended because its fuel was used up.
+var ErrFuel = errors.New("fuel limit reached")
+
 // ErrOutput is what a CapWriter returns once its limit is passed.
 var ErrOutput = errors.New("output limit reached")
 

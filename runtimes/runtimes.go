@@ -39,6 +39,7 @@ type Program interface {
 	//   - context.DeadlineExceeded, context.Canceled: ctx ended, and the process with it;
 	//   - [ErrMemory]: it failed after it was refused memory that it asked for; the ExitError
 	//     or TrapError with which it failed is in the chain too;
+	//   - [ErrFuel]: it was ended because it would have done more work than Options.Fuel;
 	//   - the error that Stdout or Stderr returned from Write: a process whose output is
 	//     refused is ended, whatever it does afterwards ([ErrOutput] for a [CapWriter]);
 	//   - the error that Stdin returned from Read, other than io.EOF, or that Sleep returned:
@@ -60,6 +61,15 @@ type Options struct {
 	// 64 KiB. 0 means DefaultMemory. A module that needs more to begin with is refused.
 	Memory uint64
 
+	// Stack is how many bytes of native stack the calls of a process may take, by an estimate that is the
+	// same on any machine. One that needs more is ended with a *TrapError. 0 means DefaultStack. A stack that the
+	// runtime has no room for is refused.
+	Stack uint64
+
+	// Fuel is the most work that a process may do, in the unit of Usage.Fuel. One that would do more is
+	// ended with ErrFuel, at the same place each time. 0 means no limit.
+	Fuel uint64
+
 	// Start says how processes come to be: one of the Start constants. Empty means StartAuto. A kind
 	// that is not possible for the module is refused.
 	Start string
@@ -72,6 +82,9 @@ type Options struct {
 
 // DefaultMemory is the memory limit of a process when Options names none: 128 MiB.
 const DefaultMemory uint64 = 128 << 20
+
+// DefaultStack is the limit of a process's stack when Options names none: 8 MiB, what Linux gives a process.
+const DefaultStack uint64 = 8 << 20
 
 // The ways in which a process can come to be, as Options.Start asks for them and Usage.Start reports them.
 const (

@@ -27,10 +27,7 @@ import (
 // whole.
 func TestKillDuringDeploysAndCalls(t *testing.T) {
 	dir := t.TempDir()
-	bin := filepath.Join(dir, "polyvoke")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	bin := buildPolyvoke(t, dir)
 	confirmed := map[string]*atomic.Int64{}
 	for i := range 3 {
 		confirmed[fmt.Sprint("f", i)] = new(atomic.Int64)

@@ -16,7 +16,6 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/demo"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
-	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/samples"
 )
@@ -51,6 +50,13 @@ func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
 		return err
 	}
 	defer os.RemoveAll(store)
+	ctx, cancel := context.WithCancel(cmd.Context())
+	all := samples.All()
+	built := demo.Build(ctx, all) // it takes longest
+	defer func() {
+		cancel()
+		_, _ = built() // whoever needed it has its error
+	}()
 	log := c.logger("error")
 	server, err := c.demoServer(store, stay, log)
 	if err != nil {
@@ -63,8 +69,8 @@ func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
 		return err
 	}
 	defer s.Close()
+	s.Progress, s.Waiting = nil, nil // what it does is said line by line
 
-	ctx, cancel := context.WithCancel(cmd.Context())
 	served := make(chan error, 1)
 	ready := make(chan struct{})
 	go func() {
@@ -80,7 +86,7 @@ func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
 		served <- nil
 		return cmp.Or(err, ctx.Err())
 	}
-	results, err := c.demoSamples(ctx, s)
+	results, err := demo.Run(ctx, s, all, built, func(what string) { fmt.Fprintln(c.stderr, what+" ...") })
 	if err != nil {
 		return err
 	}
@@ -109,48 +115,13 @@ func (c *cli) demoServer(store string, stay bool, log *slog.Logger) (*natsd.Serv
 	return server, err
 }
 
-// demoSamples tries every sample.
-func (c *cli) demoSamples(ctx context.Context, s *client.Session) ([]demo.Result, error) {
-	var results []demo.Result
-	for _, sample := range samples.All() {
-		doing := "deploying"
-		if sample.Wasm == nil {
-			doing = "building and deploying"
-		}
-		fmt.Fprintf(c.stderr, "%s %s (%s) ...\n", doing, sample.Name, sample.Language)
-		results = append(results, demo.Try(ctx, s, sample))
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-	}
-	return results, nil
-}
-
 // printDemo prints the table, and how to go on by hand.
 func (c *cli) printDemo(url string, results []demo.Result, stay, asJSON bool) error {
 	if asJSON {
 		return printJSON(c.stdout, map[string]any{"url": url, "functions": results})
 	}
-	var rows [][]string
-	for _, r := range results {
-		for i, d := range r.Calls {
-			row := []string{"", "", "", d.Request, d.Reply, fmt.Sprint(d.Exit), ""}
-			if i == 0 {
-				copy(row, []string{r.Function, r.Language, terminal.Bytes(int64(r.Size))})
-				row[6] = r.P50.Round(time.Microsecond).String()
-			}
-			if !d.Right {
-				row[4] += " (WRONG)"
-			}
-			rows = append(rows, row)
-		}
-		if r.Problem != "" {
-			rows = append(rows, []string{r.Function, r.Language, "", "", r.Problem, "", ""})
-		}
-	}
 	fmt.Fprintln(c.stdout)
-	head := []string{"FUNCTION", "LANGUAGE", " MODULE", "REQUEST", "REPLY", " EXIT", fmt.Sprintf(" P50 OF %d CALLS", demo.Timed)}
-	terminal.Table(c.stdout, c.paint(c.stdout), head, rows)
+	demo.Table(c.stdout, c.paint(c.stdout), results)
 	if !stay {
 		_, err := fmt.Fprint(c.stdout, "\nTo call them by hand, keep them: polyvoke demo --stay, and then\n"+byHand(""))
 		return err

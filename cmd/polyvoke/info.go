@@ -56,6 +56,10 @@ func (c *cli) printInfo(i protocol.InfoReply) {
 	for _, k := range slices.Sorted(maps.Keys(f.Env)) {
 		env = append(env, k+"="+f.Env[k])
 	}
+	fuel := ""
+	if limits.Fuel > 0 {
+		fuel = fmt.Sprintf("fuel %d", limits.Fuel)
+	}
 	st := i.Stats
 	terminal.Facts(c.stdout, c.paint(c.stdout), f.Ref().String(), [][2]string{
 		{"call", protocol.RootCall + "." + f.Name},
@@ -65,8 +69,8 @@ func (c *cli) printInfo(i protocol.InfoReply) {
 		{"created", f.Created.Local().Format(time.DateTime)},
 		{"arguments", strings.Join(f.Args, " ")},
 		{"environment", strings.Join(env, " ")},
-		{"limits", fmt.Sprintf("timeout %s, memory %s, input %s, output %s, concurrency %d, queue %d",
-			limits.Timeout, limits.Memory, limits.Input, limits.Output, limits.Concurrency, limits.Queue)},
+		{"limits", join(", ", fmt.Sprintf("timeout %s", limits.Timeout), fuel, fmt.Sprintf("memory %s, stack %s, input %s, output %s, concurrency %d, queue %d",
+			limits.Memory, limits.Stack, limits.Input, limits.Output, limits.Concurrency, limits.Queue))},
 		{"start", st.Start},
 		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on the invoker that answered)",
 			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting)},

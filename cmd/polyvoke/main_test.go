@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 //	serve [-name NAME] [FLAG...]   starts polyvoke serve on a free port, waits until it
 //	                               serves, and sets NATS_URL; NAME_URL too if it has a name
 //	nats                           starts NATS without polyvoke, and sets NATS_URL
+//	leaf                           starts NATS with JetStream in the domain hub and two leaf nodes of it, one
+//	                               without JetStream and one with its own in the domain leaf; sets
+//	                               HUB_URL, LEAF_URL and LEAF_JS_URL
 //	halt [NAME]                    sends it SIGTERM, and expects that it ends well (testscript itself has
 //	                               a stop, which ends the story)
 //	crash [NAME]                   kills it
@@ -53,13 +56,26 @@ func TestScripts(t *testing.T) {
 	scripts(t, "testdata/script")
 }
 
-// TestDemo runs the demonstration as a user would on a machine with Go.
+// TestDemo runs the demonstration as a user would on a machine with Go: the first time by the binary that a user
+// has, $BUILT, which also fills the cache of compiled modules. Under the race detector the Go samples would
+// take longer to compile than they may.
 func TestDemo(t *testing.T) {
-	scripts(t, "testdata/demo")
+	bin := buildPolyvoke(t, t.TempDir())
+	scripts(t, "testdata/demo", func(env *testscript.Env) { env.Setenv("BUILT", bin) })
+}
+
+// buildPolyvoke builds the command into a folder, without the race detector.
+func buildPolyvoke(t *testing.T, dir string) string {
+	t.Helper()
+	bin := filepath.Join(dir, "polyvoke")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return bin
 }
 
 // scripts runs the stories of a folder.
-func scripts(t *testing.T, dir string) {
+func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 	cache := t.TempDir()
 	goCache, err := exec.Command("go", "env", "GOCACHE").Output()
 	if err != nil {
@@ -72,10 +88,13 @@ func scripts(t *testing.T, dir string) {
 			env.Setenv("XDG_CACHE_HOME", cache)
 			env.Setenv("GOCACHE", strings.TrimSpace(string(goCache)))
 			env.Values["servers"] = map[string]*daemon{}
+			for _, f := range setups {
+				f(env)
+			}
 			return setup(env.Getenv("WORK"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": plain(serveScript), "nats": plain(natsScript), "halt": plain(haltScript), "crash": plain(crashScript),
+			"serve": plain(serveScript), "nats": plain(natsScript), "leaf": plain(leafScript), "halt": plain(haltScript), "crash": plain(crashScript),
 			"exits": plain(exitsScript), "until": plain(untilScript),
 		},
 	})

@@ -24,10 +24,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal("the README has no transcript")
 	}
 	r := &reader{t: t, dir: t.TempDir()}
-	bin := filepath.Join(r.dir, "polyvoke")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	buildPolyvoke(t, r.dir)
 	steps := strings.Split("\n"+block, "\n$ ")[1:]
 	for _, step := range steps {
 		command, want, _ := strings.Cut(strings.TrimSuffix(step, "\n"), "\n")

@@ -31,7 +31,7 @@ func (c *cli) runCommand() *cobra.Command {
 reply, and environment, files and limits are those that it will have as a function. Flags for
 polyvoke stand before the file, arguments for the function behind it.
 
-The exit code is the function's. Others are: 124 its time was up, 125 it trapped or reached its
+The exit code is the function's. Others are: 124 its time or its fuel was used up, 125 it trapped or reached its
 memory limit, 126 the module cannot be run, 127 there is no such file.`,
 		Example: `  polyvoke run greet.wasm < request.json`,
 		Args:    argsBetween(1, -1),
@@ -64,7 +64,8 @@ func (c *cli) runProcess(ctx context.Context, src *source, cache string) error {
 	}
 	defer rt.Close(context.WithoutCancel(ctx))
 	limits := src.function.Limits.WithDefaults()
-	program, err := rt.Compile(ctx, src.wasm, runtimes.Options{Memory: uint64(limits.Memory)})
+	program, err := rt.Compile(ctx, src.wasm, runtimes.Options{
+		Memory: uint64(limits.Memory), Stack: uint64(limits.Stack), Fuel: uint64(limits.Fuel)})
 	if err != nil {
 		return runError(src, err)
 	}
@@ -112,6 +113,8 @@ func runError(src *source, err error) error {
 		return &exitError{code: exitOfProcess(int(exit.Code)), err: err}
 	case errors.As(err, &refused):
 		return &exitError{exitNotRunnable, fmt.Sprintf("%s: %v", src.path, err), err}
+	case errors.Is(err, runtimes.ErrFuel):
+		return &exitError{exitTimeout, fmt.Sprintf("%s: it used up its fuel of %d: --fuel gives it more", name, src.function.Limits.Fuel), err}
 	case errors.As(err, &trap):
 		return &exitError{exitPlatform, fmt.Sprintf("%s: %v", name, join("\n", err.Error(), trap.Stack)), err}
 	case errors.Is(err, context.DeadlineExceeded):

@@ -18,6 +18,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/journal"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 )
 
@@ -79,8 +80,8 @@ func (c *cli) checkServe(cmd *cobra.Command, n *client.Settings, o *serveOptions
 		}
 	}
 	switch {
-	case n.Domain != "":
-		return usageError(cmd, "--js-domain: serve keeps functions in the JetStream of the server that it joins; join one of that domain")
+	case !joins && (n.Domain != "" || n.APIPrefix != ""):
+		return usageError(cmd, "--js-domain and --js-api-prefix are for the NATS that --server or --context joins")
 	case o.slots < 0:
 		return usageError(cmd, "--slots %d: it must be 1 or more, or 0 for the default", o.slots)
 	case o.replicas < 1 || o.replicas > 5:
@@ -169,7 +170,7 @@ func (c *cli) startServer(n *client.Settings, o *serveOptions, log *slog.Logger)
 func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, log *slog.Logger, ready func(functions int)) error {
 	opening, cancel := s.Within(ctx)
 	defer cancel()
-	reg, err := registry.Open(opening, s.Conn, registry.Config{Replicas: o.replicas, Log: log})
+	reg, err := registry.Open(opening, s.JS, registry.Config{Replicas: o.replicas, Log: log})
 	if err != nil {
 		return fmt.Errorf("functions on %s: %w", s.URL, err)
 	}
@@ -178,8 +179,11 @@ func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, l
 		return err
 	}
 	defer end()
+	running := c.openJournal(ctx, o.cache, log)
+	defer running.Close()
 	v := invoker.Invoker{
-		Registry: reg, Runtime: rt, Slots: o.slots, Drain: o.drain, Replicas: o.replicas, Version: version(), Log: log,
+		Registry: reg, Runtime: rt, JetStream: s.JS, Journal: running, Slots: o.slots, Drain: o.drain, Replicas: o.replicas,
+		Version: version(), Log: log,
 		Ready: func() {
 			entries, err := reg.List(ctx)
 			if err != nil {
@@ -193,6 +197,19 @@ func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, l
 	}
 	log.Info("drained")
 	return nil
+}
+
+// openJournal opens the journal of what runs, beside the compiled modules. Functions run without one too.
+func (c *cli) openJournal(ctx context.Context, cache string, log *slog.Logger) *journal.Journal {
+	dir := c.cacheDir(cache)
+	if dir == "" {
+		return nil
+	}
+	j, err := journal.Open(ctx, filepath.Join(dir, "running"), log)
+	if err != nil {
+		log.Warn("a function that ends this process will be tried again", "err", err)
+	}
+	return j
 }
 
 // logger returns the log: text for people, JSON for machines.

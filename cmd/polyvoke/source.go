@@ -129,8 +129,10 @@ func missing(path string, err error) error {
 
 // overrides are the manifest's keys that have flags.
 type overrides struct {
-	name, language, timeout, memory string
-	args, env                       []string
+	name, language         string
+	timeout, memory, stack string
+	fuel                   int64
+	args, env              []string
 }
 
 // addTo adds the flags.
@@ -139,6 +141,8 @@ func (o *overrides) addTo(cmd *cobra.Command) {
 	f.StringVar(&o.name, "name", "", "name of the function (default: the file's)")
 	f.StringVar(&o.timeout, "timeout", "", `longest time of one call, such as "500ms" (default `+protocol.DefaultTimeout.String()+")")
 	f.StringVar(&o.memory, "memory", "", `most memory of one call, such as "64MiB" (default `+protocol.DefaultMemory.String()+")")
+	f.Int64Var(&o.fuel, "fuel", 0, "most work of one call, in units of the fuel that reports name (default no limit)")
+	f.StringVar(&o.stack, "stack", "", `most stack of one call, such as "1MiB" (default `+protocol.DefaultStack.String()+")")
 	f.StringArrayVar(&o.env, "env", nil, "K=V for the function's environment; repeat for more")
 }
 
@@ -151,12 +155,20 @@ func (o *overrides) apply(cmd *cobra.Command, f *protocol.Function) error {
 		}
 		f.Limits.Timeout = d
 	}
-	if o.memory != "" {
-		m, err := protocol.ParseSize(o.memory)
-		if err != nil {
-			return usageError(cmd, "--memory: %v", err)
+	for _, size := range []struct {
+		flag, text string
+		limit      *protocol.Size
+	}{{"memory", o.memory, &f.Limits.Memory}, {"stack", o.stack, &f.Limits.Stack}} {
+		if size.text == "" {
+			continue
 		}
-		f.Limits.Memory = m
+		var err error
+		if *size.limit, err = protocol.ParseSize(size.text); err != nil {
+			return usageError(cmd, "--%s: %v", size.flag, err)
+		}
+	}
+	if cmd.Flags().Changed("fuel") {
+		f.Limits.Fuel = o.fuel // 0 takes the manifest's limit away
 	}
 	if o.language != "" {
 		f.Language = o.language

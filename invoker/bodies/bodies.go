@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies/objects"
@@ -37,34 +36,25 @@ type Config struct {
 // *protocol.Error, with code 503 if the store does not answer or is full.
 type Store struct{ bucket *objects.Bucket }
 
-// Open opens the store on nc's account and creates its bucket if that is missing; a bucket that exists
+// Open opens the store on js and creates its bucket if that is missing; a bucket that exists
 // keeps its settings. The connection stays the caller's.
-func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Store, error) {
+func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
 	if cfg.TTL == 0 {
 		cfg.TTL = DefaultTTL
 	}
-	return open(ctx, nc, func(ctx context.Context, js jetstream.JetStream) (*objects.Bucket, error) {
-		return objects.Create(ctx, js, jetstream.ObjectStoreConfig{
-			Bucket: protocol.BucketBodies, Description: "polyvoke: bodies too large for a message",
-			TTL: cfg.TTL, Replicas: cfg.Replicas, MaxBytes: cfg.MaxBytes,
-		})
-	})
+	return opened(objects.Create(ctx, js, jetstream.ObjectStoreConfig{
+		Bucket: protocol.BucketBodies, Description: "polyvoke: bodies too large for a message",
+		TTL: cfg.TTL, Replicas: cfg.Replicas, MaxBytes: cfg.MaxBytes,
+	}))
 }
 
 // Existing opens the store as a client does, who creates nothing: without the bucket, which invokers
 // create, it is an error with code 503.
-func Existing(ctx context.Context, nc *nats.Conn) (*Store, error) {
-	return open(ctx, nc, func(ctx context.Context, js jetstream.JetStream) (*objects.Bucket, error) {
-		return objects.Open(ctx, js, protocol.BucketBodies)
-	})
+func Existing(ctx context.Context, js jetstream.JetStream) (*Store, error) {
+	return opened(objects.Open(ctx, js, protocol.BucketBodies))
 }
 
-func open(ctx context.Context, nc *nats.Conn, bucket func(context.Context, jetstream.JetStream) (*objects.Bucket, error)) (*Store, error) {
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return nil, objects.Error("open store of bodies", err)
-	}
-	b, err := bucket(ctx, js)
+func opened(b *objects.Bucket, err error) (*Store, error) {
 	if err != nil {
 		return nil, objects.Error("open store of bodies", err)
 	}

@@ -23,7 +23,7 @@ import (
 func open(t *testing.T, cfg bodies.Config) (*bodies.Store, *nats.Conn) {
 	t.Helper()
 	nc := registrytest.Connect(t, registrytest.StartNATS(t, t.TempDir(), 0))
-	s, err := bodies.Open(t.Context(), nc, cfg)
+	s, err := bodies.Open(t.Context(), registrytest.JetStream(t, nc), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,16 +205,16 @@ func TestFull(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	nc := registrytest.Connect(t, registrytest.StartNATS(t, t.TempDir(), 0))
-	_, err := bodies.Existing(t.Context(), nc)
+	_, err := bodies.Existing(t.Context(), registrytest.JetStream(t, nc))
 	wantError(t, "no bucket", err, protocol.CodeUnavailable, "polyvoke serve")
-	if _, err := bodies.Open(t.Context(), nc, bodies.Config{TTL: time.Minute}); err != nil {
+	if _, err := bodies.Open(t.Context(), registrytest.JetStream(t, nc), bodies.Config{TTL: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
-	again, err := bodies.Open(t.Context(), nc, bodies.Config{TTL: time.Hour})
+	again, err := bodies.Open(t.Context(), registrytest.JetStream(t, nc), bodies.Config{TTL: time.Hour})
 	if err != nil || again.TTL() != time.Minute {
 		t.Errorf("opened again: TTL %v, %v", again.TTL(), err)
 	}
-	client, err := bodies.Existing(t.Context(), nc)
+	client, err := bodies.Existing(t.Context(), registrytest.JetStream(t, nc))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,8 +227,10 @@ func TestOpen(t *testing.T) {
 	}
 	none := registrytest.Connect(t, registrytest.StartNATS(t, "", 0))
 	for what, open := range map[string]func() (*bodies.Store, error){
-		"Open":     func() (*bodies.Store, error) { return bodies.Open(t.Context(), none, bodies.Config{}) },
-		"Existing": func() (*bodies.Store, error) { return bodies.Existing(t.Context(), none) },
+		"Open": func() (*bodies.Store, error) {
+			return bodies.Open(t.Context(), registrytest.JetStream(t, none), bodies.Config{})
+		},
+		"Existing": func() (*bodies.Store, error) { return bodies.Existing(t.Context(), registrytest.JetStream(t, none)) },
 	} {
 		_, err := open()
 		wantError(t, what+" without JetStream", err, protocol.CodeUnavailable, "nats-server -js")

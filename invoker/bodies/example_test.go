@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies"
 	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
@@ -36,8 +37,13 @@ func Example() {
 	}
 	defer nc.Close()
 
+	js, err := jetstream.New(nc)
+	if err != nil {
+		log.Fatal(err)
+	}
+
 	ctx := context.Background()
-	store, err := bodies.Open(ctx, nc, bodies.Config{})
+	store, err := bodies.Open(ctx, js, bodies.Config{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
@@ -251,7 +252,7 @@ func startInvoker(t *testing.T, nc *nats.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { rt.Close(context.Background()) })
-	r, err := registry.Open(ctx, nc, registry.Config{})
+	r, err := registry.Open(ctx, registrytest.JetStream(t, nc), registry.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

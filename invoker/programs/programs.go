@@ -6,16 +6,33 @@ package programs
 
 import (
 	"context"
+	"strings"
 	"sync"
 
-	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// Key is what makes two compiled modules the same.
+// Key is what makes two compiled modules the same: the module, and everything that it is compiled with.
 type Key struct {
-	Digest string        // of the module
-	Memory protocol.Size // the limit that it is compiled with
+	digest              string
+	memory, stack, fuel uint64
+	start               string
+	args, env           string // one after the other, each ended by a NUL byte, which none contains
+}
+
+// KeyOf returns the key of the module with a digest, compiled with options.
+func KeyOf(digest string, o runtimes.Options) Key {
+	return Key{digest: digest, memory: o.Memory, stack: o.Stack, fuel: o.Fuel, start: o.Start, args: joined(o.Args), env: joined(o.Env)}
+}
+
+// joined makes a list of strings comparable.
+func joined(list []string) string {
+	var b strings.Builder
+	for _, s := range list {
+		b.WriteString(s)
+		b.WriteByte(0)
+	}
+	return b.String()
 }
 
 // Program is a compiled module that several versions and functions can share.

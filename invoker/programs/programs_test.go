@@ -37,19 +37,19 @@ func TestHammerCache(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 500 {
-				key := Key{Digest: string(rune('a' + rand.IntN(4)))}
+				key := KeyOf(string(rune('a'+rand.IntN(4))), runtimes.Options{})
 				p, err := c.Acquire(t.Context(), key, func() (runtimes.Program, error) {
 					if compiling.Add(1) > 2 {
 						t.Error("more than two compile")
 					}
 					defer compiling.Add(-1)
-					if key.Digest == "d" {
+					if key.digest == "d" {
 						return nil, broken
 					}
 					made.Add(1)
 					return &counted{t: t}, nil
 				})
-				if key.Digest == "d" {
+				if key.digest == "d" {
 					if err != broken {
 						t.Errorf("got %v", err)
 					}
@@ -68,6 +68,21 @@ func TestHammerCache(t *testing.T) {
 	all.Wait()
 	if made.Load() == 0 || c.Len() != 0 {
 		t.Errorf("%d compiled, %d left", made.Load(), c.Len())
+	}
+}
+
+// TestKeys checks that whatever a module is compiled with tells its programs apart.
+func TestKeys(t *testing.T) {
+	seen := map[Key]int{}
+	for i, o := range []runtimes.Options{
+		{}, {Memory: 1}, {Stack: 1}, {Fuel: 1}, {Start: "fresh"}, {Args: []string{"a"}}, {Args: []string{"a", "b"}},
+		{Args: []string{"ab"}}, {Args: []string{""}}, {Args: []string{"", ""}}, {Env: []string{"a"}}, {Args: []string{"a"}, Env: []string{"a"}},
+	} {
+		key := KeyOf("x", o)
+		if other, ok := seen[key]; ok || key != KeyOf("x", o) || key == KeyOf("y", o) {
+			t.Errorf("options %d have the key of %d, or not always the same", i, other)
+		}
+		seen[key] = i
 	}
 }
 

@@ -64,7 +64,7 @@ func openReplicated(t *testing.T, s *server.Server) *registry.JetStream {
 	var last error
 	for ctx.Err() == nil {
 		try, end := context.WithTimeout(ctx, 5*time.Second)
-		r, err := registry.Open(try, nc, registry.Config{Replicas: 3})
+		r, err := registry.Open(try, registrytest.JetStream(t, nc), registry.Config{Replicas: 3})
 		end()
 		if err == nil {
 			return r

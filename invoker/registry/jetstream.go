@@ -50,23 +50,20 @@ type JetStream struct {
 
 var _ Registry = (*JetStream)(nil)
 
-// Open opens the registry on nc's account and creates its buckets if they are missing; buckets
+// Open opens the registry on js and creates its buckets if they are missing; buckets
 // that exist keep their settings. What a Put left behind that died over an hour ago is
 // removed. The connection stays the caller's: it should reconnect for ever
 // (nats.MaxReconnects(-1)), and closing it ends the registry.
-func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*JetStream, error) {
+func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*JetStream, error) {
 	const op = "open registry"
 	ctx, cancel := objects.Bound(ctx, whole)
 	defer cancel()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return nil, objects.Error(op, err)
-	}
 	r := &JetStream{js: js, cfg: cfg}
-	if err := r.create(ctx); err != nil {
+	err := r.create(ctx)
+	if err != nil {
 		return nil, objects.Error(op, err)
 	}
 	if r.kv, err = js.KeyValue(ctx, BucketFunctions); err != nil {

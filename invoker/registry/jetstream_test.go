@@ -44,7 +44,7 @@ func connect(t testing.TB, nc *nats.Conn) *fixture {
 	t.Helper()
 	x := &fixture{nc: nc, log: &journal{}}
 	var errs [4]error
-	x.r, errs[0] = registry.Open(t.Context(), nc, registry.Config{Log: slog.New(slog.NewTextHandler(x.log, nil))})
+	x.r, errs[0] = registry.Open(t.Context(), registrytest.JetStream(t, nc), registry.Config{Log: slog.New(slog.NewTextHandler(x.log, nil))})
 	x.js, errs[1] = jetstream.New(nc)
 	x.kv, errs[2] = x.js.KeyValue(t.Context(), registry.BucketFunctions)
 	x.modules, errs[3] = x.js.ObjectStore(t.Context(), registry.BucketModules)
@@ -102,7 +102,7 @@ func must(t testing.TB, errs ...error) {
 
 func TestWithoutJetStream(t *testing.T) {
 	nc := registrytest.Connect(t, registrytest.StartNATS(t, "", 0))
-	_, err := registry.Open(t.Context(), nc, registry.Config{})
+	_, err := registry.Open(t.Context(), registrytest.JetStream(t, nc), registry.Config{})
 	wantError(t, "Open", err, protocol.CodeUnavailable, "nats-server -js")
 }
 

@@ -11,7 +11,7 @@ import (
 func memoryCases() []testCase {
 	return []testCase{
 		{"memory/refused above the limit", func(t *testing.T, s *suite) {
-			other := s.limited(t, 16<<20)
+			other := s.limited(t, runtimes.Options{Memory: 16 << 20})
 			p := process("grow", "100")
 			err := other.run(t, p)
 			wantIs(t, err, runtimes.ErrMemory)
@@ -22,7 +22,7 @@ func memoryCases() []testCase {
 			other.echoWorks(t)
 		}},
 		{"memory/refused but coped with", func(t *testing.T, s *suite) {
-			other := s.limited(t, 1<<20)
+			other := s.limited(t, runtimes.Options{Memory: 1 << 20})
 			wantExit(t, other.run(t, process("dirty", "100")), 3)
 			wantIs(t, other.run(t, process("dirty", "100")), runtimes.ErrMemory)
 		}},
@@ -53,9 +53,9 @@ func memoryCases() []testCase {
 	}
 }
 
-// limited is the suite with a probe that has a memory limit.
-func (s *suite) limited(t *testing.T, memory uint64) *suite {
+// limited is the suite with a probe that has other limits.
+func (s *suite) limited(t *testing.T, o runtimes.Options) *suite {
 	other := *s
-	other.program = s.compile(t, s.runtime, runtimes.Options{Memory: memory})
+	other.program = s.compile(t, s.runtime, o)
 	return &other
 }

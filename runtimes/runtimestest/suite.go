@@ -21,6 +21,9 @@ type Harness struct {
 	// Memory tells that the runtime keeps to Options.Memory and reports Usage.Memory, which
 	// the operating system does not. The cases for it run only then.
 	Memory bool
+	// Fuel tells that the runtime keeps to Options.Fuel and Options.Stack and reports Usage.Fuel, which the
+	// operating system does not. The cases for it run only then.
+	Fuel bool
 }
 
 // patience bounds every run of the suite. It is far above what any of them takes.
@@ -42,6 +45,9 @@ func Test(t *testing.T, h Harness) {
 	tables := [][]testCase{inputCases(), outputCases(), endingCases(), identityCases(), lifeCases()}
 	if h.Memory {
 		tables = append(tables, memoryCases())
+	}
+	if h.Fuel {
+		tables = append(tables, fuelCases())
 	}
 	for _, table := range tables {
 		for _, c := range table {

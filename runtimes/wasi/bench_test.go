@@ -63,17 +63,30 @@ func (e *echo) run(b *testing.B, g runtimes.Program, body []byte) {
 	}
 }
 
-// BenchmarkRunGo is the same for a Go guest, which has 36 pages of memory and grows.
-func BenchmarkRunGo(b *testing.B) {
-	module, err := goGuest()
+// BenchmarkStart is one call of the C probe and one of a Go guest, on each start kind.
+func BenchmarkStart(b *testing.B) {
+	inGo, err := goGuest()
 	if err != nil {
 		b.Fatal(err)
 	}
-	g := compile(b, module, runtimes.Options{})
-	body := []byte("hello")
-	b.ReportAllocs()
-	p := newEcho()
-	for b.Loop() {
-		p.run(b, g, body)
+	r := newRuntime(b)
+	for _, guest := range []struct {
+		name   string
+		module []byte
+	}{{"c", runtimestest.Wasm()}, {"go", inGo}} {
+		for _, kind := range kinds {
+			b.Run(guest.name+"/"+kind, func(b *testing.B) {
+				p := newEcho()
+				g, err := r.Compile(b.Context(), guest.module, runtimes.Options{Start: kind, Args: p.process.Args})
+				if err != nil {
+					b.Fatal(err)
+				}
+				body := []byte("hello")
+				b.ReportAllocs()
+				for b.Loop() {
+					p.run(b, g, body)
+				}
+			})
+		}
 	}
 }

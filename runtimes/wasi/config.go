@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime"
 	"time"
 
-	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/tetratelabs/wazero"
 )
 
@@ -36,9 +36,24 @@ type Config struct {
 	// 4 GiB. 0 means 1 GiB.
 	MaxMemory uint64
 
-	// Idle is how many memories of processes that have ended are kept for the next ones. 0 means
+	// Idle is how many memories of sandboxes that have ended are kept for the next ones. 0 means
 	// four for each processor, a negative number none.
 	Idle int
+
+	// IdleMemory is how much memory in bytes idle sandboxes of all programs may take together, by estimate, besides
+	// what they share. Those that are longest idle end when it is more. 0 means 256 MiB.
+	IdleMemory int64
+
+	// StartTime is how long a process may take until it reads stdin for programs like it to be started before they
+	// are needed. It is tried when the module is compiled, which takes so much longer. 0 means 3 seconds.
+	StartTime time.Duration
+
+	// Verify is after how many runs one is looked into: whether the sandbox was put back, byte by byte. 0 means
+	// 1000; 1 looks into each.
+	Verify int
+
+	// Log is told of what should not happen. Nil means slog.Default().
+	Log *slog.Logger
 }
 
 // What fields are if they are 0.
@@ -46,6 +61,9 @@ const (
 	defaultMaxMemory      = 1 << 30
 	defaultCompileTimeout = 30 * time.Second
 	defaultCompileMemory  = 1 << 30
+	defaultIdleMemory     = 256 << 20
+	defaultStartTime      = 3 * time.Second
+	defaultVerify         = 1000
 )
 
 // leastCompileMemory is what a compiler needs for a module that does nothing, with room to spare.
@@ -53,10 +71,16 @@ const leastCompileMemory = 64 << 20
 
 // check returns an error that names a field.
 func (c Config) check() error {
-	if c.MaxMemory > enginePages*module.PageSize {
-		return fmt.Errorf("MaxMemory is %d bytes, but no more than %d are possible", c.MaxMemory, uint64(enginePages)*module.PageSize)
+	if c.MaxMemory > mostMemory {
+		return fmt.Errorf("MaxMemory is %d bytes, but no more than %d are possible", c.MaxMemory, uint64(mostMemory))
 	}
 	switch {
+	case c.IdleMemory < 0:
+		return fmt.Errorf("IdleMemory is %d bytes: it must be more than zero, or 0 for %d", c.IdleMemory, defaultIdleMemory)
+	case c.StartTime < 0:
+		return fmt.Errorf("StartTime is %v: it must be more than zero, or 0 for %v", c.StartTime, defaultStartTime)
+	case c.Verify < 0:
+		return fmt.Errorf("Verify is %d: it must be 1 or more, or 0 for %d", c.Verify, defaultVerify)
 	case c.Compiler == nil:
 		return nil
 	case len(c.Compiler) == 0 || c.Compiler[0] == "":
@@ -94,6 +118,18 @@ func (c Config) idle() int {
 	}
 	return max(c.Idle, 0)
 }
+
+// idleMemory is IdleMemory or what it stands for.
+func (c Config) idleMemory() int64 { return cmp.Or(c.IdleMemory, defaultIdleMemory) }
+
+// startTime is StartTime or what it stands for.
+func (c Config) startTime() time.Duration { return cmp.Or(c.StartTime, defaultStartTime) }
+
+// verify is Verify or what it stands for.
+func (c Config) verify() uint64 { return uint64(cmp.Or(c.Verify, defaultVerify)) }
+
+// log is Log or what it stands for.
+func (c Config) log() *slog.Logger { return cmp.Or(c.Log, slog.Default()) }
 
 // openCache opens the folder, if there is to be one.
 func (c Config) openCache() (wazero.CompilationCache, error) {

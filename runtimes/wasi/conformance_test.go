@@ -1,9 +1,17 @@
 package wasi_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
@@ -34,7 +42,7 @@ func TestMain(m *testing.M) {
 // newRuntime returns a runtime that is closed when the test ends.
 func newRuntime(t testing.TB) *wasi.Runtime {
 	t.Helper()
-	r, err := wasi.New(t.Context(), wasi.Config{CacheDir: cacheDir})
+	r, err := wasi.New(t.Context(), wasi.Config{CacheDir: cacheDir, StartTime: 100 * time.Millisecond, Verify: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,11 +54,97 @@ func newRuntime(t testing.TB) *wasi.Runtime {
 	return r
 }
 
-// TestConformance runs the suite that os/exec passes too.
+// kinds are the start kinds.
+var kinds = []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint}
+
+// TestConformance runs the suite that os/exec passes too, on each start kind.
 func TestConformance(t *testing.T) {
-	runtimestest.Test(t, runtimestest.Harness{
-		New:    func(t testing.TB) runtimes.Runtime { return newRuntime(t) },
-		Probe:  func(testing.TB) []byte { return runtimestest.Wasm() },
-		Memory: true,
-	})
+	for _, kind := range append(kinds, runtimes.StartAuto) {
+		t.Run(kind, func(t *testing.T) {
+			runtimestest.Test(t, runtimestest.Harness{
+				New:    func(t testing.TB) runtimes.Runtime { return forced{newRuntime(t), kind} },
+				Probe:  func(testing.TB) []byte { return runtimestest.Wasm() },
+				Memory: true,
+				Fuel:   true,
+			})
+		})
+	}
+}
+
+// forced is a runtime whose processes come to be in one way, wherever that is possible.
+type forced struct {
+	*wasi.Runtime
+	kind string
+}
+
+// Compile implements runtimes.Runtime.
+func (f forced) Compile(ctx context.Context, module []byte, o runtimes.Options) (runtimes.Program, error) {
+	g, err := f.Runtime.Compile(ctx, module, o)
+	if err != nil {
+		return nil, err
+	}
+	return &forcedProgram{Program: g, forced: f, module: bytes.Clone(module), options: o, programs: map[string]runtimes.Program{}}, nil
+}
+
+// forcedProgram compiles the module anew for each arguments and environment, so that sandboxes are started with just these.
+type forcedProgram struct {
+	runtimes.Program
+	forced  forced
+	module  []byte
+	options runtimes.Options
+	closed  atomic.Bool
+
+	mu       sync.Mutex
+	programs map[string]runtimes.Program
+}
+
+// Run implements runtimes.Program.
+func (g *forcedProgram) Run(ctx context.Context, p *runtimes.Process) error {
+	for _, s := range append(p.Args, p.Env...) {
+		if strings.IndexByte(s, 0) >= 0 {
+			return g.Program.Run(ctx, p)
+		}
+	}
+	if g.closed.Load() {
+		return g.Program.Run(ctx, p)
+	}
+	program, err := g.program(p)
+	if err != nil {
+		return err
+	}
+	return program.Run(ctx, p)
+}
+
+// program returns the program for processes like p: of the forced kind or, for those that end without reading stdin, of
+// the one that the runtime chooses.
+func (g *forcedProgram) program(p *runtimes.Process) (runtimes.Program, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	key := fmt.Sprintf("%q %q", p.Args, p.Env)
+	if have := g.programs[key]; have != nil {
+		return have, nil
+	}
+	o := g.options
+	o.Start, o.Args, o.Env = g.forced.kind, slices.Clone(p.Args), slices.Clone(p.Env)
+	made, err := g.forced.Runtime.Compile(context.Background(), g.module, o)
+	if err != nil {
+		o.Start = runtimes.StartAuto
+		made, err = g.forced.Runtime.Compile(context.Background(), g.module, o)
+	}
+	if err == nil {
+		g.programs[key] = made
+	}
+	return made, err
+}
+
+// Close implements runtimes.Program.
+func (g *forcedProgram) Close(ctx context.Context) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed.Store(true)
+	err := g.Program.Close(ctx)
+	for _, p := range g.programs {
+		err = errors.Join(err, p.Close(ctx))
+	}
+	return err
 }

@@ -1,14 +1,16 @@
 package wasi
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"runtime"
 	"time"
 
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-
+	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
+	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/tetratelabs/wazero/api"
 )
 
 // Modules are metered: they count their own work as fuel, and call the host when a portion of it
@@ -18,61 +20,93 @@ const (
 	// slice is how long a process runs until it yields. Yielding after every portion would move it
 	// from thread to thread, which makes code 30 to 40 % slower.
 	slice = time.Millisecond
-	// stack is how many bytes of stack a recursion may use, by the estimate of package meter: what
-	// Linux gives a process.
-	stack = 8 << 20
+	// maxStack is the largest limit of a stack, in bytes by the estimate of package meter. The engine
+	// itself ends what takes 50,000,000 bytes, and real frames can be larger than the estimate.
+	maxStack = 32 << 20
 )
 
-// hostKey is what the host of a run is called in the context of its calls.
-type hostKey struct{}
-
-// exportMeter offers the function that metered modules call.
-func exportMeter(ctx context.Context, engine wazero.Runtime) error {
-	i64 := []api.ValueType{api.ValueTypeI64}
-	_, err := engine.NewHostModuleBuilder(meter.HookModule).NewFunctionBuilder().
-		WithGoModuleFunction(api.GoModuleFunc(refill), i64, i64).Export(meter.HookName).Instantiate(ctx)
-	return err
+// stackLimit returns how many bytes of stack a recursion may use, by the estimate of package meter.
+func stackLimit(o runtimes.Options) (int32, error) {
+	stack := cmp.Or(o.Stack, runtimes.DefaultStack)
+	if stack > maxStack {
+		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("a stack limit of %d bytes is more than the %d MiB that a process may have here", stack, maxStack>>20)}
+	}
+	return int32(stack), nil
 }
 
 // refill is called with what fuel is left, which is below zero, and returns what to go on with.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
-	h := ctx.Value(hostKey{}).(*host)
+	s := ctx.Value(sandboxKey{}).(*sandbox)
 	now := time.Now()
-	more := h.pace.next(now)
-	h.state.Live()
-	h.tickAt(now)
-	h.pace.since = now
-	if h.sliced.After(now) { // others have run
-		h.pace.since = h.sliced
+	more := s.portion(now, int64(stack[0]))
+	s.state.Live()
+	s.tickAt(now)
+	s.pace.since = now
+	if s.sliced.After(now) { // others have run
+		s.pace.since = s.sliced
 	}
-	h.fuel += more
+	s.fuel += more
 	stack[0] += uint64(more)
 }
 
+// portion returns how much fuel the process gets next. It ends one that has none left, before anything that depends
+// on time.
+func (s *sandbox) portion(now time.Time, left int64) int64 {
+	more := s.pace.next(now)
+	if s.program.fuelLimit > 0 {
+		rest := int64(s.program.fuelLimit) - s.fuel
+		if more >= rest && left+rest < 0 {
+			s.state.Stop(runtimes.ErrFuel)
+		}
+		more = min(more, rest)
+	}
+	if s.fuel > startFuel && s.parked != nil && s.parked.read == nil {
+		s.state.Stop(errLate)
+	}
+	return more
+}
+
+// gauges returns the exported globals that metering adds: the fuel, the stack, and what else there is.
+func gauges(r *rewrite.Report) []string {
+	list := []string{meter.FuelName, meter.StackName}
+	if r.Module.Analysis.Exceptions {
+		list = append(list, meter.ThrownName)
+	}
+	return list
+}
+
+// used returns how much fuel the process has used.
+func (s *sandbox) used() uint64 {
+	if len(s.globals) == 0 {
+		return 0 // there is no instance: it failed at its start
+	}
+	used := uint64(s.fuel) - s.globals[0].Get() // what is left may be below zero
+	if limit := s.program.fuelLimit; limit > 0 {
+		used = min(used, limit) // what was asked for beyond it was not done
+	}
+	return used
+}
+
+// overflowed tells whether the process has run out of stack.
+func (s *sandbox) overflowed() bool { return len(s.globals) > 0 && int32(s.globals[1].Get()) < 0 }
+
 // tick lets others run if the process has used a slice.
-func (h *host) tick() { h.tickAt(time.Now()) }
+func (s *sandbox) tick() { s.tickAt(time.Now()) }
 
 // tickAt is tick at a moment that has just been looked up.
-func (h *host) tickAt(now time.Time) {
-	if now.Sub(h.sliced) < slice {
+func (s *sandbox) tickAt(now time.Time) {
+	if now.Sub(s.sliced) < slice {
 		return
 	}
 	var err error
-	if h.yield != nil {
-		err = h.yield(h.ctx)
+	if s.yield != nil {
+		err = s.yield(s.ctx)
 	} else {
 		runtime.Gosched()
 	}
-	h.state.Live() // the context's own error goes first
+	s.state.Live() // the context's own error goes first
 	if err != nil {
-		h.state.Stop(err)
+		s.state.Stop(err)
 	}
-	h.sliced = time.Now()
-}
-
-// read takes over what an instance's gauges say at its end.
-func (h *host) read(instance api.Module) {
-	left := instance.ExportedGlobal(meter.FuelName).Get() // may be below zero
-	h.used = uint64(h.fuel) - left
-	h.overflow = int32(instance.ExportedGlobal(meter.StackName).Get()) < 0
+	s.sliced = time.Now()
 }

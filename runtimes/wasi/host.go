@@ -8,45 +8,52 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/sys"
 )
 
-// host is the host's side of a run: the guest's memory, and all that its calls of WASI come to. Hosts
-// are used for one run after another. One goroutine uses a host at a time.
+// host is the host's side of a sandbox: the guest's memory, and all that its calls of WASI come to. One
+// goroutine uses a host at a time.
 type host struct {
 	memory linear
 	state  preview1.State
+	values context.Context // what calls of the guest find besides what is in the context of the run
+
+	snapshotting context.Context // values for calls of which snapshots are taken
 
 	// What fuel.go needs to know of a run.
-	ctx      context.Context
-	yield    func(ctx context.Context) error // nil: the goroutine yields
-	fuel     int64                           // that was given to the process
-	used     uint64                          // of it, in the end
-	sliced   time.Time                       // when its slice began
-	pace     pace                            // how much fuel it gets at a time
-	overflow bool                            // it ran out of stack
+	ctx    context.Context
+	yield  func(ctx context.Context) error // nil: the goroutine yields
+	fuel   int64                           // that was given to the process
+	sliced time.Time                       // when its slice began
+	pace   pace                            // how much fuel it gets at a time
 }
 
-// newHost returns a host without a run. start is the zero of the guests' monotonic clocks.
-func newHost(start time.Time) *host {
-	h := &host{}
+// sandboxKey is what a sandbox is called in the context of its calls.
+type sandboxKey struct{}
+
+// init makes the host that of a sandbox. start is the zero of the guests' monotonic clocks.
+func (h *host) init(s *sandbox, start time.Time) {
 	h.state.Start = start
-	h.state.Yield = h.tick
-	h.state.Values = context.WithValue(experimental.WithMemoryAllocator(context.Background(), h), hostKey{}, h)
-	return h
+	h.state.Yield = s.tick
+	h.values = context.WithValue(experimental.WithMemoryAllocator(context.Background(), h), sandboxKey{}, s)
+	h.snapshotting = experimental.WithSnapshotter(h.values)
 }
 
 // begin prepares the host for a run, and returns the context of the guest.
-func (h *host) begin(ctx context.Context, p *runtimes.Process, r *memory.Region, limit uint64) *preview1.Context {
-	h.memory = linear{region: r, limit: limit}
-	h.ctx, h.yield, h.fuel, h.used, h.overflow, h.sliced, h.pace = ctx, p.Yield, 0, 0, false, time.Now(), pace{}
+func (h *host) begin(ctx context.Context, p *runtimes.Process) *preview1.Context {
+	h.prepare(ctx, p)
+	h.state.Values = h.values
+	return h.state.Begin(ctx)
+}
+
+// prepare sets what belongs to a run.
+func (h *host) prepare(ctx context.Context, p *runtimes.Process) {
+	h.ctx, h.yield, h.fuel, h.sliced, h.pace = ctx, p.Yield, 0, time.Now(), pace{}
 	s := &h.state
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr
 	s.Files, s.Sleep = p.Files, p.Sleep
-	return s.Begin(ctx)
 }
 
 // end ends the run and gives up what it holds outside of the sandbox.
@@ -59,8 +66,8 @@ func (h *host) end() {
 func (h *host) Allocate(_, _ uint64) experimental.LinearMemory { return &h.memory }
 
 // outcome turns what the engine says about the end of a run into the error that Run returns.
-func (h *host) outcome(ctx context.Context, err error) error {
-	if cause := h.state.Err(); cause != nil {
+func (s *sandbox) outcome(ctx context.Context, err error) error {
+	if cause := s.state.Err(); cause != nil {
 		return cause
 	}
 	if err == nil {
@@ -68,10 +75,10 @@ func (h *host) outcome(ctx context.Context, err error) error {
 	}
 	err = ending(ctx, err)
 	var t *runtimes.TrapError
-	if h.overflow && errors.As(err, &t) {
+	if s.overflowed() && errors.As(err, &t) {
 		t.Reason = "stack overflow"
 	}
-	if h.memory.refused && byItself(err) {
+	if s.memory.refused && byItself(err) {
 		return fmt.Errorf("%w: %w", runtimes.ErrMemory, err)
 	}
 	return err

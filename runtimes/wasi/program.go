@@ -3,39 +3,59 @@ package wasi
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
 )
 
 // program is a compiled module.
 type program struct {
-	runtime  *Runtime
-	compiled wazero.CompiledModule
-	config   wazero.ModuleConfig // of every instance
-	limit    uint64              // memory limit in bytes
-	size     uint64              // address space to reserve for a memory, in bytes
-	hosts    sync.Pool           // of *host, between runs
-	closed   atomic.Bool
+	runtime   *Runtime
+	compiled  wazero.CompiledModule
+	config    wazero.ModuleConfig // of every instance
+	memory    linear              // of a sandbox, but for its region
+	base      *memory.Image       // the memory before the entry runs
+	globals   []string            // what else a process can change: the exports' names
+	initial   []uint64            // values of the globals before the entry runs; nil for StartFresh
+	fuelLimit uint64              // of every run; 0: none
+	args      []string            // with which processes are started before they are asked for
+	env       []string
+	created   time.Time
+	secret    [32]byte // seeds the entropy up to a checkpoint
+
+	// These are set by choose, before the first run.
+	kind      string
+	why       string
+	reusable  bool          // sandboxes can be put back
+	seen      preview1.Seen // by a process before it reads stdin
+	startFuel uint64        // that it uses until then
+
+	freezing sync.Mutex
+	shared   *memory.Image // what the memories of most parked sandboxes are put back to
+
+	pool   pool
+	served atomic.Uint64 // runs after which a sandbox was put back
+	doubt  atomic.Bool   // one was not put back: each process gets a new one
+	closed atomic.Bool
 }
 
 var _ runtimes.Program = (*program)(nil)
 
-// newProgram returns a program whose processes have at most limit bytes of memory, and never need more than size.
-func newProgram(r *Runtime, compiled wazero.CompiledModule, limit, size uint64) *program {
-	g := &program{runtime: r, compiled: compiled, limit: limit, size: size}
-	// Several instances cannot have the same name, but all can have none. The entry is called by Run.
-	// Nobody asks the engine for entropy or the time, but without these it makes sources for each instance.
-	g.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().
+// newModuleConfig returns the configuration of instances. Several cannot have the same name, but all can have
+// none. The entry is called by Run. Nobody asks the engine for entropy or the time, but without
+// these it makes sources for each instance.
+func newModuleConfig() wazero.ModuleConfig {
+	return wazero.NewModuleConfig().WithName("").WithStartFunctions().
 		WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime()
-	g.hosts.New = func() any { return newHost(r.start) }
-	return g
 }
 
 // Close implements runtimes.Program.
@@ -43,12 +63,18 @@ func (g *program) Close(ctx context.Context) error {
 	if g.closed.Swap(true) {
 		return nil
 	}
+	g.runtime.forget(g)
+	g.pool.close()
+	g.base.Release()
+	if g.shared != nil {
+		g.shared.Release()
+	}
 	return g.compiled.Close(ctx)
 }
 
 // Run implements runtimes.Program.
 func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
-	p.Usage = runtimes.Usage{Start: "fresh"}
+	p.Usage = runtimes.Usage{Start: g.kind}
 	if g.closed.Load() || g.runtime.closed.Load() {
 		return errClosed
 	}
@@ -58,39 +84,101 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if err := checkStrings(p); err != nil {
 		return err
 	}
-	region, err := g.runtime.regions.Get(g.size)
-	if err != nil {
-		return fmt.Errorf("reserving memory for a process: %w", err)
-	}
-	h := g.hosts.Get().(*host)
-	run := h.begin(ctx, p, region, g.limit)
-	defer func() { // also if a Writer ends the goroutine
-		p.Usage.Memory, p.Usage.Fuel = h.memory.size, h.used
-		h.end()
-		g.runtime.regions.Put(region, h.memory.size)
-		h.memory = linear{}
-		g.hosts.Put(h)
-	}()
-	start := time.Now()
-	err = g.call(run, h)
-	p.Usage.Duration = time.Since(start)
-	return h.outcome(ctx, err)
-}
-
-// call makes an instance, calls its entry and closes it. A panic becomes an error.
-func (g *program) call(ctx *preview1.Context, h *host) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the engine failed: %v", p)
-		}
-	}()
-	instance, err := g.runtime.engine.InstantiateModule(ctx, g.compiled, g.config)
+	s, err := g.take(ctx, p)
 	if err != nil {
 		return err
 	}
-	defer instance.Close(context.Background())
-	defer func() { h.read(instance) }()
-	return instance.ExportedFunction("_start").CallWithStack(ctx, nil)
+	defer g.giveBack(s) // also if a Writer ends the goroutine
+	return s.serve(ctx, p)
+}
+
+// take returns a sandbox for a run, and notes how the process comes to be.
+func (g *program) take(ctx context.Context, p *runtimes.Process) (*sandbox, error) {
+	if g.kind == runtimes.StartPrefork || g.kind == runtimes.StartCheckpoint {
+		if s, err := g.takeParked(ctx, p); s != nil || err != nil {
+			return s, err
+		}
+	}
+	s := g.pool.take(clean)
+	if s != nil && g.doubt.Load() {
+		s.close()
+		s = nil
+	}
+	p.Usage.Start = runtimes.StartFresh
+	switch {
+	case g.kind == runtimes.StartFresh && s != nil:
+		return s, nil
+	case g.kind == runtimes.StartFresh, g.doubt.Load():
+		return g.open()
+	case s == nil:
+		return g.openKept()
+	}
+	p.Usage.Start = runtimes.StartReset
+	return s, nil
+}
+
+// takeParked returns a parked sandbox that can go on as p. It is nil if there is none and none is
+// to be waited for.
+func (g *program) takeParked(ctx context.Context, p *runtimes.Process) (*sandbox, error) {
+	if g.doubt.Load() || !g.suits(p) {
+		return nil, nil
+	}
+	s := g.pool.take(parked)
+	switch {
+	case g.kind == runtimes.StartPrefork:
+		g.refill(s == nil)
+	case s == nil:
+		var err error
+		if s, err = g.newCheckpoint(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	if s != nil {
+		p.Usage.Start = g.kind
+	}
+	return s, nil
+}
+
+// suits tells whether a process that was started with the program's arguments and environment can go on as p.
+func (g *program) suits(p *runtimes.Process) bool {
+	return (!g.seen.Args || slices.Equal(g.args, p.Args)) && (!g.seen.Env || slices.Equal(g.env, p.Env))
+}
+
+// newCheckpoint returns a sandbox that is parked for many runs. It is nil if the program did not get so far.
+func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sandbox, error) {
+	s, err := g.openKept()
+	if err != nil {
+		return nil, err
+	}
+	if err = s.checkpoint(ctx, p); err == nil {
+		return s, nil
+	}
+	s.close()
+	var u *unparkable
+	if errors.As(err, &u) {
+		return nil, nil
+	}
+	return nil, err
+}
+
+// giveBack puts a sandbox back after a run and keeps it, or closes it.
+func (g *program) giveBack(s *sandbox) {
+	if g.doubt.Load() || !s.putBack() {
+		s.close()
+		return
+	}
+	list := clean
+	if s.parked != nil {
+		list = parked
+	}
+	g.pool.put(list, s)
+}
+
+// distrust has each process get a sandbox of its own from now on.
+func (g *program) distrust(err error) {
+	if !g.doubt.Swap(true) {
+		g.runtime.log.Error("a sandbox was not put back: each process gets a new one from now on", "error", err)
+	}
 }
 
 // checkStrings refuses arguments and an environment that cannot be passed to a process.

@@ -10,14 +10,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
-	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
@@ -34,6 +36,10 @@ var errClosed = errors.New("the runtime or the program has been closed")
 // (With 65,536 pages, the most that WebAssembly allows, the engine computes wrong bounds.)
 const enginePages = 65_535
 
+// mostMemory is the largest memory limit, in bytes: a page less than the engine's, so that there is room
+// for sandbox.resize to ask for one more.
+const mostMemory = (enginePages - 1) * module.PageSize
+
 // Runtime is a runtimes.Runtime.
 type Runtime struct {
 	maxMemory uint64
@@ -42,7 +48,19 @@ type Runtime struct {
 	compiler  *compiler               // nil if modules are compiled in this process
 	regions   *memory.Pool
 	start     time.Time // zero of the guests' monotonic clocks
-	closed    atomic.Bool
+	log       *slog.Logger
+	verify    uint64 // one in so many sandboxes that were put back is compared with its image
+
+	startTime time.Duration // of a process up to its first read, if it is to be parked there
+	idleBytes atomic.Int64  // that idle sandboxes take
+	idleMost  int64         // that they may
+	starts    chan struct{} // has one for each start that is made in advance
+	done      chan struct{} // closed when the runtime is
+	sweeper   sync.WaitGroup
+	mu        sync.Mutex
+	programs  map[*program]struct{} // guarded by mu
+
+	closed atomic.Bool
 }
 
 var _ runtimes.Runtime = (*Runtime)(nil)
@@ -60,14 +78,16 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{maxMemory: c.maxMemory(), cache: cache, regions: memory.NewPool(c.idle()), start: time.Now()}
+	r := &Runtime{maxMemory: c.maxMemory(), cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
+		startTime: c.startTime(), idleMost: c.idleMemory(), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), done: make(chan struct{}), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, engineConfig(cache))
 	if r.compiler, err = newCompiler(ctx, c); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
 	}
-	if err := errors.Join(exportPreview1(ctx, r.engine), exportMeter(ctx, r.engine)); err != nil {
+	if err := errors.Join(exportPreview1(ctx, r.engine), exportPolyvoke(ctx, r.engine)); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
 	}
+	r.sweeper.Go(r.sweep)
 	return r, nil
 }
 
@@ -99,120 +119,89 @@ func exportPreview1(ctx context.Context, engine wazero.Runtime) error {
 	return nil
 }
 
-// Compile implements runtimes.Runtime. A module that is not a WASI preview1 command is refused
-// with a *runtimes.ModuleError that says why and what to do. The context interrupts a compiler
-// process, but not a compilation in this one.
-func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (runtimes.Program, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if r.closed.Load() {
-		return nil, errClosed
-	}
-	limit, err := r.limit(o)
-	if err != nil {
-		return nil, err
-	}
-	size, err := checkModule(b, limit)
-	if err != nil {
-		return nil, err
-	}
-	b, _, err = rewrite.Rewrite(b, rewrite.Options{Stack: stack})
-	if err != nil {
-		return nil, &runtimes.ModuleError{Reason: err.Error(), Err: err}
-	}
-	compiled, err := r.translate(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, errors.Join(err, compiled.Close(context.WithoutCancel(ctx)))
-	}
-	return newProgram(r, compiled, limit, size), nil
-}
-
-// limit returns the memory limit of a program in bytes, in whole pages.
-func (r *Runtime) limit(o runtimes.Options) (uint64, error) {
-	limit := o.Memory
-	if limit == 0 {
-		limit = min(runtimes.DefaultMemory, r.maxMemory)
-	}
-	if limit > r.maxMemory {
-		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("a memory limit of %d MiB is more than the %d MiB that a process may have here", limit>>20, r.maxMemory>>20)}
-	}
-	return limit / module.PageSize * module.PageSize, nil
-}
-
-// checkModule refuses what cannot run as a process within a memory limit. It returns the most memory
-// that the module can ever have under that limit.
-func checkModule(b []byte, limit uint64) (uint64, error) {
-	m, err := module.Parse(b)
-	if err == nil {
-		err = m.CheckProcess()
-	}
-	if err != nil {
-		return 0, &runtimes.ModuleError{Reason: err.Error(), Err: err}
-	}
-	memory := m.Memories[0]
-	if need := uint64(memory.Min) * module.PageSize; need > limit {
-		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: "+
-			"raise the limit, or link it with less memory or a smaller stack", need>>10, limit>>10)}
-	}
-	if memory.HasMax {
-		limit = min(limit, uint64(memory.Max)*module.PageSize)
-	}
-	return limit, nil
-}
-
-// translate has a module compiled, here or by a child.
-func (r *Runtime) translate(ctx context.Context, b []byte) (wazero.CompiledModule, error) {
-	if r.compiler == nil {
-		return compileModule(ctx, r.engine, b)
-	}
-	return r.compiler.compile(ctx, b, func() (wazero.CompiledModule, error) { return loadModule(ctx, r.engine, b) })
-}
-
-// compileModule has an engine compile a module. Whatever goes wrong in there is the module's fault,
-// if it is not the cache's.
-func compileModule(ctx context.Context, engine wazero.Runtime, b []byte) (c wazero.CompiledModule, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			cause, _ := p.(error)
-			err = &runtimes.ModuleError{Reason: fmt.Sprintf("the engine cannot compile this module: %v", p), Err: cause}
-		}
-	}()
-	c, err = engine.CompileModule(ctx, b)
-	var file *fs.PathError
-	var files *os.LinkError
-	switch {
-	case errors.As(err, &file), errors.As(err, &files):
-		return nil, fmt.Errorf("cache of compiled modules: %w", err)
-	case err != nil:
-		return nil, &runtimes.ModuleError{Reason: "the module is not valid: " + err.Error(), Err: err}
-	}
-	return c, nil
-}
-
-// loadModule has an engine load a module that is in its cache. It never compiles: several workers look at
-// the context before each function, one does not, and loading does not look at it at all.
-func loadModule(ctx context.Context, engine wazero.Runtime, b []byte) (wazero.CompiledModule, error) {
-	ctx, cancel := context.WithCancel(experimental.WithCompilationWorkers(ctx, 2))
-	cancel()
-	return compileModule(ctx, engine, b)
-}
-
 // Close implements runtimes.Runtime.
 func (r *Runtime) Close(ctx context.Context) error {
 	if r.closed.Swap(true) {
 		return nil
 	}
+	close(r.done)
 	if r.compiler != nil {
 		r.compiler.close()
 	}
-	err := r.engine.Close(ctx)
+	var err error
+	for _, g := range r.all() {
+		err = errors.Join(err, g.Close(ctx))
+	}
+	r.sweeper.Wait()
+	err = errors.Join(err, r.engine.Close(ctx))
 	if r.cache != nil {
 		err = errors.Join(err, r.cache.Close(ctx))
 	}
 	r.regions.Close()
 	return err
+}
+
+// keep takes a program on, so that its idle sandboxes are looked after.
+func (r *Runtime) keep(g *program) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.programs[g] = struct{}{}
+}
+
+// forget is for a program that is closed.
+func (r *Runtime) forget(g *program) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.programs, g)
+}
+
+// all returns the programs that are not closed.
+func (r *Runtime) all() []*program {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.programs))
+}
+
+// sweep looks after the idle sandboxes, until the runtime is closed.
+func (r *Runtime) sweep() {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case now := <-t.C:
+			for _, g := range r.all() {
+				g.pool.sweep(now)
+			}
+		case <-r.done:
+			return
+		}
+	}
+}
+
+// evict ends the sandboxes that are longest idle, until the others are no more than may be.
+func (r *Runtime) evict() {
+	for r.idleBytes.Load() > r.idleMost {
+		if !r.evictOne() {
+			return
+		}
+	}
+}
+
+// evictOne ends the sandbox that is longest idle. It returns false if there is none.
+func (r *Runtime) evictOne() bool {
+	var oldest *program
+	var from list
+	var since time.Time
+	for _, g := range r.all() {
+		if at, l, ok := g.pool.oldest(); ok && (oldest == nil || at.Before(since)) {
+			oldest, from, since = g, l, at
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	for _, s := range oldest.pool.drop(from, since, 1) {
+		s.close()
+	}
+	return true
 }

@@ -31,6 +31,7 @@ func TestRefused(t *testing.T) {
 		{"wrong body", string(assembly{code: "\x6a"}.bytes()), "not valid"},
 		{"bomb", "\x00asm\x01\x00\x00\x00\x02\x05\xff\xff\xff\xff\x0f", "4294967295 imports"},
 		{"too much memory", string(assembly{pages: 10_000}.bytes()), "640000 KiB"},
+		{"data beyond the memory", string(assembly{data: "\x00" + i32(1<<20) + "\x0b\x01x"}.bytes()), "outside of the memory"},
 		{"all the memory there is", string(assembly{pages: 65_536}.bytes()), "4194304 KiB"},
 	} {
 		_, err := r.Compile(t.Context(), []byte(c.module), runtimes.Options{})
@@ -74,6 +75,9 @@ func TestConfig(t *testing.T) {
 	wrong["CacheDir is empty"] = wasi.Config{Compiler: absent}
 	wrong["the command of Compiler"] = wasi.Config{Compiler: []string{}, CacheDir: file}
 	wrong["CompileTimeout"] = wasi.Config{Compiler: absent, CacheDir: file, CompileTimeout: -1}
+	wrong["IdleMemory"] = wasi.Config{IdleMemory: -1}
+	wrong["StartTime"] = wasi.Config{StartTime: -1}
+	wrong["Verify"] = wasi.Config{Verify: -1}
 	wrong["CompileMemory"] = wasi.Config{Compiler: absent, CacheDir: file, CompileMemory: 1 << 20}
 	if runtime.GOOS != "windows" {
 		wrong["CacheDir: "+open] = wasi.Config{CacheDir: open}
@@ -124,7 +128,6 @@ func TestTraps(t *testing.T) {
 		{"load beyond the memory", assembly{code: i32(-1) + "\x28\x02\x00\x1a"}, "out of bounds memory access"},
 		{"endless recursion", assembly{code: "\x10\x00"}, "stack overflow"},
 		{"start function", assembly{start: true, code: "\x00"}, "unreachable"},
-		{"data beyond the memory", assembly{data: "\x00" + i32(1<<20) + "\x0b\x01x"}, "out of bounds memory access"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := compile(t, c.module.bytes(), runtimes.Options{})
@@ -142,7 +145,7 @@ func TestTraps(t *testing.T) {
 func TestTrapStack(t *testing.T) {
 	_, err := run(t, compile(t, assembly{code: "\x00"}.bytes(), runtimes.Options{}), args())
 	var e *runtimes.TrapError
-	if !errors.As(err, &e) || e.Reason != "unreachable" || e.Stack != ".$1()" { // function 0 is the one that meters
+	if !errors.As(err, &e) || e.Reason != "unreachable" || e.Stack != ".$2()" { // functions 0 and 1 are the host's
 		t.Errorf("got %+v", e)
 	}
 	named := append(assembly{code: "\x00"}.bytes(), section(0, text("name")+section(1, "\x01\x00"+text("main.go:crash")))...)
@@ -272,6 +275,30 @@ func TestFuel(t *testing.T) {
 	one, again, more := fuel("1000"), fuel("1000"), fuel("2000")
 	if one == 0 || one != again || more < one+1000 {
 		t.Errorf("fuel %d and %d for the same, %d for twice as much", one, again, more)
+	}
+}
+
+// TestExceptionsBoundTheStack recurses, and then opens one try_table in another: the engine copies the stack for
+// each. With a large limit of the stack that ends as early as with 2 MiB.
+func TestExceptionsBoundTheStack(t *testing.T) {
+	load := "\x28\x02\x00"
+	count := i32(0) + i32(0) + load + i32(1) + "\x6a\x36\x02\x00"
+	down := "\x00" + count + i32(0) + load + i32(16_000) + "\x49\x04\x40\x10\x00\x05\x10\x01\x0b\x0b"
+	try := "\x00\x1f\x40\x01\x02\x00\x10\x01\x0b\x0b"
+	b := "\x00asm\x01\x00\x00\x00" + section(1, "\x01\x60\x00\x00") + section(3, "\x02\x00\x00") + section(5, "\x01\x00\x01") +
+		section(7, "\x02"+text("_start")+"\x00\x00"+text("memory")+"\x02\x00") +
+		section(10, "\x02"+uleb(len(down))+down+uleb(len(try))+try)
+	var fuel []uint64
+	for _, stack := range []uint64{2 << 20, 0, 32 << 20} {
+		p := args()
+		var trap *runtimes.TrapError
+		if _, err := run(t, compile(t, []byte(b), runtimes.Options{Stack: stack}), p); !errors.As(err, &trap) || trap.Reason != "stack overflow" {
+			t.Errorf("%d: got the error %v", stack, err)
+		}
+		fuel = append(fuel, p.Usage.Fuel)
+	}
+	if fuel[0] == 0 || fuel[1] != fuel[0] || fuel[2] != fuel[0] {
+		t.Errorf("fuel %d", fuel)
 	}
 }
 

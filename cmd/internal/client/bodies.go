@@ -27,7 +27,7 @@ func (s *Session) fits(msg *nats.Msg) bool {
 
 // put stores a body for a claim check.
 func (s *Session) put(ctx context.Context, body []byte, what string) (*protocol.Claim, error) {
-	b, err := bodies.Existing(ctx, s.Conn)
+	b, err := bodies.Existing(ctx, s.JS)
 	if err != nil {
 		return nil, s.noBodies(ctx, err)
 	}
@@ -40,7 +40,7 @@ func (s *Session) put(ctx context.Context, body []byte, what string) (*protocol.
 
 // fetch gets a reply that came by reference, and removes it.
 func (s *Session) fetch(ctx context.Context, claim *protocol.Claim) ([]byte, error) {
-	store, err := bodies.Existing(ctx, s.Conn)
+	store, err := bodies.Existing(ctx, s.JS)
 	if err != nil {
 		return nil, s.noBodies(ctx, err)
 	}
@@ -55,7 +55,7 @@ func (s *Session) discard(ctx context.Context, claim *protocol.Claim) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	if b, err := bodies.Existing(ctx, s.Conn); err == nil {
+	if b, err := bodies.Existing(ctx, s.JS); err == nil {
 		_ = b.Delete(ctx, claim)
 	}
 }

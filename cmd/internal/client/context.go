@@ -26,6 +26,7 @@ type contextFile struct {
 	CA          string `json:"ca"`
 	NSC         string `json:"nsc"`
 	Domain      string `json:"jetstream_domain"`
+	APIPrefix   string `json:"jetstream_api_prefix"`
 	InboxPrefix string `json:"inbox_prefix"`
 	UserJWT     string `json:"user_jwt"`
 	UserSeed    string `json:"user_seed"`
@@ -90,13 +91,16 @@ func (s *Settings) apply(f contextFile, home string) {
 		}
 		return p
 	}
+	if s.Domain != "" || s.APIPrefix != "" {
+		f.Domain, f.APIPrefix = "", "" // each stands for the other
+	}
 	for _, v := range []struct {
 		to   *string
 		from string
 	}{
 		{&s.Server, f.URL}, {&s.Token, f.Token}, {&s.User, f.User}, {&s.Password, f.Password},
 		{&s.Creds, path(f.Creds)}, {&s.NKey, path(f.NKey)}, {&s.Cert, path(f.Cert)}, {&s.Key, path(f.Key)},
-		{&s.CA, path(f.CA)}, {&s.Domain, f.Domain}, {&s.InboxPrefix, f.InboxPrefix},
+		{&s.CA, path(f.CA)}, {&s.Domain, f.Domain}, {&s.APIPrefix, f.APIPrefix}, {&s.InboxPrefix, f.InboxPrefix},
 		{&s.userJWT, f.UserJWT}, {&s.userSeed, f.UserSeed},
 	} {
 		*v.to = cmp.Or(*v.to, v.from)

@@ -19,7 +19,7 @@ import (
 // several goroutines, if Progress may. Close ends it.
 type Session struct {
 	*nats.Conn
-	JS  jetstream.JetStream // in the domain of the settings
+	JS  jetstream.JetStream // that of the settings
 	URL string              // for messages, without passwords
 
 	// Progress, if it is not nil, wraps what is uploaded, so that somebody can watch it. It is
@@ -49,12 +49,22 @@ func Connect(settings *Settings, name string, more ...nats.Option) (*Session, er
 	if err != nil {
 		return nil, connectError(s.URL, err)
 	}
-	if settings.Domain != "" {
-		s.JS, err = jetstream.NewWithDomain(s.Conn, settings.Domain)
-	} else {
-		s.JS, err = jetstream.New(s.Conn)
+	if s.JS, err = settings.jetStream(s.Conn); err != nil {
+		s.Close()
+		return nil, err
 	}
-	return s, err
+	return s, nil
+}
+
+// jetStream returns the JetStream that the settings mean.
+func (s *Settings) jetStream(nc *nats.Conn) (jetstream.JetStream, error) {
+	switch {
+	case s.Domain != "":
+		return jetstream.NewWithDomain(nc, s.Domain)
+	case s.APIPrefix != "":
+		return jetstream.NewWithAPIPrefix(nc, s.APIPrefix)
+	}
+	return jetstream.New(nc)
 }
 
 // Lasting is the option of Connect for a connection that outlives the server's restarts.

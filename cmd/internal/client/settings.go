@@ -10,6 +10,7 @@ package client
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -31,7 +32,8 @@ type Settings struct {
 	Token       string // instead of User and Password
 	Cert, Key   string // paths of the client's certificate and of its key
 	CA          string // path of the authorities to trust; empty means the system's
-	Domain      string // JetStream domain
+	Domain      string // JetStream domain; empty means the server's own
+	APIPrefix   string // of JetStream's API, instead of Domain; empty means $JS.API
 	InboxPrefix string // for the subjects of replies; empty means _INBOX
 	Context     string // name of a context; empty means the selected one, if there is one
 	TLSFirst    bool   // begin with TLS, before the server says anything
@@ -64,6 +66,7 @@ func (s *Settings) Words() []Word {
 		{"tlskey", "NATS_KEY", "file with the certificate's key", &s.Key},
 		{"tlsca", "NATS_CA", "file with the certificate authorities to trust", &s.CA},
 		{"js-domain", "NATS_JS_DOMAIN", "JetStream domain", &s.Domain},
+		{"js-api-prefix", "NATS_JS_API_PREFIX", "prefix of JetStream's API, in place of a domain", &s.APIPrefix},
 		{"inbox-prefix", "NATS_INBOX_PREFIX", "prefix for the subjects of replies", &s.InboxPrefix},
 		{"context", "NATS_CONTEXT", "context of the nats command to take settings from", &s.Context},
 	}
@@ -87,5 +90,19 @@ func (s *Settings) Resolve(env func(string) string) error {
 	}
 	s.Server = cmp.Or(s.Server, nats.DefaultURL)
 	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
+	return s.checkJetStream()
+}
+
+// checkJetStream refuses names that cannot be parts of a subject.
+func (s *Settings) checkJetStream() error {
+	const wildcards, blanks = "*>", " \t\r\n"
+	switch {
+	case s.Domain != "" && s.APIPrefix != "":
+		return protocol.Errorf(protocol.CodeBadRequest, "", "js-domain %s and js-api-prefix %s: give one of them", s.Domain, s.APIPrefix)
+	case strings.ContainsAny(s.Domain, "."+wildcards+blanks):
+		return protocol.Errorf(protocol.CodeBadRequest, "", "js-domain %q: a domain has no dots, wildcards or blanks", s.Domain)
+	case strings.ContainsAny(s.APIPrefix, wildcards+blanks), strings.HasPrefix(s.APIPrefix, "."), strings.Contains(s.APIPrefix, ".."):
+		return protocol.Errorf(protocol.CodeBadRequest, "", "js-api-prefix %q: a prefix is a subject, without wildcards or blanks", s.APIPrefix)
+	}
 	return nil
 }

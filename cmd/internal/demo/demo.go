@@ -52,26 +52,87 @@ func (r Result) Right() bool {
 	return r.Problem == "" && !slices.ContainsFunc(r.Calls, func(c Call) bool { return !c.Right })
 }
 
-// Try builds a sample if it must, deploys it, sends its requests, and then times the first of
-// them. Whatever goes wrong is the result's problem, also that ctx has ended.
-func Try(ctx context.Context, s *client.Session, sample samples.Sample) Result {
-	r := Result{Function: sample.Name, Language: sample.Language, What: sample.What, Calls: []Call{}}
-	wasm, err := sample.Build(ctx)
-	if err == nil {
-		r.Size = len(wasm)
-		f := protocol.Function{Name: sample.Name, Language: sample.Language, Limits: protocol.Limits{Timeout: protocol.Duration(callTimeout)}}
-		_, err = s.Deploy(ctx, f, wasm)
+// Build has what must be built built in the background, until ctx ends. The function that it returns waits
+// for that, and returns all with their modules.
+func Build(ctx context.Context, all []samples.Sample) (wait func() ([]samples.Sample, error)) {
+	done := make(chan struct{})
+	all = slices.Clone(all)
+	var err error
+	go func() {
+		defer close(done)
+		var modules [][]byte
+		if modules, err = samples.Build(ctx, all...); err == nil {
+			for i := range all {
+				all[i].Wasm = modules[i]
+			}
+		}
+	}()
+	return func() ([]samples.Sample, error) {
+		<-done
+		return all, err
 	}
-	if err == nil {
-		err = r.call(ctx, s, sample)
+}
+
+// Run deploys samples, first those that need not be built, then those for which built waits; when all are
+// there and the machine is quiet, it sends each its requests and times the first of them. What it
+// does is said to say, always in the same order. Whatever goes wrong with a sample is its result's problem. Results are in
+// the order of the samples. The error is that of ctx.
+func Run(ctx context.Context, s *client.Session, all []samples.Sample, built func() ([]samples.Sample, error), say func(what string)) ([]Result, error) {
+	results := make([]Result, len(all))
+	deploy := func(sample samples.Sample, r *Result) {
+		say(fmt.Sprintf("deploying %s (%s)", sample.Name, sample.Language))
+		r.note(r.deploy(ctx, s, sample))
 	}
-	if err == nil {
-		err = r.time(ctx, s, sample.Requests[0])
+	building := slices.DeleteFunc(slices.Clone(all), func(s samples.Sample) bool { return s.Wasm != nil })
+	if len(building) > 0 {
+		say("building " + samples.Names(building))
 	}
+	for i, sample := range all {
+		results[i] = Result{Function: sample.Name, Language: sample.Language, What: sample.What, Calls: []Call{}}
+		if sample.Wasm != nil {
+			deploy(sample, &results[i])
+		}
+	}
+	whole, err := built()
+	for i, sample := range all {
+		switch {
+		case sample.Wasm != nil:
+		case err != nil:
+			results[i].note(err)
+		default:
+			deploy(whole[i], &results[i])
+		}
+	}
+	say("calling each of them")
+	for i, sample := range all {
+		if r := &results[i]; r.Problem == "" && ctx.Err() == nil {
+			r.note(r.try(ctx, s, sample))
+		}
+	}
+	return results, ctx.Err()
+}
+
+// note keeps what went wrong.
+func (r *Result) note(err error) {
 	if err != nil {
 		r.Problem = err.Error()
 	}
-	return r
+}
+
+// deploy deploys the sample.
+func (r *Result) deploy(ctx context.Context, s *client.Session, sample samples.Sample) error {
+	r.Size = len(sample.Wasm)
+	f := protocol.Function{Name: sample.Name, Language: sample.Language, Limits: protocol.Limits{Timeout: protocol.Duration(callTimeout)}}
+	_, err := s.Deploy(ctx, f, sample.Wasm)
+	return err
+}
+
+// try sends the sample's requests, and times the first.
+func (r *Result) try(ctx context.Context, s *client.Session, sample samples.Sample) error {
+	if err := r.call(ctx, s, sample); err != nil {
+		return err
+	}
+	return r.time(ctx, s, sample.Requests[0])
 }
 
 // call sends the sample's requests.

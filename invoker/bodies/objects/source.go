@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -58,7 +59,7 @@ func (l leader) get(ctx context.Context, what map[string]any) (*jetstream.RawStr
 	if err != nil {
 		return nil, err
 	}
-	reply, err := l.js.Conn().RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+l.stream, req)
+	reply, err := l.js.Conn().RequestWithContext(ctx, apiPrefix(l.js)+"STREAM.MSG.GET."+l.stream, req)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +86,19 @@ func (l leader) get(ctx context.Context, what map[string]any) (*jetstream.RawStr
 		m.Header, err = nats.DecodeHeadersMsg(answer.Message.Hdrs)
 	}
 	return m, err
+}
+
+// apiPrefix returns how the subjects of a JetStream's API begin, which depends on how it is reached: through a
+// domain, a prefix of an account's own, or neither.
+func apiPrefix(js jetstream.JetStream) string {
+	o := js.Options()
+	switch {
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API."
+	case o.APIPrefix != "":
+		return strings.TrimSuffix(o.APIPrefix, ".") + "."
+	}
+	return jetstream.DefaultAPIPrefix
 }
 
 // Last returns the last message on a subject of a stream, as the stream's leader knows it: a read

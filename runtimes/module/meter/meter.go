@@ -55,6 +55,7 @@ const (
 	valueFrame   = 8       // bytes of stack that a parameter or local takes
 	tryFrame     = 1 << 14 // bytes of stack that a try_table counts as, for the copy that is kept while it is open
 	defaultStack = 1 << 20 // of a module with exceptions
+	mostStack    = 2 << 20 // of a module with exceptions: half of it with 64 copies of that half are 64 MiB
 )
 
 // Options say how to meter.
@@ -64,8 +65,8 @@ type Options struct {
 	Short int
 	// Stack is how many bytes of stack a recursion may use before it traps with unreachable, by an
 	// estimate of 64 bytes a call, 8 a parameter or local, and 16 KiB an open try_table. 0 means that only the
-	// engine bounds it, or 1 MiB for a module with exceptions: the engine keeps a copy of the whole
-	// stack for each open try_table, and would need memory by the square of the depth.
+	// engine bounds it, or 1 MiB for a module with exceptions, which never gets more than 2 MiB: the engine keeps a copy
+	// of the whole stack for each open try_table, and needs memory by the square of the depth.
 	Stack int32
 }
 
@@ -149,6 +150,7 @@ func (w *meter) addExceptions() {
 	if w.o.Stack == 0 {
 		w.o.Stack = defaultStack
 	}
+	w.o.Stack = min(w.o.Stack, mostStack)
 	w.thrown = w.m.AddGlobal(module.I64, 0)
 	w.m.AddExport(ThrownName, module.GlobalKind, w.thrown)
 	var try, throw assembly

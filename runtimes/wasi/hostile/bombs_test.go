@@ -45,6 +45,8 @@ func decoderBombs() []bomb {
 		{name: "2^32-1 names", module: []byte(string(command(entry("")...)) + section(0, "\x04name\x01\x05"+all))},
 		{name: "a body of 2^31 bytes", module: code("\x80\x80\x80\x80\x08")},
 		{name: "a data segment of 2^31 bytes", module: raw(section(5, "\x01\x00\x01") + section(11, "\x01\x00"+i32(0)+end+"\x80\x80\x80\x80\x08"))},
+		{name: "a data segment out of bounds", module: guest{functions: entry(""), data: []string{active(65_536, "x")}}.build()},
+		{name: "a data segment at the end of the address space", module: guest{functions: entry(""), data: []string{active(-1, "xy")}}.build()},
 		{name: "4*10^9 locals", module: command(function{locals: "\x01\x80\xd0\xac\xf3\x0e\x7f"})},
 		{name: "10^8 locals", module: command(function{locals: locals(100_000_000, i32Type)})},
 		{name: "10^7 locals", module: command(function{locals: locals(10_000_000, i32Type)})},

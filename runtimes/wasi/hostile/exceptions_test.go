@@ -10,7 +10,7 @@ func exceptions(int) []attack {
 		{name: "exceptions thrown to a loop", guest: guest{functions: entry(loop + "\x1f\x40\x01\x02\x00" + throw + end + end), tags: 1}, want: deadline()},
 		{name: "exceptions through 1000 frames", guest: guest{functions: []function{{code: forever(block + catchAll + i32(1000) + call(1) + end + end)},
 			{typ: "i", code: get(0) + "\x04\x40" + get(0) + i32(-1) + add + call(1) + otherwise + throw + end}}, tags: 1}, want: deadline()},
-		{name: "exceptions out of 300 handlers", guest: guest{functions: entry(forever(depth(300, throw))), tags: 1}, want: deadline()},
+		{name: "exceptions out of 100 handlers", guest: guest{functions: entry(forever(depth(100, throw))), tags: 1}, want: deadline()},
 		{name: "handlers in a loop that catch nothing", guest: guest{functions: entry(forever(rep(1000, block+catchAll+end+end))), tags: 1}, want: deadline()},
 		{name: "handlers on a deep stack", guest: guest{functions: []function{{code: i32(5000) + call(1)},
 			{typ: "i", code: get(0) + "\x04\x40" + get(0) + i32(-1) + add + call(1) + otherwise + forever(out) + end}}, tags: 1}, want: tooDeep()},

@@ -4,13 +4,16 @@ import (
 	"context"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
 // starts are the ways to start a process that are put to the test.
-func starts() []string { return []string{runtimes.StartFresh} }
+func starts() []string {
+	return []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint}
+}
 
 // What makes this binary something else than a test.
 const (
@@ -53,6 +56,9 @@ func newRuntime(t testing.TB, c wasi.Config) *wasi.Runtime {
 	}
 	if c.CacheDir == "" {
 		c.CacheDir = cacheDir
+	}
+	if c.StartTime == 0 {
+		c.StartTime = 20 * time.Millisecond
 	}
 	r, err := wasi.New(t.Context(), c)
 	if err != nil {

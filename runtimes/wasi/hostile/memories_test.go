@@ -19,8 +19,6 @@ func memories(pages int) []attack {
 		{name: "memory.grow, and each page filled", guest: guest{functions: entry(loop + i32(1) + grow + tee(0) + i32(-1) + "\x47\x04\x40" + get(0) + i32(16) + "\x74" + i32(1) + i32(1<<16) + fill + end + again + end)}, want: deadline()},
 		{name: "memory.grow in the start section", guest: guest{functions: entry(growing), start: true}, want: deadline()},
 		{name: "all of the memory touched at once, first thing", guest: guest{pages: pages, functions: entry(eachStep(4096, size) + forever(""))}, want: deadline()},
-		{name: "a data segment out of bounds", guest: guest{functions: entry(""), data: []string{active(65_536, "x")}}, want: trapped("out of bounds")},
-		{name: "a data segment at the end of the address space", guest: guest{functions: entry(""), data: []string{active(-1, "xy")}}, want: trapped("out of bounds")},
 		{name: "memory.init of a segment that was dropped", guest: guest{functions: entry("\xfc\x09\x00" + i32(0) + i32(0) + i32(1) + "\xfc\x08\x00\x00"), data: []string{passive("x")}}, want: trapped("out of bounds")},
 		{name: "memory.fill that wraps round", guest: guest{functions: entry(i32(-1) + i32(1) + i32(2) + fill)}, want: trapped("out of bounds")},
 		{name: "memory.copy from beyond", guest: guest{functions: entry(i32(0) + i32(65_535) + i32(-1) + copyUp)}, want: trapped("out of bounds")},

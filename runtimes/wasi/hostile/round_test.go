@@ -90,10 +90,15 @@ func (c *attack) once(ctx context.Context, g runtimes.Program, s slots, patience
 	return r
 }
 
-// compiled compiles a call's guest.
+// compiled compiles a call's guest, for a start kind or, where that is not possible, for the one that is chosen.
 func (c *attack) compiled(t testing.TB, r runtimes.Runtime, start string, memory int) runtimes.Program {
 	t.Helper()
-	g, err := r.Compile(t.Context(), c.guest.build(), runtimes.Options{Start: start, Memory: uint64(memory)})
+	o := runtimes.Options{Start: start, Memory: uint64(memory), Args: c.process().Args, Env: c.process().Env}
+	g, err := r.Compile(t.Context(), c.guest.build(), o)
+	if err != nil {
+		o.Start = runtimes.StartAuto
+		g, err = r.Compile(t.Context(), c.guest.build(), o)
+	}
 	if err != nil {
 		t.Fatalf("%s: %v", c.name, err)
 	}

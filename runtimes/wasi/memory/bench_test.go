@@ -108,3 +108,30 @@ func BenchmarkRestoreCold(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkNewImage makes an image of a memory, attaches a region to it and drops both.
+func BenchmarkNewImage(b *testing.B) {
+	for _, size := range []uint64{128 << 10, 3 << 20, 54 << 20} {
+		b.Run(fmt.Sprintf("%dK", size>>10), func(b *testing.B) {
+			memory := content(size)
+			r, err := Reserve(size)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer r.Free()
+			for b.Loop() {
+				m, err := NewImage(memory)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := r.Attach(m); err != nil {
+					b.Fatal(err)
+				}
+				m.Release()
+				if err := r.Detach(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

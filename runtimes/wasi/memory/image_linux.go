@@ -8,8 +8,8 @@ import (
 )
 
 // copyLimit is the size from which, if written pages cannot be found, giving all pages back costs
-// less than copying all.
-const copyLimit = 512 << 10
+// less than copying all, with 4 to 8 pages written.
+const copyLimit = 1 << 20
 
 // file is what an image has of the system. To read a zero page of a memory file is to allocate it, so
 // an image never does: it knows its zero pages.
@@ -177,8 +177,8 @@ func (m *Image) lay(r *Region) error {
 		m.put(r.b, 0, m.size)
 		return nil
 	}
-	if m.file.pagemap >= 0 && r.pages == nil {
-		r.pages = new(pages)
+	if m.file.pagemap >= 0 {
+		r.pages = newPages(m.method)
 	}
 	return r.remap(m.file.memory, m.size, unix.MAP_PRIVATE|unix.MAP_NORESERVE)
 }

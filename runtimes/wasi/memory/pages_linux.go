@@ -21,10 +21,20 @@ const (
 
 // pages finds pages of a region. It is kept with the region, so that Restore allocates nothing.
 type pages struct {
-	runs    [64]run
+	runs    []run
 	args    scanArgs
-	copied  uint64      // bytes put back since the last time that pages were given back
-	entries [128]uint64 // of /proc/self/pagemap; no more than twice the runs, so that these suffice
+	copied  uint64   // bytes put back since the last time that pages were given back
+	entries []uint64 // of /proc/self/pagemap, for pread
+}
+
+// newPages returns what the method needs. The ioctl costs more the longer its vector is, and most
+// guests write to few pages. A read costs as much for one page as for many; it finds at most a run
+// in every second page.
+func newPages(d method) *pages {
+	if d == pread {
+		return &pages{runs: make([]run, 256), entries: make([]uint64, 512)}
+	}
+	return &pages{runs: make([]run, 64)}
 }
 
 // run is pages next to each other, by their addresses. It is struct page_region of linux/fs.h.

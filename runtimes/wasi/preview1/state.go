@@ -203,6 +203,11 @@ func (s *State) sleep(ctx context.Context, d time.Duration) error {
 	if s.Sleep != nil {
 		return s.Sleep(ctx, d)
 	}
+	return Wait(ctx, d)
+}
+
+// Wait is what a State without Sleep does: it waits for d to pass, or for ctx to end, and returns ctx's error.
+func Wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -1,0 +1,140 @@
+// Package inspect says what is in a module: what it wants and offers, what it can change, what metering makes
+// of it, and whether it can be a function. In go a file's bytes; out comes a [Report] for
+// programs and for people. Nothing of the module runs.
+package inspect
+
+import (
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+)
+
+// Report is what is known about a file, in the names of its JSON. Sizes are in bytes.
+type Report struct {
+	File     string    `json:"file"`
+	Size     int64     `json:"size"`
+	Digest   string    `json:"digest"`
+	Language string    `json:"language,omitempty"`
+	Runnable bool      `json:"runnable"`
+	Problem  string    `json:"problem,omitempty"` // why it is not
+	Memory   *Memory   `json:"memory,omitempty"`
+	Tables   []string  `json:"tables"`
+	Imports  []Item    `json:"imports"`
+	Exports  []Item    `json:"exports"`
+	Custom   []Section `json:"custom"`
+	Analysis *Analysis `json:"analysis,omitempty"` // of a well-formed module
+	Metering *Metering `json:"metering,omitempty"` // of a module that can be a function
+}
+
+// Memory is the linear memory.
+type Memory struct {
+	Min   uint64 `json:"min"`
+	Max   uint64 `json:"max,omitempty"` // 0: the module names none
+	Grows bool   `json:"grows"`         // it has an instruction for that
+}
+
+// Item is an import or an export.
+type Item struct {
+	Module string `json:"module,omitempty"`
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+	Type   string `json:"type,omitempty"`
+}
+
+// Section is a custom section.
+type Section struct {
+	Name string `json:"name"`
+	Size int    `json:"size"`
+}
+
+// Analysis is what the module's code can change besides the contents of its memory.
+type Analysis struct {
+	Functions   int      `json:"functions"`     // that it defines
+	Start       bool     `json:"startFunction"` // one runs before the entry
+	Globals     Globals  `json:"mutableGlobals"`
+	TableWrites bool     `json:"tableWrites"`
+	Drops       bool     `json:"segmentDrops"`
+	Exceptions  bool     `json:"exceptions"`
+	Obstacles   []string `json:"obstacles"` // to putting an instance back to its beginning
+}
+
+// Globals is how many mutable globals there are of each kind.
+type Globals struct {
+	Numbers    int `json:"numbers"`
+	Vectors    int `json:"vectors"`
+	References int `json:"references"`
+	Imported   int `json:"imported"`
+}
+
+// Metering is what it takes to bound the module's work.
+type Metering struct {
+	Before  int   `json:"before"`  // size of the module as it would run without, custom sections left out
+	After   int   `json:"after"`   // and with it
+	Entries int   `json:"entries"` // function entries that are charged
+	Loops   int   `json:"loops"`   // loop heads that are charged
+	Bulk    int   `json:"bulk"`    // bulk operations that are done in pieces
+	Longest int64 `json:"longest"` // the largest charge, in fuel
+	Bounded int   `json:"bounded"` // functions that take from the stack's limit
+}
+
+// Inspect describes the module b, which was read from a file. problem is why it cannot be a function; the report
+// then has what could be found out.
+func Inspect(file string, b []byte) (r *Report, problem error) {
+	r = &Report{File: file, Size: int64(len(b)), Digest: protocol.Digest(b),
+		Tables: []string{}, Imports: []Item{}, Exports: []Item{}, Custom: []Section{}}
+	m, err := module.Parse(b)
+	if err == nil {
+		r.describe(m)
+		err = m.CheckProcess()
+	}
+	if err == nil {
+		r.Metering, err = measure(b)
+	}
+	if err != nil {
+		r.Problem = err.Error()
+	}
+	r.Runnable = err == nil
+	return r, err
+}
+
+// describe takes over what a well-formed module says about itself.
+func (r *Report) describe(m *module.Module) {
+	r.Language = m.Language()
+	for _, im := range m.Imports {
+		r.Imports = append(r.Imports, Item{im.Module, im.Name, im.Kind.String(), im.Signature})
+	}
+	for _, ex := range m.Exports {
+		r.Exports = append(r.Exports, Item{"", ex.Name, ex.Kind.String(), ex.Signature})
+	}
+	for _, s := range m.Custom {
+		r.Custom = append(r.Custom, Section{s.Name, s.Size})
+	}
+	for _, t := range m.Tables {
+		r.Tables = append(r.Tables, t.String())
+	}
+	a := &m.Analysis
+	for _, memory := range m.Memories {
+		r.Memory = &Memory{uint64(memory.Min) * module.PageSize, uint64(memory.Max) * module.PageSize, a.Grows}
+	}
+	r.Analysis = &Analysis{
+		Functions: m.Functions, Start: m.Start, TableWrites: a.TableWrites, Drops: a.Drops, Exceptions: a.Exceptions,
+		Globals:   Globals{len(a.Numbers), a.Vectors, a.References, a.Imported},
+		Obstacles: append([]string{}, a.Obstacles()...),
+	}
+}
+
+// measure meters the module, as the sandbox does, and compares. An error says why that is not possible.
+func measure(b []byte) (*Metering, error) {
+	_, without, err := rewrite.Rewrite(b, rewrite.Options{Unmetered: true})
+	if err != nil {
+		return nil, err
+	}
+	_, with, err := rewrite.Rewrite(b, rewrite.Options{Stack: int32(runtimes.DefaultStack)})
+	if err != nil {
+		return nil, err
+	}
+	m := with.Meter
+	return &Metering{Before: without.Size, After: with.Size, Entries: m.Entries, Loops: m.Loops, Bulk: m.Bulk,
+		Longest: m.Longest, Bounded: m.Recursive}, nil
+}

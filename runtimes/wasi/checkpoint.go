@@ -1,0 +1,84 @@
+package wasi
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
+)
+
+// A checkpoint is a parked sandbox that goes on again and again. All of a program start with the same
+// entropy, which is a secret of the program, and with a clock that runs by the number of looks at
+// it. So what they have in memory is the same, and they can share it.
+
+// lookTime is by how much a look at the clock advances it: less than a look takes, so that it is never ahead.
+const lookTime = 50 * time.Nanosecond
+
+// checkpoint runs the entry up to the first read of stdin, from where the sandbox then can go on again and again. Errors
+// are those of park.
+func (s *sandbox) checkpoint(ctx context.Context, p *runtimes.Process) error {
+	passed := time.Duration(0)
+	now := func(zero int64) func() int64 {
+		return func() int64 {
+			passed += lookTime
+			return zero + int64(passed)
+		}
+	}
+	state, g := &s.state, s.program
+	state.Walltime, state.Nanotime = now(g.created.UnixNano()), now(int64(g.created.Sub(state.Start)+time.Second))
+	state.Entropy = rand.NewChaCha8(g.secret)
+	sleep := p.Sleep
+	if sleep == nil {
+		sleep = preview1.Wait
+	}
+	err := s.park(ctx, &runtimes.Process{Yield: p.Yield, Sleep: func(ctx context.Context, d time.Duration) error {
+		passed += d
+		return sleep(ctx, d)
+	}}, true)
+	state.Walltime, state.Nanotime, state.Entropy = nil, nil, nil
+	if err != nil {
+		return err
+	}
+	return s.freeze()
+}
+
+// freeze makes what the memory is now that to which it is put back, so that the sandbox can go on from where it is
+// parked again and again. All sandboxes of a program share one image if their memories are the same.
+func (s *sandbox) freeze() error {
+	region, size := s.memory.region, s.memory.size
+	image, err := s.program.frozen(region.Bytes(size))
+	if err != nil {
+		return err
+	}
+	s.parked.image = image
+	if err := errors.Join(region.Detach(), region.Attach(image)); err != nil {
+		s.broken = true
+		return err
+	}
+	if !s.resize(size) { // the engine must know where the memory is now
+		s.broken = true
+		return errors.New("the memory cannot be put into place")
+	}
+	return nil
+}
+
+// frozen returns an image with some content, to which the caller has a reference.
+func (g *program) frozen(content []byte) (*memory.Image, error) {
+	g.freezing.Lock()
+	defer g.freezing.Unlock()
+	if g.shared == nil {
+		var err error
+		if g.shared, err = memory.NewImage(content); err != nil {
+			return nil, err
+		}
+	}
+	if g.shared.Equal(content) {
+		g.shared.Retain()
+		return g.shared, nil
+	}
+	return memory.NewImage(content)
+}

@@ -1,0 +1,155 @@
+package wasi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/edit"
+	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// Compile implements runtimes.Runtime. A module that is not a WASI preview1 command is refused
+// with a *runtimes.ModuleError that says why and what to do. The context interrupts a compiler
+// process, but not a compilation in this one.
+func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (runtimes.Program, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if r.closed.Load() {
+		return nil, errClosed
+	}
+	limit, err := r.limit(o)
+	if err != nil {
+		return nil, err
+	}
+	stack, err := stackLimit(o)
+	if err != nil {
+		return nil, err
+	}
+	most, err := checkModule(b, limit)
+	if err != nil {
+		return nil, err
+	}
+	b, report, err := rewrite.Rewrite(b, rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: enginePages})
+	if err != nil {
+		return nil, &runtimes.ModuleError{Reason: err.Error(), Err: err}
+	}
+	compiled, err := r.translate(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	g := &program{runtime: r, compiled: compiled, config: newModuleConfig(), memory: linear{most: most, limit: limit},
+		globals: append(gauges(report), report.Globals...), fuelLimit: o.Fuel, args: o.Args, env: o.Env, created: time.Now()}
+	if err = g.prepare(ctx, report, o.Start); err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.Close(context.WithoutCancel(ctx)))
+	}
+	return g, nil
+}
+
+// prepare makes all that the first run needs.
+func (g *program) prepare(ctx context.Context, report *rewrite.Report, start string) (err error) {
+	g.pool.init(g.runtime)
+	_, _ = rand.Read(g.secret[:]) // never fails
+	if g.base, err = g.runtime.imageOf(report.Data, uint64(report.Module.Memories[0].Min)*module.PageSize); err != nil {
+		return err
+	}
+	g.runtime.keep(g)
+	return g.choose(ctx, report.Module, report.Folded, start)
+}
+
+// imageOf returns the image of a memory with data in it.
+func (r *Runtime) imageOf(data []edit.Segment, size uint64) (*memory.Image, error) {
+	region, err := r.regions.Get(size)
+	if err != nil {
+		return nil, fmt.Errorf("reserving memory for an image: %w", err)
+	}
+	defer r.regions.Put(region, size)
+	b := region.Bytes(size)
+	for _, s := range data {
+		copy(b[s.Offset:], s.Bytes)
+	}
+	return memory.NewImage(b)
+}
+
+// limit returns the memory limit of a program in bytes, in whole pages.
+func (r *Runtime) limit(o runtimes.Options) (uint64, error) {
+	limit := o.Memory
+	if limit == 0 {
+		limit = min(runtimes.DefaultMemory, r.maxMemory)
+	}
+	if limit > r.maxMemory {
+		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("a memory limit of %d MiB is more than the %d MiB that a process may have here", limit>>20, r.maxMemory>>20)}
+	}
+	return limit / module.PageSize * module.PageSize, nil
+}
+
+// checkModule refuses what cannot run as a process within a memory limit. It returns the most memory
+// that the module can ever have under that limit.
+func checkModule(b []byte, limit uint64) (uint64, error) {
+	m, err := module.Parse(b)
+	if err == nil {
+		err = m.CheckProcess()
+	}
+	if err != nil {
+		return 0, &runtimes.ModuleError{Reason: err.Error(), Err: err}
+	}
+	of := m.Memories[0]
+	if need := uint64(of.Min) * module.PageSize; need > limit {
+		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: "+
+			"raise the limit, or link it with less memory or a smaller stack", need>>10, limit>>10)}
+	}
+	if of.HasMax {
+		limit = min(limit, uint64(of.Max)*module.PageSize)
+	}
+	return limit, nil
+}
+
+// translate has a module compiled, here or by a child.
+func (r *Runtime) translate(ctx context.Context, b []byte) (wazero.CompiledModule, error) {
+	if r.compiler == nil {
+		return compileModule(ctx, r.engine, b)
+	}
+	return r.compiler.compile(ctx, b, func() (wazero.CompiledModule, error) { return loadModule(ctx, r.engine, b) })
+}
+
+// compileModule has an engine compile a module. Whatever goes wrong in there is the module's fault,
+// if it is not the cache's.
+func compileModule(ctx context.Context, engine wazero.Runtime, b []byte) (c wazero.CompiledModule, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			cause, _ := p.(error)
+			err = &runtimes.ModuleError{Reason: fmt.Sprintf("the engine cannot compile this module: %v", p), Err: cause}
+		}
+	}()
+	c, err = engine.CompileModule(ctx, b)
+	var file *fs.PathError
+	var files *os.LinkError
+	switch {
+	case errors.As(err, &file), errors.As(err, &files):
+		return nil, fmt.Errorf("cache of compiled modules: %w", err)
+	case err != nil:
+		return nil, &runtimes.ModuleError{Reason: "the module is not valid: " + err.Error(), Err: err}
+	}
+	return c, nil
+}
+
+// loadModule has an engine load a module that is in its cache. It never compiles: several workers look at
+// the context before each function, one does not, and loading does not look at it at all.
+func loadModule(ctx context.Context, engine wazero.Runtime, b []byte) (wazero.CompiledModule, error) {
+	ctx, cancel := context.WithCancel(experimental.WithCompilationWorkers(ctx, 2))
+	cancel()
+	return compileModule(ctx, engine, b)
+}

@@ -1,0 +1,215 @@
+package wasi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/module/meter"
+	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// A sandbox is parked when its process waits where it first reads stdin. The engine can take a snapshot of
+// a call (its stack and registers) and restore it. It documents that for one call of the host; that
+// it works from one call to the next as well, as long as both are of the same function object, is what
+// TestHammerParking is for.
+
+const (
+	// startFuel is how much a process may use up to its first read for the sandbox to be parked there: about a second.
+	startFuel = 4_000_000_000
+	// startSleep is for how long it may sleep.
+	startSleep = 100 * time.Millisecond
+	// batch is how many snapshots are taken at a time. The stack of a snapshot is 16 bytes longer than the one that
+	// it is taken of, and a sandbox that is restored goes on with the snapshot's.
+	batch = 8
+)
+
+// What ends a start that does not come to its first read.
+var (
+	errLate   = errors.New("it does a lot before it reads stdin")
+	errSleepy = errors.New("it sleeps before it reads stdin")
+)
+
+// errParked ends the first call of a sandbox, at its first read of stdin.
+var errParked = errors.New("the process waits for its request")
+
+// parking is what a sandbox needs to go on where it waits.
+type parking struct {
+	snapshots []experimental.Snapshot
+	read      api.GoModuleFunc // the call of WASI that it is in
+	params    [4]uint64        // of that call
+	frame     [4]uint64        // room for the parameters and the result
+	again     bool             // it goes on more than once
+	renew     bool             // it has no snapshots left
+
+	globals []uint64
+	fuel    int64         // that was given to it
+	seen    preview1.Seen // what it has looked at
+	said    []chunk       // what it has written
+	image   *memory.Image // what its memory is put back to; nil if it goes on once
+}
+
+// exportPolyvoke offers the functions that rewritten modules call.
+func exportPolyvoke(ctx context.Context, engine wazero.Runtime) error {
+	i64 := []api.ValueType{api.ValueTypeI64}
+	b := engine.NewHostModuleBuilder(meter.HookModule)
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(refill), i64, i64).Export(meter.HookName)
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(entered), nil, nil).Export(rewrite.EnterName)
+	_, err := b.Instantiate(experimental.WithFunctionListenerFactory(ctx, experimental.FunctionListenerFactoryFunc(listener)))
+	return err
+}
+
+// listener returns who is told when entered has returned.
+func listener(f api.FunctionDefinition) experimental.FunctionListener {
+	if slices.Contains(f.ExportNames(), rewrite.EnterName) {
+		return renewer{}
+	}
+	return nil
+}
+
+// park runs the entry up to the first read of stdin, and stops there. p says how the process waits and takes turns,
+// again that the sandbox goes on from there more than once.
+//
+// # Errors
+//
+// An *unparkable is the program's doing. Others are the context's.
+func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) error {
+	if s.run == nil { // once: a snapshot can only be restored in the function object that it is from
+		s.run = s.instance.ExportedFunction(rewrite.RunName)
+	}
+	k := &parking{again: again}
+	s.running, s.parked = true, k
+	said := &recorder{room: startOutput}
+	run := s.begin(ctx, &runtimes.Process{Args: s.program.args, Env: s.program.env, Sleep: shortly(p.Sleep), Yield: p.Yield,
+		Stdout: recording{said, false}, Stderr: recording{said, true}})
+	s.state.Values, s.state.BeforeRead = s.snapshotting, s.wait
+	err := s.enter(run)
+	s.state.BeforeRead = nil
+	s.running, s.broken = false, broken(err)
+	k.said, k.seen, k.fuel = said.chunks, s.state.Seen(), s.fuel
+
+	if err = s.waiting(ctx, err); err == nil {
+		k.globals = s.getGlobals()
+	}
+	s.end()
+	return err
+}
+
+// shortly returns a Process.Sleep that ends a start which sleeps for long, and else does as sleep.
+func shortly(sleep func(context.Context, time.Duration) error) func(context.Context, time.Duration) error {
+	slept := time.Duration(0)
+	return func(ctx context.Context, d time.Duration) error {
+		if slept += d; slept > startSleep || d > startSleep {
+			return errSleepy
+		}
+		if sleep == nil {
+			sleep = preview1.Wait
+		}
+		return sleep(ctx, d)
+	}
+}
+
+// wait is told of the first read of stdin.
+func (s *sandbox) wait(ctx context.Context, _ api.Module, call api.GoModuleFunc, params []uint64) {
+	k := s.parked
+	k.read = call
+	copy(k.params[:], params)
+	k.take(ctx)
+	s.state.Stop(errParked)
+}
+
+// take takes snapshots: one if the sandbox is used once.
+func (k *parking) take(ctx context.Context) {
+	snapshotter := experimental.GetSnapshotter(ctx)
+	n := 1
+	if k.again {
+		n = batch
+	}
+	for range n {
+		k.snapshots = append(k.snapshots, snapshotter.Snapshot())
+	}
+}
+
+// waiting returns nil if a start that has ended with err has come to where it can go on with any request.
+func (s *sandbox) waiting(ctx context.Context, err error) error {
+	cause := s.state.Err()
+	switch {
+	case cause == nil && err == nil:
+		return &unparkable{"it ends without reading stdin"}
+	case cause == nil:
+		return &unparkable{fmt.Sprintf("it ends before it reads stdin: %v", s.outcome(ctx, err))}
+	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
+		return cause
+	case cause == runtimes.ErrFuel:
+		return &unparkable{"its fuel is used up before it reads stdin"}
+	case cause != errParked:
+		return &unparkable{cause.Error()}
+	case s.state.Changed():
+		return &unparkable{"it opens or closes files before it reads stdin"}
+	case s.state.Seen().Files:
+		return &unparkable{"it looks into /request before it reads stdin"}
+	}
+	return nil
+}
+
+// unparkable says why a program cannot wait where it reads stdin.
+type unparkable struct{ reason string }
+
+// Error returns the reason.
+func (e *unparkable) Error() string { return e.reason }
+
+// resume prepares the host for a run that goes on where the sandbox is parked, and returns the context of the guest.
+func (s *sandbox) resume(ctx context.Context, p *runtimes.Process) *preview1.Context {
+	s.prepare(ctx, p)
+	s.fuel, s.state.Values = s.parked.fuel, s.snapshotting
+	return s.state.Resume(ctx)
+}
+
+// entered is what the guest calls first.
+func entered(ctx context.Context, mod api.Module, _ []uint64) {
+	s := ctx.Value(sandboxKey{}).(*sandbox)
+	if k := s.parked; k.read != nil {
+		s.goOn(ctx, mod, k)
+	}
+}
+
+// goOn makes the call that the process waits in, and has it return.
+func (s *sandbox) goOn(ctx context.Context, mod api.Module, k *parking) {
+	s.setGlobals(k.globals)
+	s.repeat(k.said)
+	k.frame = k.params
+	k.read(ctx, mod, k.frame[:])
+	last := len(k.snapshots) - 1
+	snapshot := k.snapshots[last]
+	k.snapshots[last] = nil
+	k.snapshots = k.snapshots[:last]
+	k.renew = k.again && last == 0
+	snapshot.Restore(k.frame[:1]) // does not return
+}
+
+// renewer takes new snapshots when the last one is used up. It is told when goOn has made the call what
+// it was when the snapshots were taken, before the guest goes on.
+type renewer struct{}
+
+// Before implements experimental.FunctionListener.
+func (renewer) Before(context.Context, api.Module, api.FunctionDefinition, []uint64, experimental.StackIterator) {
+}
+
+// After implements experimental.FunctionListener.
+func (renewer) After(ctx context.Context, _ api.Module, _ api.FunctionDefinition, _ []uint64) {
+	if k := ctx.Value(sandboxKey{}).(*sandbox).parked; k.renew {
+		k.renew = false
+		k.take(ctx)
+	}
+}
+
+// Abort implements experimental.FunctionListener.
+func (renewer) Abort(context.Context, api.Module, api.FunctionDefinition, error) {}

@@ -1,0 +1,234 @@
+package wasi
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes"
+)
+
+// Idle sandboxes end when nobody has needed them for a while.
+const (
+	// shedAfter is when an idle sandbox gives back the memory that it does not share with others.
+	shedAfter = 5 * time.Second
+	// endAfter is when it ends. A parked one that is used once ends in any case then.
+	endAfter = 30 * time.Second
+	// overhead is about what a sandbox takes besides its memory, in bytes: the instance and its native stack.
+	overhead = 32 << 10
+	// mostReady is how many sandboxes of a program are parked that are used once.
+	mostReady = 64
+)
+
+// list is one of the lists of a pool.
+type list int
+
+// The lists of a pool.
+const (
+	clean  list = iota // sandboxes before the entry runs
+	parked             // sandboxes that wait where stdin is read first
+	lists
+)
+
+// pool keeps the idle sandboxes of a program. Any number of goroutines may use it.
+type pool struct {
+	runtime *Runtime
+
+	ctx     context.Context // ends with the pool
+	cancel  context.CancelFunc
+	fillers sync.WaitGroup
+
+	mu      sync.Mutex
+	idle    [lists][]*sandbox // the one used last comes last, and goes first
+	ready   int               // how many sandboxes are to be parked, by how many were needed at a time
+	filling bool              // somebody parks them
+	closed  bool
+}
+
+// init makes the pool ready for use.
+func (p *pool) init(r *Runtime) {
+	p.runtime = r
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+}
+
+// take returns the sandbox used last, or nil.
+func (p *pool) take(l list) *sandbox {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle[l])
+	if n == 0 {
+		return nil
+	}
+	s := p.idle[l][n-1]
+	p.idle[l][n-1] = nil
+	p.idle[l] = p.idle[l][:n-1]
+	p.runtime.idleBytes.Add(-s.cost())
+	return s
+}
+
+// put keeps a sandbox, or closes it when the pool is closed. If that is more than may be idle, the ones that are
+// longest idle end.
+func (p *pool) put(l list, s *sandbox) {
+	s.idle = time.Now()
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		s.close()
+		return
+	}
+	p.idle[l] = append(p.idle[l], s)
+	total := p.runtime.idleBytes.Add(s.cost())
+	p.mu.Unlock()
+	if total > p.runtime.idleMost {
+		p.runtime.evict()
+	}
+}
+
+// cost returns about how many bytes an idle sandbox takes. It does not change while the sandbox is in a pool,
+// but by shed.
+func (s *sandbox) cost() int64 {
+	if s.parked != nil && s.parked.image == nil {
+		return int64(s.memory.size) + overhead // nothing says how much of it was written
+	}
+	return int64(s.memory.region.Private()) + overhead
+}
+
+// oldest returns when the sandbox that is longest idle was used, and which list it is on.
+func (p *pool) oldest() (at time.Time, l list, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, idle := range p.idle {
+		if len(idle) > 0 && (!ok || idle[0].idle.Before(at)) {
+			at, l, ok = idle[0].idle, list(i), true
+		}
+	}
+	return at, l, ok
+}
+
+// drop takes sandboxes off a list, at most n, that are idle since a time or longer.
+func (p *pool) drop(l list, since time.Time, n int) []*sandbox {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := 0
+	for i < min(n, len(p.idle[l])) && !p.idle[l][i].idle.After(since) {
+		p.runtime.idleBytes.Add(-p.idle[l][i].cost())
+		i++
+	}
+	gone := slices.Clone(p.idle[l][:i])
+	p.idle[l] = slices.Delete(p.idle[l], 0, i)
+	if l == parked {
+		p.ready = max(p.ready-i, 0)
+	}
+	return gone
+}
+
+// sweep ends what has been idle for long, and has what has been idle for a while give memory back.
+func (p *pool) sweep(now time.Time) {
+	for l := range lists {
+		for _, s := range p.drop(l, now.Add(-endAfter), math.MaxInt) {
+			s.close()
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range lists {
+		for _, s := range p.idle[l] {
+			if !s.idle.After(now.Add(-shedAfter)) {
+				p.shed(s)
+			}
+		}
+	}
+}
+
+// shed gives the memory back that a sandbox does not share with others, if that is possible.
+func (p *pool) shed(s *sandbox) {
+	if s.shed || s.parked != nil && s.parked.image == nil {
+		return
+	}
+	s.shed = true
+	before := s.cost()
+	s.broken = s.memory.region.Shed() != nil
+	p.runtime.idleBytes.Add(s.cost() - before)
+}
+
+// refill has more sandboxes parked if fewer wait than are needed at a time. missed tells that one was needed
+// that was not there.
+func (g *program) refill(missed bool) {
+	p := &g.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if missed || p.ready == 0 {
+		p.ready = min(p.ready+1, mostReady)
+	}
+	if !p.filling && !p.closed {
+		p.filling = true
+		p.fillers.Go(g.fill)
+	}
+}
+
+// fill parks sandboxes until enough wait.
+func (g *program) fill() {
+	for g.pool.wanting() {
+		s, err := g.newParked()
+		if err != nil {
+			g.pool.giveUp()
+			return
+		}
+		g.pool.put(parked, s)
+	}
+}
+
+// wanting tells whether more sandboxes are to be parked. If it returns false, filling has ended.
+func (p *pool) wanting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.filling = !p.closed && len(p.idle[parked]) < p.ready
+	return p.filling
+}
+
+// giveUp ends filling, until the next sandbox is missed.
+func (p *pool) giveUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.filling, p.ready = false, 0
+}
+
+// newParked returns a sandbox that is parked for one run.
+func (g *program) newParked() (*sandbox, error) {
+	select {
+	case g.runtime.starts <- struct{}{}:
+		defer func() { <-g.runtime.starts }()
+	case <-g.pool.ctx.Done():
+		return nil, g.pool.ctx.Err()
+	}
+	s := g.pool.take(clean)
+	if s == nil {
+		var err error
+		if s, err = g.openKept(); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(g.pool.ctx, g.runtime.startTime)
+	defer cancel()
+	if err := s.park(ctx, &runtimes.Process{}, false); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// close ends all that is idle, and waits for what is being parked.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.cancel()
+	p.fillers.Wait()
+	for l := range lists {
+		for s := p.take(l); s != nil; s = p.take(l) {
+			s.close()
+		}
+	}
+}

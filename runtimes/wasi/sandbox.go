@@ -1,0 +1,234 @@
+package wasi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
+)
+
+// recycled is after how many runs a sandbox ends. Its native stack grows with the runs (see parking), and
+// whatever else might add up over runs does not add up for long.
+const recycled = 1000
+
+// sandbox is where processes run, one after another: a memory, the host's side of it, and an instance of the
+// program. One goroutine uses a sandbox at a time.
+type sandbox struct {
+	host
+	program *program
+
+	instance api.Module   // nil: each run makes its own
+	start    api.Function // the entry
+	run      api.Function // the entry by way of entered; nil until it is parked
+	globals  []api.MutableGlobal
+
+	parked  *parking // where it waits, if it does
+	runs    int      // that it has served
+	running bool     // and is not known to have ended
+	broken  bool     // the last run has left it in a state that cannot be put back
+	idle    time.Time
+	shed    bool // it has given its memory back since it is idle
+}
+
+// open returns a sandbox with the program's memory as it is before the entry runs, without an instance.
+func (g *program) open() (*sandbox, error) {
+	region, err := g.runtime.regions.Get(g.memory.most)
+	if err != nil {
+		return nil, fmt.Errorf("reserving memory for a process: %w", err)
+	}
+	if err := region.Attach(g.base); err != nil {
+		region.Free()
+		return nil, fmt.Errorf("preparing memory for a process: %w", err)
+	}
+	s := &sandbox{program: g}
+	s.host.init(s, g.runtime.start)
+	s.memory = g.memory
+	s.memory.region = region
+	return s, nil
+}
+
+// instantiate makes the instance. ctx is that of the run, for a module that has a start section, or
+// the host's values.
+func (s *sandbox) instantiate(ctx context.Context) (err error) {
+	defer recovered(&err)
+	if s.instance, err = s.program.runtime.engine.InstantiateModule(ctx, s.program.compiled, s.program.config); err != nil {
+		return err
+	}
+	s.start = s.instance.ExportedFunction("_start")
+	for _, name := range s.program.globals {
+		s.globals = append(s.globals, s.instance.ExportedGlobal(name).(api.MutableGlobal))
+	}
+	return nil
+}
+
+// openKept returns a sandbox with an instance that serves many runs.
+func (g *program) openKept() (*sandbox, error) {
+	s, err := g.open()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.instantiate(s.values); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// serve runs a process from the beginning of the entry, or from where the sandbox is parked.
+func (s *sandbox) serve(ctx context.Context, p *runtimes.Process) error {
+	s.running = true
+	var run *preview1.Context
+	if s.parked != nil {
+		run = s.resume(ctx, p)
+	} else {
+		run = s.begin(ctx, p)
+	}
+	start := time.Now()
+	err := s.enter(run)
+	p.Usage.Duration = time.Since(start)
+	p.Usage.Memory, p.Usage.Fuel = s.memory.size, s.used()
+	s.broken = broken(err)
+	s.running = false
+	return s.outcome(ctx, err)
+}
+
+// enter calls the guest.
+func (s *sandbox) enter(ctx *preview1.Context) (err error) {
+	defer recovered(&err)
+	if s.parked != nil {
+		return s.run.CallWithStack(ctx, nil)
+	}
+	if s.instance == nil {
+		if err := s.instantiate(ctx); err != nil {
+			return err
+		}
+	}
+	return s.start.CallWithStack(ctx, nil)
+}
+
+// errEngine is a panic that came out of the engine.
+var errEngine = errors.New("the engine failed")
+
+// recovered makes an error of a panic.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: %v", errEngine, p)
+	}
+}
+
+// broken tells whether an instance of which a call ended with err cannot serve another one: the engine was
+// left in the middle of something. Exits and traps are no such thing.
+func broken(err error) bool {
+	var exit *sys.ExitError
+	return err != nil && !errors.As(err, &exit) && !strings.HasPrefix(err.Error(), "wasm error: ")
+}
+
+// putBack makes the sandbox what it was before its last run. It returns false if that is not possible, or
+// not worth it: then the sandbox must be closed.
+func (s *sandbox) putBack() bool {
+	lost := s.running || s.broken
+	s.end()
+	fresh := s.program.kind == runtimes.StartFresh
+	if lost || !fresh && !s.program.reusable || s.runs+1 >= recycled || s.instance != nil && s.instance.IsClosed() {
+		return false
+	}
+	s.runs++
+	if fresh {
+		s.closeInstance()
+	}
+	if s.parked != nil && s.parked.image == nil {
+		s.parked = nil // it goes on once
+	}
+	return s.restore() && s.checked()
+}
+
+// restore puts back the memory, and the globals unless that is done when the process goes on.
+func (s *sandbox) restore() bool {
+	if s.memory.region.Restore(s.memory.size) != nil {
+		return false
+	}
+	s.memory.refused = false
+	if s.instance == nil {
+		return true
+	}
+	if s.parked == nil {
+		s.setGlobals(s.program.initial)
+	}
+	size := s.image().Size()
+	return s.memory.size == size || s.resize(size)
+}
+
+// image returns what the memory is put back to.
+func (s *sandbox) image() *memory.Image {
+	if s.parked != nil {
+		return s.parked.image
+	}
+	return s.program.base
+}
+
+// resize gives the memory of the instance another size, or the same one in another place. The engine has no way to make a memory
+// smaller, but one to make it larger, and goes on with whatever size comes of it.
+func (s *sandbox) resize(size uint64) bool {
+	s.memory.shrink = size
+	_, ok := s.instance.Memory().Grow(1)
+	s.memory.shrink = 0
+	return ok && s.memory.size == size
+}
+
+// setGlobals sets all that a process can change besides its memory.
+func (s *sandbox) setGlobals(values []uint64) {
+	for i, g := range s.globals {
+		g.Set(values[i])
+	}
+}
+
+// getGlobals returns what the globals are.
+func (s *sandbox) getGlobals() []uint64 {
+	values := make([]uint64, len(s.globals))
+	for i, g := range s.globals {
+		values[i] = g.Get()
+	}
+	return values
+}
+
+// checked compares the sandbox with what it should be, after one run in so many. It returns false if it is not.
+func (s *sandbox) checked() bool {
+	if every := s.program.runtime.verify; s.program.served.Add(1)%every != 0 {
+		return true
+	}
+	err := s.memory.region.Verify(s.memory.size)
+	if err == nil && s.parked == nil && !slices.Equal(s.getGlobals(), s.program.initial) {
+		err = errors.New("a global is not what it was at the beginning")
+	}
+	if err != nil {
+		s.program.distrust(err)
+	}
+	return err == nil
+}
+
+// closeInstance closes the instance, if there is one.
+func (s *sandbox) closeInstance() {
+	if s.instance != nil {
+		_ = s.instance.Close(context.Background()) // the engine has nothing to say here
+	}
+	s.instance, s.start, s.run, s.globals = nil, nil, nil, nil
+}
+
+// close ends the sandbox.
+func (s *sandbox) close() {
+	s.end()
+	s.closeInstance()
+	if s.parked != nil && s.parked.image != nil {
+		s.parked.image.Release()
+	}
+	s.program.runtime.regions.Put(s.memory.region, s.memory.region.Capacity())
+	s.memory.region = nil
+}
