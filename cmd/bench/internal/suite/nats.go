@@ -1,0 +1,178 @@
+package suite
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/polyvoke/polyvoke/cmd/bench/internal/contestant"
+	"github.com/polyvoke/polyvoke/cmd/bench/internal/guest"
+	"github.com/polyvoke/polyvoke/cmd/bench/internal/measure"
+	"github.com/polyvoke/polyvoke/cmd/bench/internal/worker"
+)
+
+// loads are what clients do.
+type load struct {
+	name    string
+	callers int
+	rate    float64 // calls a second; 0 means as fast as the callers can
+	bytes   int     // of a body
+}
+
+// natsLoads returns the loads through NATS.
+func (b *Bench) natsLoads() []load {
+	all := []load{{"10,000/s", 0, 10_000, 16}, {"30,000/s", 0, 30_000, 16}, {"1 caller", 1, 0, 16}, {"16 callers", 16, 0, 16},
+		{"128 callers", 128, 0, 16}, {"64 KiB, 16 callers", 16, 0, 64 << 10}}
+	if b.Quick {
+		return []load{all[0], all[3]}
+	}
+	return all
+}
+
+// served is a function that answers on a subject.
+type served struct {
+	contestant, guest string
+	subject           string
+	quick             bool // it keeps up with fixed rates
+	worker            *worker.Worker
+}
+
+// Names of what is compared through NATS, beside the native echo.
+const (
+	resetC       = "polyvoke, reset"
+	checkpointGo = "polyvoke, checkpoint"
+)
+
+// field returns who is compared.
+func (b *Bench) natsField() []*served {
+	all := []*served{
+		{contestant: contestant.Native, guest: "C echo", subject: "native.echo", quick: true},
+		{contestant: resetC, guest: "C echo", subject: "fn.reset", quick: true},
+		{contestant: "polyvoke, fresh", guest: "C echo", subject: "fn.fresh"},
+		{contestant: checkpointGo, guest: "Go echo", subject: "fn.checkpoint", quick: true},
+		{contestant: "polyvoke, prefork", guest: "Go echo", subject: "fn.prefork"},
+		{contestant: contestant.Base, guest: "C echo", subject: "wazero.echo"},
+	}
+	if b.Quick {
+		return all[:3]
+	}
+	return all
+}
+
+// throughNATS compares calls through NATS: server, client and each function in processes of their own.
+func (b *Bench) throughNATS(ctx context.Context) error {
+	server, err := b.start()
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	listening, err := server.Ask(worker.Request{Op: worker.OpListen})
+	if err != nil {
+		return err
+	}
+	client, err := b.start()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	field := b.natsField()
+	for _, s := range field {
+		if err := b.serve(s, listening.URL); err != nil {
+			b.Log(fmt.Sprintf("absent: %s, %s: %v", s.contestant, s.guest, err))
+			b.add(Key{Through, s.guest, "all", s.contestant}).Absent = err.Error()
+		}
+		if s.worker != nil {
+			defer s.worker.Close()
+		}
+	}
+	for _, l := range b.natsLoads() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b.Log("through NATS: " + l.name)
+		b.compare(field, client, listening.URL, l)
+	}
+	return nil
+}
+
+// serve starts a function.
+func (b *Bench) serve(s *served, url string) error {
+	c, err := contestant.Find(s.contestant)
+	if err != nil {
+		return err
+	}
+	g := b.named(s.guest)
+	if g == nil {
+		return fmt.Errorf("%s cannot be had", s.guest)
+	}
+	b.Log("serving " + s.contestant + ", " + s.guest)
+	w, err := b.open(c, g)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Ask(worker.Request{Op: worker.OpServe, URL: url, Subject: s.subject}); err != nil {
+		_ = w.Close()
+		return err
+	}
+	s.worker = w
+	return nil
+}
+
+// compare takes the cells of one load.
+func (b *Bench) compare(field []*served, client *worker.Worker, url string, l load) {
+	var turns []*turn
+	for _, s := range field {
+		if s.worker == nil || l.rate > 0 && !s.quick {
+			continue
+		}
+		take := func(calls int) (measure.Sample, error) { return slice(client, s, url, l, calls) }
+		c := b.add(Key{Through, s.guest, l.name, s.contestant})
+		calls, err := fit(take, l, b.natsSlice())
+		if err != nil {
+			c.Absent = err.Error()
+			continue
+		}
+		turns = append(turns, &turn{cell: c, rounds: b.Turns, take: func() (measure.Sample, error) { return take(calls) }})
+	}
+	alternate(turns)
+}
+
+// natsSlice is about how long a slice through NATS is.
+func (b *Bench) natsSlice() time.Duration { return 5 * b.Slice }
+
+// fit returns how many calls fit into a slice, after some that warm up.
+func fit(take func(int) (measure.Sample, error), l load, long time.Duration) (int, error) {
+	n := max(100, l.callers)
+	if l.rate > 0 {
+		n = int(l.rate * long.Seconds())
+		_, err := take(n)
+		return n, err
+	}
+	for range 3 {
+		s, err := take(n)
+		if err != nil {
+			return 0, err
+		}
+		n = max(l.callers, min(20*n, int(s.Rate()*long.Seconds())))
+	}
+	return n, nil
+}
+
+// slice makes calls of a function. The processor time is that of the function's process alone, which is
+// asked before and after.
+func slice(client *worker.Worker, s *served, url string, l load, calls int) (measure.Sample, error) {
+	before, err := s.worker.Ask(worker.Request{Op: worker.OpUsage})
+	if err != nil {
+		return measure.Sample{}, err
+	}
+	body := bytes.Repeat([]byte("x"), l.bytes)
+	r, err := client.Ask(worker.Request{Op: worker.OpLoad, URL: url, Subject: s.subject, Rate: l.rate,
+		Guest: &guest.Guest{Body: body, Want: body}, Slice: measure.Slice{Calls: calls, Callers: l.callers}})
+	if err != nil {
+		return measure.Sample{}, err
+	}
+	after, err := s.worker.Ask(worker.Request{Op: worker.OpUsage})
+	r.Sample.CPU = after.CPU - before.CPU
+	return r.Sample, err
+}
