@@ -2,21 +2,15 @@ package guest
 
 import "os"
 
-// buildGoEcho builds a program of package os alone.
-func buildGoEcho(b *builder, g *Guest) error { return buildGo(b, g, "goecho") }
-
 // buildGoJSON builds one that decodes and encodes JSON.
 func buildGoJSON(b *builder, g *Guest) error {
 	g.Body = []byte(`{"name":"Ada","numbers":[1,2,3,4]}`)
 	g.Want = []byte(`{"greeting":"Hello, Ada!","sum":10}`)
-	return buildGo(b, g, "gojson")
+	return buildGo(b, g)
 }
 
 // buildGo builds a program with the Go that is there.
-func buildGo(b *builder, g *Guest, source string) (err error) {
-	if err := b.source(source); err != nil {
-		return err
-	}
+func buildGo(b *builder, g *Guest) (err error) {
 	if err := os.WriteFile(b.path("go.mod"), []byte("module guest\n\ngo 1.26.0\n"), 0o644); err != nil {
 		return err
 	}

@@ -27,22 +27,23 @@ type Guest struct {
 
 // Recipe is a way to get a guest.
 type Recipe struct {
-	Name  string
-	build func(b *builder, g *Guest) error
+	Name   string
+	source string // folder below src; empty if there is none
+	build  func(b *builder, g *Guest) error
 }
 
 // Recipes returns all guests, smallest first.
 func Recipes() []Recipe {
 	return []Recipe{
-		{"C echo", buildC}, {"Rust echo", buildRust}, {"Go echo", buildGoEcho}, {"Go JSON", buildGoJSON},
-		{"QuickJS", buildQuickJS}, {"Ruby", buildRuby},
+		{"C echo", "c", buildC}, {"Rust echo", "rust", buildRust}, {"Go echo", "goecho", buildGo}, {"Go JSON", "gojson", buildGoJSON},
+		{"QuickJS", "quickjs", buildQuickJS}, {"Ruby", "", buildRuby},
 	}
 }
 
 // Build returns the guest, built in a folder of dir. An error says why it cannot be had here.
 func (r Recipe) Build(dir string) (*Guest, error) {
-	b := &builder{dir: filepath.Join(dir, strings.ReplaceAll(strings.ToLower(r.Name), " ", "-"))}
-	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+	b, err := newBuilder(filepath.Join(dir, strings.ReplaceAll(strings.ToLower(r.Name), " ", "-")), r.source)
+	if err != nil {
 		return nil, err
 	}
 	body := []byte("0123456789abcdef")
@@ -58,6 +59,16 @@ var sources embed.FS
 
 // builder builds one guest in a folder of its own.
 type builder struct{ dir string }
+
+// newBuilder makes the folder and writes the sources into it, if there are any.
+func newBuilder(dir, source string) (*builder, error) {
+	b := &builder{dir: dir}
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil && source != "" {
+		err = b.source(source)
+	}
+	return b, err
+}
 
 // path returns the path of a file in the folder.
 func (b *builder) path(name string) string { return filepath.Join(b.dir, name) }

@@ -5,9 +5,6 @@ import "os"
 // buildQuickJS builds a JavaScript interpreter, whose script is in the environment: Debian 13's source
 // of QuickJS, compiled by Debian's clang 14 with a host of our own.
 func buildQuickJS(b *builder, g *Guest) (err error) {
-	if err := b.source("quickjs"); err != nil {
-		return err
-	}
 	if _, err := b.once("quickjs/quickjs.c", func(string) error { return b.fetchQuickJS() }); err != nil {
 		return err
 	}

@@ -51,7 +51,10 @@ func (r *role) profile(s measure.Slice) (map[string]worker.Site, error) {
 	}
 	sites := map[string]worker.Site{}
 	for _, m := range records[:n] {
-		where := place(m.Stack())
+		where, ok := place(m.Stack())
+		if !ok {
+			continue
+		}
 		site := sites[where]
 		site.Objects += float64(m.AllocObjects)
 		site.Bytes += float64(m.AllocBytes)
@@ -60,13 +63,18 @@ func (r *role) profile(s measure.Slice) (map[string]worker.Site, error) {
 	return sites, nil
 }
 
-// place names the innermost function of a stack that is not the Go runtime's, and its line.
-func place(stack []uintptr) string {
+// place names the innermost function of a stack that is not the Go runtime's, and its line. It reports whether
+// the stack belongs to a call.
+func place(stack []uintptr) (where string, ok bool) {
 	frames := runtime.CallersFrames(stack)
 	for {
 		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "runtime.") || !more {
-			return fmt.Sprintf("%s (%s:%d)", path.Base(f.Function), path.Base(f.File), f.Line)
+		if where == "" && !strings.HasPrefix(f.Function, "runtime.") {
+			where = fmt.Sprintf("%s (%s:%d)", path.Base(f.Function), path.Base(f.File), f.Line)
+		}
+		ok = ok || strings.HasSuffix(f.Function, ".(*role).call")
+		if !more {
+			return where, ok
 		}
 	}
 }

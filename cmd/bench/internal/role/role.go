@@ -54,7 +54,7 @@ func (r *role) answer(q worker.Request) (worker.Reply, error) {
 	case worker.OpLoad:
 		return r.load(q)
 	case worker.OpMeter:
-		sample, err := r.loads.Run(r.ctx, q.Guest, q.Form)
+		sample, err := r.loads.Run(r.ctx, q.Guest, q.Form, q.Cache)
 		return worker.Reply{Sample: sample}, err
 	}
 	return worker.Reply{}, fmt.Errorf("a worker knows no %q", q.Op)
@@ -125,6 +125,7 @@ func (r *role) close() error {
 	if r.runner != nil {
 		err = r.runner.Close()
 	}
+	err = errors.Join(err, r.loads.Close())
 	if r.dir != "" {
 		err = errors.Join(err, os.RemoveAll(r.dir))
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/worker"
 )
 
-// loads are what clients do.
+// load is what clients do.
 type load struct {
 	name    string
 	callers int
@@ -36,6 +36,7 @@ type served struct {
 	subject           string
 	quick             bool // it keeps up with fixed rates
 	worker            *worker.Worker
+	absent            string // why there is no worker
 }
 
 // Names of what is compared through NATS, beside the native echo.
@@ -44,7 +45,7 @@ const (
 	checkpointGo = "polyvoke, checkpoint"
 )
 
-// field returns who is compared.
+// natsField returns who is compared.
 func (b *Bench) natsField() []*served {
 	all := []*served{
 		{contestant: contestant.Native, guest: "C echo", subject: "native.echo", quick: true},
@@ -80,7 +81,7 @@ func (b *Bench) throughNATS(ctx context.Context) error {
 	for _, s := range field {
 		if err := b.serve(s, listening.URL); err != nil {
 			b.Log(fmt.Sprintf("absent: %s, %s: %v", s.contestant, s.guest, err))
-			b.add(Key{Through, s.guest, "all", s.contestant}).Absent = err.Error()
+			s.absent = err.Error()
 		}
 		if s.worker != nil {
 			defer s.worker.Close()
@@ -123,11 +124,15 @@ func (b *Bench) serve(s *served, url string) error {
 func (b *Bench) compare(field []*served, client *worker.Worker, url string, l load) {
 	var turns []*turn
 	for _, s := range field {
-		if s.worker == nil || l.rate > 0 && !s.quick {
+		if l.rate > 0 && !s.quick {
+			continue
+		}
+		c := b.add(Key{Through, s.guest, l.name, s.contestant})
+		if s.worker == nil {
+			c.Absent = s.absent
 			continue
 		}
 		take := func(calls int) (measure.Sample, error) { return slice(client, s, url, l, calls) }
-		c := b.add(Key{Through, s.guest, l.name, s.contestant})
 		calls, err := fit(take, l, b.natsSlice())
 		if err != nil {
 			c.Absent = err.Error()

@@ -26,8 +26,8 @@ const (
 type Request struct {
 	Op         string        `json:"op"`
 	Contestant string        `json:"contestant,omitempty"` // OpOpen
-	Guest      *guest.Guest  `json:"guest,omitempty"`      // OpOpen, OpLoad
-	Cache      string        `json:"cache,omitempty"`      // OpOpen: a folder for compiled modules
+	Guest      *guest.Guest  `json:"guest,omitempty"`      // OpOpen, OpLoad, OpMeter
+	Cache      string        `json:"cache,omitempty"`      // OpOpen, OpMeter: a folder for compiled modules
 	Slice      measure.Slice `json:"slice"`                // OpSlice, OpLoad, OpAllocs
 	URL        string        `json:"url,omitempty"`        // OpServe, OpLoad: of the NATS server
 	Subject    string        `json:"subject,omitempty"`    // OpServe, OpLoad
