@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"strings"
 
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/contestant"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/measure"
@@ -133,7 +134,7 @@ func overhead(r *suite.Results, load, form string) float64 {
 func meanOverhead(r *suite.Results, form string) float64 {
 	sum, n := 0.0, 0
 	for _, load := range distinct(r.Of(suite.Metering), byLoad) {
-		if x := overhead(r, load, form); load[:4] != "Ruby" && !math.IsNaN(x) {
+		if x := overhead(r, load, form); !strings.HasPrefix(load, "Ruby") && !math.IsNaN(x) {
 			sum += math.Log(x)
 			n++
 		}
