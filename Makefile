@@ -1,7 +1,8 @@
 # make test   installs what is missing, then runs every test
 # make check  what CI runs
 # make bench  the benchmarks, in the format that benchstat reads
-# make samples, samples-check, sql, sql-test, foreign-tools: see samples.mk and foreign.mk
+# make bench-compare  measures polyvoke beside other ways to run a function
+# make samples, samples-check, sql, sql-test, foreign-tools, bench-quick, bench-check: see samples.mk, foreign.mk and bench.mk
 
 SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
@@ -16,7 +17,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 build:
 	go build -trimpath -o bin/ ./cmd/polyvoke
 
-include samples.mk foreign.mk
+include samples.mk foreign.mk bench.mk
 
 # The packages in PLAIN compile large modules, or run the command as a process of its own. Under the race
 # detector they take about ten times as long; what they use has race tests in its own package.
@@ -26,7 +27,7 @@ test: foreign-tools sql
 	go test -race -timeout 20m $$(go list ./... | grep -vE '/samples|/moduletest$$|/cmd/polyvoke$$')
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm go test -tags sql -timeout 20m $(PLAIN)
 
-check: format vet staticcheck tidy samples-check test bench-once fuzz cross clean-tree
+check: format vet staticcheck tidy samples-check test bench-once bench-check fuzz cross clean-tree
 	@echo "make check: all is well"
 
 format:

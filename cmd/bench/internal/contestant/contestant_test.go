@@ -45,7 +45,7 @@ func TestContestants(t *testing.T) {
 			for caller := range 4 {
 				all.Go(func() {
 					for i := range 20 {
-						body := bytes.Repeat([]byte{byte('a' + caller)}, []int{1, 0, 1000, 64 << 10}[i%4])
+						body := bytes.Repeat([]byte{byte('a' + caller)}, []int{5, 0, 1000, 64 << 10}[i%4])
 						if reply, err := r.Run(t.Context(), caller, body); err != nil || !bytes.Equal(reply, body) {
 							t.Errorf("%d bytes: got %d bytes and the error %v", len(body), len(reply), err)
 						}
@@ -66,8 +66,10 @@ func TestCheck(t *testing.T) {
 	if err := check(g, g.Body, []byte("ask")); err == nil {
 		t.Error("a wrong reply passed")
 	}
-	if err := check(g, []byte("another size"), []byte("another size")); err != nil {
-		t.Error(err)
+	for _, other := range []string{"another size", "ASK"} {
+		if err := check(g, []byte(other), []byte(other)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -49,12 +49,15 @@ func (t *table) String() string {
 		line(r)
 	}
 	for i, n := range t.notes {
-		fmt.Fprintf(&s, "\n[%d] %s.", i+1, strings.ReplaceAll(n, "\n", " "))
+		if i == 0 {
+			s.WriteString("\n")
+		}
+		fmt.Fprintf(&s, "[%d] %s.", i+1, strings.ReplaceAll(n, "\n", " "))
 		if i < len(t.notes)-1 {
-			s.WriteString("<br>")
+			s.WriteString("<br>\n")
 		}
 	}
-	return s.String()
+	return strings.TrimSpace(s.String())
 }
 
 // figure writes a number with three digits that count, and no more than two decimals; "-" if it is none.

@@ -180,15 +180,15 @@ func allocTables(r *suite.Results) string {
 	if len(r.Sites) == 0 {
 		return ""
 	}
-	parts := []string{"## Allocations of a call\n\nWithin the process, without NATS: each place that allocates, in order of objects."}
+	parts := []string{"## Allocations of a call\n\nEach place that allocates, in order of objects: in process the sandbox alone, through NATS everything in the function's process."}
 	for _, name := range slices.Sorted(maps.Keys(r.Sites)) {
 		t := &table{header: []string{name, "objects", "bytes"}}
+		objects, bytes := 0.0, 0.0
 		for _, s := range r.Sites[name] {
 			t.add("`"+s.Where+"`", figure(s.Objects), figure(s.Bytes))
+			objects, bytes = objects+s.Objects, bytes+s.Bytes
 		}
-		if len(t.rows) == 0 {
-			t.add("none", "0", "0")
-		}
+		t.add("all", figure(objects), figure(bytes))
 		parts = append(parts, t.String())
 	}
 	return strings.Join(parts, "\n\n")

@@ -44,7 +44,7 @@ func (r *role) answer(q worker.Request) (worker.Reply, error) {
 	case worker.OpSlice:
 		return r.slice(q.Slice)
 	case worker.OpAllocs:
-		return r.allocs(q.Slice)
+		return r.sites()
 	case worker.OpServe:
 		return worker.Reply{}, r.serve(q)
 	case worker.OpUsage:

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,6 +39,9 @@ func (b *Bench) Run(ctx context.Context, name string) error {
 	}
 	return run(ctx)
 }
+
+// errAbsent is why something cannot be done with a guest that cannot be had; the notes say more.
+var errAbsent = errors.New("this program cannot be had here")
 
 // guest builds a guest, or says in the notes why it cannot be had.
 func (b *Bench) guest(r guest.Recipe) *guest.Guest {

@@ -3,7 +3,7 @@ package suite
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/contestant"
@@ -61,54 +61,73 @@ func (b *Bench) natsField() []*served {
 	return all
 }
 
-// throughNATS compares calls through NATS: server, client and each function in processes of their own.
-func (b *Bench) throughNATS(ctx context.Context) error {
+// pipes are a NATS server and its client.
+type pipes struct {
+	server, client *worker.Worker
+	url            string
+}
+
+// startPipeline starts server and client.
+func (b *Bench) startPipeline() (*pipes, error) {
 	server, err := b.start()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer server.Close()
 	listening, err := server.Ask(worker.Request{Op: worker.OpListen})
+	var client *worker.Worker
+	if err == nil {
+		client, err = b.start()
+	}
+	if err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	return &pipes{server: server, client: client, url: listening.URL}, nil
+}
+
+// close ends both.
+func (p *pipes) close() {
+	_ = p.client.Close()
+	_ = p.server.Close()
+}
+
+// throughNATS compares calls through NATS: server, client and each function in processes of their own.
+func (b *Bench) throughNATS(ctx context.Context) error {
+	p, err := b.startPipeline()
 	if err != nil {
 		return err
 	}
-	client, err := b.start()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+	defer p.close()
 	field := b.natsField()
 	for _, s := range field {
-		if err := b.serve(s, listening.URL); err != nil {
-			b.Log(fmt.Sprintf("absent: %s, %s: %v", s.contestant, s.guest, err))
+		b.Log("serving " + s.contestant + ", " + s.guest)
+		if err := b.serve(s, p.url); err != nil {
 			s.absent = err.Error()
+			b.Log("  absent: " + s.absent)
+			continue
 		}
-		if s.worker != nil {
-			defer s.worker.Close()
-		}
+		defer s.worker.Close()
 	}
 	for _, l := range b.natsLoads() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		b.Log("through NATS: " + l.name)
-		b.compare(field, client, listening.URL, l)
+		b.compare(field, p, l)
 	}
 	return nil
 }
 
 // serve starts a function.
-func (b *Bench) serve(s *served, url string) error {
+func (b *Bench) serve(s *served, url string, env ...string) error {
 	c, err := contestant.Find(s.contestant)
 	if err != nil {
 		return err
 	}
 	g := b.named(s.guest)
 	if g == nil {
-		return fmt.Errorf("%s cannot be had", s.guest)
+		return errAbsent
 	}
-	b.Log("serving " + s.contestant + ", " + s.guest)
-	w, err := b.open(c, g)
+	w, err := b.open(c, g, env...)
 	if err != nil {
 		return err
 	}
@@ -121,7 +140,7 @@ func (b *Bench) serve(s *served, url string) error {
 }
 
 // compare takes the cells of one load.
-func (b *Bench) compare(field []*served, client *worker.Worker, url string, l load) {
+func (b *Bench) compare(field []*served, p *pipes, l load) {
 	var turns []*turn
 	for _, s := range field {
 		if l.rate > 0 && !s.quick {
@@ -132,7 +151,7 @@ func (b *Bench) compare(field []*served, client *worker.Worker, url string, l lo
 			c.Absent = s.absent
 			continue
 		}
-		take := func(calls int) (measure.Sample, error) { return slice(client, s, url, l, calls) }
+		take := func(calls int) (measure.Sample, error) { return slice(p, s, l, calls) }
 		calls, err := fit(take, l, b.natsSlice())
 		if err != nil {
 			c.Absent = err.Error()
@@ -166,13 +185,13 @@ func fit(take func(int) (measure.Sample, error), l load, long time.Duration) (in
 
 // slice makes calls of a function. The processor time is that of the function's process alone, which is
 // asked before and after.
-func slice(client *worker.Worker, s *served, url string, l load, calls int) (measure.Sample, error) {
+func slice(p *pipes, s *served, l load, calls int) (measure.Sample, error) {
 	before, err := s.worker.Ask(worker.Request{Op: worker.OpUsage})
 	if err != nil {
 		return measure.Sample{}, err
 	}
 	body := bytes.Repeat([]byte("x"), l.bytes)
-	r, err := client.Ask(worker.Request{Op: worker.OpLoad, URL: url, Subject: s.subject, Rate: l.rate,
+	r, err := p.client.Ask(worker.Request{Op: worker.OpLoad, URL: p.url, Subject: s.subject, Rate: l.rate,
 		Guest: &guest.Guest{Body: body, Want: body}, Slice: measure.Slice{Calls: calls, Callers: l.callers}})
 	if err != nil {
 		return measure.Sample{}, err

@@ -16,7 +16,7 @@ const (
 	OpSlice  = "slice"  // make calls within the process
 	OpServe  = "serve"  // answer calls that come through NATS
 	OpUsage  = "usage"  // tell the processor time used so far
-	OpAllocs = "allocs" // tell what a call allocates, by place
+	OpAllocs = "allocs" // tell what has been allocated so far, by place
 	OpListen = "listen" // be a NATS server
 	OpLoad   = "load"   // call through NATS
 	OpMeter  = "meter"  // run a load that computes, in one form
@@ -28,7 +28,7 @@ type Request struct {
 	Contestant string        `json:"contestant,omitempty"` // OpOpen
 	Guest      *guest.Guest  `json:"guest,omitempty"`      // OpOpen, OpLoad, OpMeter
 	Cache      string        `json:"cache,omitempty"`      // OpOpen, OpMeter: a folder for compiled modules
-	Slice      measure.Slice `json:"slice"`                // OpSlice, OpLoad, OpAllocs
+	Slice      measure.Slice `json:"slice"`                // OpSlice, OpLoad
 	URL        string        `json:"url,omitempty"`        // OpServe, OpLoad: of the NATS server
 	Subject    string        `json:"subject,omitempty"`    // OpServe, OpLoad
 	Rate       float64       `json:"rate,omitempty"`       // OpLoad: calls a second, at random times; 0 means as fast as the callers can
@@ -46,7 +46,7 @@ type Reply struct {
 
 // Site is a place that allocates.
 type Site struct {
-	Where   string  `json:"where"`   // function and file, innermost that is not the Go runtime's
-	Objects float64 `json:"objects"` // in each call
-	Bytes   float64 `json:"bytes"`   // in each call
+	Where   string  `json:"where"` // function and file, innermost that is not the Go runtime's
+	Objects float64 `json:"objects"`
+	Bytes   float64 `json:"bytes"`
 }
