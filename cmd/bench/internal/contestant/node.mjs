@@ -5,8 +5,8 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { WASI } from 'node:wasi';
 
-const memory = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir();
-const dir = fs.mkdtempSync(path.join(memory, 'bench'));
+const folder = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir();
+const dir = fs.mkdtempSync(path.join(folder, 'bench'));
 process.on('exit', () => fs.rmSync(dir, { recursive: true, force: true }));
 
 let guest, module;
@@ -29,7 +29,8 @@ function call() {
   try {
     const env = Object.fromEntries((guest.env ?? []).map((e) => [e.slice(0, e.indexOf('=')), e.slice(e.indexOf('=') + 1)]));
     const wasi = new WASI({ version: 'preview1', args: guest.args, env, stdin, stdout, returnOnExit: true });
-    const code = wasi.start(new WebAssembly.Instance(module, { wasi_snapshot_preview1: wasi.wasiImport }));
+    const { memory, _start } = new WebAssembly.Instance(module, { wasi_snapshot_preview1: wasi.wasiImport }).exports;
+    const code = wasi.start({ exports: { memory, _start } }); // it refuses commands that export _initialize too
     if (code) throw new Error(`exit code ${code}`);
   } finally {
     fs.closeSync(stdin);
