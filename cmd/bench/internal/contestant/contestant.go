@@ -39,8 +39,6 @@ type Contestant struct {
 	Open  func(context.Context, Setup) (Runner, error)
 	// Node says that the contestant is the worker in JavaScript; Open is nil then.
 	Node bool
-	// Paced says that it needs time between calls, as a service has, to be what it says it is.
-	Paced bool
 	// One says that it serves one caller at a time.
 	One bool
 }

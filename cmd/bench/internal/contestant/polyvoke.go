@@ -20,7 +20,6 @@ func polyvoke(kind string) Contestant {
 	return Contestant{
 		Name:  "polyvoke, " + kind,
 		About: "runtimes/wasi with the start kind " + kind + ": metered, with a stack limit and a deadline",
-		Paced: kind == runtimes.StartPrefork,
 		Open:  func(ctx context.Context, s Setup) (Runner, error) { return openPolyvoke(ctx, s, kind) },
 	}
 }

@@ -44,7 +44,7 @@ func processTables(r *suite.Results) string {
 		return ""
 	}
 	parts := []string{"## In process\n\nCPU and latencies of one call in microseconds; \"x\" is CPU against " + contestant.Base +
-		". A paced caller waits for 20 ms before each call, so that what is started ahead has been."}
+		", objects and bytes are what Go allocates. A paced caller waits for 20 ms before each call, so that what is started ahead has been."}
 	for _, guest := range distinct(all, byLoad) {
 		parts = append(parts, "### "+guest+"\n\n"+processTable(choose(all, byLoad, guest)).String())
 	}
@@ -53,7 +53,7 @@ func processTables(r *suite.Results) string {
 
 // processTable is the table of one guest.
 func processTable(cells []*suite.Cell) *table {
-	t := &table{header: []string{"", "allocs"}}
+	t := &table{header: []string{"", "objects", "bytes"}}
 	variants := distinct(cells, byVariant)
 	for _, v := range variants {
 		callers := v + " callers"
@@ -66,9 +66,9 @@ func processTable(cells []*suite.Cell) *table {
 	}
 	for _, name := range distinct(cells, byContestant) {
 		mine := choose(cells, byContestant, name)
-		row := []string{name, "-"}
-		if len(mine[0].Series) > 0 && mine[0].Series.Allocs() > 0 {
-			row[1] = figure(mine[0].Series.Allocs())
+		row := []string{name, "-", "-"}
+		if first := mine[0].Series; len(first) > 0 && first.Bytes() > 0 {
+			row[1], row[2] = figure(first.Allocs()), figure(first.Bytes())
 		}
 		for _, v := range variants {
 			row = append(row, processCells(t, cells, choose(mine, byVariant, v))...)
