@@ -5,7 +5,8 @@ BENCH_FLAGS := -build $(abspath $(BUILD))/bench
 
 .PHONY: bench-compare bench-quick bench-check
 
-# bench-compare measures everything and writes docs/benchmarks.md and its plot. It takes about an hour.
+# bench-compare measures everything and writes docs/benchmarks.md and its plot. It takes 10 minutes, or 30 if
+# nothing is built yet.
 bench-compare: samples-tools foreign-node
 	go -C cmd/bench run . $(BENCH_FLAGS)
 

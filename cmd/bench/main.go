@@ -1,7 +1,7 @@
 // Bench compares ways to run a function, in one run and in turns: a Go function, polyvoke's start kinds,
 // plain wazero, wasmtime, Extism, Node and a process of the operating system. It writes tables and a plot.
 //
-//	go -C cmd/bench run .                   everything, into docs: about an hour
+//	go -C cmd/bench run .                   everything, into docs: 10 to 30 minutes
 //	go -C cmd/bench run . -quick            a little of everything, into build/bench: about a minute
 //	go -C cmd/bench run . -suite nats       one suite, into build/bench
 package main

@@ -25,8 +25,8 @@ func TestFigure(t *testing.T) {
 			t.Errorf("%v: got %q, want %q", x, got, want)
 		}
 	}
-	if got := figure(math.Inf(1)); got != "-" {
-		t.Errorf("infinity: got %q", got)
+	if got := figure(math.Inf(1)) + figure(0.00001); got != "-0" {
+		t.Errorf("infinity and next to nothing: got %q", got)
 	}
 }
 
@@ -60,6 +60,7 @@ func some() *suite.Results {
 	r := &suite.Results{Notes: []string{"absent: Ruby"}, Sites: map[string][]worker.Site{"x": {{Where: "f (g.go:1)", Objects: 1, Bytes: 8}}}}
 	r.Cells = []*suite.Cell{
 		cell(suite.InProcess, "C echo", "1", contestant.Base, 100), cell(suite.InProcess, "C echo", "1", reset, 5), absent,
+		cell(suite.InProcess, "C echo", suite.Paced, contestant.Base, 40), cell(suite.InProcess, "C echo", suite.Paced, reset, 20),
 		cell(suite.Through, "C echo", "10,000/s", contestant.Native, 10), cell(suite.Through, "C echo", "10,000/s", reset, 14),
 		cell(suite.Scaling, "C echo", "1", reset, 20), cell(suite.Scaling, "C echo", "2", reset, 10),
 	}
@@ -104,7 +105,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"Model, 2 cores", "| missed |", "| hit |", "| not measured |", "not possible.", "(" + Chart + ")", "absent: Ruby", "f (g.go:1)",
-		"## In process", "## Through NATS", "## Two cores", "## Metering"} {
+		"| 20.0 | 0.50x | 20.0 |", "## In process", "## Through NATS", "## Two cores", "## Metering"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page has no %q", want)
 		}

@@ -60,12 +60,12 @@ func (t *table) String() string {
 	return strings.TrimSpace(s.String())
 }
 
-// figure writes a number with three digits that count, and no more than two decimals; "-" if it is none.
+// figure writes a number of at least 0 with three digits that count, or two decimals, four below 0.01; "-" if it is none.
 func figure(x float64) string {
 	switch {
 	case math.IsNaN(x) || math.IsInf(x, 0):
 		return "-"
-	case x == 0:
+	case x < 0.00005:
 		return "0"
 	case x < 0.01:
 		return fmt.Sprintf("%.4f", x)

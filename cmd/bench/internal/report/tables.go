@@ -43,7 +43,7 @@ func processTables(r *suite.Results) string {
 	if len(all) == 0 {
 		return ""
 	}
-	parts := []string{"## In process\n\nCPU and latencies of one call in microseconds; \"x\" is CPU against " + contestant.Base +
+	parts := []string{"## In process\n\nCPU and latencies of one call in microseconds; \"x\" is CPU, of a paced caller p50, against " + contestant.Base +
 		", objects and bytes are what Go allocates. A paced caller waits for 20 ms before each call, so that what is started ahead has been."}
 	for _, guest := range distinct(all, byLoad) {
 		parts = append(parts, "### "+guest+"\n\n"+processTable(choose(all, byLoad, guest)).String())
@@ -56,13 +56,14 @@ func processTable(cells []*suite.Cell) *table {
 	t := &table{header: []string{"", "objects", "bytes"}}
 	variants := distinct(cells, byVariant)
 	for _, v := range variants {
-		callers := v + " callers"
-		if v == "1" {
-			callers = "1 caller"
-		} else if v == suite.Paced {
-			callers = "paced"
+		switch v {
+		case "1":
+			t.header = append(t.header, "1 caller: CPU", "x", "p50", "p99")
+		case suite.Paced:
+			t.header = append(t.header, "paced: p50", "x", "p99")
+		default:
+			t.header = append(t.header, v+" callers: CPU", "x", "p50", "p99")
 		}
-		t.header = append(t.header, callers+": CPU", "x", "p50", "p99")
 	}
 	for _, name := range distinct(cells, byContestant) {
 		mine := choose(cells, byContestant, name)
@@ -78,20 +79,27 @@ func processTable(cells []*suite.Cell) *table {
 	return t
 }
 
-// processCells are the figures of one contestant with one number of callers.
+// processCells are the figures of one contestant with one number of callers. The processor time of a paced
+// caller is mostly that of waiting, and not shown.
 func processCells(t *table, all, mine []*suite.Cell) []string {
 	if len(mine) == 0 {
 		return []string{"-", "-", "-", "-"}
 	}
 	c := mine[0]
+	paced := c.Variant == suite.Paced
 	if len(c.Series) == 0 {
-		return []string{t.absent(c.Absent), "-", "-", "-"}
+		row := []string{t.absent(c.Absent), "-", "-", "-"}
+		if paced {
+			row = row[:3]
+		}
+		return row
 	}
-	against := "-"
-	for _, base := range choose(choose(all, byVariant, c.Variant), byContestant, contestant.Base) {
-		against = ratio(c.Series.Ratio(base.Series, measure.Sample.CPUPerCall))
+	p50, p99 := c.Series.Latency(0.5), c.Series.Latency(0.99)
+	base := choose(choose(all, byVariant, c.Variant), byContestant, contestant.Base)[0].Series
+	if paced {
+		return []string{figure(p50), ratio(p50 / base.Latency(0.5)), figure(p99)}
 	}
-	return []string{figure(c.Series.CPU()), against, figure(c.Series.Latency(0.5)), figure(c.Series.Latency(0.99))}
+	return []string{figure(c.Series.CPU()), ratio(c.Series.Ratio(base, measure.Sample.CPUPerCall)), figure(p50), figure(p99)}
 }
 
 // natsTables has a table for each load through NATS.
