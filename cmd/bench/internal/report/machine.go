@@ -16,6 +16,7 @@ type Machine struct {
 	Kernel string // operating system, its version, and architecture
 	Go     string // version
 	Date   string
+	Load   string // the load average of the last minute, with that of the benchmark; empty if the system does not tell
 }
 
 // ThisMachine describes this machine, today.
@@ -23,6 +24,9 @@ func ThisMachine() Machine {
 	m := Machine{CPU: "unknown processor", Cores: runtime.NumCPU(), Go: runtime.Version(), Date: time.Now().UTC().Format(time.DateOnly)}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		m.CPU = field(string(b), "model name", m.CPU)
+	}
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		m.Load, _, _ = strings.Cut(string(b), " ")
 	}
 	release, _ := exec.Command("uname", "-r").Output()
 	m.Kernel = strings.TrimSpace(fmt.Sprintf("%s %s", runtime.GOOS, release)) + ", " + runtime.GOARCH

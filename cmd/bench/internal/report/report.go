@@ -62,16 +62,20 @@ func (d Data) head() string {
 	if d.Quick {
 		quick = "**This was a quick run, to see that all works: its figures mean little.**\n\n"
 	}
+	load := ""
+	if d.Machine.Load != "" {
+		load = fmt.Sprintf("; the load average was %s at its end, about 2 of it the benchmark's own", d.Machine.Load)
+	}
 	return fmt.Sprintf(`# Benchmarks
 
-%sWritten by %s on %s; %s. The run took %s.
+%sWritten by %s on %s; %s. The run took %s%s.
 
 Every contestant is a process of its own. They are measured in turns, many short slices of each, one after the other in
 changing order, so that what else the machine does falls on all of them. Processor time is that of the contestant's process
 by getrusage, user and system together, garbage collection included; a figure is the median over the slices, a ratio the median of the
 ratios of slices taken beside each other. Latencies are quantiles over all slices. Bodies have 16 bytes if nothing else is said. "-"
 means that there is no figure; the note says why. Compare figures within one run only.`,
-		quick, "`go -C cmd/bench run .`", d.Machine.Date, d.Machine, d.Took.Round(time.Second))
+		quick, "`go -C cmd/bench run .`", d.Machine.Date, d.Machine, d.Took.Round(time.Second), load)
 }
 
 // notes lists what could not be had.
