@@ -64,7 +64,7 @@ func (d Data) head() string {
 	}
 	load := ""
 	if d.Machine.Load != "" {
-		load = fmt.Sprintf("; the load average was %s at its end, about 2 of it the benchmark's own", d.Machine.Load)
+		load = fmt.Sprintf("; the load average was %s at its end, with its own", d.Machine.Load)
 	}
 	return fmt.Sprintf(`# Benchmarks
 
