@@ -2,7 +2,8 @@
 # make check  what CI runs
 # make bench  the benchmarks, in the format that benchstat reads
 # make hostile  100,000 broken modules, and how late hostile calls end; an hour
-# make samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools: see samples.mk, spies.mk and foreign.mk
+# make bench-compare  measures polyvoke beside other ways to run a function
+# make samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
 
 SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
@@ -17,7 +18,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 build:
 	go build -trimpath -o bin/ ./cmd/polyvoke
 
-include samples.mk spies.mk foreign.mk
+include samples.mk spies.mk foreign.mk bench.mk
 
 # Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
 # the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
@@ -25,7 +26,7 @@ test: foreign-tools sql
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm go test -race -tags sql -timeout 20m ./...
 	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostile
 
-check: format vet staticcheck tidy samples-check spies-check test bench-once fuzz cross clean-tree
+check: format vet staticcheck tidy samples-check spies-check test bench-once bench-check fuzz cross clean-tree
 	@echo "make check: all is well"
 
 format:
