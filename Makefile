@@ -1,7 +1,9 @@
 # make test   installs what is missing, then runs every test
 # make check  what CI runs
 # make bench  the benchmarks, in the format that benchstat reads
-# make samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools: see samples.mk, spies.mk and foreign.mk
+# make hostile  100,000 broken modules, and how late hostile calls end; an hour
+# make bench-compare  measures polyvoke beside other ways to run a function
+# make samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
 
 SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
@@ -11,20 +13,20 @@ FUZZTIME    ?= 10s
 BUILD       ?= build
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: build test check format vet staticcheck tidy bench-once bench fuzz cross clean-tree
+.PHONY: build test check format vet staticcheck tidy bench-once bench hostile fuzz cross clean-tree
 
 build:
 	go build -trimpath -o bin/ ./cmd/polyvoke
 
-include samples.mk spies.mk foreign.mk
+include samples.mk spies.mk foreign.mk bench.mk
 
-# Every test runs under the race detector. moduletest runs once more without, because it is then twenty times as thorough: of the
-# engine's thousands of scripts, each compiled in several forms, it otherwise takes one in twenty.
+# Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
+# the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
 test: foreign-tools sql
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm go test -race -tags sql -timeout 20m ./...
-	go test -timeout 20m ./runtimes/module/moduletest
+	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostile
 
-check: format vet staticcheck tidy samples-check spies-check test bench-once fuzz cross clean-tree
+check: format vet staticcheck tidy samples-check spies-check test bench-once bench-check fuzz cross clean-tree
 	@echo "make check: all is well"
 
 format:
@@ -48,6 +50,11 @@ bench-once:
 bench:
 	go test -run '^$$' -bench 'BenchmarkInvoke|BenchmarkCall' -benchtime 2s -timeout 30m ./invoker
 	go test -run '^$$' -bench . -timeout 30m ./runtimes/...
+
+# All of what means harm: 100,000 modules that are broken somewhere, and how late calls end that do not end by themselves.
+hostile:
+	go test -run TestMutants -v -timeout 60m ./runtimes/wasi/hostile -mutants 100000
+	go test -run '^$$' -bench Hostile -benchtime 3x -timeout 60m ./runtimes/wasi/hostile
 
 # Each fuzzer runs for FUZZTIME.
 fuzz:

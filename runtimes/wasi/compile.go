@@ -5,17 +5,16 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"io"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/experimental"
 )
 
 // Compile implements runtimes.Runtime. A module that is neither a WASI preview1 command nor a reactor with an entry for requests is refused
@@ -40,7 +39,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	if err != nil {
 		return nil, err
 	}
-	plan := rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: enginePages, Limits: r.modules}
+	plan := rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: compiler.MaxPages, Limits: r.modules}
 	if reactor {
 		plan.Setup, plan.Entry = module.Initialize, module.Handle
 	}
@@ -127,36 +126,15 @@ func (r *Runtime) checkModule(b []byte, limit uint64) (most uint64, reactor bool
 // translate has a module compiled, here or by a child.
 func (r *Runtime) translate(ctx context.Context, b []byte) (wazero.CompiledModule, error) {
 	if r.compiler == nil {
-		return compileModule(ctx, r.engine, b)
+		return compiler.Compile(ctx, r.engine, b)
 	}
-	return r.compiler.compile(ctx, b, func() (wazero.CompiledModule, error) { return loadModule(ctx, r.engine, b) })
+	return r.compiler.Compile(ctx, r.engine, b)
 }
 
-// compileModule has an engine compile a module. Whatever goes wrong in there is the module's fault,
-// if it is not the cache's.
-func compileModule(ctx context.Context, engine wazero.Runtime, b []byte) (c wazero.CompiledModule, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			cause, _ := p.(error)
-			err = &runtimes.ModuleError{Reason: fmt.Sprintf("the engine cannot compile this module: %v", p), Err: cause}
-		}
-	}()
-	c, err = engine.CompileModule(ctx, b)
-	var file *fs.PathError
-	var files *os.LinkError
-	switch {
-	case errors.As(err, &file), errors.As(err, &files):
-		return nil, fmt.Errorf("cache of compiled modules: %w", err)
-	case err != nil:
-		return nil, &runtimes.ModuleError{Reason: "the module is not valid: " + err.Error(), Err: err}
-	}
-	return c, nil
-}
-
-// loadModule has an engine load a module that is in its cache. It never compiles: several workers look at
-// the context before each function, one does not, and loading does not look at it at all.
-func loadModule(ctx context.Context, engine wazero.Runtime, b []byte) (wazero.CompiledModule, error) {
-	ctx, cancel := context.WithCancel(experimental.WithCompilationWorkers(ctx, 2))
-	cancel()
-	return compileModule(ctx, engine, b)
+// CompileChild is what the command of Config.Compiler does, in a process of its own that ends
+// right after it: it limits this process, reads a module from stdin, compiles it into the folder that args name,
+// and returns the exit code. args are those behind the command's own, as they are: they and the exit code are
+// between CompileChild and a [Runtime] of the same binary. It is stopped by ctx.
+func CompileChild(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer) int {
+	return compiler.Child(ctx, args, stdin, stderr)
 }

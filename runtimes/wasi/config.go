@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
 	"github.com/tetratelabs/wazero"
 )
 
@@ -100,13 +102,21 @@ func (c Config) check() error {
 	return nil
 }
 
-// compileTimeout is CompileTimeout or what it stands for.
-func (c Config) compileTimeout() time.Duration {
-	return cmp.Or(c.CompileTimeout, defaultCompileTimeout)
-}
-
 // compileMemory is CompileMemory or what it stands for.
 func (c Config) compileMemory() uint64 { return cmp.Or(c.CompileMemory, defaultCompileMemory) }
+
+// newCompiler returns a compiler, or nil if none is configured or needed.
+func (c Config) newCompiler(ctx context.Context) (*compiler.Compiler, error) {
+	if c.Compiler == nil {
+		return nil, nil
+	}
+	p, err := compiler.New(ctx, compiler.Config{Command: c.Compiler, Dir: c.CacheDir,
+		Timeout: cmp.Or(c.CompileTimeout, defaultCompileTimeout), Memory: c.compileMemory()})
+	if err != nil {
+		return nil, fmt.Errorf("CacheDir: %w", err)
+	}
+	return p, nil
+}
 
 // maxMemory is MaxMemory or what it stands for.
 func (c Config) maxMemory() uint64 {

@@ -8,8 +8,10 @@ import "time"
 const (
 	// mostFuel is a portion of ordinary code, which takes 10 to 100 microseconds.
 	mostFuel = 1_000_000
+	// firstFuel is enough for a small function to the end.
+	firstFuel = 1 << 14
 	// leastFuel is a portion of the slowest code. The host is asked for it in a tenth of the time that it takes.
-	leastFuel = 1 << 14
+	leastFuel = 1 << 12
 	// portionTime is how long a portion should take at most.
 	portionTime = 250 * time.Microsecond
 )
@@ -25,7 +27,7 @@ func (p *pace) next(now time.Time) int64 {
 	took := now.Sub(p.since)
 	switch {
 	case p.portion == 0:
-		p.portion = leastFuel
+		p.portion = firstFuel
 	case took > portionTime:
 		p.portion = max(leastFuel, int64(float64(p.portion)*float64(portionTime)/float64(took)))
 	case took < portionTime/2:

@@ -14,7 +14,7 @@ func TestPace(t *testing.T) {
 		now = now.Add(time.Duration(float64(p.portion) * perUnit))
 		return p.next(now)
 	}
-	if got := use(1); got != leastFuel {
+	if got := use(1); got != firstFuel {
 		t.Errorf("the first portion is %d", got)
 	}
 	for range 20 {
@@ -23,7 +23,7 @@ func TestPace(t *testing.T) {
 	if p.portion != mostFuel {
 		t.Errorf("of ordinary code, a portion is %d", p.portion)
 	}
-	if got := time.Duration(use(10)) * 10; got > portionTime {
+	if got := time.Duration(use(50)) * 50; got > portionTime {
 		t.Errorf("of slow code, the second portion takes %v", got)
 	}
 	if got := use(1e6); got != leastFuel {

@@ -25,25 +25,18 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 )
 
 // errClosed is what Compile and Run return after Close.
 var errClosed = errors.New("the runtime or the program has been closed")
 
-// enginePages is the engine's own memory limit in pages. It is as far from the limits of programs as
-// it can be, so that a growth beyond those is refused by our allocator, which takes note; the engine
-// itself refuses only what a module rules out by its own maximum, and sums near 4 GiB.
-// (With 65,536 pages, the most that WebAssembly allows, the engine computes wrong bounds.)
-const enginePages = 65_535
-
 // mostMemory is the largest memory limit, in bytes: a page less than the engine's, so that there is room
 // for sandbox.resize to ask for one more.
-const mostMemory = (enginePages - 1) * module.PageSize
+const mostMemory = (compiler.MaxPages - 1) * module.PageSize
 
 // Runtime is a runtimes.Runtime.
 type Runtime struct {
@@ -51,7 +44,7 @@ type Runtime struct {
 	modules   module.Limits
 	engine    wazero.Runtime
 	cache     wazero.CompilationCache // nil without a folder
-	compiler  *compiler               // nil if modules are compiled in this process
+	compiler  *compiler.Compiler      // nil if modules are compiled in this process
 	regions   *memory.Pool
 	start     time.Time // zero of the guests' monotonic clocks
 	log       *slog.Logger
@@ -86,8 +79,8 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	}
 	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
 		startTime: c.startTime(), idleMost: c.idleMemory(), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), done: make(chan struct{}), programs: map[*program]struct{}{}}
-	r.engine = wazero.NewRuntimeWithConfig(ctx, engineConfig(cache))
-	if r.compiler, err = newCompiler(ctx, c); err != nil {
+	r.engine = wazero.NewRuntimeWithConfig(ctx, compiler.EngineConfig(cache))
+	if r.compiler, err = c.newCompiler(ctx); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
 	}
 	if err := errors.Join(exportPreview1(ctx, r.engine), exportPolyvoke(ctx, r.engine)); err != nil {
@@ -95,22 +88,6 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	}
 	r.sweeper.Go(r.sweep)
 	return r, nil
-}
-
-// features are those of WebAssembly that modules may use.
-const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall |
-	experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling
-
-// engineConfig returns the configuration of the engine, the same for running modules and for compiling them.
-func engineConfig(cache wazero.CompilationCache) wazero.RuntimeConfig {
-	ec := wazero.NewRuntimeConfig().
-		WithCoreFeatures(features).
-		WithMemoryLimitPages(enginePages).
-		WithDebugInfoEnabled(false) // symbolising the stack of an exit costs more than the run
-	if cache != nil {
-		ec = ec.WithCompilationCache(cache)
-	}
-	return ec
 }
 
 // exportPreview1 offers our functions of WASI preview1 to modules.
@@ -132,7 +109,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 	}
 	close(r.done)
 	if r.compiler != nil {
-		r.compiler.close()
+		r.compiler.Close()
 	}
 	var err error
 	for _, g := range r.all() {

@@ -27,7 +27,7 @@ import (
 )
 
 // mutants is how many there are. Mutant n is always the same.
-var mutants = flag.Int("mutants", 3000, "how many mutants TestMutants uploads")
+var mutants = flag.Int("mutants", 1500/share, "how many mutants TestMutants uploads")
 
 // What a mutant may take: far more than it does, and less than a hang.
 const (

@@ -33,8 +33,7 @@ func (s slots) share(p *runtimes.Process) (leave func()) {
 			held = false
 		}
 	}
-	p.Yield = func(ctx context.Context) error {
-		leave()
+	take := func(ctx context.Context) error {
 		select {
 		case <-s:
 			held = true
@@ -43,16 +42,24 @@ func (s slots) share(p *runtimes.Process) (leave func()) {
 			return ctx.Err()
 		}
 	}
+	p.Yield = func(ctx context.Context) error {
+		leave()
+		return take(ctx)
+	}
 	p.Sleep = func(ctx context.Context, d time.Duration) error {
+		had := held
 		leave()
 		t := time.NewTimer(d)
 		defer t.Stop()
 		select {
 		case <-t.C:
-			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if !had {
+			return nil
+		}
+		return take(ctx)
 	}
 	return leave
 }

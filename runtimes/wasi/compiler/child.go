@@ -1,4 +1,4 @@
-package wasi
+package compiler
 
 import (
 	"context"
@@ -17,11 +17,11 @@ import (
 // childProcs is how many processors a child may use: one compiles, one collects garbage.
 const childProcs = 2
 
-// CompileChild is what the command of Config.Compiler does, in a process of its own that ends
+// Child is what the command of Config.Command does, in a process of its own that ends
 // right after it: it limits this process, reads a module from stdin, compiles it into the folder that args name,
 // and returns the exit code. args are those behind the command's own, as they are: they and the exit code are
-// between CompileChild and a [Runtime] of the same binary. It is stopped by ctx.
-func CompileChild(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer) int {
+// between Child and a [Compiler] of the same binary. It is stopped by ctx.
+func Child(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer) int {
 	fail := func(code int, err error) int {
 		fmt.Fprintln(stderr, err)
 		return code

@@ -1,4 +1,7 @@
-package wasi
+// Package compiler turns modules into native code, in child processes that a hostile module may kill or
+// occupy, and keeps the results in a folder. In go a module's bytes; out comes the engine's compiled module. The child is
+// [Child] in a process of the same binary.
+package compiler
 
 import (
 	"context"
@@ -16,13 +19,30 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// compiler has modules compiled by child processes into the folder of compiled modules, which
+// Config says where and within which limits modules are compiled.
+type Config struct {
+	// Command is the command and first arguments of a process that calls [Child] and ends, of this very binary.
+	Command []string
+	// Dir is the engine's folder of compiled modules.
+	Dir string
+	// Timeout is how long a child may take.
+	Timeout time.Duration
+	// Memory is how much memory in bytes it may take; exact on Linux, a hint to Go's collector elsewhere.
+	Memory uint64
+}
+
+// errClosed is what Compile returns after Close.
+var errClosed = errors.New("the compiler has been closed")
+
+// Compiler has modules compiled by child processes into the folder of compiled modules, which
 // has besides the engine's own files
 //
 //	compiled/    a file for each module whose compiled form is there (compiled.go)
 //	quarantine/  a file for each module that a child did not survive (quarantine.go)
 //	compiling-*  a folder for each child that runs
-type compiler struct {
+//
+// Any number of goroutines may use it.
+type Compiler struct {
 	command []string
 	dir     string // absolute
 	timeout time.Duration
@@ -49,25 +69,22 @@ type engineID struct {
 	mark   string // besides that: features of the processor, configuration
 }
 
-// newCompiler returns a compiler, or nil if none is configured or the engine has no compiled form on
-// this platform: then nothing takes long.
-func newCompiler(ctx context.Context, c Config) (*compiler, error) {
-	if c.Compiler == nil {
-		return nil, nil
-	}
-	dir, err := filepath.Abs(c.CacheDir)
+// New returns a compiler, or nil if the engine has no compiled form on this platform: then nothing takes long. An
+// error is that of the folder.
+func New(ctx context.Context, c Config) (*Compiler, error) {
+	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("CacheDir: %w", err)
+		return nil, err
 	}
-	p := &compiler{command: c.Compiler, dir: dir, timeout: c.compileTimeout(), memory: c.compileMemory(), busy: map[string]*work{}}
+	p := &Compiler{command: c.Command, dir: dir, timeout: c.Timeout, memory: c.Memory, busy: map[string]*work{}}
 	for _, folder := range []string{compiledFolder, quarantineFolder} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
-			return nil, fmt.Errorf("CacheDir: %w", err)
+			return nil, err
 		}
 	}
 	p.sweep()
 	if p.engine, err = p.identify(ctx); err != nil {
-		return nil, fmt.Errorf("CacheDir: %w", err)
+		return nil, err
 	}
 	if p.engine.folder == "" {
 		return nil, nil
@@ -76,7 +93,7 @@ func newCompiler(ctx context.Context, c Config) (*compiler, error) {
 }
 
 // sweep removes the folders of children whose parents have died.
-func (p *compiler) sweep() {
+func (p *Compiler) sweep() {
 	old, _ := filepath.Glob(filepath.Join(p.dir, temporary+"*"))
 	for _, dir := range old {
 		info, err := os.Stat(dir)
@@ -87,7 +104,7 @@ func (p *compiler) sweep() {
 }
 
 // identify has the engine compile an empty module. Where it puts the result says which engine it is.
-func (p *compiler) identify(ctx context.Context) (engineID, error) {
+func (p *Compiler) identify(ctx context.Context) (engineID, error) {
 	dir, err := os.MkdirTemp(p.dir, temporary)
 	if err != nil {
 		return engineID{}, err
@@ -111,20 +128,27 @@ func compileInto(ctx context.Context, dir string, module []byte) error {
 		return err
 	}
 	defer cache.Close(ctx)
-	engine := wazero.NewRuntimeWithConfig(ctx, engineConfig(cache))
+	engine := wazero.NewRuntimeWithConfig(ctx, EngineConfig(cache))
 	defer engine.Close(ctx)
-	_, err = compileModule(ctx, engine, module)
+	_, err = Compile(ctx, engine, module)
 	return err
 }
 
 // key returns the name of all that is known about a module here.
-func (p *compiler) key(module []byte) string {
+func (p *Compiler) key(module []byte) string {
 	digest := sha256.Sum256(module)
 	return hex.EncodeToString(digest[:]) + "-" + p.engine.folder + "-" + p.engine.mark
 }
 
-// compile has a module compiled by a child, unless that has been done, and loads the result.
-func (p *compiler) compile(ctx context.Context, module []byte, load func() (wazero.CompiledModule, error)) (wazero.CompiledModule, error) {
+// Compile has a module compiled by a child, unless that has been done, and loads the result into an engine that has
+// the configuration of EngineConfig, with the folder as its cache.
+//
+// # Errors
+//
+// A *runtimes.ModuleError is the module's fault: it is not valid, or it was too much for a child, now or within
+// the last day. Others are the context's, or those of the folder.
+func (p *Compiler) Compile(ctx context.Context, engine wazero.Runtime, module []byte) (wazero.CompiledModule, error) {
+	load := func() (wazero.CompiledModule, error) { return load(ctx, engine, module) }
 	key := p.key(module)
 	ctx, end, err := p.begin(ctx, key)
 	if err != nil {
@@ -154,7 +178,7 @@ func (p *compiler) compile(ctx context.Context, module []byte, load func() (waze
 
 // begin waits until nobody else works on a key. The context that it returns ends when the compiler is
 // closed, too. end must be called.
-func (p *compiler) begin(ctx context.Context, key string) (_ context.Context, end func(), err error) {
+func (p *Compiler) begin(ctx context.Context, key string) (_ context.Context, end func(), err error) {
 	for {
 		p.mu.Lock()
 		if p.closed {
@@ -185,8 +209,8 @@ func (p *compiler) begin(ctx context.Context, key string) (_ context.Context, en
 	}, nil
 }
 
-// close ends all children and waits for them.
-func (p *compiler) close() {
+// Close ends all children and waits for them. Compile fails afterwards.
+func (p *Compiler) Close() {
 	p.mu.Lock()
 	p.closed = true
 	busy := slices.Collect(maps.Values(p.busy))
@@ -201,7 +225,7 @@ func (p *compiler) close() {
 
 // run has a child compile a module, into a folder of its own so that what a killed child leaves behind
 // is nobody's, and keeps the result.
-func (p *compiler) run(ctx context.Context, key string, module []byte) error {
+func (p *Compiler) run(ctx context.Context, key string, module []byte) error {
 	dir, err := os.MkdirTemp(p.dir, temporary)
 	if err != nil {
 		return err

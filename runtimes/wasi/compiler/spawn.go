@@ -1,4 +1,4 @@
-package wasi
+package compiler
 
 import (
 	"bytes"
@@ -44,7 +44,7 @@ type lethal struct{ *runtimes.ModuleError }
 // spawn has a child compile a module into a folder. It returns when the child is gone. The error is
 // a *lethal if the module was too much for it, or another *runtimes.ModuleError if the
 // engine refuses the module.
-func (p *compiler) spawn(ctx context.Context, dir string, module []byte) error {
+func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 	// Where children die with their parents, the parent is the thread that has started them.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -78,7 +78,7 @@ func (p *compiler) spawn(ctx context.Context, dir string, module []byte) error {
 }
 
 // ending says what the end of a child means that has not compiled its module.
-func (p *compiler) ending(s *os.ProcessState, said string) error {
+func (p *Compiler) ending(s *os.ProcessState, said string) error {
 	switch s.ExitCode() {
 	case childInvalid:
 		return &runtimes.ModuleError{Reason: said}
@@ -100,7 +100,7 @@ func (p *compiler) ending(s *os.ProcessState, said string) error {
 }
 
 // tooLong is the error for a child that was killed for its time.
-func (p *compiler) tooLong() error {
+func (p *Compiler) tooLong() error {
 	return &lethal{&runtimes.ModuleError{Reason: fmt.Sprintf("compiling the module takes longer than %v, which is the limit: "+
 		"split its largest functions (many branches in a function with many variables cost most), or raise the compiler's time limit", p.timeout), Err: context.DeadlineExceeded}}
 }

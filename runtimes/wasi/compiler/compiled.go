@@ -1,4 +1,4 @@
-package wasi
+package compiler
 
 import (
 	"encoding/json"
@@ -23,12 +23,12 @@ type record struct {
 }
 
 // recordPath returns where the record of a key is.
-func (p *compiler) recordPath(key string) string {
+func (p *Compiler) recordPath(key string) string {
 	return filepath.Join(p.dir, compiledFolder, key+".json")
 }
 
 // keep moves what a child made into the engine's folder, and then writes its record.
-func (p *compiler) keep(key, dir string) error {
+func (p *Compiler) keep(key, dir string) error {
 	made, err := filepath.Glob(filepath.Join(dir, p.engine.folder, "*"))
 	if err != nil || len(made) != 1 {
 		return fmt.Errorf("%s has compiled nothing that this process could load: Config.Compiler must be the same binary; restart this one if that was replaced", p.command[0])
@@ -44,7 +44,7 @@ func (p *compiler) keep(key, dir string) error {
 }
 
 // loadCompiled loads a compiled module if it is there and whole. Otherwise its record goes.
-func (p *compiler) loadCompiled(key string, load func() (wazero.CompiledModule, error)) (wazero.CompiledModule, error) {
+func (p *Compiler) loadCompiled(key string, load func() (wazero.CompiledModule, error)) (wazero.CompiledModule, error) {
 	err := p.checkCompiled(key)
 	if err == nil {
 		var c wazero.CompiledModule
@@ -57,7 +57,7 @@ func (p *compiler) loadCompiled(key string, load func() (wazero.CompiledModule, 
 }
 
 // checkCompiled reports why a compiled module cannot be used.
-func (p *compiler) checkCompiled(key string) error {
+func (p *Compiler) checkCompiled(key string) error {
 	var r record
 	if err := readJSON(p.recordPath(key), &r); err != nil {
 		return err

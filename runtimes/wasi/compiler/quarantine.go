@@ -1,4 +1,4 @@
-package wasi
+package compiler
 
 import (
 	"os"
@@ -29,12 +29,12 @@ func (v *verdict) holds(timeout time.Duration, memory uint64, now time.Time) boo
 }
 
 // quarantinePath returns where the verdict on a key is.
-func (p *compiler) quarantinePath(key string) string {
+func (p *Compiler) quarantinePath(key string) string {
 	return filepath.Join(p.dir, quarantineFolder, key+".json")
 }
 
 // quarantined returns the reason why a module is not to be compiled again, or nil.
-func (p *compiler) quarantined(key string, now time.Time) error {
+func (p *Compiler) quarantined(key string, now time.Time) error {
 	var v verdict
 	if readJSON(p.quarantinePath(key), &v) != nil {
 		return nil // none, or one that cannot be read
@@ -47,6 +47,6 @@ func (p *compiler) quarantined(key string, now time.Time) error {
 }
 
 // quarantine keeps a module from being compiled again. If that cannot be written, it is.
-func (p *compiler) quarantine(key, reason string, now time.Time) {
+func (p *Compiler) quarantine(key, reason string, now time.Time) {
 	_ = writeJSON(p.quarantinePath(key), verdict{Reason: reason, Time: now, Timeout: p.timeout, Memory: p.memory})
 }

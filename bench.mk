@@ -1,0 +1,25 @@
+# The comparison of ways to run a function, in the module cmd/bench: its README says what it needs.
+# To be included by the Makefile; BUILD is where things are built.
+
+BENCH_FLAGS := -build $(abspath $(BUILD))/bench
+
+.PHONY: bench-compare bench-quick bench-check
+
+# bench-compare measures everything and writes docs/benchmarks.md and its plot. It takes 10 minutes, or 30 if
+# nothing is built yet.
+bench-compare: samples-tools foreign-node
+	go -C cmd/bench run . $(BENCH_FLAGS)
+
+# bench-quick measures a little of everything, to see that all works; the report is in $(BUILD)/bench.
+bench-quick: samples-tools foreign-node
+	go -C cmd/bench run . $(BENCH_FLAGS) -quick
+
+# bench-check is the part of make check: the module's own checks, and a quick run of polyvoke beside what it
+# is compared to first.
+bench-check: samples-tools foreign-node
+	go -C cmd/bench mod tidy -diff
+	go -C cmd/bench vet ./...
+	cd cmd/bench && go run $(STATICCHECK) ./...
+	go -C cmd/bench test -race ./internal/measure ./internal/worker ./internal/pipeline ./internal/suite ./internal/guest
+	go -C cmd/bench test ./...
+	go -C cmd/bench run . $(BENCH_FLAGS) -quick -only polyvoke
