@@ -75,3 +75,17 @@ func TestAge(t *testing.T) {
 		}
 	}
 }
+
+func TestWaiting(t *testing.T) {
+	var out bytes.Buffer
+	Waiting(&out, "compiling")()
+	if out.Len() > 0 {
+		t.Errorf("what is no terminal got %q", &out)
+	}
+	stop := make(chan struct{})
+	close(stop)
+	count(&out, "compiling", stop)
+	if out.String() != "\rcompiling ... 0 s" {
+		t.Errorf("got %q", &out)
+	}
+}

@@ -9,9 +9,9 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
-// TestStart checks what programs say about how their processes come to be, and that a process which is alone
+// TestStarter checks what programs say about how their processes come to be, and that a process which is alone
 // comes to be so.
-func TestStart(t *testing.T) {
+func TestStarter(t *testing.T) {
 	guest, err := goGuest()
 	if err != nil {
 		t.Fatal(err)
@@ -44,8 +44,8 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestStartRefused checks that a kind which is not possible is refused with the reason.
-func TestStartRefused(t *testing.T) {
+// TestVariesRefused checks that a kind which is not possible is refused with the reason.
+func TestVariesRefused(t *testing.T) {
 	for _, c := range []struct {
 		options runtimes.Options
 		reason  string
