@@ -92,7 +92,7 @@ func ExampleProcess_files() {
 	fmt.Println("start:", p.Usage.Start, "memory:", p.Usage.Memory>>10, "KiB")
 	// Output:
 	// fn.hello.world
-	// start: fresh memory: 192 KiB
+	// start: reset memory: 192 KiB
 }
 
 func ExampleExitError() {
@@ -157,4 +157,26 @@ func ExampleOptions() {
 	// Output:
 	// true
 	// memory limit reached: trap: unreachable
+}
+
+func ExampleStarter() {
+	ctx := context.Background()
+	r, err := wasi.New(ctx, wasi.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Close(ctx)
+
+	g, err := r.Compile(ctx, runtimestest.Wasm(), runtimes.Options{Start: runtimes.StartCheckpoint})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s := runtimes.StartOf(g)
+	fmt.Printf("%s: %s\n", s.Kind, s.Reason)
+
+	_, err = r.Compile(ctx, runtimestest.Wasm(), runtimes.Options{Start: runtimes.StartCheckpoint, Varies: true})
+	fmt.Println(err)
+	// Output:
+	// checkpoint: it was asked for
+	// the start kind "checkpoint" is not possible for this module: its environment differs from call to call; use "auto"
 }
