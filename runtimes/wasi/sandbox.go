@@ -205,7 +205,7 @@ func (s *sandbox) checked() bool {
 		return true
 	}
 	err := s.memory.region.Verify(s.memory.size)
-	if err == nil && s.parked == nil && !slices.Equal(s.getGlobals(), s.program.initial) {
+	if err == nil && s.instance != nil && s.parked == nil && !slices.Equal(s.getGlobals(), s.program.initial) {
 		err = errors.New("a global is not what it was at the beginning")
 	}
 	if err != nil {
