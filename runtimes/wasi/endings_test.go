@@ -106,12 +106,15 @@ func endings() []byte {
 	is := func(c byte, code string) string {
 		return i32(1024) + "\x2d\x00\x00" + i32(int(c)) + "\x46\x04\x40" + code + "\x0b"
 	}
-	c := slow() + transfer("\x10"+uleb(fnRead), 0, 1024, 16)
+	first := "\x23\x00\x45\x04\x40" + slow() + i32(1) + "\x24\x00\x0b"
+	c := first + transfer("\x10"+uleb(fnRead), 0, 1024, 16)
 	c += is('e', i32(7)+"\x10"+uleb(fnExit)) + is('t', "\x00") + is('l', "\x03\x40\x0c\x00\x0b") + is('s', sleeps(600_000))
 	c += is('r', "\x10"+uleb(fnExit+1)) // itself
 	c += is('f', "\x03\x40"+transfer("\x10"+uleb(fnWrite), 1, 0, 32<<10)+"\x0c\x00\x0b")
 	c += is('g', "\x03\x40"+i32(16)+"\x40\x00"+i32(-1)+"\x47\x0d\x00\x0b\x00")
-	return script(c + transfer("\x10"+uleb(fnWrite), 1, 1024, 5)).bytes()
+	a := script(c + transfer("\x10"+uleb(fnWrite), 1, 1024, 5))
+	a.globals = "\x01\x7f\x01" + i32(0) + "\x0b"
+	return a.bytes()
 }
 
 // TestKindAfterEndings checks that a run after one that ended badly is right, and of the program's kind.
