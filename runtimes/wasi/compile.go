@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -49,7 +50,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 		return nil, err
 	}
 	g := &program{runtime: r, compiled: compiled, config: newModuleConfig(), memory: linear{most: most, limit: limit},
-		globals: append(gauges(report), report.Globals...), fuelLimit: o.Fuel, args: o.Args, env: o.Env, created: time.Now()}
+		globals: append(gauges(report), report.Globals...), fuelLimit: o.Fuel, args: slices.Clone(o.Args), env: slices.Clone(o.Env), created: time.Now()}
 	if err = g.prepare(ctx, report, o.Start); err == nil {
 		err = ctx.Err()
 	}

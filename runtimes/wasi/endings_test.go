@@ -68,7 +68,9 @@ func TestFuelOfKinds(t *testing.T) {
 func TestFuelLimitOfKinds(t *testing.T) {
 	module := guest(slow() + says(1, 3)).bytes()
 	free := compileParked(t, module, runtimes.Options{Start: runtimes.StartFresh})
-	work := func() *runtimes.Process { return &runtimes.Process{Stdin: strings.NewReader(strings.Repeat("x", 200_000))} }
+	work := func() *runtimes.Process {
+		return &runtimes.Process{Stdin: strings.NewReader(strings.Repeat("x", 200_000))}
+	}
 	all, err := settled(t, free, work)
 	if err != nil {
 		t.Fatal(err)

@@ -157,6 +157,8 @@ func (s *sandbox) waiting(ctx context.Context, err error) error {
 		return &unparkable{"it opens or closes files before it reads stdin"}
 	case s.state.Seen().Files:
 		return &unparkable{"it looks into /request before it reads stdin"}
+	case s.program.kind != "" && s.state.Seen() != s.program.seen:
+		return &unparkable{"it looks at other things before it reads stdin than when it was tried"}
 	}
 	return nil
 }
