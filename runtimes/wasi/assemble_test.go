@@ -13,6 +13,8 @@ type assembly struct {
 	data    string   // an active data segment, as the bytes after the count
 	locals  int      // of type i32; 0 means 2
 	code    string   // the body of _start after its locals, without the end
+
+	table, tags, globals, elements string // the bodies of more sections; empty means none
 }
 
 // bytes puts the module together.
@@ -28,11 +30,13 @@ func (a assembly) bytes() []byte {
 	if imports != "" {
 		b += section(2, uleb(entry)+imports)
 	}
-	b += section(3, "\x01\x00") + section(5, "\x01\x00"+uleb(max(a.pages, 1)))
+	b += section(3, "\x01\x00") + a.optional(4, a.table) + section(5, "\x01\x00"+uleb(max(a.pages, 1)))
+	b += a.optional(13, a.tags) + a.optional(6, a.globals)
 	b += section(7, "\x02"+text("_start")+"\x00"+uleb(entry)+text("memory")+"\x02\x00")
 	if a.start {
 		b += section(8, uleb(entry))
 	}
+	b += a.optional(9, a.elements)
 	body := "\x01" + uleb(cmp.Or(a.locals, 2)) + "\x7f" + a.code + "\x0b"
 	b += section(10, "\x01"+uleb(len(body))+body)
 	if a.data != "" {
@@ -41,10 +45,19 @@ func (a assembly) bytes() []byte {
 	return []byte(b)
 }
 
-// signature returns the types of the functions used here.
+// optional returns a section unless it is empty.
+func (a assembly) optional(id byte, body string) string {
+	if body == "" {
+		return ""
+	}
+	return section(id, body)
+}
+
+// signature returns the types of the functions used here: a letter for each parameter, I for an i64.
 func signature(name string) string {
-	params := map[string]int{"proc_exit": 1, "fd_write": 4, "poll_oneoff": 4, "sched_yield": 0, "sock_accept": 3, "sock_shutdown": 2, "random_get": 2}
-	t := "\x60" + uleb(params[name]) + strings.Repeat("\x7f", params[name])
+	params := map[string]string{"proc_exit": "i", "fd_read": "iiii", "fd_write": "iiii", "poll_oneoff": "iiii", "sched_yield": "", "sock_accept": "iii",
+		"sock_shutdown": "ii", "random_get": "ii", "clock_time_get": "iIi", "args_sizes_get": "ii", "path_open": "iiiiiIIii", "fd_close": "i"}
+	t := "\x60" + uleb(len(params[name])) + strings.NewReplacer("i", "\x7f", "I", "\x7e").Replace(params[name])
 	if name == "proc_exit" {
 		return t + "\x00"
 	}

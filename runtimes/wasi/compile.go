@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -52,7 +53,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 		return nil, err
 	}
 	g := &program{runtime: r, compiled: compiled, config: newModuleConfig(), memory: linear{most: most, limit: limit},
-		globals: append(gauges(report), report.Globals...), fuelLimit: o.Fuel, reactor: reactor, args: o.Args, env: o.Env, varies: o.Varies, created: time.Now()}
+		globals: append(gauges(report), report.Globals...), fuelLimit: o.Fuel, reactor: reactor, args: slices.Clone(o.Args), env: slices.Clone(o.Env), varies: o.Varies, created: time.Now()}
 	if err = g.prepare(ctx, report, o.Start); err == nil {
 		err = ctx.Err()
 	}

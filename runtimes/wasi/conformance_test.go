@@ -42,7 +42,14 @@ func TestMain(m *testing.M) {
 // newRuntime returns a runtime that is closed when the test ends.
 func newRuntime(t testing.TB) *wasi.Runtime {
 	t.Helper()
-	r, err := wasi.New(t.Context(), wasi.Config{CacheDir: cacheDir, StartTime: 100 * time.Millisecond, Verify: 10})
+	return newRuntimeOf(t, wasi.Config{StartTime: 100 * time.Millisecond, Verify: 10})
+}
+
+// newRuntimeOf returns a runtime that is closed when the test ends. The compile cache is that of all tests.
+func newRuntimeOf(t testing.TB, c wasi.Config) *wasi.Runtime {
+	t.Helper()
+	c.CacheDir = cacheDir
+	r, err := wasi.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,6 +53,7 @@ type parking struct {
 
 	globals []uint64
 	fuel    int64         // that was given to it
+	refused bool          // it was refused memory
 	seen    preview1.Seen // what it has looked at
 	said    []chunk       // what it has written
 	image   *memory.Image // what its memory is put back to; nil if it goes on once
@@ -97,7 +98,7 @@ func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) err
 	err := s.enter(run)
 	s.state.BeforeRead = nil
 	s.running, s.broken = false, broken(err)
-	k.said, k.seen, k.fuel = said.chunks, s.state.Seen(), s.fuel
+	k.said, k.seen, k.fuel, k.refused = said.chunks, s.state.Seen(), s.fuel, s.memory.refused
 
 	if err = s.waiting(ctx, err); err == nil {
 		k.globals = s.getGlobals()
@@ -159,6 +160,8 @@ func (s *sandbox) waiting(ctx context.Context, err error) error {
 		return &unparkable{cause.Error()}
 	case s.state.Changed():
 		return &unparkable{"it opens or closes files before it reads stdin"}
+	case s.program.kind != "" && s.state.Seen() != s.program.seen:
+		return &unparkable{"it looks at other things before it reads stdin than when it was tried"}
 	}
 	return nil
 }

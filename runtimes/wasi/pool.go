@@ -18,6 +18,10 @@ const (
 	endAfter = 30 * time.Second
 	// overhead is about what a sandbox takes besides its memory, in bytes: the instance and its native stack.
 	overhead = 32 << 10
+	// failedWait is how long nothing is parked after a failure, times the square of how many there were in a row.
+	failedWait = 10 * time.Millisecond
+	// mostFailedWait is the longest such wait.
+	mostFailedWait = time.Minute
 	// mostReady is how many sandboxes of a program are parked that are used once.
 	mostReady = 64
 )
@@ -44,6 +48,8 @@ type pool struct {
 	idle    [lists][]*sandbox // the one used last comes last, and goes first
 	ready   int               // how many sandboxes are to be parked, by how many were needed at a time
 	filling bool              // somebody parks them
+	failed  int               // how many in a row could not be parked
+	again   time.Time         // not before this are more to be parked, if some failed
 	closed  bool
 }
 
@@ -71,12 +77,15 @@ func (p *pool) take(l list) *sandbox {
 // put keeps a sandbox, or closes it when the pool is closed. If that is more than may be idle, the ones that are
 // longest idle end.
 func (p *pool) put(l list, s *sandbox) {
-	s.idle = time.Now()
+	s.idle, s.shed = time.Now(), false
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		s.close()
 		return
+	}
+	if l == parked {
+		p.failed = 0
 	}
 	p.idle[l] = append(p.idle[l], s)
 	total := p.runtime.idleBytes.Add(s.cost())
@@ -131,26 +140,40 @@ func (p *pool) sweep(now time.Time) {
 			s.close()
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for l := range lists {
-		for _, s := range p.idle[l] {
-			if !s.idle.After(now.Add(-shedAfter)) {
-				p.shed(s)
-			}
-		}
+	for _, s := range p.shedAll(now.Add(-shedAfter)) {
+		s.close()
 	}
 }
 
-// shed gives the memory back that a sandbox does not share with others, if that is possible.
-func (p *pool) shed(s *sandbox) {
+// shedAll has all that are idle since a time or longer give memory back. It returns those that have lost theirs, which
+// are on no list any more.
+func (p *pool) shedAll(since time.Time) (lost []*sandbox) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range lists {
+		p.idle[l] = slices.DeleteFunc(p.idle[l], func(s *sandbox) bool {
+			if s.idle.After(since) || p.shed(s) {
+				return false
+			}
+			p.runtime.idleBytes.Add(-s.cost())
+			lost = append(lost, s)
+			return true
+		})
+	}
+	return lost
+}
+
+// shed gives the memory back that a sandbox does not share with others, if that is possible. It returns false if the
+// sandbox is of no use any more.
+func (p *pool) shed(s *sandbox) bool {
 	if s.shed || s.parked != nil && s.parked.image == nil {
-		return
+		return true
 	}
 	s.shed = true
 	before := s.cost()
-	s.broken = s.memory.region.Shed() != nil
+	err := s.memory.region.Shed()
 	p.runtime.idleBytes.Add(s.cost() - before)
+	return err == nil
 }
 
 // refill has more sandboxes parked if fewer wait than are needed at a time. missed tells that one was needed
@@ -159,6 +182,9 @@ func (g *program) refill(missed bool) {
 	p := &g.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.failed > 0 && time.Now().Before(p.again) {
+		return
+	}
 	if missed || p.ready == 0 {
 		p.ready = min(p.ready+1, mostReady)
 	}
@@ -173,7 +199,7 @@ func (g *program) fill() {
 	for g.pool.wanting() {
 		s, err := g.newParked()
 		if err != nil {
-			g.pool.giveUp()
+			g.pool.giveUp(time.Now())
 			return
 		}
 		g.pool.put(parked, s)
@@ -188,11 +214,14 @@ func (p *pool) wanting() bool {
 	return p.filling
 }
 
-// giveUp ends filling, until the next sandbox is missed.
-func (p *pool) giveUp() {
+// giveUp ends filling, until the next sandbox is missed. What fails again and again is tried ever less often: a start
+// can take all of its time, and the starts of other programs wait for it.
+func (p *pool) giveUp(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.filling, p.ready = false, 0
+	p.failed++
+	p.again = now.Add(min(time.Duration(p.failed*p.failed)*failedWait, mostFailedWait))
 }
 
 // newParked returns a sandbox that is parked for one run.

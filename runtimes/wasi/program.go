@@ -71,7 +71,7 @@ func (g *program) Close(ctx context.Context) error {
 	}
 	g.runtime.forget(g)
 	g.pool.close()
-	if g.base != nil {
+	if g.base != nil { // nil if there was no memory for it
 		g.base.Release()
 	}
 	if g.shared != nil {
@@ -166,10 +166,16 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 	if err != nil {
 		return nil, err
 	}
+	made := false
+	defer func() { // also if Yield or Sleep ends the goroutine
+		if !made {
+			s.close()
+		}
+	}()
 	if err = s.checkpoint(ctx, p); err == nil {
+		made = true
 		return s, nil
 	}
-	s.close()
 	var u *unparkable
 	if errors.As(err, &u) {
 		return nil, nil

@@ -15,7 +15,7 @@ type recorder struct {
 	room   int // bytes left
 }
 
-// chunk is the bytes of one write.
+// chunk is bytes that were written to the same place in a row.
 type chunk struct {
 	stderr bool
 	b      []byte
@@ -36,7 +36,11 @@ func (r recording) Write(b []byte) (int, error) {
 		return 0, errTalkative
 	}
 	r.room -= len(b)
-	r.chunks = append(r.chunks, chunk{r.stderr, slices.Clone(b)})
+	if n := len(r.chunks); n > 0 && r.chunks[n-1].stderr == r.stderr {
+		r.chunks[n-1].b = append(r.chunks[n-1].b, b...)
+	} else {
+		r.chunks = append(r.chunks, chunk{r.stderr, slices.Clone(b)})
+	}
 	return len(b), nil
 }
 

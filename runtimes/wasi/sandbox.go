@@ -169,7 +169,7 @@ func (s *sandbox) restore() bool {
 	if s.memory.region.Restore(s.memory.size) != nil {
 		return false
 	}
-	s.memory.refused = false
+	s.memory.refused = s.parked != nil && s.parked.refused
 	if s.instance == nil {
 		return true
 	}

@@ -144,7 +144,7 @@ func refuse(want string, o obstacles) error {
 			why = o.park
 		}
 	default:
-		return fmt.Errorf("there is no start kind %q", want)
+		return &runtimes.ModuleError{Reason: fmt.Sprintf("there is no start kind %q: use %q, or leave it empty", want, runtimes.StartAuto)}
 	}
 	if why == "" {
 		return nil

@@ -1,0 +1,15 @@
+package wasi
+
+import "github.com/polyvoke/polyvoke/runtimes"
+
+// KindOf returns the start kind of a program, and why it is that one.
+func KindOf(p runtimes.Program) (kind, why string) {
+	g := p.(*program)
+	return g.kind, g.why
+}
+
+// StartFuel returns how much fuel a program used until it read stdin, when it was compiled.
+func StartFuel(p runtimes.Program) uint64 { return p.(*program).startFuel }
+
+// Distrusted tells whether a sandbox of a program was found not to be put back.
+func Distrusted(p runtimes.Program) bool { return p.(*program).doubt.Load() }
