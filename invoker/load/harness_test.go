@@ -58,7 +58,7 @@ func serveChild(url string) error {
 }
 
 // startChild starts an invoker with a process of its own, and waits until it serves.
-func startChild(t testing.TB, s *server.Server) {
+func startChild(t testing.TB, s *server.Server) (pid int) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -89,6 +89,7 @@ func startChild(t testing.TB, s *server.Server) {
 	if _, err := out.Read(make([]byte, len("ready"))); err != nil {
 		t.Fatalf("the invoker is not ready: %v", err)
 	}
+	return cmd.Process.Pid
 }
 
 // startInvoker serves in this process, and returns what serves.

@@ -19,12 +19,14 @@ type stream struct {
 	nc      *nats.Conn
 	subject string
 	body    []byte
-	rate    int // calls a second
+	rate    int                  // calls a second
+	clock   func() time.Duration // the processor time that the invoker has used; nil: nobody asks
 
 	mu      sync.Mutex
 	sent    []time.Time
-	answers []answer // as many as sent
-	left    int      // to be answered, when all are sent
+	spent   []time.Duration // by the clock, when they were sent
+	answers []answer        // as many as sent
+	left    int             // to be answered, when all are sent
 	all     chan struct{}
 }
 
@@ -32,7 +34,8 @@ type stream struct {
 type answer struct {
 	came bool
 	took time.Duration
-	code int // 0: success
+	busy time.Duration // by the clock
+	code int           // 0: success
 	body string
 	err  error // of an answer that says nothing
 }
@@ -42,7 +45,10 @@ func (s *stream) run(t testing.TB, how time.Duration) {
 	t.Helper()
 	inbox := s.nc.NewInbox() + "."
 	n := int(how.Seconds() * float64(s.rate))
-	s.sent, s.answers, s.left, s.all = make([]time.Time, n), make([]answer, n), n, make(chan struct{})
+	s.sent, s.spent, s.answers, s.left, s.all = make([]time.Time, n), make([]time.Duration, n), make([]answer, n), n, make(chan struct{})
+	if s.clock == nil {
+		s.clock = func() time.Duration { return 0 }
+	}
 	sub, err := s.nc.Subscribe(inbox+"*", s.take)
 	if err == nil {
 		err = sub.SetPendingLimits(-1, -1)
@@ -71,7 +77,7 @@ func (s *stream) send(inbox string) error {
 		due := min(int(time.Since(began).Seconds()*float64(s.rate))+1, len(s.sent))
 		for ; next < due; next++ {
 			s.mu.Lock()
-			s.sent[next] = time.Now()
+			s.sent[next], s.spent[next] = time.Now(), s.clock()
 			s.mu.Unlock()
 			if err := s.nc.PublishRequest(s.subject, inbox+strconv.Itoa(next), s.body); err != nil {
 				return err
@@ -83,7 +89,7 @@ func (s *stream) send(inbox string) error {
 
 // take takes an answer.
 func (s *stream) take(m *nats.Msg) {
-	now := time.Now()
+	now, spent := time.Now(), s.clock()
 	i, err := strconv.Atoi(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
 	r, bad := protocol.ParseReply(protocol.Header(m.Header), m.Data)
 	s.mu.Lock()
@@ -91,7 +97,7 @@ func (s *stream) take(m *nats.Msg) {
 	if err != nil || i >= len(s.answers) || s.answers[i].came {
 		return
 	}
-	a := answer{came: true, took: now.Sub(s.sent[i]), body: string(m.Data), err: bad}
+	a := answer{came: true, took: now.Sub(s.sent[i]), busy: spent - s.spent[i], body: string(m.Data), err: bad}
 	if r.Err != nil {
 		a.code = r.Err.Code
 	}
@@ -112,6 +118,7 @@ func (s *stream) results() []answer {
 type summary struct {
 	calls, unanswered int
 	took              map[int][]time.Duration // in order, by code
+	busy              []time.Duration         // in order
 }
 
 // sum sums a stream up.
@@ -124,7 +131,9 @@ func (s *stream) sum() summary {
 			continue
 		}
 		out.took[a.code] = append(out.took[a.code], a.took)
+		out.busy = append(out.busy, a.busy)
 	}
+	slices.Sort(out.busy)
 	for _, l := range out.took {
 		slices.Sort(l)
 	}
