@@ -33,6 +33,7 @@ var rules = []rule{
 	{"runtimes/wasi/memory", []string{"golang.org/x/sys"}, "it knows pages, and no engine"},
 	{"invoker", []string{"protocol", "runtimes", "runtimes/module", "invoker", "github.com/nats-io/nats.go", "github.com/google/uuid"},
 		"it names steps, not engines; runtimes/module tells it the language of an upload"},
+	{"invoker/load", nil, "it has tests only"},
 	{"invoker/registry", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go", "github.com/google/uuid"}, "it keeps functions and runs none"},
 	{"invoker/registry/registrytest", []string{"protocol", "invoker/registry", "github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/google/go-cmp"},
 		"the suite judges any registry, on a real server"},

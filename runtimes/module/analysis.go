@@ -10,6 +10,8 @@ type Analysis struct {
 	TableWrites bool
 	// Drops tells that segments can be dropped: elem.drop or data.drop.
 	Drops bool
+	// Segments tells that data segments are of use after the start: memory.init or data.drop.
+	Segments bool
 	// Exceptions tells that exceptions are thrown or handled: try_table, throw or throw_ref.
 	Exceptions bool
 	// Grows tells that the memory can grow.
@@ -29,8 +31,12 @@ func (a *Analysis) note(op code.Op) {
 	switch op {
 	case code.TableSet, code.TableInit, code.TableCopy, code.TableGrow, code.TableFill:
 		a.TableWrites = true
-	case code.ElemDrop, code.DataDrop:
+	case code.ElemDrop:
 		a.Drops = true
+	case code.DataDrop:
+		a.Drops, a.Segments = true, true
+	case code.MemoryInit:
+		a.Segments = true
 	case code.TryTable, code.Throw, code.ThrowRef:
 		a.Exceptions = true
 	case code.MemoryGrow:

@@ -88,16 +88,16 @@ func TestAnalysis(t *testing.T) {
 		{"\x25\x00\xfc\x10\x00\x10\x00", module.Analysis{}},
 		{"\x26\x00", module.Analysis{TableWrites: true}}, {"\xfc\x0c\x00\x00", module.Analysis{TableWrites: true}},
 		{"\xfc\x0e\x00\x00", module.Analysis{TableWrites: true}}, {"\xfc\x0f\x00", module.Analysis{TableWrites: true}}, {"\xfc\x11\x00", module.Analysis{TableWrites: true}},
-		{"\xfc\x09\x00", module.Analysis{Drops: true}}, {"\xfc\x0d\x00", module.Analysis{Drops: true}},
+		{"\xfc\x09\x00", module.Analysis{Drops: true, Segments: true}}, {"\xfc\x0d\x00", module.Analysis{Drops: true}},
 		{"\x08\x00", module.Analysis{Exceptions: true}}, {"\x0a", module.Analysis{Exceptions: true}}, {"\x1f\x40\x00\x0b", module.Analysis{Exceptions: true}},
-		{"\x40\x00", module.Analysis{Grows: true}},
+		{"\x40\x00", module.Analysis{Grows: true}}, {"\xfc\x08\x00\x00", module.Analysis{Segments: true}},
 	} {
 		m, err := module.Parse([]byte(function(c.in)))
 		if err != nil {
 			t.Fatalf("%q: %v", c.in, err)
 		}
 		a := m.Analysis
-		if a.TableWrites != c.want.TableWrites || a.Drops != c.want.Drops || a.Exceptions != c.want.Exceptions || a.Grows != c.want.Grows {
+		if a.TableWrites != c.want.TableWrites || a.Drops != c.want.Drops || a.Exceptions != c.want.Exceptions || a.Grows != c.want.Grows || a.Segments != c.want.Segments {
 			t.Errorf("%q: got %+v", c.in, a)
 		}
 		if reusable := len(a.Obstacles()) == 0; reusable != (!a.TableWrites && !a.Drops) {

@@ -77,14 +77,21 @@ func calculate(stack []uint32, op code.Op, ok bool) ([]uint32, bool) {
 }
 
 // EmptyData makes every active data segment a passive one with nothing in it, for a memory that holds their bytes
-// already. Their indices stay.
+// already. Their indices stay. If no instruction can tell, there are no data segments any more: an engine may keep a
+// record of each of them for each instance, and a module in Go has 20,000.
 func (m *Module) EmptyData() {
 	m.emptyData = true
-	m.dirty[dataSection] = true
+	m.dirty[dataSection], m.dirty[dataCountSection] = true, true
 }
+
+// noData tells that there are no data segments any more.
+func (m *Module) noData() bool { return m.emptyData && !m.Info.Analysis.Segments }
 
 // encodeData returns the data section.
 func (m *Module) encodeData() []byte {
+	if m.noData() {
+		return []byte{0}
+	}
 	r, n := m.content(dataSection)
 	out := leb.AppendU32(nil, n)
 	for range n {

@@ -121,7 +121,8 @@ func TestNames(t *testing.T) {
 // TestChanges changes sizes, data and bodies.
 func TestChanges(t *testing.T) {
 	file := header + section(1, types) + section(3, functions) + section(4, "\x03\x70\x00\x05\x70\x01\x05\x06\x70\x01\x05\x7f") + section(5, "\x01\x00\x02") +
-		section(10, "\x03\x02\x00\x0b\x02\x00\x0b\x02\x00\x0b") + section(11, "\x03\x00\x41\x00\x0b\x01x\x01\x02yz\x02\x00\x41\x01\x0b\x01w")
+		section(12, "\x03") + section(10, "\x03\x05\x00\xfc\x09\x00\x0b\x02\x00\x0b\x02\x00\x0b") +
+		section(11, "\x03\x00\x41\x00\x0b\x01x\x01\x02yz\x02\x00\x41\x01\x0b\x01w")
 	m := open(t, file)
 	m.SetMemoryMax(10)
 	m.CapTables(100)
@@ -133,7 +134,7 @@ func TestChanges(t *testing.T) {
 	out := string(m.Encode())
 	for _, want := range []string{
 		section(4, "\x03\x70\x01\x05\x64\x70\x01\x05\x06\x70\x01\x05\x64"), section(5, "\x01\x01\x02\x0a"),
-		section(10, "\x03\x02\x00\x0b\x03\x00\x01\x0b\x02\x00\x0b"), section(11, "\x03\x01\x00\x01\x02yz\x01\x00"),
+		section(12, "\x03"), section(10, "\x03\x05\x00\xfc\x09\x00\x0b\x03\x00\x01\x0b\x02\x00\x0b"), section(11, "\x03\x01\x00\x01\x02yz\x01\x00"),
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("got %q, which does not have %q", out, want)
@@ -142,6 +143,20 @@ func TestChanges(t *testing.T) {
 	m.SetMemoryMax(1)
 	if out := string(m.Encode()); !strings.Contains(out, section(5, "\x01\x01\x02\x02")) {
 		t.Errorf("got %q", out)
+	}
+}
+
+// TestEmptyData takes data out that no instruction asks for again.
+func TestEmptyData(t *testing.T) {
+	for _, count := range []string{"", section(12, "\x02")} {
+		file := header + section(1, types) + section(3, "\x01\x00") + section(5, "\x01\x00\x02") + count +
+			section(10, "\x01\x02\x00\x0b") + section(11, "\x02\x00\x41\x00\x0b\x01x\x01\x02yz")
+		m := open(t, file)
+		m.EmptyData()
+		out := m.Encode()
+		if info, err := module.Parse(out); err != nil || info.Data != 0 || info.DataBytes != 0 {
+			t.Errorf("got %q, with %d segments of %d bytes, and the error %v", out, info.Data, info.DataBytes, err)
+		}
 	}
 }
 

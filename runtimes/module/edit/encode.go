@@ -111,8 +111,11 @@ func (m *Module) encodeSection(out []byte, id byte) []byte {
 // encodeNumber returns the start section or the data count section, which hold one number.
 func (m *Module) encodeNumber(id byte) []byte {
 	_, n := m.content(id)
-	if id == startSection {
+	switch {
+	case id == startSection:
 		n = m.Function(n)
+	case m.noData():
+		n = 0
 	}
 	return leb.AppendU32(nil, n)
 }
