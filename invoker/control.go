@@ -86,7 +86,7 @@ func (v *Invoker) deploy(r micro.Request) (any, error) {
 	}
 	f.Digest = protocol.Digest(bytes)
 	if f.Language == "" {
-		if m, err := module.Parse(bytes); err == nil {
+		if m, err := (module.Limits{Size: int(v.MaxModule)}).Parse(bytes); err == nil {
 			f.Language = m.Language()
 		}
 	}

@@ -87,6 +87,7 @@ const (
 	MinStack       = Size(64 << 10)             // enough for a program that does not recurse
 	MaxStack       = Size(32 << 20)             // what the engine has room for
 	MaxFuel        = int64(1e15)                // more than MaxTimeout has time for, and exact in any JSON reader
+	MaxModule      = Size(1 << 30)              // that any invoker can be set to take
 	MaxBody        = Size(1 << 30)              // of a request or a reply
 	MaxConcurrency = 10000
 	MaxTriggers    = 64

@@ -57,8 +57,8 @@ func (l *compileLimits) check(cmd *cobra.Command) error {
 	if err != nil {
 		return usageError(cmd, "--compile-memory: %v", err)
 	}
-	if m, err = protocol.ParseSize(l.module); err == nil && (m < 1<<10 || m > 1<<30) {
-		err = fmt.Errorf("%s is not between 1KiB and 1GiB", m)
+	if m, err = protocol.ParseSize(l.module); err == nil && (m < 1<<10 || m > protocol.MaxModule) {
+		err = fmt.Errorf("%s is not between 1KiB and %s", m, protocol.MaxModule)
 	}
 	if err != nil {
 		return usageError(cmd, "--max-module: %v", err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/cmd/internal/inspect"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
@@ -57,7 +58,7 @@ reads its request. The exit code is 126 if it cannot be a function.`,
 
 // try has a runtime complete a report. problem is why the module cannot be a function.
 func (c *cli) try(ctx context.Context, r *inspect.Report, b []byte, cache string) (problem, err error) {
-	rt, end, err := c.sandbox(ctx, cache, compileLimits{}, wasi.Config{})
+	rt, end, err := c.sandbox(ctx, cache, compileLimits{module: protocol.MaxModule.String()}, wasi.Config{})
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ memory limit, 126 the module cannot be run, 127 there is no such file.`,
 
 // runProcess compiles and runs src once.
 func (c *cli) runProcess(ctx context.Context, src *source, cache string) error {
-	rt, err := wasi.New(ctx, wasi.Config{CacheDir: cache, MaxMemory: uint64(protocol.MaxMemory)})
+	rt, err := wasi.New(ctx, wasi.Config{CacheDir: cache, MaxMemory: uint64(protocol.MaxMemory), MaxModule: int(protocol.MaxModule)})
 	if err != nil {
 		return err
 	}

@@ -99,9 +99,9 @@ func (s *source) parseFunction(manifest map[string]any, path string) error {
 	return &exitError{code: exitOf(err), msg: fmt.Sprintf("%s: %v%s", path, err, hint), err: err}
 }
 
-// parseModule refuses what no invoker would run, before it is sent.
+// parseModule refuses what no invoker would run, before it is sent. How large a module may be is the invoker's to say.
 func (s *source) parseModule() error {
-	m, err := module.Parse(s.wasm)
+	m, err := module.Limits{Size: int(protocol.MaxModule)}.Parse(s.wasm)
 	if err == nil {
 		err = m.CheckProcess()
 	}

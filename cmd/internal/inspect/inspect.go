@@ -88,12 +88,15 @@ type Start struct {
 	Reason string `json:"reason"`
 }
 
+// limits are those of any invoker: how large a module may be differs.
+func limits() module.Limits { return module.Limits{Size: int(protocol.MaxModule)} }
+
 // Inspect describes the module b, which was read from a file. problem is why it cannot be a function; the report
 // then has what could be found out.
 func Inspect(file string, b []byte) (r *Report, problem error) {
 	r = &Report{File: file, Size: int64(len(b)), Digest: protocol.Digest(b),
 		Tables: []string{}, Imports: []Item{}, Exports: []Item{}, Custom: []Section{}}
-	m, err := module.Parse(b)
+	m, err := limits().Parse(b)
 	if err == nil {
 		r.describe(m)
 		err = m.CheckProcess()
@@ -153,11 +156,11 @@ func (r *Report) describe(m *module.Module) {
 
 // measure meters the module, as the sandbox does, and compares. An error says why that is not possible.
 func measure(b []byte) (*Metering, error) {
-	_, without, err := rewrite.Rewrite(b, rewrite.Options{Unmetered: true})
+	_, without, err := rewrite.Rewrite(b, rewrite.Options{Unmetered: true, Limits: limits()})
 	if err != nil {
 		return nil, err
 	}
-	_, with, err := rewrite.Rewrite(b, rewrite.Options{Stack: int32(runtimes.DefaultStack)})
+	_, with, err := rewrite.Rewrite(b, rewrite.Options{Stack: int32(runtimes.DefaultStack), Limits: limits()})
 	if err != nil {
 		return nil, err
 	}
