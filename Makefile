@@ -1,6 +1,7 @@
 # make test   installs what is missing, then runs every test
 # make check  what CI runs
 # make bench  the benchmarks, in the format that benchstat reads
+# make steady the service at work, for 2,000,000 calls
 # make hostile  100,000 broken modules, and how late hostile calls end; an hour
 # make bench-compare  measures polyvoke beside other ways to run a function
 # make samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
@@ -11,9 +12,10 @@ SHELL       := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 BUILD       ?= build
+STEADY_CALLS ?= 2000000
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: build test check format vet staticcheck tidy bench-once bench hostile fuzz cross clean-tree
+.PHONY: build test check format vet staticcheck tidy bench-once bench hostile steady fuzz cross clean-tree
 
 build:
 	go build -trimpath -o bin/ ./cmd/polyvoke
@@ -55,6 +57,10 @@ bench:
 hostile:
 	go test -run TestMutants -v -timeout 60m ./runtimes/wasi/hostile -mutants 100000
 	go test -run '^$$' -bench Hostile -benchtime 3x -timeout 60m ./runtimes/wasi/hostile
+
+# Every call must end as it should, and the process must hold no more in the end than after three tenths.
+steady:
+	STEADY_CALLS=$(STEADY_CALLS) go test -count 1 -timeout 3h -v -run TestSteady ./invoker/load
 
 # Each fuzzer runs for FUZZTIME.
 fuzz:

@@ -3,6 +3,7 @@ package invoker
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type call struct {
 	caller   context.Context      // of Invoke; nil for a message
 	endpoint *stats.Endpoint      // whose figures the call changes
 
+	function *function // from prepare on
 	version  *version
 	receiver *receiver   // that runs it; nil for a call that waited, or did not come by message
 	expiry   *time.Timer // while it waits
@@ -37,17 +39,41 @@ type call struct {
 	stdout  bytes.Buffer
 	limited runtimes.CapWriter
 	log     logs.Writer
+	hooks   hooks
+}
+
+// hooks are what a process is given that leads back to its call. They are made once for each call that is pooled.
+type hooks struct {
+	id    func() string
+	files fs.FS
+	sleep func(context.Context, time.Duration) error
+	yield func(context.Context) error
 }
 
 // calls holds calls that are not in use, for what they have allocated.
-var calls = sync.Pool{New: func() any { return new(call) }}
+var calls sync.Pool
+
+// makeCall makes a call for the pool.
+func makeCall() *call {
+	c := new(call)
+	c.hooks = hooks{
+		id:    c.id,
+		files: c.request.Files(c.id),
+		sleep: func(ctx context.Context, d time.Duration) error { return c.function.sleep(ctx, c, d) },
+		yield: func(ctx context.Context) error { return c.function.yield(ctx, c) },
+	}
+	return c
+}
 
 // keepOutput is the largest output buffer that a pooled call keeps, in bytes.
 const keepOutput = 256 << 10
 
 // newCall returns a call that was received now.
 func newCall() *call {
-	c := calls.Get().(*call)
+	c, ok := calls.Get().(*call)
+	if !ok {
+		c = makeCall()
+	}
 	c.received = time.Now()
 	return c
 }
@@ -59,7 +85,7 @@ func (c *call) free() {
 		out = bytes.Buffer{}
 	}
 	out.Reset()
-	*c = call{stdout: out}
+	*c = call{stdout: out, hooks: c.hooks}
 	calls.Put(c)
 }
 
@@ -90,7 +116,8 @@ func (c *call) timeout() time.Duration { return c.request.Deadline.Sub(c.receive
 // when the invoker gives up what it still runs.
 func (c *call) context(giveUp context.Context) (context.Context, context.CancelFunc) {
 	if c.caller == nil {
-		return context.WithDeadline(giveUp, c.request.Deadline)
+		r := &runContext{Context: giveUp, deadline: c.request.Deadline}
+		return r, r.cancel
 	}
 	ctx, cancel := context.WithDeadline(c.caller, c.request.Deadline)
 	stop := context.AfterFunc(giveUp, cancel)

@@ -56,11 +56,10 @@ func (f *function) prepare(ctx context.Context, c *call) error {
 	}
 	c.stdin.Reset(c.request.Body)
 	c.limited = runtimes.CapWriter{W: &c.stdout, N: int64(s.limits.Output)}
-	c.log = logs.Writer{NC: f.v.nc, Function: s.ref, ID: c.id}
+	c.log = logs.Writer{NC: f.v.nc, Function: s.ref, ID: c.hooks.id}
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
-	p.Files = c.request.Files(c.id)
-	p.Sleep = func(ctx context.Context, d time.Duration) error { return f.sleep(ctx, c, d) }
-	p.Yield = func(ctx context.Context) error { return f.yield(ctx, c) }
+	c.function = f
+	p.Files, p.Sleep, p.Yield = c.hooks.files, c.hooks.sleep, c.hooks.yield
 	return nil
 }
 

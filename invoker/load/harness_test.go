@@ -33,7 +33,21 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(run(m))
+}
+
+// cacheDir is a folder for compiled modules that all tests share.
+var cacheDir string
+
+// run runs the tests.
+func run(m *testing.M) int {
+	var err error
+	if cacheDir, err = os.MkdirTemp("", "polyvoke-load-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(cacheDir)
+	return m.Run()
 }
 
 // serveChild is an invoker with a process of its own. It serves until stdin ends, and says on stdout when it is ready.
@@ -95,7 +109,7 @@ func startChild(t testing.TB, s *server.Server) (pid int) {
 // startInvoker serves in this process, and returns what serves.
 func startInvoker(t testing.TB, s *server.Server) *invoker.Invoker {
 	t.Helper()
-	rt, err := wasi.New(context.Background(), wasi.Config{})
+	rt, err := wasi.New(context.Background(), wasi.Config{CacheDir: cacheDir})
 	if err != nil {
 		t.Fatal(err)
 	}

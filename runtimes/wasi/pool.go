@@ -24,8 +24,6 @@ const (
 	mostFailedWait = time.Minute
 	// mostReady is how many sandboxes of a program are parked that are used once.
 	mostReady = 64
-	// pause is how long what is done in advance rests before each start, and after each slice of one.
-	pause = 50 * time.Microsecond
 )
 
 // list is one of the lists of a pool.
@@ -199,7 +197,6 @@ func (g *program) refill(missed bool) {
 // fill parks sandboxes until enough wait.
 func (g *program) fill() {
 	for g.pool.wanting() {
-		_ = makeWay(g.pool.ctx) // cannot fail
 		s, err := g.newParked()
 		if err != nil {
 			g.pool.giveUp(time.Now())
@@ -244,18 +241,11 @@ func (g *program) newParked() (*sandbox, error) {
 	}
 	ctx, cancel := context.WithTimeout(g.pool.ctx, g.runtime.startTime)
 	defer cancel()
-	if err := s.park(ctx, &runtimes.Process{Yield: makeWay}, false); err != nil {
+	if err := s.park(ctx, &runtimes.Process{}, false); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
-}
-
-// makeWay has a processor look for other work. Gosched would not do: as long as there are goroutines that can run, the
-// Go scheduler looks at the network only every 10 milliseconds, and starts in advance are in nobody's slots.
-func makeWay(context.Context) error {
-	time.Sleep(pause)
-	return nil
 }
 
 // close ends all that is idle, and waits for what is being parked.

@@ -141,8 +141,11 @@ func recovered(err *error) {
 // broken tells whether an instance of which a call ended with err cannot serve another one: the engine was
 // left in the middle of something. Exits and traps are no such thing.
 func broken(err error) bool {
+	if err == nil {
+		return false // most runs: without a variable on the heap
+	}
 	var exit *sys.ExitError
-	return err != nil && !errors.As(err, &exit) && !strings.HasPrefix(err.Error(), "wasm error: ")
+	return !errors.As(err, &exit) && !strings.HasPrefix(err.Error(), "wasm error: ")
 }
 
 // putBack makes the sandbox what it was before its last run. It returns false if that is not possible, or

@@ -1,0 +1,74 @@
+package invoker
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// runContext is the context of a run: it ends with its parent, at a deadline, or when it is ended. It makes a timer only
+// when somebody waits for it, which most runs are too short for: a context of package context costs each call a
+// microsecond and four allocations, nearly all of it for the timer. Any number of goroutines may use it.
+type runContext struct {
+	context.Context // the parent, which has no deadline
+	deadline        time.Time
+
+	mu    sync.Mutex
+	err   error         // why it has ended
+	done  chan struct{} // nil: nobody has asked for it
+	timer *time.Timer   // nil, or ends it
+	leave func() bool   // nil, or has the parent forget it
+}
+
+// Deadline implements context.Context.
+func (r *runContext) Deadline() (time.Time, bool) { return r.deadline, true }
+
+// Err implements context.Context.
+func (r *runContext) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		if err := r.Context.Err(); err != nil {
+			r.end(err)
+		} else if !time.Now().Before(r.deadline) {
+			r.end(context.DeadlineExceeded)
+		}
+	}
+	return r.err
+}
+
+// Done implements context.Context.
+func (r *runContext) Done() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.done != nil {
+		return r.done
+	}
+	r.done = make(chan struct{})
+	if r.err != nil {
+		close(r.done)
+		return r.done
+	}
+	r.timer = time.AfterFunc(time.Until(r.deadline), func() { _ = r.Err() })
+	r.leave = context.AfterFunc(r.Context, func() { _ = r.Err() })
+	return r.done
+}
+
+// cancel ends it, if nothing else has.
+func (r *runContext) cancel() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		r.end(context.Canceled)
+	}
+}
+
+// end ends it. The caller holds the mutex.
+func (r *runContext) end(err error) {
+	r.err = err
+	if r.done != nil {
+		close(r.done)
+		r.timer.Stop()
+		r.leave()
+	}
+}
