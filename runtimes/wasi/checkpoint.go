@@ -72,7 +72,7 @@ func (g *program) frozen(content []byte) (*memory.Image, error) {
 	defer g.freezing.Unlock()
 	if g.shared == nil {
 		var err error
-		if g.shared, err = memory.NewImage(content); err != nil {
+		if g.shared, err = g.runtime.regions.NewImage(content); err != nil {
 			return nil, err
 		}
 	}
@@ -80,5 +80,5 @@ func (g *program) frozen(content []byte) (*memory.Image, error) {
 		g.shared.Retain()
 		return g.shared, nil
 	}
-	return memory.NewImage(content)
+	return g.runtime.regions.NewImage(content)
 }
