@@ -55,6 +55,9 @@ func (s *sandbox) freeze() error {
 		return err
 	}
 	s.parked.image = image
+	if image != s.program.shared { // which is never another one now
+		s.parked.own = image.Resident()
+	}
 	if err := errors.Join(region.Detach(), region.Attach(image)); err != nil {
 		s.broken = true
 		return err

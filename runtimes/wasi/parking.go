@@ -60,6 +60,7 @@ type parking struct {
 	seen    preview1.Seen // what it has looked at
 	said    []chunk       // what it has written
 	image   *memory.Image // what its memory is put back to; nil if it goes on once
+	own     uint64        // bytes that the image takes, if no other sandbox has it
 }
 
 // exportPolyvoke offers the functions that rewritten modules call.

@@ -102,7 +102,7 @@ func (s *sandbox) cost() int64 {
 	if s.parked != nil {
 		cost += int64(s.parked.stack) * 2 // that of the function, and one to go on with
 		if s.parked.again {
-			cost += int64(s.parked.stack) * (batch - 1)
+			cost += int64(s.parked.stack)*(batch-1) + int64(s.parked.own)
 		}
 	}
 	if s.parked != nil && s.parked.image == nil {
