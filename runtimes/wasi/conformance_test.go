@@ -146,6 +146,8 @@ func (g *forcedProgram) program(p *runtimes.Process) (runtimes.Program, error) {
 		g.refused[mode], made = true, g.Program
 	} else if err != nil {
 		return nil, err
+	} else if _, why := wasi.KindOf(made); strings.HasPrefix(why, "it ends ") {
+		g.refused[mode] = true
 	}
 	g.programs[key] = made
 	return made, nil
