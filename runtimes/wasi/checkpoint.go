@@ -64,6 +64,9 @@ func (s *sandbox) freeze() error {
 		return err
 	}
 	s.parked.image = image
+	if image != s.program.shared { // which is never another one now
+		s.parked.own = image.Resident()
+	}
 	if err := errors.Join(region.Detach(), region.Attach(image)); err != nil {
 		s.broken = true
 		return err
@@ -81,7 +84,7 @@ func (g *program) frozen(content []byte) (*memory.Image, error) {
 	defer g.freezing.Unlock()
 	if g.shared == nil {
 		var err error
-		if g.shared, err = memory.NewImage(content); err != nil {
+		if g.shared, err = g.runtime.regions.NewImage(content); err != nil {
 			return nil, err
 		}
 	}
@@ -89,5 +92,5 @@ func (g *program) frozen(content []byte) (*memory.Image, error) {
 		g.shared.Retain()
 		return g.shared, nil
 	}
-	return memory.NewImage(content)
+	return g.runtime.regions.NewImage(content)
 }

@@ -88,7 +88,7 @@ func (r *Runtime) imageOf(data []edit.Segment, size uint64) (*memory.Image, erro
 	for _, s := range data {
 		copy(b[s.Offset:], s.Bytes)
 	}
-	return memory.NewImage(b)
+	return r.regions.NewImage(b)
 }
 
 // limit returns the memory limit of a program in bytes, in whole pages.

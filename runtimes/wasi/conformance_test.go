@@ -90,19 +90,21 @@ func (f forced) Compile(ctx context.Context, module []byte, o runtimes.Options) 
 	if err != nil {
 		return nil, err
 	}
-	return &forcedProgram{Program: g, forced: f, module: bytes.Clone(module), options: o, programs: map[string]runtimes.Program{}}, nil
+	return &forcedProgram{Program: g, forced: f, module: bytes.Clone(module), options: o,
+		programs: map[string]runtimes.Program{}, refused: map[string]bool{}}, nil
 }
 
-// forcedProgram compiles the module anew for each arguments and environment, so that sandboxes are started with just these.
+// forcedProgram compiles the module anew for each arguments and environment, where sandboxes are started with just these.
 type forcedProgram struct {
-	runtimes.Program
-	forced  forced
-	module  []byte
-	options runtimes.Options
-	closed  atomic.Bool
+	runtimes.Program // of the kind that the runtime chooses, for processes that end without reading stdin
+	forced           forced
+	module           []byte
+	options          runtimes.Options
+	closed           atomic.Bool
 
 	mu       sync.Mutex
 	programs map[string]runtimes.Program
+	refused  map[string]bool // modes of the probe in which it does not read stdin
 }
 
 // Run implements runtimes.Program.
@@ -122,26 +124,33 @@ func (g *forcedProgram) Run(ctx context.Context, p *runtimes.Process) error {
 	return program.Run(ctx, p)
 }
 
-// program returns the program for processes like p: of the forced kind or, for those that end without reading stdin, of
-// the one that the runtime chooses.
+// program returns the program for processes like p.
 func (g *forcedProgram) program(p *runtimes.Process) (runtimes.Program, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	key := fmt.Sprintf("%q %q", p.Args, p.Env)
+	key, mode := fmt.Sprintf("%q %q", p.Args, p.Env), fmt.Sprintf("%q", p.Args[:min(len(p.Args), 2)])
+	if g.forced.kind == runtimes.StartFresh || g.forced.kind == runtimes.StartReset {
+		key = "" // these are started when they are asked for
+	}
 	if have := g.programs[key]; have != nil {
 		return have, nil
+	}
+	if len(p.Args) > 1 && g.refused[mode] {
+		return g.Program, nil
 	}
 	o := g.options
 	o.Start, o.Args, o.Env = g.forced.kind, slices.Clone(p.Args), slices.Clone(p.Env)
 	made, err := g.forced.Runtime.Compile(context.Background(), g.module, o)
-	if err != nil {
-		o.Start = runtimes.StartAuto
-		made, err = g.forced.Runtime.Compile(context.Background(), g.module, o)
+	var refused *runtimes.ModuleError
+	if errors.As(err, &refused) {
+		g.refused[mode], made = true, g.Program
+	} else if err != nil {
+		return nil, err
+	} else if _, why := wasi.KindOf(made); strings.HasPrefix(why, "it ends ") {
+		g.refused[mode] = true
 	}
-	if err == nil {
-		g.programs[key] = made
-	}
-	return made, err
+	g.programs[key] = made
+	return made, nil
 }
 
 // Close implements runtimes.Program.

@@ -19,7 +19,7 @@ import (
 func settled(t testing.TB, g runtimes.Program, p func() *runtimes.Process) (*runtimes.Process, error) {
 	t.Helper()
 	kind, _ := wasi.KindOf(g)
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		q := p()
 		if _, err := run(t, g, q); q.Usage.Start == kind || kind == runtimes.StartReset && q.Usage.Start == runtimes.StartFresh {
 			return q, err

@@ -1,6 +1,7 @@
 package wasi_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -134,6 +135,54 @@ func TestClocksGoOn(t *testing.T) {
 				t.Errorf("%s: run %d: the clocks say %d, the last run ended at %d", kind, i, n, last)
 			}
 			last = n[4]
+		}
+	}
+}
+
+// TestVeryDeepStart checks that a native stack that has grown large is not kept, in many copies, for a parked process.
+func TestVeryDeepStart(t *testing.T) {
+	for _, stay := range []bool{false, true} {
+		module := recursing(60_000, stay)
+		before := measure(t).heap
+		g := compileParked(t, module, runtimes.Options{})
+		for i := range 12 {
+			body := strings.Repeat("y", i*4000)
+			if got, _ := reply(t, g, body); got != body {
+				t.Fatalf("stay %t: run %d: got %.60q", stay, i, got)
+			}
+		}
+		kind, why := wasi.KindOf(g)
+		if kind != runtimes.StartReset || !strings.Contains(why, "stack") {
+			t.Errorf("stay %t: %s, because %s", stay, kind, why)
+		}
+		wasi.Sweep(g, time.Now().Add(10*time.Second))
+		if grown := measure(t).heap - before; grown > 6<<20 {
+			t.Errorf("stay %t: %d bytes of heap are kept", stay, grown)
+		}
+	}
+}
+
+// TestDeepRequests checks that processes which make their native stack large after the first read do not stand in the
+// way of those that are parked later.
+func TestDeepRequests(t *testing.T) {
+	const depth = 60_000
+	a := script("")
+	a.globals = "\x01\x7f\x01" + i32(depth) + "\x0b"
+	self := uleb(len(a.imports))
+	first := "\x23\x00" + i32(depth) + "\x46\x04\x40" + slow() + transfer("\x10"+uleb(fnRead), 0, 1024, 5) + "\x0b"
+	last := transfer("\x10"+uleb(fnWrite), 1, 1024, 5)
+	a.code = first + "\x23\x00" + i32(1) + "\x6b\x24\x00\x23\x00\x04\x40\x10" + self + "\x05" + last + "\x0b"
+	for _, kind := range kinds {
+		g := compileParked(t, a.bytes(), runtimes.Options{Start: kind})
+		for i := range 12 {
+			var out bytes.Buffer
+			_, err := settled(t, g, func() *runtimes.Process {
+				out.Reset()
+				return &runtimes.Process{Stdin: strings.NewReader("hello"), Stdout: &out}
+			})
+			if err != nil || out.String() != "hello" {
+				t.Fatalf("%s: run %d: got %q and the error %v", kind, i, out.String(), err)
+			}
 		}
 	}
 }

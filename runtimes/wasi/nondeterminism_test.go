@@ -73,8 +73,12 @@ func TestCallerEndsStart(t *testing.T) {
 		{"Sleep ends the goroutine", nil, func(context.Context, time.Duration) error { runtime.Goexit(); return nil }},
 	} {
 		before := imageFiles(t)
-		g := compileParked(t, module, runtimes.Options{Start: runtimes.StartCheckpoint})
-		err := inGoroutine(func() error {
+		r := newRuntimeOf(t, wasi.Config{StartTime: time.Minute})
+		g, err := r.Compile(t.Context(), module, runtimes.Options{Start: runtimes.StartCheckpoint})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = inGoroutine(func() error {
 			return g.Run(t.Context(), &runtimes.Process{Yield: c.yield, Sleep: c.sleep})
 		})
 		if err == nil {
@@ -83,7 +87,7 @@ func TestCallerEndsStart(t *testing.T) {
 		if got, p := reply(t, g, "body"); got != "body" || p.Usage.Start != runtimes.StartCheckpoint {
 			t.Errorf("%s: the next run: got %q, start kind %s", c.name, got, p.Usage.Start)
 		}
-		if err := g.Close(t.Context()); err != nil {
+		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 		if n := imageFiles(t); n != before {
@@ -95,12 +99,15 @@ func TestCallerEndsStart(t *testing.T) {
 // TestCompileCancelled ends Compile while it tries how a process starts.
 func TestCompileCancelled(t *testing.T) {
 	module := guest("\x03\x40\x0c\x00\x0b").bytes()
-	r := newRuntimeOf(t, wasi.Config{StartTime: time.Minute})
 	before := imageFiles(t)
+	r := newRuntimeOf(t, wasi.Config{StartTime: time.Minute})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if g, err := r.Compile(ctx, module, runtimes.Options{}); g != nil || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v and the error %v", g, err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 	if n := imageFiles(t); n != before {
 		t.Errorf("%d memory files are left", n-before)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -28,6 +29,8 @@ const (
 	startFuel = 4_000_000_000
 	// startSleep is for how long it may sleep.
 	startSleep = 100 * time.Millisecond
+	// startStack is how much native stack, in bytes, it may have grown to: each snapshot has a copy of it.
+	startStack = 1 << 20
 	// batch is how many snapshots are taken at a time. The stack of a snapshot is 16 bytes longer than the one that
 	// it is taken of, and a sandbox that is restored goes on with the snapshot's.
 	batch = 8
@@ -51,12 +54,14 @@ type parking struct {
 	again     bool             // it goes on more than once
 	renew     bool             // it has no snapshots left
 
+	stack   int // bytes of native stack in each snapshot
 	globals []uint64
 	fuel    int64         // that was given to it
 	refused bool          // it was refused memory
 	seen    preview1.Seen // what it has looked at
 	said    []chunk       // what it has written
 	image   *memory.Image // what its memory is put back to; nil if it goes on once
+	own     uint64        // bytes that the image takes, if no other sandbox has it
 }
 
 // exportPolyvoke offers the functions that rewritten modules call.
@@ -126,7 +131,9 @@ func (s *sandbox) wait(ctx context.Context, _ api.Module, call api.GoModuleFunc,
 	k := s.parked
 	k.read = call
 	copy(k.params[:], params)
-	k.take(ctx)
+	if k.stack = nativeStack(s.run); k.stack <= startStack {
+		k.take(ctx)
+	}
 	s.state.Stop(errParked)
 }
 
@@ -140,6 +147,20 @@ func (k *parking) take(ctx context.Context) {
 	for range n {
 		k.snapshots = append(k.snapshots, snapshotter.Snapshot())
 	}
+}
+
+// nativeStack returns how many bytes of native stack the engine keeps for a function. It keeps what a call has made it
+// grow to, and says so nowhere; it is 0 if that cannot be seen any more.
+func nativeStack(f api.Function) int {
+	v := reflect.Indirect(reflect.ValueOf(f))
+	if v.Kind() != reflect.Struct {
+		return 0
+	}
+	stack := v.FieldByName("stack")
+	if stack.Kind() != reflect.Slice {
+		return 0
+	}
+	return stack.Len()
 }
 
 // waiting returns nil if a start that has ended with err has come to where it can go on with any request.
@@ -158,6 +179,8 @@ func (s *sandbox) waiting(ctx context.Context, err error) error {
 		return &unparkable{"its fuel is used up before it reads stdin"}
 	case cause != errParked:
 		return &unparkable{cause.Error()}
+	case s.parked.stack > startStack:
+		return &unparkable{"its native stack is larger than 1 MiB before it reads stdin"}
 	case s.state.Changed():
 		return &unparkable{"it opens or closes files before it reads stdin"}
 	case s.program.kind != "" && s.state.Seen() != s.program.seen:

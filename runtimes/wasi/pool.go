@@ -98,10 +98,17 @@ func (p *pool) put(l list, s *sandbox) {
 // cost returns about how many bytes an idle sandbox takes. It does not change while the sandbox is in a pool,
 // but by shed.
 func (s *sandbox) cost() int64 {
-	if s.parked != nil && s.parked.image == nil {
-		return int64(s.memory.size) + overhead // nothing says how much of it was written
+	cost := int64(overhead)
+	if s.parked != nil {
+		cost += int64(s.parked.stack) * 2 // that of the function, and one to go on with
+		if s.parked.again {
+			cost += int64(s.parked.stack)*(batch-1) + int64(s.parked.own)
+		}
 	}
-	return int64(s.memory.region.Private()) + overhead
+	if s.parked != nil && s.parked.image == nil {
+		return cost + int64(s.memory.size) // nothing says how much of it was written
+	}
+	return cost + int64(s.memory.region.Private())
 }
 
 // oldest returns when the sandbox that is longest idle was used, and which list it is on.
@@ -164,7 +171,7 @@ func (p *pool) shedAll(since time.Time) (lost []*sandbox) {
 }
 
 // shed gives the memory back that a sandbox does not share with others, if that is possible. It returns false if the
-// sandbox is of no use any more.
+// sandbox is of no use any more, or keeps a large native stack that a call has made grow.
 func (p *pool) shed(s *sandbox) bool {
 	if s.shed || s.parked != nil && s.parked.image == nil {
 		return true
@@ -173,7 +180,7 @@ func (p *pool) shed(s *sandbox) bool {
 	before := s.cost()
 	err := s.memory.region.Shed()
 	p.runtime.idleBytes.Add(s.cost() - before)
-	return err == nil
+	return err == nil && nativeStack(s.start) <= startStack && nativeStack(s.run) <= startStack
 }
 
 // refill has more sandboxes parked if fewer wait than are needed at a time. missed tells that one was needed

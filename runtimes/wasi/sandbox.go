@@ -162,7 +162,10 @@ func (s *sandbox) putBack() bool {
 		s.closeInstance()
 	}
 	if s.parked != nil && s.parked.image == nil {
-		s.parked = nil // it goes on once
+		s.parked = nil                       // it goes on once
+		if nativeStack(s.run) > startStack { // and could not be parked again
+			return false
+		}
 	}
 	return s.restore() && s.checked()
 }

@@ -19,7 +19,8 @@ type Image struct {
 	count   uint64   // of these pages
 	method  method
 	refs    atomic.Int64
-	file    file // what data maps; of Linux
+	file    file   // what data maps; of Linux
+	mother  *Image // whose method it uses, and means for it; nil: it has its own
 }
 
 // method is a way to put a region back to its image.
@@ -44,11 +45,20 @@ func NewImage(content []byte) (*Image, error) { return newImage(content, anyMeth
 
 // newImage returns an image of which regions are put back with the given method.
 func newImage(content []byte, d method) (*Image, error) {
+	m := new(Image)
+	if err := m.init(content, d); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// init makes the image one of content. An image with a mother takes the method from there.
+func (m *Image) init(content []byte, d method) error {
 	size := uint64(len(content))
 	if size%granule != 0 {
-		return nil, fmt.Errorf("an image of %d bytes is not a multiple of %d: pass a whole memory", size, granule)
+		return fmt.Errorf("an image of %d bytes is not a multiple of %d: pass a whole memory", size, granule)
 	}
-	m := &Image{size: size, nonzero: make([]uint64, size/pageSize/64+1)}
+	m.size, m.nonzero = size, make([]uint64, size/pageSize/64+1)
 	m.refs.Store(1)
 	for i := range size / pageSize {
 		if !isZero(content[i*pageSize : (i+1)*pageSize]) {
@@ -56,10 +66,7 @@ func newImage(content []byte, d method) (*Image, error) {
 			m.count++
 		}
 	}
-	if err := m.keep(content, d); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return m.keep(content, d)
 }
 
 // isZero reports whether all bytes are zero: the first is, and each is as the one before.
@@ -113,6 +120,9 @@ func (m *Image) Release() {
 	switch n := m.refs.Add(-1); {
 	case n == 0:
 		m.free()
+		if m.mother != nil {
+			m.mother.Release()
+		}
 	case n < 0:
 		panic("memory: Release of an image that was released by all")
 	}

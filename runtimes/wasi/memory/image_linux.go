@@ -15,7 +15,7 @@ const copyLimit = 1 << 20
 // an image never does: it knows its zero pages.
 type file struct {
 	memory  int // descriptor of the memory file; -1 if the content is a plain copy
-	pagemap int // descriptor of /proc/self/pagemap; -1 if it is of no use
+	pagemap int // descriptor of /proc/self/pagemap, or the mother's; -1 if it is of no use
 }
 
 // keep makes the image content's, in a memory file if that works, and finds a method.
@@ -92,6 +92,10 @@ func (m *Image) fill(content []byte) error {
 
 // choose finds the best method that works, or tells whether the given one does.
 func (m *Image) choose(d method) {
+	if m.mother != nil {
+		m.method, m.file.pagemap = m.mother.method, m.mother.file.pagemap
+		return
+	}
 	fd, err := unix.Open("/proc/self/pagemap", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == nil {
 		m.file.pagemap = fd
@@ -145,7 +149,7 @@ func (m *Image) free() {
 		m.data = nil
 	}
 	_ = unix.Close(m.file.memory) // nothing can be lost
-	if m.file.pagemap >= 0 {
+	if m.file.pagemap >= 0 && m.mother == nil {
 		_ = unix.Close(m.file.pagemap)
 	}
 	m.file = file{memory: -1, pagemap: -1}

@@ -14,11 +14,39 @@ type Pool struct {
 	count  int                  // how many are idle
 	most   int                  // how many may be
 	closed bool
+	mother *Image // of the images; nil until there is one
 }
 
 // NewPool returns a pool that keeps at most most regions.
 func NewPool(most int) *Pool {
 	return &Pool{idle: map[uint64][]*Region{}, most: most}
+}
+
+// NewImage is the function NewImage, but all images of the pool share what they need to find written pages. So each
+// takes one descriptor of the system, not two, and nothing is tried out for it.
+func (p *Pool) NewImage(content []byte) (*Image, error) {
+	m := &Image{mother: p.motherOfImages()}
+	if err := m.init(content, anyMethod); err != nil {
+		if m.mother != nil {
+			m.mother.Release()
+		}
+		return nil, err
+	}
+	return m, nil
+}
+
+// motherOfImages returns an image to which the caller has a reference. It is nil if written pages cannot be found here.
+func (p *Pool) motherOfImages() *Image {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mother == nil && !p.closed {
+		p.mother, _ = NewImage(make([]byte, granule)) // without one, images find out for themselves
+	}
+	if p.mother == nil || p.mother.method != scan && p.mother.method != pread {
+		return nil
+	}
+	p.mother.Retain()
+	return p.mother
 }
 
 // class rounds a size up to a power of two, so that programs can share regions.
@@ -91,4 +119,8 @@ func (p *Pool) Close() {
 		}
 	}
 	p.idle, p.count = nil, 0
+	if p.mother != nil {
+		p.mother.Release()
+		p.mother = nil
+	}
 }

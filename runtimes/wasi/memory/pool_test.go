@@ -73,3 +73,46 @@ func TestClass(t *testing.T) {
 		}
 	}
 }
+
+// TestPoolImages makes images that share what they find written pages with.
+func TestPoolImages(t *testing.T) {
+	p := NewPool(4)
+	var images []*Image
+	for i := range 10 {
+		m, err := p.NewImage(content(granule * uint64(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		images = append(images, m)
+	}
+	if _, err := p.NewImage(make([]byte, 5)); err == nil {
+		t.Error("an image of 5 bytes was made")
+	}
+	p.Close() // images can be used for longer
+	for i, m := range images {
+		size := uint64(i) * granule
+		r := attached(t, m, size+granule)
+		b := r.Bytes(size + granule)
+		for round := range 3 {
+			for at := range b {
+				if at%5000 == round {
+					b[at]++
+				}
+			}
+			if err := r.Restore(uint64(len(b))); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Verify(uint64(len(b))); err != nil || !m.Equal(b[:size]) || !isZero(b[size:]) {
+				t.Errorf("an image of %d bytes was not put back: %v", size, err)
+			}
+		}
+	}
+	for _, m := range images {
+		m.Release()
+	}
+	if m, err := p.NewImage(content(granule)); err != nil {
+		t.Error(err)
+	} else {
+		m.Release()
+	}
+}
