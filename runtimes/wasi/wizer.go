@@ -8,7 +8,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/tetratelabs/wazero/api"
 )
 
@@ -83,7 +82,7 @@ func (s *sandbox) callOnce(ctx context.Context, name string) error {
 
 // rebase makes what a sandbox is now what processes begin with. The first globals are the gauges, which stay.
 func (g *program) rebase(s *sandbox, gauges int) error {
-	base, err := memory.NewImage(s.memory.region.Bytes(s.memory.size))
+	base, err := g.runtime.regions.NewImage(s.memory.region.Bytes(s.memory.size))
 	if err != nil {
 		return err
 	}

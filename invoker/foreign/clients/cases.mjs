@@ -77,7 +77,7 @@ async function headers(t) {
     assert.equal(m.headers.get("Fn-Id"), "order-7");
     assert.equal(m.headers.get("Fn-Function"), "headed@1");
     assert.equal(m.headers.get("Fn-Exit"), "0");
-    assert.equal(m.headers.get("Fn-Start"), "fresh");
+    assert.equal(m.headers.get("Fn-Start"), "reset");
     assert.match(m.headers.get("Fn-Duration"), /^[0-9.]+(ns|µs|ms|s)$/);
     assert(Number(m.headers.get("Fn-Memory")) >= 65536);
   }
@@ -224,7 +224,7 @@ async function figures(t) {
   assert.equal(direct.average_processing_time, Math.floor(direct.processing_time / 31));
   assert(Date.parse(s.started) <= Date.now());
   const { requests, errors, in_flight, waiting, p50, p99, version, start } = direct.data;
-  assert.deepEqual([requests, errors, in_flight, waiting, version, start], [31, 10, 0, 0, 1, "fresh"]);
+  assert.deepEqual([requests, errors, in_flight, waiting, version, start], [31, 10, 0, 0, 1, "reset"]);
   assert(0 < p50 && p50 <= p99 && p99 >= 47e6, `p50 ${p50}, p99 ${p99}`);
   assert.deepEqual((await t.api("info", { name: "counted" })).stats, direct.data);
 }
