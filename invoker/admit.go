@@ -88,12 +88,23 @@ const burst = 50 * time.Millisecond
 // errNoRoomYet says that a call can neither start nor wait, but that this may be about to change.
 var errNoRoomYet = errors.New("no room yet")
 
-// full reports whether a call cannot even wait: there are as many as may, or the first of them
-// has waited for a quarter of the time it has, so that one more would hardly be answered in
-// time. The caller holds the mutex.
+// full reports whether a call cannot even wait: there are as many as may, or one more would hardly be answered in
+// time. That is so if the first of them has waited for a quarter of the time it has, or if the last, as the queue moves, would
+// wait for half of it. The caller holds the mutex.
 func (f *function) full(c *call) bool {
 	n := len(f.queue)
-	return n >= f.latest.limits.Queue || n > 0 && c.received.Sub(f.queue[0].received) > f.queue[0].timeout()/4
+	return n >= f.latest.limits.Queue || n > 0 &&
+		(c.received.Sub(f.queue[0].received) > f.queue[0].timeout()/4 || time.Duration(n)*f.pace > c.timeout()/2)
+}
+
+// moved takes note that a call need wait no longer. The caller holds the mutex.
+func (f *function) moved(c *call) {
+	now, since := time.Now(), c.received
+	if f.taken.After(since) {
+		since = f.taken
+	}
+	f.taken = now
+	f.pace += (now.Sub(since) - f.pace) / 8
 }
 
 // tooMany is the error for a call that cannot wait. The caller holds the mutex.
@@ -138,6 +149,7 @@ func (f *function) next() *call {
 			f.done(c.version) // its deadline came first; expire answers it
 			continue
 		}
+		f.moved(c)
 		f.running++
 		f.onCPU++
 		f.exitLocked() // whoever takes it is a task already, or becomes one

@@ -32,6 +32,8 @@ type function struct {
 	running   int                        // admitted calls that are not waiting
 	onCPU     int                        // of them, those that do not sleep
 	queue     []*call
+	taken     time.Time     // when a call of the queue could start last
+	pace      time.Duration // between two such moments, a moving mean
 	fullSince time.Time     // when the queue became full; zero if it has been half empty since
 	fullAt    int           // how many waited then
 	room      chan struct{} // gets a token when the queue has become shorter
