@@ -56,7 +56,7 @@ bench:
 # All of what means harm: 100,000 modules that are broken somewhere, and how late calls end that do not end by themselves.
 hostile:
 	go test -run TestMutants -v -timeout 60m ./runtimes/wasi/hostile -mutants 100000
-	go test -run '^$$' -bench Hostile -benchtime 3x -timeout 60m ./runtimes/wasi/hostile
+	go test -run '^$$' -bench Hostile -benchtime 3x -timeout 120m ./runtimes/wasi/hostile -all
 
 # Every call must end as it should, and the process must hold no more in the end than after three tenths.
 steady:

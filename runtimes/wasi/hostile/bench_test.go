@@ -3,6 +3,7 @@ package hostile
 import (
 	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"runtime"
 	"slices"
@@ -15,6 +16,9 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
+
+// all asks for all start kinds and crowds.
+var all = flag.Bool("all", false, "with -bench Hostile: all start kinds and crowds, not one")
 
 // crowds are how many calls there are at once, and what is promised about how long after its deadline each ends: nearly all (99 of
 // 100), and every one. A good function beside them is promised an answer within goodPromise, nearly always.
@@ -36,9 +40,15 @@ type crowd struct {
 // BenchmarkHostile runs each attack in crowds with a deadline, beside a good function that is called every millisecond, and reports
 // in milliseconds how late calls ended (late-p99, late-max), how long the good function took (good-p99), and the longest that a
 // goroutine waited which wants to run every millisecond (gap). The line "all" sums up, and its log names what was missed.
+//
+// Without the flag -all it takes one start kind, and one crowd, so that it can run often.
 func BenchmarkHostile(b *testing.B) {
-	for _, start := range starts() {
-		for _, c := range crowds() {
+	kinds, crowds := starts(), crowds()
+	if !*all {
+		kinds, crowds = []string{runtimes.StartReset}, crowds[:1]
+	}
+	for _, start := range kinds {
+		for _, c := range crowds {
 			b.Run(fmt.Sprintf("%s/n=%d", start, c.n), func(b *testing.B) { c.bench(b, start) })
 		}
 	}
@@ -55,7 +65,7 @@ func (c crowd) bench(b *testing.B, start string) {
 		f := c.measure(b, func() []result { return idle(b.Context(), c.n, c.patience) }, good, s)
 		f.report(b)
 	})
-	var all figures
+	var sum figures
 	var missed []string
 	for _, a := range attacks(c.pages) {
 		b.Run(a.name, func(b *testing.B) {
@@ -66,13 +76,13 @@ func (c crowd) bench(b *testing.B, start string) {
 			if m := f.missed(c); m != "" {
 				missed = append(missed, a.name+": "+m)
 			}
-			all.add(f)
+			sum.add(f)
 		})
 	}
 	b.Run("all", func(b *testing.B) {
 		for b.Loop() { // nothing: the figures are those of the others
 		}
-		all.report(b)
+		sum.report(b)
 		b.ReportMetric(float64(len(missed)), "missed")
 		b.Logf("missed by:\n%s", strings.Join(missed, "\n"))
 	})
