@@ -71,10 +71,29 @@ func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
 	defer s.Close()
 	s.Progress, s.Waiting = nil, nil // what it does is said line by line
 
+	return c.whileServing(ctx, s, log, func(ctx context.Context) error {
+		results, err := demo.Run(ctx, s, all, built, func(what string) { fmt.Fprintln(c.stderr, what+" ...") })
+		if err != nil {
+			return err
+		}
+		if err := c.printDemo(s.URL, results, stay, asJSON); err != nil {
+			return err
+		}
+		if stay {
+			<-ctx.Done()
+		}
+		return demoVerdict(results)
+	})
+}
+
+// whileServing serves functions on a connection while do runs, and until all has been answered.
+func (c *cli) whileServing(ctx context.Context, s *client.Session, log *slog.Logger, do func(context.Context) error) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	ready := make(chan struct{})
 	go func() {
-		served <- c.serveOn(ctx, s, &serveOptions{replicas: 1, drain: time.Second}, log, func(int) { close(ready) })
+		o := &serveOptions{replicas: 1, drain: time.Second}
+		served <- c.serveOn(ctx, s, o, log, func(int) { close(ready) })
 	}()
 	defer func() {
 		cancel()
@@ -86,33 +105,15 @@ func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
 		served <- nil
 		return cmp.Or(err, ctx.Err())
 	}
-	results, err := demo.Run(ctx, s, all, built, func(what string) { fmt.Fprintln(c.stderr, what+" ...") })
-	if err != nil {
-		return err
-	}
-	if err := c.printDemo(s.URL, results, stay, asJSON); err != nil {
-		return err
-	}
-	if stay {
-		<-ctx.Done()
-	}
-	return demoVerdict(results)
+	return do(ctx)
 }
 
 // demoServer starts NATS on a free port, or, in order to stay, on the port that clients try first.
 func (c *cli) demoServer(store string, stay bool, log *slog.Logger) (*natsd.Server, error) {
-	config := natsd.Config{Listen: "127.0.0.1:0", Store: store, Log: log}
-	if !stay {
-		return natsd.Start(config)
+	if stay {
+		return c.temporaryServer(store, natsd.DefaultListen, log)
 	}
-	config.Listen = natsd.DefaultListen
-	server, err := natsd.Start(config)
-	if errors.Is(err, natsd.ErrInUse) {
-		fmt.Fprintf(c.stderr, "%s is in use by another server, so this is on another port\n", natsd.DefaultListen)
-		config.Listen = "127.0.0.1:0"
-		server, err = natsd.Start(config)
-	}
-	return server, err
+	return natsd.Start(natsd.Config{Listen: "127.0.0.1:0", Store: store, Log: log})
 }
 
 // printDemo prints the table, and how to go on by hand.

@@ -17,18 +17,18 @@ func (c *cli) deployCommand() *cobra.Command {
 	var o overrides
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "deploy FILE.wasm|polyvoke.toml|FOLDER",
+		Use:   "deploy [FILE.wasm|polyvoke.toml|FOLDER]",
 		Short: "Put a function, or a new version of it, on NATS",
 		Long: `Put a function, or a new version of it, on NATS. When deploy returns, the next call works.
 
 A folder must contain a polyvoke.toml, which has the keys of the manifest and besides
-them "module", the path of the wasm file. Flags win over the file.`,
+them "module", the path of the wasm file. Flags win over the file. In such a folder it may be left out.`,
 		Example: `  polyvoke deploy greet.wasm
   polyvoke deploy greet.wasm --name hello --env LANG=en --timeout 500ms --memory 64MiB
   polyvoke deploy ./greet`,
-		Args: argsBetween(1, 1),
+		Args: argsOrManifest(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			src, err := readSource(args[0], o.name)
+			src, err := readSource(orHere(args)[0], o.name)
 			if err != nil {
 				return err
 			}

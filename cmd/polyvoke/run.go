@@ -26,17 +26,18 @@ func (c *cli) runCommand() *cobra.Command {
 	var o overrides
 	var cache string
 	cmd := &cobra.Command{
-		Use:   "run FILE.wasm|polyvoke.toml|FOLDER [ARG...]",
+		Use:   "run [FILE.wasm|polyvoke.toml|FOLDER] [ARG...]",
 		Short: "Run a function's process here, without NATS",
 		Long: `Run a function's process here, without NATS: stdin is the request, stdout the
 reply, and environment, files and limits are those that it will have as a function. Flags for
-polyvoke stand before the file, arguments for the function behind it.
+polyvoke stand before the file, arguments for the function behind it. In a function's folder the file may be left out.
 
 The exit code is the function's. Others are: 124 its time or its fuel was used up, 125 it trapped or reached its
 memory limit, 126 the module cannot be run, 127 there is no such file.`,
 		Example: `  polyvoke run greet.wasm < request.json`,
-		Args:    argsBetween(1, -1),
+		Args:    argsOrManifest(-1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args = orHere(args)
 			src, err := readSource(args[0], o.name)
 			if errors.Is(err, os.ErrNotExist) {
 				return &exitError{code: exitNotFound, msg: err.Error(), err: err}

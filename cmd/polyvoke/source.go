@@ -13,6 +13,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/project"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 )
@@ -75,7 +76,9 @@ func readManifest(path string) (manifest map[string]any, file string, err error)
 	if !ok || rel == "" {
 		return nil, "", &exitError{code: exitNotRunnable, msg: path + `: module: say which file it is, such as module = "greet.wasm"`}
 	}
-	delete(manifest, "module")
+	for _, key := range project.Keys() {
+		delete(manifest, key)
+	}
 	if !filepath.IsAbs(rel) {
 		rel = filepath.Join(filepath.Dir(path), rel)
 	}

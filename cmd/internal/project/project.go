@@ -28,10 +28,11 @@ func Keys() []string { return []string{"module", "script", "build"} }
 
 // A Project is a function's folder. It is for one goroutine.
 type Project struct {
-	Dir    string // the folder
-	Name   string // of the function
-	Module string // the file that is built, below Dir unless the manifest names it by an absolute path; empty for a script
-	Script string // the script or the folder of scripts, likewise; empty for a module
+	Dir      string // the folder
+	Name     string // of the function
+	Language string // as the manifest has it, perhaps empty
+	Module   string // the file that is built, below Dir unless the manifest names it by an absolute path; empty for a script
+	Script   string // the script or the folder of scripts, likewise; empty for a module
 
 	source  string   // that is built, or "" if command says it all
 	command []string // to run instead of the build script of the language
@@ -40,10 +41,11 @@ type Project struct {
 
 // file is what is read of a polyvoke.toml here. The other keys are the protocol's to judge.
 type file struct {
-	Name   string `toml:"name"`
-	Module string `toml:"module"`
-	Script string `toml:"script"`
-	Build  struct {
+	Name     string `toml:"name"`
+	Language string `toml:"language"`
+	Module   string `toml:"module"`
+	Script   string `toml:"script"`
+	Build    struct {
 		Source  string   `toml:"source"`
 		Command []string `toml:"command"`
 	} `toml:"build"`
@@ -76,7 +78,7 @@ func Open(path string) (*Project, error) {
 			return nil, refuse(path, "unknown key %q: [build] has source and command", key.String())
 		}
 	}
-	p := &Project{Dir: filepath.Dir(path), Name: f.Name, source: f.Build.Source, command: f.Build.Command}
+	p := &Project{Dir: filepath.Dir(path), Name: f.Name, Language: f.Language, source: f.Build.Source, command: f.Build.Command}
 	p.Module, p.Script = p.below(f.Module), p.below(f.Script)
 	if p.Name == "" {
 		base := filepath.Base(p.Module + p.Script)
