@@ -75,7 +75,7 @@ func (p *Project) runScript(ctx context.Context, scratch, made string) (said []b
 		return nil, fmt.Errorf("%s: there is no such file: build.source in %s names it", p.below(p.source), ManifestName)
 	}
 	if p.chain == nil {
-		if p.chain, err = lang.find(ctx, p.Dir); err != nil {
+		if p.chain, err = lang.Find(ctx, p.Dir); err != nil {
 			return nil, err
 		}
 	}
@@ -94,8 +94,9 @@ func (p *Project) runScript(ctx context.Context, scratch, made string) (said []b
 	return p.run(ctx, []string{"sh", file, made, source}, env)
 }
 
-// find looks for all tools of a language.
-func (l Language) find(ctx context.Context, dir string) (env []string, err error) {
+// Find returns the variables by which the build script of a language finds its tools, relative to a folder or on the machine. The
+// error is one of ctx, or has ErrNoTools in its chain and says how to get them.
+func (l Language) Find(ctx context.Context, dir string) (env []string, err error) {
 	hint := l.Debian
 	if runtime.GOOS == "darwin" {
 		hint = l.MacOS
