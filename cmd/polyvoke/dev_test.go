@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,9 +14,12 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
 )
 
-// toolsEnv names the folder in which samples/tools.sh has installed tool chains. Where it is set, as make test does, all of
-// them must be there.
-const toolsEnv = "SAMPLES_TOOLS"
+// toolsEnv names the folder in which samples/tools.sh has installed tool chains. Where it is set, as make test does, those of
+// the languages below must be there.
+const (
+	toolsEnv  = "SAMPLES_TOOLS"
+	installed = "go c cpp rust zig as nim"
+)
 
 // TestLanguages begins, builds, runs, deploys and calls a function in each compiled language whose tool chain is on this
 // machine. Where there is none, it expects that build says how to get it.
@@ -36,7 +40,7 @@ func TestLanguages(t *testing.T) {
 			continue
 		}
 		env, err := l.Find(t.Context(), ".")
-		if err != nil && required {
+		if err != nil && required && slices.Contains(strings.Fields(installed), l.Name) {
 			t.Errorf("%s: %v", l.Name, err)
 			continue
 		}

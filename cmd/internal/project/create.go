@@ -89,7 +89,7 @@ func (l Language) manifest(name, main string) string {
 
 // readme returns the README.md of a new project.
 func (l Language) readme(name, main string) string {
-	return fmt.Sprintf("# %s\n\nA function in %s, all of it in [%s](%[3]s): the request is its stdin, the reply its stdout, the log its stderr,\n"+
+	return fmt.Sprintf("# %s\n\nA function in %s, made from [%s](%[3]s): the request is its stdin, the reply its stdout, the log its stderr,\n"+
 		"the exit code says how it went.\n\n", name, l.Title, main) + "    " + strings.Join(l.Steps(name), "\n    ") + "\n"
 }
 

@@ -45,6 +45,10 @@ func all() []Language {
 			Debian: "apt-get install npm && npm install -g assemblyscript", MacOS: "brew install node && npm install -g assemblyscript"},
 		{Name: "nim", Title: "Nim", Main: "greet.nim", As: "main.nim", Tools: []tool{nim(), clang()},
 			Debian: "apt-get install nim clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32", MacOS: "brew install nim llvm lld wasi-libc wasi-runtimes"},
+		{Name: "java", Title: "Java", Main: "pom.xml", As: "pom.xml", Tools: []tool{maven()},
+			Debian: "apt-get install openjdk-17-jdk-headless maven", MacOS: "brew install openjdk@17 maven"},
+		{Name: "kotlin", Title: "Kotlin", Aliases: []string{"kt"}, Main: "pom.xml", As: "pom.xml", Tools: []tool{maven()},
+			Debian: "apt-get install openjdk-17-jdk-headless maven", MacOS: "brew install openjdk@17 maven"},
 
 		{Name: "js", Title: "JavaScript", Aliases: []string{"javascript"}, Main: "greet.js"},
 		{Name: "ts", Title: "TypeScript", Aliases: []string{"typescript"}, Main: "greet.ts"},
@@ -54,9 +58,7 @@ func all() []Language {
 		{Name: "lua", Title: "Lua", Main: "greet.lua"},
 		{Name: "perl", Title: "Perl", Aliases: []string{"pl"}, Main: "greet.pl"},
 		{Name: "sql", Title: "SQL", Aliases: []string{"sqlite"}, Main: "greet.sql"},
-		{Name: "php", Title: "PHP", Main: "greet.php"},
-		{Name: "scheme", Title: "Scheme", Aliases: []string{"scm"}, Main: "greet.scm"},
-		{Name: "prolog", Title: "Prolog", Main: "greet.pro"},
+		{Name: "tcl", Title: "Tcl", Main: "greet.tcl"},
 	}
 }
 
