@@ -49,9 +49,11 @@ var rules = []rule{
 	{"cmd/internal/client", []string{"protocol", "invoker/bodies", "github.com/nats-io/nats.go"}, "it is a client, like any other, and knows of no command line"},
 	{"cmd/internal/inspect", []string{"protocol", "runtimes", "cmd/internal/terminal"}, "it describes modules and runs none"},
 	{"cmd/internal/demo", []string{"protocol", "samples", "cmd/internal/client", "cmd/internal/terminal"}, "it tries the samples as any client can"},
-	{"cmd/internal/project", []string{"protocol", "runtimes/module", "samples", "github.com/BurntSushi/toml"}, "it knows folders and compilers, and neither NATS nor engines"},
+	{"cmd/internal/project", []string{"protocol", "runtimes/module", "samples", "cmd/internal/terminal", "github.com/BurntSushi/toml"}, "it knows folders and compilers, and neither NATS nor engines"},
 	{"cmd/internal/watch", []string{"github.com/fsnotify/fsnotify"}, "it watches files, whatever is in them"},
-	{"cmd/internal/dev", []string{"protocol"}, "it says when, and is given what"},
+	{"cmd/internal/collector", nil, "it knows the Go runtime only"},
+	{"cmd/internal/logs", []string{"protocol", "cmd/internal/client", "cmd/internal/terminal", "github.com/nats-io/nats.go"}, "it reads what any client can"},
+	{"cmd/internal/dev", []string{"protocol", "cmd/internal/terminal"}, "it says when, and is given what"},
 	{"cmd/polyvoke", []string{"protocol", "runtimes", "invoker", "samples", "cmd/internal", "github.com/nats-io/nats.go", "github.com/spf13/cobra",
 		"github.com/BurntSushi/toml", "golang.org/x/sys", "github.com/google/uuid"}, "it is the one place where parts are chosen"},
 }

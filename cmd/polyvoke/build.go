@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,13 +43,12 @@ The exit code is 1 if the compiler has something to say, 126 if the module canno
 is no tool chain; the message says how to get one.`,
 		Args: argsBetween(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir := orHere(args)[0]
-			p, err := project.Open(dir)
+			p, err := project.Open(orHere(args)[0])
 			if err != nil {
 				return err
 			}
 			if p.Script != "" {
-				return c.checkScript(dir)
+				return c.checkScript(p.Manifest)
 			}
 			b, err := c.build(cmd.Context(), p, timeout)
 			if err != nil {
@@ -100,8 +98,8 @@ func (c *cli) build(ctx context.Context, p *project.Project, timeout time.Durati
 }
 
 // checkScript checks a script as deploy would: there is nothing to build.
-func (c *cli) checkScript(dir string) error {
-	src, err := readSource(dir, "")
+func (c *cli) checkScript(manifest string) error {
+	src, err := readSource(manifest, "")
 	if err != nil {
 		return err
 	}
@@ -125,10 +123,7 @@ func (c *cli) printBuilt(ctx context.Context, p *project.Project, b *project.Bui
 	if asJSON {
 		return errors.Join(printJSON(c.stdout, buildReport{r, b.Stripped, b.Took}), problem)
 	}
-	facts := []string{terminal.Bytes(r.Size), r.Language}
-	if b.Stripped.Bytes > 0 {
-		facts = append(facts, fmt.Sprintf("%s of %s stripped", terminal.Bytes(int64(b.Stripped.Bytes)), strings.Join(b.Stripped.Sections, ", ")))
-	}
+	facts := []string{terminal.Bytes(r.Size), r.Language, b.Stripped.String()}
 	if r.Runnable {
 		facts = append(facts, "imports ok", "start "+r.Start.Kind)
 	}

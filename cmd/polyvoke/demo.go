@@ -1,14 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
@@ -19,9 +14,6 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/samples"
 )
-
-// demoStart bounds each step of the demonstration's start.
-const demoStart = time.Minute
 
 // demoCommand shows everything at once.
 func (c *cli) demoCommand() *cobra.Command {
@@ -44,12 +36,7 @@ nothing needs a network. What the functions were kept in is removed at the end.`
 }
 
 // demo starts a server, shows the samples on it, and ends it, or stays.
-func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
-	store, err := os.MkdirTemp("", "polyvoke-demo-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(store)
+func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	all := samples.All()
 	built := demo.Build(ctx, all) // it takes longest
@@ -57,21 +44,12 @@ func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
 		cancel()
 		_, _ = built() // whoever needed it has its error
 	}()
-	log := c.logger("error")
-	server, err := c.demoServer(store, stay, log)
-	if err != nil {
-		return err
+	listen := "127.0.0.1:0"
+	if stay {
+		listen = natsd.DefaultListen // where clients try first
 	}
-	defer server.Close()
-	// Its own server, whatever the user's settings are.
-	s, err := c.connectTo(cmd, &client.Settings{Server: server.URL(), Timeout: demoStart}, client.Lasting)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	s.Progress, s.Waiting = nil, nil // what it does is said line by line
-
-	return c.whileServing(ctx, s, log, func(ctx context.Context) error {
+	return c.onOwnServer(ctx, cmd, listen, func(ctx context.Context, s *client.Session) error {
+		s.Progress, s.Waiting = nil, nil // what it does is said line by line
 		results, err := demo.Run(ctx, s, all, built, func(what string) { fmt.Fprintln(c.stderr, what+" ...") })
 		if err != nil {
 			return err
@@ -84,36 +62,6 @@ func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
 		}
 		return demoVerdict(results)
 	})
-}
-
-// whileServing serves functions on a connection while do runs, and until all has been answered.
-func (c *cli) whileServing(ctx context.Context, s *client.Session, log *slog.Logger, do func(context.Context) error) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	served := make(chan error, 1)
-	ready := make(chan struct{})
-	go func() {
-		o := &serveOptions{replicas: 1, drain: time.Second}
-		served <- c.serveOn(ctx, s, o, log, func(int) { close(ready) })
-	}()
-	defer func() {
-		cancel()
-		err = errors.Join(err, <-served)
-	}()
-	select {
-	case <-ready:
-	case err := <-served:
-		served <- nil
-		return cmp.Or(err, ctx.Err())
-	}
-	return do(ctx)
-}
-
-// demoServer starts NATS on a free port, or, in order to stay, on the port that clients try first.
-func (c *cli) demoServer(store string, stay bool, log *slog.Logger) (*natsd.Server, error) {
-	if stay {
-		return c.temporaryServer(store, natsd.DefaultListen, log)
-	}
-	return natsd.Start(natsd.Config{Listen: "127.0.0.1:0", Store: store, Log: log})
 }
 
 // printDemo prints the table, and how to go on by hand.

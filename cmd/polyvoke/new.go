@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
-	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 )
 
 // newCommand begins a function.
@@ -36,8 +35,12 @@ polyvoke.toml, a request to try it with, and the next steps.`,
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if list && asJSON {
+				return printJSON(c.stdout, map[string]any{"languages": project.Languages()})
+			}
 			if list {
-				return c.listLanguages(asJSON)
+				project.List(c.stdout, c.paint(c.stdout))
+				return nil
 			}
 			return c.create(args[0], args[1], asJSON)
 		},
@@ -63,29 +66,4 @@ func (c *cli) create(lang, name string, asJSON bool) error {
 	_, err = fmt.Fprintf(c.stdout, "%s is a function in %s: %s. Next:\n  cd %s\n  %s\n", c.paint(c.stdout).Bold(filepath.Join(".", name)),
 		l.Title, strings.Join(files, ", "), name, strings.Join(l.Steps(name), "\n  "))
 	return err
-}
-
-// listLanguages prints what functions can be begun in.
-func (c *cli) listLanguages(asJSON bool) error {
-	type language struct {
-		Name     string   `json:"name"`
-		Title    string   `json:"title"`
-		Aliases  []string `json:"aliases"`
-		Compiled bool     `json:"compiled"`
-	}
-	var all []language
-	var rows [][]string
-	for _, l := range project.Languages() {
-		how := "a script: deployed as it is"
-		if l.Compiled() {
-			how = "compiled by polyvoke build"
-		}
-		all = append(all, language{l.Name, l.Title, append([]string{}, l.Aliases...), l.Compiled()})
-		rows = append(rows, []string{l.Name, l.Title, strings.Join(l.Aliases, ", "), how})
-	}
-	if asJSON {
-		return printJSON(c.stdout, map[string]any{"languages": all})
-	}
-	terminal.Table(c.stdout, c.paint(c.stdout), []string{"NAME", "LANGUAGE", "ALSO", "HOW"}, rows)
-	return nil
 }

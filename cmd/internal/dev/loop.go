@@ -26,15 +26,15 @@ type Loop struct {
 
 // Event is one thing that happened: a build and what became of it.
 type Event struct {
-	Changed  []string // why it was built; nil at the beginning
-	Live     protocol.Ref
-	New      bool              // Live is a new version; otherwise it is the one that there was
-	Function protocol.Function // that is live
-	Warnings []string          // about it
-	Built    time.Duration     // how long the build took
-	Swapped  time.Duration     // from the end of the build until the function answers
-	Stage    Stage             // at which it failed
-	Err      error             // why; Live is then what stays, if there is anything
+	Changed  []string      // why it was built; nil at the beginning
+	Live     protocol.Ref  // what answers now; the zero value if nothing does
+	First    bool          // nothing has answered before
+	New      bool          // Live is a new version; otherwise it is the one that there was
+	Warnings []string      // about it
+	Built    time.Duration // how long the build took
+	Swapped  time.Duration // from the end of the build until the function answers
+	Stage    Stage         // at which it failed
+	Err      error         // why; Live is then what stays
 }
 
 // Stage is a part of the way to a new version.
@@ -59,6 +59,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		if e.Err != nil {
 			e.Live = live
 		}
+		e.First = live.Name == "" && e.Err == nil
 		e.Changed, live = changed, e.Live
 		l.Say(e)
 		var err error
@@ -83,7 +84,6 @@ func (l *Loop) once(ctx context.Context) (e Event) {
 		e.Stage, e.Err = Deploying, err
 		return e
 	}
-	e.Swapped, e.New, e.Warnings = time.Since(built), reply.Created, reply.Warnings
-	e.Function, e.Live = reply.Function, reply.Function.Ref()
+	e.Swapped, e.New, e.Warnings, e.Live = time.Since(built), reply.Created, reply.Warnings, reply.Function.Ref()
 	return e
 }

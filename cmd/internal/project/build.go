@@ -45,14 +45,14 @@ func (p *Project) Build(ctx context.Context) (*Built, error) {
 	b, made := &Built{}, filepath.Join(scratch, "out.wasm")
 	switch {
 	case p.Module == "":
-		err = refuse(filepath.Join(p.Dir, ManifestName), "a script is not built: polyvoke run and polyvoke deploy take it as it is")
+		err = refuse(p.Manifest, "a script is not built: polyvoke run and polyvoke deploy take it as it is")
 	case p.command != nil:
 		made = p.Module
 		b.Said, err = p.run(ctx, p.command, os.Environ())
 	case p.source != "":
 		b.Said, err = p.runScript(ctx, scratch, made)
 	default:
-		err = refuse(filepath.Join(p.Dir, ManifestName), `build: say what makes %s, such as source = "main.c" or command = ["make"]`, filepath.Base(p.Module))
+		err = refuse(p.Manifest, `build: say what makes %s, such as source = "main.c" or command = ["make"]`, filepath.Base(p.Module))
 	}
 	if err == nil {
 		err = p.take(b, made)
@@ -65,7 +65,7 @@ func (p *Project) Build(ctx context.Context) (*Built, error) {
 func (p *Project) runScript(ctx context.Context, scratch, made string) (said []byte, err error) {
 	lang, err := compiledFrom(p.source)
 	if err != nil {
-		return nil, refuse(filepath.Join(p.Dir, ManifestName), "%v", err)
+		return nil, refuse(p.Manifest, "%v", err)
 	}
 	source, err := filepath.Abs(p.below(p.source))
 	if err != nil {

@@ -28,6 +28,7 @@ func Keys() []string { return []string{"module", "script", "build"} }
 
 // A Project is a function's folder. It is for one goroutine.
 type Project struct {
+	Manifest string // its polyvoke.toml
 	Dir      string // the folder
 	Name     string // of the function
 	Language string // as the manifest has it, perhaps empty
@@ -78,7 +79,7 @@ func Open(path string) (*Project, error) {
 			return nil, refuse(path, "unknown key %q: [build] has source and command", key.String())
 		}
 	}
-	p := &Project{Dir: filepath.Dir(path), Name: f.Name, Language: f.Language, source: f.Build.Source, command: f.Build.Command}
+	p := &Project{Manifest: path, Dir: filepath.Dir(path), Name: f.Name, Language: f.Language, source: f.Build.Source, command: f.Build.Command}
 	p.Module, p.Script = p.below(f.Module), p.below(f.Script)
 	if p.Name == "" {
 		base := filepath.Base(p.Module + p.Script)

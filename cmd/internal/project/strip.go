@@ -1,9 +1,11 @@
 package project
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/leb"
@@ -13,6 +15,14 @@ import (
 type Stripped struct {
 	Bytes    int      `json:"bytes"`
 	Sections []string `json:"sections"` // names of custom sections
+}
+
+// String says so in words; it is empty if nothing was.
+func (s Stripped) String() string {
+	if s.Bytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of %s stripped", terminal.Bytes(int64(s.Bytes)), strings.Join(s.Sections, ", "))
 }
 
 // Strip takes out of a module what a run does not need: the custom sections that hold names and debugging information. What

@@ -77,7 +77,9 @@ func nim() tool {
 }
 
 // maven brings the compilers of the Java virtual machine's languages, and the one from there to wasm.
-func maven() tool { return tool{name: "Maven with a JDK", env: "MVN", paths: []string{"mvn"}, probe: []string{"--version"}} }
+func maven() tool {
+	return tool{name: "Maven with a JDK", env: "MVN", paths: []string{"mvn"}, probe: []string{"--version"}}
+}
 
 // find returns the variables by which a build script finds the tool. Relative paths are relative to dir. The error says
 // what was tried, and why it would not do.
