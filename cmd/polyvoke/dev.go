@@ -79,13 +79,13 @@ func (c *cli) develop(ctx context.Context, s *client.Session, p *project.Project
 	defer w.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	name := p.Name
 	followed := make(chan error, 1)
 	go func() {
-		followed <- (&logs.Printer{Out: c.stdout, Paint: c.paint(c.stdout)}).Subject(ctx, s, protocol.LogSubject(p.Name))
+		followed <- (&logs.Printer{Out: c.stdout, Paint: c.paint(c.stdout)}).Subject(ctx, s, protocol.LogSubject(name))
 	}()
 	defer func() { cancel(); <-followed }()
 
-	name := p.Name
 	l := dev.Loop{
 		Build: func(ctx context.Context) error {
 			fresh, err := project.Open(p.Manifest)
