@@ -48,7 +48,7 @@ is no tool chain; the message says how to get one.`,
 				return err
 			}
 			if p.Script != "" {
-				return c.checkScript(p.Manifest)
+				return c.checkScript(p.Manifest, asJSON)
 			}
 			b, err := c.build(cmd.Context(), p, timeout)
 			if err != nil {
@@ -98,10 +98,13 @@ func (c *cli) build(ctx context.Context, p *project.Project, timeout time.Durati
 }
 
 // checkScript checks a script as deploy would: there is nothing to build.
-func (c *cli) checkScript(manifest string) error {
+func (c *cli) checkScript(manifest string, asJSON bool) error {
 	src, err := readSource(manifest, "")
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		return printJSON(c.stdout, map[string]any{"file": src.path, "language": src.function.Language, "runnable": true})
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s is well-formed: polyvoke deploy puts it on NATS as it is\n", src.path)
 	return err
