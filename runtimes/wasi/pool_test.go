@@ -343,20 +343,6 @@ func checkDistrust(t *testing.T, g *program, s *sandbox, log *bytes.Buffer) {
 	}
 }
 
-// TestCloseWithoutMemory closes a program for which there was no memory.
-func TestCloseWithoutMemory(t *testing.T) {
-	r := newTestRuntime(t, Config{})
-	compiled, err := r.engine.CompileModule(t.Context(), []byte("\x00asm\x01\x00\x00\x00"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &program{runtime: r, compiled: compiled}
-	g.pool.init(r)
-	if err := g.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestOwnImage checks a checkpoint whose memory is not that of the others: it is right, and what it takes is known.
 func TestOwnImage(t *testing.T) {
 	files := openFiles(t)

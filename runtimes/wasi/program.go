@@ -17,23 +17,18 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// program is a compiled module.
+// program is a compiled module with limits and choices for its processes.
 type program struct {
-	runtime     *Runtime
-	compiled    wazero.CompiledModule
-	config      wazero.ModuleConfig // of every instance
-	memory      linear              // of a sandbox, but for its region
-	base        *memory.Image       // the memory before the entry runs
-	reactor     bool                // its entry is rewrite.RunName
-	initialized bool                // the globals of a new instance are not the initial ones
-	globals     []string            // what else a process can change: the exports' names
-	initial     []uint64            // values of the globals before the entry runs; nil for StartFresh
-	fuelLimit   uint64              // of every run; 0: none
-	args        []string            // with which processes are started before they are asked for
-	env         []string
-	varies      bool // env differs from process to process
-	created     time.Time
-	secret      [32]byte // seeds the entropy up to a checkpoint
+	*code
+	memory    linear   // of a sandbox, but for its region
+	initial   []uint64 // values of the globals before the entry runs; nil for StartFresh
+	fuelLimit uint64   // of every run; 0: none
+	mounts    []preview1.Mount
+	args      []string // with which processes are started before they are asked for
+	env       []string
+	varies    bool // env differs from process to process
+	created   time.Time
+	secret    [32]byte // seeds the entropy up to a checkpoint
 
 	// These are set by choose, before the first run.
 	kind      string
@@ -54,6 +49,7 @@ type program struct {
 var (
 	_ runtimes.Program = (*program)(nil)
 	_ runtimes.Starter = (*program)(nil)
+	_ runtimes.Deriver = (*program)(nil)
 )
 
 // newModuleConfig returns the configuration of instances. Several cannot have the same name, but all can have
@@ -65,19 +61,16 @@ func newModuleConfig() wazero.ModuleConfig {
 }
 
 // Close implements runtimes.Program.
-func (g *program) Close(ctx context.Context) error {
+func (g *program) Close(context.Context) error {
 	if g.closed.Swap(true) {
 		return nil
 	}
 	g.runtime.forget(g)
 	g.pool.close()
-	if g.base != nil { // nil if there was no memory for it
-		g.base.Release()
-	}
 	if g.shared != nil {
 		g.shared.Release()
 	}
-	return g.compiled.Close(ctx)
+	return g.code.release()
 }
 
 // Run implements runtimes.Program.

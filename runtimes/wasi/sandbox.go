@@ -52,6 +52,7 @@ func (g *program) open() (*sandbox, error) {
 	s := &sandbox{program: g}
 	s.host.init(s, g.runtime.start)
 	s.memory = g.memory
+	s.state.Mounts = g.mounts
 	s.memory.region = region
 	return s, nil
 }
@@ -60,7 +61,7 @@ func (g *program) open() (*sandbox, error) {
 // the host's values.
 func (s *sandbox) instantiate(ctx context.Context) (err error) {
 	defer recovered(&err)
-	if s.program.initialized {
+	if s.program.begin != nil {
 		s.memory.exact = s.program.base.Size() // which may be more than the module asks for
 	}
 	s.instance, err = s.program.runtime.engine.InstantiateModule(ctx, s.program.compiled, s.program.config)
@@ -77,8 +78,8 @@ func (s *sandbox) instantiate(ctx context.Context) (err error) {
 	for _, name := range s.program.globals {
 		s.globals = append(s.globals, s.instance.ExportedGlobal(name).(api.MutableGlobal))
 	}
-	if s.program.initialized {
-		s.setGlobals(s.program.initial)
+	if s.program.begin != nil {
+		s.setGlobals(s.program.begin)
 	}
 	return nil
 }

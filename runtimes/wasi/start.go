@@ -45,8 +45,8 @@ func judge(m *module.Module, folded bool) (o obstacles) {
 // # Errors
 //
 // A *runtimes.ModuleError says that want is not possible, or that the module cannot be instantiated.
-func (g *program) choose(ctx context.Context, m *module.Module, folded bool, want string) error {
-	o := judge(m, folded)
+func (g *program) choose(ctx context.Context, want string) error {
+	o := judge(g.module, g.folded)
 	if g.varies && o.park == "" {
 		o.park = "its environment differs from call to call"
 	}
