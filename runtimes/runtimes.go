@@ -85,6 +85,13 @@ type Options struct {
 	// Mounts are read-only folders that each process sees besides /request. What is in them must not change.
 	Mounts []Mount
 
+	// Renews tells that a process renews what it has drawn of time and entropy before it first reads stdin, so
+	// that StartAuto may come to StartCheckpoint whatever the process has looked at.
+	Renews bool
+
+	// Interpreter is what runs a script, by its name, or as NAME@VERSION. It is empty for a module.
+	Interpreter string
+
 	// Varies tells that the environment differs from process to process, so that it is of no use to start one
 	// before it is asked for: StartPrefork and StartCheckpoint are not possible.
 	Varies bool

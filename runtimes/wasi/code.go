@@ -70,7 +70,7 @@ func (c *code) newProgram(ctx context.Context, o runtimes.Options, report *rewri
 	}
 	c.refs.Add(1)
 	g := &program{code: c, memory: limits, fuelLimit: o.Fuel, mounts: mounts,
-		args: slices.Clone(o.Args), env: slices.Clone(o.Env), varies: o.Varies, created: time.Now()}
+		args: slices.Clone(o.Args), env: slices.Clone(o.Env), varies: o.Varies, renews: o.Renews, created: time.Now()}
 	g.pool.init(c.runtime)
 	_, _ = rand.Read(g.secret[:]) // never fails
 	c.runtime.keep(g)

@@ -27,6 +27,7 @@ type program struct {
 	args      []string // with which processes are started before they are asked for
 	env       []string
 	varies    bool // env differs from process to process
+	renews    bool // processes renew what they have drawn of time and entropy
 	created   time.Time
 	secret    [32]byte // seeds the entropy up to a checkpoint
 

@@ -98,7 +98,7 @@ func past(ctx context.Context) bool {
 func (g *program) fastest(o obstacles) string {
 	slow := o.park == "" && g.startFuel >= slowStart
 	switch {
-	case slow && o.reuse == "" && !g.seen.Clock && !g.seen.Entropy:
+	case slow && o.reuse == "" && (g.renews || !g.seen.Clock && !g.seen.Entropy):
 		return runtimes.StartCheckpoint
 	case slow:
 		return runtimes.StartPrefork
@@ -116,6 +116,8 @@ func (g *program) settle(want, fastest string, o obstacles) error {
 	}
 	g.kind = fastest
 	switch {
+	case fastest == runtimes.StartCheckpoint && g.renews && (g.seen.Clock || g.seen.Entropy):
+		g.why = fmt.Sprintf("its start takes %d units of fuel, and it renews what it draws of time and entropy", g.startFuel)
 	case fastest == runtimes.StartCheckpoint:
 		g.why = fmt.Sprintf("its start takes %d units of fuel, and needs neither the time nor entropy", g.startFuel)
 	case fastest == runtimes.StartPrefork:
