@@ -46,6 +46,8 @@ var rules = []rule{
 	{"invoker/logs", []string{"protocol", "github.com/nats-io/nats.go"}, "it publishes lines"},
 	{"invoker/subjects", []string{"protocol", "invoker/registry", "github.com/nats-io/nats.go"}, "it knows functions by their subjects only"},
 	{"samples", nil, "no SDK needed is then a test, not a claim"},
+	{"runtimes/script/recipe", []string{"runtimes/script"}, "a recipe is text and a shell"},
+	{"cmd/internal/bundles", []string{"protocol", "runtimes/script"}, "it keeps files"},
 	{"cmd/internal/terminal", nil, "it shows what it is given"},
 	{"cmd/internal/natsd", []string{"github.com/nats-io/nats-server/v2", "golang.org/x/sys"}, "it is a NATS server and knows of no functions"},
 	{"cmd/internal/client", []string{"protocol", "invoker/bodies", "github.com/nats-io/nats.go"}, "it is a client, like any other, and knows of no command line"},

@@ -1,10 +1,12 @@
 package script
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"regexp"
 	"slices"
@@ -77,6 +79,19 @@ func PackBundle(folder fs.FS) ([]byte, error) {
 	return t.archive()
 }
 
+// WrapBundle makes a bundle of a module alone.
+func WrapBundle(i Info, module []byte) ([]byte, error) {
+	text, err := json.Marshal(i)
+	if err != nil {
+		return nil, err
+	}
+	t := tree{infoFile: text, moduleFile: module}
+	if _, err := newBundle(t); err != nil {
+		return nil, err
+	}
+	return t.archive()
+}
+
 // ParseBundle reads a bundle, from people who may run interpreters on this machine.
 func ParseBundle(b []byte) (*Bundle, error) {
 	t, err := readArchive(b, bundleLimits())
@@ -86,13 +101,43 @@ func ParseBundle(b []byte) (*Bundle, error) {
 	return newBundle(t)
 }
 
+// ParseInfo reads the runtime.json of a bundle, and nothing else of it.
+func ParseInfo(b []byte) (Info, error) {
+	var i Info
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return i, fmt.Errorf("the runtime cannot be read: %w", err)
+	}
+	f, err := z.Open(infoFile)
+	if err != nil {
+		return i, fmt.Errorf("the runtime cannot be read: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxInfo))
+	if err != nil {
+		return i, err
+	}
+	return i, i.parse(text)
+}
+
+// maxInfo is how long a runtime.json may be, in bytes.
+const maxInfo = 64 << 10
+
+// parse reads a runtime.json.
+func (i *Info) parse(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(i); err != nil {
+		return fmt.Errorf("the runtime cannot be read: %s: %w", infoFile, err)
+	}
+	return i.check()
+}
+
 // newBundle makes a bundle of unpacked files.
 func newBundle(t tree) (*Bundle, error) {
 	r := &Bundle{module: t[moduleFile]}
-	d := json.NewDecoder(bytes.NewReader(t[infoFile]))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&r.Info); err != nil {
-		return nil, fmt.Errorf("the runtime cannot be read: %s: %w", infoFile, err)
+	if err := r.parse(t[infoFile]); err != nil {
+		return nil, err
 	}
 	if r.module == nil {
 		return nil, errors.New("the runtime has no file " + moduleFile)
@@ -110,7 +155,7 @@ func newBundle(t tree) (*Bundle, error) {
 			r.files[below] = b
 		}
 	}
-	return r, r.check()
+	return r, nil
 }
 
 var (
