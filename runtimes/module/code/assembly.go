@@ -62,3 +62,28 @@ func (a *Assembly) BeginTyped(o Op, t int64) *Assembly {
 	*a = leb.AppendSigned(append(*a, byte(o)), t)
 	return a
 }
+
+// Label appends one more label, of a br_table.
+func (a *Assembly) Label(l uint32) *Assembly {
+	*a = leb.AppendU32(*a, l)
+	return a
+}
+
+// Zero appends a constant of a value type, given in its binary encoding: a number that is zero, or a reference to nothing.
+func (a *Assembly) Zero(t byte) *Assembly {
+	switch t {
+	case 0x7f:
+		return a.I32(0)
+	case 0x7e:
+		return a.I64(0)
+	case 0x7d:
+		*a = append(*a.Op(F32Const), make([]byte, 4)...)
+	case 0x7c:
+		*a = append(*a.Op(F64Const), make([]byte, 8)...)
+	case 0x7b:
+		*a = append(*a.Op(VecConst), make([]byte, 16)...)
+	default:
+		*a = append(*a.Op(RefNull), t)
+	}
+	return a
+}
