@@ -25,7 +25,7 @@ func (w *lowering) findThrowing() error {
 		}
 	}
 	for _, im := range w.m.Info.Imports {
-		if im.Kind == module.TagKind || im.Kind == module.TableKind {
+		if im.Kind != module.FunctionKind || im.Module != module.Preview1 {
 			return errShared
 		}
 	}

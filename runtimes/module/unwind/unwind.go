@@ -24,8 +24,7 @@
 //	                               end
 //
 // Whoever calls an export that an exception leaves sees a trap, as before; the global
-// [Report].Uncaught tells it from others. The module is taken to be alone: no exception comes out of a
-// function that it imports, and nobody calls what is in a table that it exports.
+// [Report].Uncaught tells it from others. Nobody may call what is in a table that the module exports.
 package unwind
 
 import (
@@ -39,7 +38,7 @@ import (
 
 // Why modules keep their exceptions.
 var (
-	errShared     = errors.New("it shares tags of exceptions, or a table, with other modules")
+	errShared     = errors.New("exceptions might pass between it and another module: it exports a tag, or imports something that is not of WASI")
 	errReferences = errors.New("it refers to exceptions by exnref")
 	errPayload    = errors.New("its exceptions carry more than 16 values, vectors or references")
 	errHandler    = errors.New("a handler does not fit the label that it branches to")
@@ -86,7 +85,7 @@ type lowering struct {
 //
 // # Errors
 //
-// The error says why the module must keep its exceptions: it imports or exports tags, or imports a table; it has exnref handlers or throw_ref; its
+// The error says why the module must keep its exceptions: it exports a tag, or imports anything but functions of WASI; it has exnref handlers or throw_ref; its
 // exceptions carry vectors, references or many values; a handler's label is of another type; or it would grow too much. What
 // has been done to m until then is of no use.
 func Apply(m *edit.Module) (*Report, error) {
