@@ -74,7 +74,7 @@ func (g *program) prepare(ctx context.Context, report *rewrite.Report, start str
 	if err := g.initialize(ctx, report); err != nil {
 		return err
 	}
-	return g.choose(ctx, report.Module, report.Folded, start)
+	return g.choose(ctx, report, start)
 }
 
 // imageOf returns the image of a memory with data in it.

@@ -112,8 +112,6 @@ func (m *Module) encodeSection(out []byte, id byte) []byte {
 func (m *Module) encodeNumber(id byte) []byte {
 	_, n := m.content(id)
 	switch {
-	case id == startSection && m.start != nil:
-		n = *m.start
 	case id == startSection:
 		n = m.Function(n)
 	case m.noData():

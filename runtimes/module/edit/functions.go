@@ -25,12 +25,6 @@ func (m *Module) Start() uint32 {
 	return f
 }
 
-// SetStart makes another function the start function of a module that has one. Its index is the one it has now.
-func (m *Module) SetStart(function uint32) {
-	m.start = &function
-	m.dirty[startSection] = true
-}
-
 // encodeFunctions returns the function section.
 func (m *Module) encodeFunctions() []byte {
 	r, n := m.content(functionSection)

@@ -32,7 +32,6 @@ type Module struct {
 	globals   [][]byte          // added, encoded
 	exports   [][]byte          // added, encoded
 	moved     map[int]uint32    // exports of the binary that are of other functions now
-	start     *uint32           // the start function, if it is another now
 
 	memoryMax  uint32
 	tableMax   uint32

@@ -24,12 +24,7 @@ func (w *lowering) guard() error {
 		}
 		w.m.SetExport(i, guards[e.Index])
 	}
-	if !w.m.Info.Start || !w.throws(w.m.Start()) {
-		return nil
-	}
-	g, err := w.addGuard(w.m.Start())
-	w.m.SetStart(g)
-	return err
+	return nil
 }
 
 // throws tells whether an exception may leave a function.

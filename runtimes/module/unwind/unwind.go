@@ -40,6 +40,7 @@ import (
 var (
 	errShared     = errors.New("exceptions might pass between it and another module: it exports a tag, or imports something that is not of WASI")
 	errReferences = errors.New("it refers to exceptions by exnref")
+	errStart      = errors.New("its start function may throw")
 	errPayload    = errors.New("its exceptions carry more than 16 values, vectors or references")
 	errHandler    = errors.New("a handler does not fit the label that it branches to")
 	errSize       = errors.New("it would become too large without")
@@ -85,7 +86,7 @@ type lowering struct {
 //
 // # Errors
 //
-// The error says why the module must keep its exceptions: it exports a tag, or imports anything but functions of WASI; it has exnref handlers or throw_ref; its
+// The error says why the module must keep its exceptions: it exports a tag, or imports anything but functions of WASI; it has exnref handlers or throw_ref; its start function may throw; its
 // exceptions carry vectors, references or many values; a handler's label is of another type; or it would grow too much. What
 // has been done to m until then is of no use.
 func Apply(m *edit.Module) (*Report, error) {
