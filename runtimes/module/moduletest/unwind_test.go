@@ -21,6 +21,7 @@ type thrower struct {
 	loops  []bool   // which of them are loops
 	depth  int
 	f      int // the function that is made up
+	quiet  int // a bit for each function that does not throw itself, and one for no calls through tables
 }
 
 // Shapes of functions and tags. Type i of a module is that of functions, type functionTypes+i that of tags, and the last is
@@ -45,8 +46,12 @@ func encoded(letters string) string {
 	return strings.NewReplacer("i", "\x7f", "I", "\x7e", "f", "\x7d", "F", "\x7c").Replace(letters)
 }
 
+// direct tells whether there are no calls through tables.
+func (g *thrower) direct() bool { return g.quiet>>throwers == 1 }
+
 // module makes up a module.
 func (g *thrower) module() []byte {
+	g.quiet = g.IntN(2 << throwers)
 	types, tags, functions, bodies, indices := "", "", "", "", ""
 	for _, s := range signatures() {
 		types += "\x60" + sized(len(s[0]), encoded(s[0])) + sized(len(s[1]), encoded(s[1]))
@@ -142,6 +147,9 @@ func (g *thrower) taken(label int) string {
 }
 
 func (g *thrower) throw() string {
+	if g.quiet>>g.f&1 == 1 {
+		return g.values(g.labels[0]) + "\x0f"
+	}
 	t := g.IntN(len(carried()))
 	return g.values(carried()[t]) + "\x08" + number(t)
 }
@@ -151,7 +159,7 @@ func (g *thrower) tailCall() string {
 	typ := g.f % functionTypes
 	to := typ + functionTypes*g.IntN(throwers/functionTypes)
 	args := g.values(signatures()[typ][0])
-	if g.IntN(2) == 0 {
+	if g.IntN(2) == 0 || g.direct() {
 		return args + "\x12" + number(to)
 	}
 	return args + constant(int64(to)) + "\x13" + number(typ) + "\x00"
@@ -163,10 +171,11 @@ func (g *thrower) call() string {
 	typ := f % functionTypes
 	s := signatures()[typ]
 	c := "\x10" + number(f)
-	switch g.IntN(8) {
-	case 0, 1, 2:
+	switch n := g.IntN(8); {
+	case n > 3 || g.direct():
+	case n < 3:
 		c = constant(int64(f)) + "\x11" + number(typ) + "\x00"
-	case 3:
+	default:
 		c = constant(int64(g.IntN(throwers+1))) + "\x11" + number(typ) + "\x00"
 	}
 	return g.values(s[0]) + c + note(s[1])

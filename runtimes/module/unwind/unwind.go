@@ -82,7 +82,7 @@ type lowering struct {
 }
 
 // Apply lowers the exceptions of a module that was opened without imports to add. It needs time and memory in proportion
-// to the module, and makes it at most three times as large.
+// to the module, and makes it at most about three times as large, and 64 KiB.
 //
 // # Errors
 //
