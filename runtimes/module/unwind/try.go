@@ -24,18 +24,27 @@ func (b *body) try(in *code.Instruction) error {
 		}
 		b.clauses = append(b.clauses, c)
 	}
-	handler := int64(noType)
-	if in.Value >= 0 {
-		if params := b.w.m.Info.Types()[in.Value].Params; len(params) > 0 {
-			handler = int64(b.w.m.Type(module.FuncType{Params: params}))
-		}
-	}
-	b.replace(in).BeginTyped(code.Block, in.Value).BeginTyped(code.Block, handler).BeginTyped(code.Block, in.Value)
+	b.replace(in).BeginTyped(code.Block, in.Value).BeginTyped(code.Block, b.w.taking(in.Value)).BeginTyped(code.Block, in.Value)
 	b.level += 3
 	b.handlers = append(b.handlers, b.level-1)
 	b.blocks = append(b.blocks, block{op: code.TryTable, typ: in.Value, level: b.level, clauses: first})
 	b.w.report.Tries++
 	return nil
+}
+
+// taking returns the type of a block that takes what one of another type does, and leaves nothing.
+func (w *lowering) taking(t int64) int64 {
+	if t < 0 {
+		return noType
+	}
+	if known, ok := w.takes[t]; ok { // looking it up among all types is slow if it has many parameters
+		return known
+	}
+	w.takes[t] = noType
+	if params := w.m.Info.Types()[t].Params; len(params) > 0 {
+		w.takes[t] = int64(w.m.Type(module.FuncType{Params: params}))
+	}
+	return w.takes[t]
 }
 
 // labelTypes returns the types of what a branch to a block of the old body takes.

@@ -79,6 +79,7 @@ type lowering struct {
 	pending uint32                        // the global that holds the number of a tag, counted from 1
 	slots   map[module.ValueType][]uint32 // globals for the values that exceptions carry
 	payload map[uint32][]uint32           // by type of a tag: its slots
+	takes   map[int64]int64               // by type of a block: that of one which only takes the same
 }
 
 // Apply lowers the exceptions of a module that was opened without imports to add. It needs time and memory in proportion
@@ -91,7 +92,7 @@ type lowering struct {
 // has been done to m until then is of no use.
 func Apply(m *edit.Module) (*Report, error) {
 	w := &lowering{m: m, imported: uint32(m.Info.ImportedFunctions()), left: 2*m.Info.Size + 1<<16,
-		slots: map[module.ValueType][]uint32{}, payload: map[uint32][]uint32{}, named: map[uint32]bool{}}
+		slots: map[module.ValueType][]uint32{}, payload: map[uint32][]uint32{}, named: map[uint32]bool{}, takes: map[int64]int64{}}
 	w.types = m.Info.FunctionTypes()[w.imported:]
 	for _, t := range m.Info.Types() {
 		w.canonical = append(w.canonical, m.Type(t))
