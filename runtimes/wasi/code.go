@@ -22,9 +22,9 @@ type code struct {
 	runtime  *Runtime
 	compiled wazero.CompiledModule
 	config   wazero.ModuleConfig // of every instance
-	module   *module.Module
-	stack    int32         // limit of the stack
-	folded   bool          // the module's data is in base
+	own      module.Memory       // the memory that the module asks for
+	stack    int32               // limit of the stack
+	in       obstacles // what keeps its sandboxes from being used again, or parked
 	base     *memory.Image // the memory before the entry runs
 	reactor  bool          // its entry is rewrite.RunName
 	globals  []string      // what else a process can change: the exports' names
@@ -40,7 +40,7 @@ func (r *Runtime) newCode(compiled wazero.CompiledModule, report *rewrite.Report
 	if err != nil {
 		return nil, err
 	}
-	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), module: m, stack: stack, folded: report.Folded, base: base,
+	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, in: judge(report), base: base,
 		reactor: m.Reactor(), globals: append(gauges(report), report.Globals...)}
 	c.refs.Store(1)
 	return c, nil
@@ -57,7 +57,7 @@ func (c *code) release() error {
 
 // newProgram returns a program with the code. report is nil but for the first one.
 func (c *code) newProgram(ctx context.Context, o runtimes.Options, report *rewrite.Report) (runtimes.Program, error) {
-	limits, err := c.runtime.limit(c.module.Memories[0], o)
+	limits, err := c.runtime.limit(c.own, o)
 	if err != nil {
 		return nil, err
 	}

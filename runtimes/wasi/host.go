@@ -75,8 +75,12 @@ func (s *sandbox) outcome(ctx context.Context, err error) error {
 	}
 	err = ending(ctx, err)
 	var t *runtimes.TrapError
-	if s.overflowed() && errors.As(err, &t) {
+	switch {
+	case !errors.As(err, &t):
+	case s.overflowed():
 		t.Reason = "stack overflow"
+	case s.uncaught():
+		t.Reason = "uncaught exception"
 	}
 	if s.memory.refused && byItself(err) {
 		return fmt.Errorf("%w: %w", runtimes.ErrMemory, err)

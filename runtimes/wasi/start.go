@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
-	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 )
 
 // slowStart is from how much fuel on a start is worth being made before the request comes: about 50 microseconds.
@@ -23,10 +23,11 @@ type obstacles struct {
 	park  obstacle // of prefork and checkpoint
 }
 
-// judge says what the module itself is in the way of. folded tells that its data is in the image.
-func judge(m *module.Module, folded bool) (o obstacles) {
+// judge says what the module itself is in the way of.
+func judge(r *rewrite.Report) (o obstacles) {
+	m := r.Module
 	list := m.Analysis.Obstacles()
-	if !folded {
+	if !r.Folded {
 		list = append(list, "where its data goes depends on a global")
 	}
 	switch {
@@ -34,7 +35,7 @@ func judge(m *module.Module, folded bool) (o obstacles) {
 		o.park = "it has a start section"
 		list = append(list, string(o.park))
 	case m.Analysis.Exceptions:
-		o.park = "it has exceptions, whose handlers the engine forgets when a process goes on"
+		o.park = obstacle("it has exceptions, whose handlers the engine forgets when a process goes on, and they cannot be lowered: " + r.Exceptions)
 	}
 	o.reuse = obstacle(strings.Join(list, ", "))
 	return o
@@ -46,7 +47,7 @@ func judge(m *module.Module, folded bool) (o obstacles) {
 //
 // A *runtimes.ModuleError says that want is not possible, or that the module cannot be instantiated.
 func (g *program) choose(ctx context.Context, want string) error {
-	o := judge(g.module, g.folded)
+	o := g.in
 	if g.varies && o.park == "" {
 		o.park = "its environment differs from call to call"
 	}

@@ -29,7 +29,7 @@ func (g *program) initialize(ctx context.Context, report *rewrite.Report) error 
 		return nil
 	}
 	err := func() error {
-		if o := judge(report.Module, report.Folded); o.reuse != "" {
+		if o := g.in; o.reuse != "" {
 			return errors.New(string(o.reuse))
 		}
 		s, err := g.openKept()
