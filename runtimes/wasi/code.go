@@ -24,11 +24,12 @@ type code struct {
 	config   wazero.ModuleConfig // of every instance
 	own      module.Memory       // the memory that the module asks for
 	stack    int32               // limit of the stack
-	in       obstacles // what keeps its sandboxes from being used again, or parked
-	base     *memory.Image // the memory before the entry runs
-	reactor  bool          // its entry is rewrite.RunName
-	globals  []string      // what else a process can change: the exports' names
-	begin    []uint64      // values of the globals before the entry runs; nil: those of a new instance
+	in       obstacles           // what keeps its sandboxes from being used again, or parked
+	base     *memory.Image       // the memory before the entry runs
+	reactor  bool                // its entry is rewrite.RunName
+	globals  []string            // what else a process can change: the exports' names
+	begin    []uint64            // values of the globals before the entry runs; nil: those of a new instance
+	birth    atomic.Int64        // nanoseconds that it takes to make an instance, at best; 0: none was made
 	refs     atomic.Int64
 }
 

@@ -99,6 +99,9 @@ func byItself(err error) bool {
 
 // ending turns the engine's errors into those of package runtimes.
 func ending(ctx context.Context, err error) error {
+	if err == context.Canceled || err == context.DeadlineExceeded {
+		return err // of awaitBirth
+	}
 	var exit *sys.ExitError
 	if !errors.As(err, &exit) {
 		return trap(err)

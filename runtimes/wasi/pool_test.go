@@ -168,7 +168,7 @@ func TestEvict(t *testing.T) {
 	}
 	for range 3 {
 		for _, g := range []*program{a, b} {
-			s, err := g.openKept()
+			s, err := g.openKept(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -313,7 +313,7 @@ func TestDistrust(t *testing.T) {
 	for _, kind := range []string{runtimes.StartReset, runtimes.StartPrefork} {
 		var log bytes.Buffer
 		g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}), kind)
-		s, err := g.openKept()
+		s, err := g.openKept(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

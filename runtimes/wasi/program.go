@@ -121,7 +121,7 @@ func (g *program) take(ctx context.Context, p *runtimes.Process) (*sandbox, erro
 	case g.kind == runtimes.StartFresh, g.doubt.Load():
 		return g.open()
 	case s == nil:
-		return g.openKept()
+		return g.openKept(ctx)
 	}
 	p.Usage.Start = runtimes.StartReset
 	return s, nil
@@ -156,7 +156,7 @@ func (g *program) suits(p *runtimes.Process) bool {
 
 // newCheckpoint returns a sandbox that is parked for many runs. It is nil if the program did not get so far.
 func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sandbox, error) {
-	s, err := g.openKept()
+	s, err := g.openKept(ctx)
 	if err != nil {
 		return nil, err
 	}

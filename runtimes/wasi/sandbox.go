@@ -58,9 +58,14 @@ func (g *program) open() (*sandbox, error) {
 }
 
 // instantiate makes the instance. ctx is that of the run, for a module that has a start section, or
-// the host's values.
-func (s *sandbox) instantiate(ctx context.Context) (err error) {
+// the host's values; until bounds how long it may have to wait.
+func (s *sandbox) instantiate(ctx, until context.Context) (err error) {
 	defer recovered(&err)
+	done, err := s.program.awaitBirth(until)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if s.program.begin != nil {
 		s.memory.exact = s.program.base.Size() // which may be more than the module asks for
 	}
@@ -84,13 +89,13 @@ func (s *sandbox) instantiate(ctx context.Context) (err error) {
 	return nil
 }
 
-// openKept returns a sandbox with an instance that serves many runs.
-func (g *program) openKept() (*sandbox, error) {
+// openKept returns a sandbox with an instance that serves many runs. until bounds how long making it may have to wait.
+func (g *program) openKept(until context.Context) (*sandbox, error) {
 	s, err := g.open()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.instantiate(s.values); err != nil {
+	if err := s.instantiate(s.values, until); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -122,7 +127,7 @@ func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 		return s.run.CallWithStack(ctx, nil)
 	}
 	if s.instance == nil {
-		if err := s.instantiate(ctx); err != nil {
+		if err := s.instantiate(ctx, ctx); err != nil {
 			return err
 		}
 	}

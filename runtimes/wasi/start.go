@@ -55,7 +55,7 @@ func (g *program) choose(ctx context.Context, want string) error {
 	if want == runtimes.StartFresh || o.reuse != "" && o.park != "" {
 		return g.settle(want, runtimes.StartFresh, o)
 	}
-	s, err := g.openKept()
+	s, err := g.openKept(ctx)
 	if err != nil {
 		return &runtimes.ModuleError{Reason: "the module cannot be instantiated: " + err.Error(), Err: err}
 	}

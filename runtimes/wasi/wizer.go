@@ -32,7 +32,7 @@ func (g *program) initialize(ctx context.Context, report *rewrite.Report) error 
 		if o := g.in; o.reuse != "" {
 			return errors.New(string(o.reuse))
 		}
-		s, err := g.openKept()
+		s, err := g.openKept(ctx)
 		if err != nil {
 			return err
 		}
