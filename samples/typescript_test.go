@@ -105,10 +105,10 @@ print(shout(word.text), twice(Level.High), once(1), std.loadFile("note.md"), (aw
 		exit                            int
 	}{
 		{"main.ts", "main.js", "HEY 4 1 note 8\n", "", 0},
-		{"throws.ts", "throws.js", "", "lib/check.ts:5:25: RangeError: 7 is too much\n    at check (lib/check.ts:5:25)\n    at f (throws.ts:6:3)\n    at <anonymous> (throws.ts:9:1)\n", 70},
-		{"logs.mts", "logs.mjs", "", "Error: logged\n    at g (logs.mts:3:23)\n    at <anonymous> (logs.mts:4:13)\n", 0},
+		{"throws.ts", "throws.js", "", "lib/check.ts:5:15: RangeError: 7 is too much\n    at check (lib/check.ts:5:15)\n    at f (throws.ts:6:3)\n    at <anonymous> (throws.ts:9:1)\n", 70},
+		{"logs.mts", "logs.mjs", "", "Error: logged\n    at g (logs.mts:3:27)\n    at <anonymous> (logs.mts:4:13)\n", 0},
 		{"bad.ts", "", "", "bad.ts:2:10: Unexpected \"=\"\n", 65},
-		{"bad2.ts", "", "", "bad2.ts:1:8: Could not resolve \"./lib/none\"\nbad2.ts:2:8: Could not resolve \"lodash\"\n", 65},
+		{"bad2.ts", "", "", "bad2.ts:1:8: cannot import \"./lib/none\": there is no such file\nbad2.ts:2:8: cannot import \"lodash\": there are the modules \"std\" and \"os\", and files by a path that begins with ./ or ../\n", 65},
 	} {
 		s, got := ts.compile(script{entry: c.entry, files: files})
 		if s.entry != c.compiled {

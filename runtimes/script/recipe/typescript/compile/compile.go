@@ -34,6 +34,11 @@ const (
 // extensions are those of TypeScript, and what they become.
 var extensions = map[string]string{".ts": ".js", ".tsx": ".js", ".mts": ".mjs", ".cts": ".cjs"}
 
+var loaders = map[string]api.Loader{
+	".ts": api.LoaderTS, ".mts": api.LoaderTS, ".cts": api.LoaderTS, ".tsx": api.LoaderTSX,
+	".js": api.LoaderJS, ".mjs": api.LoaderJS, ".jsx": api.LoaderJSX, ".json": api.LoaderJSON, ".txt": api.LoaderText,
+}
+
 // errScript says that the script is wrong; stderr has the reasons.
 var errScript = errors.New("the script has errors")
 
@@ -54,7 +59,7 @@ func run(script fs.FS, to io.Writer) error {
 		return err
 	}
 	target := strings.TrimSuffix(entry, path.Ext(entry)) + extensions[path.Ext(entry)]
-	files, err := bundle(entry, target)
+	files, err := bundle(script, entry, target)
 	if err != nil {
 		return err
 	}
@@ -78,7 +83,8 @@ func readEntry(script fs.FS) (string, error) {
 }
 
 // bundle compiles the entry and what it imports to target and its source map.
-func bundle(entry, target string) (map[string][]byte, error) {
+func bundle(script fs.FS, entry, target string) (map[string][]byte, error) {
+	config, _ := fs.ReadFile(script, "tsconfig.json") // there need not be one
 	result := api.Build(api.BuildOptions{
 		EntryPoints:    []string{root + "/" + entry},
 		Outfile:        root + "/" + target,
@@ -88,11 +94,11 @@ func bundle(entry, target string) (map[string][]byte, error) {
 		Platform:       api.PlatformNeutral,
 		Target:         api.ES2022,
 		Charset:        api.CharsetUTF8,
-		External:       []string{"std", "os"},
 		Sourcemap:      api.SourceMapExternal,
 		SourcesContent: api.SourcesContentExclude,
-		Loader:         map[string]api.Loader{".cts": api.LoaderTS, ".txt": api.LoaderText},
+		TsconfigRaw:    string(config),
 		LogLevel:       api.LogLevelSilent,
+		Plugins:        []api.Plugin{{Name: "script", Setup: func(b api.PluginBuild) { setUp(b, script) }}},
 	})
 	report(result.Warnings, "warning: ")
 	report(result.Errors, "")
@@ -104,6 +110,70 @@ func bundle(entry, target string) (map[string][]byte, error) {
 		files[strings.TrimPrefix(f.Path, root+"/")] = f.Contents
 	}
 	return files, nil
+}
+
+// setUp has esbuild find and load the files of the script by itself: its own way looks into the folders above /script,
+// which are not there.
+func setUp(b api.PluginBuild, script fs.FS) {
+	every := api.OnResolveOptions{Filter: ".*"}
+	b.OnResolve(every, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+		name, err := resolve(script, a.Importer, a.Path)
+		if err != nil {
+			return api.OnResolveResult{}, err
+		}
+		if name == a.Path {
+			return api.OnResolveResult{Path: name, External: true}, nil
+		}
+		return api.OnResolveResult{Path: root + "/" + name, Namespace: "file"}, nil
+	})
+	b.OnLoad(api.OnLoadOptions{Filter: ".*"}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+		b, err := fs.ReadFile(script, strings.TrimPrefix(a.Path, root+"/"))
+		contents := string(b)
+		return api.OnLoadResult{Contents: &contents, Loader: loaders[path.Ext(a.Path)]}, err
+	})
+}
+
+// resolve returns the path below /script of what a file imports, or "std" and "os" as they are.
+func resolve(script fs.FS, importer, specifier string) (string, error) {
+	if specifier == "std" || specifier == "os" {
+		return specifier, nil
+	}
+	full := specifier
+	switch {
+	case strings.HasPrefix(specifier, "./"), strings.HasPrefix(specifier, "../"), specifier == ".", specifier == "..":
+		full = path.Join(path.Dir(importer), specifier)
+	case !strings.HasPrefix(specifier, "/"):
+		return "", fmt.Errorf("cannot import %q: there are the modules \"std\" and \"os\", and files by a path that begins with ./ or ../", specifier)
+	}
+	name, inside := strings.CutPrefix(path.Clean(full), root+"/")
+	if !inside {
+		return "", fmt.Errorf("cannot import %q: that is outside of the script's folder", specifier)
+	}
+	for _, candidate := range candidates(name) {
+		if info, err := fs.Stat(script, candidate); err == nil && info.Mode().IsRegular() {
+			return candidate, nil
+		}
+	}
+	return "", fmt.Errorf("cannot import %q: there is no such file", specifier)
+}
+
+// candidates are the files that an import can mean: the one of that name, the TypeScript that becomes it, the one with an
+// extension more, the index of the folder.
+func candidates(name string) []string {
+	all := []string{name}
+	switch path.Ext(name) {
+	case ".js", ".jsx":
+		base := strings.TrimSuffix(name, path.Ext(name))
+		all = append(all, base+".ts", base+".tsx")
+	case ".mjs":
+		all = append(all, strings.TrimSuffix(name, ".mjs")+".mts")
+	}
+	for _, end := range []string{"", "/index"} {
+		for _, ext := range []string{".ts", ".tsx", ".mts", ".js", ".mjs", ".json"} {
+			all = append(all, name+end+ext)
+		}
+	}
+	return all
 }
 
 // report writes a line about each message.
