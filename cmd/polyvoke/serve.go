@@ -16,6 +16,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/collector"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/invoker"
@@ -113,7 +114,7 @@ func (c *cli) checkServe(cmd *cobra.Command, n *client.Settings, o *serveOptions
 func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) error {
 	ctx := cmd.Context()
 	log := c.logger(o.logLevel)
-	tuneCollector(c.env)
+	collector.Tune(c.env)
 	where, connect := "joined", c.connect
 	if n.Server == "" && n.Context == "" {
 		server, err := c.startServer(n, o, log)

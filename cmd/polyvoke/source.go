@@ -14,6 +14,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/project"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/script"
@@ -106,9 +107,9 @@ func readManifest(path string) (manifest map[string]any, file string, err error)
 	if !ok || rel == "" {
 		return nil, "", &exitError{code: exitNotRunnable, msg: path + `: module: say which file it is, such as module = "greet.wasm" or script = "greet.py"`}
 	}
-	delete(manifest, "module")
-	delete(manifest, "script")
-	delete(manifest, "build") // is for polyvoke build
+	for _, key := range project.Keys() {
+		delete(manifest, key)
+	}
 	if !filepath.IsAbs(rel) {
 		rel = filepath.Join(filepath.Dir(path), rel)
 	}
