@@ -11,9 +11,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/inspect"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/script"
+	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
 // buildReport is what build prints with --json.
@@ -48,7 +53,7 @@ is no tool chain; the message says how to get one.`,
 				return err
 			}
 			if p.Script != "" {
-				return c.checkScript(p.Manifest, asJSON)
+				return c.checkScript(cmd.Context(), p.Manifest, cache, asJSON)
 			}
 			b, err := c.build(cmd.Context(), p, timeout)
 			if err != nil {
@@ -97,16 +102,35 @@ func (c *cli) build(ctx context.Context, p *project.Project, timeout time.Durati
 	return b, err
 }
 
-// checkScript checks a script as deploy would: there is nothing to build.
-func (c *cli) checkScript(manifest string, asJSON bool) error {
-	src, err := readSource(manifest, "")
+// checkScript checks a script as deploy would, with the runtime that is on this machine: there is nothing to build.
+func (c *cli) checkScript(ctx context.Context, manifest, cache string, asJSON bool) error {
+	src, err := readSource(manifest, "", "")
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return printJSON(c.stdout, map[string]any{"file": src.path, "language": src.function.Language, "runnable": true})
+	folder, err := bundles.Default()
+	if err != nil {
+		return err
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s is well-formed: polyvoke deploy puts it on NATS as it is\n", src.path)
+	rt, end, err := c.sandbox(ctx, cache, compileLimits{module: protocol.MaxModule.String()}, wasi.Config{})
+	if err != nil {
+		return err
+	}
+	defer end()
+	done := c.waiting("checking " + src.path)
+	p, err := script.New(rt, folder).Compile(ctx, src.code, src.options())
+	done()
+	if err != nil {
+		return runError(src, err)
+	}
+	defer p.Close(context.WithoutCancel(ctx))
+	start := runtimes.StartOf(p)
+	if asJSON {
+		return printJSON(c.stdout, map[string]any{
+			"file": src.path, "language": src.function.Language, "runtime": src.function.Runtime, "runnable": true, "start": inspect.Start{Kind: start.Kind, Reason: start.Reason},
+		})
+	}
+	_, err = fmt.Fprintf(c.stdout, "%s is well-formed, and starts as %s: %s\n", src.path, start.Kind, start.Reason)
 	return err
 }
 

@@ -102,7 +102,7 @@ func (c *cli) develop(ctx context.Context, s *client.Session, p *project.Project
 			_, err = c.build(ctx, p, timeout)
 			return err
 		},
-		Deploy: func(ctx context.Context) (protocol.DeployReply, error) { return deployFrom(ctx, s, p.Manifest) },
+		Deploy: func(ctx context.Context) (protocol.DeployReply, error) { return c.deployFrom(ctx, s, p.Manifest) },
 		Next:   w.Next,
 		Say: func(e dev.Event) {
 			e.Print(c.stdout, c.stderr, c.paint(c.stdout), name, s.URL, filepath.Join(p.Dir, "in.json"))
@@ -116,10 +116,10 @@ func (c *cli) develop(ctx context.Context, s *client.Session, p *project.Project
 }
 
 // deployFrom deploys what a manifest names, as polyvoke deploy would.
-func deployFrom(ctx context.Context, s *client.Session, manifest string) (protocol.DeployReply, error) {
-	src, err := readSource(manifest, "")
+func (c *cli) deployFrom(ctx context.Context, s *client.Session, manifest string) (protocol.DeployReply, error) {
+	src, err := readSource(manifest, "", "")
 	if err != nil {
 		return protocol.DeployReply{}, err
 	}
-	return s.Deploy(ctx, src.function, src.wasm)
+	return c.deploy(ctx, s, src)
 }

@@ -15,6 +15,7 @@ type Language struct {
 	Name    string   // of the folder samples/greet/NAME, whose files are the template and whose build.sh builds it
 	Title   string   // as people write it
 	Aliases []string // other names for it
+	Runtime string   // of a script whose extension does not tell
 	Main    string   // the template's main source
 	As      string   // what Main becomes in a project; empty: NAME of the function, with the extension of Main
 	Module  string   // for a language with a manifest of modules: a file of that name, with Text
@@ -53,7 +54,7 @@ func all() []Language {
 		{Name: "js", Title: "JavaScript", Aliases: []string{"javascript"}, Main: "greet.js"},
 		{Name: "ts", Title: "TypeScript", Aliases: []string{"typescript"}, Main: "greet.ts"},
 		{Name: "python", Title: "Python", Aliases: []string{"py", "python3"}, Main: "greet.py"},
-		{Name: "micropython", Title: "MicroPython", Aliases: []string{"mpy"}, Main: "greet.py"},
+		{Name: "micropython", Title: "MicroPython", Aliases: []string{"mpy"}, Main: "greet.py", Runtime: "micropython"},
 		{Name: "ruby", Title: "Ruby", Aliases: []string{"rb"}, Main: "greet.rb"},
 		{Name: "lua", Title: "Lua", Main: "greet.lua"},
 		{Name: "perl", Title: "Perl", Aliases: []string{"pl"}, Main: "greet.pl"},
