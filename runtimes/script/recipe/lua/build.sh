@@ -6,7 +6,7 @@ mkdir -p "$1" "$2"
 OUT=$(cd "$1" && pwd)
 TOOLS=$(cd "$2" && pwd)
 . "$here/../lib.sh"
-. "$here/../clang22.sh"
+. "$here/../shared/clang22.sh"
 
 clang22
 debian_source trixie lua5.4=5.4.7-1
@@ -21,8 +21,8 @@ sed -i 's/^#define LUAI_MAXSTACK\([[:space:]]*\)1000000$/#define LUAI_MAXSTACK\1
 grep -q 'LUAI_MAXSTACK[[:space:]]*200000$' luaconf.h
 echo '#define DEB_HOST_MULTIARCH "wasm32-wasi"' >lua5.4-deb-multiarch.h # which Debian's package makes
 
-compile="$CC -O2 -c -I. -I$here -I$here/.. -D_WASI_EMULATED_SIGNAL"
-$compile -Wall -Wextra "$here/main.c" "$here/../host.c"
+compile="$CC -O2 -c -I. -I$here -I$here/../shared -D_WASI_EMULATED_SIGNAL"
+$compile -Wall -Wextra "$here/main.c" "$here/../shared/host.c"
 for f in lapi lauxlib lbaselib lcode lcorolib lctype ldblib ldebug ldo ldump lfunc lgc liolib llex lmathlib lmem loadlib lobject \
   lopcodes loslib lparser lstate lstring lstrlib ltable ltablib ltm lundump lutf8lib lvm lzio; do
   case $f in

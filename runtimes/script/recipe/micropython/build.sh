@@ -6,7 +6,7 @@ mkdir -p "$1" "$2"
 OUT=$(cd "$1" && pwd)
 TOOLS=$(cd "$2" && pwd)
 . "$here/../lib.sh"
-. "$here/../clang22.sh"
+. "$here/../shared/clang22.sh"
 
 clang22
 apt make python3
@@ -14,7 +14,7 @@ debian_source trixie micropython=1.25.0+ds-1
 build=$TOOLS/build/micropython
 rm -rf "$build"
 mkdir -p "$build/py"
-cp "$here"/* "$here/../host.c" "$here/../host.h" "$build"
+cp "$here"/* "$here/../shared/host.c" "$here/../shared/host.h" "$build"
 cd "$build"
 # MicroPython asks how much memory there is, and we say it by trying to get what is needed. make finds this copy first.
 sed 's/size_t avail = gc_get_max_new_split();/size_t avail = heap_room(needed);/' "$DIR/py/gc.c" >py/gc.c

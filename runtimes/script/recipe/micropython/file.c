@@ -131,19 +131,21 @@ static void file_attr(mp_obj_t self, qstr name, mp_obj_t *to) {
 
 static mp_uint_t protocol_read(mp_obj_t self, void *to, mp_uint_t size, int *error) {
   size_t n = fread(to, 1, size, stream(self));
+  if (n > 0 || !ferror(stream(self))) return n;
   *error = errno;
-  return n == 0 && ferror(stream(self)) ? MP_STREAM_ERROR : n;
+  return MP_STREAM_ERROR;
 }
 
 static mp_uint_t protocol_write(mp_obj_t self, const void *from, mp_uint_t size, int *error) {
   size_t n = fwrite(from, 1, size, stream(self));
+  if (n == size) return n;
   *error = errno;
-  return n < size ? MP_STREAM_ERROR : n;
+  return MP_STREAM_ERROR;
 }
 
 static mp_uint_t protocol_control(mp_obj_t self, mp_uint_t request, uintptr_t arg, int *error) {
-  if (request == MP_STREAM_FLUSH) return fflush(stream(self)) == 0 ? 0 : MP_STREAM_ERROR;
-  *error = EINVAL;
+  if (request == MP_STREAM_FLUSH && fflush(stream(self)) == 0) return 0;
+  *error = request == MP_STREAM_FLUSH ? errno : EINVAL;
   return MP_STREAM_ERROR;
 }
 
