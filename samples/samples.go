@@ -25,6 +25,7 @@ import (
 //go:embed greet/c/greet.wasm greet/cpp/greet.wasm greet/rust/greet.wasm greet/as/greet.wasm
 //go:embed greet/zig/greet.wasm greet/nim/greet.wasm wordcount/rust/wordcount.wasm
 //go:embed greet/go/*.go thumbnail/go/*.go thumbnail/request.png
+//go:embed greet/*/greet.[^w]* greet/*/build.sh greet/nim/glue.c greet/nim/setjmp.h
 var files embed.FS
 
 // ErrNoGo is returned by Build when the machine has no Go to build a Go sample with.

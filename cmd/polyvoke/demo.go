@@ -1,14 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
@@ -19,9 +14,6 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/samples"
 )
-
-// demoStart bounds each step of the demonstration's start.
-const demoStart = time.Minute
 
 // demoCommand shows everything at once.
 func (c *cli) demoCommand() *cobra.Command {
@@ -44,12 +36,7 @@ nothing needs a network. What the functions were kept in is removed at the end.`
 }
 
 // demo starts a server, shows the samples on it, and ends it, or stays.
-func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
-	store, err := os.MkdirTemp("", "polyvoke-demo-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(store)
+func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	all := samples.All()
 	built := demo.Build(ctx, all) // it takes longest
@@ -57,62 +44,24 @@ func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
 		cancel()
 		_, _ = built() // whoever needed it has its error
 	}()
-	log := c.logger("error")
-	server, err := c.demoServer(store, stay, log)
-	if err != nil {
-		return err
-	}
-	defer server.Close()
-	// Its own server, whatever the user's settings are.
-	s, err := c.connectTo(cmd, &client.Settings{Server: server.URL(), Timeout: demoStart}, client.Lasting)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	s.Progress, s.Waiting = nil, nil // what it does is said line by line
-
-	served := make(chan error, 1)
-	ready := make(chan struct{})
-	go func() {
-		served <- c.serveOn(ctx, s, &serveOptions{replicas: 1, drain: time.Second}, log, func(int) { close(ready) })
-	}()
-	defer func() {
-		cancel()
-		err = errors.Join(err, <-served)
-	}()
-	select {
-	case <-ready:
-	case err := <-served:
-		served <- nil
-		return cmp.Or(err, ctx.Err())
-	}
-	results, err := demo.Run(ctx, s, all, built, func(what string) { fmt.Fprintln(c.stderr, what+" ...") })
-	if err != nil {
-		return err
-	}
-	if err := c.printDemo(s.URL, results, stay, asJSON); err != nil {
-		return err
-	}
+	listen := "127.0.0.1:0"
 	if stay {
-		<-ctx.Done()
+		listen = natsd.DefaultListen // where clients try first
 	}
-	return demoVerdict(results)
-}
-
-// demoServer starts NATS on a free port, or, in order to stay, on the port that clients try first.
-func (c *cli) demoServer(store string, stay bool, log *slog.Logger) (*natsd.Server, error) {
-	config := natsd.Config{Listen: "127.0.0.1:0", Store: store, Log: log}
-	if !stay {
-		return natsd.Start(config)
-	}
-	config.Listen = natsd.DefaultListen
-	server, err := natsd.Start(config)
-	if errors.Is(err, natsd.ErrInUse) {
-		fmt.Fprintf(c.stderr, "%s is in use by another server, so this is on another port\n", natsd.DefaultListen)
-		config.Listen = "127.0.0.1:0"
-		server, err = natsd.Start(config)
-	}
-	return server, err
+	return c.onOwnServer(ctx, cmd, listen, func(ctx context.Context, s *client.Session) error {
+		s.Progress, s.Waiting = nil, nil // what it does is said line by line
+		results, err := demo.Run(ctx, s, all, built, func(what string) { fmt.Fprintln(c.stderr, what+" ...") })
+		if err != nil {
+			return err
+		}
+		if err := c.printDemo(s.URL, results, stay, asJSON); err != nil {
+			return err
+		}
+		if stay {
+			<-ctx.Done()
+		}
+		return demoVerdict(results)
+	})
 }
 
 // printDemo prints the table, and how to go on by hand.
