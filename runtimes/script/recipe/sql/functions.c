@@ -8,12 +8,13 @@
 //	exit(code)      ends the process; exit(code, text) logs text before that
 //	utf8_valid(x)   1 if text or a BLOB is UTF-8 (RFC 3629), else 0; NULL of NULL
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <math.h>
 
 #include "host.h"
+#include "script.h"
 #include "sql.h"
 
 // A body is the request, read when it is asked for first.
@@ -25,7 +26,7 @@ static struct {
 static void request(sqlite3_context *c, int n, sqlite3_value **v) {
   (void)n, (void)v;
   if (!body.bytes) {
-    body.bytes = host_stdin(&body.size);
+    body.bytes = script_stdin(&body.size);
     vfs_wake();
   }
   sqlite3_result_text64(c, body.bytes, body.size, SQLITE_STATIC, SQLITE_UTF8);

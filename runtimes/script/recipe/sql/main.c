@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "host.h"
+#include "script.h"
 #include "sql.h"
 
 static sqlite3 *db;
@@ -25,7 +26,7 @@ static void report(const char *script, const char *statement) {
     }
   }
   fflush(stdout);
-  fprintf(stderr, "%s:%d:%d: %s\n", host_shown(host_entry()), line, (int)(at - start) + 1, sqlite3_errmsg(db));
+  fprintf(stderr, "%s:%d:%d: %s\n", host_entry(), line, (int)(at - start) + 1, sqlite3_errmsg(db));
 }
 
 // words passes over white space and comments.
@@ -64,7 +65,7 @@ static int run(const char *script, bool checking) {
     sqlite3_stmt *s;
     if (sqlite3_prepare_v2(db, at, -1, &s, &next)) {
       report(script, at);
-      return checking ? HOST_BAD_DATA : HOST_SOFTWARE;
+      return checking ? BAD_DATA : SOFTWARE_ERROR;
     }
     if (!s) continue;
     int rc = SQLITE_DONE;
@@ -73,7 +74,7 @@ static int run(const char *script, bool checking) {
       while ((rc = sqlite3_step(s)) == SQLITE_ROW) rows_put(s);
     if (rc != SQLITE_DONE) {
       report(script, at);
-      return HOST_SOFTWARE;
+      return SOFTWARE_ERROR;
     }
     sqlite3_finalize(s);
   }
@@ -83,21 +84,15 @@ static int run(const char *script, bool checking) {
 int sqlite3_regexp_init(sqlite3 *, char **, const void *);
 int sqlite3_series_init(sqlite3 *, char **, const void *);
 
-// initialize opens the database: what is the same for all scripts.
-__attribute__((export_name("wizer.initialize"))) void initialize(void) {
-  host_output();
+// language_initialize opens the database.
+void language_initialize(void) {
   if (sqlite3_open(":memory:", &db) || functions_add(db, false) || sqlite3_regexp_init(db, NULL, NULL) ||
       sqlite3_series_init(db, NULL, NULL))
-    host_fail("SQLite does not start: %s", sqlite3_errmsg(db));
+    script_fail("SQLite does not start: %s", sqlite3_errmsg(db));
 }
 
-int main(void) {
-  if (!db) initialize();
+int language_run(void) {
   bool checking = host_checking();
   if (checking) functions_add(db, true);
-  size_t size;
-  char *script = host_read(host_entry(), &size);
-  if (!script) host_fail("cannot read %s", host_entry());
-  if (strlen(script) != size) host_fail("%s: zero byte in the SQL", host_shown(host_entry()));
-  return run(script, checking);
+  return run(script_text(), checking);
 }
