@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -54,6 +55,19 @@ func smallRuntimes() []smallRuntime {
 				{"files", "SELECT readfile('/script/it.sql') = CAST('SELECT' AS BLOB), readfile('/etc/passwd') AS p, readfile('/script') AS s;", "",
 					`{"readfile('/script/it.sql') = CAST('SELECT' AS BLOB)":0,"p":null,"s":null}` + "\n", "", 0},
 				{"regular expressions", "SELECT request() REGEXP '^[a-c]+$';", "abc", "1\n", "", 0},
+			},
+		},
+		{
+			name: "tcl", ext: ".tcl",
+			wrong: "puts 1\nputs {a\n",
+			fails: "puts 1\nnothing here\n",
+			tests: []smallCase{
+				{"lines", "while {[gets stdin line] >= 0} { puts [string toupper $line] }", "a\n\xc3\xa9", "A\n\xc3\x89\n", "", 0},
+				{"arguments", "puts \"$argv0 $argv $argc $env(WHO)\"; proc p {} { puts [lindex $::argv 1] }; p", "", "fn x y 2 me\ny\n", "", 0},
+				{"an end", "puts -nonewline a; puts stderr b; exit 9", "", "a", "b\n", 9},
+				{"files", "set f [open /script/it.tcl]; puts [string length [read $f]]; close $f; puts [catch {open /etc/passwd}]", "", "102\n1\n", "", 0},
+				{"a sort that fails", "puts [catch {lsort -integer {1 a}} e],$e", "", "1,expected integer but got \"a\"\n", "", 0},
+				{"deep recursion", "proc f {n} { f [incr n] }; puts [catch {f 1} e],$e", "", "1,Too many nested calls. Infinite recursion?\n", "", 0},
 			},
 		},
 	}
@@ -118,7 +132,7 @@ func (b *smallBox) listener(api.FunctionDefinition) experimental.FunctionListene
 	return experimental.FunctionListenerFunc(func(_ context.Context, _ api.Module, f api.FunctionDefinition, params []uint64, _ experimental.StackIterator) {
 		call := f.Name()
 		if len(params) > 0 && strings.HasPrefix(call, "fd_") {
-			call = fmt.Sprintf("%s %d", call, params[0])
+			call = fmt.Sprintf("%s %d", call, uint32(params[0]))
 		}
 		*b.calls = append(*b.calls, call)
 	})
@@ -192,7 +206,11 @@ func (b *smallBox) greet(t *testing.T) string {
 func (b *smallBox) testGreet(t *testing.T) {
 	script := b.greet(t)
 	for i, v := range append(readVectors(t, "greet/vectors.json"), largeVectors()...) {
+		begin := time.Now()
 		got := b.run(t, script, false, i%2 == 0, v.body())
+		if took := time.Since(begin); took > time.Second {
+			t.Logf("%s: %v", v.About, took)
+		}
 		if got.exit != v.Exit || got.stdout != v.Stdout || v.Log != "" && got.stderr != v.Log {
 			t.Errorf("%s: exit %d, want %d\nstdout %s, want\n%s\nstderr %s, want\n%s", v.About, got.exit, v.Exit,
 				brief(got.stdout), brief(v.Stdout), brief(got.stderr), brief(v.Log))
