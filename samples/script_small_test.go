@@ -70,6 +70,21 @@ func smallRuntimes() []smallRuntime {
 				{"deep recursion", "proc f {n} { f [incr n] }; puts [catch {f 1} e],$e", "", "1,Too many nested calls. Infinite recursion?\n", "", 0},
 			},
 		},
+		{
+			name: "awk", ext: ".awk",
+			wrong: "BEGIN { x = 1 }\n{ print (1 }\n",
+			fails: "BEGIN {\n  system(\"ls\")\n}\n",
+			tests: []smallCase{
+				{"fields", "{ n += $2 } END { print n; print NR > \"/dev/stderr\" }", "a 1\nb 2.5\n", "3.5\n", "2\n", 0},
+				{"arguments", "BEGIN { print ARGC, ARGV[0], ARGV[2], ENVIRON[\"WHO\"] } { print }", "in", "3 fn y me\nin\n", "", 0},
+				{"an end", "BEGIN { printf \"a\"; exit 9 }", "", "a", "", 9},
+				{"files", "BEGIN { getline line < \"/script/it.awk\"; print length(line), (getline line < \"/etc/passwd\") }", "", "93 -1\n", "", 0},
+				{"zero bytes", "{ print length($0) }", "a\x00b\n", "4\n", "", 0},
+				{"a table", "BEGIN { while ((getline line) > 0) n[line]++; for (k in n) print k, n[k] }", "a\na\n", "a 2\n", "", 0},
+				{"deep recursion", "function f(n) { return n ? 1 + f(n - 1) : 0 }\nBEGIN { print f(300); f(1000000) }", "", "300\n",
+					"it.awk:1: functions call one another too deep\n", 70},
+			},
+		},
 	}
 }
 
