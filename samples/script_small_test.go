@@ -28,6 +28,7 @@ type smallRuntime struct {
 	name, ext string
 	wrong     string // a script that does not compile; empty where the language knows no such thing
 	fails     string // a script that has an error in line 2 when it runs
+	lineless  bool   // the language does not know in which line that is
 	tests     []smallCase
 }
 
@@ -83,6 +84,27 @@ func smallRuntimes() []smallRuntime {
 				{"a table", "BEGIN { while ((getline line) > 0) n[line]++; for (k in n) print k, n[k] }", "a\na\n", "a 2\n", "", 0},
 				{"deep recursion", "function f(n) { return n ? 1 + f(n - 1) : 0 }\nBEGIN { print f(300); f(1000000) }", "", "300\n",
 					"it.awk:1: functions call one another too deep\n", 70},
+			},
+		},
+		{
+			name: "jq", ext: ".jq", lineless: true,
+			wrong: ".a |\nnothing |\n.b\n",
+			fails: "#!/usr/bin/jq -n\nerror(\"it fails\")\n",
+			tests: []smallCase{
+				{"a value", ".a + 1", `{"a":2}`, "3\n", "", 0},
+				{"strings", ".", `"a"`, "\"a\"\n", "", 0},
+				{"raw strings", "#!/usr/bin/jq -rf\n.[]", `["a","\u0000\n"]`, "a\n\x00\n\n", "", 0},
+				{"no newlines", "#!/usr/bin/jq -jf\n.[]", `["a",1]`, "a1", "", 0},
+				{"text", "#!/usr/bin/jq -Rf\nlength", "\xc3\xa9\n", "2\n", "", 0},
+				{"text that is not UTF-8", "#!/usr/bin/jq -Rf\nlength", "\xff", "", "bad input: not UTF-8\n", 65},
+				{"all values", "#!/usr/bin/jq -sf\nmap(.a)", `{"a":1} {"a":2}`, "[1,2]\n", "", 0},
+				{"values one by one", "#!/usr/bin/jq -nf\ninput.a, [inputs]", `{"a":1} {"a":2} 3`, "1\n[{\"a\":2},3]\n", "", 0},
+				{"arguments", "[$ARGS.positional[], env.WHO]", "null", `["x","y","me"]` + "\n", "", 0},
+				{"regular expressions", `[match("[à-ü]+"; "g").string]`, `"aéèbö"`, `["éè","ö"]` + "\n", "", 0},
+				{"an end", `1, ("no more\n" | halt_error(9)), 2`, "0", "1\n", "no more\n", 9},
+				{"bad input", ".", "NaN", "", "bad input: not JSON\n", 65},
+				{"large numbers", ".", "100000000000000000000001", "100000000000000000000001\n", "", 0},
+				{"deep recursion", "def f: 1 + f; f", "0", "", "it.jq: out of memory\n", 70},
 			},
 		},
 	}
@@ -289,7 +311,11 @@ func (b *smallBox) testFails(t *testing.T) {
 	if got := b.run(t, b.fails, true, false, nil); got != (outcome{}) {
 		t.Errorf("checked: got %+v, want exit 0 and nothing said", got)
 	}
-	if got := b.run(t, b.fails, false, false, nil); got.exit != 70 || !strings.Contains(got.stderr, "it"+b.ext+":2") {
+	where := "it" + b.ext + ":2"
+	if b.lineless {
+		where = "it" + b.ext + ":"
+	}
+	if got := b.run(t, b.fails, false, false, nil); got.exit != 70 || !strings.Contains(got.stderr, where) {
 		t.Errorf("run: got %+v, want exit 70 and the line", got)
 	}
 }
