@@ -8,7 +8,10 @@ class Reader
   MAX_DEPTH = 100
   QUOTE, COMMA, MINUS, COLON, BACKSLASH = '",-:\\'.bytes
   SHORT = { "\"" => "\"", "\\" => "\\", "/" => "/", "b" => "\b", "f" => "\f", "n" => "\n", "r" => "\r", "t" => "\t" }
+  HEX = "0123456789abcdefABCDEF"
   CONTROL = (0...32).map(&:chr).join
+
+  SPACES = " " * 1024 # passed over at once
 
   attr_reader :name # nil if the last one is no string
 
@@ -32,6 +35,7 @@ class Reader
   def peek
     while (c = @text.getbyte(@at)) == 0x20 || c == 0x0A || c == 0x0D || c == 0x09
       @at += 1
+      @at += 1024 while @text.byteslice(@at, 1024) == SPACES
     end
     c
   end
@@ -153,7 +157,7 @@ class Reader
 
   def unit(part)
     digits = part.byteslice(1, 4).to_s
-    raise BadInput, "bad \\u escape" unless digits.bytesize == 4 && digits.count("0-9a-fA-F") == 4
+    raise BadInput, "bad \\u escape" unless digits.bytesize == 4 && digits.count(HEX) == 4
     digits.to_i(16)
   end
 end
