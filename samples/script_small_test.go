@@ -107,6 +107,20 @@ func smallRuntimes() []smallRuntime {
 				{"deep recursion", "def f: 1 + f; f", "0", "", "it.jq: out of memory\n", 70},
 			},
 		},
+		{
+			name: "mruby", ext: ".rb",
+			wrong: "x = 1\nputs )\n",
+			fails: "x = 1\nnothing(x)\n",
+			tests: []smallCase{
+				{"lines", "while (line = gets)\n  puts line.chomp.size\nend", "abc\n\xc3\xa9", "3\n1\n", "", 0},
+				{"each line", "p $stdin.each_line { |l| print l }.read", "a\nb", "a\nb\"\"\n", "", 0},
+				{"some bytes", "p $stdin.read(2), $stdin.read, $stdin.read(1)", "abc", "\"ab\"\n\"c\"\nnil\n", "", 0},
+				{"arguments", "p ARGV, ENV[\"WHO\"]", "", "[\"x\", \"y\"]\n\"me\"\n", "", 0},
+				{"an end", "print \"a\"; warn \"b\"; exit 9", "", "a", "b\n", 9},
+				{"files", "puts File.read(\"/script/it.rb\").size\nbegin; File.read(\"/etc/passwd\"); rescue => e; puts \"none\"; end", "", "99\nnone\n", "", 0},
+				{"deep recursion", "def f; f; end\nbegin; f; rescue SystemStackError => e; puts \"deep\"; end", "", "deep\n", "", 0},
+			},
+		},
 	}
 }
 
