@@ -24,8 +24,8 @@ include samples.mk spies.mk foreign.mk bench.mk
 
 # Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
 # the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
-test: foreign-tools sql
-	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm go test -race -tags sql -timeout 20m ./...
+test: foreign-tools samples-tools sql
+	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -race -tags sql -timeout 20m ./...
 	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostile
 
 check: format vet staticcheck tidy samples-check spies-check test bench-once bench-check fuzz cross clean-tree
@@ -48,10 +48,12 @@ tidy:
 bench-once:
 	go test -run '^$$' -bench . -benchtime 1x ./...
 
-# One call of a C function in process and through NATS, beside a native Go echo; see invoker/bench_test.go.
+# One call of a C function in process and through NATS, beside a native Go echo; see invoker/bench_test.go. A hundred edits of a
+# function under load, by polyvoke dev.
 bench:
 	go test -run '^$$' -bench 'BenchmarkInvoke|BenchmarkCall' -benchtime 2s -timeout 30m ./invoker
 	go test -run '^$$' -bench . -timeout 30m ./runtimes/...
+	go test -run '^$$' -bench Dev -benchtime 100x ./cmd/internal/dev
 
 # All of what means harm: 100,000 modules that are broken somewhere, and how late calls end that do not end by themselves.
 hostile:

@@ -10,7 +10,7 @@ samples_wasm  := greet/c/greet.wasm greet/cpp/greet.wasm greet/rust/greet.wasm g
                  greet/zig/greet.wasm greet/nim/greet.wasm wordcount/rust/wordcount.wasm
 
 # The scripts find these two by their variables, all else by its name.
-samples_env := ASC=$(samples_tools)/assemblyscript/node_modules/.bin/asc ZIG=$(samples_tools)/zig/bin/zig
+samples_env := ASC=$(samples_tools)/assemblyscript/node_modules/.bin/asc ZIG=$(samples_tools)/zig/bin/zig RUST_FLAGS='-D warnings'
 
 .PHONY: samples samples-tools samples-check sql sql-test
 

@@ -32,10 +32,13 @@ func (v *Invoker) serveControl() (micro.Service, error) {
 		return nil, err
 	}
 	for verb, handle := range map[protocol.APIVerb]func(micro.Request) (any, error){
-		protocol.APIDeploy: v.deploy,
-		protocol.APIList:   v.list,
-		protocol.APIInfo:   v.tell,
-		protocol.APIRemove: v.remove,
+		protocol.APIDeploy:     v.deploy,
+		protocol.APIList:       v.list,
+		protocol.APIInfo:       v.tell,
+		protocol.APIRemove:     v.remove,
+		protocol.APIRuntimes:   v.listRuntimes,
+		protocol.APIRuntimeAdd: v.addRuntime,
+		protocol.APIRuntimePin: v.pinRuntime,
 	} {
 		err := s.AddEndpoint(string(verb), micro.HandlerFunc(func(r micro.Request) { v.respond(r, handle) }),
 			micro.WithEndpointSubject(verb.Subject()))
@@ -80,14 +83,17 @@ func (v *Invoker) deploy(r micro.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	bytes, err := v.upload(ctx, header, r.Data())
+	if err := v.settle(ctx, &f); err != nil {
+		return nil, err
+	}
+	bytes, err := v.upload(ctx, header, r.Data(), v.MaxModule)
 	if err != nil {
 		return nil, err
 	}
 	f.Digest = protocol.Digest(bytes)
-	if f.Language == "" {
-		if m, err := (module.Limits{Size: int(v.MaxModule)}).Parse(bytes); err == nil {
-			f.Language = m.Language()
+	if f.Runtime == "" {
+		if err := v.look(&f, bytes); err != nil {
+			return nil, err
 		}
 	}
 	v.Journal.Pardon(f.Digest)
@@ -107,8 +113,20 @@ func (v *Invoker) deploy(r micro.Request) (any, error) {
 	return protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: warnings}, nil
 }
 
-// upload returns the module of a deploy request, which is its body or an object.
-func (v *Invoker) upload(ctx context.Context, header protocol.Header, body []byte) ([]byte, error) {
+// look sees what language a module is made of, and refuses one that is too large: those of interpreters may be larger.
+func (v *Invoker) look(f *protocol.Function, bytes []byte) error {
+	m, err := module.Limits{Size: int(v.MaxModule)}.Parse(bytes)
+	if err == nil && f.Language == "" {
+		f.Language = m.Language()
+	}
+	if int64(len(bytes)) > v.MaxModule {
+		return protocol.Errorf(protocol.CodeRefused, "deploy "+f.Name, "%w", err)
+	}
+	return nil // whatever else is wrong, the runtime says better
+}
+
+// upload returns what comes with a request, which is its body or an object, up to a size.
+func (v *Invoker) upload(ctx context.Context, header protocol.Header, body []byte, most int64) ([]byte, error) {
 	claim, err := protocol.ParseClaim(header)
 	if err != nil || claim == nil {
 		return body, err
@@ -116,7 +134,7 @@ func (v *Invoker) upload(ctx context.Context, header protocol.Header, body []byt
 	if v.bodies == nil {
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "deploy", "a module as an object needs JetStream on the NATS server")
 	}
-	return v.bodies.Get(ctx, claim, v.MaxModule)
+	return v.bodies.Get(ctx, claim, most)
 }
 
 // deployError turns the reason why a module cannot be run into the answer for its author.

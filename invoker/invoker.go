@@ -21,6 +21,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies"
+	"github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/journal"
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/programs"
@@ -36,6 +37,8 @@ type Invoker struct {
 	Registry registry.Registry
 	// Runtime runs them. It must not be nil. The invoker closes its programs, not itself.
 	Runtime runtimes.Runtime
+	// Interpreters has what runs scripts, and Runtime must have it from there. Nil means that only modules can be deployed.
+	Interpreters *interpreters.Store
 	// Journal knows which functions have ended the process of an invoker before, and takes note of what runs. The
 	// invoker does not close it. Nil means that nobody does.
 	Journal *journal.Journal

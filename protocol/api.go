@@ -15,6 +15,10 @@ const (
 	APIList   APIVerb = "list"   // no body -> ListReply
 	APIInfo   APIVerb = "info"   // NameRequest -> InfoReply
 	APIRemove APIVerb = "remove" // NameRequest -> RemoveReply
+
+	APIRuntimes   APIVerb = "runtimes"    // no body -> ListReply, of interpreters
+	APIRuntimeAdd APIVerb = "runtime-add" // an interpreter as body, or as a claim -> DeployReply
+	APIRuntimePin APIVerb = "runtime-pin" // NameRequest, of NAME@VERSION -> DeployReply
 )
 
 // Subject returns the subject of a control verb.
@@ -32,6 +36,15 @@ func ParseNameRequest(b []byte) (NameRequest, error) {
 		return q, Errorf(CodeBadRequest, "", `the body must be {"name":"..."}: %v`, err)
 	}
 	return q, CheckName(q.Name)
+}
+
+// ParseRefRequest reads a NameRequest that may name a version. The error's code is 400.
+func ParseRefRequest(b []byte) (Ref, error) {
+	var q NameRequest
+	if err := json.Unmarshal(b, &q); err != nil {
+		return Ref{}, Errorf(CodeBadRequest, "", `the body must be {"name":"..."}: %v`, err)
+	}
+	return ParseRef(q.Name)
 }
 
 // DeployReply answers a deployment. When it arrives, the next call of the function works.

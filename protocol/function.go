@@ -24,6 +24,7 @@ type Function struct {
 	Size     int64             `json:"size,omitempty"`     // of the module in bytes; given by the registry
 	Created  time.Time         `json:"created,omitzero"`   // of this version; given by the registry
 	Language string            `json:"language,omitempty"` // for people only; empty: as the module says
+	Runtime  string            `json:"runtime,omitempty"`  // what runs a script: NAME, or NAME@VERSION, which the registry gives; empty for a module
 	Start    string            `json:"start,omitempty"`    // start kind: StartAuto (default) or another of the Start constants
 	Meta     string            `json:"meta,omitempty"`     // MetaFiles (default) or MetaEnv
 	Args     []string          `json:"args,omitempty"`     // argv behind the subject's tokens
@@ -224,6 +225,13 @@ func (f *Function) Check() error {
 	}
 	if err := CheckStart(cmp.Or(f.Start, StartAuto)); err != nil {
 		return Errorf(CodeRefused, "", "manifest: %w", err)
+	}
+	if f.Runtime != "" {
+		if ref, err := ParseRef(f.Runtime); err != nil {
+			return Errorf(CodeRefused, "", "manifest: runtime = %q: write its name, such as python, or python@2", f.Runtime)
+		} else if err := CheckName(ref.Name); err != nil {
+			return Errorf(CodeRefused, "", "manifest: runtime: %w", err)
+		}
 	}
 	switch f.Meta {
 	case "", MetaFiles, MetaEnv:

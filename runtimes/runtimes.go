@@ -8,7 +8,10 @@
 // as tests, with os/exec itself as the oracle.
 package runtimes
 
-import "context"
+import (
+	"context"
+	"io/fs"
+)
 
 // Runtime turns modules into programs. All methods may be called from several goroutines.
 type Runtime interface {
@@ -79,9 +82,27 @@ type Options struct {
 	// may take longer.
 	Args, Env []string
 
+	// Mounts are read-only folders that each process sees besides /request. What is in them must not change.
+	Mounts []Mount
+
+	// Renews tells that a process renews what it has drawn of time and entropy before it first reads stdin, so
+	// that StartAuto may come to StartCheckpoint whatever the process has looked at.
+	Renews bool
+
+	// Interpreter is what runs a script, by its name, or as NAME@VERSION. It is empty for a module.
+	Interpreter string
+
 	// Varies tells that the environment differs from process to process, so that it is of no use to start one
 	// before it is asked for: StartPrefork and StartCheckpoint are not possible.
 	Varies bool
+}
+
+// Mount is a folder of the processes of a program.
+type Mount struct {
+	// Path is where it is: absolute, such as "/script", and neither "/" nor "/request".
+	Path string
+	// FS is what is in it. Files that can also seek, and be read at a position, can be so by processes.
+	FS fs.FS
 }
 
 // DefaultMemory is the memory limit of a process when Options names none: 128 MiB.
@@ -126,6 +147,20 @@ func StartOf(p Program) Start {
 		return s.Start()
 	}
 	return Start{}
+}
+
+// Deriver is a Program whose code can be shared.
+type Deriver interface {
+	Program
+
+	// Derive returns another program with the same code and options of its own, as if its module
+	// had been compiled with these, but without the work and the memory of that. The two are closed independently of each
+	// other. Options.Stack must be 0, for the same limit, or that of the program that it is derived from.
+	//
+	// # Errors
+	//
+	// As those of Runtime.Compile.
+	Derive(ctx context.Context, o Options) (Program, error)
 }
 
 // ModuleError says why a module was refused before it ran.

@@ -40,7 +40,7 @@ type compileLimits struct {
 
 // addTo adds the flags.
 func (l *compileLimits) addTo(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&l.timeout, "compile-timeout", 30*time.Second, "how long compiling one module may take")
+	cmd.Flags().DurationVar(&l.timeout, "compile-timeout", time.Minute, "how long compiling one module may take")
 	cmd.Flags().StringVar(&l.memory, "compile-memory", "1GiB", "most memory for compiling one module")
 	cmd.Flags().StringVar(&l.module, "max-module", "16MiB", "size of the largest module, such as an interpreter")
 }
@@ -72,6 +72,9 @@ func (l *compileLimits) maxModule() int64 {
 	return int64(size)
 }
 
+// maxInterpreter is the size of the largest interpreter, in bytes. Operators add these, and few.
+const maxInterpreter = 64 << 20
+
 // sandbox returns a runtime with a configuration, whose modules are compiled by children, into the folder that is
 // named or the user's or, if there is none, one that close removes.
 func (c *cli) sandbox(ctx context.Context, cache string, l compileLimits, config wasi.Config) (rt *wasi.Runtime, close func(), err error) {
@@ -87,7 +90,7 @@ func (c *cli) sandbox(ctx context.Context, cache string, l compileLimits, config
 		remove = func() { os.RemoveAll(dir) }
 	}
 	memory, _ := protocol.ParseSize(l.memory) // check has read it; 0 is the default
-	config.CacheDir, config.MaxMemory, config.MaxModule = dir, uint64(protocol.MaxMemory), int(l.maxModule())
+	config.CacheDir, config.MaxMemory, config.MaxModule = dir, uint64(protocol.MaxMemory), int(max(l.maxModule(), maxInterpreter))
 	config.Compiler, config.CompileTimeout, config.CompileMemory = []string{self, compileModule}, l.timeout, uint64(memory)
 	if rt, err = wasi.New(ctx, config); err != nil {
 		remove()

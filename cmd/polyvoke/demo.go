@@ -1,18 +1,15 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"os"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/demo"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
@@ -20,99 +17,74 @@ import (
 	"github.com/polyvoke/polyvoke/samples"
 )
 
-// demoStart bounds each step of the demonstration's start.
-const demoStart = time.Minute
-
 // demoCommand shows everything at once.
 func (c *cli) demoCommand() *cobra.Command {
-	var stay, asJSON bool
+	var stay, slow, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Start everything, deploy the samples, call them, and show what came back",
 		Long: `Start NATS and polyvoke on this machine, deploy the sample functions, send each its
-requests and ` + fmt.Sprint(demo.Timed) + ` more, and show what came back. The Go samples are built by this machine's Go;
-nothing needs a network. What the functions were kept in is removed at the end.`,
+requests and ` + fmt.Sprint(demo.Timed) + ` more, and show what came back. The Go sample is built by this machine's Go;
+nothing needs a network. Scripts are shown in the languages whose runtimes were built here. What the functions were kept in is removed at the end.`,
 		Args:              argsBetween(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.demo(cmd, stay, asJSON)
+			return c.demo(cmd, stay, slow, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving, on "+natsd.DefaultListen+" if nobody else does")
+	cmd.Flags().BoolVar(&slow, "slow", false, "show also what takes seconds more to build")
 	addJSON(cmd, &asJSON)
 	return cmd
 }
 
-// demo starts a server, shows the samples on it, and ends it, or stays.
-func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) (err error) {
-	store, err := os.MkdirTemp("", "polyvoke-demo-")
+// demonstrated returns what to show: the samples, and the greeting in the languages whose runtimes are on this machine.
+func demonstrated(slow bool) []samples.Sample {
+	all := slices.DeleteFunc(samples.All(), func(s samples.Sample) bool { return s.Slow && !slow })
+	folder, err := bundles.Default()
 	if err != nil {
-		return err
+		return all
 	}
-	defer os.RemoveAll(store)
+	for _, i := range folder.List() {
+		if s, ok := samples.ScriptFor(i.Name, i.Language, i.Extensions); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// demo starts a server, shows the samples on it, and ends it, or stays.
+func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
-	all := samples.All()
+	all := demonstrated(slow)
 	built := demo.Build(ctx, all) // it takes longest
 	defer func() {
 		cancel()
 		_, _ = built() // whoever needed it has its error
 	}()
-	log := c.logger("error")
-	server, err := c.demoServer(store, stay, log)
-	if err != nil {
-		return err
-	}
-	defer server.Close()
-	// Its own server, whatever the user's settings are.
-	s, err := c.connectTo(cmd, &client.Settings{Server: server.URL(), Timeout: demoStart}, client.Lasting)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	s.Progress, s.Waiting = nil, nil // what it does is said line by line
-
-	served := make(chan error, 1)
-	ready := make(chan struct{})
-	go func() {
-		served <- c.serveOn(ctx, s, &serveOptions{replicas: 1, drain: time.Second}, log, func(int) { close(ready) })
-	}()
-	defer func() {
-		cancel()
-		err = errors.Join(err, <-served)
-	}()
-	select {
-	case <-ready:
-	case err := <-served:
-		served <- nil
-		return cmp.Or(err, ctx.Err())
-	}
-	results, err := demo.Run(ctx, s, all, built, func(what string) { fmt.Fprintln(c.stderr, what+" ...") })
-	if err != nil {
-		return err
-	}
-	if err := c.printDemo(s.URL, results, stay, asJSON); err != nil {
-		return err
-	}
+	listen := "127.0.0.1:0"
 	if stay {
-		<-ctx.Done()
+		listen = natsd.DefaultListen // where clients try first
 	}
-	return demoVerdict(results)
-}
-
-// demoServer starts NATS on a free port, or, in order to stay, on the port that clients try first.
-func (c *cli) demoServer(store string, stay bool, log *slog.Logger) (*natsd.Server, error) {
-	config := natsd.Config{Listen: "127.0.0.1:0", Store: store, Log: log}
-	if !stay {
-		return natsd.Start(config)
-	}
-	config.Listen = natsd.DefaultListen
-	server, err := natsd.Start(config)
-	if errors.Is(err, natsd.ErrInUse) {
-		fmt.Fprintf(c.stderr, "%s is in use by another server, so this is on another port\n", natsd.DefaultListen)
-		config.Listen = "127.0.0.1:0"
-		server, err = natsd.Start(config)
-	}
-	return server, err
+	return c.onOwnServer(ctx, cmd, listen, func(ctx context.Context, s *client.Session) error {
+		s.Progress, s.Waiting = nil, nil // what it does is said line by line
+		for _, sample := range all {
+			if err := c.addMissing(ctx, s, sample.Runtime); err != nil {
+				return err
+			}
+		}
+		results, err := demo.Run(ctx, s, all, built, func(what string) { fmt.Fprintln(c.stderr, what+" ...") })
+		if err != nil {
+			return err
+		}
+		if err := c.printDemo(s.URL, results, stay, asJSON); err != nil {
+			return err
+		}
+		if stay {
+			<-ctx.Done()
+		}
+		return demoVerdict(results)
+	})
 }
 
 // printDemo prints the table, and how to go on by hand.

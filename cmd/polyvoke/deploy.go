@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -17,18 +18,23 @@ func (c *cli) deployCommand() *cobra.Command {
 	var o overrides
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "deploy FILE.wasm|polyvoke.toml|FOLDER",
+		Use:   "deploy [FILE|polyvoke.toml|FOLDER]",
 		Short: "Put a function, or a new version of it, on NATS",
 		Long: `Put a function, or a new version of it, on NATS. When deploy returns, the next call works.
 
-A folder must contain a polyvoke.toml, which has the keys of the manifest and besides
-them "module", the path of the wasm file. Flags win over the file.`,
+FILE is a module (.wasm) or a script (.js, .py and others: polyvoke runtime ls). A folder must contain
+a polyvoke.toml, which has the keys of the manifest and besides them "module", the path of the wasm file, or
+"script", that of the script's entry; the whole folder of that is the script. Flags win over the file.
+In such a folder it may be left out.
+
+A script needs a runtime on NATS. One that is there on this machine only is added first.`,
 		Example: `  polyvoke deploy greet.wasm
+  polyvoke deploy greet.py
   polyvoke deploy greet.wasm --name hello --env LANG=en --timeout 500ms --memory 64MiB
   polyvoke deploy ./greet`,
-		Args: argsBetween(1, 1),
+		Args: argsOrManifest(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			src, err := readSource(args[0], o.name)
+			src, err := readSource(orHere(args)[0], o.name, o.runtime)
 			if err != nil {
 				return err
 			}
@@ -40,7 +46,7 @@ them "module", the path of the wasm file. Flags win over the file.`,
 				return err
 			}
 			defer s.Close()
-			reply, err := s.Deploy(cmd.Context(), src.function, src.wasm)
+			reply, err := c.deploy(cmd.Context(), s, src)
 			if err != nil {
 				return err
 			}
@@ -53,6 +59,14 @@ them "module", the path of the wasm file. Flags win over the file.`,
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// deploy puts a function on NATS, and before it a runtime that is missing there.
+func (c *cli) deploy(ctx context.Context, s *client.Session, src *source) (protocol.DeployReply, error) {
+	if err := c.addMissing(ctx, s, src.function.Runtime); err != nil {
+		return protocol.DeployReply{}, err
+	}
+	return s.Deploy(ctx, src.function, src.code)
 }
 
 // printDeployed tells what is there now and how to call it.

@@ -47,6 +47,8 @@ func TestMain(m *testing.M) {
 //	halt [NAME]                    sends it SIGTERM, and expects that it ends well (testscript itself has
 //	                               a stop, which ends the story)
 //	crash [NAME]                   kills it
+//	dev FOLDER [FLAG...]           starts polyvoke dev on a free port, waits until the function is live, and sets NATS_URL
+//	await TEXT                     waits until polyvoke dev has printed TEXT
 //	exits CODE [<FILE] CMD...      runs a command and expects an exit code
 //	until TEXT CMD...              runs a command until it prints TEXT, then interrupts it,
 //	                               and expects that it ends well
@@ -96,6 +98,7 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": plain(serveScript), "nats": plain(natsScript), "leaf": plain(leafScript), "halt": plain(haltScript), "crash": plain(crashScript),
 			"exits": plain(exitsScript), "until": plain(untilScript),
+			"dev": plain(devScript), "await": plain(awaitScript),
 		},
 	})
 }
@@ -175,6 +178,8 @@ type daemon struct {
 	cmd  *exec.Cmd
 	done chan error
 	log  *safeBuffer
+
+	lines chan string // of polyvoke dev
 }
 
 // safeBuffer is a buffer for two goroutines.

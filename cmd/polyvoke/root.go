@@ -54,8 +54,8 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 		}
 		return nil
 	}
-	root.AddCommand(c.serveCommand(), c.demoCommand(), c.deployCommand(), c.callCommand(), c.runCommand(), c.lsCommand(),
-		c.infoCommand(), c.rmCommand(), c.logsCommand(), c.inspectCommand(), c.versionCommand(), c.compileModuleCommand())
+	root.AddCommand(c.newCommand(), c.buildCommand(), c.devCommand(), c.serveCommand(), c.demoCommand(), c.deployCommand(), c.callCommand(), c.runCommand(), c.lsCommand(),
+		c.infoCommand(), c.rmCommand(), c.logsCommand(), c.inspectCommand(), c.runtimeCommand(), c.versionCommand(), c.compileModuleCommand())
 	root.InitDefaultCompletionCmd()
 	return root
 }

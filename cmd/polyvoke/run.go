@@ -16,8 +16,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/script"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -26,18 +28,19 @@ func (c *cli) runCommand() *cobra.Command {
 	var o overrides
 	var cache string
 	cmd := &cobra.Command{
-		Use:   "run FILE.wasm|polyvoke.toml|FOLDER [ARG...]",
+		Use:   "run [FILE|polyvoke.toml|FOLDER] [ARG...]",
 		Short: "Run a function's process here, without NATS",
 		Long: `Run a function's process here, without NATS: stdin is the request, stdout the
 reply, and environment, files and limits are those that it will have as a function. Flags for
-polyvoke stand before the file, arguments for the function behind it.
+polyvoke stand before the file, arguments for the function behind it. In a function's folder the file may be left out.
 
 The exit code is the function's. Others are: 124 its time or its fuel was used up, 125 it trapped or reached its
 memory limit, 126 the module cannot be run, 127 there is no such file.`,
 		Example: `  polyvoke run greet.wasm < request.json`,
-		Args:    argsBetween(1, -1),
+		Args:    argsOrManifest(-1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			src, err := readSource(args[0], o.name)
+			args = orHere(args)
+			src, err := readSource(args[0], o.name, o.runtime)
 			if errors.Is(err, os.ErrNotExist) {
 				return &exitError{code: exitNotFound, msg: err.Error(), err: err}
 			}
@@ -64,12 +67,15 @@ func (c *cli) runProcess(ctx context.Context, src *source, cache string) error {
 		return err
 	}
 	defer rt.Close(context.WithoutCancel(ctx))
+	folder, err := bundles.Default()
+	if err != nil && src.function.Runtime != "" {
+		return err
+	}
 	f := &src.function
-	limits, args, env := f.Limits.WithDefaults(), append([]string{f.Name}, f.Args...), environ(f.Env)
-	program, err := rt.Compile(ctx, src.wasm, runtimes.Options{
-		Memory: uint64(limits.Memory), Stack: uint64(limits.Stack), Fuel: uint64(limits.Fuel),
-		Start: cmp.Or(f.Start, protocol.StartFresh), // a trial would be of no use to a single process
-		Args:  args, Env: env, Varies: f.Meta == protocol.MetaEnv})
+	o := src.options()
+	o.Start = cmp.Or(f.Start, protocol.StartFresh) // a trial would be of no use to a single process
+	limits, args, env := f.Limits.WithDefaults(), o.Args, o.Env
+	program, err := script.New(rt, folder).Compile(ctx, src.code, o)
 	if err != nil {
 		return runError(src, err)
 	}
@@ -93,6 +99,13 @@ func (c *cli) runProcess(ctx context.Context, src *source, cache string) error {
 		Stderr: c.stderr,
 		Files:  r.Files(func() string { return id }),
 	}))
+}
+
+// options returns what the source's program is compiled with.
+func (s *source) options() runtimes.Options {
+	f, limits := &s.function, s.function.Limits.WithDefaults()
+	return runtimes.Options{Memory: uint64(limits.Memory), Stack: uint64(limits.Stack), Fuel: uint64(limits.Fuel), Start: f.Start,
+		Interpreter: f.Runtime, Args: append([]string{f.Name}, f.Args...), Env: environ(f.Env), Varies: f.Meta == protocol.MetaEnv}
 }
 
 // environ returns an environment as a process gets it, in order.

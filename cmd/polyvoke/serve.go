@@ -14,13 +14,17 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/collector"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/journal"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/script"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -110,7 +114,7 @@ func (c *cli) checkServe(cmd *cobra.Command, n *client.Settings, o *serveOptions
 func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) error {
 	ctx := cmd.Context()
 	log := c.logger(o.logLevel)
-	tuneCollector(c.env)
+	collector.Tune(c.env)
 	where, connect := "joined", c.connect
 	if n.Server == "" && n.Context == "" {
 		server, err := c.startServer(n, o, log)
@@ -181,6 +185,11 @@ func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, l
 	if err != nil {
 		return fmt.Errorf("functions on %s: %w", s.URL, err)
 	}
+	languages, err := registry.Open(opening, s.JS, registry.Config{Replicas: o.replicas, Log: log, Runtimes: true})
+	if err != nil {
+		return fmt.Errorf("runtimes on %s: %w", s.URL, err)
+	}
+	store := &interpreters.Store{Registry: languages, Describe: bundles.Describe}
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	rt, end, err := c.sandbox(ctx, o.cache, o.compile, wasi.Config{IdleMemory: int64(idle), Log: log})
 	if err != nil {
@@ -190,7 +199,7 @@ func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, l
 	running := c.openJournal(ctx, o.cache, log)
 	defer running.Close()
 	v := invoker.Invoker{
-		Registry: reg, Runtime: rt, JetStream: s.JS, Journal: running, Slots: o.slots, Drain: o.drain, Replicas: o.replicas,
+		Registry: reg, Runtime: script.New(rt, store), Interpreters: store, JetStream: s.JS, Journal: running, Slots: o.slots, Drain: o.drain, Replicas: o.replicas,
 		MaxModule: o.compile.maxModule(), Version: version(), Log: log,
 		Ready: func() {
 			entries, err := reg.List(ctx)

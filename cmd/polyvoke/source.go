@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,24 +14,27 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/project"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/script"
+	"github.com/polyvoke/polyvoke/runtimes/script/recipe"
 )
 
 // manifestName is the manifest in a function's folder.
 const manifestName = "polyvoke.toml"
 
-// source is a function as it lies on disk: a manifest, which may be empty, and a module.
+// source is a function as it lies on disk: a manifest, which may be empty, and a module or a script.
 type source struct {
 	function protocol.Function
-	wasm     []byte
-	module   *module.Module
-	path     string // of the module
+	code     []byte // the module, or the script packed as one
+	path     string // of the module, or of the file that is the script's entry
 }
 
-// readSource reads FILE.wasm, a manifest, or a folder with a manifest, and checks what can be
-// checked without an invoker. A name that is not empty replaces the manifest's or the file's.
-func readSource(path, name string) (*source, error) {
+// readSource reads a module, a script, a manifest, or a folder with a manifest, and checks what can be
+// checked without an invoker. A name that is not empty replaces the manifest's or the file's, and a runtime that is not
+// empty the manifest's or the extension's.
+func readSource(path, name, runtime string) (*source, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, manifestName)
 	}
@@ -45,21 +49,46 @@ func readSource(path, name string) (*source, error) {
 	if name != "" {
 		manifest["name"] = name
 	} else if _, ok := manifest["name"]; !ok {
-		manifest["name"] = strings.TrimSuffix(filepath.Base(file), ".wasm")
+		manifest["name"] = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	}
+	if _, ok := manifest["runtime"]; !ok && runtime == "" {
+		runtime = recipe.ForExtension(filepath.Ext(file))
+	}
+	if runtime != "" {
+		manifest["runtime"] = runtime
 	}
 	s := &source{path: file}
 	if err := s.parseFunction(manifest, path); err != nil {
 		return nil, err
 	}
+	if s.function.Runtime != "" {
+		return s, s.packScript(file != path)
+	}
 	wasm, err := os.ReadFile(file)
 	if err != nil {
 		return nil, missing(file, err)
 	}
-	s.wasm = wasm
+	s.code = wasm
 	return s, s.parseModule()
 }
 
-// readManifest reads a TOML file: the manifest's keys, and the file that "module" names.
+// packScript packs the script: its folder if it has a manifest there, or else the one file.
+func (s *source) packScript(folder bool) error {
+	dir, entry := filepath.Split(s.path)
+	if _, err := os.Stat(s.path); err != nil {
+		return missing(s.path, err)
+	}
+	packed, err := script.Pack(os.DirFS(cmp.Or(dir, ".")), entry, func(name string) bool {
+		return folder && name == manifestName || !folder && name != entry
+	})
+	if err != nil {
+		return &exitError{code: exitNotRunnable, msg: fmt.Sprintf("%s: %v", s.path, err), err: err}
+	}
+	s.code = packed
+	return nil
+}
+
+// readManifest reads a TOML file: the manifest's keys, and the file that "module" or "script" names.
 func readManifest(path string) (manifest map[string]any, file string, err error) {
 	if _, err := toml.DecodeFile(path, &manifest); err != nil {
 		var p toml.ParseError
@@ -72,10 +101,15 @@ func readManifest(path string) (manifest map[string]any, file string, err error)
 		manifest = map[string]any{}
 	}
 	rel, ok := manifest["module"].(string)
-	if !ok || rel == "" {
-		return nil, "", &exitError{code: exitNotRunnable, msg: path + `: module: say which file it is, such as module = "greet.wasm"`}
+	if text, is := manifest["script"].(string); is && !ok {
+		rel, ok = text, true
 	}
-	delete(manifest, "module")
+	if !ok || rel == "" {
+		return nil, "", &exitError{code: exitNotRunnable, msg: path + `: module: say which file it is, such as module = "greet.wasm" or script = "greet.py"`}
+	}
+	for _, key := range project.Keys() {
+		delete(manifest, key)
+	}
 	if !filepath.IsAbs(rel) {
 		rel = filepath.Join(filepath.Dir(path), rel)
 	}
@@ -101,14 +135,13 @@ func (s *source) parseFunction(manifest map[string]any, path string) error {
 
 // parseModule refuses what no invoker would run, before it is sent. How large a module may be is the invoker's to say.
 func (s *source) parseModule() error {
-	m, err := module.Limits{Size: int(protocol.MaxModule)}.Parse(s.wasm)
+	m, err := module.Limits{Size: int(protocol.MaxModule)}.Parse(s.code)
 	if err == nil {
 		err = m.CheckProcess()
 	}
 	if err != nil {
 		return &exitError{code: exitNotRunnable, msg: fmt.Sprintf("%s: %v", s.path, err), err: err}
 	}
-	s.module = m
 	if s.function.Language == "" {
 		s.function.Language = m.Language()
 	}
@@ -131,7 +164,7 @@ func missing(path string, err error) error {
 type overrides struct {
 	name, language         string
 	timeout, memory, stack string
-	start                  string
+	start, runtime         string
 	fuel                   int64
 	args, env              []string
 }
@@ -145,6 +178,7 @@ func (o *overrides) addTo(cmd *cobra.Command) {
 	f.Int64Var(&o.fuel, "fuel", 0, "most work of one call, in units of the fuel that reports name (default no limit)")
 	f.StringVar(&o.stack, "stack", "", `most stack of one call, such as "1MiB" (default `+protocol.DefaultStack.String()+")")
 	f.StringVar(&o.start, "start", "", "how its processes start: "+strings.Join(protocol.StartKinds(), ", "))
+	f.StringVar(&o.runtime, "runtime", "", "what runs a script: NAME or NAME@VERSION (default: by the file's extension)")
 	_ = cmd.RegisterFlagCompletionFunc("start", cobra.FixedCompletions(protocol.StartKinds(), cobra.ShellCompDirectiveNoFileComp))
 	f.StringArrayVar(&o.env, "env", nil, "K=V for the function's environment; repeat for more")
 }

@@ -16,14 +16,14 @@ import (
 type Key struct {
 	digest              string
 	memory, stack, fuel uint64
-	start               string
+	start, interpreter  string
 	varies              bool
 	args, env           string // one after the other, each ended by a NUL byte, which none contains
 }
 
 // KeyOf returns the key of the module with a digest, compiled with options.
 func KeyOf(digest string, o runtimes.Options) Key {
-	return Key{digest: digest, memory: o.Memory, stack: o.Stack, fuel: o.Fuel, start: o.Start, varies: o.Varies, args: joined(o.Args), env: joined(o.Env)}
+	return Key{digest: digest, memory: o.Memory, stack: o.Stack, fuel: o.Fuel, start: o.Start, interpreter: o.Interpreter, varies: o.Varies, args: joined(o.Args), env: joined(o.Env)}
 }
 
 // joined makes a list of strings comparable.

@@ -21,6 +21,9 @@ import (
 const (
 	BucketFunctions = "fn_functions" // KV: a function's name -> its Entry in JSON
 	BucketModules   = "fn_modules"   // Object Store: a digest -> the module's bytes
+
+	BucketRuntimes = "fn_runtimes"        // KV: an interpreter's name -> its Entry in JSON
+	BucketBundles  = "fn_runtime_modules" // Object Store: a digest -> the interpreter's bytes
 )
 
 const (
@@ -34,6 +37,15 @@ const (
 type Config struct {
 	Replicas int          // of the buckets when they are created; 0: 1
 	Log      *slog.Logger // where records that are skipped are reported; nil: nowhere
+	Runtimes bool         // it is for interpreters, not functions, in buckets of their own
+}
+
+// buckets returns the names of the buckets, and what is in the first.
+func (c Config) buckets() (records, modules, what string) {
+	if c.Runtimes {
+		return BucketRuntimes, BucketBundles, "interpreters"
+	}
+	return BucketFunctions, BucketModules, "functions"
 }
 
 // JetStream is a Registry in two buckets of NATS JetStream, shared by all who open it on the
@@ -43,6 +55,7 @@ type Config struct {
 type JetStream struct {
 	js      jetstream.JetStream
 	cfg     Config
+	bucket  string // of the records
 	kv      jetstream.KeyValue
 	records jetstream.Stream // what kv is made of
 	modules *objects.Bucket
@@ -61,18 +74,19 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*JetStream, 
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &JetStream{js: js, cfg: cfg}
+	bucket, modules, _ := cfg.buckets()
+	r := &JetStream{js: js, cfg: cfg, bucket: bucket}
 	err := r.create(ctx)
 	if err != nil {
 		return nil, objects.Error(op, err)
 	}
-	if r.kv, err = js.KeyValue(ctx, BucketFunctions); err != nil {
+	if r.kv, err = js.KeyValue(ctx, bucket); err != nil {
 		return nil, objects.Error(op, err)
 	}
-	if r.records, err = js.Stream(ctx, "KV_"+BucketFunctions); err != nil {
+	if r.records, err = js.Stream(ctx, "KV_"+bucket); err != nil {
 		return nil, objects.Error(op, err)
 	}
-	if r.modules, err = objects.Open(ctx, js, BucketModules); err != nil {
+	if r.modules, err = objects.Open(ctx, js, modules); err != nil {
 		return nil, objects.Error(op, err)
 	}
 	if err := r.sweep(ctx, orphanAge); err != nil {
@@ -83,14 +97,15 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*JetStream, 
 
 // create creates the buckets that are missing.
 func (r *JetStream) create(ctx context.Context) error {
+	_, modules, what := r.cfg.buckets()
 	_, err := r.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: BucketFunctions, Description: "polyvoke: functions and their versions", History: 1, Replicas: r.cfg.Replicas,
+		Bucket: r.bucket, Description: "polyvoke: " + what + " and their versions", History: 1, Replicas: r.cfg.Replicas,
 	})
 	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
 		return err
 	}
 	_, err = objects.Create(ctx, r.js, jetstream.ObjectStoreConfig{
-		Bucket: BucketModules, Description: "polyvoke: modules by digest", Replicas: r.cfg.Replicas,
+		Bucket: modules, Description: "polyvoke: modules of " + what + " by digest", Replicas: r.cfg.Replicas,
 	})
 	return err
 }
@@ -103,7 +118,7 @@ func (r *JetStream) Find(ctx context.Context, name string) (Entry, error) {
 	kve, err := r.get(ctx, name)
 	if err == nil {
 		e, err := decodeEntry(name, kve.Value())
-		return e, broken("", name, err)
+		return e, r.broken("", name, err)
 	}
 	if !errors.Is(err, jetstream.ErrKeyNotFound) {
 		return Entry{}, objects.Error("find "+name, err)
@@ -115,7 +130,7 @@ func (r *JetStream) Find(ctx context.Context, name string) (Entry, error) {
 	case rec.raw == nil:
 		return Entry{}, notFound("", name)
 	}
-	return rec.entry, broken("", name, rec.err)
+	return rec.entry, r.broken("", name, rec.err)
 }
 
 // get asks any replica for a function's record.
@@ -126,12 +141,12 @@ func (r *JetStream) get(ctx context.Context, name string) (jetstream.KeyValueEnt
 }
 
 // broken returns the error for a record that cannot be read, and nil for nil.
-func broken(op, name string, err error) error {
+func (r *JetStream) broken(op, name string, err error) error {
 	if err == nil {
 		return nil
 	}
 	return protocol.Errorf(protocol.CodeConflict, op,
-		"the record of function %s in bucket %s cannot be read (%w): remove the function and deploy it again, or use the polyvoke that wrote it", name, BucketFunctions, err)
+		"the record of function %s in bucket %s cannot be read (%w): remove the function and deploy it again, or use the polyvoke that wrote it", name, r.bucket, err)
 }
 
 // record is the state of a function in the bucket.
@@ -144,7 +159,7 @@ type record struct {
 
 // read asks the leader for a function's record.
 func (r *JetStream) read(ctx context.Context, name string) (record, error) {
-	m, err := objects.Last(ctx, r.js, "KV_"+BucketFunctions, recordSubject(name))
+	m, err := objects.Last(ctx, r.js, "KV_"+r.bucket, r.subject(name))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return record{}, nil
 	}
@@ -159,7 +174,8 @@ func (r *JetStream) read(ctx context.Context, name string) (record, error) {
 	return rec, nil
 }
 
-func recordSubject(name string) string { return "$KV." + BucketFunctions + "." + name }
+// subject returns the subject of a record.
+func (r *JetStream) subject(name string) string { return "$KV." + r.bucket + "." + name }
 
 // List implements Registry. Records that cannot be read are skipped and reported.
 func (r *JetStream) List(ctx context.Context) ([]Entry, error) {
@@ -240,7 +256,7 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 			return replacement{}, err
 		}
 		if rec.err != nil {
-			return replacement{}, broken(op, f.Name, rec.err)
+			return replacement{}, r.broken(op, f.Name, rec.err)
 		}
 		e, created := rec.entry.with(f, time.Now())
 		if !created {
@@ -342,7 +358,7 @@ func (r *JetStream) Module(ctx context.Context, digest string) ([]byte, error) {
 		err = fmt.Errorf("%w: it is another one", objects.ErrDamaged)
 		fallthrough
 	case errors.Is(err, objects.ErrDamaged), errors.Is(err, objects.ErrTooLarge):
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "module %s in bucket %s: %w; deploy its function again to repair it", digest, BucketModules, err)
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the stored module %s: %w; deploy its function again to repair it", digest, err)
 	case errors.Is(err, objects.ErrNotFound):
 		return nil, noModule(digest)
 	}
@@ -350,4 +366,4 @@ func (r *JetStream) Module(ctx context.Context, digest string) ([]byte, error) {
 }
 
 // nameOf returns the function whose record is on a subject.
-func nameOf(subject string) string { return strings.TrimPrefix(subject, recordSubject("")) }
+func (r *JetStream) nameOf(subject string) string { return strings.TrimPrefix(subject, r.subject("")) }

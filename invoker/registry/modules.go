@@ -147,13 +147,13 @@ func (r *JetStream) collectOne(ctx context.Context, digest string) error {
 
 // used returns every module that a record names.
 func (r *JetStream) used(ctx context.Context) (map[string]bool, error) {
-	subjects, err := objects.Subjects(ctx, r.records, recordSubject(">"))
+	subjects, err := objects.Subjects(ctx, r.records, r.subject(">"))
 	if err != nil {
 		return nil, err
 	}
 	set := map[string]bool{}
 	for s := range subjects {
-		rec, err := r.read(ctx, nameOf(s))
+		rec, err := r.read(ctx, r.nameOf(s))
 		if err != nil {
 			return nil, err
 		}

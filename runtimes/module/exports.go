@@ -45,7 +45,7 @@ func (m *Module) exported(c *cursor, k Kind, i uint32) string {
 		return m.Memories[i].String()
 	case k == GlobalKind && index < int64(len(m.globals)):
 		return m.globals[i].String()
-	case k == TagKind && index < int64(m.tags):
+	case k == TagKind && index < int64(len(m.tags)):
 		return "tag"
 	case k.String() == "":
 		c.fail("unknown kind of export %#02x", byte(k))

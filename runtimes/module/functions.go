@@ -56,8 +56,9 @@ func (m *Module) readTag(c *cursor) uint32 {
 	if a := c.byte("the tag's attribute"); c.ok() && a != 0 {
 		c.failAt(start, "unknown attribute %#02x of a tag", a)
 	}
-	m.tags++
-	return m.readTypeIndex(c)
+	t := m.readTypeIndex(c)
+	m.tags = append(m.tags, t)
+	return t
 }
 
 // readStart reads the start section.

@@ -46,11 +46,11 @@ type Module struct {
 	texts     []string // of types, as far as they were asked for
 	functions []uint32 // the type of each function, imported ones first
 	globals   []globalType
-	tags      int
-	entries   int64 // of all tables
-	elements  int   // of all element segments so far
-	constants int   // instructions of constant expressions so far
-	dataCount int   // as announced; -1 if it is not
+	tags      []uint32 // the type of each tag, imported ones first
+	entries   int64    // of all tables
+	elements  int      // of all element segments so far
+	constants int      // instructions of constant expressions so far
+	dataCount int      // as announced; -1 if it is not
 	bodies    int
 	named     bool // there was a custom section "name"
 	signs     signs

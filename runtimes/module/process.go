@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// preview1 is the only module that a process may import from.
-const preview1 = "wasi_snapshot_preview1"
+// Preview1 is the only module that a process may import from.
+const Preview1 = "wasi_snapshot_preview1"
 
 // CheckProcess says whether the module can run as a process: it is a WASI preview1 command. That
 // means that all its imports are functions of wasi_snapshot_preview1, with the types they have
@@ -34,7 +34,7 @@ func (m *Module) CheckProcess() error {
 // checkImport returns what is wrong with an import, or "".
 func checkImport(im Import) string {
 	what := fmt.Sprintf("the module imports the %v %q from %q, which polyvoke does not offer", im.Kind, im.Name, im.Module)
-	if im.Module != preview1 {
+	if im.Module != Preview1 {
 		return what + ": " + importAdvice(im)
 	}
 	want := preview1Type(im.Name)
@@ -69,7 +69,7 @@ func importAdvice(im Import) string {
 		return "a function that the linker did not find, or Emscripten's glue for JavaScript; " +
 			"link everything in and build for the target wasm32-wasi"
 	}
-	return "a process can only import functions of " + preview1
+	return "a process can only import functions of " + Preview1
 }
 
 // checkStart returns what is wrong with the entry, or "".

@@ -6,6 +6,9 @@ func (m *Module) Types() []FuncType { return m.types }
 // FunctionTypes returns the index of the type of each function, imported ones first. It must not be changed.
 func (m *Module) FunctionTypes() []uint32 { return m.functions }
 
+// TagTypes returns the index of the type of each tag, imported ones first. It must not be changed.
+func (m *Module) TagTypes() []uint32 { return m.tags }
+
 // ImportedFunctions returns how many functions are imported. Their indices come first.
 func (m *Module) ImportedFunctions() int { return len(m.functions) - m.Functions }
 

@@ -64,7 +64,7 @@ func (w *walker) check(c *cursor, in *code.Instruction) {
 // open checks the beginning of a block.
 func (w *walker) open(c *cursor, in *code.Instruction) {
 	for _, t := range in.Tags {
-		w.index(c, in, "tag", t, int64(w.m.tags))
+		w.index(c, in, "tag", t, int64(len(w.m.tags)))
 	}
 	for _, l := range in.Labels { // of handlers, which are outside of the block
 		w.label(c, in, l)
@@ -115,7 +115,7 @@ func (w *walker) indices(c *cursor, in *code.Instruction) {
 	case code.MemoryInit, code.DataDrop:
 		w.index(c, in, "data segment (as announced before the code)", in.X, int64(m.dataCount))
 	case code.Throw:
-		w.index(c, in, "tag", in.X, int64(m.tags))
+		w.index(c, in, "tag", in.X, int64(len(m.tags)))
 	}
 	if len(m.Memories) == 0 && in.Op.NeedsMemory() {
 		c.failAt(in.Start, "the instruction needs a memory, and the module has none")

@@ -84,7 +84,7 @@ func (g *program) frozen(content []byte) (*memory.Image, error) {
 	defer g.freezing.Unlock()
 	if g.shared == nil {
 		var err error
-		if g.shared, err = g.runtime.regions.NewImage(content); err != nil {
+		if g.shared, err = g.runtime.regions.NewImageOver(g.base, content); err != nil {
 			return nil, err
 		}
 	}
@@ -92,5 +92,5 @@ func (g *program) frozen(content []byte) (*memory.Image, error) {
 		g.shared.Retain()
 		return g.shared, nil
 	}
-	return g.runtime.regions.NewImage(content)
+	return g.runtime.regions.NewImageOver(g.base, content)
 }

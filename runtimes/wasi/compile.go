@@ -2,12 +2,11 @@ package wasi
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"time"
+	"path"
+	"strings"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
@@ -15,6 +14,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
 )
 
@@ -28,21 +28,20 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	if r.closed.Load() {
 		return nil, errClosed
 	}
-	limit, err := r.limit(o)
-	if err != nil {
-		return nil, err
-	}
 	stack, err := stackLimit(o)
 	if err != nil {
 		return nil, err
 	}
-	most, reactor, err := r.checkModule(b, limit)
+	m, err := r.checkModule(b)
 	if err != nil {
 		return nil, err
 	}
 	plan := rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: compiler.MaxPages, Limits: r.modules}
-	if reactor {
+	if m.Reactor() {
 		plan.Setup, plan.Entry = module.Initialize, module.Handle
+	}
+	if _, err := r.limit(m.Memories[0], o); err != nil {
+		return nil, err
 	}
 	b, report, err := rewrite.Rewrite(b, plan)
 	if err != nil {
@@ -52,29 +51,12 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	if err != nil {
 		return nil, err
 	}
-	g := &program{runtime: r, compiled: compiled, config: newModuleConfig(), memory: linear{most: most, limit: limit},
-		globals: append(gauges(report), report.Globals...), fuelLimit: o.Fuel, reactor: reactor, args: slices.Clone(o.Args), env: slices.Clone(o.Env), varies: o.Varies, created: time.Now()}
-	if err = g.prepare(ctx, report, o.Start); err == nil {
-		err = ctx.Err()
-	}
+	c, err := r.newCode(compiled, report, stack)
 	if err != nil {
-		return nil, errors.Join(err, g.Close(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, compiled.Close(ctx))
 	}
-	return g, nil
-}
-
-// prepare makes all that the first run needs.
-func (g *program) prepare(ctx context.Context, report *rewrite.Report, start string) (err error) {
-	g.pool.init(g.runtime)
-	_, _ = rand.Read(g.secret[:]) // never fails
-	if g.base, err = g.runtime.imageOf(report.Data, uint64(report.Module.Memories[0].Min)*module.PageSize); err != nil {
-		return err
-	}
-	g.runtime.keep(g)
-	if err := g.initialize(ctx, report); err != nil {
-		return err
-	}
-	return g.choose(ctx, report.Module, report.Folded, start)
+	defer c.release()
+	return c.newProgram(ctx, o, report)
 }
 
 // imageOf returns the image of a memory with data in it.
@@ -91,37 +73,37 @@ func (r *Runtime) imageOf(data []edit.Segment, size uint64) (*memory.Image, erro
 	return r.regions.NewImage(b)
 }
 
-// limit returns the memory limit of a program in bytes, in whole pages.
-func (r *Runtime) limit(o runtimes.Options) (uint64, error) {
+// limit returns what limits the memory of a program's processes, whose module has such a memory.
+func (r *Runtime) limit(of module.Memory, o runtimes.Options) (linear, error) {
 	limit := o.Memory
 	if limit == 0 {
 		limit = min(runtimes.DefaultMemory, r.maxMemory)
 	}
 	if limit > r.maxMemory {
-		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("a memory limit of %d MiB is more than the %d MiB that a process may have here", limit>>20, r.maxMemory>>20)}
+		return linear{}, &runtimes.ModuleError{Reason: fmt.Sprintf("a memory limit of %d MiB is more than the %d MiB that a process may have here", limit>>20, r.maxMemory>>20)}
 	}
-	return limit / module.PageSize * module.PageSize, nil
+	limit = limit / module.PageSize * module.PageSize
+	if need := uint64(of.Min) * module.PageSize; need > limit {
+		return linear{}, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: "+
+			"raise the limit, or link it with less memory or a smaller stack", need>>10, limit>>10)}
+	}
+	most := limit
+	if of.HasMax {
+		most = min(limit, uint64(of.Max)*module.PageSize)
+	}
+	return linear{most: most, limit: limit}, nil
 }
 
-// checkModule refuses what cannot run as a process within a memory limit. It returns the most memory
-// that the module can ever have under that limit, and whether it is a reactor.
-func (r *Runtime) checkModule(b []byte, limit uint64) (most uint64, reactor bool, err error) {
+// checkModule refuses what cannot run as a process.
+func (r *Runtime) checkModule(b []byte) (*module.Module, error) {
 	m, err := r.modules.Parse(b)
 	if err == nil {
 		err = m.CheckProcess()
 	}
 	if err != nil {
-		return 0, false, &runtimes.ModuleError{Reason: err.Error(), Err: err}
+		return nil, &runtimes.ModuleError{Reason: err.Error(), Err: err}
 	}
-	of := m.Memories[0]
-	if need := uint64(of.Min) * module.PageSize; need > limit {
-		return 0, false, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: "+
-			"raise the limit, or link it with less memory or a smaller stack", need>>10, limit>>10)}
-	}
-	if of.HasMax {
-		limit = min(limit, uint64(of.Max)*module.PageSize)
-	}
-	return limit, m.Reactor(), nil
+	return m, nil
 }
 
 // translate has a module compiled, here or by a child.
@@ -138,4 +120,19 @@ func (r *Runtime) translate(ctx context.Context, b []byte) (wazero.CompiledModul
 // between CompileChild and a [Runtime] of the same binary. It is stopped by ctx.
 func CompileChild(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer) int {
 	return compiler.Child(ctx, args, stdin, stderr)
+}
+
+// mounts checks the folders of a program's processes.
+func mounts(all []runtimes.Mount) ([]preview1.Mount, error) {
+	if len(all) > preview1.MaxMounts {
+		return nil, fmt.Errorf("%d mounts; at most %d", len(all), preview1.MaxMounts)
+	}
+	var out []preview1.Mount
+	for _, m := range all {
+		if !path.IsAbs(m.Path) || path.Clean(m.Path) != m.Path || strings.ContainsRune(m.Path, 0) || m.Path == "/" || m.Path == "/request" || m.FS == nil {
+			return nil, fmt.Errorf("mount %q: use an absolute path other than / and /request, and files", m.Path)
+		}
+		out = append(out, preview1.Mount{Path: m.Path, FS: m.FS})
+	}
+	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -66,11 +67,14 @@ func (s *sandbox) portion(now time.Time, left int64) int64 {
 	return more
 }
 
-// gauges returns the exported globals that metering adds: the fuel, the stack, and what else there is.
+// gauges returns the exported globals that rewriting adds: the fuel, the stack, and what else there is.
 func gauges(r *rewrite.Report) []string {
 	list := []string{meter.FuelName, meter.StackName}
 	if r.Module.Analysis.Exceptions {
 		list = append(list, meter.ThrownName)
+	}
+	if r.Unwind != nil {
+		list = append(list, rewrite.UncaughtName)
 	}
 	return list
 }
@@ -89,6 +93,12 @@ func (s *sandbox) used() uint64 {
 
 // overflowed tells whether the process has run out of stack.
 func (s *sandbox) overflowed() bool { return len(s.globals) > 0 && int32(s.globals[1].Get()) < 0 }
+
+// uncaught tells whether the process has trapped because nothing caught an exception.
+func (s *sandbox) uncaught() bool {
+	i := slices.Index(s.program.globals, rewrite.UncaughtName)
+	return i >= 0 && i < len(s.globals) && s.globals[i].Get() != 0
+}
 
 // tick lets others run if the process has used a slice.
 func (s *sandbox) tick() { s.tickAt(time.Now()) }

@@ -75,8 +75,12 @@ func (s *sandbox) outcome(ctx context.Context, err error) error {
 	}
 	err = ending(ctx, err)
 	var t *runtimes.TrapError
-	if s.overflowed() && errors.As(err, &t) {
+	switch {
+	case !errors.As(err, &t):
+	case s.overflowed():
 		t.Reason = "stack overflow"
+	case s.uncaught():
+		t.Reason = "uncaught exception"
 	}
 	if s.memory.refused && byItself(err) {
 		return fmt.Errorf("%w: %w", runtimes.ErrMemory, err)
@@ -95,6 +99,9 @@ func byItself(err error) bool {
 
 // ending turns the engine's errors into those of package runtimes.
 func ending(ctx context.Context, err error) error {
+	if err == context.Canceled || err == context.DeadlineExceeded {
+		return err // of awaitBirth
+	}
 	var exit *sys.ExitError
 	if !errors.As(err, &exit) {
 		return trap(err)

@@ -9,7 +9,7 @@ import (
 // TestNativeStack checks that it can be seen how large a native stack is, which is no part of the engine's interface.
 func TestNativeStack(t *testing.T) {
 	g := newTestProgram(t, newTestRuntime(t, Config{}), runtimes.StartPrefork)
-	s, err := g.openKept()
+	s, err := g.openKept(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

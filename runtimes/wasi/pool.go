@@ -239,15 +239,15 @@ func (g *program) newParked() (*sandbox, error) {
 	case <-g.pool.ctx.Done():
 		return nil, g.pool.ctx.Err()
 	}
+	ctx, cancel := context.WithTimeout(g.pool.ctx, g.runtime.startTime)
+	defer cancel()
 	s := g.pool.take(clean)
 	if s == nil {
 		var err error
-		if s, err = g.openKept(); err != nil {
+		if s, err = g.openKept(ctx); err != nil {
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(g.pool.ctx, g.runtime.startTime)
-	defer cancel()
 	if err := s.park(ctx, &runtimes.Process{}, false); err != nil {
 		s.close()
 		return nil, err

@@ -168,7 +168,7 @@ func TestEvict(t *testing.T) {
 	}
 	for range 3 {
 		for _, g := range []*program{a, b} {
-			s, err := g.openKept()
+			s, err := g.openKept(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -313,7 +313,7 @@ func TestDistrust(t *testing.T) {
 	for _, kind := range []string{runtimes.StartReset, runtimes.StartPrefork} {
 		var log bytes.Buffer
 		g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}), kind)
-		s, err := g.openKept()
+		s, err := g.openKept(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -340,20 +340,6 @@ func checkDistrust(t *testing.T, g *program, s *sandbox, log *bytes.Buffer) {
 	}
 	if strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("%s: log %q", g.kind, log.String())
-	}
-}
-
-// TestCloseWithoutMemory closes a program for which there was no memory.
-func TestCloseWithoutMemory(t *testing.T) {
-	r := newTestRuntime(t, Config{})
-	compiled, err := r.engine.CompileModule(t.Context(), []byte("\x00asm\x01\x00\x00\x00"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &program{runtime: r, compiled: compiled}
-	g.pool.init(r)
-	if err := g.Close(t.Context()); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -17,23 +17,19 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// program is a compiled module.
+// program is a compiled module with limits and choices for its processes.
 type program struct {
-	runtime     *Runtime
-	compiled    wazero.CompiledModule
-	config      wazero.ModuleConfig // of every instance
-	memory      linear              // of a sandbox, but for its region
-	base        *memory.Image       // the memory before the entry runs
-	reactor     bool                // its entry is rewrite.RunName
-	initialized bool                // the globals of a new instance are not the initial ones
-	globals     []string            // what else a process can change: the exports' names
-	initial     []uint64            // values of the globals before the entry runs; nil for StartFresh
-	fuelLimit   uint64              // of every run; 0: none
-	args        []string            // with which processes are started before they are asked for
-	env         []string
-	varies      bool // env differs from process to process
-	created     time.Time
-	secret      [32]byte // seeds the entropy up to a checkpoint
+	*code
+	memory    linear   // of a sandbox, but for its region
+	initial   []uint64 // values of the globals before the entry runs; nil for StartFresh
+	fuelLimit uint64   // of every run; 0: none
+	mounts    []preview1.Mount
+	args      []string // with which processes are started before they are asked for
+	env       []string
+	varies    bool // env differs from process to process
+	renews    bool // processes renew what they have drawn of time and entropy
+	created   time.Time
+	secret    [32]byte // seeds the entropy up to a checkpoint
 
 	// These are set by choose, before the first run.
 	kind      string
@@ -54,6 +50,7 @@ type program struct {
 var (
 	_ runtimes.Program = (*program)(nil)
 	_ runtimes.Starter = (*program)(nil)
+	_ runtimes.Deriver = (*program)(nil)
 )
 
 // newModuleConfig returns the configuration of instances. Several cannot have the same name, but all can have
@@ -65,19 +62,16 @@ func newModuleConfig() wazero.ModuleConfig {
 }
 
 // Close implements runtimes.Program.
-func (g *program) Close(ctx context.Context) error {
+func (g *program) Close(context.Context) error {
 	if g.closed.Swap(true) {
 		return nil
 	}
 	g.runtime.forget(g)
 	g.pool.close()
-	if g.base != nil { // nil if there was no memory for it
-		g.base.Release()
-	}
 	if g.shared != nil {
 		g.shared.Release()
 	}
-	return g.compiled.Close(ctx)
+	return g.code.release()
 }
 
 // Run implements runtimes.Program.
@@ -127,7 +121,7 @@ func (g *program) take(ctx context.Context, p *runtimes.Process) (*sandbox, erro
 	case g.kind == runtimes.StartFresh, g.doubt.Load():
 		return g.open()
 	case s == nil:
-		return g.openKept()
+		return g.openKept(ctx)
 	}
 	p.Usage.Start = runtimes.StartReset
 	return s, nil
@@ -162,7 +156,7 @@ func (g *program) suits(p *runtimes.Process) bool {
 
 // newCheckpoint returns a sandbox that is parked for many runs. It is nil if the program did not get so far.
 func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sandbox, error) {
-	s, err := g.openKept()
+	s, err := g.openKept(ctx)
 	if err != nil {
 		return nil, err
 	}

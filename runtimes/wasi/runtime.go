@@ -54,6 +54,7 @@ type Runtime struct {
 	idleBytes atomic.Int64  // that idle sandboxes take
 	idleMost  int64         // that they may
 	starts    chan struct{} // has one for each start that is made in advance
+	births    chan struct{} // has one for each instance being made of a module that takes long
 	done      chan struct{} // closed when the runtime is
 	sweeper   sync.WaitGroup
 	mu        sync.Mutex
@@ -78,7 +79,7 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 		return nil, err
 	}
 	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
-		startTime: c.startTime(), idleMost: c.idleMemory(), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), done: make(chan struct{}), programs: map[*program]struct{}{}}
+		startTime: c.startTime(), idleMost: c.idleMemory(), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), births: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), done: make(chan struct{}), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, compiler.EngineConfig(cache))
 	if r.compiler, err = c.newCompiler(ctx); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))

@@ -52,15 +52,21 @@ func (g *program) open() (*sandbox, error) {
 	s := &sandbox{program: g}
 	s.host.init(s, g.runtime.start)
 	s.memory = g.memory
+	s.state.Mounts = g.mounts
 	s.memory.region = region
 	return s, nil
 }
 
 // instantiate makes the instance. ctx is that of the run, for a module that has a start section, or
-// the host's values.
-func (s *sandbox) instantiate(ctx context.Context) (err error) {
+// the host's values; until bounds how long it may have to wait.
+func (s *sandbox) instantiate(ctx, until context.Context) (err error) {
 	defer recovered(&err)
-	if s.program.initialized {
+	done, err := s.program.awaitBirth(until)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if s.program.begin != nil {
 		s.memory.exact = s.program.base.Size() // which may be more than the module asks for
 	}
 	s.instance, err = s.program.runtime.engine.InstantiateModule(ctx, s.program.compiled, s.program.config)
@@ -77,19 +83,19 @@ func (s *sandbox) instantiate(ctx context.Context) (err error) {
 	for _, name := range s.program.globals {
 		s.globals = append(s.globals, s.instance.ExportedGlobal(name).(api.MutableGlobal))
 	}
-	if s.program.initialized {
-		s.setGlobals(s.program.initial)
+	if s.program.begin != nil {
+		s.setGlobals(s.program.begin)
 	}
 	return nil
 }
 
-// openKept returns a sandbox with an instance that serves many runs.
-func (g *program) openKept() (*sandbox, error) {
+// openKept returns a sandbox with an instance that serves many runs. until bounds how long making it may have to wait.
+func (g *program) openKept(until context.Context) (*sandbox, error) {
 	s, err := g.open()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.instantiate(s.values); err != nil {
+	if err := s.instantiate(s.values, until); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -121,7 +127,7 @@ func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 		return s.run.CallWithStack(ctx, nil)
 	}
 	if s.instance == nil {
-		if err := s.instantiate(ctx); err != nil {
+		if err := s.instantiate(ctx, ctx); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
-	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 )
 
 // slowStart is from how much fuel on a start is worth being made before the request comes: about 50 microseconds.
@@ -23,10 +23,11 @@ type obstacles struct {
 	park  obstacle // of prefork and checkpoint
 }
 
-// judge says what the module itself is in the way of. folded tells that its data is in the image.
-func judge(m *module.Module, folded bool) (o obstacles) {
+// judge says what the module itself is in the way of.
+func judge(r *rewrite.Report) (o obstacles) {
+	m := r.Module
 	list := m.Analysis.Obstacles()
-	if !folded {
+	if !r.Folded {
 		list = append(list, "where its data goes depends on a global")
 	}
 	switch {
@@ -34,7 +35,7 @@ func judge(m *module.Module, folded bool) (o obstacles) {
 		o.park = "it has a start section"
 		list = append(list, string(o.park))
 	case m.Analysis.Exceptions:
-		o.park = "it has exceptions, whose handlers the engine forgets when a process goes on"
+		o.park = obstacle("it has exceptions, whose handlers the engine forgets when a process goes on, and they cannot be lowered: " + r.Exceptions)
 	}
 	o.reuse = obstacle(strings.Join(list, ", "))
 	return o
@@ -45,8 +46,8 @@ func judge(m *module.Module, folded bool) (o obstacles) {
 // # Errors
 //
 // A *runtimes.ModuleError says that want is not possible, or that the module cannot be instantiated.
-func (g *program) choose(ctx context.Context, m *module.Module, folded bool, want string) error {
-	o := judge(m, folded)
+func (g *program) choose(ctx context.Context, want string) error {
+	o := g.in
 	if g.varies && o.park == "" {
 		o.park = "its environment differs from call to call"
 	}
@@ -54,7 +55,7 @@ func (g *program) choose(ctx context.Context, m *module.Module, folded bool, wan
 	if want == runtimes.StartFresh || o.reuse != "" && o.park != "" {
 		return g.settle(want, runtimes.StartFresh, o)
 	}
-	s, err := g.openKept()
+	s, err := g.openKept(ctx)
 	if err != nil {
 		return &runtimes.ModuleError{Reason: "the module cannot be instantiated: " + err.Error(), Err: err}
 	}
@@ -98,7 +99,7 @@ func past(ctx context.Context) bool {
 func (g *program) fastest(o obstacles) string {
 	slow := o.park == "" && g.startFuel >= slowStart
 	switch {
-	case slow && o.reuse == "" && !g.seen.Clock && !g.seen.Entropy:
+	case slow && o.reuse == "" && (g.renews || !g.seen.Clock && !g.seen.Entropy):
 		return runtimes.StartCheckpoint
 	case slow:
 		return runtimes.StartPrefork
@@ -116,6 +117,8 @@ func (g *program) settle(want, fastest string, o obstacles) error {
 	}
 	g.kind = fastest
 	switch {
+	case fastest == runtimes.StartCheckpoint && g.renews && (g.seen.Clock || g.seen.Entropy):
+		g.why = fmt.Sprintf("its start takes %d units of fuel, and it renews what it draws of time and entropy", g.startFuel)
 	case fastest == runtimes.StartCheckpoint:
 		g.why = fmt.Sprintf("its start takes %d units of fuel, and needs neither the time nor entropy", g.startFuel)
 	case fastest == runtimes.StartPrefork:

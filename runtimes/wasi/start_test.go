@@ -111,6 +111,8 @@ func choices(t *testing.T) []choice {
 	started.start = true
 	thrower := guest(slow() + i32(0) + "\x04\x40\x08\x00\x0b")
 	thrower.tags = "\x01\x00\x00"
+	referrer := guest(slow() + "\x02\x69\x1f\x40\x01\x03\x00\x0b\xd0\x69\x0b\x1a")
+	referrer.tags = thrower.tags
 	return []choice{
 		{"C", runtimestest.Wasm(), 0, "reset", "takes only", true},
 		{"Go", goes, 0, "prefork", "units of fuel", false},
@@ -121,7 +123,8 @@ func choices(t *testing.T) []choice {
 		{"quick with a table", withTableSet("").bytes(), 0, "fresh", "it changes tables", true},
 		{"slow with a table", withTableSet(slow()).bytes(), 0, "prefork", "units of fuel", true},
 		{"start section", started.bytes(), 0, "fresh", "start section", false},
-		{"exceptions", thrower.bytes(), 0, "reset", "exceptions", true},
+		{"exceptions", thrower.bytes(), 0, "checkpoint", "neither", true},
+		{"references to exceptions", referrer.bytes(), 0, "reset", "exceptions", true},
 		{"never reads", script(slow() + says(1, 3)).bytes(), 0, "reset", "ends without reading stdin", false},
 		{"exits", script(slow() + i32(7) + "\x10" + uleb(fnExit)).bytes(), 0, "reset", "exit status 7", false},
 		{"traps", script(slow() + "\x00").bytes(), 0, "reset", "unreachable", false},
@@ -188,7 +191,7 @@ func reply(t testing.TB, g runtimes.Program, body string) (string, *runtimes.Pro
 func TestForcedKinds(t *testing.T) {
 	impossible := map[string]string{
 		"quick with a table": "reset checkpoint", "slow with a table": "reset checkpoint",
-		"start section": "reset prefork checkpoint", "exceptions": "prefork checkpoint",
+		"start section": "reset prefork checkpoint", "references to exceptions": "prefork checkpoint",
 		"never reads": "prefork checkpoint", "exits": "prefork checkpoint", "traps": "prefork checkpoint", "opens a file": "prefork checkpoint",
 		"sleeps": "prefork checkpoint", "writes a lot": "prefork checkpoint", "loops": "prefork checkpoint", "closes stderr": "prefork checkpoint",
 		"too little fuel": "prefork checkpoint",

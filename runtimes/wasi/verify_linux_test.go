@@ -33,7 +33,7 @@ func TestDistrustMemory(t *testing.T) {
 		}
 		s := g.pool.take(l)
 		if s == nil && kind == runtimes.StartPrefork { // the one that was idle may have been parked
-			if s, err = g.openKept(); err != nil {
+			if s, err = g.openKept(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -29,19 +29,20 @@ func (g *program) initialize(ctx context.Context, report *rewrite.Report) error 
 		return nil
 	}
 	err := func() error {
-		if o := judge(report.Module, report.Folded); o.reuse != "" {
+		if o := g.in; o.reuse != "" {
 			return errors.New(string(o.reuse))
 		}
-		s, err := g.openKept()
+		s, err := g.openKept(ctx)
 		if err != nil {
 			return err
 		}
 		defer s.close()
-		g.initial = s.getGlobals()
+		first := s.getGlobals()
 		if err := s.callOnce(ctx, wizerName); err != nil {
 			return err
 		}
-		return g.rebase(s, len(g.globals)-len(report.Globals))
+		gauges := len(g.globals) - len(report.Globals)
+		return g.rebase(s, append(first[:gauges:gauges], s.getGlobals()[gauges:]...))
 	}()
 	if err == nil || past(ctx) {
 		return err
@@ -80,15 +81,13 @@ func (s *sandbox) callOnce(ctx context.Context, name string) error {
 	return s.outcome(ctx, err)
 }
 
-// rebase makes what a sandbox is now what processes begin with. The first globals are the gauges, which stay.
-func (g *program) rebase(s *sandbox, gauges int) error {
-	base, err := g.runtime.regions.NewImage(s.memory.region.Bytes(s.memory.size))
+// rebase makes what a sandbox's memory is now, and values of its globals, what processes begin with.
+func (c *code) rebase(s *sandbox, globals []uint64) error {
+	base, err := c.runtime.regions.NewImage(s.memory.region.Bytes(s.memory.size))
 	if err != nil {
 		return err
 	}
-	g.base.Release()
-	g.base = base
-	g.initial = append(g.initial[:gauges:gauges], s.getGlobals()[gauges:]...)
-	g.initialized = true
+	c.base.Release()
+	c.base, c.begin = base, globals
 	return nil
 }

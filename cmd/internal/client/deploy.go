@@ -36,16 +36,11 @@ func (s *Session) Deploy(ctx context.Context, f protocol.Function, wasm []byte) 
 	if err != nil {
 		return reply, err
 	}
-	msg := &nats.Msg{Header: nats.Header{protocol.HeaderManifest: {ascii(manifest)}}, Data: wasm}
-	if len(wasm) > directUpload || !s.fits(msg) {
-		claim, err := s.put(ctx, wasm, "uploading "+f.Name)
-		if err != nil {
-			return reply, err
-		}
-		defer s.discard(ctx, claim)
-		msg.Data = nil
-		claim.Put(protocol.Header(msg.Header))
+	discard, msg, err := s.attach(ctx, &nats.Msg{Header: nats.Header{protocol.HeaderManifest: {ascii(manifest)}}}, wasm, "uploading "+f.Name)
+	if err != nil {
+		return reply, err
 	}
+	defer discard()
 	done := func() {}
 	if s.Waiting != nil {
 		done = s.Waiting("compiling " + f.Name)
@@ -56,6 +51,21 @@ func (s *Session) Deploy(ctx context.Context, f protocol.Function, wasm []byte) 
 		return reply, err
 	}
 	return reply, s.waitReady(ctx, reply.Function.Ref())
+}
+
+// attach makes a body that of a message, or an object that the message claims. discard removes the object.
+func (s *Session) attach(ctx context.Context, msg *nats.Msg, body []byte, what string) (discard func(), _ *nats.Msg, err error) {
+	msg.Data = body
+	if len(body) <= directUpload && s.fits(msg) {
+		return func() {}, msg, nil
+	}
+	claim, err := s.put(ctx, body, what)
+	if err != nil {
+		return nil, nil, err
+	}
+	msg.Data = nil
+	claim.Put(protocol.Header(msg.Header))
+	return func() { s.discard(ctx, claim) }, msg, nil
 }
 
 // ascii escapes what is not ASCII in a JSON document, so that it can be a header.

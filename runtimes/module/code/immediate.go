@@ -142,19 +142,21 @@ func (r *Reader) branches(in *Instruction) {
 // handlers reads the handlers of try_table: catch, catch_ref, catch_all and catch_all_ref.
 func (r *Reader) handlers(in *Instruction) {
 	n := r.entries(2)
-	r.labels, r.tags = r.labels[:0], r.tags[:0]
+	r.labels, r.tags, r.kinds = r.labels[:0], r.tags[:0], r.kinds[:0]
 	for i := 0; i < n && r.err == nil; i++ {
 		r.skip(1)
 		if r.err != nil {
 			return
 		}
-		switch kind := r.b[r.pos-1]; {
-		case kind <= 1:
+		kind := HandlerKind(r.b[r.pos-1])
+		switch {
+		case kind <= CatchRef:
 			r.tags = append(r.tags, r.index())
-		case kind > 3:
+		case kind > CatchAllRef:
 			r.failAt(r.pos-1, "unknown kind of a handler")
 		}
+		r.kinds = append(r.kinds, kind)
 		r.labels = append(r.labels, r.index())
 	}
-	in.Labels, in.Tags = r.labels, r.tags
+	in.Labels, in.Tags, in.Kinds = r.labels, r.tags, r.kinds
 }

@@ -20,7 +20,20 @@ type Instruction struct {
 	Labels []uint32
 	// Tags are those that the handlers of try_table name. They are good until the reader's next step.
 	Tags []uint32
+	// Kinds are what the handlers of try_table are. They are good until the reader's next step.
+	Kinds []HandlerKind
 }
+
+// HandlerKind is what a handler of try_table catches, and what it passes on, in its binary encoding.
+type HandlerKind byte
+
+// The kinds of handlers: for one tag or for all exceptions, with or without a reference to the exception.
+const (
+	Catch HandlerKind = iota
+	CatchRef
+	CatchAll
+	CatchAllRef
+)
 
 // Error says what is wrong with an instruction and where.
 type Error struct {

@@ -51,6 +51,7 @@ const (
 	I64Const   Op = 0x42
 	F32Const   Op = 0x43
 	F64Const   Op = 0x44
+	I32Eq      Op = 0x46
 	I32LtS     Op = 0x48
 	I32GtU     Op = 0x4b
 	I32LeU     Op = 0x4d

@@ -11,6 +11,7 @@ type Reader struct {
 	most   int // labels that may still come
 	labels []uint32
 	tags   []uint32
+	kinds  []HandlerKind
 	err    *Error
 }
 
@@ -22,7 +23,7 @@ func NewReader(b []byte, from, to, labels int) *Reader {
 
 // Reset makes the reader begin anew, as NewReader does, and keeps what it has allocated.
 func (r *Reader) Reset(b []byte, from, to, labels int) {
-	*r = Reader{b: b, pos: from, end: to, most: labels, labels: r.labels[:0], tags: r.tags[:0]}
+	*r = Reader{b: b, pos: from, end: to, most: labels, labels: r.labels[:0], tags: r.tags[:0], kinds: r.kinds[:0]}
 }
 
 // Pos is the offset of the next instruction.

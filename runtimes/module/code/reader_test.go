@@ -40,7 +40,7 @@ func TestLabels(t *testing.T) {
 	if !r.Next(&in) || len(in.Labels) != 3 || in.Labels[2] != 5 {
 		t.Errorf("got %+v", in)
 	}
-	if !r.Next(&in) || len(in.Labels) != 2 || in.Labels[0] != 1 || in.Labels[1] != 9 || len(in.Tags) != 1 || in.Tags[0] != 7 {
+	if !r.Next(&in) || len(in.Labels) != 2 || in.Labels[0] != 1 || in.Labels[1] != 9 || len(in.Tags) != 1 || in.Tags[0] != 7 || in.Kinds[0] != code.Catch || in.Kinds[1] != code.CatchAll {
 		t.Errorf("got %+v", in)
 	}
 	r.Reset(b, 0, len(b), 3)

@@ -224,3 +224,22 @@ func FuzzEncode(f *testing.F) {
 		}
 	})
 }
+
+// TestGuard makes an export that of another function, and adds globals of the types that TestAdditions does not have.
+func TestGuard(t *testing.T) {
+	m := open(t, header+section(1, types)+section(2, imports)+section(3, functions)+section(7, "\x02\x01f\x00\x01\x01g\x00\x01")+section(10, "\x03\x02\x00\x0b\x02\x00\x0b\x02\x00\x0b"))
+	m.SetExport(1, m.AddFunction(module.FuncType{}, []byte("\x00\x10\x02\x0b")))
+	if f, r := m.AddGlobal(module.F32, 0x3f800000), m.AddReference(m.Function(1)); f != 0 || r != 1 || m.AddGlobal(module.F64, 2) != 2 {
+		t.Errorf("got the globals %d and %d", f, r)
+	}
+	out := string(m.Encode())
+	for _, want := range []string{section(7, "\x02\x01f\x00\x02\x01g\x00\x05"),
+		section(6, "\x03\x7d\x01\x43\x00\x00\x80\x3f\x0b\x70\x00\xd2\x02\x0b\x7c\x01\x44\x02"+strings.Repeat("\x00", 7)+"\x0b")} {
+		if !strings.Contains(out, want) {
+			t.Errorf("got %q, which does not have %q", out, want)
+		}
+	}
+	if _, err := module.Parse([]byte(out)); err != nil {
+		t.Error(err)
+	}
+}

@@ -19,6 +19,12 @@ func (m *Module) AddFunction(t module.FuncType, body []byte) uint32 {
 	return m.Function(uint32(len(m.Info.FunctionTypes()))) + uint32(len(m.functions)) - 1
 }
 
+// Start returns the index of the start function, which the module must have, in the binary.
+func (m *Module) Start() uint32 {
+	_, f := m.content(startSection)
+	return f
+}
+
 // encodeFunctions returns the function section.
 func (m *Module) encodeFunctions() []byte {
 	r, n := m.content(functionSection)

@@ -1,18 +1,38 @@
 package edit
 
 import (
+	"encoding/binary"
+
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/code"
 	"github.com/polyvoke/polyvoke/runtimes/module/leb"
 )
 
-// AddGlobal adds a mutable global of type i32 or i64 and returns its index.
+// AddGlobal adds a mutable global and returns its index. It is of type i32 or i64, and begins with a value, or of
+// type f32 or f64, and begins with the bits of one.
 func (m *Module) AddGlobal(t module.ValueType, value int64) uint32 {
-	op := code.I64Const
-	if t == module.I32 {
-		op = code.I32Const
+	g := code.Assembly{byte(t), 1}
+	switch t {
+	case module.I32:
+		g.I32(value)
+	case module.F32:
+		g = binary.LittleEndian.AppendUint32(append(g, byte(code.F32Const)), uint32(value))
+	case module.F64:
+		g = binary.LittleEndian.AppendUint64(append(g, byte(code.F64Const)), uint64(value))
+	default:
+		g.I64(value)
 	}
-	g := leb.AppendSigned([]byte{byte(t), 1, byte(op)}, value)
+	return m.addGlobal(g)
+}
+
+// AddReference adds a global that refers to a function. So code may do so too, even if the function is in no table.
+func (m *Module) AddReference(function uint32) uint32 {
+	g := code.Assembly{byte(module.FuncRef), 0}
+	return m.addGlobal(*g.Op(code.RefFunc, function))
+}
+
+// addGlobal adds a global but for the end of its initial value, and returns its index.
+func (m *Module) addGlobal(g []byte) uint32 {
 	m.globals = append(m.globals, append(g, byte(code.End)))
 	m.dirty[globalSection] = true
 	return uint32(m.Info.ImportedGlobals() + m.Info.Globals + len(m.globals) - 1)

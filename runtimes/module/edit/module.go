@@ -31,6 +31,7 @@ type Module struct {
 	replaced  [][]byte          // by function; nil where it stays
 	globals   [][]byte          // added, encoded
 	exports   [][]byte          // added, encoded
+	moved     map[int]uint32    // exports of the binary that are of other functions now
 
 	memoryMax  uint32
 	tableMax   uint32

@@ -32,16 +32,16 @@ func (w *meter) helper(in *code.Instruction) uint32 {
 
 // addGrow adds a function that grows something and charges for it if it has worked. Its last parameter is by how much.
 func (w *meter) addGrow(h helper, params []module.ValueType, factor int64) uint32 {
-	var a assembly
-	a.locals(module.I32)
+	var a code.Assembly
+	a.Locals(byte(module.I32))
 	by, result := uint32(len(params)-1), uint32(len(params))
 	for i := range params {
-		a.get(uint32(i))
+		a.Get(uint32(i))
 	}
-	a.op(h.op, h.x).op(code.LocalTee, result)
-	a.i32(-1).op(code.I32Ne).begin(code.If)
+	a.Op(h.op, h.x).Op(code.LocalTee, result)
+	a.I32(-1).Op(code.I32Ne).Begin(code.If)
 	w.chargeLocal(&a, by, factor)
-	a.op(code.End).get(result).op(code.End)
+	a.Op(code.End).Get(result).Op(code.End)
 	return w.m.AddFunction(module.FuncType{Params: params, Results: []module.ValueType{module.I32}}, a)
 }
 
@@ -65,28 +65,28 @@ func (w *meter) addBulk(h helper) uint32 {
 	if h.onTables() {
 		chunk = tableChunk
 	}
-	var a assembly
-	a.locals()
-	a.begin(code.Loop)
-	a.get(length).i32(chunk).op(code.I32LeU).begin(code.If)
+	var a code.Assembly
+	a.Locals()
+	a.Begin(code.Loop)
+	a.Get(length).I32(chunk).Op(code.I32LeU).Begin(code.If)
 	w.chargeLocal(&a, length, 1)
-	h.do(a.get(to, from, length)).op(code.Return).op(code.End)
+	h.do(a.Get(to, from, length)).Op(code.Return).Op(code.End)
 	w.beyond(&a, h)
-	a.begin(code.If)
-	h.do(a.get(to, from, length)).op(code.Return).op(code.End)
+	a.Begin(code.If)
+	h.do(a.Get(to, from, length)).Op(code.Return).Op(code.End)
 	w.charge(&a, chunk)
-	a.get(length).i32(chunk).op(code.I32Sub).op(code.LocalSet, length)
+	a.Get(length).I32(chunk).Op(code.I32Sub).Op(code.LocalSet, length)
 	if h.op == code.MemoryCopy || h.op == code.TableCopy {
-		a.get(to, from).op(code.I32GtU).begin(code.If)
-		h.do(a.get(to, length).op(code.I32Add).get(from, length).op(code.I32Add).i32(chunk))
-		a.op(code.Br, 1).op(code.End)
+		a.Get(to, from).Op(code.I32GtU).Begin(code.If)
+		h.do(a.Get(to, length).Op(code.I32Add).Get(from, length).Op(code.I32Add).I32(chunk))
+		a.Op(code.Br, 1).Op(code.End)
 	}
-	h.do(a.get(to, from).i32(chunk))
-	a.get(to).i32(chunk).op(code.I32Add).op(code.LocalSet, to)
+	h.do(a.Get(to, from).I32(chunk))
+	a.Get(to).I32(chunk).Op(code.I32Add).Op(code.LocalSet, to)
 	if h.op != code.MemoryFill && h.op != code.TableFill {
-		a.get(from).i32(chunk).op(code.I32Add).op(code.LocalSet, from)
+		a.Get(from).I32(chunk).Op(code.I32Add).Op(code.LocalSet, from)
 	}
-	a.op(code.Br, 0).op(code.End).op(code.End)
+	a.Op(code.Br, 0).Op(code.End).Op(code.End)
 	what := module.I32
 	if h.op == code.TableFill {
 		what = w.m.Info.Tables[h.x].Type
@@ -100,16 +100,16 @@ func (h helper) onTables() bool {
 }
 
 // do appends the operation itself.
-func (h helper) do(a *assembly) *assembly {
+func (h helper) do(a *code.Assembly) *code.Assembly {
 	switch h.op {
 	case code.MemoryFill, code.TableFill:
-		return a.op(h.op, h.x)
+		return a.Op(h.op, h.x)
 	}
-	return a.op(h.op, h.x, h.y)
+	return a.Op(h.op, h.x, h.y)
 }
 
 // beyond appends the code that finds whether the operation goes out of bounds.
-func (w *meter) beyond(a *assembly, h helper) {
+func (w *meter) beyond(a *code.Assembly, h helper) {
 	table := h.x
 	if h.op == code.TableInit {
 		table = h.y
@@ -119,27 +119,27 @@ func (w *meter) beyond(a *assembly, h helper) {
 	case code.MemoryCopy, code.TableCopy:
 		exceeds(a, from, func() { h.size(a, h.y) })
 	case code.MemoryInit:
-		exceeds(a, from, func() { a.i64(int64(w.dataSizes[h.x])) })
+		exceeds(a, from, func() { a.I64(int64(w.dataSizes[h.x])) })
 	case code.TableInit:
-		exceeds(a, from, func() { a.i64(int64(w.elemSizes[h.x])) })
+		exceeds(a, from, func() { a.I64(int64(w.elemSizes[h.x])) })
 	default:
 		return
 	}
-	a.op(code.I32Or)
+	a.Op(code.I32Or)
 }
 
 // exceeds appends the comparison of a position plus the length with a size.
-func exceeds(a *assembly, position uint32, size func()) {
-	a.get(position).op(code.I64Extend).get(length).op(code.I64Extend).op(code.I64Add)
+func exceeds(a *code.Assembly, position uint32, size func()) {
+	a.Get(position).Op(code.I64Extend).Get(length).Op(code.I64Extend).Op(code.I64Add)
 	size()
-	a.op(code.I64GtU)
+	a.Op(code.I64GtU)
 }
 
 // size appends the size of the memory in bytes, or that of a table in entries.
-func (h helper) size(a *assembly, table uint32) {
+func (h helper) size(a *code.Assembly, table uint32) {
 	if h.onTables() {
-		a.op(code.TableSize, table).op(code.I64Extend)
+		a.Op(code.TableSize, table).Op(code.I64Extend)
 		return
 	}
-	a.op(code.MemorySize, 0).op(code.I64Extend).i64(16).op(code.I64Shl)
+	a.Op(code.MemorySize, 0).Op(code.I64Extend).I64(16).Op(code.I64Shl)
 }

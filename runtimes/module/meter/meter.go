@@ -138,9 +138,9 @@ func Apply(m *edit.Module, o Options) *Report {
 
 // addRefill adds the function that calls the hook.
 func (w *meter) addRefill() {
-	var a assembly
-	a.locals()
-	a.op(code.GlobalGet, w.fuel).op(code.Call, w.imported).op(code.GlobalSet, w.fuel).op(code.End)
+	var a code.Assembly
+	a.Locals()
+	a.Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Op(code.GlobalSet, w.fuel).Op(code.End)
 	w.refill = w.m.AddFunction(module.FuncType{}, a)
 }
 
@@ -153,12 +153,12 @@ func (w *meter) addExceptions() {
 	w.o.Stack = min(w.o.Stack, mostStack)
 	w.thrown = w.m.AddGlobal(module.I64, 0)
 	w.m.AddExport(ThrownName, module.GlobalKind, w.thrown)
-	var try, throw assembly
-	try.locals().op(code.GlobalGet, w.fuel)
-	try.op(code.GlobalGet, w.thrown).i64(thrownCost).op(code.I64Mul).i64(tryCost).op(code.I64Add)
+	var try, throw code.Assembly
+	try.Locals().Op(code.GlobalGet, w.fuel)
+	try.Op(code.GlobalGet, w.thrown).I64(thrownCost).Op(code.I64Mul).I64(tryCost).Op(code.I64Add)
 	w.take(&try)
-	w.try = w.m.AddFunction(module.FuncType{}, *try.op(code.End))
-	throw.locals().op(code.GlobalGet, w.thrown).i64(1).op(code.I64Add).op(code.GlobalSet, w.thrown).op(code.End)
+	w.try = w.m.AddFunction(module.FuncType{}, *try.Op(code.End))
+	throw.Locals().Op(code.GlobalGet, w.thrown).I64(1).Op(code.I64Add).Op(code.GlobalSet, w.thrown).Op(code.End)
 	w.throw = w.m.AddFunction(module.FuncType{}, throw)
 }
 

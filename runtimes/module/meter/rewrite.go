@@ -9,7 +9,7 @@ import (
 // body is a function body that is being rewritten.
 type body struct {
 	w      *meter
-	out    assembly
+	out    code.Assembly
 	copied int // up to where the old body is in the new one, but for changes
 	loops  int // how many have been seen
 
@@ -21,7 +21,7 @@ type body struct {
 // rewrite returns the metered form of a function whose costs have been planned.
 func (w *meter) rewrite(f uint32) []byte {
 	old := w.m.Bodies()[f]
-	b := &body{w: w, copied: old.Code, out: make(assembly, 0, (old.End-old.Start)*5/4+32)}
+	b := &body{w: w, copied: old.Code, out: make(code.Assembly, 0, (old.End-old.Start)*5/4+32)}
 	b.begin(f)
 	if c := w.paths.costs[0]; c > 0 {
 		w.charge(&b.out, c)
@@ -63,13 +63,13 @@ func (b *body) begin(f uint32) {
 // traps if there is not enough; what is left is below zero then, which tells this trap from others. Nothing is needed where a function ends, since each sets what is
 // left for those that it calls.
 func (b *body) enter() {
-	a := b.out.op(code.GlobalGet, b.w.stack)
+	a := b.out.Op(code.GlobalGet, b.w.stack)
 	if b.depth == leading {
-		a.op(code.LocalSet, b.rest)
+		a.Op(code.LocalSet, b.rest)
 		return
 	}
-	a.i32(b.frame).op(code.I32Sub).op(code.LocalTee, b.rest)
-	a.i32(0).op(code.I32LtS).begin(code.If).get(b.rest).op(code.GlobalSet, b.w.stack).op(code.Unreachable).op(code.End)
+	a.I32(b.frame).Op(code.I32Sub).Op(code.LocalTee, b.rest)
+	a.I32(0).Op(code.I32LtS).Begin(code.If).Get(b.rest).Op(code.GlobalSet, b.w.stack).Op(code.Unreachable).Op(code.End)
 }
 
 // copy copies the old body up to an offset.
@@ -88,10 +88,10 @@ func (b *body) instruction(in, before *code.Instruction) {
 	switch {
 	case in.Op == code.TryTable:
 		b.copy(in.Start)
-		b.out.op(code.Call, w.try)
+		b.out.Op(code.Call, w.try)
 	case in.Op == code.Throw || in.Op == code.ThrowRef:
 		b.copy(in.Start)
-		b.out.op(code.Call, w.throw)
+		b.out.Op(code.Call, w.throw)
 	case in.Op == code.Loop:
 		b.loops++
 		if c := w.paths.costs[b.loops]; c > 0 {
@@ -105,7 +105,7 @@ func (b *body) instruction(in, before *code.Instruction) {
 		b.copied = in.End
 	case helped(in, before):
 		b.copy(in.Start)
-		b.out.op(code.Call, w.helper(in))
+		b.out.Op(code.Call, w.helper(in))
 		b.copied = in.End
 	}
 }
@@ -123,9 +123,9 @@ func (b *body) descends(in *code.Instruction) bool {
 
 // descend writes the code that says how much stack is left to the function that is called. A tail call gives back the frame.
 func (b *body) descend(in *code.Instruction) {
-	b.out.get(b.rest)
+	b.out.Get(b.rest)
 	if in.Op.IsTailCall() && b.depth == recursive {
-		b.out.i32(b.frame).op(code.I32Add)
+		b.out.I32(b.frame).Op(code.I32Add)
 	}
-	b.out.op(code.GlobalSet, b.w.stack)
+	b.out.Op(code.GlobalSet, b.w.stack)
 }

@@ -122,6 +122,53 @@ func BenchmarkMeter(b *testing.B) {
 	}
 }
 
+// throwing are guests that open a try_table, and throw, as often as the parameter says.
+func throwing() map[string][]byte {
+	build := func(bodies ...string) []byte { return (&guest{pages: 1, bodies: bodies}).buildTyped(intType) }
+	while := func(code string) string {
+		return loop + code + "\x20\x00\x41\x01\x6b\x22\x00\x0d\x00" + end + "\x20\x00" // while --n
+	}
+	try := func(code string) string { return block + "\x1f\x40\x01\x00\x00\x00" + code + end + end }
+	deeper := "\x20\x00\x04\x7f\x20\x00\x41\x01\x6b\x10\x01\x05\x08\x00" + end // n ? f(n-1) : throw
+	return map[string][]byte{
+		"try":                     build(while(try("\x41\x01\x10\x01\x1a")), "\x20\x00\x45\x04\x40\x08\x00"+end+"\x20\x00"),
+		"throw":                   build(while(try("\x08\x00"))),
+		"throw through 10 calls":  build(while(try("\x41\x09\x10\x01\x1a")), deeper),
+		"throw through 100 calls": build(while(try("\x41\xe3\x00\x10\x01\x1a")), deeper),
+	}
+}
+
+// BenchmarkUnwind compares the processor time of exceptions that are lowered to that of the engine's own. Both are unmetered, and
+// alternate. It reports the time of a turn in both forms, each the least of all rounds, and their ratio. Each round is
+// on a new instance, since the engine becomes slower with each exception.
+func BenchmarkUnwind(b *testing.B) {
+	const turns = 1000
+	for name, binary := range throwing() {
+		b.Run(name, func(b *testing.B) {
+			var least [2]float64
+			for b.Loop() {
+				for i, keep := range []bool{true, false} {
+					out, _, err := rewrite.Rewrite(binary, rewrite.Options{Unmetered: true, KeepExceptions: keep})
+					if err != nil {
+						b.Fatal(err)
+					}
+					f := function(b, out)
+					before := cpu(b)
+					if _, err := f.Call(context.Background(), turns); err != nil {
+						b.Fatal(err)
+					}
+					if took := float64(cpu(b)-before) / turns; least[i] == 0 || took < least[i] {
+						least[i] = took
+					}
+				}
+			}
+			b.ReportMetric(least[0], "engine-ns/turn")
+			b.ReportMetric(least[1], "lowered-ns/turn")
+			b.ReportMetric(least[0]/least[1], "engine/lowered")
+		})
+	}
+}
+
 // BenchmarkRewrite rewrites the probe, of 23 KB.
 func BenchmarkRewrite(b *testing.B) {
 	probe := runtimestest.Wasm()

@@ -82,9 +82,15 @@ func spend(t *testing.T, g *guest, o rewrite.Options, slice, budget int64) (ende
 // and the largest charge at once. The count is the same each time.
 func TestHostile(t *testing.T) {
 	const slice, budget = 100_000, 20_000_000
+	all := hostile()
 	for name, g := range hostile() {
+		if strings.Contains(name, "exception") || strings.Contains(name, "try_table") {
+			all[name+", by the engine"] = g
+		}
+	}
+	for name, g := range all {
 		t.Run(name, func(t *testing.T) {
-			o := rewrite.Options{MemoryMax: 1024}
+			o := rewrite.Options{MemoryMax: 1024, KeepExceptions: strings.HasSuffix(name, "by the engine")}
 			got, report := spend(t, g, o, slice, budget)
 			if !errors.Is(got.err, errSpent) {
 				t.Fatalf("ended with the error %v", got.err)
@@ -106,22 +112,24 @@ func TestHostile(t *testing.T) {
 // TestRecursion checks that endless recursions of all kinds trap when their share of the stack is used up, long before the
 // engine's is, and that tail calls do not count as recursion.
 func TestRecursion(t *testing.T) {
-	const stack = 1 << 20
+	const stack, kept = 1 << 20, ", with the engine's exceptions"
 	for name, bodies := range map[string][]string{
-		"itself":            {"\x10\x00"},
-		"each other":        {"\x10\x01", "\x10\x00"},
-		"through a table":   {constant(1) + "\x11\x00\x00", constant(0) + "\x11\x00\x00"},
-		"from a loop":       {loop + "\x10\x00" + again + end},
-		"tail call between": {"\x12\x01", "\x10\x00"},
-		"in a handler":      {block + "\x1f\x40\x01\x02\x00\x08\x00" + end + end + "\x10\x00"},
-		"after leading in":  {"\x10\x01", "\x10\x02", "\x10\x01"},
-		"in a try_table":    {"\x1f\x40\x00\x10\x00" + end},
-		"no recursion, but try_tables in one another": chain(100, func(next int) string {
+		"itself":                {"\x10\x00"},
+		"each other":            {"\x10\x01", "\x10\x00"},
+		"through a table":       {constant(1) + "\x11\x00\x00", constant(0) + "\x11\x00\x00"},
+		"from a loop":           {loop + "\x10\x00" + again + end},
+		"tail call between":     {"\x12\x01", "\x10\x00"},
+		"in a handler" + kept:   {block + "\x1f\x40\x01\x02\x00\x08\x00" + end + end + "\x10\x00"},
+		"in a try_table" + kept: {"\x1f\x40\x00\x10\x00" + end},
+		"in a handler":          {block + "\x1f\x40\x01\x02\x00\x08\x00" + end + end + "\x10\x00"},
+		"after leading in":      {"\x10\x01", "\x10\x02", "\x10\x01"},
+		"in a try_table":        {"\x1f\x40\x00\x10\x00" + end},
+		"no recursion, but try_tables in one another" + kept: chain(100, func(next int) string {
 			return "\x1f\x40\x00\x10" + number(next) + end
 		}, ""),
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, report := spend(t, &guest{pages: 1, bodies: bodies}, rewrite.Options{Stack: stack}, 1e6, 50e6)
+			got, report := spend(t, &guest{pages: 1, bodies: bodies}, rewrite.Options{Stack: stack, KeepExceptions: strings.HasSuffix(name, kept)}, 1e6, 50e6)
 			if got.err == nil || !strings.Contains(got.err.Error(), "unreachable") {
 				t.Errorf("ended with the error %v", got.err)
 			}

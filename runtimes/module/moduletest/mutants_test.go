@@ -3,6 +3,7 @@ package moduletest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -61,7 +62,7 @@ func TestMutants(t *testing.T) {
 			return
 		}
 		// The engine refuses some empty custom sections, which are dropped.
-		bare, _, err := rewrite.Rewrite(b, rewrite.Options{Unmetered: true})
+		bare, _, err := rewrite.Rewrite(b, rewrite.Options{Unmetered: true, KeepExceptions: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,6 +81,12 @@ func TestMutants(t *testing.T) {
 			try(path+" (mutant)", mutant(b, random))
 		}
 	})
+	for seed := range uint64(1000 / share) {
+		b := (&thrower{Rand: rand.New(rand.NewPCG(seed, 2))}).module()
+		for range 2 * mutants {
+			try(fmt.Sprintf("thrower %d (mutant)", seed), mutant(b, random))
+		}
+	}
 	t.Logf("%d modules rewritten, of which %d are right", tried, right)
 	if right < 3000 || tried-right < 3000 {
 		t.Errorf("%d modules rewritten, of which %d are right", tried, right)

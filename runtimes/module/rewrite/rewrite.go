@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
 	"github.com/polyvoke/polyvoke/runtimes/module/leb"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
+	"github.com/polyvoke/polyvoke/runtimes/module/unwind"
 )
 
 // The names of what a rewritten module imports and exports, besides those of package meter.
@@ -31,6 +32,10 @@ const (
 	RunName = "polyvoke.run"
 	// GlobalPrefix and an index are what each mutable numeric global of the module is exported as.
 	GlobalPrefix = "polyvoke.global."
+
+	// UncaughtName is what the global is exported as, an i32, that is not zero after a trap because of an exception
+	// that nothing caught. There is one if Report.Unwind is not nil. Whoever calls again sets it to zero.
+	UncaughtName = "polyvoke.uncaught"
 
 	reserved            = "polyvoke."
 	defaultTableEntries = 100_000
@@ -60,12 +65,20 @@ type Options struct {
 	// KeepCustom keeps the custom sections as they are. What they say of function indices is then wrong. Otherwise the
 	// names of functions stay, and are right.
 	KeepCustom bool
+	// KeepExceptions leaves try_table and throw to the engine. Otherwise they are lowered where that is possible, see
+	// package unwind.
+	KeepExceptions bool
 }
 
 // Report says what a module is and what has been made of it.
 type Report struct {
-	// Module is the module before.
+	// Module is the module before. If its exceptions were lowered it is the module right after that, which has
+	// a few more globals, types and functions.
 	Module *module.Module
+	// Unwind is what lowering exceptions has done. It is nil if there are none, or if they stay.
+	Unwind *unwind.Report
+	// Exceptions says why there still are exceptions. It is empty if there are none.
+	Exceptions string
 	// Meter is what metering has added. It is nil for an unmetered module.
 	Meter *meter.Report
 	// Globals are the names that the mutable numeric globals are exported as.
@@ -92,7 +105,13 @@ func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
 	if err := checkNames(m.Info); err != nil {
 		return nil, nil, err
 	}
-	r := &Report{Module: m.Info, Globals: exportGlobals(m)}
+	r := &Report{}
+	if m.Info.Analysis.Exceptions {
+		if m, err = r.lower(m, &o); err != nil {
+			return nil, nil, err
+		}
+	}
+	r.Module, r.Globals = m.Info, exportGlobals(m, r.Unwind)
 	if o.Entry != "" {
 		if err := o.addRun(m); err != nil {
 			return nil, nil, err
@@ -110,6 +129,21 @@ func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
 	out := m.Encode()
 	r.Size = len(out)
 	return out, r, nil
+}
+
+// lower takes the exceptions out of a module, or notes why it cannot.
+func (r *Report) lower(m *edit.Module, o *Options) (*edit.Module, error) {
+	if o.KeepExceptions {
+		r.Exceptions = "they are to be kept"
+		return m, nil
+	}
+	b, report, err := unwind.Lower(m.Bytes(), o.Limits)
+	if err != nil {
+		r.Exceptions = err.Error()
+		return m, nil
+	}
+	r.Unwind = report
+	return edit.Open(b, unwind.Limits(o.Limits), o.imports()...)
 }
 
 // imports returns the functions to import.
@@ -143,8 +177,12 @@ func checkNames(m *module.Module) error {
 }
 
 // exportGlobals exports the mutable numeric globals.
-func exportGlobals(m *edit.Module) (names []string) {
+func exportGlobals(m *edit.Module, u *unwind.Report) (names []string) {
 	for _, g := range m.Info.Analysis.Numbers {
+		if u != nil && g == u.Uncaught {
+			m.AddExport(UncaughtName, module.GlobalKind, g)
+			continue
+		}
 		name := fmt.Sprintf("%s%d", GlobalPrefix, g)
 		m.AddExport(name, module.GlobalKind, g)
 		names = append(names, name)

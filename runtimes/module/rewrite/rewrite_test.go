@@ -9,6 +9,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/module/unwind"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
@@ -84,7 +85,7 @@ func FuzzRewrite(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := module.Parse(out); err != nil && !strings.Contains(err.Error(), "more than the") && !strings.Contains(err.Error(), "larger than") {
+		if _, err := unwind.Limits(module.Limits{}).Parse(out); err != nil && !strings.Contains(err.Error(), "more than the") && !strings.Contains(err.Error(), "larger than") {
 			t.Fatalf("%v: %v", r.Module, err)
 		}
 	})

@@ -16,11 +16,13 @@ type Image struct {
 	size    uint64
 	data    []byte   // the content; zero pages of it are better not touched, see image_linux.go
 	nonzero []uint64 // a bit for each page that is not zero
-	count   uint64   // of these pages
+	count   uint64   // of these pages, those that it has itself
 	method  method
 	refs    atomic.Int64
 	file    file   // what data maps; of Linux
 	mother  *Image // whose method it uses, and means for it; nil: it has its own
+	under   *Image // over which it lies; nil: it has all of its content itself
+	spans   []span // in which it has content of its own, if it lies over another
 }
 
 // method is a way to put a region back to its image.
@@ -66,6 +68,10 @@ func (m *Image) init(content []byte, d method) error {
 			m.count++
 		}
 	}
+	if m.under != nil {
+		m.spans = m.under.spansOver(content)
+		m.count = nonzeroIn(m.spans, content)
+	}
 	return m.keep(content, d)
 }
 
@@ -83,7 +89,7 @@ func (m *Image) copyOf(content []byte) {
 func (m *Image) Size() uint64 { return m.size }
 
 // Resident returns how many bytes the image takes, which all of its regions share: its pages that are
-// not zero. On Linux, zero pages of it that guests touched are added.
+// not zero, without those of an image that it lies over. On Linux, zero pages of it that guests touched are added.
 func (m *Image) Resident() uint64 { return max(m.count*pageSize, m.allocated()) }
 
 // Method returns the name of the way in which regions are put back to the image: scan, pread, madvise
@@ -120,11 +126,18 @@ func (m *Image) Release() {
 	switch n := m.refs.Add(-1); {
 	case n == 0:
 		m.free()
-		if m.mother != nil {
-			m.mother.Release()
-		}
+		m.letGo()
 	case n < 0:
 		panic("memory: Release of an image that was released by all")
+	}
+}
+
+// letGo drops the references to other images.
+func (m *Image) letGo() {
+	for _, other := range []*Image{m.mother, m.under} {
+		if other != nil {
+			other.Release()
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package memory
 import (
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -69,8 +70,35 @@ func (m *Image) fill(content []byte) error {
 	if err := unix.Ftruncate(m.file.memory, int64(m.size)); err != nil {
 		return err
 	}
-	for from := uint64(0); from < m.size; {
-		end, nonzero := m.stretch(from, m.size)
+	for _, own := range m.own() {
+		if err := m.write(content, own); err != nil {
+			return err
+		}
+	}
+	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(uintptr(m.file.memory), unix.F_ADD_SEALS, seals); err != nil {
+		return err
+	}
+	b, err := unix.Mmap(-1, 0, int(m.size), unix.PROT_READ, ofZeros)
+	if err != nil {
+		return err
+	}
+	m.data = b
+	return m.mapOver(b, unix.PROT_READ)
+}
+
+// own returns where the image has content of its own.
+func (m *Image) own() []span {
+	if m.under == nil {
+		return []span{{0, m.size}}
+	}
+	return m.spans
+}
+
+// write writes what is not zero of a part of content to the memory file.
+func (m *Image) write(content []byte, part span) error {
+	for from := part.from; from < part.to; {
+		end, nonzero := m.stretch(from, part.to)
 		for nonzero && from < end {
 			n, err := unix.Pwrite(m.file.memory, content[from:end], int64(from))
 			if err != nil {
@@ -80,14 +108,25 @@ func (m *Image) fill(content []byte) error {
 		}
 		from = end
 	}
-	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
-	if _, err := unix.FcntlInt(uintptr(m.file.memory), unix.F_ADD_SEALS, seals); err != nil {
-		return err
+	return nil
+}
+
+// mapOver maps the image in place of the first bytes of b, which map nothing: first what it lies over. It is private,
+// because a sealed file cannot be mapped shared before Linux 6.7, and so that regions can write.
+func (m *Image) mapOver(b []byte, protection int) error {
+	if m.under != nil {
+		if err := m.under.mapOver(b, protection); err != nil {
+			return err
+		}
 	}
-	// Private, because a sealed file cannot be mapped shared before Linux 6.7.
-	b, err := unix.Mmap(m.file.memory, 0, int(m.size), unix.PROT_READ, unix.MAP_PRIVATE)
-	m.data = b
-	return err
+	for _, s := range m.own() {
+		_, err := unix.MmapPtr(m.file.memory, int64(s.from), unsafe.Pointer(&b[s.from]), uintptr(s.to-s.from), protection,
+			unix.MAP_PRIVATE|unix.MAP_NORESERVE|unix.MAP_FIXED)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // choose finds the best method that works, or tells whether the given one does.
@@ -184,5 +223,7 @@ func (m *Image) lay(r *Region) error {
 	if m.file.pagemap >= 0 {
 		r.pages = newPages(m.method)
 	}
-	return r.remap(m.file.memory, m.size, unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+	err := m.mapOver(r.b, readWrite)
+	r.broken = r.broken || err != nil
+	return err
 }

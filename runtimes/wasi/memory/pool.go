@@ -24,12 +24,13 @@ func NewPool(most int) *Pool {
 
 // NewImage is the function NewImage, but all images of the pool share what they need to find written pages. So each
 // takes one descriptor of the system, not two, and nothing is tried out for it.
-func (p *Pool) NewImage(content []byte) (*Image, error) {
-	m := &Image{mother: p.motherOfImages()}
+func (p *Pool) NewImage(content []byte) (*Image, error) { return p.newImage(new(Image), content) }
+
+// newImage makes m the image of content.
+func (p *Pool) newImage(m *Image, content []byte) (*Image, error) {
+	m.mother = p.motherOfImages()
 	if err := m.init(content, anyMethod); err != nil {
-		if m.mother != nil {
-			m.mother.Release()
-		}
+		m.letGo()
 		return nil, err
 	}
 	return m, nil

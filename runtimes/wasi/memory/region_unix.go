@@ -36,18 +36,13 @@ func (r *Region) zero(used uint64) bool {
 
 // wipe makes the whole region zero, whatever it maps, by mapping nothing in its place.
 func (r *Region) wipe() error {
-	if err := r.remap(-1, r.size, ofZeros); err != nil {
+	_, err := unix.MmapPtr(-1, 0, unsafe.Pointer(&r.b[0]), uintptr(r.size), readWrite, ofZeros|unix.MAP_FIXED)
+	if err != nil {
+		r.broken = true
 		return err
 	}
 	smallPages(r.b)
 	return nil
-}
-
-// remap maps a file, or nothing if fd is -1, in place of the first size bytes.
-func (r *Region) remap(fd int, size uint64, flags int) error {
-	_, err := unix.MmapPtr(fd, 0, unsafe.Pointer(&r.b[0]), uintptr(size), readWrite, flags|unix.MAP_FIXED)
-	r.broken = r.broken || err != nil
-	return err
 }
 
 // unmap gives the address space back.

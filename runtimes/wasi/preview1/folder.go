@@ -39,10 +39,29 @@ func (s *State) prestat(fd uint64) (string, errno) {
 	case d == nil || d.kind == opened:
 		return "", ebadf
 	case d.kind == preopen:
-		return folderName, 0
+		return s.folderName(d.root), 0
 	}
 	return "", 0
 }
+
+// folderName returns the path of a preopen.
+func (s *State) folderName(root int) string {
+	if root == 0 {
+		return folderName
+	}
+	return s.Mounts[root-1].Path
+}
+
+// files returns the files of a preopen. Nil means that there are none.
+func (s *State) files(root int) fs.FS {
+	if root == 0 {
+		return s.Files
+	}
+	return s.Mounts[root-1].FS
+}
+
+// look notes that the guest looks at the files of a preopen.
+func (s *State) look(root int) { s.seen.Files = s.seen.Files || root == 0 }
 
 // direntSize is the length of an entry without its name.
 const direntSize = 24
@@ -86,12 +105,14 @@ func (s *State) list(d *descriptor, cookie uint64) errno {
 	case cookie != 0: // it can only be made up
 		return enoent
 	}
-	s.table.initial, s.seen.Files = false, true
+	s.table.initial = false
 	d.entries = []fs.DirEntry{}
-	if s.Files == nil {
+	s.look(d.root)
+	files := s.files(d.root)
+	if files == nil {
 		return 0
 	}
-	entries, err := fs.ReadDir(s.Files, d.name)
+	entries, err := fs.ReadDir(files, d.name)
 	if err != nil {
 		d.entries = nil
 		return errnoOf(err)

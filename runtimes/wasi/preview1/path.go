@@ -8,29 +8,29 @@ import (
 // maxPath is how long a path may be, in bytes.
 const maxPath = 4096
 
-// resolve returns the name below /request that a path means, seen from a descriptor.
-func (s *State) resolve(m memory, fd, ptr, n uint64) (string, errno) {
-	s.seen.Files = true
+// resolve returns the preopen, and the name below it, that a path means, seen from a descriptor.
+func (s *State) resolve(m memory, fd, ptr, n uint64) (root int, name string, e errno) {
 	s.work(workPath + min(int(uint32(n)), maxPath))
 	b, ok := m.bytes(ptr, uint64(uint32(n)))
 	switch {
 	case !ok:
-		return "", efault
+		return 0, "", efault
 	case len(b) > maxPath:
-		return "", enametoolong
+		return 0, "", enametoolong
 	}
-	name := path.Clean(string(b))
+	name = path.Clean(string(b))
 	if !fs.ValidPath(name) {
-		return "", eperm // absolute, or out of the folder, or not UTF-8
+		return 0, "", eperm // absolute, or out of the folder, or not UTF-8
 	}
 	d := s.table.get(fd)
 	switch {
 	case d == nil:
-		return "", ebadf
+		return 0, "", ebadf
 	case !d.isFolder():
-		return "", enotdir
+		return 0, "", enotdir
 	}
-	return path.Join(d.name, name), 0
+	s.look(d.root)
+	return d.root, path.Join(d.name, name), 0
 }
 
 // The flags of path_open.
@@ -44,14 +44,14 @@ const (
 // pathOpen implements path_open. What would change something is refused. Links are followed or
 // not as Files does it.
 func pathOpen(s *State, m memory, p []uint64) errno {
-	name, e := s.resolve(m, p[0], p[2], p[3])
+	root, name, e := s.resolve(m, p[0], p[2], p[3])
 	if e != 0 {
 		return e
 	}
 	if e := openable(uint32(p[3]), p[4], p[5], p[7]); e != 0 {
 		return e
 	}
-	f, e := s.open(name)
+	f, e := s.open(root, name)
 	if e != 0 {
 		return e
 	}
@@ -83,17 +83,18 @@ func openable(length uint32, flags, rights, fdFlags uint64) errno {
 	return 0
 }
 
-// open opens a file or folder.
-func (s *State) open(name string) (*file, errno) {
+// open opens a file or folder below a preopen.
+func (s *State) open(root int, name string) (*file, errno) {
+	files := s.files(root)
 	switch {
 	case s.table.open >= maxOpen:
 		return nil, emfile
-	case s.Files == nil && name == ".":
-		return &file{name: name, folder: true}, 0
-	case s.Files == nil:
+	case files == nil && name == ".":
+		return &file{root: root, name: name, folder: true}, 0
+	case files == nil:
 		return nil, enoent
 	}
-	f, err := s.Files.Open(name)
+	f, err := files.Open(name)
 	if err != nil {
 		return nil, errnoOf(err)
 	}
@@ -102,16 +103,16 @@ func (s *State) open(name string) (*file, errno) {
 		_ = f.Close()
 		return nil, errnoOf(err)
 	}
-	return &file{f: f, name: name, folder: info.IsDir()}, 0
+	return &file{f: f, root: root, name: name, folder: info.IsDir()}, 0
 }
 
 // pathFilestatGet implements path_filestat_get.
 func pathFilestatGet(s *State, m memory, p []uint64) errno {
-	name, e := s.resolve(m, p[0], p[2], p[3])
+	root, name, e := s.resolve(m, p[0], p[2], p[3])
 	if e != 0 {
 		return e
 	}
-	st, e := s.statPath(name)
+	st, e := s.statPath(root, name)
 	if e != 0 {
 		return e
 	}
@@ -128,7 +129,7 @@ func pathReadlink(s *State, m memory, p []uint64) errno {
 	if uint32(p[2]) == 0 || uint32(p[4]) == 0 {
 		return einval
 	}
-	if _, e := s.resolve(m, p[0], p[1], p[2]); e != 0 {
+	if _, _, e := s.resolve(m, p[0], p[1], p[2]); e != 0 {
 		return e
 	}
 	return enosys
@@ -140,7 +141,7 @@ func changing(paths ...int) call {
 	return func(s *State, m memory, p []uint64) errno {
 		for i := 0; i < len(paths); i += 2 {
 			fd, path := paths[i], paths[i+1]
-			if _, e := s.resolve(m, p[fd], p[path], p[path+1]); e != 0 {
+			if _, _, e := s.resolve(m, p[fd], p[path], p[path+1]); e != 0 {
 				return e
 			}
 		}

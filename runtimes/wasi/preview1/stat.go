@@ -70,7 +70,7 @@ func (s *State) stat(d *descriptor) (stat, errno) {
 	case d.file == nil:
 		return stat{kind: typeBlock}, 0 // a character device would pass for a terminal
 	case d.f == nil:
-		return s.statPath(d.name)
+		return s.statPath(d.root, d.name)
 	}
 	info, err := d.f.Stat()
 	if err != nil {
@@ -79,15 +79,16 @@ func (s *State) stat(d *descriptor) (stat, errno) {
 	return statOf(info), 0
 }
 
-// statPath describes a file by its name.
-func (s *State) statPath(name string) (stat, errno) {
-	if s.Files == nil {
+// statPath describes a file by its name below a preopen.
+func (s *State) statPath(root int, name string) (stat, errno) {
+	files := s.files(root)
+	if files == nil {
 		if name == "." {
 			return stat{kind: typeFolder}, 0
 		}
 		return stat{}, enoent
 	}
-	info, err := fs.Stat(s.Files, name)
+	info, err := fs.Stat(files, name)
 	if err != nil {
 		return stat{}, errnoOf(err)
 	}
@@ -115,7 +116,9 @@ func fdFilestatGet(s *State, m memory, p []uint64) errno {
 	if d == nil {
 		return ebadf
 	}
-	s.seen.Files = s.seen.Files || d.file != nil
+	if d.file != nil {
+		s.look(d.root)
+	}
 	st, e := s.stat(d)
 	if e == 0 {
 		st.put(b)

@@ -28,6 +28,9 @@ type State struct {
 	Stdout, Stderr io.Writer
 	// Files is the folder /request. Nil means that it is empty.
 	Files fs.FS
+	// Mounts are further folders: descriptors from 4 on. They are set before the first Begin and
+	// stay, and there are at most MaxMounts.
+	Mounts []Mount
 	// Sleep waits for d to pass or for ctx to end. Nil means a timer. An error ends the process.
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Yield lets other processes run, when the guest calls sched_yield or has made functions work for a while. Nil means
@@ -79,7 +82,7 @@ func (s *State) Begin(ctx context.Context) *Context {
 	s.ctx, s.err, s.asked, s.seen = ctx, nil, false, Seen{}
 	s.stdin.begin(s, s.Stdin)
 	if !s.table.initial {
-		s.table.reset()
+		s.table.reset(len(s.Mounts))
 	}
 	if s.Start.IsZero() {
 		s.Start = time.Now()
@@ -103,9 +106,9 @@ func (s *State) Resume(ctx context.Context) *Context {
 // Seen returns what the run has looked at so far.
 func (s *State) Seen() Seen { return s.seen }
 
-// Changed reports whether the guest has changed its descriptors, or the position in its folder,
-// so that Reset has something to put back. Reading stdin does not count: that belongs to the run.
-func (s *State) Changed() bool { return !s.table.initial }
+// Changed reports whether the guest has other descriptors than at the beginning: it has closed some of those,
+// or has others open.
+func (s *State) Changed() bool { return s.table.changed(len(s.Mounts)) }
 
 // Err returns the error because of which the host ended the process, or nil.
 func (s *State) Err() error { return s.err }
@@ -114,7 +117,7 @@ func (s *State) Err() error { return s.err }
 // the descriptors back. Stdin, when it blocks, is given up.
 func (s *State) Reset() {
 	s.stdin.end()
-	s.table.end()
+	s.table.end(len(s.Mounts))
 	s.ctx, s.err, s.asked, s.context = nil, nil, false, Context{}
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Sleep = nil, nil, nil, nil, nil, nil, nil
 }

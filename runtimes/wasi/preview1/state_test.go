@@ -69,9 +69,9 @@ func TestReset(t *testing.T) {
 		}, false},
 		{"close stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 0); g.must(t, 8, "fd_read", 0, vec, 1, at) }, true},
 		{"close the folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 3) }, true},
-		{"list the folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_readdir", 3, buf, 30, 0, at) }, true},
+		{"list the folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_readdir", 3, buf, 30, 0, at) }, false},
 		{"open a file", open, true},
-		{"open and close", func(t *testing.T, g *guest) { open(t, g); g.must(t, 0, "fd_close", 4) }, true},
+		{"open and close", func(t *testing.T, g *guest) { open(t, g); g.must(t, 0, "fd_close", 4) }, false},
 		{"open in place of stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 0); open(t, g) }, true},
 		{"renumber", func(t *testing.T, g *guest) {
 			open(t, g)

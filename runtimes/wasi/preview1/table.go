@@ -5,14 +5,26 @@ import (
 )
 
 const (
-	// maxOpen is how many files and folders a process can have open at once, /request included;
+	// maxOpen is how many files and folders a process can have open at once, the preopens included;
 	// they may be descriptors of the host.
 	maxOpen = 64
 	// maxDescriptors is one more than the highest descriptor.
 	maxDescriptors = 128
-	// folderName is the name of the folder, which is descriptor 3.
+	// folderName is the name of the folder of the request, which is descriptor 3.
 	folderName = "/request"
+	// firstFolder is the first descriptor of a folder.
+	firstFolder = 3
 )
+
+// MaxMounts is how many folders a State can have besides /request.
+const MaxMounts = 4
+
+// Mount is a read-only folder besides /request. Its files never change, so it does not
+// matter whether a process has looked at them.
+type Mount struct {
+	Path string // absolute, such as "/script"
+	FS   fs.FS
+}
 
 // kind is what a descriptor stands for.
 type kind uint8
@@ -22,8 +34,8 @@ const (
 	stdin
 	stdout
 	stderr
-	preopen // the folder /request
-	opened  // a file or folder in it
+	preopen // the folder /request, or a mount
+	opened  // a file or folder in one of them
 )
 
 // descriptor is an entry of the table.
@@ -37,8 +49,9 @@ func (d *descriptor) isFolder() bool { return d.file != nil && d.folder }
 
 // file is an open file or folder.
 type file struct {
-	f       fs.File // nil for /request itself
-	name    string  // below /request
+	f       fs.File // nil for a preopen
+	root    int     // the preopen that it is in: 0 for /request, else the number of a mount, from 1
+	name    string  // below the preopen
 	folder  bool
 	entries []fs.DirEntry // of a folder; nil if they have not been listed
 }
@@ -48,18 +61,41 @@ type table struct {
 	initial bool // nothing has been changed since reset
 	open    int  // how many descriptors have a file
 	list    [maxDescriptors]descriptor
-	request file
+	folders [1 + MaxMounts]file // the preopens
 }
 
-// reset puts the table into its initial state: stdin, stdout, stderr and /request.
-func (t *table) reset() {
-	t.list = [maxDescriptors]descriptor{{kind: stdin}, {kind: stdout}, {kind: stderr}, {kind: preopen, file: &t.request}}
-	t.request = file{name: ".", folder: true}
-	t.open, t.initial = 1, true
+// reset puts the table into its initial state: stdin, stdout, stderr, /request and the mounts.
+func (t *table) reset(mounts int) {
+	t.list = [maxDescriptors]descriptor{{kind: stdin}, {kind: stdout}, {kind: stderr}}
+	t.open, t.initial = 1+mounts, true
+	for i := range t.open {
+		t.folders[i] = file{root: i, name: ".", folder: true}
+		t.list[firstFolder+i] = descriptor{preopen, &t.folders[i]}
+	}
+}
+
+// changed tells whether other descriptors are open than in the initial state.
+func (t *table) changed(mounts int) bool {
+	if t.initial {
+		return false
+	}
+	for i := range t.list {
+		want := descriptor{}
+		switch {
+		case i < firstFolder:
+			want.kind = stdin + kind(i)
+		case i <= firstFolder+mounts:
+			want = descriptor{preopen, &t.folders[i-firstFolder]}
+		}
+		if t.list[i] != want {
+			return true
+		}
+	}
+	return false
 }
 
 // end closes what is open and resets the table.
-func (t *table) end() {
+func (t *table) end(mounts int) {
 	if t.initial {
 		return
 	}
@@ -68,7 +104,7 @@ func (t *table) end() {
 			_ = t.close(&t.list[i])
 		}
 	}
-	t.reset()
+	t.reset(mounts)
 }
 
 // get returns a descriptor, or nil if it is not open.
@@ -107,7 +143,7 @@ func (t *table) close(d *descriptor) error {
 	return f.f.Close()
 }
 
-// fdClose implements fd_close. Everything can be closed, stdio and /request too.
+// fdClose implements fd_close. Everything can be closed, stdio and the folders too.
 func fdClose(s *State, _ memory, p []uint64) errno {
 	d := s.table.get(p[0])
 	if d == nil {
@@ -116,7 +152,7 @@ func fdClose(s *State, _ memory, p []uint64) errno {
 	return errnoOf(s.table.close(d))
 }
 
-// fdRenumber implements fd_renumber. Stdio and /request stay where they are.
+// fdRenumber implements fd_renumber. Stdio and the folders stay where they are.
 func fdRenumber(s *State, _ memory, p []uint64) errno {
 	from, to := s.table.get(p[0]), uint32(p[1])
 	if from == nil || to >= maxDescriptors {

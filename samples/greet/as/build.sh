@@ -1,8 +1,9 @@
 #!/bin/sh
-# build.sh [OUT]: builds greet.ts with the AssemblyScript compiler ASC (default: asc of the PATH), which
-# is `npm install assemblyscript`; the samples pin a version of it in samples.mk.
+# build.sh [OUT [SOURCE]]: builds greet.ts, or SOURCE, with the AssemblyScript compiler ASC (default: asc of the PATH),
+# which is `npm install assemblyscript`; the samples pin a version of it in tools.sh.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-out=$(realpath -m "${1:-$here/greet.wasm}")
-cd "$here"
-"${ASC:-asc}" greet.ts -O3 --runtime stub --exportStart _start --use abort= -o "$out"
+source=${2:-$(dirname "$0")/greet.ts}
+out=${1:-$(dirname "$0")/greet.wasm}
+case $out in /*) ;; *) out=$PWD/$out ;; esac
+cd "$(dirname "$source")"
+"${ASC:-asc}" "$(basename "$source")" -O3 --runtime stub --exportStart _start --use abort= -o "$out"

@@ -1,11 +1,16 @@
 #!/bin/sh
-# build.sh [OUT]: builds greet.c with Debian's clang 14 and wasi-libc.
+# build.sh [OUT [SOURCE]]: builds greet.c, or SOURCE, and all other *.c files beside it with the clang CC
+# (default: Debian's clang 14) and wasi-libc.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-out=$(realpath -m "${1:-$here/greet.wasm}")
+source=${2:-$(dirname "$0")/greet.c}
+out=${1:-$(dirname "$0")/greet.wasm}
+case $out in /*) ;; *) out=$PWD/$out ;; esac
+CC=${CC:-clang-14}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-cd "$here"
+cd "$(dirname "$source")"
 # Two steps: a link with -O also runs wasm-opt where there is one, and the bytes would depend on that.
-clang-14 --target=wasm32-wasi -Os -Wall -Wextra -c greet.c -o "$tmp/greet.o"
-clang-14 --target=wasm32-wasi -Wl,-s "$tmp/greet.o" -o "$out"
+for source in *.c; do
+  "$CC" --target=wasm32-wasi -Os -Wall -Wextra -c "$source" -o "$tmp/${source%.c}.o"
+done
+"$CC" --target=wasm32-wasi -Wl,-s "$tmp"/*.o -o "$out"

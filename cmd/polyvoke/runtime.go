@@ -1,0 +1,346 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
+	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/script"
+	"github.com/polyvoke/polyvoke/runtimes/script/recipe"
+)
+
+// runtimeCommand has the commands about what runs scripts.
+func (c *cli) runtimeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "runtime",
+		Short: "Build, add and list what runs scripts: Python, JavaScript and others",
+		Long: `A runtime is an interpreter that runs scripts: a WASI program itself, in the sandbox like any other.
+Build it on this machine, from packages, and add it to NATS, where all invokers have it from.`,
+		Args: c.noCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(c.runtimeLsCommand(), c.runtimeBuildCommand(), c.runtimeAddCommand(), c.runtimePinCommand())
+	return cmd
+}
+
+// runtimeRow is a line of runtime ls.
+type runtimeRow struct {
+	Name       string   `json:"name"`
+	Language   string   `json:"language"`
+	Extensions []string `json:"extensions"`
+	Recipe     string   `json:"recipe,omitempty"` // version that polyvoke runtime build gives
+	Built      string   `json:"built,omitempty"`  // version on this machine
+	Added      string   `json:"added,omitempty"`  // version on NATS
+	Ref        string   `json:"ref,omitempty"`    // NAME@VERSION there
+	Size       int64    `json:"size,omitempty"`   // there, in bytes
+}
+
+// runtimeLsCommand lists runtimes: those that can be built, are built, and are on NATS.
+func (c *cli) runtimeLsCommand() *cobra.Command {
+	var n client.Settings
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               "ls",
+		Aliases:           []string{"list"},
+		Short:             "List the runtimes: what can be built, what is built here, what is on NATS",
+		Args:              argsBetween(0, 0),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rows, err := c.runtimes(cmd, &n)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.stdout, rows)
+			}
+			var cells [][]string
+			for _, r := range rows {
+				on := r.Added
+				if r.Ref != "" {
+					on = fmt.Sprintf("%s (%s, %s)", r.Added, r.Ref, terminal.Bytes(r.Size))
+				}
+				cells = append(cells, []string{r.Name, r.Language, strings.Join(r.Extensions, " "), r.Recipe, r.Built, on})
+			}
+			terminal.Table(c.stdout, c.paint(c.stdout), []string{"NAME", "LANGUAGE", "FILES", "RECIPE", "BUILT HERE", "ON NATS"}, cells)
+			return nil
+		},
+	}
+	addConnection(cmd, &n)
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+// runtimes returns all runtimes that are known. A NATS that is not there has none.
+func (c *cli) runtimes(cmd *cobra.Command, n *client.Settings) ([]*runtimeRow, error) {
+	var rows []*runtimeRow
+	row := func(name, language string, extensions []string) *runtimeRow {
+		for _, r := range rows {
+			if r.Name == name {
+				return r
+			}
+		}
+		rows = append(rows, &runtimeRow{Name: name, Language: language, Extensions: append([]string{}, extensions...)})
+		return rows[len(rows)-1]
+	}
+	for _, i := range recipe.All() {
+		row(i.Name, i.Language, i.Extensions).Recipe = i.Version
+	}
+	if folder, err := bundles.Default(); err == nil {
+		for _, i := range folder.List() {
+			row(i.Name, i.Language, i.Extensions).Built = i.Version
+		}
+	}
+	s, err := c.connect(cmd, n)
+	if err != nil {
+		fmt.Fprintf(c.stderr, "%s %v\n", c.paint(c.stderr).Bold("note:"), err)
+		return rows, nil
+	}
+	defer s.Close()
+	added, err := s.Runtimes(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range added {
+		r := row(f.Name, f.Language, strings.Fields(f.Env[bundles.ExtensionsKey]))
+		r.Added, r.Ref, r.Size = f.Env[bundles.VersionKey], f.Ref().String(), f.Size
+	}
+	return rows, nil
+}
+
+// runtimeBuildCommand builds a runtime here.
+func (c *cli) runtimeBuildCommand() *cobra.Command {
+	var tools string
+	var verbose bool
+	cmd := &cobra.Command{
+		Use:   "build NAME...",
+		Short: "Build a runtime on this machine, from packages",
+		Long: `Build a runtime on this machine: its recipe takes the sources and compilers from Debian's, npm's and PyPI's
+packages, which takes minutes. It needs Debian 12, and root where packages are missing. The same recipe gives
+the same bytes. polyvoke run can use it then; polyvoke runtime add, or deploying a script, brings it to NATS.`,
+		Example:           `  polyvoke runtime build javascript lua`,
+		Args:              argsBetween(1, -1),
+		ValidArgsFunction: c.completeRecipes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+			defer stop()
+			folder, err := bundles.Default()
+			if err != nil {
+				return err
+			}
+			if tools == "" {
+				tools = filepath.Join(filepath.Dir(string(folder)), "tools")
+			}
+			for _, name := range args {
+				if err := c.buildRuntime(ctx, folder, name, tools, verbose); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&tools, "tools", "", "folder for sources and compilers (default: in the user's cache folder)")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show what the recipe says, also if all is well")
+	return cmd
+}
+
+// buildRuntime builds one runtime and keeps it.
+func (c *cli) buildRuntime(ctx context.Context, folder bundles.Folder, name, tools string, verbose bool) error {
+	var said bytes.Buffer
+	done := terminal.Waiting(c.stderr, "building "+name)
+	bundle, err := recipe.Build(ctx, name, tools, &said)
+	done()
+	if err != nil || verbose {
+		c.stderr.Write(said.Bytes())
+	}
+	if err != nil {
+		return &exitError{code: exitFailed, msg: fmt.Sprintf("%v; polyvoke runtime ls shows the recipes", err), err: err}
+	}
+	i, err := folder.Put(bundle)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.stdout, "%s %s (%s, %s) is built: polyvoke run FILE%s\n", c.paint(c.stdout).Bold(i.Name), i.Version, i.Language,
+		terminal.Bytes(int64(len(bundle))), strings.Join(i.Extensions[:min(1, len(i.Extensions))], ""))
+	return err
+}
+
+// completeRecipes completes names of runtimes.
+func (c *cli) completeRecipes(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, i := range recipe.All() {
+		names = append(names, i.Name+"\t"+i.Language+" "+i.Version)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// runtimeAddCommand puts a runtime on NATS.
+func (c *cli) runtimeAddCommand() *cobra.Command {
+	var n client.Settings
+	var asJSON bool
+	var info script.Info
+	cmd := &cobra.Command{
+		Use:   "add NAME|FILE.wasm|FOLDER",
+		Short: "Put a runtime on NATS, for all invokers",
+		Long: `Put a runtime on NATS, for all invokers: one that was built here, a folder with runtime.json and runtime.wasm, or
+an interpreter of your own as FILE.wasm, with flags that say how it is called. Deployed scripts stay with the version
+that they have.`,
+		Example: `  polyvoke runtime add python
+  polyvoke runtime add wren.wasm --name wren --version 0.4 --ext .wren --arg wren --arg '{entry}'`,
+		Args:              argsBetween(1, 1),
+		ValidArgsFunction: c.completeRecipes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			bundle, err := readBundle(args[0], info)
+			if err != nil {
+				return err
+			}
+			s, err := c.connect(cmd, &n)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			reply, err := s.AddRuntime(cmd.Context(), args[0], bundle)
+			if err != nil {
+				return err
+			}
+			return c.printRuntime(reply, asJSON)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&info.Name, "name", "", "of FILE.wasm: what scripts call it (default: the file's)")
+	f.StringVar(&info.Version, "version", "1", "of FILE.wasm: the interpreter's own version")
+	f.StringVar(&info.Language, "language", "", "of FILE.wasm: what it runs (default: its name)")
+	f.StringArrayVar(&info.Extensions, "ext", nil, "of FILE.wasm: extension of its scripts; repeat for more")
+	f.StringArrayVar(&info.Args, "arg", nil, "of FILE.wasm: its arguments, of which {entry} is the script; repeat for more")
+	f.StringArrayVar(&info.Check, "check-arg", nil, "of FILE.wasm: its arguments when it is only to check the script; repeat for more")
+	addConnection(cmd, &n)
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+// readBundle reads the runtime that was named: one that was built here, a folder, or a module.
+func readBundle(what string, info script.Info) ([]byte, error) {
+	bundle, err := func() ([]byte, error) {
+		if filepath.Ext(what) == ".wasm" {
+			return wrapModule(what, info)
+		}
+		if d, err := os.Stat(what); err == nil && d.IsDir() {
+			return script.PackBundle(os.DirFS(what))
+		}
+		folder, err := bundles.Default()
+		if err != nil {
+			return nil, err
+		}
+		b, err := folder.Get(what)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("it is neither a file nor a folder, and was not built here: polyvoke runtime build %s", what)
+		}
+		return b, err
+	}()
+	if err != nil {
+		return nil, &exitError{code: exitFailed, msg: fmt.Sprintf("%s: %v", what, err), err: err}
+	}
+	return bundle, nil
+}
+
+// wrapModule makes a bundle of an interpreter that is only a module.
+func wrapModule(path string, info script.Info) ([]byte, error) {
+	module, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Name == "" {
+		info.Name = strings.TrimSuffix(filepath.Base(path), ".wasm")
+	}
+	if info.Language == "" {
+		info.Language = info.Name
+	}
+	return script.WrapBundle(info, module)
+}
+
+// runtimePinCommand makes an older version of a runtime the one for new deployments.
+func (c *cli) runtimePinCommand() *cobra.Command {
+	var n client.Settings
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "pin NAME@VERSION",
+		Short: "Have scripts that are deployed from now on run by an older version",
+		Long: `Have scripts that are deployed from now on run by an older version of their runtime: it becomes the
+newest again, under a new number. A script itself is always run by the version that it was deployed with; to pin
+one script, deploy it with --runtime NAME@VERSION.`,
+		Args:              argsBetween(1, 1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if ref, err := protocol.ParseRef(args[0]); err != nil || ref.Version == "" {
+				return usageError(cmd, "%q: write NAME@VERSION, such as python@1", args[0])
+			}
+			s, err := c.connect(cmd, &n)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			reply, err := s.PinRuntime(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return c.printRuntime(reply, asJSON)
+		},
+	}
+	addConnection(cmd, &n)
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+// printRuntime tells which version of a runtime is the newest now.
+func (c *cli) printRuntime(reply protocol.DeployReply, asJSON bool) error {
+	if asJSON {
+		return printJSON(c.stdout, reply)
+	}
+	f, state := reply.Function, "added"
+	if !reply.Created {
+		state = "unchanged"
+	}
+	_, err := fmt.Fprintf(c.stdout, "%s %s (%s %s, %s)\n", c.paint(c.stdout).Bold(f.Ref().String()), state, f.Language, f.Env[bundles.VersionKey], terminal.Bytes(f.Size))
+	return err
+}
+
+// addMissing puts a runtime on NATS that a script needs, if it is not there but here.
+func (c *cli) addMissing(ctx context.Context, s *client.Session, runtime string) error {
+	if runtime == "" || strings.Contains(runtime, "@") {
+		return nil
+	}
+	there, err := s.Runtimes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range there {
+		if f.Name == runtime {
+			return nil
+		}
+	}
+	folder, err := bundles.Default()
+	if err != nil {
+		return nil // the invoker says what is missing
+	}
+	bundle, err := folder.Get(runtime)
+	if err != nil {
+		return nil
+	}
+	reply, err := s.AddRuntime(ctx, runtime, bundle)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "added the runtime %s (%s)\n", reply.Function.Ref(), terminal.Bytes(reply.Function.Size))
+	return nil
+}

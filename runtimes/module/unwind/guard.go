@@ -1,0 +1,46 @@
+package unwind
+
+import (
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/code"
+)
+
+// guard puts a function before each that is called from outside and that an exception may leave: it traps then.
+func (w *lowering) guard() error {
+	guards := map[uint32]uint32{}
+	for i, e := range w.m.Info.Exports {
+		if e.Kind != module.FunctionKind || !w.throws(e.Index) {
+			continue
+		}
+		if _, ok := guards[e.Index]; !ok {
+			g, err := w.addGuard(e.Index)
+			if err != nil {
+				return err
+			}
+			guards[e.Index] = g
+			if w.named[e.Index] { // code may name what is exported, or in a global
+				w.m.AddReference(e.Index)
+			}
+		}
+		w.m.SetExport(i, guards[e.Index])
+	}
+	return nil
+}
+
+// throws tells whether an exception may leave a function.
+func (w *lowering) throws(f uint32) bool { return f >= w.imported && w.leaves[f-w.imported] }
+
+// addGuard adds a function that calls another, and traps if an exception leaves it. The exception is forgotten then.
+func (w *lowering) addGuard(f uint32) (uint32, error) {
+	t := w.m.Info.Types()[w.types[f-w.imported]]
+	var a code.Assembly
+	a.Locals()
+	for i := range t.Params {
+		a.Get(uint32(i))
+	}
+	a.Op(code.Call, f).Op(code.GlobalGet, w.pending).Begin(code.If)
+	a.Op(code.GlobalGet, w.pending).Op(code.GlobalSet, w.report.Uncaught)
+	w.clear(&a)
+	a.Op(code.Unreachable).Op(code.End).Op(code.End)
+	return w.m.AddFunction(t, a), w.spend(len(a))
+}

@@ -1,0 +1,154 @@
+// Package unwind takes the exceptions out of a module. In goes a module that throws and catches; out comes one
+// that does the same with branches and globals, so that its state is memory, globals and the stack
+// alone, and no engine needs to know where its handlers are.
+//
+// It lowers the proposal for exception handling with exnref, as far as no reference to an exception is
+// made: the tag section, throw, and try_table with the handlers catch and catch_all. That is what compilers make of
+// setjmp and longjmp. All else is left to the engine, see [Apply].
+//
+// # How it works
+//
+// A throw puts its operands into globals, the number of its tag into another, and leaves for the handler.
+// Around it that is a branch. Farther out, each call of a function that an exception may leave is
+// followed by a look at that global, and a branch if it is set. Which functions those are is known
+// from who calls whom, and for calls through tables from the types; so code that no exception passes through stays as it is,
+// byte by byte.
+//
+//	try_table (catch $t $l)        block $join
+//	  ...                            block $handler
+//	end                                block ... end        (what was in the try_table)
+//	                                   br $join
+//	                                 end
+//	                                 if pending is $t: take it, br $l with its operands
+//	                                 br (to the next handler outside)
+//	                               end
+//
+// Whoever calls an export that an exception leaves sees a trap, as before; the global
+// [Report].Uncaught tells it from others. Nobody may call what is in a table that the module exports.
+package unwind
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/code"
+	"github.com/polyvoke/polyvoke/runtimes/module/edit"
+)
+
+// Why modules keep their exceptions.
+var (
+	errShared     = errors.New("exceptions might pass between it and another module: it exports a tag, or imports something that is not of WASI")
+	errReferences = errors.New("it refers to exceptions by exnref")
+	errStart      = errors.New("its start function may throw")
+	errPayload    = errors.New("its exceptions carry more than 16 values, vectors or references")
+	errHandler    = errors.New("a handler does not fit the label that it branches to")
+	errSize       = errors.New("it would become too large without")
+)
+
+// mostPayload is how many values an exception may carry.
+const mostPayload = 16
+
+// Report says what has been made of a module.
+type Report struct {
+	// Functions is how many functions an exception may leave.
+	Functions int
+	// Tries, Throws and Checks are how many try_tables and throws were lowered, and how many calls are
+	// followed by a look.
+	Tries, Throws, Checks int
+	// Uncaught is the index of the global, an i32, that is not zero after a call from outside has trapped because nothing
+	// caught an exception. It stays so until somebody sets it.
+	Uncaught uint32
+}
+
+// lowering is the work on one module.
+type lowering struct {
+	m      *edit.Module
+	report Report
+	reader code.Reader
+	left   int // bytes of code that may still be written
+
+	imported  uint32 // functions of the module's own
+	types     []uint32
+	canonical []uint32        // by type: the first that is the same
+	leaves    []bool          // by defined function: an exception may leave it
+	indirect  []bool          // by canonical type: an exception may leave a function of it that is in a table
+	tries     []bool          // by defined function: it has a try_table
+	named     map[uint32]bool // functions that code refers to
+
+	pending uint32                        // the global that holds the number of a tag, counted from 1
+	slots   map[module.ValueType][]uint32 // globals for the values that exceptions carry
+	payload map[uint32][]uint32           // by type of a tag: its slots
+	takes   map[int64]int64               // by type of a block: that of one which only takes the same
+}
+
+// Apply lowers the exceptions of a module that was opened without imports to add. It needs time and memory in proportion
+// to the module, and makes it at most about three times as large, and 64 KiB.
+//
+// # Errors
+//
+// The error says why the module must keep its exceptions: it exports a tag, or imports anything but functions of WASI; it has exnref handlers or throw_ref; its start function may throw; its
+// exceptions carry vectors, references or many values; a handler's label is of another type; or it would grow too much. What
+// has been done to m until then is of no use.
+func Apply(m *edit.Module) (*Report, error) {
+	w := &lowering{m: m, imported: uint32(m.Info.ImportedFunctions()), left: 2*m.Info.Size + 1<<16,
+		slots: map[module.ValueType][]uint32{}, payload: map[uint32][]uint32{}, named: map[uint32]bool{}, takes: map[int64]int64{}}
+	w.types = m.Info.FunctionTypes()[w.imported:]
+	for _, t := range m.Info.Types() {
+		w.canonical = append(w.canonical, m.Type(t))
+	}
+	if err := w.findThrowing(); err != nil {
+		return nil, err
+	}
+	w.pending = m.AddGlobal(module.I32, 0)
+	w.report.Uncaught = m.AddGlobal(module.I32, 0)
+	if err := w.addPayloads(); err != nil {
+		return nil, err
+	}
+	for f := range w.types {
+		if err := w.rewrite(uint32(f)); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.guard(); err != nil {
+		return nil, err
+	}
+	return &w.report, nil
+}
+
+// Lower takes the exceptions out of a binary, see [Apply]. What it returns has the sections of the binary, and may
+// exceed the limits in what lowering adds; [Limits] are those to read it with.
+//
+// # Errors
+//
+// A *module.Error says that the binary is malformed or exceeds the limits; others are those of Apply.
+func Lower(b []byte, l module.Limits) ([]byte, *Report, error) {
+	m, err := edit.Open(b, l)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := Apply(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	b = m.Encode()
+	if _, err := Limits(l).Parse(b); err != nil {
+		return nil, nil, fmt.Errorf("without them it would exceed a limit: %w", err)
+	}
+	return b, r, nil
+}
+
+// Limits returns limits that what Lower makes of a module keeps if the module keeps l.
+func Limits(l module.Limits) module.Limits {
+	const endless = 1 << 30
+	l.Size, l.Functions, l.Body, l.Nesting, l.Globals, l.Constants = endless, endless, endless, endless, endless, endless
+	return l
+}
+
+// spend takes note that code has been written.
+func (w *lowering) spend(bytes int) error {
+	if w.left -= bytes; w.left < 0 {
+		return errSize
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+;; host.wat: what the npm build of Ruby imports from its JavaScript host. There is no JavaScript: of all that a script can
+;; ask of it, this answers one thing. JS.eval returns one value, and that as text is the process's arguments,
+;; each with a zero byte behind it. start.rb makes ARGV of it.
+(module
+  (import "ruby" "memory" (memory 0))
+  (import "ruby" "cabi_realloc" (func $alloc (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
+
+  (func $new (param $size i32) (result i32)
+    (call $alloc (i32.const 0) (i32.const 0) (i32.const 4) (local.get $size)))
+
+  (func (export "eval-js: func(code: string) -> variant { success(handle<js-abi-value>), failure(handle<js-abi-value>) }")
+    (param $code i32) (param $size i32) (param $result i32)
+    (i32.store8 (local.get $result) (i32.const 0))
+    (i32.store offset=4 (local.get $result) (i32.const 1)))
+
+  (func (export "js-value-to-string: func(value: handle<js-abi-value>) -> string") (param $value i32) (param $result i32)
+    (local $argv i32)
+    (drop (call $sizes (local.get $result) (i32.add (local.get $result) (i32.const 4))))
+    (local.set $argv (call $new (i32.mul (i32.add (i32.load (local.get $result)) (i32.const 1)) (i32.const 4))))
+    (i32.store (local.get $result) (call $new (i32.add (i32.load offset=4 (local.get $result)) (i32.const 1))))
+    (drop (call $args (local.get $argv) (i32.load (local.get $result)))))
+
+  (func (export "rb_wasm_throw_prohibit_rewind_exception") (param i32 i32) unreachable)
+  (func (export "is-js: func(value: handle<js-abi-value>) -> bool") (param i32) (result i32) unreachable)
+  (func (export "instance-of: func(value: handle<js-abi-value>, klass: handle<js-abi-value>) -> bool") (param i32 i32) (result i32) unreachable)
+  (func (export "global-this: func() -> handle<js-abi-value>") (result i32) (i32.const 1))
+  (func (export "int-to-js-number: func(value: s32) -> handle<js-abi-value>") (param i32) (result i32) unreachable)
+  (func (export "float-to-js-number: func(value: float64) -> handle<js-abi-value>") (param f64) (result i32) unreachable)
+  (func (export "string-to-js-string: func(value: string) -> handle<js-abi-value>") (param i32 i32) (result i32) unreachable)
+  (func (export "bool-to-js-bool: func(value: bool) -> handle<js-abi-value>") (param i32) (result i32) unreachable)
+  (func (export "proc-to-js-function: func(value: u32) -> handle<js-abi-value>") (param i32) (result i32) unreachable)
+  (func (export "rb-object-to-js-rb-value: func(raw-rb-abi-value: u32) -> handle<js-abi-value>") (param i32) (result i32) unreachable)
+  (func (export "js-value-to-integer: func(value: handle<js-abi-value>) -> variant { as-float(float64), bignum(string) }") (param i32 i32) unreachable)
+  (func (export "export-js-value-to-host: func(value: handle<js-abi-value>) -> ()") (param i32) unreachable)
+  (func (export "import-js-value-from-host: func() -> handle<js-abi-value>") (result i32) unreachable)
+  (func (export "js-value-typeof: func(value: handle<js-abi-value>) -> string") (param i32 i32) unreachable)
+  (func (export "js-value-equal: func(lhs: handle<js-abi-value>, rhs: handle<js-abi-value>) -> bool") (param i32 i32) (result i32) unreachable)
+  (func (export "js-value-strictly-equal: func(lhs: handle<js-abi-value>, rhs: handle<js-abi-value>) -> bool") (param i32 i32) (result i32) unreachable)
+  (func (export "reflect-apply: func(target: handle<js-abi-value>, this-argument: handle<js-abi-value>, arguments: list<handle<js-abi-value>>) -> variant { success(handle<js-abi-value>), failure(handle<js-abi-value>) }")
+    (param i32 i32 i32 i32 i32) unreachable)
+  (func (export "reflect-get: func(target: handle<js-abi-value>, property-key: string) -> variant { success(handle<js-abi-value>), failure(handle<js-abi-value>) }")
+    (param i32 i32 i32 i32) unreachable)
+  (func (export "reflect-set: func(target: handle<js-abi-value>, property-key: string, value: handle<js-abi-value>) -> variant { success(handle<js-abi-value>), failure(handle<js-abi-value>) }")
+    (param i32 i32 i32 i32 i32) unreachable))

@@ -1,0 +1,109 @@
+package wasi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/tetratelabs/wazero"
+)
+
+// code is a compiled module: what all programs that are derived from one another have in common. It is freed with the
+// last of them. After newProgram has made the first, it does not change.
+type code struct {
+	runtime  *Runtime
+	compiled wazero.CompiledModule
+	config   wazero.ModuleConfig // of every instance
+	own      module.Memory       // the memory that the module asks for
+	stack    int32               // limit of the stack
+	in       obstacles           // what keeps its sandboxes from being used again, or parked
+	base     *memory.Image       // the memory before the entry runs
+	reactor  bool                // its entry is rewrite.RunName
+	globals  []string            // what else a process can change: the exports' names
+	begin    []uint64            // values of the globals before the entry runs; nil: those of a new instance
+	birth    atomic.Int64        // nanoseconds that it takes to make an instance, at best; 0: none was made
+	refs     atomic.Int64
+}
+
+// newCode returns the code of a rewritten module, to which the caller has a reference. Its first program is to be made
+// with newProgram.
+func (r *Runtime) newCode(compiled wazero.CompiledModule, report *rewrite.Report, stack int32) (*code, error) {
+	m := report.Module
+	base, err := r.imageOf(report.Data, uint64(m.Memories[0].Min)*module.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, in: judge(report), base: base,
+		reactor: m.Reactor(), globals: append(gauges(report), report.Globals...)}
+	c.refs.Store(1)
+	return c, nil
+}
+
+// release drops a reference.
+func (c *code) release() error {
+	if c.refs.Add(-1) > 0 {
+		return nil
+	}
+	c.base.Release()
+	return c.compiled.Close(context.Background()) // which only frees
+}
+
+// newProgram returns a program with the code. report is nil but for the first one.
+func (c *code) newProgram(ctx context.Context, o runtimes.Options, report *rewrite.Report) (runtimes.Program, error) {
+	limits, err := c.runtime.limit(c.own, o)
+	if err != nil {
+		return nil, err
+	}
+	if c.base.Size() > limits.limit { // an initialization has made it larger
+		return nil, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: raise the limit", c.base.Size()>>10, limits.limit>>10)}
+	}
+	mounts, err := mounts(o.Mounts)
+	if err != nil {
+		return nil, err
+	}
+	c.refs.Add(1)
+	g := &program{code: c, memory: limits, fuelLimit: o.Fuel, mounts: mounts,
+		args: slices.Clone(o.Args), env: slices.Clone(o.Env), varies: o.Varies, renews: o.Renews, created: time.Now()}
+	g.pool.init(c.runtime)
+	_, _ = rand.Read(g.secret[:]) // never fails
+	c.runtime.keep(g)
+	if report != nil {
+		err = g.initialize(ctx, report)
+	}
+	if err == nil {
+		err = g.choose(ctx, o.Start)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.Close(context.WithoutCancel(ctx)))
+	}
+	return g, nil
+}
+
+// Derive implements runtimes.Deriver.
+func (g *program) Derive(ctx context.Context, o runtimes.Options) (runtimes.Program, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if g.closed.Load() || g.runtime.closed.Load() {
+		return nil, errClosed
+	}
+	stack, err := stackLimit(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Stack != 0 && stack != g.stack {
+		return nil, fmt.Errorf("a stack limit of %d bytes is not that of the program, %d: compile the module anew", stack, g.stack)
+	}
+	return g.newProgram(ctx, o, nil)
+}
