@@ -9,8 +9,8 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cp -r "$here/pom.xml" "$here/src" "$tmp"
 cd "$tmp"
-mvn -q -B ${tools:+"-Dmaven.repo.local=$tools/m2"} -Dwasm="$tmp/greet.wasm" process-classes >"$tmp/log" 2>&1 || {
-  cat "$tmp/log" >&2
+mvn -q -B ${tools:+"-Dmaven.repo.local=$tools/m2"} -Dwasm="$tmp/greet.wasm" process-classes >log 2>&1 || {
+  cat log >&2
   exit 1
 }
 mv greet.wasm "$out"

@@ -1,6 +1,6 @@
 // greet, in Java: a request {"name":"Ada"} on stdin becomes the reply {"greeting":"Hello, Ada!"} on
-// stdout and one log line on stderr; a bad request is exit code 65. Build it with ./build.sh, or
-// package it with Maven. It runs on any Java too: java src/Greet.java
+// stdout and one log line on stderr; a bad request is exit code 65. Build it with ./build.sh.
+// It runs on any Java too: java src/Greet.java
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
