@@ -6,7 +6,7 @@ mkdir -p "$1" "$2"
 OUT=$(cd "$1" && pwd)
 TOOLS=$(cd "$2" && pwd)
 . "$here/../lib.sh"
-. "$here/../clang22.sh"
+. "$here/../shared/clang22.sh"
 clang22
 apt make gcc libc6-dev bison
 debian_source bookworm original-awk=2022-09-12-1
@@ -36,9 +36,9 @@ int system(const char *);
 #define WCOREDUMP(status) 0
 END
 
-compile="$CC -O2 -D_WASI_EMULATED_SIGNAL -I$here/.. -I$build -c"
+compile="$CC -O2 -D_WASI_EMULATED_SIGNAL -I$here/../shared -I$build -c"
 for c in b lib lex parse proctab tran run awkgram.tab; do $compile -w $c.c; done
-for c in "$here/../host.c" "$here/../script.c" "$here/main.c"; do
+for c in "$here/../shared/host.c" "$here/../shared/script.c" "$here/main.c"; do
   (cd "$(dirname "$c")" && $compile -Wall -Wextra "$(basename "$c")" -o "$build/our-$(basename "$c" .c).o")
 done
 $CC *.o $LINK -lwasi-emulated-signal -Wl,-z,stack-size=1048576 -o "$OUT/runtime.wasm"

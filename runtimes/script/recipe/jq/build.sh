@@ -6,7 +6,7 @@ mkdir -p "$1" "$2"
 OUT=$(cd "$1" && pwd)
 TOOLS=$(cd "$2" && pwd)
 . "$here/../lib.sh"
-. "$here/../clang22.sh"
+. "$here/../shared/clang22.sh"
 clang22
 debian_source bookworm libonig=6.9.8-1
 onig=$DIR/src
@@ -47,7 +47,7 @@ for f in acos acosh asin asinh atan2 atan atanh cbrt ceil copysign cos cosh exp2
   defines="$defines -DHAVE_$(echo $f | tr a-z A-Z)=1"
 done
 
-compile="$CC -O2 -D_WASI_EMULATED_SIGNAL -I$here -I$here/.. -I$build -I$build/src -I$build/onig -c"
+compile="$CC -O2 -D_WASI_EMULATED_SIGNAL -I$here -I$here/../shared -I$build -I$build/src -I$build/onig -c"
 for c in builtin bytecode compile execute jv jv_alloc jv_aux jv_dtoa jv_dtoa_tsd jv_file jv_parse jv_print jv_unicode lexer \
   linker locfile parser util decNumber/decContext decNumber/decNumber; do
   $compile -w -include "$here/port.h" $defines src/$c.c -o "jq-$(basename $c).o"
@@ -56,7 +56,7 @@ for c in regparse regcomp regexec regenc regerror regext regsyntax regtrav regve
   unicode_fold1_key unicode_fold2_key unicode_fold3_key utf8 ascii onig_init; do
   $compile -w -DHAVE_CONFIG_H onig/$c.c -o onig-$c.o
 done
-for c in "$here/../host.c" "$here/../script.c" "$here/main.c" "$here/strict.c" "$here/thread.c"; do
+for c in "$here/../shared/host.c" "$here/../shared/script.c" "$here/main.c" "$here/strict.c" "$here/thread.c"; do
   (cd "$(dirname "$c")" && $compile -Wall -Wextra -Wno-unused-function "$(basename "$c")" -o "$build/our-$(basename "$c" .c).o")
 done
 $CC *.o $LINK -lwasi-emulated-signal -Wl,-z,stack-size=1048576 -o "$OUT/runtime.wasm"

@@ -6,7 +6,7 @@ mkdir -p "$1" "$2"
 OUT=$(cd "$1" && pwd)
 TOOLS=$(cd "$2" && pwd)
 . "$here/../lib.sh"
-. "$here/../clang22.sh"
+. "$here/../shared/clang22.sh"
 clang22
 apt make gcc libc6-dev
 debian_source bookworm jimtcl=0.81+dfsg0-2
@@ -40,8 +40,8 @@ sed -i '/^set env \[env\]/d' tclcompat.tcl # main.c does, later
 cp "$here/port.h" .
 make AR=true RANLIB=true libjim.a >make.log 2>&1 || { tail -n 30 make.log >&2; exit 1; }
 
-for c in "$here/../host.c" "$here/../script.c" "$here/main.c" "$here/encoding.c"; do
-  (cd "$(dirname "$c")" && $CC -O2 -Wall -Wextra $emulated -I"$here/.." -I"$build" -c "$(basename "$c")" -o "$build/our-$(basename "$c").o")
+for c in "$here/../shared/host.c" "$here/../shared/script.c" "$here/main.c" "$here/encoding.c"; do
+  (cd "$(dirname "$c")" && $CC -O2 -Wall -Wextra $emulated -I"$here/../shared" -I"$build" -c "$(basename "$c")" -o "$build/our-$(basename "$c").o")
 done
 $CC *.o jsmn/*.o $LINK $libraries -Wl,-z,stack-size=1048576 -o "$OUT/runtime.wasm"
 cp "$here/runtime.json" "$OUT/"
