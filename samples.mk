@@ -45,20 +45,3 @@ $(samples_dir)/sql.wasm: $(wildcard samples/sql/c/*) | samples-tools
 # sql-test is the test of it, which plain `go test` leaves out.
 sql-test: sql
 	SQL_WASM=$(samples_dir)/sql.wasm go test -tags sql -run TestSQL -count=1 ./samples
-
-# languages builds the greeting in languages whose compilers or modules are large, into $(BUILD)/samples/greet,
-# and tests it. Nothing is built that is newer than all the sources.
-languages         := java kotlin scala ocaml d
-languages_wasm    := $(languages:%=$(samples_dir)/greet/%.wasm)
-languages_sources := $(shell find $(languages:%=samples/greet/%) -type f)
-
-.PHONY: languages languages-tools
-languages: $(languages_wasm)
-	LANGUAGES=$(samples_dir)/greet go test -tags languages -run 'TestLanguages$$' -count=1 ./samples
-
-languages-tools:
-	@samples/tools.sh $(samples_tools) languages
-
-$(languages_wasm): $(samples_dir)/greet/%.wasm: $(languages_sources) | languages-tools
-	@mkdir -p $(@D)
-	samples/greet/$*/build.sh $@ $(samples_tools)
