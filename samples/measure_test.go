@@ -49,14 +49,10 @@ func (s bundled) Bundle(_ context.Context, ref string) (string, func() ([]byte, 
 	return ref, func() ([]byte, error) { return b, nil }, nil
 }
 
-// newScripts returns a runtime for the modules and scripts of languages.
-func newScripts(t testing.TB, all ...language) *script.Runtime {
+// newScripts returns a runtime for the module or the scripts of a language.
+func newScripts(t testing.TB, l language, modules runtimes.Runtime) *script.Runtime {
 	t.Helper()
-	source := bundled{}
-	for _, l := range all {
-		source[l.runtime] = l.bundle
-	}
-	r := script.New(newModules(t), source)
+	r := script.New(modules, bundled{l.runtime: l.bundle})
 	t.Cleanup(func() {
 		if err := r.Close(context.Background()); err != nil {
 			t.Error(err)

@@ -119,7 +119,12 @@ func serve(t testing.TB, nc *nats.Conn, js jetstream.JetStream) {
 // newModules returns a runtime for modules that keeps what it compiles beside what make builds.
 func newModules(t testing.TB) *wasi.Runtime {
 	t.Helper()
-	dir := filepath.Join(os.Getenv("MODULES"), "compiled")
+	return newModulesIn(t, filepath.Join(os.Getenv("MODULES"), "compiled"))
+}
+
+// newModulesIn returns a runtime for modules that keeps what it compiles in a folder.
+func newModulesIn(t testing.TB, dir string) *wasi.Runtime {
+	t.Helper()
 	rt, err := wasi.New(context.Background(), wasi.Config{CacheDir: dir, MaxModule: script.MaxBundle, MaxMemory: uint64(protocol.MaxMemory)})
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func BenchmarkScriptCall(b *testing.B) {
 			continue
 		}
 		b.Run(l.folder, func(b *testing.B) {
-			r := newScripts(b, l)
+			r := newScripts(b, l, newModules(b))
 			for b.Loop() {
 				fresh, checkpoint := compile(b, r, l, runtimes.StartFresh), compile(b, r, l, runtimes.StartCheckpoint)
 				if checkpoint == nil {
@@ -54,7 +54,7 @@ func BenchmarkScriptIdle(b *testing.B) {
 			continue
 		}
 		b.Run(l.folder, func(b *testing.B) {
-			r := newScripts(b, l)
+			r := newScripts(b, l, newModules(b))
 			for b.Loop() {
 				m := idleFunctions(b, r, l, idleScripts, l.numbered(b, comment))
 				b.ReportMetric(float64(m.after)/1024, "KiB-after-call")
