@@ -17,7 +17,7 @@ import (
 )
 
 // deployTimeout bounds one deployment, compilation included.
-const deployTimeout = 2 * time.Minute
+const deployTimeout = 4 * time.Minute
 
 // controlTimeout bounds every other verb.
 const controlTimeout = 10 * time.Second
