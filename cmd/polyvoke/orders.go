@@ -77,5 +77,5 @@ func ordersVerdict(r orders.Result) error {
 		return nil
 	}
 	return &exitError{code: exitFailed, msg: fmt.Sprintf("of %d orders %d have no receipt, %d receipts came again, and %d were wrong: "+
-		"if functions failed with 429, a lower --rate helps", r.Sent, r.Lost, r.Twice, r.Wrong)}
+		"if functions failed with 429 or messages were dropped, a lower --rate helps", r.Sent, r.Lost, r.Twice, r.Wrong)}
 }

@@ -25,6 +25,7 @@ type Figures struct {
 	P99       time.Duration `json:"p99"`
 	Errors    int           `json:"errors"`
 	LastError string        `json:"last_error,omitempty"`
+	Dropped   int           `json:"dropped"` // messages for it that never got there, known in the end: more came than NATS could hand over
 }
 
 // watcher asks the functions how they are.
@@ -66,8 +67,8 @@ func (w *watcher) watch(ctx context.Context, b *book, show func(Result)) {
 	}
 }
 
-// total returns what the functions have done in all the time.
-func (w *watcher) total(ctx context.Context, elapsed time.Duration) ([]Figures, error) {
+// total returns what the functions have done in all the time, in which so many orders were sent.
+func (w *watcher) total(ctx context.Context, sent int, elapsed time.Duration) ([]Figures, error) {
 	all, err := w.ask(ctx)
 	if err != nil {
 		return nil, err
@@ -77,7 +78,16 @@ func (w *watcher) total(ctx context.Context, elapsed time.Duration) ([]Figures, 
 		all[i].Calls -= w.base[i].Calls
 		all[i].Errors -= w.base[i].Errors
 	}
+	countDropped(all, sent)
 	return all, nil
+}
+
+// countDropped compares what went to each function with what it has done.
+func countDropped(all []Figures, sent int) {
+	for i := range all {
+		all[i].Dropped = max(0, sent-all[i].Calls)
+		sent = all[i].Calls - all[i].Errors
+	}
 }
 
 // since returns the figures with how many calls there were in a second, since those before.

@@ -80,7 +80,7 @@ func Run(ctx context.Context, s *client.Session, load Load, show func(Result)) (
 		return Result{}, err
 	}
 	r := b.result()
-	r.Functions, err = w.total(ctx, r.Elapsed)
+	r.Functions, err = w.total(ctx, r.Sent, r.Elapsed)
 	return r, err
 }
 

@@ -172,7 +172,7 @@ func TestRun(t *testing.T) {
 		t.Fatalf("%+v, and before it %+v", r, shown)
 	}
 	for _, f := range r.Functions {
-		if f.Calls != 75 || f.Errors != 0 || f.P50 <= 0 || f.P99 < f.P50 || f.PerSecond <= 0 || f.Language == "" || f.Start == "" {
+		if f.Calls != 75 || f.Errors != 0 || f.Dropped != 0 || f.P50 <= 0 || f.P99 < f.P50 || f.PerSecond <= 0 || f.Language == "" || f.Start == "" {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -221,6 +221,16 @@ func TestBook(t *testing.T) {
 	}
 }
 
+func TestCountDropped(t *testing.T) {
+	all := []Figures{{Calls: 90, Errors: 10}, {Calls: 80}, {Calls: 85}, {Calls: 80, Errors: 80}, {}}
+	countDropped(all, 100)
+	for i, want := range []int{10, 0, 0, 5, 0} {
+		if all[i].Dropped != want {
+			t.Errorf("function %d: %d dropped, want %d", i, all[i].Dropped, want)
+		}
+	}
+}
+
 func TestRead(t *testing.T) {
 	for _, answer := range []string{"", "[]", "{}", `{"endpoints":[{}]}`, `{"endpoints":[{},{"data":7}]}`} {
 		if f, err := read(samples.Orders()[0], []byte(answer)); err == nil {
@@ -232,10 +242,11 @@ func TestRead(t *testing.T) {
 func TestScreen(t *testing.T) {
 	r := Result{Sent: 2, Receipts: 1, Lost: 1, Elapsed: 1500 * time.Millisecond, P50: 1234567, P99: 81 * time.Second / 40,
 		Functions: []Figures{{Function: "orders-validate", Language: "AssemblyScript", PerSecond: 99.6, InFlight: 2, P50: 1234, P99: 987654, Errors: 1,
-			LastError: "429:" + strings.Repeat("x", 100)}}}
+			LastError: "429:" + strings.Repeat("x", 100), Dropped: 3}}}
 	const table = `FUNCTION         LANGUAGE        CALLS/S  IN FLIGHT     P50    P99  ERRORS
 orders-validate  AssemblyScript      100          2  1.23µs  988µs       1
 orders-validate failed last with 429:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+orders-validate: NATS dropped 3 messages on the way to it
 2 orders in 1.5 s: 1 receipt, 1 missing, 0 twice, 0 wrong
 from order to receipt: p50 1.23ms, p99 2.03s
 `
@@ -243,7 +254,7 @@ from order to receipt: p50 1.23ms, p99 2.03s
 	s := Screen{W: &out}
 	s.Show(r)
 	s.Show(r)
-	if want := table + "\x1b[5A\x1b[J" + table; out.String() != want {
+	if want := table + "\x1b[6A\x1b[J" + table; out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }

@@ -38,6 +38,9 @@ func Table(w io.Writer, p terminal.Paint, r Result) {
 		if f.LastError != "" {
 			fmt.Fprintln(w, p.Red(fmt.Sprintf("%s failed last with %.44s", f.Function, f.LastError)))
 		}
+		if f.Dropped > 0 {
+			fmt.Fprintln(w, p.Red(fmt.Sprintf("%s: NATS dropped %s on the way to it", f.Function, terminal.Plural(f.Dropped, "message"))))
+		}
 	}
 	fmt.Fprintf(w, "%s in %.1f s: %s, %d missing, %d twice, %d wrong\n", terminal.Plural(r.Sent, "order"), r.Elapsed.Seconds(),
 		terminal.Plural(r.Receipts, "receipt"), r.Lost, r.Twice, r.Wrong)
