@@ -20,7 +20,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 build:
 	go build -trimpath -o bin/ ./cmd/polyvoke
 
-include samples.mk spies.mk foreign.mk bench.mk
+include samples.mk languages.mk spies.mk foreign.mk bench.mk
 
 # Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
 # the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
@@ -28,7 +28,7 @@ test: foreign-tools samples-tools sql
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -race -tags sql -timeout 20m ./...
 	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostile
 
-check: format vet staticcheck tidy samples-check spies-check test bench-once bench-check fuzz cross clean-tree
+check: format vet staticcheck tidy samples-check spies-check test languages-ci bench-once bench-check fuzz cross clean-tree
 	@echo "make check: all is well"
 
 format:

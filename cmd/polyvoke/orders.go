@@ -26,14 +26,14 @@ func (o *ordersOptions) addTo(cmd *cobra.Command) {
 	f.DurationVar(&o.load.For, "for", orders.DefaultFor, "with --orders: for how long")
 }
 
-// check refuses what cannot be meant.
-func (o *ordersOptions) check(cmd *cobra.Command, stay bool) error {
+// check refuses what cannot be meant; others says that there are flags for the samples.
+func (o *ordersOptions) check(cmd *cobra.Command, others bool) error {
 	f := cmd.Flags()
 	switch {
 	case !o.on && (f.Changed("rate") || f.Changed("for")):
 		return usageError(cmd, "--rate and --for are for --orders")
-	case o.on && stay:
-		return usageError(cmd, "--stay is not for --orders")
+	case o.on && others:
+		return usageError(cmd, "--stay and --slow are not for --orders")
 	case o.load.Rate < 1 || o.load.Rate > orders.MaxRate:
 		return usageError(cmd, "--rate %d: it must be from 1 to %d", o.load.Rate, orders.MaxRate)
 	case o.load.For < 10*time.Millisecond || o.load.For > orders.MaxFor:

@@ -104,7 +104,7 @@ func (c *cli) runProcess(ctx context.Context, src *source, cache string) error {
 // options returns what the source's program is compiled with.
 func (s *source) options() runtimes.Options {
 	f, limits := &s.function, s.function.Limits.WithDefaults()
-	return runtimes.Options{Memory: uint64(limits.Memory), Stack: uint64(limits.Stack), Fuel: uint64(limits.Fuel), Start: f.Start,
+	return runtimes.Options{Memory: uint64(f.Limits.Memory), Stack: uint64(limits.Stack), Fuel: uint64(limits.Fuel), Start: f.Start,
 		Interpreter: f.Runtime, Args: append([]string{f.Name}, f.Args...), Env: environ(f.Env), Varies: f.Meta == protocol.MetaEnv}
 }
 

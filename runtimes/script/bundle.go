@@ -48,6 +48,8 @@ type Info struct {
 	Env map[string]string `json:"env,omitempty"`
 	// Start is "checkpoint" if processes renew, after they first read stdin, what they drew of time and entropy before; else empty.
 	Start string `json:"start,omitempty"`
+	// Memory is the memory limit in bytes of functions whose manifest names none. 0 means the default.
+	Memory uint64 `json:"memory,omitempty"`
 	// Compile translates scripts, if the interpreter runs another language than they are written in.
 	Compile *Stage `json:"compile,omitempty"`
 }
