@@ -53,6 +53,8 @@ var rules = []rule{
 	{"cmd/internal/client", []string{"protocol", "invoker/bodies", "github.com/nats-io/nats.go"}, "it is a client, like any other, and knows of no command line"},
 	{"cmd/internal/inspect", []string{"protocol", "runtimes", "cmd/internal/terminal"}, "it describes modules and runs none"},
 	{"cmd/internal/demo", []string{"protocol", "runtimes/script", "samples", "cmd/internal/client", "cmd/internal/terminal"}, "it tries the samples as any client can"},
+	{"cmd/internal/orders", []string{"protocol", "samples", "cmd/internal/client", "cmd/internal/project", "cmd/internal/terminal", "github.com/nats-io/nats.go", "github.com/BurntSushi/toml"},
+		"it sends orders and reads figures as any client can"},
 	{"cmd/internal/project", []string{"protocol", "runtimes/module", "samples", "cmd/internal/terminal", "github.com/BurntSushi/toml"}, "it knows folders and compilers, and neither NATS nor engines"},
 	{"cmd/internal/watch", []string{"github.com/fsnotify/fsnotify"}, "it watches files, whatever is in them"},
 	{"cmd/internal/collector", nil, "it knows the Go runtime only"},
