@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
@@ -11,7 +10,6 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/demo"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
-	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/samples"
 )
 
@@ -60,7 +58,7 @@ func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) error {
 		if stay {
 			<-ctx.Done()
 		}
-		return demoVerdict(results)
+		return demo.Verdict(results)
 	})
 }
 
@@ -72,34 +70,13 @@ func (c *cli) printDemo(url string, results []demo.Result, stay, asJSON bool) er
 	fmt.Fprintln(c.stdout)
 	demo.Table(c.stdout, c.paint(c.stdout), results)
 	if !stay {
-		_, err := fmt.Fprint(c.stdout, "\nTo call them by hand, keep them: polyvoke demo --stay, and then\n"+byHand(""))
+		_, err := fmt.Fprint(c.stdout, "\nTo call them by hand, keep them: polyvoke demo --stay, and then\n"+demo.ByHand(""))
 		return err
 	}
 	server := ""
 	if url != nats.DefaultURL {
 		server = " -s " + url
 	}
-	_, err := fmt.Fprintf(c.stdout, "\nThey stay on %s until Ctrl-C. Call them by hand:\n%s", url, byHand(server))
+	_, err := fmt.Fprintf(c.stdout, "\nThey stay on %s until Ctrl-C. Call them by hand:\n%s", url, demo.ByHand(server))
 	return err
-}
-
-// byHand says how to call a sample with the official command line and with this one.
-func byHand(server string) string {
-	const function, body = "greet-c", `'{"name":"Ada"}'`
-	return fmt.Sprintf("  nats%s req %s.%s %s\n  polyvoke call%s %s %s\n  nats%s micro ls\n",
-		server, protocol.RootCall, function, body, server, function, body, server)
-}
-
-// demoVerdict is the error for a demonstration in which something was wrong.
-func demoVerdict(results []demo.Result) error {
-	var wrong []string
-	for _, r := range results {
-		if !r.Right() {
-			wrong = append(wrong, r.Function)
-		}
-	}
-	if len(wrong) == 0 {
-		return nil
-	}
-	return &exitError{code: exitFailed, msg: "not as it should be: " + strings.Join(wrong, ", ") + "; the table above says why"}
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
+	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/samples"
 )
@@ -30,7 +31,7 @@ import (
 const patience = time.Minute
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == compileModule { // a service in this process has a module compiled
+	if len(os.Args) > 1 && os.Args[1] == service.CompileModule { // a service in this process has a module compiled
 		main()
 	}
 	testscript.Main(m, map[string]func(){"polyvoke": main})

@@ -45,6 +45,16 @@ func (d Folder) Get(name string) ([]byte, error) {
 	return os.ReadFile(d.path(name))
 }
 
+// Info returns what is known about the interpreter that NAME or NAME@VERSION means: there is one version of each here.
+func (d Folder) Info(ref string) (script.Info, error) {
+	name, _, _ := strings.Cut(ref, "@")
+	b, err := d.Get(name)
+	if err != nil {
+		return script.Info{}, err
+	}
+	return script.ParseInfo(b)
+}
+
 // Put keeps a bundle in place of another one of the same name.
 func (d Folder) Put(bundle []byte) (script.Info, error) {
 	b, err := script.ParseBundle(bundle)
@@ -87,7 +97,7 @@ func Describe(bundle []byte) (protocol.Function, error) {
 	if err != nil {
 		return protocol.Function{}, err
 	}
-	return protocol.Function{Name: b.Name, Language: b.Language,
+	return protocol.Function{Name: b.Name, Language: b.Language, Limits: protocol.Limits{Memory: protocol.Size(b.Memory)},
 		Env: map[string]string{VersionKey: b.Version, ExtensionsKey: strings.Join(b.Extensions, " ")}}, nil
 }
 
