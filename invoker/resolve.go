@@ -98,7 +98,7 @@ func (f *function) unload(s *version) {
 
 // options returns what the version's program is compiled with.
 func (s *version) options() runtimes.Options {
-	return runtimes.Options{Memory: uint64(s.limits.Memory), Stack: uint64(s.limits.Stack), Fuel: uint64(s.limits.Fuel), Interpreter: s.manifest.Runtime,
+	return runtimes.Options{Memory: uint64(s.manifest.Limits.Memory), Stack: uint64(s.limits.Stack), Fuel: uint64(s.limits.Fuel), Interpreter: s.manifest.Runtime,
 		Start: s.manifest.Start, Args: s.args, Env: s.env, Varies: s.manifest.Meta == protocol.MetaEnv}
 }
 

@@ -78,7 +78,7 @@ func (c *cli) runtimes(cmd *cobra.Command, n *client.Settings) ([]*bundles.Row, 
 
 // runtimeBuildCommand builds a runtime here.
 func (c *cli) runtimeBuildCommand() *cobra.Command {
-	var tools string
+	var into, tools string
 	var verbose bool
 	cmd := &cobra.Command{
 		Use:   "build NAME...",
@@ -92,9 +92,12 @@ the same bytes. polyvoke run can use it then; polyvoke runtime add, or deploying
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
-			folder, err := bundles.Default()
-			if err != nil {
-				return err
+			folder := bundles.Folder(into)
+			if into == "" {
+				var err error
+				if folder, err = bundles.Default(); err != nil {
+					return err
+				}
 			}
 			if tools == "" {
 				tools = filepath.Join(filepath.Dir(string(folder)), "tools")
@@ -107,6 +110,7 @@ the same bytes. polyvoke run can use it then; polyvoke runtime add, or deploying
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&into, "into", "", "folder for NAME.runtime.zip (default: in the user's cache folder, where polyvoke run finds it)")
 	cmd.Flags().StringVar(&tools, "tools", "", "folder for sources and compilers (default: in the user's cache folder)")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show what the recipe says, also if all is well")
 	return cmd

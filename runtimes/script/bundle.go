@@ -48,8 +48,8 @@ type Info struct {
 	Env map[string]string `json:"env,omitempty"`
 	// Start is "checkpoint" if processes renew, after they first read stdin, what they drew of time and entropy before; else empty.
 	Start string `json:"start,omitempty"`
-	// Memory is the limit of a process's memory in bytes, for functions whose manifest names none. 0 means that of any function.
-	Memory int64 `json:"memory,omitempty"`
+	// Memory is the memory limit in bytes of functions whose manifest names none. 0 means the default.
+	Memory uint64 `json:"memory,omitempty"`
 	// Compile translates scripts, if the interpreter runs another language than they are written in.
 	Compile *Stage `json:"compile,omitempty"`
 }
@@ -174,7 +174,7 @@ func (i *Info) check() error {
 		return fmt.Errorf("the runtime %s must have a version and a language", i.Name)
 	case i.Start != "" && i.Start != "checkpoint":
 		return fmt.Errorf("the runtime %s: start = %.80q: use checkpoint, or leave it out", i.Name, i.Start)
-	case i.Memory < 0 || i.Memory > 4<<30-128<<10:
+	case i.Memory > 4<<30-128<<10:
 		return fmt.Errorf("the runtime %s: memory = %d: it is a number of bytes, less than 4 GiB", i.Name, i.Memory)
 	case slices.ContainsFunc(i.Extensions, func(e string) bool { return !extensionForm.MatchString(e) }):
 		return fmt.Errorf("the runtime %s: extensions look like .py", i.Name)

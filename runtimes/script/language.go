@@ -101,6 +101,7 @@ func (l *language) program(ctx context.Context, s *Script, o runtimes.Options) (
 	o.Args, o.Env, o.Mounts, o.Interpreter = p.argv(o.Args), p.environ(o.Env), l.mounts(s.files), ""
 	o.Renews = l.bundle.Start == runtimes.StartCheckpoint
 	o.Stack = 0 // that of base
+	o.Memory = cmp.Or(o.Memory, l.bundle.Memory)
 	if p.Program, err = l.base.Derive(ctx, o); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -96,7 +97,7 @@ func Error(src *source.Source, err error) error {
 	case errors.As(err, &ended):
 		return &exit.Error{Code: exit.OfProcess(int(ended.Code)), Err: err}
 	case errors.As(err, &refused):
-		return &exit.Error{Code: exit.NotRunnable, Msg: fmt.Sprintf("%s: %v", src.Path, err), Err: err}
+		return &exit.Error{Code: exit.NotRunnable, Msg: at(src.Path, err.Error()), Err: err}
 	case errors.Is(err, runtimes.ErrFuel):
 		return &exit.Error{Code: exit.Timeout, Msg: fmt.Sprintf("%s: it used up its fuel of %d: --fuel gives it more", name, src.Function.Limits.Fuel), Err: err}
 	case errors.As(err, &trap):
@@ -105,6 +106,16 @@ func Error(src *source.Source, err error) error {
 		return &exit.Error{Code: exit.Timeout, Msg: fmt.Sprintf("%s: its time of %s was up: --timeout gives it more", name, src.Function.Limits.WithDefaults().Timeout), Err: err}
 	case errors.Is(err, context.Canceled):
 		return err
+	case protocol.CodeOf(err) == protocol.CodeNotFound: // there is no such runtime
+		return &exit.Error{Code: exit.NotFound, Msg: fmt.Sprintf("%s: %v", src.Path, err), Err: err}
 	}
 	return &exit.Error{Code: exit.Platform, Msg: fmt.Sprintf("%s: %v", name, err), Err: err}
+}
+
+// at puts a path before what is wrong with a file, which may begin with the file's name already.
+func at(path, text string) string {
+	if strings.HasPrefix(text, filepath.Base(path)+":") {
+		return filepath.Join(filepath.Dir(path), text)
+	}
+	return path + ": " + text
 }

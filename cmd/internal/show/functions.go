@@ -33,6 +33,7 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
 		{"call", protocol.RootCall + "." + f.Name},
 		{"triggers", strings.Join(subjects, ", ")},
 		{"language", f.Language},
+		{"runtime", f.Runtime},
 		{"module", terminal.Bytes(f.Size) + ", " + f.Digest},
 		{"created", f.Created.Local().Format(time.DateTime)},
 		{"arguments", strings.Join(f.Args, " ")},

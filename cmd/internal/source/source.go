@@ -189,7 +189,7 @@ func Missing(path string, err error) error {
 // Options returns what the source's program is compiled with.
 func (s *Source) Options() runtimes.Options {
 	f, limits := &s.Function, s.Function.Limits.WithDefaults()
-	return runtimes.Options{Memory: uint64(limits.Memory), Stack: uint64(limits.Stack), Fuel: uint64(limits.Fuel), Start: f.Start,
+	return runtimes.Options{Memory: uint64(f.Limits.Memory), Stack: uint64(limits.Stack), Fuel: uint64(limits.Fuel), Start: f.Start,
 		Interpreter: f.Runtime, Args: append([]string{f.Name}, f.Args...), Env: environ(f.Env), Varies: f.Meta == protocol.MetaEnv}
 }
 
