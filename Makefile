@@ -20,7 +20,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 build:
 	go build -trimpath -o bin/ ./cmd/polyvoke
 
-include samples.mk spies.mk foreign.mk bench.mk
+include samples.mk languages.mk spies.mk foreign.mk bench.mk
 
 # Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
 # the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.

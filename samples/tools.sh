@@ -1,7 +1,8 @@
 #!/bin/sh
-# tools.sh DIR: installs the tool chains of the samples on Debian 12. Compilers that Debian has come by
+# tools.sh DIR [languages]: installs the tool chains of the samples on Debian 12. Compilers that Debian has come by
 # apt-get (as root), at the version of the release; AssemblyScript and Zig, which it has not, come by npm
 # and pip into DIR, at the versions below. What is there already is left alone.
+# `languages` adds what `make languages` builds with.
 set -eu
 assemblyscript=0.28.20
 zig=0.17.1
@@ -36,6 +37,10 @@ apt libc++-14-dev-wasm32 libc++abi-14-dev-wasm32        # C++
 apt rustc libstd-rust-dev-wasm32                        # Rust
 apt nim                                                 # Nim
 apt make gcc libc6-dev dpkg-dev tcl                     # the source of SQLite
+if [ "${2:-}" = languages ]; then
+  apt maven openjdk-17-jdk-headless # Java, Kotlin, Scala
+  apt ldc                           # D; OCaml's script installs its own
+fi
 
 if [ "$(cat assemblyscript/version 2>/dev/null)" != "$assemblyscript" ]; then
   command -v npm >/dev/null || apt npm

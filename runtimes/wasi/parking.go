@@ -149,6 +149,13 @@ func (k *parking) take(ctx context.Context) {
 	}
 }
 
+// thin keeps one snapshot of several. When that is used, new ones are taken.
+func (k *parking) thin() {
+	if len(k.snapshots) > 1 {
+		k.snapshots = slices.Clone(k.snapshots[:1])
+	}
+}
+
 // nativeStack returns how many bytes of native stack the engine keeps for a function. It keeps what a call has made it
 // grow to, and says so nowhere; it is 0 if that cannot be seen any more.
 func nativeStack(f api.Function) int {

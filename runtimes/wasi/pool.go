@@ -100,9 +100,9 @@ func (p *pool) put(l list, s *sandbox) {
 func (s *sandbox) cost() int64 {
 	cost := int64(overhead)
 	if s.parked != nil {
-		cost += int64(s.parked.stack) * 2 // that of the function, and one to go on with
+		cost += int64(s.parked.stack) * int64(1+len(s.parked.snapshots)) // that of the function, and those to go on with
 		if s.parked.again {
-			cost += int64(s.parked.stack)*(batch-1) + int64(s.parked.own)
+			cost += int64(s.parked.own)
 		}
 	}
 	if s.parked != nil && s.parked.image == nil {
@@ -179,6 +179,9 @@ func (p *pool) shed(s *sandbox) bool {
 	s.shed = true
 	before := s.cost()
 	err := s.memory.region.Shed()
+	if s.parked != nil {
+		s.parked.thin()
+	}
 	p.runtime.idleBytes.Add(s.cost() - before)
 	return err == nil && nativeStack(s.start) <= startStack && nativeStack(s.run) <= startStack
 }

@@ -23,6 +23,9 @@ const suffix = ".runtime.zip"
 
 // List returns what is known about the interpreters that are there, sorted by name. A file that cannot be read is left out.
 func (d Folder) List() []script.Info {
+	if d == "" {
+		return nil // there is no such folder
+	}
 	paths, _ := filepath.Glob(filepath.Join(string(d), "*"+suffix)) // the pattern is right
 	var all []script.Info
 	for _, p := range paths {

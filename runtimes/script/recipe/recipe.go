@@ -21,7 +21,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/script"
 )
 
-//go:embed */* lib.sh
+//go:embed *
 var files embed.FS
 
 // All returns what the recipes are for, sorted by name.

@@ -11,7 +11,9 @@ class BadInput < StandardError; end
 # Reads JSON as RFC 8259 has it. The library json would let comments pass, and half of a surrogate pair.
 class Reader
   MAX_DEPTH = 100
-  PLAIN = /[^"\\\x00-\x1f]+/
+  PLAIN = /[^"\\\x00-\x1f]/
+  SPECIAL = /(?=["\\\x00-\x1f])/
+  SOLID = /(?=[^ \t\r\n])/
   NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/
   PAIR = /\\u([dD][89abAB]\h{2})\\u([dD][c-fC-F]\h{2})/
   UNIT = /\\u(?![dD][89a-fA-F])(\h{4})/
@@ -34,7 +36,7 @@ class Reader
 
   private
 
-  def space = @in.skip(/[ \t\r\n]+/)
+  def space = @in.skip_until(SOLID) || @in.terminate
 
   # Passes over a mark, and white space in front of it, if it is there.
   def take?(mark)
@@ -97,10 +99,10 @@ class Reader
   def string
     text = +""
     until @in.skip(/"/)
-      if (plain = @in.scan(PLAIN)) then text << plain
-      elsif @in.skip(ESCAPE) then text << (ESCAPED[@in[1]] || @in[1])
+      if @in.skip(ESCAPE) then text << (ESCAPED[@in[1]] || @in[1])
       elsif @in.skip(UNIT) then text << @in[1].hex
       elsif @in.skip(PAIR) then text << (0x10000 + ((@in[1].hex - 0xD800) << 10) + @in[2].hex - 0xDC00)
+      elsif @in.match?(PLAIN) then text << (@in.scan_until(SPECIAL) or raise BadInput, "unfinished string")
       else raise BadInput, "bad string at byte #{@in.pos}"
       end
     end

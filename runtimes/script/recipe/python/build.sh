@@ -63,11 +63,11 @@ python_wasm() {
   cd "$dir/wasm"
   CC=$compiler CPP="$compiler -E" AR=llvm-ar-22 RANLIB=llvm-ranlib-22 PKG_CONFIG=false \
     ZLIB_CFLAGS="-I$zlib_source" ZLIB_LIBS="$dir/zlib/libz.a" \
-    LDFLAGS="--no-wasm-opt -Wl,-s" OPT="-DNDEBUG -O3" \
+    OPT="-DNDEBUG -O3" \
     CONFIG_SITE=../source/Tools/wasm/config.site-wasm32-wasi \
     log wasm-configure.log ../source/configure -q --host=wasm32-unknown-wasip1 --build=x86_64-pc-linux-gnu \
     --with-build-python="$dir/native/python" --disable-test-modules --without-ensurepip --prefix=/runtime
-  log wasm-make.log make -j "$jobs" python.wasm
+  log wasm-make.log make -j "$jobs" python.wasm LINKFORSHARED="-Wl,-s -Wl,--wrap=__wasi_clock_time_get"
   cd "$dir"
 }
 

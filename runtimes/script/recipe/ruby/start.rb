@@ -38,8 +38,11 @@ module Polyvoke
     def report(error)
       $stdout.flush
       # Without how the script was loaded.
-      error.set_backtrace(error.backtrace.take_while { |line| !line.start_with?(__FILE__) }) if error.backtrace
-      $stderr.write(error.full_message(highlight: false, order: :top))
+      calls = (error.backtrace || []).take_while { |call| !call.start_with?(__FILE__) }
+      error.set_backtrace(calls)
+      # The whole message of a syntax error would have suggestions, which are not to be had here.
+      text = error.is_a?(SyntaxError) ? "#{[error.message.chomp, *calls].join("\n\tfrom ")}\n" : error.full_message(highlight: false, order: :top)
+      $stderr.write(text)
     end
 
     # Does what is left for the end, and ends the process.

@@ -1,0 +1,78 @@
+# All languages: the interpreters of scripts, the greeting in each language through NATS, and what each costs.
+# To be included by the Makefile after samples.mk; BUILD is where things are built. All of it works on Debian 12 as root,
+# one target at a time: recipes share their folder of tools.
+
+languages_dir  := $(abspath $(BUILD))/languages
+runtimes_dir   := $(abspath $(BUILD))/runtimes
+runtimes_all   := $(patsubst runtimes/script/recipe/%/build.sh,%,$(wildcard runtimes/script/recipe/*/build.sh))
+recipe_shared  := $(wildcard runtimes/script/recipe/*.sh runtimes/script/recipe/shared/*)
+polyvoke       := $(abspath $(BUILD))/polyvoke
+
+# A folder of samples/greet with a build.sh is compiled; any other is a script.
+greet_all      := $(notdir $(patsubst %/,%,$(wildcard samples/greet/*/)))
+greet_compiled := $(patsubst samples/greet/%/build.sh,%,$(wildcard samples/greet/*/build.sh))
+greet_scripts  := $(filter-out $(greet_compiled),$(greet_all))
+
+# Those whose tools install in minutes.
+ci_compiled    := go c cpp rust zig as nim
+ci_scripts     := js ts lua micropython sql tcl awk jq mruby
+
+# of names the interpreters of scripts by their folders.
+interpreters    = $(patsubst ts,typescript,$(patsubst js,javascript,$(1)))
+
+.PHONY: runtimes runtimes-check languages languages-ci languages-test matrix targets languages-tools polyvoke-tool
+
+# runtimes builds or collects the interpreters of all scripts, $(BUILD)/runtimes/NAME.runtime.zip.
+runtimes: $(runtimes_all:%=$(runtimes_dir)/%.runtime.zip)
+
+polyvoke-tool:
+	@go build -o $(polyvoke) ./cmd/polyvoke
+
+define runtime_rule
+$(runtimes_dir)/$(1).runtime.zip: $(shell find runtimes/script/recipe/$(1) -type f) $(recipe_shared) | polyvoke-tool
+	$(polyvoke) runtime build --into $(runtimes_dir) --tools $(samples_tools) $(1)
+endef
+$(foreach name,$(runtimes_all),$(eval $(call runtime_rule,$(name))))
+$(runtimes_dir)/typescript.runtime.zip: $(wildcard runtimes/script/recipe/javascript/*)
+
+# runtimes-check builds two of them twice, the second time with other folders from the start, and compares.
+runtimes-check: $(runtimes_dir)/lua.runtime.zip $(runtimes_dir)/javascript.runtime.zip
+	@set -e; again=$$(mktemp -d); trap 'rm -rf "$$again"' EXIT; for name in lua javascript; do \
+	  $(polyvoke) runtime build --into $$again --tools $$again/tools $$name; \
+	  cmp $$again/$$name.runtime.zip $(runtimes_dir)/$$name.runtime.zip; \
+	  echo "same: $$name.runtime.zip"; \
+	done
+
+# The modules of compiled languages, and beside each how many milliseconds its build took.
+define greet_rule
+$(languages_dir)/$(1).wasm: $(shell find samples/greet/$(1) -type f -not -name '*.wasm') | $(if $(filter $(1),$(ci_compiled)),samples-tools,languages-tools)
+	@mkdir -p $(languages_dir)
+	begin=$$$$(date +%s%N); $(samples_env) samples/greet/$(1)/build.sh $$@.new $(if $(filter $(1),$(ci_compiled)),,$(samples_tools)) && \
+	  echo $$$$((($$$$(date +%s%N) - begin) / 1000000)) >$(languages_dir)/$(1).ms && mv $$@.new $$@
+endef
+$(foreach name,$(greet_compiled),$(eval $(call greet_rule,$(name))))
+
+languages-tools: samples-tools
+	@samples/tools.sh $(samples_tools) languages
+
+# languages_needs says what must be built for the samples that are named.
+languages_needs  = $(patsubst %,$(languages_dir)/%.wasm,$(filter $(greet_compiled),$(1))) \
+                   $(patsubst %,$(runtimes_dir)/%.runtime.zip,$(call interpreters,$(filter $(greet_scripts),$(1))))
+languages_run    = LANGUAGES="$(1)" MODULES=$(languages_dir) RUNTIMES=$(runtimes_dir) $(samples_env) go test -tags languages -count=1 -timeout 60m
+
+# languages builds the greeting in every language and has each answer the same requests through NATS.
+languages: $(call languages_needs,$(greet_all))
+	$(call languages_run,$(greet_all)) -run 'TestLanguages$$' ./samples
+
+# languages-ci is the same for those of which the tools install in minutes.
+languages-ci: $(call languages_needs,$(ci_compiled) $(ci_scripts))
+	go vet -tags languages ./samples
+	$(call languages_run,$(ci_compiled) $(ci_scripts)) -run 'TestLanguages$$' ./samples
+
+# matrix measures every language and writes docs/languages.md.
+matrix: $(call languages_needs,$(greet_all))
+	MATRIX=$(abspath docs/languages.md) $(call languages_run,$(greet_all)) -run 'TestMatrix$$' -v ./samples
+
+# targets measures what calls of scripts and idle scripts cost, and says whether that is as little as it should be.
+targets: $(call languages_needs,js lua micropython ruby python)
+	$(call languages_run,js lua micropython ruby python) -run '^$$' -bench 'Script' -benchtime 1x ./samples

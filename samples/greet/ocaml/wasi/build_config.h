@@ -1,0 +1,2 @@
+#define OCAML_STDLIB_DIR "/"
+#define HOST "wasm32-wasi"

@@ -1,0 +1,1 @@
+/* WASI has no processes to wait for; the runtime includes this without need. */
