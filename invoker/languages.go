@@ -17,7 +17,8 @@ func errNoScripts() error {
 	return protocol.Errorf(protocol.CodeUnavailable, "", "this invoker runs no scripts: deploy a module, or ask another invoker")
 }
 
-// settle makes a script's manifest say which version of its interpreter runs it, for good.
+// settle makes a script's manifest say which version of its interpreter runs it, for good, and takes from that the
+// language and the memory that the manifest does not name.
 func (v *Invoker) settle(ctx context.Context, f *protocol.Function) error {
 	if f.Runtime == "" {
 		return nil
@@ -30,6 +31,7 @@ func (v *Invoker) settle(ctx context.Context, f *protocol.Function) error {
 		return err
 	}
 	f.Runtime, f.Language = i.Ref().String(), cmp.Or(f.Language, i.Language)
+	f.Limits.Memory = cmp.Or(f.Limits.Memory, i.Limits.Memory)
 	return nil
 }
 

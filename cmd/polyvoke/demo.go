@@ -3,18 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/demo"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
-	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/samples"
 )
 
 // demoCommand shows everything at once.
@@ -51,25 +46,11 @@ them at work, and checks that every order comes out once.`,
 	return cmd
 }
 
-// demonstrated returns what to show: the samples, and the greeting in the languages whose runtimes are on this machine.
-func demonstrated(slow bool) []samples.Sample {
-	all := slices.DeleteFunc(samples.All(), func(s samples.Sample) bool { return s.Slow && !slow })
-	folder, err := bundles.Default()
-	if err != nil {
-		return all
-	}
-	for _, i := range folder.List() {
-		if s, ok := samples.ScriptFor(i.Name, i.Language, i.Extensions); ok {
-			all = append(all, s)
-		}
-	}
-	return all
-}
-
 // demo starts a server, shows the samples on it, and ends it, or stays.
 func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
-	all := demonstrated(slow)
+	folder, _ := bundles.Default() // without one there are no runtimes here
+	all := demo.Choose(slow, folder.List())
 	built := demo.Build(ctx, all) // it takes longest
 	defer func() {
 		cancel()
@@ -96,7 +77,7 @@ func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool) error {
 		if stay {
 			<-ctx.Done()
 		}
-		return demoVerdict(results)
+		return demo.Verdict(results)
 	})
 }
 
@@ -107,35 +88,5 @@ func (c *cli) printDemo(url string, results []demo.Result, stay, asJSON bool) er
 	}
 	fmt.Fprintln(c.stdout)
 	demo.Table(c.stdout, c.paint(c.stdout), results)
-	if !stay {
-		_, err := fmt.Fprint(c.stdout, "\nTo call them by hand, keep them: polyvoke demo --stay, and then\n"+byHand(""))
-		return err
-	}
-	server := ""
-	if url != nats.DefaultURL {
-		server = " -s " + url
-	}
-	_, err := fmt.Fprintf(c.stdout, "\nThey stay on %s until Ctrl-C. Call them by hand:\n%s", url, byHand(server))
-	return err
-}
-
-// byHand says how to call a sample with the official command line and with this one.
-func byHand(server string) string {
-	const function, body = "greet-c", `'{"name":"Ada"}'`
-	return fmt.Sprintf("  nats%s req %s.%s %s\n  polyvoke call%s %s %s\n  nats%s micro ls\n",
-		server, protocol.RootCall, function, body, server, function, body, server)
-}
-
-// demoVerdict is the error for a demonstration in which something was wrong.
-func demoVerdict(results []demo.Result) error {
-	var wrong []string
-	for _, r := range results {
-		if !r.Right() {
-			wrong = append(wrong, r.Function)
-		}
-	}
-	if len(wrong) == 0 {
-		return nil
-	}
-	return &exitError{code: exitFailed, msg: "not as it should be: " + strings.Join(wrong, ", ") + "; the table above says why"}
+	return demo.NextSteps(c.stdout, url, stay)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/orders"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 )
@@ -76,6 +77,6 @@ func ordersVerdict(r orders.Result) error {
 	if r.Right() {
 		return nil
 	}
-	return &exitError{code: exitFailed, msg: fmt.Sprintf("of %d orders %d have no receipt, %d receipts came again, and %d were wrong: "+
+	return &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("of %d orders %d have no receipt, %d receipts came again, and %d were wrong: "+
 		"if functions failed with 429 or messages were dropped, a lower --rate helps", r.Sent, r.Lost, r.Twice, r.Wrong)}
 }
