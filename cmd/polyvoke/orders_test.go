@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/orders"
 )
 
@@ -12,7 +13,7 @@ func TestOrdersVerdict(t *testing.T) {
 		t.Error(err)
 	}
 	for _, r := range []orders.Result{{}, {Sent: 3, Receipts: 2, Lost: 1}, {Sent: 3, Receipts: 3, Twice: 1}, {Sent: 3, Receipts: 3, Wrong: 1}} {
-		if err := ordersVerdict(r); exitOf(err) != exitFailed || !strings.Contains(err.Error(), "a lower --rate helps") {
+		if err := ordersVerdict(r); exit.Of(err) != exit.Failed || !strings.Contains(err.Error(), "a lower --rate helps") {
 			t.Errorf("%+v: %v", r, err)
 		}
 	}
