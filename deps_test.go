@@ -32,6 +32,7 @@ var rules = []rule{
 	{"runtimes/wasi/preview1", []string{"github.com/tetratelabs/wazero/api", "github.com/tetratelabs/wazero/sys"},
 		"WASI is spoken through the engine's public interface, so that a new engine version is no new WASI"},
 	{"runtimes/wasi/memory", []string{"golang.org/x/sys"}, "it knows pages, and no engine"},
+	{"runtimes/wasi/idle", nil, "it keeps what is costly to make, whatever that is"},
 	{"invoker", []string{"protocol", "runtimes", "runtimes/module", "invoker", "github.com/nats-io/nats.go", "github.com/google/uuid"},
 		"it names steps, not engines; runtimes/module tells it the language of an upload"},
 	{"invoker/load", nil, "it has tests only"},

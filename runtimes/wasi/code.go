@@ -12,6 +12,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/tetratelabs/wazero"
 )
@@ -72,7 +73,7 @@ func (c *code) newProgram(ctx context.Context, o runtimes.Options, report *rewri
 	c.refs.Add(1)
 	g := &program{code: c, memory: limits, fuelLimit: o.Fuel, mounts: mounts,
 		args: slices.Clone(o.Args), env: slices.Clone(o.Env), varies: o.Varies, renews: o.Renews, created: time.Now()}
-	g.pool.init(c.runtime)
+	g.clean, g.parked = idle.New[*sandbox](c.runtime.budget, nil), idle.New(c.runtime.budget, g.newParked)
 	_, _ = rand.Read(g.secret[:]) // never fails
 	c.runtime.keep(g)
 	if report != nil {

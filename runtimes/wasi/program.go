@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
@@ -41,9 +42,10 @@ type program struct {
 	freezing sync.Mutex
 	shared   *memory.Image // what the memories of most parked sandboxes are put back to
 
-	pool   pool
-	served atomic.Uint64 // runs after which a sandbox was put back
-	doubt  atomic.Bool   // one was not put back: each process gets a new one
+	clean  *idle.Pool[*sandbox] // before the entry runs
+	parked *idle.Pool[*sandbox] // where stdin is read first
+	served atomic.Uint64        // runs after which a sandbox was put back
+	doubt  atomic.Bool          // one was not put back: each process gets a new one
 	closed atomic.Bool
 }
 
@@ -67,7 +69,8 @@ func (g *program) Close(context.Context) error {
 		return nil
 	}
 	g.runtime.forget(g)
-	g.pool.close()
+	g.parked.Close() // first: what is being parked comes from the other pool
+	g.clean.Close()
 	if g.shared != nil {
 		g.shared.Release()
 	}
@@ -109,9 +112,9 @@ func (g *program) take(ctx context.Context, p *runtimes.Process) (*sandbox, erro
 			return s, err
 		}
 	}
-	s := g.pool.take(clean)
+	s, _ := g.clean.Take()
 	if s != nil && g.doubt.Load() {
-		s.close()
+		s.Close()
 		s = nil
 	}
 	p.Usage.Start = runtimes.StartFresh
@@ -133,10 +136,10 @@ func (g *program) takeParked(ctx context.Context, p *runtimes.Process) (*sandbox
 	if g.doubt.Load() || !g.suits(p) {
 		return nil, nil
 	}
-	s := g.pool.take(parked)
+	s, _ := g.parked.Take()
 	switch {
 	case g.kind == runtimes.StartPrefork:
-		g.refill(s == nil)
+		g.parked.Refill(s == nil)
 	case s == nil:
 		var err error
 		if s, err = g.newCheckpoint(ctx, p); err != nil {
@@ -163,7 +166,7 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 	made := false
 	defer func() { // also if Yield or Sleep ends the goroutine
 		if !made {
-			s.close()
+			s.Close()
 		}
 	}()
 	if err = s.checkpoint(ctx, p); err == nil {
@@ -180,14 +183,14 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 // giveBack puts a sandbox back after a run and keeps it, or closes it.
 func (g *program) giveBack(s *sandbox) {
 	if g.doubt.Load() || !s.putBack() {
-		s.close()
+		s.Close()
 		return
 	}
-	list := clean
 	if s.parked != nil {
-		list = parked
+		g.parked.Put(s)
+	} else {
+		g.clean.Put(s)
 	}
-	g.pool.put(list, s)
 }
 
 // distrust has each process get a sandbox of its own from now on.

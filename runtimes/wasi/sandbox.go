@@ -35,8 +35,6 @@ type sandbox struct {
 	runs    int      // that it has served
 	running bool     // and is not known to have ended
 	broken  bool     // the last run has left it in a state that cannot be put back
-	idle    time.Time
-	shed    bool // it has given its memory back since it is idle
 }
 
 // open returns a sandbox with the program's memory as it is before the entry runs, without an instance.
@@ -96,7 +94,7 @@ func (g *program) openKept(until context.Context) (*sandbox, error) {
 		return nil, err
 	}
 	if err := s.instantiate(s.values, until); err != nil {
-		s.close()
+		s.Close()
 		return nil, err
 	}
 	return s, nil
@@ -248,8 +246,8 @@ func (s *sandbox) closeInstance() {
 	s.instance, s.start, s.run, s.globals = nil, nil, nil, nil
 }
 
-// close ends the sandbox.
-func (s *sandbox) close() {
+// Close ends the sandbox.
+func (s *sandbox) Close() {
 	s.end()
 	s.closeInstance()
 	if s.parked != nil && s.parked.image != nil {

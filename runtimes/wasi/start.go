@@ -62,7 +62,7 @@ func (g *program) choose(ctx context.Context, want string) error {
 	g.initial = s.getGlobals()
 	if want != runtimes.StartReset && o.park == "" {
 		if o.park, err = s.tryStart(ctx); err != nil {
-			s.close()
+			s.Close()
 			return err
 		}
 	}
@@ -159,9 +159,9 @@ func refuse(want string, o obstacles) error {
 func (g *program) keepFirst(s *sandbox, err error) {
 	switch {
 	case err != nil:
-		s.close()
+		s.Close()
 	case g.kind == runtimes.StartPrefork && s.parked != nil:
-		g.pool.put(parked, s)
+		g.parked.Put(s)
 	default:
 		g.giveBack(s)
 	}

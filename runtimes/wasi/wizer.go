@@ -36,7 +36,7 @@ func (g *program) initialize(ctx context.Context, report *rewrite.Report) error 
 		if err != nil {
 			return err
 		}
-		defer s.close()
+		defer s.Close()
 		first := s.getGlobals()
 		if err := s.callOnce(ctx, wizerName); err != nil {
 			return err
