@@ -4,14 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
@@ -86,7 +85,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := checkStrings(p); err != nil {
+	if err := admit.Strings(p); err != nil {
 		return err
 	}
 	s, err := g.take(ctx, p)
@@ -198,19 +197,4 @@ func (g *program) distrust(err error) {
 	if !g.doubt.Swap(true) {
 		g.runtime.log.Error("a sandbox was not put back: each process gets a new one from now on", "error", err)
 	}
-}
-
-// checkStrings refuses arguments and an environment that cannot be passed to a process.
-func checkStrings(p *runtimes.Process) error {
-	for i, a := range p.Args {
-		if strings.IndexByte(a, 0) >= 0 {
-			return fmt.Errorf("argument %d contains a NUL byte", i)
-		}
-	}
-	for _, e := range p.Env {
-		if name, _, ok := strings.Cut(e, "="); !ok || name == "" || strings.IndexByte(e, 0) >= 0 {
-			return fmt.Errorf("%q is not a NAME=value entry of an environment", e)
-		}
-	}
-	return nil
 }

@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/sys"
 )
 
 // recycled is after how many runs a sandbox ends. Its native stack grows with the runs (see parking), and
@@ -113,7 +112,7 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process) error {
 	err := s.enter(run)
 	p.Usage.Duration = time.Since(start)
 	p.Usage.Memory, p.Usage.Fuel = s.memory.size, s.used()
-	s.broken = broken(err)
+	s.broken = ending.Broken(err)
 	s.running = false
 	return s.outcome(ctx, err)
 }
@@ -140,16 +139,6 @@ func recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("%w: %v", errEngine, p)
 	}
-}
-
-// broken tells whether an instance of which a call ended with err cannot serve another one: the engine was
-// left in the middle of something. Exits and traps are no such thing.
-func broken(err error) bool {
-	if err == nil {
-		return false // most runs: without a variable on the heap
-	}
-	var exit *sys.ExitError
-	return !errors.As(err, &exit) && !strings.HasPrefix(err.Error(), "wasm error: ")
 }
 
 // putBack makes the sandbox what it was before its last run. It returns false if that is not possible, or
