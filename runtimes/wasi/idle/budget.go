@@ -20,6 +20,7 @@ const (
 type Budget struct {
 	most  int64
 	bytes atomic.Int64
+	start time.Time // zero of the pools' clock, which needs no time of day: that would be half of what Take and Put cost
 
 	mu    sync.Mutex
 	pools map[keeper]struct{}
@@ -32,13 +33,13 @@ type Budget struct {
 // keeper is a Pool, whatever it keeps.
 type keeper interface {
 	Sweep(now time.Time)
-	oldest() (since time.Time, ok bool)
-	end(until time.Time, most int)
+	oldest() (since time.Duration, ok bool)
+	end(until time.Duration, most int)
 }
 
 // NewBudget returns a budget of that many bytes. It looks after its pools until it is closed.
 func NewBudget(bytes int64) *Budget {
-	b := &Budget{most: bytes, pools: map[keeper]struct{}{}, done: make(chan struct{})}
+	b := &Budget{most: bytes, start: time.Now(), pools: map[keeper]struct{}{}, done: make(chan struct{})}
 	b.sweeper.Go(b.sweep)
 	return b
 }
@@ -105,11 +106,11 @@ func (b *Budget) evict() {
 }
 
 // oldest returns the pool that has the item which is longest idle, and since when it is. It is nil if none is idle.
-func (b *Budget) oldest() (oldest keeper, since time.Time) {
+func (b *Budget) oldest() (oldest keeper, since time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for k := range b.pools {
-		if at, ok := k.oldest(); ok && (oldest == nil || at.Before(since)) {
+		if at, ok := k.oldest(); ok && (oldest == nil || at < since) {
 			oldest, since = k, at
 		}
 	}

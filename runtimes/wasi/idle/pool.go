@@ -1,6 +1,7 @@
 package idle
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -21,9 +22,9 @@ type Item interface {
 // kept is an item in a pool.
 type kept[T Item] struct {
 	item  T
-	since time.Time // it is idle
-	cost  int64     // that the budget knows of
-	shed  bool      // it has shed since then
+	since time.Duration // it is idle, by the budget's clock
+	cost  int64         // that the budget knows of
+	shed  bool          // it has shed since then
 }
 
 // Pool keeps items that are idle. The one used last is used next, so that those which are not needed get old. Any number of goroutines may
@@ -73,7 +74,7 @@ func (p *Pool[T]) Take() (item T, ok bool) {
 // Put keeps an item that is idle from now on, or closes it when the pool is closed. If that is more than the budget, the items that are
 // longest idle end, which can be this one.
 func (p *Pool[T]) Put(item T) {
-	k := kept[T]{item: item, since: time.Now(), cost: item.Cost()}
+	k := kept[T]{item: item, since: time.Since(p.budget.start), cost: item.Cost()}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -82,9 +83,11 @@ func (p *Pool[T]) Put(item T) {
 	}
 	p.ahead.failed = 0
 	p.idle = append(p.idle, k)
-	p.budget.bytes.Add(k.cost)
+	total := p.budget.bytes.Add(k.cost)
 	p.mu.Unlock()
-	p.budget.evict()
+	if total > p.budget.most {
+		p.budget.evict()
+	}
 }
 
 // State is what a Pool holds at a moment.
@@ -104,8 +107,9 @@ func (p *Pool[T]) State() State {
 // Sweep ends what is idle for EndAfter at a moment, and has what is idle for ShedAfter give memory back, one item after another. The budget
 // does it every second.
 func (p *Pool[T]) Sweep(now time.Time) {
-	p.end(now.Add(-EndAfter), math.MaxInt)
-	for p.shedNext(now.Add(-ShedAfter)) {
+	at := now.Sub(p.budget.start)
+	p.end(at-EndAfter, math.MaxInt)
+	for p.shedNext(at - ShedAfter) {
 	}
 }
 
@@ -123,7 +127,7 @@ func (p *Pool[T]) Close() {
 }
 
 // oldest returns since when the item is idle that is longest idle.
-func (p *Pool[T]) oldest() (since time.Time, ok bool) {
+func (p *Pool[T]) oldest() (since time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.idle) == 0 {
@@ -133,10 +137,10 @@ func (p *Pool[T]) oldest() (since time.Time, ok bool) {
 }
 
 // end ends items that are idle since a time or longer, at most that many. So many fewer are wanted from now on.
-func (p *Pool[T]) end(until time.Time, most int) {
+func (p *Pool[T]) end(until time.Duration, most int) {
 	p.mu.Lock()
 	n := 0
-	for n < min(most, len(p.idle)) && !p.idle[n].since.After(until) {
+	for n < min(most, len(p.idle)) && p.idle[n].since <= until {
 		n++
 	}
 	gone := p.cut(n)
@@ -165,7 +169,7 @@ func (p *Pool[T]) close(gone []kept[T]) {
 }
 
 // shedNext has the next item shed that is idle since a time or longer and has not. It returns false if there is none.
-func (p *Pool[T]) shedNext(until time.Time) bool {
+func (p *Pool[T]) shedNext(until time.Duration) bool {
 	k, ok := p.borrow(until)
 	if !ok {
 		return false
@@ -179,10 +183,10 @@ func (p *Pool[T]) shedNext(until time.Time) bool {
 }
 
 // borrow takes an item off the list that is to shed. The caller puts it back with restore.
-func (p *Pool[T]) borrow(until time.Time) (k kept[T], ok bool) {
+func (p *Pool[T]) borrow(until time.Duration) (k kept[T], ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := slices.IndexFunc(p.idle, func(k kept[T]) bool { return !k.shed && !k.since.After(until) })
+	i := slices.IndexFunc(p.idle, func(k kept[T]) bool { return !k.shed && k.since <= until })
 	if i < 0 {
 		return k, false
 	}
@@ -206,7 +210,7 @@ func (p *Pool[T]) restore(k kept[T], useful bool) bool {
 	}
 	p.budget.bytes.Add(cost - k.cost)
 	k.cost, k.shed = cost, true
-	place, _ := slices.BinarySearchFunc(p.idle, k.since, func(k kept[T], since time.Time) int { return k.since.Compare(since) })
+	place, _ := slices.BinarySearchFunc(p.idle, k.since, func(k kept[T], since time.Duration) int { return cmp.Compare(k.since, since) })
 	p.idle = slices.Insert(p.idle, place, k)
 	return true
 }
