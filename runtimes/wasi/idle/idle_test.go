@@ -94,8 +94,8 @@ func newPool(t *testing.T, b *Budget, make func(context.Context) (*thing, error)
 func newBudget(t *testing.T, bytes int64) *Budget {
 	b := NewBudget(bytes)
 	t.Cleanup(func() {
-		if b.Close(); b.Bytes() != 0 {
-			t.Errorf("in the end, %d bytes are said to be idle", b.Bytes())
+		if b.Close(); b.Bytes() != 0 || len(b.all()) != 0 {
+			t.Errorf("in the end, %d bytes are said to be idle in %d pools", b.Bytes(), len(b.all()))
 		}
 	})
 	return b
@@ -210,6 +210,7 @@ func TestShedding(t *testing.T) {
 		w, b := &workshop{t: t}, newBudget(t, 1000)
 		p := newPool(t, b, nil)
 		goOn := make(chan struct{})
+		defer close(goOn) // also if the test fails
 		for range 3 {
 			th := w.new()
 			th.onShed = func() { <-goOn }
@@ -218,7 +219,7 @@ func TestShedding(t *testing.T) {
 		}
 		swept := false
 		go func() {
-			p.Sweep(time.Now().Add(ShedAfter + time.Second))
+			p.Sweep(time.Now().Add(ShedAfter))
 			swept = true
 		}()
 		synctest.Wait()
@@ -231,14 +232,11 @@ func TestShedding(t *testing.T) {
 		if got := names(p); !slices.Equal(got, []int{1}) {
 			t.Errorf("%v are idle when the first has shed", got)
 		}
-		p.Put(last)
-		goOn <- struct{}{} // the second comes back; what has been used since then does not shed
-		if synctest.Wait(); swept {
-			t.Error("the third has not shed")
-		}
-		goOn <- struct{}{}
+		<-time.After(time.Millisecond)
+		p.Put(last)        // it has just been used, and does not shed
+		goOn <- struct{}{} // the second comes back
 		synctest.Wait()
-		if got := names(p); !slices.Equal(got, []int{3, 2, 1}) || !swept || b.Bytes() != 12 {
+		if got := names(p); !slices.Equal(got, []int{3, 2, 1}) || !swept || b.Bytes() != 18 {
 			t.Errorf("%v are idle in the end, with %d bytes; swept: %t", got, b.Bytes(), swept)
 		}
 	})
@@ -321,6 +319,12 @@ func TestEvict(t *testing.T) {
 		if a.Put(large); !large.gone.Load() || a.State().Idle+b.State().Idle != 0 {
 			t.Errorf("one is idle that takes more than all may, beside %d and %d", a.State().Idle, b.State().Idle)
 		}
+		grows := w.new()
+		grows.onShed = func() { grows.cost = 61 }
+		a.Put(grows)
+		if a.Sweep(time.Now().Add(ShedAfter)); !grows.gone.Load() {
+			t.Error("one is idle that takes more than all may since it has shed")
+		}
 	})
 }
 
@@ -349,6 +353,36 @@ func TestRefill(t *testing.T) {
 		p.Refill(false)
 		if synctest.Wait(); p.State() != (State{1, 1, false}) {
 			t.Errorf("when they are needed again: %+v", p.State())
+		}
+	})
+}
+
+// TestRefillMeanwhile checks that one is made at a time, and that those that shed count as idle.
+func TestRefillMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, goOn, making := &workshop{t: t}, make(chan struct{}), 0
+		p := newPool(t, newBudget(t, 1000), func(context.Context) (*thing, error) {
+			if making++; making > 1 {
+				t.Errorf("%d are being made", making)
+			}
+			<-time.After(time.Second)
+			making--
+			th := w.new()
+			th.onShed = func() { <-goOn }
+			return th, nil
+		})
+		for range 3 {
+			p.Refill(true)
+		}
+		<-time.After(4 * time.Second)
+		go p.Sweep(time.Now().Add(ShedAfter))
+		synctest.Wait()
+		p.Take()
+		p.Refill(false)
+		<-time.After(2 * time.Second)
+		close(goOn)
+		if synctest.Wait(); p.State() != (State{3, 3, false}) || w.made.Load() != 4 {
+			t.Errorf("%d were made: %+v", w.made.Load(), p.State())
 		}
 	})
 }
