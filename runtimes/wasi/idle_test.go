@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/tetratelabs/wazero/api"
 )
@@ -225,7 +225,7 @@ func TestCloseWhileFilling(t *testing.T) {
 
 // TestHammerPool runs, sweeps and evicts at the same time, and then closes all. Nothing may be left.
 func TestHammerPool(t *testing.T) {
-	files := openFiles(t)
+	files := level.Files(t)
 	r := newTestRuntime(t, Config{Verify: 3, IdleMemory: 1 << 20})
 	var programs []*program
 	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
@@ -267,19 +267,9 @@ func TestHammerPool(t *testing.T) {
 	if n := r.budget.Bytes(); n != 0 {
 		t.Errorf("%d bytes are idle", n)
 	}
-	if n := openFiles(t); n > files {
+	if n := level.Files(t); n > files {
 		t.Errorf("%d files are open, %d before", n, files)
 	}
-}
-
-// openFiles returns how many files this process has open, where that can be known.
-func openFiles(t *testing.T) int {
-	t.Helper()
-	list, err := os.ReadDir("/proc/self/fd")
-	if err != nil && runtime.GOOS == "linux" {
-		t.Fatal(err)
-	}
-	return len(list)
 }
 
 // stuck is a global that cannot be set.
@@ -325,7 +315,7 @@ func checkDistrust(t *testing.T, g *program, s *sandbox, log *bytes.Buffer) {
 
 // TestOwnImage checks a checkpoint whose memory is not that of the others: it is right, and what it takes is known.
 func TestOwnImage(t *testing.T) {
-	files := openFiles(t)
+	files := level.Files(t)
 	r := newTestRuntime(t, Config{Verify: 1})
 	g := newTestProgram(t, r, runtimes.StartCheckpoint)
 	g.sweep(time.Now().Add(idle.EndAfter + time.Second)) // what is left of Compile
@@ -349,7 +339,7 @@ func TestOwnImage(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if n := openFiles(t); n > files {
+	if n := level.Files(t); n > files {
 		t.Errorf("%d files are open, %d before", n, files)
 	}
 }
