@@ -52,7 +52,7 @@ var rules = []rule{
 	{"cmd/internal/natsd", []string{"github.com/nats-io/nats-server/v2", "golang.org/x/sys"}, "it is a NATS server and knows of no functions"},
 	{"cmd/internal/client", []string{"protocol", "invoker/bodies", "github.com/nats-io/nats.go"}, "it is a client, like any other, and knows of no command line"},
 	{"cmd/internal/inspect", []string{"protocol", "runtimes", "cmd/internal/terminal"}, "it describes modules and runs none"},
-	{"cmd/internal/demo", []string{"protocol", "samples", "cmd/internal/client", "cmd/internal/terminal"}, "it tries the samples as any client can"},
+	{"cmd/internal/demo", []string{"protocol", "runtimes/script", "samples", "cmd/internal/client", "cmd/internal/terminal"}, "it tries the samples as any client can"},
 	{"cmd/internal/project", []string{"protocol", "runtimes/module", "samples", "cmd/internal/terminal", "github.com/BurntSushi/toml"}, "it knows folders and compilers, and neither NATS nor engines"},
 	{"cmd/internal/watch", []string{"github.com/fsnotify/fsnotify"}, "it watches files, whatever is in them"},
 	{"cmd/internal/collector", nil, "it knows the Go runtime only"},

@@ -222,6 +222,7 @@ func TestJavaScript(t *testing.T) {
 		{"bad syntax", "let a = 1;\nlet b = ;\n", call{}, "", "shout.js:2:9: SyntaxError: unexpected token in expression: ';'\n    at shout.js:2:9\n", 70},
 		{"deep recursion", "function f(n) { return f(n + 1) + 1 }\ntry { f(0) } catch (e) { print(e) }", call{}, "InternalError: stack overflow\n", "", 0},
 		{"deep JSON", `try { JSON.parse("[".repeat(1e6)) } catch (e) { print(e) }`, call{}, "SyntaxError: stack overflow\n", "", 0},
+		{"deep values", `let a = []; for (let i = 0; i < 1e5; i++) a = [a]; try { JSON.stringify(a) } catch (e) { print(e) }`, call{}, "InternalError: stack overflow\n", "", 0},
 		{"deep expression", `try { eval("(".repeat(1e6)) } catch (e) { print(e) }`, call{}, "SyntaxError: stack overflow\n", "", 0},
 		{"deep regular expression", `try { print(/^(?:a|ab)*c/.test("a".repeat(1e5))); new RegExp("(?:".repeat(1e6)) } catch (e) { print(e) }`, call{}, "false\nSyntaxError: stack overflow\n", "", 0},
 	} {

@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -38,7 +39,11 @@ type Sample struct {
 	What     string // it does, in a few words
 
 	Wasm     []byte // the module; nil if it is built from GoSource
-	GoSource fs.FS  // the files of package main; nil if Wasm is there
+	GoSource fs.FS  // the files of package main; nil if Wasm or Script is there
+	Script   fs.FS  // the files of a script; nil if it is none
+	Entry    string // of them, the one to run
+	Runtime  string // what runs it
+	Slow     bool   // it takes seconds more to build and to deploy than others: a demonstration shows it only if asked to
 
 	Requests []Request // that show what it does, good ones first
 }
@@ -63,7 +68,7 @@ func All() []Sample {
 		greet("nim", "Nim", file("greet/nim/greet.wasm")),
 		{
 			Name: "thumbnail", Language: "Go", What: "PNG or JPEG in, small PNG out",
-			GoSource: source("thumbnail/go"),
+			GoSource: source("thumbnail/go"), Slow: true,
 			Requests: []Request{
 				{Args: []string{"64"}, Body: file("thumbnail/request.png")},
 				{Body: []byte("no image"), Exit: 65},
@@ -80,19 +85,50 @@ func All() []Sample {
 	}
 }
 
+// ScriptFor returns the greeting as a script for a runtime with a name, whose scripts have such extensions, and are in a language.
+// ok is false if there is none.
+func ScriptFor(runtime, language string, extensions []string) (s Sample, ok bool) {
+	for _, pattern := range append([]string{"." + "*"}, extensions...) {
+		dir := "*"
+		if pattern == ".*" { // its folder has its name
+			dir = runtime
+		}
+		found, err := fs.Glob(files, "greet/"+dir+"/greet"+pattern)
+		if err != nil || len(found) != 1 || compiled(path.Dir(found[0])) {
+			continue
+		}
+		s = greeting(path.Base(path.Dir(found[0])), language)
+		s.Script, s.Entry, s.Runtime = source(path.Dir(found[0])), path.Base(found[0]), runtime
+		return s, true
+	}
+	return Sample{}, false
+}
+
+// compiled tells whether what is in a folder is built.
+func compiled(dir string) bool {
+	_, err := fs.Stat(files, dir+"/build.sh")
+	return err == nil
+}
+
 // greet is the greeting in one language; built from Go where wasm is nil.
 func greet(lang, language string, wasm []byte) Sample {
-	s := Sample{
-		Name: "greet-" + lang, Language: language, What: "JSON in, greeting out", Wasm: wasm,
+	s := greeting(lang, language)
+	s.Wasm = wasm
+	if wasm == nil {
+		s.GoSource = source("greet/" + lang)
+	}
+	return s
+}
+
+// greeting is what the greeting is in any language.
+func greeting(lang, language string) Sample {
+	return Sample{
+		Name: "greet-" + lang, Language: language, What: "JSON in, greeting out",
 		Requests: []Request{
 			{Body: []byte(`{"name":"Ada"}`), Want: []byte(`{"greeting":"Hello, Ada!"}` + "\n")},
 			{Body: []byte(`{"name":7}`), Want: []byte{}, Exit: 65},
 		},
 	}
-	if wasm == nil {
-		s.GoSource = source("greet/" + lang)
-	}
-	return s
 }
 
 // file returns a copy of a file of this package. It panics if there is none of that name: the names are
@@ -123,7 +159,7 @@ func (s Sample) Build(ctx context.Context) ([]byte, error) {
 	return modules[0], nil
 }
 
-// Build returns the modules of samples, in their order: Wasm as it is, and of GoSource what the Go of
+// Build returns the modules of samples, in their order: Wasm as it is, nil for a script, and of GoSource what the Go of
 // this machine makes of it, which takes seconds the first time. One go command builds all of them at once, so
 // that what they share is compiled once. The same Go gives the same bytes each time, whatever is built
 // together. The build reaches for no network. It returns ErrNoGo if there is no go command but
@@ -132,7 +168,7 @@ func Build(ctx context.Context, all ...Sample) ([][]byte, error) {
 	modules := make([][]byte, len(all))
 	var sources []Sample
 	for i, s := range all {
-		if modules[i] = s.Wasm; s.Wasm == nil {
+		if modules[i] = s.Wasm; s.GoSource != nil {
 			sources = append(sources, s)
 		}
 	}
@@ -145,7 +181,7 @@ func Build(ctx context.Context, all ...Sample) ([][]byte, error) {
 		err = build(ctx, dir, sources)
 	}
 	for i, s := range all {
-		if err == nil && s.Wasm == nil {
+		if err == nil && s.GoSource != nil {
 			modules[i], err = os.ReadFile(filepath.Join(dir, outFolder, s.Name))
 		}
 	}

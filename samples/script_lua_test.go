@@ -20,6 +20,9 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/unwind"
 )
 
 // TestLuaScript and TestMicroPythonScript need the bundles that the recipes make, as folders lua and micropython of
@@ -53,6 +56,41 @@ func TestLuaScript(t *testing.T) {
 	i.random("local a = math.random(1 << 40)\nio.read()\nprint(a, math.random(1 << 40))")
 }
 
+func TestMicroPythonScript(t *testing.T) {
+	i := newInterpreter(t, "micropython")
+	i.greet("greet/micropython/greet.py")
+	i.checkCases([]scriptCase{
+		{
+			about: "lines, arguments and a file", script: "import sys\nfor l in sys.stdin: print('[' + l.strip() + ']')\nprint(sys.argv[1:], len(sys.argv), sys.argv[0], open('/request/id').read())",
+			args: []string{"x", "y"}, stdin: "a\nb", stdout: "[a]\n[b]\n['x', 'y'] 3 f 1\n",
+		},
+		{about: "characters and bytes", script: "import sys\nprint(sys.stdin.read(2), sys.stdin.readline(), sys.stdin.buffer.read())", stdin: "éèx\né", stdout: "éè x\n b'\\xc3\\xa9'\n"},
+		{about: "text that is not UTF-8", script: "import sys\ntry: sys.stdin.read()\nexcept UnicodeError: print('refused')", stdin: "\xed\xa0\x80", stdout: "refused\n"},
+		{about: "exit code", script: "import sys\nsys.stdout.write('out')\nsys.exit(66)", stdout: "out", exit: 66},
+		{about: "exit with a reason", script: "import sys\nsys.exit('why')", stderr: []string{"why\n"}, exit: 1},
+		{about: "uncaught error", script: "def f(): raise ValueError('oops')\nprint('out')\nf()", stdout: "out\n", stderr: []string{"main:1: ValueError: oops\nTraceback", "File \"main\", line 3, in <module>"}, exit: 70},
+		{about: "syntax error", script: "x = 1\nx = = 1", stderr: []string{"main:2: SyntaxError"}, exit: 70},
+		{about: "checked", script: "x = 1\nx = = 1", check: true, stderr: []string{"main:2: SyntaxError"}, exit: 65},
+		{about: "checked, good", script: "import sys\nsys.exit(3)", check: true},
+		{about: "checked module", files: map[string]string{"sub/m.py": "\nx ="}, check: true, stderr: []string{"sub/m.py:2: SyntaxError"}, exit: 65},
+		{
+			about: "modules", script: "import sub.m, pack\nprint(sub.m.twice(2), pack.p)\nimport none",
+			files:  map[string]string{"sub/m.py": "def twice(x): return 2 * x", "pack/__init__.py": "from .q import p", "pack/q.py": "p = 'p'"},
+			stdout: "4 p\n", stderr: []string{"main:3: ImportError: no module named 'none'"}, exit: 70,
+		},
+		{about: "deep recursion", script: "def f(): return 1 + f()\ntry: f()\nexcept RuntimeError as e: print(e)", stdout: "maximum recursion depth exceeded\n"},
+		{about: "out of memory", script: "import sys\nsys.stdin.read()\nl = []\ntry:\n  while True: l.append('x' * 1000000 + str(len(l)))\nexcept MemoryError: n = len(l)\nl = None\nprint(n > 40)\nl = []\nwhile True: l.append('x' * 1000000 + str(len(l)))", stdout: "True\n", stderr: []string{"MemoryError"}, exit: 70},
+		{about: "garbage is collected in loops", script: "n = 0\nfor i in range(2000):\n  s = 'x' * 100000 + str(i)\n  n += len(s)\nprint(n > 200000000)", stdout: "True\n"},
+		{
+			about:  "garbage is collected below functions in C",
+			script: "def make(n):\n  for i in range(n):\n    garbage = ['g' * 50] * 10\n    yield [str(i) * 5, i]\nfor r in range(5):\n  l = list(map(lambda p: (p[0] + 'x', p[1]), make(3000)))\n  assert all(p[0] == str(p[1]) * 5 + 'x' for p in l) and len(l) == 3000\n  d = {p[0]: [p] for p in l}\n  assert sorted([v[0][1] * 7919 % 3000 for v in d.values()], key=lambda x: len('g' * 9) + x) == list(range(3000))\nimport gc\nprint(gc.mem_alloc() < 4000000)",
+			stdout: "True\n",
+		},
+		{about: "modules that are there", script: "import json, re, struct, math, time, hashlib, binascii, collections, io, heapq, os\nprint(json.loads('[1]'), struct.pack('<H', 1), re.match('a+', 'aab').group(0), binascii.hexlify(hashlib.sha256(b'abc').digest())[:8], os.getenv('NONE', 'd'), len(os.urandom(3)))", stdout: "[1] b'\\x01\\x00' aa b'ba7816bf' d 3\n"},
+	})
+	i.random("import sys, random\na = random.getrandbits(60)\nsys.stdin.read()\nprint(a, random.getrandbits(60))")
+}
+
 // A scriptCase is a script, or several files, and what must come of running or checking it.
 type scriptCase struct {
 	about, script string
@@ -76,6 +114,10 @@ func newInterpreter(t *testing.T, name string) interpreter {
 	wasm, err := os.ReadFile(filepath.Join(os.Getenv("RUNTIMES"), name, "runtime.wasm"))
 	if err != nil {
 		t.Fatalf("%v: RUNTIMES must be the folder with the bundles", err)
+	}
+	// As polyvoke does: plain wazero copies the stack for each try.
+	if wasm, _, err = unwind.Lower(wasm, module.Limits{}); err != nil {
+		t.Fatal(err)
 	}
 	ctx := context.Background() // not of the test: Close runs after that has ended
 	config := wazero.NewRuntimeConfigCompiler().WithMemoryLimitPages(memoryPages).WithCoreFeatures(api.CoreFeaturesV2 |

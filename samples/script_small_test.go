@@ -108,7 +108,7 @@ func smallRuntimes() []smallRuntime {
 			},
 		},
 		{
-			name: "mruby", ext: ".rb",
+			name: "mruby", ext: ".mrb",
 			wrong: "x = 1\nputs )\n",
 			fails: "x = 1\nnothing(x)\n",
 			tests: []smallCase{
@@ -117,7 +117,7 @@ func smallRuntimes() []smallRuntime {
 				{"some bytes", "p $stdin.read(2), $stdin.read, $stdin.read(1)", "abc", "\"ab\"\n\"c\"\nnil\n", "", 0},
 				{"arguments", "p ARGV, ENV[\"WHO\"]", "", "[\"x\", \"y\"]\n\"me\"\n", "", 0},
 				{"an end", "print \"a\"; warn \"b\"; exit 9", "", "a", "b\n", 9},
-				{"files", "puts File.read(\"/script/it.rb\").size\nbegin; File.read(\"/etc/passwd\"); rescue => e; puts \"none\"; end", "", "99\nnone\n", "", 0},
+				{"files", "puts File.read(\"/script/it.mrb\").size\nbegin; File.read(\"/etc/passwd\"); rescue => e; puts \"none\"; end", "", "100\nnone\n", "", 0},
 				{"deep recursion", "def f; f; end\nbegin; f; rescue SystemStackError => e; puts \"deep\"; end", "", "deep\n", "", 0},
 			},
 		},

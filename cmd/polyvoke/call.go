@@ -38,7 +38,7 @@ The function's exit code passes through. Others are: 2 the request is wrong, 124
 or the invoker failed (too many calls, draining, a trap), 126 the module cannot be run, 127 no
 such function.`,
 		Example: `  polyvoke call greet '{"name":"Ada"}'
-  polyvoke call thumbnail.64 @photo.jpg > small.png
+  polyvoke call wordcount @book.txt
   polyvoke call greet@2 - < request.json`,
 		Args:              argsBetween(1, 2),
 		ValidArgsFunction: c.completeNames(&n),

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/demo"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
@@ -17,28 +19,44 @@ import (
 
 // demoCommand shows everything at once.
 func (c *cli) demoCommand() *cobra.Command {
-	var stay, asJSON bool
+	var stay, slow, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Start everything, deploy the samples, call them, and show what came back",
 		Long: `Start NATS and polyvoke on this machine, deploy the sample functions, send each its
-requests and ` + fmt.Sprint(demo.Timed) + ` more, and show what came back. The Go samples are built by this machine's Go;
-nothing needs a network. What the functions were kept in is removed at the end.`,
+requests and ` + fmt.Sprint(demo.Timed) + ` more, and show what came back. The Go sample is built by this machine's Go;
+nothing needs a network. Scripts are shown in the languages whose runtimes were built here. What the functions were kept in is removed at the end.`,
 		Args:              argsBetween(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.demo(cmd, stay, asJSON)
+			return c.demo(cmd, stay, slow, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving, on "+natsd.DefaultListen+" if nobody else does")
+	cmd.Flags().BoolVar(&slow, "slow", false, "show also what takes seconds more to build")
 	addJSON(cmd, &asJSON)
 	return cmd
 }
 
+// demonstrated returns what to show: the samples, and the greeting in the languages whose runtimes are on this machine.
+func demonstrated(slow bool) []samples.Sample {
+	all := slices.DeleteFunc(samples.All(), func(s samples.Sample) bool { return s.Slow && !slow })
+	folder, err := bundles.Default()
+	if err != nil {
+		return all
+	}
+	for _, i := range folder.List() {
+		if s, ok := samples.ScriptFor(i.Name, i.Language, i.Extensions); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // demo starts a server, shows the samples on it, and ends it, or stays.
-func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) error {
+func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
-	all := samples.All()
+	all := demonstrated(slow)
 	built := demo.Build(ctx, all) // it takes longest
 	defer func() {
 		cancel()
@@ -50,6 +68,11 @@ func (c *cli) demo(cmd *cobra.Command, stay, asJSON bool) error {
 	}
 	return c.onOwnServer(ctx, cmd, listen, func(ctx context.Context, s *client.Session) error {
 		s.Progress, s.Waiting = nil, nil // what it does is said line by line
+		for _, sample := range all {
+			if err := c.addMissing(ctx, s, sample.Runtime); err != nil {
+				return err
+			}
+		}
 		results, err := demo.Run(ctx, s, all, built, func(what string) { fmt.Fprintln(c.stderr, what+" ...") })
 		if err != nil {
 			return err

@@ -66,7 +66,7 @@ func TestFaultyBodies(t *testing.T) {
 		{"\xfc\x08\x01\x00", "no data segment"}, {"\xfc\x09\x01", "no data segment"}, {"\xfc\x0c\x01\x00", "no element segment"}, {"\xfc\x0c\x00\x01", "no table"},
 		{"\xfc\x0d\x01", "no element segment"}, {"\xfc\x0e\x00\x01", "no table"}, {"\xfc\x0f\x01", "no table"}, {"\xfc\x0b\x01", "several memories"},
 		{"\x08\x01", "no tag 1"}, {"\x1f\x40\x01\x00\x01\x00\x0b", "no tag 1"}, {"\x1f\x40\x01\x02\x01\x0b", "no label 1"}, {"\x1f\x40\x01\x04\x00\x0b", "kind of a handler"},
-		{strings.Repeat("\x02\x40", 1001) + strings.Repeat("\x0b", 1001), "nested deeper"},
+		{strings.Repeat("\x02\x40", 5001) + strings.Repeat("\x0b", 5001), "nested deeper"},
 	} {
 		e := parseError(t, function(c.in))
 		if e.Section != "code" || !strings.Contains(e.Msg, c.want) {

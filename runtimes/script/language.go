@@ -50,8 +50,11 @@ func (l *language) prepare(ctx context.Context, modules runtimes.Runtime, bundle
 	if l.bundle, err = ParseBundle(b); err != nil {
 		return refused(err)
 	}
-	if l.base, err = deriver(ctx, modules, l.bundle.module, stack); err == nil && l.bundle.compiler != nil {
-		l.compiler, err = deriver(ctx, modules, l.bundle.compiler, 0)
+	// What the interpreter does once for all its scripts, it does with the folders that it will have, but without a script.
+	o := runtimes.Options{Start: runtimes.StartFresh, Stack: stack, Memory: stageMemory, Mounts: l.mounts(tree{})}
+	if l.base, err = deriver(ctx, modules, l.bundle.module, o); err == nil && l.bundle.compiler != nil {
+		o.Stack = 0
+		l.compiler, err = deriver(ctx, modules, l.bundle.compiler, o)
 	}
 	l.bundle.module, l.bundle.compiler = nil, nil // they are large
 	if err != nil {
@@ -61,8 +64,8 @@ func (l *language) prepare(ctx context.Context, modules runtimes.Runtime, bundle
 }
 
 // deriver compiles a module of which no process is to run as it is.
-func deriver(ctx context.Context, modules runtimes.Runtime, module []byte, stack uint64) (runtimes.Deriver, error) {
-	p, err := modules.Compile(ctx, module, runtimes.Options{Start: runtimes.StartFresh, Stack: stack, Memory: stageMemory})
+func deriver(ctx context.Context, modules runtimes.Runtime, module []byte, o runtimes.Options) (runtimes.Deriver, error) {
+	p, err := modules.Compile(ctx, module, o)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/script"
 	"github.com/polyvoke/polyvoke/samples"
 )
 
@@ -83,20 +84,20 @@ func Run(ctx context.Context, s *client.Session, all []samples.Sample, built fun
 		say(fmt.Sprintf("deploying %s (%s)", sample.Name, sample.Language))
 		r.note(r.deploy(ctx, s, sample))
 	}
-	building := slices.DeleteFunc(slices.Clone(all), func(s samples.Sample) bool { return s.Wasm != nil })
+	building := slices.DeleteFunc(slices.Clone(all), func(s samples.Sample) bool { return s.GoSource == nil })
 	if len(building) > 0 {
 		say("building " + samples.Names(building))
 	}
 	for i, sample := range all {
 		results[i] = Result{Function: sample.Name, Language: sample.Language, What: sample.What, Calls: []Call{}}
-		if sample.Wasm != nil {
+		if sample.GoSource == nil {
 			deploy(sample, &results[i])
 		}
 	}
 	whole, err := built()
 	for i, sample := range all {
 		switch {
-		case sample.Wasm != nil:
+		case sample.GoSource == nil:
 		case err != nil:
 			results[i].note(err)
 		default:
@@ -121,9 +122,16 @@ func (r *Result) note(err error) {
 
 // deploy deploys the sample.
 func (r *Result) deploy(ctx context.Context, s *client.Session, sample samples.Sample) error {
-	r.Size = len(sample.Wasm)
-	f := protocol.Function{Name: sample.Name, Language: sample.Language, Limits: protocol.Limits{Timeout: protocol.Duration(callTimeout)}}
-	_, err := s.Deploy(ctx, f, sample.Wasm)
+	code := sample.Wasm
+	if sample.Script != nil {
+		var err error
+		if code, err = script.Pack(sample.Script, sample.Entry, nil); err != nil {
+			return err
+		}
+	}
+	r.Size = len(code)
+	f := protocol.Function{Name: sample.Name, Language: sample.Language, Runtime: sample.Runtime, Limits: protocol.Limits{Timeout: protocol.Duration(callTimeout)}}
+	_, err := s.Deploy(ctx, f, code)
 	return err
 }
 

@@ -107,7 +107,7 @@ func compilerBombs() []bomb {
 		{"10^5 empty functions", empty(100_000), byAnyone},
 		{"10^4 nested blocks", nested(10_000, block), byCheck},
 		{"10^5 nested blocks", nested(100_000, block), byCheck},
-		{"1000 nested blocks", nested(999, block), byAnyone},
+		{"5000 nested blocks", nested(4999, block), byAnyone},
 		{"3*10^4 nested ifs", nested(30_000, i32(0)+"\x04\x40"), byCheck},
 		{"990 nested ifs over 1000 locals", command(function{locals: locals(1000, i32Type), code: rep(990, get(0)+"\x04\x40"+step(7)+set(8)) + rep(990, end)}), byAnyone},
 		{"a br_table of 10^5 labels", command(entry(labels(100_000))...), byCheck},

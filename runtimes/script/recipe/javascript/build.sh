@@ -27,12 +27,14 @@ mkdir -p "$work/include"
 
 # EMSCRIPTEN is QuickJS's word for: no threads, no computed goto, no malloc_usable_size (host.c brings its own memory
 # functions). It also takes out the check of the stack's depth, which works here.
-# The first 1 MiB of memory is the stack; an overflow of it would be a trap, as it grows down.
+# The first 1 MiB of memory is the stack; an overflow of it would be a trap, as it grows down. QuickJS sees how deep it is by the
+# address of a frame. Some functions that call themselves keep next to nothing in memory, but take from the engine's own
+# stack, which it cannot see: with an address inside of 128 bytes that they have for nothing else, both grow together.
 stack=1048576
 cd "$quickjs_source"
 clang-14 --target=wasm32-wasi -O2 -w -fwrapv -ffile-prefix-map="$quickjs_source"=. -ffile-prefix-map="$here"=. \
   -DEMSCRIPTEN -DCONFIG_STACK_CHECK -D_GNU_SOURCE -DNDEBUG "-DCONFIG_VERSION=\"$(cat VERSION)\"" \
-  -Dgettimeofday=host_time "-DSTACK_SIZE=$stack" -I"$work/include" -I"$quickjs_source" \
+  -Dgettimeofday=host_time '-D__builtin_frame_address(level)=__builtin_alloca(128)' "-DSTACK_SIZE=$stack" -I"$work/include" -I"$quickjs_source" \
   -Wl,-s -Wl,--stack-first -Wl,-z,stack-size=$stack \
   "$here/host.c" "$here/modules.c" "$here/process.c" "$here/surface.c" \
   quickjs.c libregexp.c libunicode.c cutils.c dtoa.c -o "$work/runtime.wasm"

@@ -19,7 +19,7 @@ cd "$build"
 # MicroPython asks how much memory there is, and we say it by trying to get what is needed. make finds this copy first.
 sed 's/size_t avail = gc_get_max_new_split();/size_t avail = heap_room(needed);/' "$DIR/py/gc.c" >py/gc.c
 grep -q 'heap_room(needed)' py/gc.c
-SOURCE_DATE_EPOCH=1744675200 make -s TOP="$DIR" BUILD=build CLANG="$CC" CC="python3 spill.py $CC" CPP="$CC -E" LINK="$LINK" >make.log 2>&1 || {
+SOURCE_DATE_EPOCH=1744675200 make -s -j2 TOP="$DIR" BUILD=build CLANG="$CC" CC="python3 spill.py $CC" CPP="$CC -E" LINK="$LINK" >make.log 2>&1 || {
   tail -n 40 make.log >&2
   exit 1
 }

@@ -6,7 +6,7 @@
 clang22() {
   apt clang-22 lld-22 libclang-rt-22-dev-wasm32
   debian_unpack bookworm-backports 'wasi-libc=0.0~git20240708.3f43ea9-2~bpo12+1'
-  CC="clang-22 --target=wasm32-wasi -Wno-deprecated --no-wasm-opt -Wno-unused-command-line-argument --sysroot=$DIR/usr \
+  CC="clang-22 --target=wasm32-wasi -Wno-deprecated --no-wasm-opt -Wno-unused-command-line-argument --sysroot=$DIR/usr -fwrapv-pointer \
     -mllvm -wasm-enable-sjlj -mllvm -wasm-use-legacy-eh=false"
 }
 
