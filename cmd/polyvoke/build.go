@@ -11,13 +11,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/inspect"
+	"github.com/polyvoke/polyvoke/cmd/internal/process"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
+	"github.com/polyvoke/polyvoke/cmd/internal/service"
+	"github.com/polyvoke/polyvoke/cmd/internal/show"
+	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
-	"github.com/polyvoke/polyvoke/runtimes/script"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -79,7 +82,7 @@ func orHere(args []string) []string {
 // argsOrManifest refuses more than max arguments, and none where there is no manifest to do without; max < 0 is no limit.
 func argsOrManifest(max int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if _, err := os.Stat(manifestName); err == nil {
+		if _, err := os.Stat(project.ManifestName); err == nil {
 			return argsBetween(0, max)(cmd, args)
 		}
 		return argsBetween(1, max)(cmd, args)
@@ -97,40 +100,36 @@ func (c *cli) build(ctx context.Context, p *project.Project, timeout time.Durati
 		fmt.Fprintf(c.stderr, "%s\n", said)
 	}
 	if errors.Is(err, project.ErrNoTools) {
-		return nil, &exitError{exitNotFound, err.Error(), err}
+		return nil, &exit.Error{Code: exit.NotFound, Msg: err.Error(), Err: err}
 	}
 	return b, err
 }
 
 // checkScript checks a script as deploy would, with the runtime that is on this machine: there is nothing to build.
 func (c *cli) checkScript(ctx context.Context, manifest, cache string, asJSON bool) error {
-	src, err := readSource(manifest, "", "")
+	src, err := source.Read(manifest, "", "")
 	if err != nil {
 		return err
 	}
-	folder, err := bundles.Default()
-	if err != nil {
-		return err
-	}
-	rt, end, err := c.sandbox(ctx, cache, compileLimits{module: protocol.MaxModule.String()}, wasi.Config{})
+	rt, end, err := service.Sandbox(ctx, cache, service.Limits{Module: protocol.MaxModule}, wasi.Config{})
 	if err != nil {
 		return err
 	}
 	defer end()
-	done := c.waiting("checking " + src.path)
-	p, err := script.New(rt, folder).Compile(ctx, src.code, src.options())
+	done := c.waiting("checking " + src.Path)
+	p, err := process.Compile(ctx, rt, src)
 	done()
 	if err != nil {
-		return runError(src, err)
+		return err
 	}
 	defer p.Close(context.WithoutCancel(ctx))
 	start := runtimes.StartOf(p)
 	if asJSON {
 		return printJSON(c.stdout, map[string]any{
-			"file": src.path, "language": src.function.Language, "runtime": src.function.Runtime, "runnable": true, "start": inspect.Start{Kind: start.Kind, Reason: start.Reason},
+			"file": src.Path, "language": src.Function.Language, "runtime": src.Function.Runtime, "runnable": true, "start": inspect.Start{Kind: start.Kind, Reason: start.Reason},
 		})
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s is well-formed, and starts as %s: %s\n", src.path, start.Kind, start.Reason)
+	_, err = fmt.Fprintf(c.stdout, "%s is well-formed, and starts as %s: %s\n", src.Path, start.Kind, start.Reason)
 	return err
 }
 
@@ -145,7 +144,7 @@ func (c *cli) printBuilt(ctx context.Context, p *project.Project, b *project.Bui
 		}
 	}
 	if problem != nil {
-		problem = &exitError{exitNotRunnable, fmt.Sprintf("%s: %v", p.Module, problem), problem}
+		problem = &exit.Error{Code: exit.NotRunnable, Msg: fmt.Sprintf("%s: %v", p.Module, problem), Err: problem}
 	}
 	if asJSON {
 		return errors.Join(printJSON(c.stdout, buildReport{r, b.Stripped, b.Took}), problem)
@@ -154,6 +153,6 @@ func (c *cli) printBuilt(ctx context.Context, p *project.Project, b *project.Bui
 	if r.Runnable {
 		facts = append(facts, "imports ok", "start "+r.Start.Kind)
 	}
-	fmt.Fprintf(c.stdout, "%s %s, built in %.1f s\n", c.paint(c.stdout).Bold(p.Module), join(", ", facts...), b.Took.Seconds())
+	fmt.Fprintf(c.stdout, "%s %s, built in %.1f s\n", c.paint(c.stdout).Bold(p.Module), show.Join(", ", facts...), b.Took.Seconds())
 	return problem
 }

@@ -2,17 +2,17 @@ package main
 
 import (
 	"cmp"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/show"
+	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -106,7 +106,7 @@ func (c *cli) body(arg string) ([]byte, error) {
 	case strings.HasPrefix(arg, "@"):
 		f, err := os.Open(arg[1:])
 		if err != nil {
-			return nil, missing(arg[1:], err)
+			return nil, source.Missing(arg[1:], err)
 		}
 		defer f.Close()
 		in = f
@@ -123,11 +123,11 @@ func (c *cli) body(arg string) ([]byte, error) {
 // printReply prints a reply and returns what its exit code needs.
 func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptions) error {
 	if o.json {
-		if err := printJSON(c.stdout, replyDocument(reply)); err != nil {
+		if err := printJSON(c.stdout, show.ReplyDocument(reply)); err != nil {
 			return err
 		}
 	}
-	failure := callError(r, reply)
+	failure := show.Failure(r, reply)
 	if !o.json && reply.Err == nil {
 		if _, err := c.stdout.Write(reply.Body); err != nil {
 			return err
@@ -141,58 +141,4 @@ func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptio
 			cmp.Or(reply.ID, "-"), p.Function, reply.Exit, p.Duration, p.Fuel, terminal.Bytes(int64(p.Memory)), p.Start)))
 	}
 	return failure
-}
-
-// callError returns the error for a reply that is one: the function's own exit code if there is one.
-func callError(r *protocol.Request, reply protocol.Reply) error {
-	if reply.Err == nil {
-		return nil
-	}
-	code := exitOfCode(reply.Err.Code)
-	if reply.Exit > 0 {
-		code = exitOfProcess(reply.Exit)
-	}
-	return &exitError{code: code, msg: fmt.Sprintf("%s: %d: %s%s", r.Function, reply.Err.Code, reply.Err.Msg, nextStep(reply)), err: reply.Err}
-}
-
-// nextStep says what the caller can do about an error of the platform's.
-func nextStep(reply protocol.Reply) string {
-	if reply.Exit > 0 {
-		return ""
-	}
-	switch reply.Err.Code {
-	case protocol.CodeTooLarge, protocol.CodeBadOutput, protocol.CodeMemory, protocol.CodeTimeout:
-		return " (polyvoke info shows the limits, the manifest sets them)"
-	case protocol.CodeTooMany, protocol.CodeUnavailable:
-		return " (try again in a moment)"
-	case protocol.CodeFailed:
-		return " (polyvoke logs may say more)"
-	}
-	return ""
-}
-
-// replyJSON is a reply as call --json prints it. A body that is not text is in base64.
-type replyJSON struct {
-	Status int             `json:"status"` // 200, or the error's code
-	Error  string          `json:"error,omitempty"`
-	Exit   *int            `json:"exit,omitempty"` // missing if the process did not get that far
-	ID     string          `json:"id,omitempty"`
-	Header protocol.Header `json:"headers,omitempty"`
-	Body   string          `json:"body"`
-	Base64 bool            `json:"base64,omitempty"` // the body is in base64
-}
-
-// replyDocument makes a reply a document.
-func replyDocument(reply protocol.Reply) replyJSON {
-	d := replyJSON{Status: 200, ID: reply.ID, Header: reply.Header, Body: string(reply.Body)}
-	if reply.Err != nil {
-		d.Status, d.Error = reply.Err.Code, reply.Err.Msg
-	}
-	if reply.Exit >= 0 {
-		d.Exit = &reply.Exit
-	}
-	if !utf8.Valid(reply.Body) {
-		d.Body, d.Base64 = base64.StdEncoding.EncodeToString(reply.Body), true
-	}
-	return d
 }

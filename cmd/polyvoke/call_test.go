@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -56,27 +57,27 @@ func TestCallEnds(t *testing.T) {
 		code int
 		want string
 	}{
-		{"NATS goes away", nil, func(s *natsd.Server, _ *nats.Msg, _ func()) { s.Close() }, exitPlatform, "still there?"},
-		{"Ctrl-C", nil, func(_ *natsd.Server, _ *nats.Msg, cancel func()) { cancel() }, exitInterrupted, "interrupted"},
-		{"nothing", []string{"--timeout", "50ms"}, func(*natsd.Server, *nats.Msg, func()) {}, exitTimeout, "did not answer"},
+		{"NATS goes away", nil, func(s *natsd.Server, _ *nats.Msg, _ func()) { s.Close() }, exit.Platform, "still there?"},
+		{"Ctrl-C", nil, func(_ *natsd.Server, _ *nats.Msg, cancel func()) { cancel() }, exit.Interrupted, "interrupted"},
+		{"nothing", []string{"--timeout", "50ms"}, func(*natsd.Server, *nats.Msg, func()) {}, exit.Timeout, "did not answer"},
 		{"half an error", nil, func(_ *natsd.Server, m *nats.Msg, _ func()) {
 			_ = m.RespondMsg(&nats.Msg{Header: nats.Header{"nats-service-error": {"oh dear"}}})
-		}, exitPlatform, "500: oh dear"},
+		}, exit.Platform, "500: oh dear"},
 		{"a claim for nothing", nil, func(_ *natsd.Server, m *nats.Msg, _ func()) {
 			claim := &protocol.Claim{Object: "x", Size: 1, Digest: protocol.Digest(nil)}
 			h := protocol.Header{}
 			claim.Put(h)
 			_ = m.RespondMsg(&nats.Msg{Header: nats.Header(h)})
-		}, exitPlatform, "no invoker answers"},
+		}, exit.Platform, "no invoker answers"},
 		{"another client's 422", nil, func(_ *natsd.Server, m *nats.Msg, _ func()) {
 			_ = m.RespondMsg(&nats.Msg{Header: nats.Header{"Nats-Service-Error": {"no"}, "Nats-Service-Error-Code": {"422"}}})
-		}, exitNotRunnable, "422: no"},
+		}, exit.NotRunnable, "422: no"},
 		{"an exit code that is none", nil, func(_ *natsd.Server, m *nats.Msg, _ func()) {
 			_ = m.RespondMsg(&nats.Msg{Header: nats.Header{"Fn-Exit": {"-1"}}})
-		}, exitPlatform, "is not an exit code"},
+		}, exit.Platform, "is not an exit code"},
 		{"a claim that is none", nil, func(_ *natsd.Server, m *nats.Msg, _ func()) {
 			_ = m.RespondMsg(&nats.Msg{Header: nats.Header{"Fn-Body-Object": {"x"}, "Fn-Body-Size": {"many"}}})
-		}, exitPlatform, "Fn-Body-Size"},
+		}, exit.Platform, "Fn-Body-Size"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

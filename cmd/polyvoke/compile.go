@@ -1,30 +1,26 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
+	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
-// compileModule is the subcommand with which serve starts this binary to have a module compiled.
-const compileModule = "compile-module"
-
 // compileModuleCommand compiles one module, on behalf of a service. It is not for people.
 func (c *cli) compileModuleCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:                compileModule,
+		Use:                service.CompileModule,
 		Hidden:             true,
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if code := wasi.CompileChild(cmd.Context(), args, c.stdin, c.stderr); code != 0 {
-				return &exitError{code: code}
+				return &exit.Error{Code: code}
 			}
 			return nil
 		},
@@ -66,50 +62,9 @@ func (l *compileLimits) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// maxModule returns the size of the largest module in bytes.
-func (l *compileLimits) maxModule() int64 {
-	size, _ := protocol.ParseSize(l.module) // check has read it; 0 is the default
-	return int64(size)
-}
-
-// maxInterpreter is the size of the largest interpreter, in bytes. Operators add these, and few.
-const maxInterpreter = 64 << 20
-
-// sandbox returns a runtime with a configuration, whose modules are compiled by children, into the folder that is
-// named or the user's or, if there is none, one that close removes.
-func (c *cli) sandbox(ctx context.Context, cache string, l compileLimits, config wasi.Config) (rt *wasi.Runtime, close func(), err error) {
-	self, err := thisProgram()
-	if err != nil {
-		return nil, nil, fmt.Errorf("find this program, which compiles modules: %w", err)
-	}
-	dir, remove := c.cacheDir(cache), func() {}
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "polyvoke-modules-"); err != nil {
-			return nil, nil, err
-		}
-		remove = func() { os.RemoveAll(dir) }
-	}
-	memory, _ := protocol.ParseSize(l.memory) // check has read it; 0 is the default
-	config.CacheDir, config.MaxMemory, config.MaxModule = dir, uint64(protocol.MaxMemory), int(max(l.maxModule(), maxInterpreter))
-	config.Compiler, config.CompileTimeout, config.CompileMemory = []string{self, compileModule}, l.timeout, uint64(memory)
-	if rt, err = wasi.New(ctx, config); err != nil {
-		remove()
-		return nil, nil, fmt.Errorf("sandbox: %w: is the folder of --cache writable?", err)
-	}
-	return rt, func() {
-		rt.Close(context.WithoutCancel(ctx))
-		remove()
-	}, nil
-}
-
-// thisProgram returns the path of the program that runs. On Linux it is good even when the file has
-// been replaced by another version meanwhile, or was removed.
-func thisProgram() (string, error) {
-	if runtime.GOOS == "linux" {
-		const self = "/proc/self/exe"
-		if _, err := os.Stat(self); err == nil {
-			return self, nil
-		}
-	}
-	return os.Executable()
+// limits returns what check has read.
+func (l *compileLimits) limits() service.Limits {
+	memory, _ := protocol.ParseSize(l.memory)
+	module, _ := protocol.ParseSize(l.module)
+	return service.Limits{Timeout: l.timeout, Memory: memory, Module: module}
 }

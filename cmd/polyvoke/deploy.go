@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/show"
+	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -34,11 +35,11 @@ A script needs a runtime on NATS. One that is there on this machine only is adde
   polyvoke deploy ./greet`,
 		Args: argsOrManifest(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			src, err := readSource(orHere(args)[0], o.name, o.runtime)
+			src, err := source.Read(orHere(args)[0], o.name, o.runtime)
 			if err != nil {
 				return err
 			}
-			if err := o.apply(cmd, &src.function); err != nil {
+			if err := o.apply(cmd, &src.Function); err != nil {
 				return err
 			}
 			s, err := c.connect(cmd, &n)
@@ -62,11 +63,11 @@ A script needs a runtime on NATS. One that is there on this machine only is adde
 }
 
 // deploy puts a function on NATS, and before it a runtime that is missing there.
-func (c *cli) deploy(ctx context.Context, s *client.Session, src *source) (protocol.DeployReply, error) {
-	if err := c.addMissing(ctx, s, src.function.Runtime); err != nil {
+func (c *cli) deploy(ctx context.Context, s *client.Session, src *source.Source) (protocol.DeployReply, error) {
+	if err := c.addMissing(ctx, s, src.Function.Runtime); err != nil {
 		return protocol.DeployReply{}, err
 	}
-	return s.Deploy(ctx, src.function, src.code)
+	return s.Deploy(ctx, src.Function, src.Code)
 }
 
 // printDeployed tells what is there now and how to call it.
@@ -83,17 +84,6 @@ func (c *cli) printDeployed(reply protocol.DeployReply, asJSON bool) error {
 		state = "unchanged, ready"
 	}
 	_, err := fmt.Fprintf(c.stdout, "%s %s on %s.%s (%s): nats req %s.%s '...'\n", c.paint(c.stdout).Bold(f.Ref().String()), state,
-		protocol.RootCall, f.Name, join(", ", terminal.Bytes(f.Size), f.Language), protocol.RootCall, f.Name)
+		protocol.RootCall, f.Name, show.Join(", ", terminal.Bytes(f.Size), f.Language), protocol.RootCall, f.Name)
 	return err
-}
-
-// join joins what is not empty.
-func join(sep string, parts ...string) string {
-	var out []string
-	for _, p := range parts {
-		if p != "" {
-			out = append(out, p)
-		}
-	}
-	return strings.Join(out, sep)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/logs"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
+	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/cmd/internal/watch"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -117,7 +118,7 @@ func (c *cli) develop(ctx context.Context, s *client.Session, p *project.Project
 
 // deployFrom deploys what a manifest names, as polyvoke deploy would.
 func (c *cli) deployFrom(ctx context.Context, s *client.Session, manifest string) (protocol.DeployReply, error) {
-	src, err := readSource(manifest, "", "")
+	src, err := source.Read(manifest, "", "")
 	if err != nil {
 		return protocol.DeployReply{}, err
 	}

@@ -10,7 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/inspect"
+	"github.com/polyvoke/polyvoke/cmd/internal/service"
+	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -32,7 +35,7 @@ reads its request. The exit code is 126 if it cannot be a function.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := os.ReadFile(args[0])
 			if err != nil {
-				return missing(args[0], err)
+				return source.Missing(args[0], err)
 			}
 			r, problem := inspect.Inspect(args[0], b)
 			if problem == nil {
@@ -46,7 +49,7 @@ reads its request. The exit code is 126 if it cannot be a function.`,
 				r.Print(c.stdout, c.paint(c.stdout))
 			}
 			if err == nil && problem != nil {
-				err = &exitError{exitNotRunnable, fmt.Sprintf("%s: %v", args[0], problem), problem}
+				err = &exit.Error{Code: exit.NotRunnable, Msg: fmt.Sprintf("%s: %v", args[0], problem), Err: problem}
 			}
 			return err
 		},
@@ -58,7 +61,7 @@ reads its request. The exit code is 126 if it cannot be a function.`,
 
 // try has a runtime complete a report. problem is why the module cannot be a function.
 func (c *cli) try(ctx context.Context, r *inspect.Report, b []byte, cache string) (problem, err error) {
-	rt, end, err := c.sandbox(ctx, cache, compileLimits{module: protocol.MaxModule.String()}, wasi.Config{})
+	rt, end, err := service.Sandbox(ctx, cache, service.Limits{Module: protocol.MaxModule}, wasi.Config{})
 	if err != nil {
 		return nil, err
 	}

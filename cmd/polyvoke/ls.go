@@ -2,12 +2,11 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
-	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/cmd/internal/show"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -38,25 +37,11 @@ func (c *cli) lsCommand() *cobra.Command {
 				fmt.Fprintf(c.stderr, "nothing is deployed on %s yet: polyvoke deploy FILE.wasm\n", s.URL)
 				return nil
 			}
-			c.printFunctions(functions)
+			show.Functions(c.stdout, c.paint(c.stdout), functions)
 			return nil
 		},
 	}
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd
-}
-
-// printFunctions prints a table of functions, or of versions of one.
-func (c *cli) printFunctions(functions []protocol.Function) {
-	var rows [][]string
-	for _, f := range functions {
-		limits, age := f.Limits.WithDefaults(), ""
-		if !f.Created.IsZero() {
-			age = terminal.Age(time.Since(f.Created))
-		}
-		rows = append(rows, []string{f.Name, fmt.Sprint(f.Version), f.Language, terminal.Bytes(f.Size),
-			limits.Timeout.String(), limits.Memory.String(), age})
-	}
-	terminal.Table(c.stdout, c.paint(c.stdout), []string{"NAME", " VERSION", "LANGUAGE", " SIZE", " TIMEOUT", " MEMORY", " AGE"}, rows)
 }

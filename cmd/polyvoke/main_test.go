@@ -22,6 +22,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
+	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/samples"
 )
@@ -30,7 +31,7 @@ import (
 const patience = time.Minute
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == compileModule { // a service in this process has a module compiled
+	if len(os.Args) > 1 && os.Args[1] == service.CompileModule { // a service in this process has a module compiled
 		main()
 	}
 	testscript.Main(m, map[string]func(){"polyvoke": main})
@@ -49,6 +50,8 @@ func TestMain(m *testing.M) {
 //	crash [NAME]                   kills it
 //	dev FOLDER [FLAG...]           starts polyvoke dev on a free port, waits until the function is live, and sets NATS_URL
 //	await TEXT                     waits until polyvoke dev has printed TEXT
+//	lines                          makes lines.wasm, an interpreter, and keeps it on this machine as the runtime toy; sets BUILT to a
+//	                               polyvoke that compiles it in time
 //	exits CODE [<FILE] CMD...      runs a command and expects an exit code
 //	until TEXT CMD...              runs a command until it prints TEXT, then interrupts it,
 //	                               and expects that it ends well
@@ -83,6 +86,7 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 	if err != nil {
 		t.Fatalf("these tests need the go command: %v", err)
 	}
+	toy := sync.OnceValues(func() (*toy, error) { return makeToy(t) })
 	testscript.Run(t, testscript.Params{
 		Dir: dir,
 		Setup: func(env *testscript.Env) error {
@@ -99,6 +103,7 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 			"serve": plain(serveScript), "nats": plain(natsScript), "leaf": plain(leafScript), "halt": plain(haltScript), "crash": plain(crashScript),
 			"exits": plain(exitsScript), "until": plain(untilScript),
 			"dev": plain(devScript), "await": plain(awaitScript),
+			"lines": plain(func(ts *testscript.TestScript, _ []string) { linesScript(ts, toy) }),
 		},
 	})
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
+	"github.com/polyvoke/polyvoke/cmd/internal/service"
 )
 
 // ownStart bounds each step of the start of a server of our own.
@@ -36,29 +35,7 @@ func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string
 		return err
 	}
 	defer s.Close()
-	return c.whileServing(ctx, s, log, do)
-}
-
-// whileServing serves functions on a connection while do runs, and until all has been answered.
-func (c *cli) whileServing(ctx context.Context, s *client.Session, log *slog.Logger, do func(context.Context, *client.Session) error) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	served := make(chan error, 1)
-	ready := make(chan struct{})
-	go func() {
-		o := &serveOptions{replicas: 1, drain: time.Second}
-		served <- c.serveOn(ctx, s, o, log, func(int) { close(ready) })
-	}()
-	defer func() {
-		cancel()
-		err = errors.Join(err, <-served)
-	}()
-	select {
-	case <-ready:
-	case err := <-served:
-		served <- nil
-		return cmp.Or(err, ctx.Err())
-	}
-	return do(ctx, s)
+	return service.While(ctx, s, service.Config{Version: version(), Replicas: 1, Drain: time.Second, Log: log}, do)
 }
 
 // serverNear starts NATS on an address or, if others have that, on a free port.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 )
 
 // cli is what every subcommand works with.
@@ -69,7 +71,7 @@ func (c *cli) noCommand(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean polyvoke " + strings.Join(near, " or polyvoke ") + "?"
 	}
-	return &exitError{code: exitUsage, msg: fmt.Sprintf("unknown command %q: %s", args[0], hint)}
+	return &exit.Error{Code: exit.Usage, Msg: fmt.Sprintf("unknown command %q: %s", args[0], hint)}
 }
 
 // argsBetween refuses fewer than min or more than max arguments; max < 0 is no limit.

@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/script"
@@ -35,18 +34,6 @@ Build it on this machine, from packages, and add it to NATS, where all invokers 
 	return cmd
 }
 
-// runtimeRow is a line of runtime ls.
-type runtimeRow struct {
-	Name       string   `json:"name"`
-	Language   string   `json:"language"`
-	Extensions []string `json:"extensions"`
-	Recipe     string   `json:"recipe,omitempty"` // version that polyvoke runtime build gives
-	Built      string   `json:"built,omitempty"`  // version on this machine
-	Added      string   `json:"added,omitempty"`  // version on NATS
-	Ref        string   `json:"ref,omitempty"`    // NAME@VERSION there
-	Size       int64    `json:"size,omitempty"`   // there, in bytes
-}
-
 // runtimeLsCommand lists runtimes: those that can be built, are built, and are on NATS.
 func (c *cli) runtimeLsCommand() *cobra.Command {
 	var n client.Settings
@@ -65,15 +52,7 @@ func (c *cli) runtimeLsCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(c.stdout, rows)
 			}
-			var cells [][]string
-			for _, r := range rows {
-				on := r.Added
-				if r.Ref != "" {
-					on = fmt.Sprintf("%s (%s, %s)", r.Added, r.Ref, terminal.Bytes(r.Size))
-				}
-				cells = append(cells, []string{r.Name, r.Language, strings.Join(r.Extensions, " "), r.Recipe, r.Built, on})
-			}
-			terminal.Table(c.stdout, c.paint(c.stdout), []string{"NAME", "LANGUAGE", "FILES", "RECIPE", "BUILT HERE", "ON NATS"}, cells)
+			bundles.Table(c.stdout, c.paint(c.stdout), rows)
 			return nil
 		},
 	}
@@ -83,40 +62,18 @@ func (c *cli) runtimeLsCommand() *cobra.Command {
 }
 
 // runtimes returns all runtimes that are known. A NATS that is not there has none.
-func (c *cli) runtimes(cmd *cobra.Command, n *client.Settings) ([]*runtimeRow, error) {
-	var rows []*runtimeRow
-	row := func(name, language string, extensions []string) *runtimeRow {
-		for _, r := range rows {
-			if r.Name == name {
-				return r
-			}
-		}
-		rows = append(rows, &runtimeRow{Name: name, Language: language, Extensions: append([]string{}, extensions...)})
-		return rows[len(rows)-1]
-	}
-	for _, i := range recipe.All() {
-		row(i.Name, i.Language, i.Extensions).Recipe = i.Version
-	}
-	if folder, err := bundles.Default(); err == nil {
-		for _, i := range folder.List() {
-			row(i.Name, i.Language, i.Extensions).Built = i.Version
-		}
-	}
+func (c *cli) runtimes(cmd *cobra.Command, n *client.Settings) ([]*bundles.Row, error) {
 	s, err := c.connect(cmd, n)
 	if err != nil {
 		fmt.Fprintf(c.stderr, "%s %v\n", c.paint(c.stderr).Bold("note:"), err)
-		return rows, nil
+		return bundles.Rows(nil), nil
 	}
 	defer s.Close()
 	added, err := s.Runtimes(cmd.Context())
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range added {
-		r := row(f.Name, f.Language, strings.Fields(f.Env[bundles.ExtensionsKey]))
-		r.Added, r.Ref, r.Size = f.Env[bundles.VersionKey], f.Ref().String(), f.Size
-	}
-	return rows, nil
+	return bundles.Rows(added), nil
 }
 
 // runtimeBuildCommand builds a runtime here.
@@ -169,7 +126,7 @@ func (c *cli) buildRuntime(ctx context.Context, folder bundles.Folder, name, too
 		c.stderr.Write(said.Bytes())
 	}
 	if err != nil {
-		return &exitError{code: exitFailed, msg: fmt.Sprintf("%v; polyvoke runtime ls shows the recipes", err), err: err}
+		return &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v; polyvoke runtime ls shows the recipes", err), Err: err}
 	}
 	i, err := folder.Put(bundle)
 	if err != nil {
@@ -205,7 +162,7 @@ that they have.`,
 		Args:              argsBetween(1, 1),
 		ValidArgsFunction: c.completeRecipes,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			bundle, err := readBundle(args[0], info)
+			bundle, err := bundles.Read(args[0], info)
 			if err != nil {
 				return err
 			}
@@ -231,46 +188,6 @@ that they have.`,
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd
-}
-
-// readBundle reads the runtime that was named: one that was built here, a folder, or a module.
-func readBundle(what string, info script.Info) ([]byte, error) {
-	bundle, err := func() ([]byte, error) {
-		if filepath.Ext(what) == ".wasm" {
-			return wrapModule(what, info)
-		}
-		if d, err := os.Stat(what); err == nil && d.IsDir() {
-			return script.PackBundle(os.DirFS(what))
-		}
-		folder, err := bundles.Default()
-		if err != nil {
-			return nil, err
-		}
-		b, err := folder.Get(what)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("it is neither a file nor a folder, and was not built here: polyvoke runtime build %s", what)
-		}
-		return b, err
-	}()
-	if err != nil {
-		return nil, &exitError{code: exitFailed, msg: fmt.Sprintf("%s: %v", what, err), err: err}
-	}
-	return bundle, nil
-}
-
-// wrapModule makes a bundle of an interpreter that is only a module.
-func wrapModule(path string, info script.Info) ([]byte, error) {
-	module, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Name == "" {
-		info.Name = strings.TrimSuffix(filepath.Base(path), ".wasm")
-	}
-	if info.Language == "" {
-		info.Language = info.Name
-	}
-	return script.WrapBundle(info, module)
 }
 
 // runtimePinCommand makes an older version of a runtime the one for new deployments.
@@ -321,30 +238,13 @@ func (c *cli) printRuntime(reply protocol.DeployReply, asJSON bool) error {
 
 // addMissing puts a runtime on NATS that a script needs, if it is not there but here.
 func (c *cli) addMissing(ctx context.Context, s *client.Session, runtime string) error {
-	if runtime == "" || strings.Contains(runtime, "@") {
-		return nil
-	}
-	there, err := s.Runtimes(ctx)
-	if err != nil {
-		return err
-	}
-	for _, f := range there {
-		if f.Name == runtime {
-			return nil
-		}
-	}
 	folder, err := bundles.Default()
 	if err != nil {
 		return nil // the invoker says what is missing
 	}
-	bundle, err := folder.Get(runtime)
-	if err != nil {
-		return nil
+	added, err := s.AddMissing(ctx, runtime, folder.Get)
+	if added != nil {
+		fmt.Fprintf(c.stderr, "added the runtime %s (%s)\n", added.Ref(), terminal.Bytes(added.Size))
 	}
-	reply, err := s.AddRuntime(ctx, runtime, bundle)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.stderr, "added the runtime %s (%s)\n", reply.Function.Ref(), terminal.Bytes(reply.Function.Size))
-	return nil
+	return err
 }

@@ -2,30 +2,23 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/collector"
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
+	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
-	"github.com/polyvoke/polyvoke/invoker"
-	"github.com/polyvoke/polyvoke/invoker/interpreters"
-	"github.com/polyvoke/polyvoke/invoker/journal"
-	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes/script"
-	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
 // serveOptions are what the flags of serve say.
@@ -132,7 +125,9 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 		return err
 	}
 	defer s.Close()
-	return c.serveOn(ctx, s, o, log, func(functions int) {
+	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
+	how := service.Config{Version: version(), Cache: o.cache, Slots: o.slots, Replicas: o.replicas, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Log: log}
+	return service.Serve(ctx, s, how, func(functions int) {
 		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"), s.URL, where)
 		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {
 			fmt.Fprintf(c.stderr, "note: NATS_URL is %s, so clients with this environment go there; to serve there: polyvoke serve --server %s\n", client.Redact(u), client.Redact(u))
@@ -151,10 +146,10 @@ func (c *cli) startServer(n *client.Settings, o *serveOptions, log *slog.Logger)
 		n.User, n.Token = "", n.User // what clients make of a user without password
 	}
 	if o.store == "" {
-		o.store = c.dataDir()
+		o.store = service.DataDir(c.env)
 	}
 	if o.store == "" {
-		return nil, &exitError{code: exitUsage, msg: "there is no home folder to keep functions in: name a folder with --store"}
+		return nil, &exit.Error{Code: exit.Usage, Msg: "there is no home folder to keep functions in: name a folder with --store"}
 	}
 	store, err := filepath.Abs(o.store)
 	if err != nil {
@@ -166,67 +161,15 @@ func (c *cli) startServer(n *client.Settings, o *serveOptions, log *slog.Logger)
 	})
 	switch {
 	case errors.Is(err, natsd.ErrExposed):
-		return nil, &exitError{exitUsage, fmt.Sprintf("--listen %s: others can reach it, and nothing protects it: add --user and --password, or --token, or --insecure", o.listen), err}
+		return nil, &exit.Error{Code: exit.Usage, Msg: fmt.Sprintf("--listen %s: others can reach it, and nothing protects it: add --user and --password, or --token, or --insecure", o.listen), Err: err}
 	case errors.Is(err, natsd.ErrInUse) && strings.HasPrefix(err.Error(), "store"):
-		return nil, &exitError{exitFailed, fmt.Sprintf("%v: stop that one, or choose another --store", err), err}
+		return nil, &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v: stop that one, or choose another --store", err), Err: err}
 	case errors.Is(err, natsd.ErrInUse):
-		return nil, &exitError{exitFailed, fmt.Sprintf("%v: choose another --listen, or join the server that is there with --server nats://%s", err, o.listen), err}
+		return nil, &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v: choose another --listen, or join the server that is there with --server nats://%s", err, o.listen), Err: err}
 	case err != nil:
-		return nil, &exitError{exitFailed, fmt.Sprintf("%v: check --listen and --store", err), err}
+		return nil, &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v: check --listen and --store", err), Err: err}
 	}
 	return server, nil
-}
-
-// serveOn serves functions on a connection until ctx ends and everything has been answered.
-func (c *cli) serveOn(ctx context.Context, s *client.Session, o *serveOptions, log *slog.Logger, ready func(functions int)) error {
-	opening, cancel := s.Within(ctx)
-	defer cancel()
-	reg, err := registry.Open(opening, s.JS, registry.Config{Replicas: o.replicas, Log: log})
-	if err != nil {
-		return fmt.Errorf("functions on %s: %w", s.URL, err)
-	}
-	languages, err := registry.Open(opening, s.JS, registry.Config{Replicas: o.replicas, Log: log, Runtimes: true})
-	if err != nil {
-		return fmt.Errorf("runtimes on %s: %w", s.URL, err)
-	}
-	store := &interpreters.Store{Registry: languages, Describe: bundles.Describe}
-	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
-	rt, end, err := c.sandbox(ctx, o.cache, o.compile, wasi.Config{IdleMemory: int64(idle), Log: log})
-	if err != nil {
-		return err
-	}
-	defer end()
-	running := c.openJournal(ctx, o.cache, log)
-	defer running.Close()
-	v := invoker.Invoker{
-		Registry: reg, Runtime: script.New(rt, store), Interpreters: store, JetStream: s.JS, Journal: running, Slots: o.slots, Drain: o.drain, Replicas: o.replicas,
-		MaxModule: o.compile.maxModule(), Version: version(), Log: log,
-		Ready: func() {
-			entries, err := reg.List(ctx)
-			if err != nil {
-				log.Warn("list functions", "err", err)
-			}
-			ready(len(entries))
-		},
-	}
-	if err := v.Serve(ctx, s.Conn); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	log.Info("drained")
-	return nil
-}
-
-// openJournal opens the journal of what runs, beside the compiled modules. Functions run without one too.
-func (c *cli) openJournal(ctx context.Context, cache string, log *slog.Logger) *journal.Journal {
-	dir := c.cacheDir(cache)
-	if dir == "" {
-		return nil
-	}
-	j, err := journal.Open(ctx, filepath.Join(dir, "running"), log)
-	if err != nil {
-		log.Warn("a function that ends this process will be tried again", "err", err)
-	}
-	return j
 }
 
 // logger returns the log: text for people, JSON for machines.
@@ -249,24 +192,4 @@ func logAsync(log *slog.Logger) nats.ErrHandler {
 		}
 		log.Warn("nats", "subject", subject, "err", err)
 	}
-}
-
-// dataDir returns the folder for data that the user's system has, or "".
-func (c *cli) dataDir() string {
-	home := cmp.Or(c.env("HOME"), c.env("USERPROFILE"))
-	base := c.env("XDG_DATA_HOME")
-	switch {
-	case base != "":
-	case runtime.GOOS == "windows":
-		base = c.env("LOCALAPPDATA")
-	case home == "":
-	case runtime.GOOS == "darwin":
-		base = filepath.Join(home, "Library", "Application Support")
-	default:
-		base = filepath.Join(home, ".local", "share")
-	}
-	if base == "" {
-		return ""
-	}
-	return filepath.Join(base, "polyvoke")
 }

@@ -74,8 +74,8 @@ func (s *Store) Find(ctx context.Context, ref string) (protocol.Function, error)
 	}
 	e, err := s.Registry.Find(ctx, r.Name)
 	if protocol.CodeOf(err) == protocol.CodeNotFound {
-		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "", "there is no runtime %s here%s: make it with polyvoke runtime build %s, then add it with polyvoke runtime add %s",
-			r.Name, s.others(ctx), r.Name, r.Name)
+		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "", "there is no runtime %s here%s: make it with polyvoke runtime build %s, then add it with polyvoke runtime add %s "+
+			"(polyvoke runtime ls shows which can be built)", r.Name, s.others(ctx), r.Name, r.Name)
 	}
 	if err != nil {
 		return protocol.Function{}, err

@@ -174,6 +174,8 @@ func (i *Info) check() error {
 		return fmt.Errorf("the runtime %s must have a version and a language", i.Name)
 	case i.Start != "" && i.Start != "checkpoint":
 		return fmt.Errorf("the runtime %s: start = %.80q: use checkpoint, or leave it out", i.Name, i.Start)
+	case i.Memory > 4<<30-128<<10:
+		return fmt.Errorf("the runtime %s: memory = %d: it is a number of bytes, less than 4 GiB", i.Name, i.Memory)
 	case slices.ContainsFunc(i.Extensions, func(e string) bool { return !extensionForm.MatchString(e) }):
 		return fmt.Errorf("the runtime %s: extensions look like .py", i.Name)
 	}

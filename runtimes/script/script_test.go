@@ -333,6 +333,7 @@ func TestBundles(t *testing.T) {
 		{"name", `{"name":"A b","version":"1","language":"A"}`, "lower-case letters"},
 		{"no version", `{"name":"a","language":"A"}`, "must have a version"},
 		{"start", `{"name":"a","version":"1","language":"A","start":"prefork"}`, "use checkpoint"},
+		{"memory", `{"name":"a","version":"1","language":"A","memory":4294967296}`, "less than 4 GiB"},
 		{"extension", `{"name":"a","version":"1","language":"A","extensions":["py"]}`, "extensions look like .py"},
 		{"argument", `{"name":"a","version":"1","language":"A","args":["a\u0000"]}`, "NUL"},
 		{"variable", `{"name":"a","version":"1","language":"A","env":{"A=B":"c"}}`, "cannot be a variable"},

@@ -23,6 +23,9 @@ const suffix = ".runtime.zip"
 
 // List returns what is known about the interpreters that are there, sorted by name. A file that cannot be read is left out.
 func (d Folder) List() []script.Info {
+	if d == "" {
+		return nil // there is no such folder
+	}
 	paths, _ := filepath.Glob(filepath.Join(string(d), "*"+suffix)) // the pattern is right
 	var all []script.Info
 	for _, p := range paths {
@@ -43,6 +46,16 @@ func (d Folder) Get(name string) ([]byte, error) {
 		return nil, err
 	}
 	return os.ReadFile(d.path(name))
+}
+
+// Info returns what is known about the interpreter that NAME or NAME@VERSION means: there is one version of each here.
+func (d Folder) Info(ref string) (script.Info, error) {
+	name, _, _ := strings.Cut(ref, "@")
+	b, err := d.Get(name)
+	if err != nil {
+		return script.Info{}, err
+	}
+	return script.ParseInfo(b)
 }
 
 // Put keeps a bundle in place of another one of the same name.
@@ -87,7 +100,7 @@ func Describe(bundle []byte) (protocol.Function, error) {
 	if err != nil {
 		return protocol.Function{}, err
 	}
-	return protocol.Function{Name: b.Name, Language: b.Language,
+	return protocol.Function{Name: b.Name, Language: b.Language, Limits: protocol.Limits{Memory: protocol.Size(b.Memory)},
 		Env: map[string]string{VersionKey: b.Version, ExtensionsKey: strings.Join(b.Extensions, " ")}}, nil
 }
 

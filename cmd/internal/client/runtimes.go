@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 
@@ -33,4 +35,25 @@ func (s *Session) PinRuntime(ctx context.Context, ref string) (protocol.DeployRe
 	var reply protocol.DeployReply
 	err := s.ask(ctx, protocol.APIRuntimePin, protocol.NameRequest{Name: ref}, &reply)
 	return reply, err
+}
+
+// AddMissing uploads a runtime that a script needs, if there is none of its name yet and bundle has it. A runtime of a certain version,
+// NAME@VERSION, is there already or cannot be added. It returns what was added, or nil.
+func (s *Session) AddMissing(ctx context.Context, name string, bundle func(name string) ([]byte, error)) (*protocol.Function, error) {
+	if name == "" || strings.Contains(name, "@") {
+		return nil, nil
+	}
+	there, err := s.Runtimes(ctx)
+	if err != nil || slices.ContainsFunc(there, func(f protocol.Function) bool { return f.Name == name }) {
+		return nil, err
+	}
+	b, err := bundle(name)
+	if err != nil {
+		return nil, nil // the invoker says what is missing
+	}
+	reply, err := s.AddRuntime(ctx, name, b)
+	if err != nil {
+		return nil, err
+	}
+	return &reply.Function, nil
 }

@@ -1,6 +1,6 @@
 // Lines is an interpreter for tests. A script is lines of a word and the rest: say (to stdout), log (to stderr), read
-// (stdin, to stdout in capitals), include (another file), args, env, library, exit. With the argument compile it is a
-// translator: it makes of each .shout file a .lines file in which SAY is say.
+// (stdin, to stdout in capitals), include (another file), args, env, library, exit, and what means harm: throw, spin, flood (stdout)
+// and grow (memory). With the argument compile it is a translator: it makes of each .shout file a .lines file in which SAY is say.
 package main
 
 import (
@@ -44,7 +44,7 @@ func run(name string, check bool) {
 
 func known(word string) bool {
 	switch word {
-	case "say", "log", "read", "include", "args", "env", "library", "exit", "spin":
+	case "say", "log", "read", "include", "args", "env", "library", "exit", "throw", "spin", "flood", "grow":
 		return true
 	}
 	return false
@@ -74,8 +74,23 @@ func do(word, rest, folder string) {
 	case "exit":
 		n, _ := strconv.Atoi(rest)
 		os.Exit(n)
-	case "spin":
-		for {
+	case "throw":
+		fmt.Fprintln(os.Stderr, "thrown:", rest)
+		os.Exit(70)
+	default:
+		harm(word)
+	}
+}
+
+// harm goes on until it is ended.
+func harm(word string) {
+	var all [][]byte
+	for {
+		switch word {
+		case "flood":
+			fmt.Print(strings.Repeat("x", 1<<16))
+		case "grow":
+			all = append(all, make([]byte, 1<<20))
 		}
 	}
 }

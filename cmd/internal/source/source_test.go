@@ -1,10 +1,13 @@
-package main
+package source
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
+	"github.com/polyvoke/polyvoke/cmd/internal/project"
 )
 
 // FuzzManifest gives strangers' manifests to deploy: whatever is in one, there is a manifest, or
@@ -19,7 +22,7 @@ func FuzzManifest(f *testing.F) {
 	}
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text string) {
-		path := filepath.Join(dir, manifestName)
+		path := filepath.Join(dir, project.ManifestName)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -28,10 +31,10 @@ func FuzzManifest(f *testing.F) {
 			if file == "" {
 				t.Fatal("no module and no error")
 			}
-			err = new(source).parseFunction(manifest, path)
+			err = new(Source).parseFunction(manifest, path)
 		}
-		var x *exitError
-		if err != nil && (!errors.As(err, &x) || x.msg == "") {
+		var x *exit.Error
+		if err != nil && (!errors.As(err, &x) || x.Msg == "") {
 			t.Fatalf("not an error for the user: %v", err)
 		}
 	})

@@ -1,0 +1,77 @@
+// Package show prints for people, and for programs, what polyvoke knows about functions and their replies.
+package show
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// Info prints what is known about a function.
+func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
+	f, limits := i.Function, i.Function.Limits.WithDefaults()
+	var subjects []string
+	for _, t := range f.Triggers {
+		subjects = append(subjects, t.Subject+" (queue "+t.QueueOf(f.Name)+")")
+	}
+	var env []string
+	for _, k := range slices.Sorted(maps.Keys(f.Env)) {
+		env = append(env, k+"="+f.Env[k])
+	}
+	fuel := ""
+	if limits.Fuel > 0 {
+		fuel = fmt.Sprintf("fuel %d", limits.Fuel)
+	}
+	st := i.Stats
+	terminal.Facts(w, p, f.Ref().String(), [][2]string{
+		{"call", protocol.RootCall + "." + f.Name},
+		{"triggers", strings.Join(subjects, ", ")},
+		{"language", f.Language},
+		{"runtime", f.Runtime},
+		{"module", terminal.Bytes(f.Size) + ", " + f.Digest},
+		{"created", f.Created.Local().Format(time.DateTime)},
+		{"arguments", strings.Join(f.Args, " ")},
+		{"environment", strings.Join(env, " ")},
+		{"limits", Join(", ", fmt.Sprintf("timeout %s", limits.Timeout), fuel, fmt.Sprintf("memory %s, stack %s, input %s, output %s, concurrency %d, queue %d",
+			limits.Memory, limits.Stack, limits.Input, limits.Output, limits.Concurrency, limits.Queue))},
+		{"start", Join(": ", st.Start, st.StartReason)},
+		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on the invoker that answered)",
+			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting)},
+		{"duration", fmt.Sprintf("p50 %s, p99 %s", st.P50, st.P99)},
+	})
+	if len(i.Versions) > 1 {
+		fmt.Fprintln(w)
+		Functions(w, p, i.Versions)
+	}
+}
+
+// Functions prints a table of functions, or of versions of one.
+func Functions(w io.Writer, p terminal.Paint, functions []protocol.Function) {
+	var rows [][]string
+	for _, f := range functions {
+		limits, age := f.Limits.WithDefaults(), ""
+		if !f.Created.IsZero() {
+			age = terminal.Age(time.Since(f.Created))
+		}
+		rows = append(rows, []string{f.Name, fmt.Sprint(f.Version), f.Language, terminal.Bytes(f.Size),
+			limits.Timeout.String(), limits.Memory.String(), age})
+	}
+	terminal.Table(w, p, []string{"NAME", " VERSION", "LANGUAGE", " SIZE", " TIMEOUT", " MEMORY", " AGE"}, rows)
+}
+
+// Join joins what is not empty.
+func Join(sep string, parts ...string) string {
+	var out []string
+	for _, p := range parts {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(out, sep)
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// overrides are the manifest's keys that have flags.
+type overrides struct {
+	name, language         string
+	timeout, memory, stack string
+	start, runtime         string
+	fuel                   int64
+	args, env              []string
+}
+
+// addTo adds the flags.
+func (o *overrides) addTo(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.name, "name", "", "name of the function (default: the file's)")
+	f.StringVar(&o.timeout, "timeout", "", `longest time of one call, such as "500ms" (default `+protocol.DefaultTimeout.String()+")")
+	f.StringVar(&o.memory, "memory", "", `most memory of one call, such as "64MiB" (default `+protocol.DefaultMemory.String()+")")
+	f.Int64Var(&o.fuel, "fuel", 0, "most work of one call, in units of the fuel that reports name (default no limit)")
+	f.StringVar(&o.stack, "stack", "", `most stack of one call, such as "1MiB" (default `+protocol.DefaultStack.String()+")")
+	f.StringVar(&o.start, "start", "", "how its processes start: "+strings.Join(protocol.StartKinds(), ", "))
+	f.StringVar(&o.runtime, "runtime", "", "what runs a script: NAME or NAME@VERSION (default: by the file's extension)")
+	_ = cmd.RegisterFlagCompletionFunc("start", cobra.FixedCompletions(protocol.StartKinds(), cobra.ShellCompDirectiveNoFileComp))
+	f.StringArrayVar(&o.env, "env", nil, "K=V for the function's environment; repeat for more")
+}
+
+// apply changes the manifest as the flags say, and checks it again.
+func (o *overrides) apply(cmd *cobra.Command, f *protocol.Function) error {
+	if o.timeout != "" {
+		d, err := protocol.ParseDuration(o.timeout)
+		if err != nil {
+			return usageError(cmd, "--timeout: %v", err)
+		}
+		f.Limits.Timeout = d
+	}
+	for _, size := range []struct {
+		flag, text string
+		limit      *protocol.Size
+	}{{"memory", o.memory, &f.Limits.Memory}, {"stack", o.stack, &f.Limits.Stack}} {
+		if size.text == "" {
+			continue
+		}
+		var err error
+		if *size.limit, err = protocol.ParseSize(size.text); err != nil {
+			return usageError(cmd, "--%s: %v", size.flag, err)
+		}
+	}
+	if cmd.Flags().Changed("start") {
+		if err := protocol.CheckStart(o.start); err != nil {
+			return usageError(cmd, "--start %q: use one of %s", o.start, strings.Join(protocol.StartKinds(), ", "))
+		}
+		f.Start = o.start
+	}
+	if cmd.Flags().Changed("fuel") {
+		f.Limits.Fuel = o.fuel // 0 takes the manifest's limit away
+	}
+	if o.language != "" {
+		f.Language = o.language
+	}
+	f.Args = append(f.Args, o.args...)
+	f.Env = maps.Clone(f.Env)
+	for _, kv := range o.env {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok || k == "" {
+			return usageError(cmd, "--env %q: write NAME=VALUE", kv)
+		}
+		if f.Env == nil {
+			f.Env = map[string]string{}
+		}
+		f.Env[k] = v
+	}
+	return f.Check()
+}

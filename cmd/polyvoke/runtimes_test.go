@@ -1,0 +1,59 @@
+//go:build runtimes
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
+	"github.com/polyvoke/polyvoke/cmd/internal/project"
+)
+
+// runtimesEnv names the folder with NAME.runtime.zip for each recipe, as make runtimes builds them.
+const runtimesEnv = "RUNTIMES"
+
+// TestScriptLanguages begins, checks, runs, deploys and calls a function in each language of scripts. The first step
+// is done by the binary that a user has, which compiles the interpreter in the time that it may take.
+func TestScriptLanguages(t *testing.T) {
+	from := os.Getenv(runtimesEnv)
+	if from == "" {
+		t.Fatal(runtimesEnv + " must name the folder of built runtimes: make languages does it")
+	}
+	from, err := filepath.Abs(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := buildPolyvoke(t, t.TempDir())
+	seen := 0
+	for _, l := range project.Languages() {
+		if l.Compiled() {
+			continue
+		}
+		seen++
+		t.Run(l.Name, func(t *testing.T) {
+			name := l.Runtime
+			if name == "" {
+				name = bundles.ForExtension(filepath.Ext(l.Main))
+			}
+			bundle, err := bundles.Folder(from).Get(name)
+			if err != nil {
+				t.Fatalf("the runtime %q of %s: %v", name, l.Title, err)
+			}
+			scripts(t, "testdata/runtimes", func(e *testscript.Env) {
+				e.Setenv("LANGUAGE", l.Name)
+				e.Setenv("RUNTIME", name)
+				e.Setenv("BUILT", bin)
+				if _, err := bundles.Folder(filepath.Join(e.Getenv("XDG_CACHE_HOME"), "polyvoke", "runtimes")).Put(bundle); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+	if seen == 0 {
+		t.Error("there is no language of scripts")
+	}
+}
