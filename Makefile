@@ -4,7 +4,8 @@
 # make steady the service at work, for 2,000,000 calls
 # make hostile  100,000 broken modules, and how late hostile calls end; an hour
 # make bench-compare  measures polyvoke beside other ways to run a function
-# make samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
+# make languages  the greeting in every language, through NATS; matrix and targets measure them: see languages.mk
+# make runtimes, runtimes-check, languages-ci, samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
 
 SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
@@ -28,7 +29,7 @@ test: foreign-tools samples-tools sql
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -race -tags sql -timeout 20m ./...
 	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostile
 
-check: format vet staticcheck tidy samples-check spies-check test languages-ci bench-once bench-check fuzz cross clean-tree
+check: format vet staticcheck tidy samples-check spies-check test languages-ci runtimes-check bench-once bench-check fuzz cross clean-tree
 	@echo "make check: all is well"
 
 format:

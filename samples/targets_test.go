@@ -30,7 +30,7 @@ func BenchmarkScriptCall(b *testing.B) {
 			for b.Loop() {
 				fresh, checkpoint := compile(b, r, l, runtimes.StartFresh), compile(b, r, l, runtimes.StartCheckpoint)
 				if checkpoint == nil {
-					b.Fatal("missed: no checkpoint is possible")
+					b.Fatal("MISSED: no checkpoint is possible")
 				}
 				alternate(b, fresh, checkpoint)
 				p50, ratio := checkpoint.p50(), float64(checkpoint.p50())/float64(fresh.p50())
