@@ -28,7 +28,7 @@ test: foreign-tools samples-tools sql
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -race -tags sql -timeout 20m ./...
 	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostile
 
-check: format vet staticcheck tidy samples-check spies-check test bench-once bench-check fuzz cross clean-tree
+check: format vet staticcheck tidy samples-check spies-check test languages-ci bench-once bench-check fuzz cross clean-tree
 	@echo "make check: all is well"
 
 format:

@@ -7,7 +7,8 @@ BUILD ?= build
 samples_dir   := $(abspath $(BUILD))/samples
 samples_tools := $(abspath $(BUILD))/tools
 samples_wasm  := greet/c/greet.wasm greet/cpp/greet.wasm greet/rust/greet.wasm greet/as/greet.wasm \
-                 greet/zig/greet.wasm greet/nim/greet.wasm wordcount/rust/wordcount.wasm
+                 greet/zig/greet.wasm greet/nim/greet.wasm wordcount/rust/wordcount.wasm \
+                 orders/validate/validate.wasm orders/price/price.wasm orders/tax/tax.wasm orders/pack/pack.wasm orders/receipt/receipt.wasm
 
 # The scripts find these two by their variables, all else by its name.
 samples_env := ASC=$(samples_tools)/assemblyscript/node_modules/.bin/asc ZIG=$(samples_tools)/zig/bin/zig RUST_FLAGS='-D warnings'

@@ -23,10 +23,11 @@ type call struct {
 	received time.Time
 	err      error // what was wrong with the message
 
-	msg      *nats.Msg            // nil for Invoke
-	answer   chan *protocol.Reply // for Invoke; nil for a message
-	caller   context.Context      // of Invoke; nil for a message
-	endpoint *stats.Endpoint      // whose figures the call changes
+	msg       *nats.Msg            // nil for Invoke
+	triggered bool                 // msg came by a trigger
+	answer    chan *protocol.Reply // for Invoke; nil for a message
+	caller    context.Context      // of Invoke; nil for a message
+	endpoint  *stats.Endpoint      // whose figures the call changes
 
 	function *function // from prepare on
 	version  *version

@@ -17,7 +17,7 @@ import (
 )
 
 // deployTimeout bounds one deployment, compilation included.
-const deployTimeout = 2 * time.Minute
+const deployTimeout = 4 * time.Minute
 
 // controlTimeout bounds every other verb.
 const controlTimeout = 10 * time.Second
@@ -148,7 +148,7 @@ func deployError(name string, err error) error {
 // warnings tells what the author of a deployed function should know about its subjects. What cannot be
 // found out is left out.
 func (v *Invoker) warnings(ctx context.Context, e registry.Entry) []string {
-	var out []string
+	out := subjects.Loops(e.Latest())
 	for _, s := range subjects.Of(e) {
 		out = append(out, subjects.Captured(ctx, v.js, s)...)
 	}

@@ -2,9 +2,9 @@
 // process, and the answer goes out.
 //
 // One file is one step of a request, in this order: receive.go takes the message, resolve.go
-// finds what to run, admit.go says when, run.go runs it, reply.go answers. Beside the way
+// finds what to run, admit.go says when, run.go runs it, reply.go answers, pass.go passes the answer on. Beside the way
 // lie follow.go (which functions there are), control.go (deploy and the other verbs) and
-// discover.go (every function is a NATS service). The folders below have what can stand alone. The
+// discover.go (every function is a NATS service), drain.go (how it ends). The folders below have what can stand alone. The
 // package names steps, not engines: what runs a process is a runtimes.Runtime.
 package invoker
 
@@ -209,22 +209,4 @@ func (v *Invoker) function(name string) *function {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.functions[name]
-}
-
-// drain ends all functions, and gives up what still runs after v.Drain.
-func (v *Invoker) drain(giveUp context.CancelFunc) {
-	v.mu.Lock()
-	all := make([]*function, 0, len(v.functions))
-	for _, f := range v.functions {
-		all = append(all, f)
-	}
-	v.mu.Unlock()
-
-	late := time.AfterFunc(v.Drain, giveUp)
-	defer late.Stop()
-	var ends sync.WaitGroup
-	for _, f := range all {
-		ends.Go(f.end)
-	}
-	ends.Wait()
 }

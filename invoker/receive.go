@@ -79,7 +79,7 @@ func (f *function) newCall(m *nats.Msg) *call {
 		c.request, c.err = protocol.ParseRequest(m.Subject, protocol.Header(m.Header), m.Data)
 	} else {
 		args, _ := protocol.Match(pattern, m.Subject)
-		c.endpoint = f.endpoint(pattern)
+		c.endpoint, c.triggered = f.endpoint(pattern), true
 		c.request = protocol.Request{Function: protocol.Ref{Name: f.name}, Subject: m.Subject, Args: args, Body: m.Data}
 		c.err = c.request.ReadHeader(protocol.Header(m.Header))
 	}

@@ -3,7 +3,6 @@ package invoker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -86,6 +85,7 @@ func (f *function) reply(ctx context.Context, c *call, r *protocol.Reply) {
 		c.answer <- &kept
 		return
 	}
+	f.pass(ctx, c, r)
 	h, body := r.Message()
 	if c.msg.Reply != "" && int64(h.Size()+len(body)) > f.v.nc.MaxPayload() {
 		f.store(ctx, c, r)
@@ -130,18 +130,23 @@ const storeTimeout = 10 * time.Second
 
 // store puts the reply's body into the object store and a claim in its place.
 func (f *function) store(ctx context.Context, c *call, r *protocol.Reply) {
-	c.receiver.handOver()
-	err := fmt.Errorf("there is no JetStream on the NATS server")
-	if f.v.bodies != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-		defer cancel()
-		r.Claim, err = f.v.bodies.PutBytes(ctx, r.Body)
-	}
+	claim, err := f.keep(ctx, c, r.Body)
 	if err != nil {
 		f.v.Log.Error("reply not stored", "function", f.name, "id", c.id(), "err", err)
 		r.ID = c.id()
 		r.Err = protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %d bytes is over max_payload (%d), and could not be stored as an object",
 			len(r.Body), f.v.nc.MaxPayload())
 	}
-	r.Body = nil
+	r.Claim, r.Body = claim, nil
+}
+
+// keep puts a body into the object store, while another receiver takes the next message.
+func (f *function) keep(ctx context.Context, c *call, body []byte) (*protocol.Claim, error) {
+	c.receiver.handOver()
+	if f.v.bodies == nil {
+		return nil, errors.New("there is no JetStream on the NATS server")
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	return f.v.bodies.PutBytes(ctx, body)
 }

@@ -102,6 +102,9 @@ type Trigger struct {
 	// Queue is the queue group. Empty means one of the function's own, so that each
 	// message runs each function once however many invokers there are.
 	Queue string `json:"queue,omitempty"`
+	// To is the subject on which the body of a successful reply is published too. {1} in it, as a token, is
+	// what the first wildcard of Subject stands for, {2} the second, and so on. Empty means nowhere.
+	To string `json:"to,omitempty"`
 }
 
 // QueueOf returns the queue group in which the function name takes the trigger's messages.
@@ -306,6 +309,14 @@ func (f *Function) checkTriggers() error {
 		}
 		if t.Queue != "" && !literalToken(t.Queue) {
 			return Errorf(CodeRefused, "", "manifest: trigger %d: queue %q must be one token without blanks or wildcards", i+1, t.Queue)
+		}
+		if err := t.checkTo(); err != nil {
+			return Errorf(CodeRefused, "", "manifest: trigger %d: %w", i+1, err)
+		}
+		for k, other := range f.Triggers[:i] {
+			if t.Subject == other.Subject && t.QueueOf(f.Name) == other.QueueOf(f.Name) && t.To != other.To {
+				return Errorf(CodeRefused, "", "manifest: trigger %d: %s is that of trigger %d, but to is not: let another function, or another queue, pass it on", i+1, t.Subject, k+1)
+			}
 		}
 	}
 	return nil

@@ -130,3 +130,28 @@ func FuzzSizeAndDuration(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDestination(f *testing.F) {
+	f.Add("orders.*.new", "orders.{1}.valid", "orders.eu.new")
+	f.Add("mail.*.>", "sent.{1}.{2}", "mail.de.a.b")
+	f.Add(">", "a.{1}", "x")
+	f.Add("a", "{9999999999999999999}", "a")
+	f.Fuzz(func(t *testing.T, subject, to, message string) {
+		r := Trigger{Subject: subject, To: to}
+		manifest := Function{Name: "f", Triggers: []Trigger{r}}
+		checked := manifest.Check() == nil
+		got, err := r.Destination(message)
+		if err != nil && CodeOf(err) != CodeBadRequest {
+			t.Fatalf("code %d: %v", CodeOf(err), err)
+		}
+		if !checked || err != nil || to == "" {
+			return
+		}
+		if _, ok := Match(r.DestinationPattern(), got); !ok {
+			t.Fatalf("%q is none of %q", got, r.DestinationPattern())
+		}
+		if err := CheckPattern(got); err != nil {
+			t.Fatalf("a message goes where it must not: %v", err)
+		}
+	})
+}

@@ -11,6 +11,7 @@ const (
 	HeaderTimeout  = "Fn-Timeout"  // request: how long the caller will wait, such as "500ms"
 	HeaderReport   = "Fn-Report"   // request: "1" asks for the report headers
 	HeaderDryRun   = "Fn-Dry-Run"  // request: "1" checks everything and runs nothing
+	HeaderHops     = "Fn-Hops"     // request: how often it, and what it came of, was passed on
 	HeaderManifest = "Fn-Manifest" // deploy: the manifest as JSON
 
 	HeaderObject = "Fn-Body-Object" // the body is this object of the bucket fn_bodies

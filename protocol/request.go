@@ -1,6 +1,9 @@
 package protocol
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Request is one call.
 type Request struct {
@@ -26,6 +29,8 @@ type Request struct {
 	Report bool
 	// DryRun asks for everything but the run itself, as Lambda's invocation type DryRun does.
 	DryRun bool
+	// Hops is how often the message, and what it came of, was passed on by triggers (see Trigger.To).
+	Hops int
 	// Deadline is when the call must have ended. Whoever receives the call sets it.
 	Deadline time.Time
 }
@@ -60,6 +65,13 @@ func (r *Request) ReadHeader(h Header) error {
 		}
 		r.Timeout = time.Duration(d)
 	}
+	if hops := h.Get(HeaderHops); hops != "" {
+		n, err := strconv.ParseUint(hops, 10, 31)
+		if err != nil {
+			return Errorf(CodeBadRequest, "", "header %s: %.20q is no number of hops", HeaderHops, hops)
+		}
+		r.Hops = int(n)
+	}
 	var err error
 	r.Claim, err = ParseClaim(h)
 	return err
@@ -87,6 +99,9 @@ func (r *Request) Message() (subject string, h Header, body []byte, err error) {
 	}
 	if r.DryRun {
 		h.Set(HeaderDryRun, "1")
+	}
+	if r.Hops > 0 {
+		h.Set(HeaderHops, strconv.Itoa(r.Hops))
 	}
 	if r.Claim != nil {
 		r.Claim.Put(h)

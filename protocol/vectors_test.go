@@ -79,6 +79,7 @@ func TestRequestVectors(t *testing.T) {
 		line(r.Timeout != 0, "timeout", r.Timeout)
 		line(r.Report, "report", r.Report)
 		line(r.DryRun, "dry run", r.DryRun)
+		line(r.Hops > 0, "hops", r.Hops)
 		if c := r.Claim; c != nil {
 			line(true, "claim", fmt.Sprintf("%s %d %s", c.Object, c.Size, c.Digest))
 		}
@@ -148,4 +149,22 @@ func replyOf(t *testing.T, in string) *Reply {
 		}
 	}
 	return r
+}
+
+func TestDestinationVectors(t *testing.T) {
+	vectors(t, "destinations.txtar", func(in, _ string) string {
+		lines := strings.Split(in, "\n")
+		f := Function{Name: "f", Triggers: []Trigger{{Subject: lines[0], To: lines[1]}}}
+		if err := f.Check(); err != nil {
+			return fmt.Sprintf("error %d: %v", CodeOf(err), err)
+		}
+		to, err := f.Triggers[0].Destination(lines[2])
+		if err != nil {
+			return fmt.Sprintf("error %d: %v", CodeOf(err), err)
+		}
+		if _, ok := Match(f.Triggers[0].DestinationPattern(), to); !ok {
+			t.Errorf("%s is none of %s", to, f.Triggers[0].DestinationPattern())
+		}
+		return to
+	})
 }

@@ -1,6 +1,6 @@
-// Package samples holds the sample functions of polyvoke: the same greeting in seven languages, and
-// two that do real work. Each is a plain program that reads a request on stdin and writes its reply
-// on stdout; none knows polyvoke. README.md says what each one does and how to rebuild it.
+// Package samples holds the sample functions of polyvoke: the same greeting in seven languages,
+// two that do real work, and five in five languages that an order passes through. Each is a plain program that reads
+// a request on stdin and writes its reply on stdout; none knows polyvoke. README.md says what each one does and how to rebuild it.
 //
 // The modules of the compiled languages are part of this package. The Go samples are built by the Go
 // of the machine, from sources that are part of it too: they are megabytes where the others are
@@ -134,7 +134,11 @@ func greeting(lang, language string) Sample {
 // file returns a copy of a file of this package. It panics if there is none of that name: the names are
 // constants here and in the patterns above, and every test of this package would fail.
 func file(name string) []byte {
-	data, err := files.ReadFile(name)
+	return read(files, name)
+}
+
+func read(from embed.FS, name string) []byte {
+	data, err := from.ReadFile(name)
 	if err != nil {
 		panic(err)
 	}

@@ -15,20 +15,33 @@ import (
 // demoCommand shows everything at once.
 func (c *cli) demoCommand() *cobra.Command {
 	var stay, slow, asJSON bool
+	var o ordersOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Start everything, deploy the samples, call them, and show what came back",
 		Long: `Start NATS and polyvoke on this machine, deploy the sample functions, send each its
 requests and ` + fmt.Sprint(demo.Timed) + ` more, and show what came back. The Go sample is built by this machine's Go;
-nothing needs a network. Scripts are shown in the languages whose runtimes were built here. What the functions were kept in is removed at the end.`,
+nothing needs a network. Scripts are shown in the languages whose runtimes were built here. What the functions were kept in is removed at the end.
+
+With --orders it sends orders through five functions in five languages, which know nothing of one another, shows
+them at work, and checks that every order comes out once.`,
+		Example: `  polyvoke demo
+  polyvoke demo --orders --rate 500 --for 30s`,
 		Args:              argsBetween(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(cmd, stay || slow); err != nil {
+				return err
+			}
+			if o.on {
+				return c.demoOrders(cmd, &o, asJSON)
+			}
 			return c.demo(cmd, stay, slow, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving, on "+natsd.DefaultListen+" if nobody else does")
 	cmd.Flags().BoolVar(&slow, "slow", false, "show also what takes seconds more to build")
+	o.addTo(cmd)
 	addJSON(cmd, &asJSON)
 	return cmd
 }

@@ -25,7 +25,7 @@ type Config struct {
 	Command []string
 	// Dir is the engine's folder of compiled modules.
 	Dir string
-	// Timeout is how long a child may take.
+	// Timeout is how long a child may take for a module of up to 16 MiB, and as long again for each further 16 MiB.
 	Timeout time.Duration
 	// Memory is how much memory in bytes it may take; exact on Linux, a hint to Go's collector elsewhere.
 	Memory uint64

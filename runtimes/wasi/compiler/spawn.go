@@ -35,6 +35,9 @@ const childStderr = 4 << 10
 // its parent's patience a child goes on that has lost its parent.
 const childGrace = 5 * time.Second
 
+// patientSize is how large a module may be, in bytes, to be compiled in the time limit. Only interpreters are larger.
+const patientSize = 16 << 20
+
 // outOfMemory is how Go's runtime, the race detector and the engine say that the system gives them no more.
 var outOfMemory = regexp.MustCompile(`(?i)out of memory|cannot (allocate|map|reserve)|failed to (create new OS thread|m?map|allocate)|pthread_create|address space`)
 
@@ -48,9 +51,10 @@ func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 	// Where children die with their parents, the parent is the thread that has started them.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	limited, cancel := context.WithTimeout(ctx, p.timeout)
+	timeout := p.patience(module)
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	cmd := exec.CommandContext(limited, p.command[0], append(p.command[1:len(p.command):len(p.command)], childArgs(dir, p.memory, p.timeout)...)...)
+	cmd := exec.CommandContext(limited, p.command[0], append(p.command[1:len(p.command):len(p.command)], childArgs(dir, p.memory, timeout)...)...)
 	cmd.Env = []string{} // a child has no use for secrets
 	cmd.Stdin = bytes.NewReader(module)
 	cmd.SysProcAttr = childAttr()
@@ -70,11 +74,16 @@ func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case limited.Err() != nil:
-		return p.tooLong()
+		return tooLong(timeout)
 	case !began:
 		return fmt.Errorf("start the compiler %q: %w: %s", cmd.Args, err, said)
 	}
 	return p.ending(cmd.ProcessState, said)
+}
+
+// patience returns how long compiling a module may take: the time limit, and as long again for each further patientSize.
+func (p *Compiler) patience(module []byte) time.Duration {
+	return p.timeout * time.Duration(1+len(module)/patientSize)
 }
 
 // ending says what the end of a child means that has not compiled its module.
@@ -100,9 +109,9 @@ func (p *Compiler) ending(s *os.ProcessState, said string) error {
 }
 
 // tooLong is the error for a child that was killed for its time.
-func (p *Compiler) tooLong() error {
+func tooLong(timeout time.Duration) error {
 	return &lethal{&runtimes.ModuleError{Reason: fmt.Sprintf("compiling the module takes longer than %v, which is the limit: "+
-		"split its largest functions (many branches in a function with many variables cost most), or raise the compiler's time limit", p.timeout), Err: context.DeadlineExceeded}}
+		"split its largest functions (many branches in a function with many variables cost most), or raise the compiler's time limit", timeout), Err: context.DeadlineExceeded}}
 }
 
 // join puts what a child said behind how it ended.
