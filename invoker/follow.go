@@ -164,21 +164,6 @@ func refused(err error) *runtimes.ModuleError {
 	return m
 }
 
-// await waits until this invoker serves a version, or has failed to.
-func (v *Invoker) await(ctx context.Context, m *protocol.Function) error {
-	for {
-		changed := v.applied.next()
-		if done, err := v.serves(m); done {
-			return err
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is stored, but is not being served yet; polyvoke info %s tells when", m.Ref(), m.Name)
-		}
-	}
-}
-
 // serves reports whether a version is served, or could not be.
 func (v *Invoker) serves(m *protocol.Function) (done bool, err error) {
 	f := v.function(m.Name)

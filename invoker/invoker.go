@@ -3,7 +3,7 @@
 //
 // One file is one step of a request, in this order: receive.go takes the message, resolve.go
 // finds what to run, admit.go says when, run.go runs it, reply.go answers, pass.go passes the answer on. Beside the way
-// lie follow.go (which functions there are), control.go (deploy and the other verbs) and
+// lie follow.go (which functions there are), control.go (what its control service needs of it) and
 // discover.go (every function is a NATS service), drain.go (how it ends). The folders below have what can stand alone. The
 // package names steps, not engines: what runs a process is a runtimes.Runtime.
 package invoker

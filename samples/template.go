@@ -29,7 +29,7 @@ func Template(lang string) (sources map[string][]byte, script []byte, err error)
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil || len(sources) == 0 {
 		return nil, nil, fmt.Errorf("sample %q: %w", lang, fs.ErrNotExist)
 	}
 	return sources, script, nil

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// identityCases are about what a process finds: arguments, environment, clocks, entropy.
-func identityCases() []testCase {
+// argvCases are about the arguments that a process finds.
+func argvCases() []testCase {
 	return []testCase{
 		{"argv/exact", func(t *testing.T, s *suite) {
 			args := []string{"args", "", "two words", " ", "ünïcode 世界 🎈", "--flag=x", "a\nb", `"quoted" 'twice'`, "*", "$HOME", `\`, ""}
@@ -35,6 +35,12 @@ func identityCases() []testCase {
 			}
 			s.echoWorks(t)
 		}},
+	}
+}
+
+// envCases are about the environment that a process finds.
+func envCases() []testCase {
+	return []testCase{
 		{"env/not inherited", func(t *testing.T, s *suite) {
 			t.Setenv("RUNTIMESTEST_SECRET", "of the host")
 			wantText(t, "environment", s.output(t, process("env")), "")
@@ -70,17 +76,14 @@ func identityCases() []testCase {
 			p.Env = []string{"PROBE=hush"}
 			wantText(t, "stdout", s.output(t, p), "ok")
 		}},
+	}
+}
+
+// hostCases are about what a process learns of the machine it runs on.
+func hostCases() []testCase {
+	return []testCase{
 		{"clocks", clocks},
-		{"entropy", func(t *testing.T, s *suite) {
-			seen := map[string]bool{}
-			for range 20 {
-				b := s.output(t, process("entropy"))
-				if len(b) != 32 || seen[b] {
-					t.Fatalf("entropy %x came twice or is not 32 bytes", b)
-				}
-				seen[b] = true
-			}
-		}},
+		{"entropy", entropy},
 	}
 }
 
@@ -105,5 +108,17 @@ func clocks(t *testing.T, s *suite) {
 	}
 	if n[2] < n[1] {
 		t.Errorf("the monotonic clock went back from %d to %d", n[1], n[2])
+	}
+}
+
+// entropy checks that random bytes do not come twice.
+func entropy(t *testing.T, s *suite) {
+	seen := map[string]bool{}
+	for range 20 {
+		b := s.output(t, process("entropy"))
+		if len(b) != 32 || seen[b] {
+			t.Fatalf("entropy %x came twice or is not 32 bytes", b)
+		}
+		seen[b] = true
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"testing/iotest"
 )
 
-// inputCases are about stdin.
+// inputCases are about stdin that is read to its end.
 func inputCases() []testCase {
 	return []testCase{
 		{"stdin/nil", func(t *testing.T, s *suite) {
@@ -43,6 +43,12 @@ func inputCases() []testCase {
 			p.Stdin = bytes.NewReader(make([]byte, 100_000))
 			wantText(t, "stdout", s.output(t, p), "100000\n0\n")
 		}},
+	}
+}
+
+// unreadCases are about stdin that nobody reads, or that does not end.
+func unreadCases() []testCase {
+	return []testCase{
 		{"stdin/1 MiB unread", func(t *testing.T, s *suite) {
 			p := process("hush")
 			p.Stdin = bytes.NewReader(make([]byte, 1<<20))
@@ -63,6 +69,12 @@ func inputCases() []testCase {
 			s.runUntil(t, p)
 			s.echoWorks(t)
 		}},
+	}
+}
+
+// brokenInputCases are about a Reader that fails.
+func brokenInputCases() []testCase {
+	return []testCase{
 		{"stdin/fails", failingInput},
 		{"stdin/fails at once", func(t *testing.T, s *suite) {
 			broken := errors.New("no such line")

@@ -11,7 +11,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// outputCases are about stdout and stderr.
+// outputCases are about what comes through stdout and stderr.
 func outputCases() []testCase {
 	return []testCase{
 		{"stdout/100,000 writes of one byte", func(t *testing.T, s *suite) {
@@ -28,6 +28,12 @@ func outputCases() []testCase {
 		}},
 		{"stderr/apart", stderrApart},
 		{"stderr/the same writer as stdout", sameWriter},
+	}
+}
+
+// capCases are about output that may only have so many bytes.
+func capCases() []testCase {
+	return []testCase{
 		{"stdout/cap reached exactly", func(t *testing.T, s *suite) {
 			got, err := capped(t, s, 1000, "drip", "1000")
 			if err != nil || got != 1000 {
@@ -63,6 +69,12 @@ func outputCases() []testCase {
 			wantIs(t, s.run(t, p), runtimes.ErrOutput)
 			s.echoWorks(t)
 		}},
+	}
+}
+
+// brokenOutputCases are about a Writer that fails.
+func brokenOutputCases() []testCase {
+	return []testCase{
 		{"stdout/fails", func(t *testing.T, s *suite) {
 			full := errors.New("no paper")
 			p := process("stubborn")

@@ -43,7 +43,11 @@ func Test(t *testing.T, h Harness) {
 		}
 	})
 	s.program = s.compile(t, s.runtime, runtimes.Options{})
-	tables := [][]testCase{inputCases(), outputCases(), endingCases(), identityCases(), lifeCases()}
+	tables := [][]testCase{
+		inputCases(), unreadCases(), brokenInputCases(),
+		outputCases(), capCases(), brokenOutputCases(),
+		endingCases(), argvCases(), envCases(), hostCases(), lifeCases(),
+	}
 	if h.Memory {
 		tables = append(tables, memoryCases())
 	}

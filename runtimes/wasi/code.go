@@ -12,6 +12,9 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/choice"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/tetratelabs/wazero"
 )
@@ -24,7 +27,7 @@ type code struct {
 	config   wazero.ModuleConfig // of every instance
 	own      module.Memory       // the memory that the module asks for
 	stack    int32               // limit of the stack
-	in       obstacles           // what keeps its sandboxes from being used again, or parked
+	in       choice.Obstacles    // what keeps its sandboxes from being used again, or parked
 	base     *memory.Image       // the memory before the entry runs
 	reactor  bool                // its entry is rewrite.RunName
 	globals  []string            // what else a process can change: the exports' names
@@ -41,7 +44,7 @@ func (r *Runtime) newCode(compiled wazero.CompiledModule, report *rewrite.Report
 	if err != nil {
 		return nil, err
 	}
-	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, in: judge(report), base: base,
+	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, in: choice.Judge(report), base: base,
 		reactor: m.Reactor(), globals: append(gauges(report), report.Globals...)}
 	c.refs.Store(1)
 	return c, nil
@@ -58,21 +61,21 @@ func (c *code) release() error {
 
 // newProgram returns a program with the code. report is nil but for the first one.
 func (c *code) newProgram(ctx context.Context, o runtimes.Options, report *rewrite.Report) (runtimes.Program, error) {
-	limits, err := c.runtime.limit(c.own, o)
+	most, limit, err := admit.Memory(c.own, o, c.runtime.maxMemory)
 	if err != nil {
 		return nil, err
 	}
-	if c.base.Size() > limits.limit { // an initialization has made it larger
-		return nil, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: raise the limit", c.base.Size()>>10, limits.limit>>10)}
+	if c.base.Size() > limit { // an initialization has made it larger
+		return nil, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: raise the limit", c.base.Size()>>10, limit>>10)}
 	}
-	mounts, err := mounts(o.Mounts)
+	mounts, err := admit.Mounts(o.Mounts)
 	if err != nil {
 		return nil, err
 	}
 	c.refs.Add(1)
-	g := &program{code: c, memory: limits, fuelLimit: o.Fuel, mounts: mounts,
+	g := &program{code: c, memory: linear{most: most, limit: limit}, fuelLimit: o.Fuel, mounts: mounts,
 		args: slices.Clone(o.Args), env: slices.Clone(o.Env), varies: o.Varies, renews: o.Renews, created: time.Now()}
-	g.pool.init(c.runtime)
+	g.clean, g.parked = idle.New[*sandbox](c.runtime.budget, nil), idle.New(c.runtime.budget, g.newParked)
 	_, _ = rand.Read(g.secret[:]) // never fails
 	c.runtime.keep(g)
 	if report != nil {
@@ -98,7 +101,7 @@ func (g *program) Derive(ctx context.Context, o runtimes.Options) (runtimes.Prog
 	if g.closed.Load() || g.runtime.closed.Load() {
 		return nil, errClosed
 	}
-	stack, err := stackLimit(o)
+	stack, err := admit.Stack(o)
 	if err != nil {
 		return nil, err
 	}

@@ -5,16 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
-	"strings"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
 )
 
@@ -28,7 +26,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	if r.closed.Load() {
 		return nil, errClosed
 	}
-	stack, err := stackLimit(o)
+	stack, err := admit.Stack(o)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +38,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	if m.Reactor() {
 		plan.Setup, plan.Entry = module.Initialize, module.Handle
 	}
-	if _, err := r.limit(m.Memories[0], o); err != nil {
+	if _, _, err := admit.Memory(m.Memories[0], o, r.maxMemory); err != nil {
 		return nil, err
 	}
 	b, report, err := rewrite.Rewrite(b, plan)
@@ -73,27 +71,6 @@ func (r *Runtime) imageOf(data []edit.Segment, size uint64) (*memory.Image, erro
 	return r.regions.NewImage(b)
 }
 
-// limit returns what limits the memory of a program's processes, whose module has such a memory.
-func (r *Runtime) limit(of module.Memory, o runtimes.Options) (linear, error) {
-	limit := o.Memory
-	if limit == 0 {
-		limit = min(runtimes.DefaultMemory, r.maxMemory)
-	}
-	if limit > r.maxMemory {
-		return linear{}, &runtimes.ModuleError{Reason: fmt.Sprintf("a memory limit of %d MiB is more than the %d MiB that a process may have here", limit>>20, r.maxMemory>>20)}
-	}
-	limit = limit / module.PageSize * module.PageSize
-	if need := uint64(of.Min) * module.PageSize; need > limit {
-		return linear{}, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: "+
-			"raise the limit, or link it with less memory or a smaller stack", need>>10, limit>>10)}
-	}
-	most := limit
-	if of.HasMax {
-		most = min(limit, uint64(of.Max)*module.PageSize)
-	}
-	return linear{most: most, limit: limit}, nil
-}
-
 // checkModule refuses what cannot run as a process.
 func (r *Runtime) checkModule(b []byte) (*module.Module, error) {
 	m, err := r.modules.Parse(b)
@@ -120,19 +97,4 @@ func (r *Runtime) translate(ctx context.Context, b []byte) (wazero.CompiledModul
 // between CompileChild and a [Runtime] of the same binary. It is stopped by ctx.
 func CompileChild(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer) int {
 	return compiler.Child(ctx, args, stdin, stderr)
-}
-
-// mounts checks the folders of a program's processes.
-func mounts(all []runtimes.Mount) ([]preview1.Mount, error) {
-	if len(all) > preview1.MaxMounts {
-		return nil, fmt.Errorf("%d mounts; at most %d", len(all), preview1.MaxMounts)
-	}
-	var out []preview1.Mount
-	for _, m := range all {
-		if !path.IsAbs(m.Path) || path.Clean(m.Path) != m.Path || strings.ContainsRune(m.Path, 0) || m.Path == "/" || m.Path == "/request" || m.FS == nil {
-			return nil, fmt.Errorf("mount %q: use an absolute path other than / and /request, and files", m.Path)
-		}
-		out = append(out, preview1.Mount{Path: m.Path, FS: m.FS})
-	}
-	return out, nil
 }

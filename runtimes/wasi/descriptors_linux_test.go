@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
 )
 
 // TestDescriptors counts what an idle program takes of the descriptors of the process, of which there may be few.
@@ -13,14 +14,14 @@ func TestDescriptors(t *testing.T) {
 		first := newTestProgram(t, r, kind)
 		echoes(t, first)
 		waitReady(t, first)
-		before := openFiles(t)
+		before := level.Files(t)
 		const n = 20
 		for range n {
 			g := newTestProgram(t, r, kind)
 			echoes(t, g)
 			waitReady(t, g)
 		}
-		if got := openFiles(t) - before; got > n*most {
+		if got := level.Files(t) - before; got > n*most {
 			t.Errorf("%s: %d programs have %d descriptors, more than %d each", kind, n, got, most)
 		}
 	}

@@ -19,4 +19,10 @@ func StartFuel(p runtimes.Program) uint64 { return p.(*program).startFuel }
 func Distrusted(p runtimes.Program) bool { return p.(*program).doubt.Load() }
 
 // Sweep has a program's idle sandboxes looked after as if it were now.
-func Sweep(p runtimes.Program, now time.Time) { p.(*program).pool.sweep(now) }
+func Sweep(p runtimes.Program, now time.Time) { p.(*program).sweep(now) }
+
+// sweep is Sweep.
+func (g *program) sweep(now time.Time) {
+	g.clean.Sweep(now)
+	g.parked.Sweep(now)
+}

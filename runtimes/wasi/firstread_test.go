@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -143,7 +144,7 @@ func TestClocksGoOn(t *testing.T) {
 func TestVeryDeepStart(t *testing.T) {
 	for _, stay := range []bool{false, true} {
 		module := recursing(60_000, stay)
-		before := measure(t).heap
+		before := level.Measure(t).Heap
 		g := compileParked(t, module, runtimes.Options{})
 		for i := range 12 {
 			body := strings.Repeat("y", i*4000)
@@ -156,7 +157,7 @@ func TestVeryDeepStart(t *testing.T) {
 			t.Errorf("stay %t: %s, because %s", stay, kind, why)
 		}
 		wasi.Sweep(g, time.Now().Add(10*time.Second))
-		if grown := measure(t).heap - before; grown > 6<<20 {
+		if grown := level.Measure(t).Heap - before; grown > 6<<20 {
 			t.Errorf("stay %t: %d bytes of heap are kept", stay, grown)
 		}
 	}

@@ -1,9 +1,7 @@
 package wasi
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"runtime"
 	"slices"
 	"time"
@@ -17,23 +15,10 @@ import (
 // Modules are metered: they count their own work as fuel, and call the host when a portion of it
 // is used up. So a process ends at its deadline, whatever it does; native code that cannot be
 // preempted does not hold up the collector for long; and processes take turns.
-const (
-	// slice is how long a process runs until it yields. Yielding after every portion would move it
-	// from thread to thread, which makes code 30 to 40 % slower.
-	slice = time.Millisecond
-	// maxStack is the largest limit of a stack, in bytes by the estimate of package meter. The engine
-	// itself ends what takes 50,000,000 bytes, and real frames can be larger than the estimate.
-	maxStack = 32 << 20
-)
 
-// stackLimit returns how many bytes of stack a recursion may use, by the estimate of package meter.
-func stackLimit(o runtimes.Options) (int32, error) {
-	stack := cmp.Or(o.Stack, runtimes.DefaultStack)
-	if stack > maxStack {
-		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("a stack limit of %d bytes is more than the %d MiB that a process may have here", stack, maxStack>>20)}
-	}
-	return int32(stack), nil
-}
+// slice is how long a process runs until it yields. Yielding after every portion would move it
+// from thread to thread, which makes code 30 to 40 % slower.
+const slice = time.Millisecond
 
 // refill is called with what fuel is left, which is below zero, and returns what to go on with.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {

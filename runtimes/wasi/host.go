@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/experimental"
-	"github.com/tetratelabs/wazero/sys"
 )
 
 // host is the host's side of a sandbox: the guest's memory, and all that its calls of WASI come to. One
@@ -73,7 +72,7 @@ func (s *sandbox) outcome(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	err = ending(ctx, err)
+	err = ending.Of(ctx, err)
 	var t *runtimes.TrapError
 	switch {
 	case !errors.As(err, &t):
@@ -82,45 +81,8 @@ func (s *sandbox) outcome(ctx context.Context, err error) error {
 	case s.uncaught():
 		t.Reason = "uncaught exception"
 	}
-	if s.memory.refused && byItself(err) {
+	if s.memory.refused && ending.ByItself(err) {
 		return fmt.Errorf("%w: %w", runtimes.ErrMemory, err)
 	}
 	return err
-}
-
-// byItself tells whether a process failed by what it did, not by what happened to it.
-func byItself(err error) bool {
-	switch err.(type) {
-	case *runtimes.ExitError, *runtimes.TrapError:
-		return true
-	}
-	return false
-}
-
-// ending turns the engine's errors into those of package runtimes.
-func ending(ctx context.Context, err error) error {
-	if err == context.Canceled || err == context.DeadlineExceeded {
-		return err // of awaitBirth
-	}
-	var exit *sys.ExitError
-	if !errors.As(err, &exit) {
-		return trap(err)
-	}
-	code := exit.ExitCode()
-	// The engine uses two codes for contexts, but a guest may exit with any code.
-	if cause := ctx.Err(); cause != nil && (code == sys.ExitCodeContextCanceled || code == sys.ExitCodeDeadlineExceeded) {
-		return cause
-	}
-	if code == 0 {
-		return nil
-	}
-	return &runtimes.ExitError{Code: code}
-}
-
-// trap turns the engine's error about a trap, which has the guest's stack in its text, into a TrapError.
-func trap(err error) error {
-	text, _, _ := strings.Cut(err.Error(), "\n\nGo runtime stack trace:")
-	reason, stack, _ := strings.Cut(text, "\nwasm stack trace:\n")
-	reason = strings.TrimPrefix(reason, "wasm error: ")
-	return &runtimes.TrapError{Reason: reason, Stack: strings.ReplaceAll(strings.TrimSpace(stack), "\n\t", "\n")}
 }

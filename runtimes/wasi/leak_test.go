@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -14,72 +12,15 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
 )
 
-// usage is what the process that runs the tests holds.
-type usage struct{ heap, rss, goroutines, files int }
-
-// measure returns what is held once garbage has been collected.
-func measure(t *testing.T) usage {
-	t.Helper()
-	for range 3 {
-		debug.FreeOSMemory()
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	u := usage{heap: int(m.HeapAlloc), goroutines: runtime.NumGoroutine()}
-	if runtime.GOOS != "linux" {
-		return u
-	}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, line, _ := strings.Cut(string(status), "VmRSS:")
-	if _, err := fmt.Sscan(line, &u.rss); err != nil {
-		t.Fatal(err)
-	}
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.files = len(fds)
-	return u
-}
-
 // TestNoMemoryKeptAfter10000Calls runs processes that end in every way and checks that nothing of them is
-// left, within 5 %. What the collector and the system hold goes up and down by itself, so it is a leak
-// only if it grows in each of three rounds.
+// left, within 5 %.
 func TestNoMemoryKeptAfter10000Calls(t *testing.T) {
 	g := compile(t, runtimestest.Wasm(), runtimes.Options{})
 	many(t, g, 2000)
-	grown := ""
-	for range 3 {
-		before := measure(t)
-		many(t, g, 10_000)
-		after := measure(t)
-		t.Logf("before %+v, after %+v", before, after)
-		if grown = before.growth(after); grown == "" {
-			return
-		}
-	}
-	t.Error(grown)
-}
-
-// growth says what has grown by more than 5 %, or returns "".
-func (u usage) growth(after usage) string {
-	for _, c := range []struct {
-		what          string
-		before, after int
-	}{
-		{"bytes of heap", u.heap, after.heap}, {"KiB of resident memory", u.rss, after.rss},
-		{"goroutines", u.goroutines, after.goroutines}, {"open files", u.files, after.files},
-	} {
-		if c.after > c.before+c.before/20 {
-			return fmt.Sprintf("%s: from %d to %d", c.what, c.before, c.after)
-		}
-	}
-	return ""
+	level.Check(t, 3, func() { many(t, g, 10_000) })
 }
 
 // many runs n processes.

@@ -11,6 +11,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
@@ -102,7 +103,7 @@ func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) err
 	s.state.Values, s.state.BeforeRead = s.snapshotting, s.wait
 	err := s.enter(run)
 	s.state.BeforeRead = nil
-	s.running, s.broken = false, broken(err)
+	s.running, s.broken = false, ending.Broken(err)
 	k.said, k.seen, k.fuel, k.refused = said.chunks, s.state.Seen(), s.fuel, s.memory.refused
 
 	if err = s.waiting(ctx, err); err == nil {

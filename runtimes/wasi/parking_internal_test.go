@@ -13,7 +13,7 @@ func TestNativeStack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
+	defer s.Close()
 	if n := nativeStack(s.start); n < 1<<10 || n > 1<<20 {
 		t.Errorf("it is said to be %d bytes", n)
 	}

@@ -4,14 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
@@ -41,9 +41,10 @@ type program struct {
 	freezing sync.Mutex
 	shared   *memory.Image // what the memories of most parked sandboxes are put back to
 
-	pool   pool
-	served atomic.Uint64 // runs after which a sandbox was put back
-	doubt  atomic.Bool   // one was not put back: each process gets a new one
+	clean  *idle.Pool[*sandbox] // before the entry runs
+	parked *idle.Pool[*sandbox] // where stdin is read first
+	served atomic.Uint64        // runs after which a sandbox was put back
+	doubt  atomic.Bool          // one was not put back: each process gets a new one
 	closed atomic.Bool
 }
 
@@ -67,7 +68,8 @@ func (g *program) Close(context.Context) error {
 		return nil
 	}
 	g.runtime.forget(g)
-	g.pool.close()
+	g.parked.Close() // first: what is being parked comes from the other pool
+	g.clean.Close()
 	if g.shared != nil {
 		g.shared.Release()
 	}
@@ -83,7 +85,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := checkStrings(p); err != nil {
+	if err := admit.Strings(p); err != nil {
 		return err
 	}
 	s, err := g.take(ctx, p)
@@ -109,9 +111,9 @@ func (g *program) take(ctx context.Context, p *runtimes.Process) (*sandbox, erro
 			return s, err
 		}
 	}
-	s := g.pool.take(clean)
+	s, _ := g.clean.Take()
 	if s != nil && g.doubt.Load() {
-		s.close()
+		s.Close()
 		s = nil
 	}
 	p.Usage.Start = runtimes.StartFresh
@@ -133,10 +135,10 @@ func (g *program) takeParked(ctx context.Context, p *runtimes.Process) (*sandbox
 	if g.doubt.Load() || !g.suits(p) {
 		return nil, nil
 	}
-	s := g.pool.take(parked)
+	s, _ := g.parked.Take()
 	switch {
 	case g.kind == runtimes.StartPrefork:
-		g.refill(s == nil)
+		g.parked.Refill(s == nil)
 	case s == nil:
 		var err error
 		if s, err = g.newCheckpoint(ctx, p); err != nil {
@@ -163,7 +165,7 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 	made := false
 	defer func() { // also if Yield or Sleep ends the goroutine
 		if !made {
-			s.close()
+			s.Close()
 		}
 	}()
 	if err = s.checkpoint(ctx, p); err == nil {
@@ -180,14 +182,14 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 // giveBack puts a sandbox back after a run and keeps it, or closes it.
 func (g *program) giveBack(s *sandbox) {
 	if g.doubt.Load() || !s.putBack() {
-		s.close()
+		s.Close()
 		return
 	}
-	list := clean
 	if s.parked != nil {
-		list = parked
+		g.parked.Put(s)
+	} else {
+		g.clean.Put(s)
 	}
-	g.pool.put(list, s)
 }
 
 // distrust has each process get a sandbox of its own from now on.
@@ -195,19 +197,4 @@ func (g *program) distrust(err error) {
 	if !g.doubt.Swap(true) {
 		g.runtime.log.Error("a sandbox was not put back: each process gets a new one from now on", "error", err)
 	}
-}
-
-// checkStrings refuses arguments and an environment that cannot be passed to a process.
-func checkStrings(p *runtimes.Process) error {
-	for i, a := range p.Args {
-		if strings.IndexByte(a, 0) >= 0 {
-			return fmt.Errorf("argument %d contains a NUL byte", i)
-		}
-	}
-	for _, e := range p.Env {
-		if name, _, ok := strings.Cut(e, "="); !ok || name == "" || strings.IndexByte(e, 0) >= 0 {
-			return fmt.Errorf("%q is not a NAME=value entry of an environment", e)
-		}
-	}
-	return nil
 }

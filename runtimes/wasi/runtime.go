@@ -26,6 +26,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
@@ -51,12 +52,9 @@ type Runtime struct {
 	verify    uint64 // one in so many sandboxes that were put back is compared with its image
 
 	startTime time.Duration // of a process up to its first read, if it is to be parked there
-	idleBytes atomic.Int64  // that idle sandboxes take
-	idleMost  int64         // that they may
+	budget    *idle.Budget  // of idle sandboxes
 	starts    chan struct{} // has one for each start that is made in advance
 	births    chan struct{} // has one for each instance being made of a module that takes long
-	done      chan struct{} // closed when the runtime is
-	sweeper   sync.WaitGroup
 	mu        sync.Mutex
 	programs  map[*program]struct{} // guarded by mu
 
@@ -79,7 +77,7 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 		return nil, err
 	}
 	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
-		startTime: c.startTime(), idleMost: c.idleMemory(), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), births: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), done: make(chan struct{}), programs: map[*program]struct{}{}}
+		startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), births: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, compiler.EngineConfig(cache))
 	if r.compiler, err = c.newCompiler(ctx); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
@@ -87,7 +85,6 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	if err := errors.Join(exportPreview1(ctx, r.engine), exportPolyvoke(ctx, r.engine)); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
 	}
-	r.sweeper.Go(r.sweep)
 	return r, nil
 }
 
@@ -108,7 +105,6 @@ func (r *Runtime) Close(ctx context.Context) error {
 	if r.closed.Swap(true) {
 		return nil
 	}
-	close(r.done)
 	if r.compiler != nil {
 		r.compiler.Close()
 	}
@@ -116,7 +112,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 	for _, g := range r.all() {
 		err = errors.Join(err, g.Close(ctx))
 	}
-	r.sweeper.Wait()
+	r.budget.Close()
 	err = errors.Join(err, r.engine.Close(ctx))
 	if r.cache != nil {
 		err = errors.Join(err, r.cache.Close(ctx))
@@ -125,7 +121,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 	return err
 }
 
-// keep takes a program on, so that its idle sandboxes are looked after.
+// keep takes a program on, which is closed with the runtime.
 func (r *Runtime) keep(g *program) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -144,48 +140,4 @@ func (r *Runtime) all() []*program {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Collect(maps.Keys(r.programs))
-}
-
-// sweep looks after the idle sandboxes, until the runtime is closed.
-func (r *Runtime) sweep() {
-	t := time.NewTicker(time.Second)
-	defer t.Stop()
-	for {
-		select {
-		case now := <-t.C:
-			for _, g := range r.all() {
-				g.pool.sweep(now)
-			}
-		case <-r.done:
-			return
-		}
-	}
-}
-
-// evict ends the sandboxes that are longest idle, until the others are no more than may be.
-func (r *Runtime) evict() {
-	for r.idleBytes.Load() > r.idleMost {
-		if !r.evictOne() {
-			return
-		}
-	}
-}
-
-// evictOne ends the sandbox that is longest idle. It returns false if there is none.
-func (r *Runtime) evictOne() bool {
-	var oldest *program
-	var from list
-	var since time.Time
-	for _, g := range r.all() {
-		if at, l, ok := g.pool.oldest(); ok && (oldest == nil || at.Before(since)) {
-			oldest, from, since = g, l, at
-		}
-	}
-	if oldest == nil {
-		return false
-	}
-	for _, s := range oldest.pool.drop(from, since, 1) {
-		s.close()
-	}
-	return true
 }

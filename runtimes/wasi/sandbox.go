@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/sys"
 )
 
 // recycled is after how many runs a sandbox ends. Its native stack grows with the runs (see parking), and
@@ -35,8 +34,6 @@ type sandbox struct {
 	runs    int      // that it has served
 	running bool     // and is not known to have ended
 	broken  bool     // the last run has left it in a state that cannot be put back
-	idle    time.Time
-	shed    bool // it has given its memory back since it is idle
 }
 
 // open returns a sandbox with the program's memory as it is before the entry runs, without an instance.
@@ -96,7 +93,7 @@ func (g *program) openKept(until context.Context) (*sandbox, error) {
 		return nil, err
 	}
 	if err := s.instantiate(s.values, until); err != nil {
-		s.close()
+		s.Close()
 		return nil, err
 	}
 	return s, nil
@@ -115,7 +112,7 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process) error {
 	err := s.enter(run)
 	p.Usage.Duration = time.Since(start)
 	p.Usage.Memory, p.Usage.Fuel = s.memory.size, s.used()
-	s.broken = broken(err)
+	s.broken = ending.Broken(err)
 	s.running = false
 	return s.outcome(ctx, err)
 }
@@ -142,16 +139,6 @@ func recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("%w: %v", errEngine, p)
 	}
-}
-
-// broken tells whether an instance of which a call ended with err cannot serve another one: the engine was
-// left in the middle of something. Exits and traps are no such thing.
-func broken(err error) bool {
-	if err == nil {
-		return false // most runs: without a variable on the heap
-	}
-	var exit *sys.ExitError
-	return !errors.As(err, &exit) && !strings.HasPrefix(err.Error(), "wasm error: ")
 }
 
 // putBack makes the sandbox what it was before its last run. It returns false if that is not possible, or
@@ -248,8 +235,8 @@ func (s *sandbox) closeInstance() {
 	s.instance, s.start, s.run, s.globals = nil, nil, nil, nil
 }
 
-// close ends the sandbox.
-func (s *sandbox) close() {
+// Close ends the sandbox.
+func (s *sandbox) Close() {
 	s.end()
 	s.closeInstance()
 	if s.parked != nil && s.parked.image != nil {

@@ -27,11 +27,7 @@ func TestDistrustMemory(t *testing.T) {
 		g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}), kind)
 		echoes(t, g)
 		waitReady(t, g)
-		l := clean
-		if kind == runtimes.StartCheckpoint {
-			l = parked
-		}
-		s := g.pool.take(l)
+		s, _ := g.pool(kind).Take()
 		if s == nil && kind == runtimes.StartPrefork { // the one that was idle may have been parked
 			if s, err = g.openKept(t.Context()); err != nil {
 				t.Fatal(err)

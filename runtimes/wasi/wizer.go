@@ -29,14 +29,14 @@ func (g *program) initialize(ctx context.Context, report *rewrite.Report) error 
 		return nil
 	}
 	err := func() error {
-		if o := g.in; o.reuse != "" {
-			return errors.New(string(o.reuse))
+		if o := g.in; o.Reuse != "" {
+			return errors.New(o.Reuse)
 		}
 		s, err := g.openKept(ctx)
 		if err != nil {
 			return err
 		}
-		defer s.close()
+		defer s.Close()
 		first := s.getGlobals()
 		if err := s.callOnce(ctx, wizerName); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -170,7 +171,7 @@ func TestBombs(t *testing.T) {
 			t.Error("the good function was not called")
 		}
 	}()
-	checkLevel(t, func() {
+	level.Check(t, rounds, func() {
 		for _, b := range bombs {
 			b.upload(t, none, limited)
 		}

@@ -3,16 +3,13 @@ package hostile
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"os"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -21,6 +18,9 @@ func echoProcess(body string) (*runtimes.Process, *bytes.Buffer) {
 	out := &bytes.Buffer{}
 	return &runtimes.Process{Args: []string{"echo"}, Stdin: strings.NewReader(body), Stdout: out}, out
 }
+
+// rounds is in how many rounds what is held must grow to count as a leak.
+const rounds = 6
 
 // How long calls may take in a test. A call that ends by itself has all the time it may need. Those that end at their deadline may be
 // late by far more than they are: how late is what the benchmark says.
@@ -56,7 +56,7 @@ func TestCalls(t *testing.T) {
 			if took := end(); len(took) == 0 {
 				t.Error("the good function was not called")
 			}
-			checkLevel(t, func() { pass(1) })
+			level.Check(t, rounds, func() { pass(1) })
 			for _, g := range programs {
 				if err := g.Close(t.Context()); err != nil {
 					t.Error(err)
@@ -89,68 +89,4 @@ func (c *attack) check(t *testing.T, g runtimes.Program, s slots, n int) {
 			t.Errorf("%s: ended %v after its deadline", c.name, r.late)
 		}
 	}
-}
-
-// level is what the process that runs the tests holds.
-type level struct{ heap, rss, goroutines, files int }
-
-// measure returns what is held once garbage has been collected.
-func measure(t testing.TB) level {
-	t.Helper()
-	for range 3 {
-		debug.FreeOSMemory()
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	l := level{heap: int(m.HeapAlloc), goroutines: runtime.NumGoroutine()}
-	if runtime.GOOS != "linux" {
-		return l
-	}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, line, _ := strings.Cut(string(status), "VmRSS:")
-	if _, err := fmt.Sscan(line, &l.rss); err != nil {
-		t.Fatal(err)
-	}
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.files = len(open)
-	return l
-}
-
-// checkLevel checks that f leaves nothing behind. What the collector and the system hold goes up and down by itself, and a
-// goroutine takes a moment to end; pools fill up. So it counts only if it grows in each of six rounds.
-func checkLevel(t *testing.T, f func()) {
-	t.Helper()
-	grown := ""
-	for range 6 {
-		before := measure(t)
-		f()
-		after := measure(t)
-		t.Logf("before %+v, after %+v", before, after)
-		if grown = before.growth(after); grown == "" {
-			return
-		}
-	}
-	t.Error(grown)
-}
-
-// growth says what has grown by more than a twentieth, or returns "".
-func (l level) growth(after level) string {
-	for _, c := range []struct {
-		what          string
-		before, after int
-	}{
-		{"bytes of heap", l.heap, after.heap}, {"KiB of resident memory", l.rss, after.rss},
-		{"goroutines", l.goroutines, after.goroutines}, {"open files", l.files, after.files},
-	} {
-		if c.after > c.before+c.before/20 {
-			return fmt.Sprintf("%s: from %d to %d", c.what, c.before, c.after)
-		}
-	}
-	return ""
 }

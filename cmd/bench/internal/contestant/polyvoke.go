@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
@@ -69,23 +66,10 @@ func (r *polyvokeRunner) options() runtimes.Options {
 
 // warm makes some calls until one starts in the right way. A runtime that cannot is an error.
 func (r *polyvokeRunner) warm(ctx context.Context) error {
-	seen := map[string]bool{}
-	for range 20 {
-		if _, err := r.Run(ctx, 0, r.setup.Guest.Body); err != nil {
-			return err
-		}
-		start := r.calls[0].process.Usage.Start
-		if start == r.kind {
-			return nil
-		}
-		seen[start] = true
-		time.Sleep(50 * time.Millisecond) // a process may be starting ahead of its call
-	}
-	var kinds []string
-	for k := range seen {
-		kinds = append(kinds, k)
-	}
-	return fmt.Errorf("asked for %s, the runtime started it %s", r.kind, strings.Join(kinds, " or "))
+	return awaitStart(ctx, r.kind, func(ctx context.Context) (string, error) {
+		_, err := r.Run(ctx, 0, r.setup.Guest.Body)
+		return r.calls[0].process.Usage.Start, err
+	})
 }
 
 // Run implements Runner.

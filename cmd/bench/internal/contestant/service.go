@@ -3,7 +3,6 @@ package contestant
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ func (r *polyvokeRunner) Serve(ctx context.Context, url, subject string) error {
 	go func() { r.service.done <- v.Serve(ctx, nc) }()
 	select {
 	case <-ready:
-		return r.confirm(nc, subject)
+		return r.confirm(ctx, nc, subject)
 	case err := <-r.service.done:
 		r.service.done <- err
 		return errors.Join(errors.New("the invoker ended"), err)
@@ -69,29 +68,27 @@ func (r *polyvokeRunner) manifest(name string) protocol.Function {
 }
 
 // confirm calls the function until it answers and says that it starts in the right way.
-func (r *polyvokeRunner) confirm(nc *nats.Conn, subject string) error {
-	start := ""
-	for range 20 {
-		m := &nats.Msg{Subject: subject, Data: r.setup.Guest.Body, Header: nats.Header{protocol.HeaderReport: {"1"}}}
-		answer, err := nc.RequestMsg(m, patience)
-		if err != nil {
-			return err
-		}
-		reply, err := protocol.ParseReply(protocol.Header(answer.Header), answer.Data)
-		switch {
-		case err != nil:
-			return err
-		case reply.Err != nil:
-			return reply.Err
-		case reply.Report == nil:
-			return errors.New("the invoker sent no report")
-		}
-		if start = reply.Report.Start; start == r.kind {
-			return check(r.setup.Guest, r.setup.Guest.Body, reply.Body)
-		}
-		time.Sleep(50 * time.Millisecond)
+func (r *polyvokeRunner) confirm(ctx context.Context, nc *nats.Conn, subject string) error {
+	return awaitStart(ctx, r.kind, func(context.Context) (string, error) { return r.ask(nc, subject) })
+}
+
+// ask calls the function once and returns how it started.
+func (r *polyvokeRunner) ask(nc *nats.Conn, subject string) (start string, err error) {
+	m := &nats.Msg{Subject: subject, Data: r.setup.Guest.Body, Header: nats.Header{protocol.HeaderReport: {"1"}}}
+	answer, err := nc.RequestMsg(m, patience)
+	if err != nil {
+		return "", err
 	}
-	return fmt.Errorf("asked for %s, the invoker started it %s", r.kind, start)
+	reply, err := protocol.ParseReply(protocol.Header(answer.Header), answer.Data)
+	switch {
+	case err != nil:
+		return "", err
+	case reply.Err != nil:
+		return "", reply.Err
+	case reply.Report == nil:
+		return "", errors.New("the invoker sent no report")
+	}
+	return reply.Report.Start, check(r.setup.Guest, r.setup.Guest.Body, reply.Body)
 }
 
 // close ends the service.

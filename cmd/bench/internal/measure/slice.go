@@ -59,13 +59,15 @@ type tally struct {
 
 // work makes calls until all are made.
 func (t *tally) work(ctx context.Context, caller int, call Call) {
+	var pacer Pacer
 	for {
 		i := t.next.Add(1)
 		if i > int64(t.slice.Calls) {
 			return
 		}
-		if t.slice.Pause > 0 {
-			time.Sleep(t.slice.Pause)
+		if err := pacer.Wait(ctx, t.slice.Pause); err != nil {
+			t.note(0, err)
+			return
 		}
 		timed := i%t.every == 0
 		var begin time.Time

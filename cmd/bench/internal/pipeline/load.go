@@ -39,7 +39,7 @@ type Load struct {
 // Run makes the calls. The sample's processor time is the client's own.
 func (c *Client) Run(ctx context.Context, l Load) (measure.Sample, error) {
 	if l.Rate > 0 {
-		return c.open(l)
+		return c.open(ctx, l)
 	}
 	return l.Slice.Run(ctx, func(context.Context, int) error {
 		m, err := c.nc.Request(l.Subject, l.Body, patience)
@@ -69,7 +69,7 @@ type arrivals struct {
 }
 
 // open sends calls as a Poisson process and waits for all replies.
-func (c *Client) open(l Load) (measure.Sample, error) {
+func (c *Client) open(ctx context.Context, l Load) (measure.Sample, error) {
 	a := &arrivals{load: &l, sent: make([]time.Time, l.Slice.Calls), took: make([]time.Duration, l.Slice.Calls), done: make(chan struct{})}
 	inbox := nats.NewInbox()
 	sub, err := c.nc.Subscribe(inbox+".*", a.reply)
@@ -81,11 +81,13 @@ func (c *Client) open(l Load) (measure.Sample, error) {
 		return measure.Sample{}, err
 	}
 	cpu, begin := measure.CPU(), time.Now()
-	if err := a.send(c.nc, inbox); err != nil {
+	if err := a.send(ctx, c.nc, inbox); err != nil {
 		return measure.Sample{}, err
 	}
 	select {
 	case <-a.done:
+	case <-ctx.Done():
+		return measure.Sample{}, ctx.Err()
 	case <-time.After(patience):
 		return measure.Sample{}, fmt.Errorf("%d of %d calls had no reply", int64(l.Slice.Calls)-a.came.Load(), l.Slice.Calls)
 	}
@@ -96,12 +98,13 @@ func (c *Client) open(l Load) (measure.Sample, error) {
 }
 
 // send sends the calls. What is due is sent at once; a timer's coarseness makes small bursts, for every contestant alike.
-func (a *arrivals) send(nc *nats.Conn, inbox string) error {
+func (a *arrivals) send(ctx context.Context, nc *nats.Conn, inbox string) error {
+	var pacer measure.Pacer
 	due := time.Now()
 	for i := range a.sent {
 		due = due.Add(time.Duration(rand.ExpFloat64() / a.load.Rate * float64(time.Second)))
-		if wait := time.Until(due); wait > 0 {
-			time.Sleep(wait)
+		if err := pacer.Wait(ctx, time.Until(due)); err != nil {
+			return err
 		}
 		a.sent[i] = time.Now()
 		if err := nc.PublishRequest(a.load.Subject, inbox+"."+strconv.Itoa(i), a.load.Body); err != nil {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/measure"
@@ -39,6 +40,11 @@ func TestPipeline(t *testing.T) {
 	}
 	if _, err := c.Run(t.Context(), Load{Subject: "nobody", Slice: measure.Slice{Calls: 1}}); err == nil {
 		t.Error("a call of nobody had a reply")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Run(ctx, Load{Subject: "up", Rate: 1e-6, Slice: measure.Slice{Calls: 10}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a load whose context has ended: the error is %v", err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/tetratelabs/wazero/api"
 )
 
@@ -28,7 +29,7 @@ func newTestRuntime(t *testing.T, c Config) *Runtime {
 		if err := r.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		if n := r.idleBytes.Load(); n != 0 {
+		if n := r.budget.Bytes(); n != 0 {
 			t.Errorf("after Close, %d bytes are said to be idle", n)
 		}
 	})
@@ -63,21 +64,19 @@ func echoes(t *testing.T, g *program) string {
 	return p.Usage.Start
 }
 
-// count returns how many sandboxes are on a list.
-func (p *pool) count(l list) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.idle[l])
+// pool returns the pool that keeps sandboxes after a run, if processes start in that way.
+func (g *program) pool(kind string) *idle.Pool[*sandbox] {
+	if kind == runtimes.StartCheckpoint {
+		return g.parked
+	}
+	return g.clean
 }
 
 // waitReady waits until as many sandboxes are parked as are to be.
 func waitReady(t *testing.T, g *program) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); runtime.Gosched() {
-		g.pool.mu.Lock()
-		done := !g.pool.filling
-		g.pool.mu.Unlock()
-		if done {
+		if !g.parked.State().Making {
 			return
 		}
 	}
@@ -88,33 +87,30 @@ func waitReady(t *testing.T, g *program) {
 func TestSweep(t *testing.T) {
 	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartCheckpoint} {
 		g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1}), kind)
-		l := clean
-		if kind == runtimes.StartCheckpoint {
-			l = parked
-		}
+		p := g.pool(kind)
 		for range 3 { // what has shed is used, and sheds again
-			if echoes(t, g); g.pool.count(l) == 0 {
+			echoes(t, g)
+			s, ok := p.Take()
+			if !ok {
 				t.Fatalf("%s: nothing is idle", kind)
 			}
-			now := time.Now()
-			s := g.pool.idle[l][g.pool.count(l)-1]
-			g.pool.sweep(now.Add(shedAfter - time.Second))
-			if s.shed {
-				t.Errorf("%s: it has shed its memory too early", kind)
+			p.Put(s)
+			before := s.Cost()
+			p.Sweep(time.Now().Add(idle.ShedAfter - time.Second))
+			if s.Cost() != before {
+				t.Errorf("%s: it takes %d bytes instead of %d too early", kind, s.Cost(), before)
 			}
-			before := s.cost()
-			g.pool.sweep(now.Add(shedAfter + time.Second))
-			if !s.shed || s.cost() > before || runtime.GOOS == "linux" && s.memory.region.Private() != 0 {
-				t.Errorf("%s: shed %t, it takes %d bytes after %d", kind, s.shed, s.cost(), before)
+			p.Sweep(time.Now().Add(idle.ShedAfter + time.Second))
+			if s.Cost() > before || runtime.GOOS == "linux" && s.memory.region.Private() != 0 {
+				t.Errorf("%s: it takes %d bytes after %d, of them %d of its memory", kind, s.Cost(), before, s.memory.region.Private())
+			}
+			if p.State().Idle == 0 {
+				t.Errorf("%s: it has ended too early", kind)
 			}
 		}
-		g.pool.sweep(time.Now().Add(endAfter - time.Second))
-		if g.pool.count(l) == 0 {
-			t.Errorf("%s: it has ended too early", kind)
-		}
-		g.pool.sweep(time.Now().Add(endAfter + time.Second))
-		if n := g.runtime.idleBytes.Load(); g.pool.count(l) != 0 || n != 0 {
-			t.Errorf("%s: %d are idle, and %d bytes", kind, g.pool.count(l), n)
+		g.sweep(time.Now().Add(idle.EndAfter + time.Second))
+		if n := g.runtime.budget.Bytes(); p.State().Idle != 0 || n != 0 {
+			t.Errorf("%s: %d are idle, and %d bytes", kind, p.State().Idle, n)
 		}
 		echoes(t, g)
 		if g.doubt.Load() {
@@ -128,9 +124,9 @@ func TestSweep(t *testing.T) {
 func TestSweepParked(t *testing.T) {
 	g := newTestProgram(t, newTestRuntime(t, Config{}), runtimes.StartPrefork)
 	for i := range 3 {
-		g.refill(true)
+		g.parked.Refill(true)
 		waitReady(t, g)
-		if n := g.pool.count(parked); n != i+1 {
+		if n := g.parked.State().Idle; n != i+1 {
 			t.Errorf("%d are parked after %d were missed", n, i+1)
 		}
 	}
@@ -138,57 +134,57 @@ func TestSweepParked(t *testing.T) {
 		t.Errorf("start kind %s", kind)
 	}
 	waitReady(t, g)
-	if n := g.pool.count(parked); n != 3 {
+	if n := g.parked.State().Idle; n != 3 {
 		t.Errorf("%d are parked after one was used, not 3", n)
 	}
-	g.pool.sweep(time.Now().Add(shedAfter + time.Second))
+	g.sweep(time.Now().Add(idle.ShedAfter + time.Second))
 	if kind := echoes(t, g); kind != runtimes.StartPrefork {
 		t.Errorf("after a while: start kind %s", kind)
 	}
 	waitReady(t, g)
-	g.pool.sweep(time.Now().Add(endAfter + time.Second))
-	if n := g.pool.count(parked) + g.pool.count(clean) + g.pool.ready; n != 0 {
-		t.Errorf("%d are idle or to be parked", n)
+	g.sweep(time.Now().Add(idle.EndAfter + time.Second))
+	if p := g.parked.State(); p.Idle+p.Wanted+g.clean.State().Idle != 0 {
+		t.Errorf("%+v are idle or to be parked", p)
 	}
 	if kind := echoes(t, g); kind != runtimes.StartFresh {
 		t.Errorf("after a long while: start kind %s", kind)
 	}
 	waitReady(t, g)
-	if n := g.pool.count(parked); n != 1 {
+	if n := g.parked.State().Idle; n != 1 {
 		t.Errorf("%d are parked, not 1", n)
 	}
 }
 
-// TestEvict checks that those that are idle for longest end first, whosever they are.
-func TestEvict(t *testing.T) {
-	r := newTestRuntime(t, Config{})
-	a, b := newTestProgram(t, r, runtimes.StartReset), newTestProgram(t, r, runtimes.StartReset)
-	for _, g := range []*program{a, b} {
-		g.pool.sweep(time.Now().Add(endAfter + time.Second)) // what is left of Compile
-	}
-	for range 3 {
+// TestIdleMemory checks that the configured memory is the most that idle sandboxes take: all of it, or none if one takes more.
+func TestIdleMemory(t *testing.T) {
+	const room = 3
+	cost := int64(0)
+	for _, c := range []struct {
+		most func() int64
+		want int
+	}{
+		{func() int64 { return 1 << 30 }, 2 * room},
+		{func() int64 { return room * cost }, room},
+		{func() int64 { return cost - 1 }, 0},
+	} {
+		r := newTestRuntime(t, Config{IdleMemory: c.most()})
+		a, b := newTestProgram(t, r, runtimes.StartReset), newTestProgram(t, r, runtimes.StartReset)
 		for _, g := range []*program{a, b} {
+			g.sweep(time.Now().Add(idle.EndAfter + time.Second)) // what is left of Compile
+		}
+		for i := range 2 * room {
+			g := []*program{a, b}[i%2]
 			s, err := g.openKept(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			g.pool.put(clean, s)
+			cost = s.Cost()
+			g.clean.Put(s)
 		}
-	}
-	for i, want := range [][2]int{{3, 3}, {2, 3}, {2, 2}, {1, 2}, {1, 1}, {0, 1}, {0, 0}} {
-		if i > 0 {
-			r.idleMost = r.idleBytes.Load() - 1
-			r.evict()
+		if n := a.clean.State().Idle + b.clean.State().Idle; n != c.want || r.budget.Bytes() != int64(n)*cost {
+			t.Errorf("%d sandboxes are idle, not %d, with %d bytes", n, c.want, r.budget.Bytes())
 		}
-		if got := [2]int{a.pool.count(clean), b.pool.count(clean)}; got != want {
-			t.Errorf("after %d have ended, %d are left, not %d", i, got, want)
-		}
-	}
-	if n := r.idleBytes.Load(); n != 0 {
-		t.Errorf("%d bytes are idle", n)
-	}
-	if echoes(t, a); a.pool.count(clean) != 0 {
-		t.Error("one is idle that takes more than all may")
+		echoes(t, a)
 	}
 }
 
@@ -204,13 +200,13 @@ func TestCloseWhileFilling(t *testing.T) {
 			}
 		}
 		for range 5 {
-			g.refill(true)
+			g.parked.Refill(true)
 		}
 		if err := g.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if n := g.pool.count(parked) + g.pool.count(clean); n != 0 || g.pool.filling {
-			t.Errorf("%d are idle after Close, filling: %t", n, g.pool.filling)
+		if p := g.parked.State(); p.Idle+g.clean.State().Idle != 0 || p.Making {
+			t.Errorf("after Close: %+v, and %d before the entry", p, g.clean.State().Idle)
 		}
 		for range len(r.starts) {
 			<-r.starts
@@ -219,7 +215,7 @@ func TestCloseWhileFilling(t *testing.T) {
 			t.Errorf("after Close: got the error %v", err)
 		}
 	}
-	if n := r.idleBytes.Load(); n != 0 {
+	if n := r.budget.Bytes(); n != 0 {
 		t.Errorf("%d bytes are idle", n)
 	}
 	if n := runtime.NumGoroutine(); n > before+2 { // the sweeper, and one of the runtime's own
@@ -227,25 +223,9 @@ func TestCloseWhileFilling(t *testing.T) {
 	}
 }
 
-// TestRefillFails checks that what cannot be parked is tried less and less often.
-func TestRefillFails(t *testing.T) {
-	p, now := new(pool), time.Now()
-	last := time.Duration(0)
-	for range 200 {
-		p.giveUp(now)
-		if wait := p.again.Sub(now); wait < last || wait > mostFailedWait {
-			t.Fatalf("after %d failures it waits for %v, before for %v", p.failed, wait, last)
-		}
-		last = p.again.Sub(now)
-	}
-	if last != mostFailedWait {
-		t.Errorf("in the end it waits for %v", last)
-	}
-}
-
 // TestHammerPool runs, sweeps and evicts at the same time, and then closes all. Nothing may be left.
 func TestHammerPool(t *testing.T) {
-	files := openFiles(t)
+	files := level.Files(t)
 	r := newTestRuntime(t, Config{Verify: 3, IdleMemory: 1 << 20})
 	var programs []*program
 	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
@@ -261,7 +241,7 @@ func TestHammerPool(t *testing.T) {
 			default:
 			}
 			for _, g := range programs {
-				g.pool.sweep(time.Now().Add(time.Duration(i%3) * 16 * time.Second))
+				g.sweep(time.Now().Add(time.Duration(i%3) * 16 * time.Second))
 			}
 			runtime.Gosched()
 		}
@@ -284,22 +264,12 @@ func TestHammerPool(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if n := r.idleBytes.Load(); n != 0 {
+	if n := r.budget.Bytes(); n != 0 {
 		t.Errorf("%d bytes are idle", n)
 	}
-	if n := openFiles(t); n > files {
+	if n := level.Files(t); n > files {
 		t.Errorf("%d files are open, %d before", n, files)
 	}
-}
-
-// openFiles returns how many files this process has open, where that can be known.
-func openFiles(t *testing.T) int {
-	t.Helper()
-	list, err := os.ReadDir("/proc/self/fd")
-	if err != nil && runtime.GOOS == "linux" {
-		t.Fatal(err)
-	}
-	return len(list)
 }
 
 // stuck is a global that cannot be set.
@@ -345,10 +315,10 @@ func checkDistrust(t *testing.T, g *program, s *sandbox, log *bytes.Buffer) {
 
 // TestOwnImage checks a checkpoint whose memory is not that of the others: it is right, and what it takes is known.
 func TestOwnImage(t *testing.T) {
-	files := openFiles(t)
+	files := level.Files(t)
 	r := newTestRuntime(t, Config{Verify: 1})
 	g := newTestProgram(t, r, runtimes.StartCheckpoint)
-	g.pool.sweep(time.Now().Add(endAfter + time.Second)) // what is left of Compile
+	g.sweep(time.Now().Add(idle.EndAfter + time.Second)) // what is left of Compile
 	var err error
 	if g.shared, err = r.regions.NewImage(make([]byte, 1<<16)); err != nil {
 		t.Fatal(err)
@@ -358,14 +328,18 @@ func TestOwnImage(t *testing.T) {
 			t.Errorf("start kind %s", kind)
 		}
 	}
-	s := g.pool.idle[parked][0]
-	if own := s.image().Resident(); s.image() == g.shared || own == 0 || r.idleBytes.Load() < int64(own)+overhead || g.doubt.Load() {
-		t.Errorf("%d bytes are idle, with an image of %d", r.idleBytes.Load(), own)
+	s, ok := g.parked.Take()
+	if !ok {
+		t.Fatal("nothing is parked")
+	}
+	g.parked.Put(s)
+	if own := s.image().Resident(); s.image() == g.shared || own == 0 || r.budget.Bytes() < int64(own)+overhead || g.doubt.Load() {
+		t.Errorf("%d bytes are idle, with an image of %d", r.budget.Bytes(), own)
 	}
 	if err := r.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if n := openFiles(t); n > files {
+	if n := level.Files(t); n > files {
 		t.Errorf("%d files are open, %d before", n, files)
 	}
 }

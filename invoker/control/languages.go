@@ -1,4 +1,4 @@
-package invoker
+package control
 
 import (
 	"cmp"
@@ -19,14 +19,14 @@ func errNoScripts() error {
 
 // settle makes a script's manifest say which version of its interpreter runs it, for good, and takes from that the
 // language and the memory that the manifest does not name.
-func (v *Invoker) settle(ctx context.Context, f *protocol.Function) error {
+func (s *Service) settle(ctx context.Context, f *protocol.Function) error {
 	if f.Runtime == "" {
 		return nil
 	}
-	if v.Interpreters == nil {
+	if s.Interpreters == nil {
 		return errNoScripts()
 	}
-	i, err := v.Interpreters.Find(ctx, f.Runtime)
+	i, err := s.Interpreters.Find(ctx, f.Runtime)
 	if err != nil {
 		return err
 	}
@@ -36,42 +36,42 @@ func (v *Invoker) settle(ctx context.Context, f *protocol.Function) error {
 }
 
 // addRuntime stores an interpreter, for all invokers.
-func (v *Invoker) addRuntime(r micro.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(v.open, deployTimeout)
+func (s *Service) addRuntime(r micro.Request) (any, error) {
+	ctx, cancel := context.WithTimeout(s.open, deployTimeout)
 	defer cancel()
-	if v.Interpreters == nil {
+	if s.Interpreters == nil {
 		return nil, errNoScripts()
 	}
-	bundle, err := v.upload(ctx, protocol.Header(r.Headers()), r.Data(), maxRuntime)
+	bundle, err := s.upload(ctx, protocol.Header(r.Headers()), r.Data(), maxRuntime)
 	if err != nil {
 		return nil, err
 	}
-	f, created, err := v.Interpreters.Add(ctx, bundle)
+	f, created, err := s.Interpreters.Add(ctx, bundle)
 	return protocol.DeployReply{Function: f, Created: created}, err
 }
 
 // pinRuntime makes a version of an interpreter the one for what is deployed from now on.
-func (v *Invoker) pinRuntime(r micro.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(v.open, deployTimeout)
+func (s *Service) pinRuntime(r micro.Request) (any, error) {
+	ctx, cancel := context.WithTimeout(s.open, deployTimeout)
 	defer cancel()
-	if v.Interpreters == nil {
+	if s.Interpreters == nil {
 		return nil, errNoScripts()
 	}
 	ref, err := protocol.ParseRefRequest(r.Data())
 	if err != nil {
 		return nil, err
 	}
-	f, created, err := v.Interpreters.Pin(ctx, ref.String())
+	f, created, err := s.Interpreters.Pin(ctx, ref.String())
 	return protocol.DeployReply{Function: f, Created: created}, err
 }
 
 // listRuntimes answers with the newest version of each interpreter.
-func (v *Invoker) listRuntimes(micro.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(v.open, controlTimeout)
+func (s *Service) listRuntimes(micro.Request) (any, error) {
+	ctx, cancel := context.WithTimeout(s.open, controlTimeout)
 	defer cancel()
-	if v.Interpreters == nil {
+	if s.Interpreters == nil {
 		return protocol.ListReply{Functions: []protocol.Function{}}, nil
 	}
-	all, err := v.Interpreters.List(ctx)
+	all, err := s.Interpreters.List(ctx)
 	return protocol.ListReply{Functions: all}, err
 }

@@ -1,0 +1,190 @@
+package control_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/polyvoke/polyvoke/invoker/control"
+	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
+
+// shelf is a host that takes what it is given and runs nothing. What it says of a function depends on its name.
+type shelf struct{ held atomic.Int64 }
+
+func (h *shelf) Try(_ context.Context, f *protocol.Function, _ []byte) (release func(), err error) {
+	switch f.Name {
+	case "unfit":
+		return nil, &runtimes.ModuleError{Reason: "it does not fit"}
+	case "odd":
+		return nil, errors.New("the shelf creaks")
+	}
+	h.held.Add(1)
+	return func() { h.held.Add(-1) }, nil
+}
+
+func (h *shelf) Await(_ context.Context, f *protocol.Function) error {
+	if f.Name == "late" {
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s comes later", f.Ref())
+	}
+	return nil
+}
+
+func (h *shelf) AwaitGone(_ context.Context, f *protocol.Function) error {
+	if f.Name == "stuck" {
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is held", f.Name)
+	}
+	return nil
+}
+
+func (h *shelf) Stats(name string) protocol.Stats { return protocol.Stats{Requests: int64(len(name))} }
+
+// serve controls a shelf through a server without JetStream, and returns a client.
+func serve(t *testing.T, h control.Host) *nats.Conn {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(patience) {
+		t.Fatal("the NATS server did not start")
+	}
+	nc, err := nats.Connect(s.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &control.Service{Host: h, Registry: &registry.Memory{}, NC: nc, JetStream: js, MaxModule: 100, Version: "0.0.0",
+		Log: slog.New(slog.DiscardHandler)}
+	m, err := c.Serve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return nc
+}
+
+// ask asks a verb.
+func ask(nc *nats.Conn, verb protocol.APIVerb, header nats.Header, body string, out any) error {
+	answer, err := nc.RequestMsg(&nats.Msg{Subject: verb.Subject(), Header: header, Data: []byte(body)}, patience)
+	if err != nil {
+		return err
+	}
+	r, err := protocol.ParseReply(protocol.Header(answer.Header), answer.Data)
+	switch {
+	case err != nil:
+		return err
+	case r.Err != nil:
+		return r.Err
+	}
+	return json.Unmarshal(answer.Data, out)
+}
+
+// manifest returns the header of a deployment, with more of them.
+func manifest(m string, more ...string) nats.Header {
+	h := nats.Header{protocol.HeaderManifest: {m}}
+	for i := 0; i < len(more); i += 2 {
+		h[more[i]] = []string{more[i+1]}
+	}
+	return h
+}
+
+// What cannot be done is answered with a code and a reason.
+func TestRefusals(t *testing.T) {
+	h := &shelf{}
+	nc := serve(t, h)
+	var stuck protocol.DeployReply
+	if err := ask(nc, protocol.APIDeploy, manifest(`{"name":"stuck"}`), "wasm", &stuck); err != nil {
+		t.Fatal(err)
+	}
+	digest := protocol.Digest(nil)
+	for _, c := range []struct {
+		what   string
+		verb   protocol.APIVerb
+		header nats.Header
+		body   string
+		code   int
+		text   string
+	}{
+		{"no manifest", protocol.APIDeploy, nil, "wasm", 400, "Fn-Manifest"},
+		{"no name", protocol.APIDeploy, manifest(`{}`), "wasm", 422, "name"},
+		{"too large", protocol.APIDeploy, manifest(`{"name":"x"}`), strings.Repeat("x", 101), 422, "deploy x"},
+		{"unfit", protocol.APIDeploy, manifest(`{"name":"unfit"}`), "wasm", 422, "deploy unfit: it does not fit"},
+		{"unknown reason", protocol.APIDeploy, manifest(`{"name":"odd"}`), "wasm", 500, "internal error"},
+		{"not served", protocol.APIDeploy, manifest(`{"name":"late"}`), "wasm", 503, "late@1 comes later"},
+		{"object without a store", protocol.APIDeploy,
+			manifest(`{"name":"x"}`, protocol.HeaderObject, "o", protocol.HeaderSize, "4", protocol.HeaderDigest, digest), "", 503, "JetStream"},
+		{"script without interpreters", protocol.APIDeploy, manifest(`{"name":"x","runtime":"python"}`), "print()", 503, "no scripts"},
+		{"interpreter", protocol.APIRuntimeAdd, nil, "bundle", 503, "no scripts"},
+		{"version of an interpreter", protocol.APIRuntimePin, nil, `{"name":"python@1"}`, 503, "no scripts"},
+		{"nothing to tell", protocol.APIInfo, nil, `{"name":"x"}`, 404, "x"},
+		{"nothing to remove", protocol.APIRemove, nil, `{"name":"x"}`, 404, "x"},
+		{"no name to remove", protocol.APIRemove, nil, `{}`, 400, ""},
+		{"held", protocol.APIRemove, nil, `{"name":"stuck"}`, 503, "stuck is held"},
+	} {
+		var out any
+		err := ask(nc, c.verb, c.header, c.body, &out)
+		if err == nil || protocol.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%s: %v, want code %d with %q", c.what, err, c.code, c.text)
+		}
+	}
+	if n := h.held.Load(); n != 0 {
+		t.Errorf("%d modules are still held", n)
+	}
+}
+
+// A function comes, is listed and told of, and goes.
+func TestVerbs(t *testing.T) {
+	nc := serve(t, &shelf{})
+	for version := 1; version <= 2; version++ {
+		var d protocol.DeployReply
+		body := strings.Repeat("wasm", version)
+		err := ask(nc, protocol.APIDeploy, manifest(`{"name":"greet"}`), body, &d)
+		if err != nil || !d.Created || d.Function.Version != version || d.Function.Digest != protocol.Digest([]byte(body)) {
+			t.Fatalf("deploy: %+v, %v", d, err)
+		}
+	}
+	var list, languages protocol.ListReply
+	if err := ask(nc, protocol.APIList, nil, "", &list); err != nil || len(list.Functions) != 1 || list.Functions[0].Version != 2 {
+		t.Errorf("list: %+v, %v", list, err)
+	}
+	if err := ask(nc, protocol.APIRuntimes, nil, "", &languages); err != nil || languages.Functions == nil || len(languages.Functions) != 0 {
+		t.Errorf("runtimes: %+v, %v", languages, err)
+	}
+	var info protocol.InfoReply
+	err := ask(nc, protocol.APIInfo, nil, `{"name":"greet"}`, &info)
+	if err != nil || len(info.Versions) != 2 || info.Function.Version != 2 || info.Stats.Requests != 5 {
+		t.Errorf("info: %+v, %v", info, err)
+	}
+	var gone protocol.RemoveReply
+	if err := ask(nc, protocol.APIRemove, nil, `{"name":"greet"}`, &gone); err != nil || gone.Removed != "greet" || gone.Versions != 2 {
+		t.Errorf("remove: %+v, %v", gone, err)
+	}
+	if err := ask(nc, protocol.APIList, nil, "", &list); err != nil || len(list.Functions) != 0 {
+		t.Errorf("afterwards: %+v, %v", list, err)
+	}
+}

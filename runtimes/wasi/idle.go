@@ -1,0 +1,65 @@
+package wasi
+
+import (
+	"context"
+
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
+)
+
+// overhead is about what a sandbox takes besides its memory, in bytes: the instance and its native stack.
+const overhead = 32 << 10
+
+var _ idle.Item = (*sandbox)(nil)
+
+// Cost implements idle.Item.
+func (s *sandbox) Cost() int64 {
+	cost := int64(overhead)
+	if s.parked != nil {
+		cost += int64(s.parked.stack) * int64(1+len(s.parked.snapshots)) // that of the function, and those to go on with
+		if s.parked.again {
+			cost += int64(s.parked.own)
+		}
+	}
+	if s.parked != nil && s.parked.image == nil {
+		return cost + int64(s.memory.size) // nothing says how much of it was written
+	}
+	return cost + int64(s.memory.region.Private())
+}
+
+// Shed implements idle.Item. The memory that the sandbox does not share with others goes back to the system, if that is possible, and so do all snapshots but one. A
+// sandbox with a large native stack, which a call has made grow, is of no use any more.
+func (s *sandbox) Shed() bool {
+	if s.parked != nil && s.parked.image == nil {
+		return true
+	}
+	err := s.memory.region.Shed()
+	if s.parked != nil {
+		s.parked.thin()
+	}
+	return err == nil && nativeStack(s.start) <= startStack && nativeStack(s.run) <= startStack
+}
+
+// newParked returns a sandbox that is parked for one run, before it is needed. ctx is that of the pool.
+func (g *program) newParked(ctx context.Context) (*sandbox, error) {
+	select {
+	case g.runtime.starts <- struct{}{}:
+		defer func() { <-g.runtime.starts }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.runtime.startTime)
+	defer cancel()
+	s, ok := g.clean.Take()
+	if !ok {
+		var err error
+		if s, err = g.openKept(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.park(ctx, &runtimes.Process{}, false); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}

@@ -1,0 +1,118 @@
+package idle
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// When idle items change if nobody needs them.
+const (
+	// ShedAfter is when an idle item gives memory back.
+	ShedAfter = 5 * time.Second
+	// EndAfter is when it ends.
+	EndAfter = 30 * time.Second
+	// sweepEvery is how often pools are looked after.
+	sweepEvery = time.Second
+)
+
+// Budget is what pools share. Any number of goroutines may use it.
+type Budget struct {
+	most  int64
+	bytes atomic.Int64
+	start time.Time // zero of the pools' clock, which needs no time of day: that would be half of what Take and Put cost
+
+	mu    sync.Mutex
+	pools map[keeper]struct{}
+
+	close   sync.Once
+	done    chan struct{} // closed when the budget is
+	sweeper sync.WaitGroup
+}
+
+// keeper is a Pool, whatever it keeps.
+type keeper interface {
+	Sweep(now time.Time)
+	oldest() (since time.Duration, ok bool)
+	end(until time.Duration, most int)
+}
+
+// NewBudget returns a budget of that many bytes. It looks after its pools until it is closed.
+func NewBudget(bytes int64) *Budget {
+	b := &Budget{most: bytes, start: time.Now(), pools: map[keeper]struct{}{}, done: make(chan struct{})}
+	b.sweeper.Go(b.sweep)
+	return b
+}
+
+// Bytes returns how many bytes all idle items take, by what they say.
+func (b *Budget) Bytes() int64 { return b.bytes.Load() }
+
+// Close ends looking after pools, and waits until that has ended. It does not close them.
+func (b *Budget) Close() {
+	b.close.Do(func() { close(b.done) })
+	b.sweeper.Wait()
+}
+
+// join takes a pool on.
+func (b *Budget) join(k keeper) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pools[k] = struct{}{}
+}
+
+// leave is for a pool that is closed.
+func (b *Budget) leave(k keeper) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.pools, k)
+}
+
+// all returns the pools that are not closed.
+func (b *Budget) all() []keeper {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := make([]keeper, 0, len(b.pools))
+	for k := range b.pools {
+		list = append(list, k)
+	}
+	return list
+}
+
+// sweep looks after all pools, until the budget is closed.
+func (b *Budget) sweep() {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case now := <-t.C:
+			for _, k := range b.all() {
+				k.Sweep(now)
+			}
+		case <-b.done:
+			return
+		}
+	}
+}
+
+// evict ends the items that are longest idle, until the others are no more than may be.
+func (b *Budget) evict() {
+	for b.bytes.Load() > b.most {
+		k, since := b.oldest()
+		if k == nil {
+			return
+		}
+		k.end(since, 1)
+	}
+}
+
+// oldest returns the pool that has the item which is longest idle, and since when it is. It is nil if none is idle.
+func (b *Budget) oldest() (oldest keeper, since time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for k := range b.pools {
+		if at, ok := k.oldest(); ok && (oldest == nil || at < since) {
+			oldest, since = k, at
+		}
+	}
+	return oldest, since
+}
