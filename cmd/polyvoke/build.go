@@ -111,7 +111,7 @@ func (c *cli) checkScript(ctx context.Context, manifest, cache string, asJSON bo
 	if err != nil {
 		return err
 	}
-	rt, end, err := service.Sandbox(ctx, cache, service.Limits{Module: protocol.MaxModule}, wasi.Config{})
+	rt, end, err := service.Sandbox(ctx, cache, service.Limits{Timeout: service.OwnTimeout, Module: protocol.MaxModule}, wasi.Config{})
 	if err != nil {
 		return err
 	}

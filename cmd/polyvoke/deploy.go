@@ -9,7 +9,6 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/show"
 	"github.com/polyvoke/polyvoke/cmd/internal/source"
-	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -78,12 +77,5 @@ func (c *cli) printDeployed(reply protocol.DeployReply, asJSON bool) error {
 	if asJSON {
 		return printJSON(c.stdout, reply)
 	}
-	f := reply.Function
-	state := "ready"
-	if !reply.Created {
-		state = "unchanged, ready"
-	}
-	_, err := fmt.Fprintf(c.stdout, "%s %s on %s.%s (%s): nats req %s.%s '...'\n", c.paint(c.stdout).Bold(f.Ref().String()), state,
-		protocol.RootCall, f.Name, show.Join(", ", terminal.Bytes(f.Size), f.Language), protocol.RootCall, f.Name)
-	return err
+	return show.Deployed(c.stdout, c.paint(c.stdout), reply)
 }

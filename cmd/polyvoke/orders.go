@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
-	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/orders"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 )
@@ -68,15 +67,6 @@ func (c *cli) demoOrders(cmd *cobra.Command, o *ordersOptions, asJSON bool) erro
 		} else if err := printJSON(c.stdout, r); err != nil {
 			return err
 		}
-		return ordersVerdict(r)
+		return orders.Verdict(r)
 	})
-}
-
-// ordersVerdict is the error for orders of which one is lost.
-func ordersVerdict(r orders.Result) error {
-	if r.Right() {
-		return nil
-	}
-	return &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("of %d orders %d have no receipt, %d receipts came again, and %d were wrong: "+
-		"if functions failed with 429 or messages were dropped, a lower --rate helps", r.Sent, r.Lost, r.Twice, r.Wrong)}
 }

@@ -35,7 +35,7 @@ func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string
 		return err
 	}
 	defer s.Close()
-	return service.While(ctx, s, service.Config{Version: version(), Replicas: 1, Drain: time.Second, Log: log}, do)
+	return service.While(ctx, s, service.Config{Version: version(), Replicas: 1, Drain: time.Second, Limits: service.Limits{Timeout: service.OwnTimeout}, Log: log}, do)
 }
 
 // serverNear starts NATS on an address or, if others have that, on a free port.

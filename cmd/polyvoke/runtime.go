@@ -228,12 +228,7 @@ func (c *cli) printRuntime(reply protocol.DeployReply, asJSON bool) error {
 	if asJSON {
 		return printJSON(c.stdout, reply)
 	}
-	f, state := reply.Function, "added"
-	if !reply.Created {
-		state = "unchanged"
-	}
-	_, err := fmt.Fprintf(c.stdout, "%s %s (%s %s, %s)\n", c.paint(c.stdout).Bold(f.Ref().String()), state, f.Language, f.Env[bundles.VersionKey], terminal.Bytes(f.Size))
-	return err
+	return bundles.Added(c.stdout, c.paint(c.stdout), reply)
 }
 
 // addMissing puts a runtime on NATS that a script needs, if it is not there but here.

@@ -2,11 +2,8 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,7 +11,6 @@ import (
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/collector"
-	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
@@ -110,17 +106,17 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 	collector.Tune(c.env)
 	where, connect := "joined", c.connect
 	if n.Server == "" && n.Context == "" {
-		server, err := c.startServer(n, o, log)
+		server, store, err := service.StartServer(n, natsd.Config{Listen: o.listen, Store: o.store, Insecure: o.insecure, Log: log}, c.env)
 		if err != nil {
 			return err
 		}
 		defer server.Close()
-		where = "store " + o.store
+		where = "store " + store
 		// Neither the environment nor a context has a say in how to reach our own server.
 		*n = client.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token, Timeout: cmp.Or(n.Timeout, client.DefaultTimeout)}
 		connect = c.connectTo
 	}
-	s, err := connect(cmd, n, client.Lasting, nats.ErrorHandler(logAsync(log)))
+	s, err := connect(cmd, n, client.Lasting, nats.ErrorHandler(service.LogAsync(log)))
 	if err != nil {
 		return err
 	}
@@ -135,43 +131,6 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 	})
 }
 
-// startServer starts the NATS server, with the credentials that the flags or the environment name.
-func (c *cli) startServer(n *client.Settings, o *serveOptions, log *slog.Logger) (*natsd.Server, error) {
-	for _, w := range n.Words() {
-		if *w.Value == "" && (w.Flag == "user" || w.Flag == "password" || w.Flag == "token") {
-			*w.Value = c.env(w.Env)
-		}
-	}
-	if n.User != "" && n.Password == "" && n.Token == "" {
-		n.User, n.Token = "", n.User // what clients make of a user without password
-	}
-	if o.store == "" {
-		o.store = service.DataDir(c.env)
-	}
-	if o.store == "" {
-		return nil, &exit.Error{Code: exit.Usage, Msg: "there is no home folder to keep functions in: name a folder with --store"}
-	}
-	store, err := filepath.Abs(o.store)
-	if err != nil {
-		return nil, err
-	}
-	o.store = store
-	server, err := natsd.Start(natsd.Config{
-		Listen: o.listen, Store: store, User: n.User, Password: n.Password, Token: n.Token, Insecure: o.insecure, Log: log,
-	})
-	switch {
-	case errors.Is(err, natsd.ErrExposed):
-		return nil, &exit.Error{Code: exit.Usage, Msg: fmt.Sprintf("--listen %s: others can reach it, and nothing protects it: add --user and --password, or --token, or --insecure", o.listen), Err: err}
-	case errors.Is(err, natsd.ErrInUse) && strings.HasPrefix(err.Error(), "store"):
-		return nil, &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v: stop that one, or choose another --store", err), Err: err}
-	case errors.Is(err, natsd.ErrInUse):
-		return nil, &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v: choose another --listen, or join the server that is there with --server nats://%s", err, o.listen), Err: err}
-	case err != nil:
-		return nil, &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v: check --listen and --store", err), Err: err}
-	}
-	return server, nil
-}
-
 // logger returns the log: text for people, JSON for machines.
 func (c *cli) logger(level string) *slog.Logger {
 	var l slog.Level
@@ -181,15 +140,4 @@ func (c *cli) logger(level string) *slog.Logger {
 		return slog.New(slog.NewTextHandler(c.stderr, o))
 	}
 	return slog.New(slog.NewJSONHandler(c.stderr, o))
-}
-
-// logAsync logs what goes wrong on a connection with nobody waiting for it.
-func logAsync(log *slog.Logger) nats.ErrHandler {
-	return func(_ *nats.Conn, sub *nats.Subscription, err error) {
-		subject := ""
-		if sub != nil {
-			subject = sub.Subject
-		}
-		log.Warn("nats", "subject", subject, "err", err)
-	}
 }

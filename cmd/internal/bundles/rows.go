@@ -82,3 +82,13 @@ func Table(w io.Writer, p terminal.Paint, rows []*Row) {
 	}
 	terminal.Table(w, p, []string{"NAME", "LANGUAGE", "FILES", "RECIPE", "BUILT HERE", "ON NATS"}, cells)
 }
+
+// Added prints which version of a runtime is the newest on NATS now.
+func Added(w io.Writer, p terminal.Paint, reply protocol.DeployReply) error {
+	f, state := reply.Function, "added"
+	if !reply.Created {
+		state = "unchanged"
+	}
+	_, err := fmt.Fprintf(w, "%s %s (%s %s, %s)\n", p.Bold(f.Ref().String()), state, f.Language, f.Env[VersionKey], terminal.Bytes(f.Size))
+	return err
+}

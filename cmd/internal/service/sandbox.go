@@ -24,6 +24,10 @@ type Limits struct {
 	Module  protocol.Size // size of the largest module; 0: the sandbox's and the invoker's default
 }
 
+// OwnTimeout is how long compiling one module may take where somebody waits for it, on the machine on which it is made: interpreters
+// are large, and the machine may be busy.
+const OwnTimeout = 5 * time.Minute
+
 // module returns the size of the largest module in bytes.
 func (l Limits) module() int64 { return int64(l.Module) }
 

@@ -1,4 +1,4 @@
-package main
+package orders_test
 
 import (
 	"strings"
@@ -8,12 +8,12 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/orders"
 )
 
-func TestOrdersVerdict(t *testing.T) {
-	if err := ordersVerdict(orders.Result{Sent: 3, Receipts: 3}); err != nil {
+func TestVerdict(t *testing.T) {
+	if err := orders.Verdict(orders.Result{Sent: 3, Receipts: 3}); err != nil {
 		t.Error(err)
 	}
 	for _, r := range []orders.Result{{}, {Sent: 3, Receipts: 2, Lost: 1}, {Sent: 3, Receipts: 3, Twice: 1}, {Sent: 3, Receipts: 3, Wrong: 1}} {
-		if err := ordersVerdict(r); exit.Of(err) != exit.Failed || !strings.Contains(err.Error(), "a lower --rate helps") {
+		if err := orders.Verdict(r); exit.Of(err) != exit.Failed || !strings.Contains(err.Error(), "a lower --rate helps") {
 			t.Errorf("%+v: %v", r, err)
 		}
 	}
