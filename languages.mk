@@ -20,7 +20,7 @@ ci_scripts     := js ts lua micropython sql tcl awk jq mruby
 # of names the interpreters of scripts by their folders.
 interpreters    = $(patsubst ts,typescript,$(patsubst js,javascript,$(1)))
 
-.PHONY: runtimes runtimes-check languages languages-ci languages-test matrix targets languages-tools polyvoke-tool
+.PHONY: runtimes runtimes-check scripts-test languages languages-ci languages-test matrix targets languages-tools polyvoke-tool
 
 # runtimes builds or collects the interpreters of all scripts, $(BUILD)/runtimes/NAME.runtime.zip.
 runtimes: $(runtimes_all:%=$(runtimes_dir)/%.runtime.zip)
@@ -58,6 +58,7 @@ languages-tools: samples-tools
 # languages_needs says what must be built for the samples that are named.
 languages_needs  = $(patsubst %,$(languages_dir)/%.wasm,$(filter $(greet_compiled),$(1))) \
                    $(patsubst %,$(runtimes_dir)/%.runtime.zip,$(call interpreters,$(filter $(greet_scripts),$(1))))
+scripts_run      = INTERPRETERS="$(1)" COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 60m -run 'TestScripts$$' ./samples
 languages_run    = LANGUAGES="$(1)" MODULES=$(languages_dir) RUNTIMES=$(runtimes_dir) $(samples_env) go test -tags languages -count=1 -timeout 60m
 
 # languages builds the greeting in every language and has each answer the same requests through NATS.
@@ -67,7 +68,13 @@ languages: $(call languages_needs,$(greet_all))
 # languages-ci is the same for those of which the tools install in minutes.
 languages-ci: $(call languages_needs,$(ci_compiled) $(ci_scripts))
 	go vet -tags languages ./samples
+	go vet -tags runtimes ./samples
+	$(call scripts_run,$(call interpreters,$(ci_scripts)))
 	$(call languages_run,$(ci_compiled) $(ci_scripts)) -run 'TestLanguages$$' ./samples
+
+# scripts-test tests what is particular to each interpreter: its errors, limits, modules, and how slow scripts start.
+scripts-test: runtimes
+	$(call scripts_run,$(runtimes_all))
 
 # matrix measures every language and writes docs/languages.md.
 matrix: $(call languages_needs,$(greet_all))
