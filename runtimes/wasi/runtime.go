@@ -4,7 +4,7 @@
 //
 // A sandbox is new, or was put back to its beginning after the run before, or is parked: its process was
 // started in advance and waits where it first reads stdin. Which of these, is tried and decided when a module is compiled
-// (start.go); the program says so (runtimes.Starter), and each run in its Usage. No process can tell, but for what
+// (start.go, package choice); the program says so (runtimes.Starter), and each run in its Usage. No process can tell, but for what
 // runtimes.StartCheckpoint says about itself. A sandbox that could not be put back ends.
 //
 // A process sees its arguments, its environment, stdin, stdout and stderr, the clocks, entropy and
