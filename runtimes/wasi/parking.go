@@ -27,7 +27,7 @@ import (
 
 const (
 	// startFuel is how much a process may use up to its first read for the sandbox to be parked there: about a second.
-	startFuel = 4_000_000_000
+	startFuel = 16_000_000_000
 	// startSleep is for how long it may sleep.
 	startSleep = 100 * time.Millisecond
 	// startStack is how much native stack, in bytes, it may have grown to: each snapshot has a copy of it.
