@@ -64,6 +64,7 @@ languages_run    = LANGUAGES="$(1)" MODULES=$(languages_dir) RUNTIMES=$(runtimes
 # languages builds the greeting in every language and has each answer the same requests through NATS.
 languages: $(call languages_needs,$(greet_all))
 	$(call languages_run,$(greet_all)) -run 'TestLanguages$$' ./samples
+	RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 60m -run TestScriptLanguages ./cmd/polyvoke
 
 # languages-ci is the same for those of which the tools install in minutes.
 languages-ci: $(call languages_needs,$(ci_compiled) $(ci_scripts))
