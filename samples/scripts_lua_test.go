@@ -25,7 +25,7 @@ func lua() interpreter {
 			{about: "deep recursion", text: "local function f() return 1 + f() end\nprint(pcall(f))", stdout: "false\tmain.lua:1: stack overflow\n"},
 			{about: "deep recursion by way of C", text: "local function f() return (('a'):gsub('a', f)) end\nprint((pcall(f)))", stdout: "false\n"},
 			{about: "out of memory", text: "io.read()\nlocal t = {}\nwhile true do t[#t + 1] = ('x'):rep(1e6) .. #t end", says: []string{"not enough memory"}, exit: 70},
-			{about: "garbage is collected", text: "io.read()\nfor i = 1, 400 do local s = ('x'):rep(1e6) .. i end print('done')", stdout: "done\n"},
+			{about: "garbage is collected", text: "io.read()\nfor i = 1, 200 do local s = ('x'):rep(1e6) .. i end print('done')", stdout: "done\n"},
 			{about: "what a function cannot do is not there", text: "print(io.popen, os.execute, os.remove, package.loadlib)", stdout: "nil\tnil\tnil\tnil\n"},
 		},
 	}
