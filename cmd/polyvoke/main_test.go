@@ -92,6 +92,7 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.Getenv("WORK"))
 			env.Setenv("XDG_CACHE_HOME", cache)
+			env.Setenv("NATS_TIMEOUT", "30s") // the machine may be busy with other stories
 			env.Setenv("GOCACHE", strings.TrimSpace(string(goCache)))
 			env.Values["servers"] = map[string]*daemon{}
 			for _, f := range setups {

@@ -26,7 +26,7 @@ import (
 // TestHammerParking is for.
 
 const (
-	// startFuel is how much a process may use up to its first read for the sandbox to be parked there: about a second.
+	// startFuel is how much a process may use up to its first read for the sandbox to be parked there: some seconds, as Ruby does.
 	startFuel = 16_000_000_000
 	// startSleep is for how long it may sleep.
 	startSleep = 100 * time.Millisecond
