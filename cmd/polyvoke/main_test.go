@@ -30,6 +30,9 @@ import (
 // patience is how long a story waits for what must happen.
 const patience = time.Minute
 
+// lifetime is how long a command of a story may run beside it: no story takes as long, on a busy machine and with the race detector.
+const lifetime = 5 * time.Minute
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == service.CompileModule { // a service in this process has a module compiled
 		main()
@@ -243,7 +246,7 @@ func start(cmd *exec.Cmd) (d *daemon, lines *bufio.Scanner, end func(), err erro
 		d.done <- err
 	}()
 	// A watchdog, so that a command that says nothing ends, and with it the wait for its lines.
-	watchdog := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	watchdog := time.AfterFunc(lifetime, func() { _ = cmd.Process.Kill() })
 	return d, bufio.NewScanner(out), func() {
 		watchdog.Stop()
 		_ = cmd.Process.Kill()
