@@ -93,6 +93,7 @@ func (s *sandbox) tickAt(now time.Time) {
 	if now.Sub(s.sliced) < slice {
 		return
 	}
+	s.memory.region.Leave()
 	var err error
 	if s.yield != nil {
 		err = s.yield(s.ctx)

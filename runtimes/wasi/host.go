@@ -23,10 +23,11 @@ type host struct {
 
 	// What fuel.go needs to know of a run.
 	ctx    context.Context
-	yield  func(ctx context.Context) error // nil: the goroutine yields
-	fuel   int64                           // that was given to the process
-	sliced time.Time                       // when its slice began
-	pace   pace                            // how much fuel it gets at a time
+	yield  func(ctx context.Context) error                  // nil: the goroutine yields
+	sleep  func(ctx context.Context, d time.Duration) error // nil: a timer
+	fuel   int64                                            // that was given to the process
+	sliced time.Time                                        // when its slice began
+	pace   pace                                             // how much fuel it gets at a time
 }
 
 // sandboxKey is what a sandbox is called in the context of its calls.
@@ -35,7 +36,7 @@ type sandboxKey struct{}
 // init makes the host that of a sandbox. start is the zero of the guests' monotonic clocks.
 func (h *host) init(s *sandbox, start time.Time) {
 	h.state.Start = start
-	h.state.Yield = s.tick
+	h.state.Yield, h.state.Sleep = s.tick, s.pause
 	h.values = context.WithValue(experimental.WithMemoryAllocator(context.Background(), h), sandboxKey{}, s)
 	h.snapshotting = experimental.WithSnapshotter(h.values)
 }
@@ -49,16 +50,24 @@ func (h *host) begin(ctx context.Context, p *runtimes.Process) *preview1.Context
 
 // prepare sets what belongs to a run.
 func (h *host) prepare(ctx context.Context, p *runtimes.Process) {
-	h.ctx, h.yield, h.fuel, h.sliced, h.pace = ctx, p.Yield, 0, time.Now(), pace{}
+	h.ctx, h.yield, h.sleep, h.fuel, h.sliced, h.pace = ctx, p.Yield, p.Sleep, 0, time.Now(), pace{}
 	s := &h.state
-	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr
-	s.Files, s.Sleep = p.Files, p.Sleep
+	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files
+}
+
+// pause lets time pass for the process.
+func (h *host) pause(ctx context.Context, d time.Duration) error {
+	h.memory.region.Leave()
+	if h.sleep == nil {
+		return preview1.Wait(ctx, d)
+	}
+	return h.sleep(ctx, d)
 }
 
 // end ends the run and gives up what it holds outside of the sandbox.
 func (h *host) end() {
 	h.state.Reset()
-	h.ctx, h.yield = nil, nil
+	h.ctx, h.yield, h.sleep = nil, nil, nil
 }
 
 // Allocate implements experimental.MemoryAllocator. An instance has one memory.

@@ -120,13 +120,16 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process) error {
 // enter calls the guest.
 func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 	defer recovered(&err)
-	if s.parked != nil {
-		return s.run.CallWithStack(ctx, nil)
-	}
 	if s.instance == nil {
 		if err := s.instantiate(ctx, ctx); err != nil {
 			return err
 		}
+	} else {
+		s.memory.region.Begin()
+		defer s.memory.region.End()
+	}
+	if s.parked != nil {
+		return s.run.CallWithStack(ctx, nil)
 	}
 	return s.start.CallWithStack(ctx, nil)
 }

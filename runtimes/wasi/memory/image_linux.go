@@ -15,8 +15,9 @@ const copyLimit = 1 << 20
 // file is what an image has of the system. To read a zero page of a memory file is to allocate it, so
 // an image never does: it knows its zero pages.
 type file struct {
-	memory  int // descriptor of the memory file; -1 if the content is a plain copy
-	pagemap int // descriptor of /proc/self/pagemap, or the mother's; -1 if it is of no use
+	memory  int  // descriptor of the memory file; -1 if the content is a plain copy
+	pagemap int  // descriptor of /proc/self/pagemap, or the mother's; -1 if it is of no use
+	counted bool // the kernel counts the faults in which pages become a region's own
 }
 
 // keep makes the image content's, in a memory file if that works, and finds a method.
@@ -132,7 +133,7 @@ func (m *Image) mapOver(b []byte, protection int) error {
 // choose finds the best method that works, or tells whether the given one does.
 func (m *Image) choose(d method) {
 	if m.mother != nil {
-		m.method, m.file.pagemap = m.mother.method, m.mother.file.pagemap
+		m.method, m.file.pagemap, m.file.counted = m.mother.method, m.mother.file.pagemap, m.mother.file.counted
 		return
 	}
 	fd, err := unix.Open("/proc/self/pagemap", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -154,7 +155,7 @@ func (m *Image) choose(d method) {
 	}
 }
 
-// try sees whether the method finds the one page that was written of a new region.
+// try sees whether the method finds the one page that was written of a new region, and whether the fault was counted.
 func (m *Image) try() error {
 	r, err := Reserve(m.size)
 	if err != nil {
@@ -164,7 +165,7 @@ func (m *Image) try() error {
 	if err := r.Attach(m); err != nil {
 		return err
 	}
-	r.b[m.size-1]++
+	m.file.counted = counts(&r.b[m.size-1])
 	page := uint64(unix.Getpagesize())
 	n, next, err := r.pages.find(r, written, m.size-granule, m.size)
 	if err != nil {

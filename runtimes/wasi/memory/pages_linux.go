@@ -25,6 +25,7 @@ type pages struct {
 	args    scanArgs
 	copied  uint64   // bytes put back since the last time that pages were given back
 	entries []uint64 // of /proc/self/pagemap, for pread
+	watch   watch
 }
 
 // newPages returns what the method needs. The ioctl costs more the longer its vector is, and most
@@ -127,18 +128,16 @@ func (r *Region) base() uint64 { return uint64(uintptr(unsafe.Pointer(&r.b[0])))
 
 // restoreWritten copies the image over the pages that were written.
 func (r *Region) restoreWritten(used uint64) error {
-	base := r.base()
-	var own uint64
-	for from := uint64(0); from < used; {
-		n, next, err := r.pages.find(r, written, from, used)
-		if err != nil {
+	w := &r.pages.watch
+	if !w.sure(used) {
+		if err := r.findOwn(used); err != nil {
 			return err
 		}
-		for _, p := range r.pages.runs[:n] {
-			own += p.end - p.start
-			r.image.put(r.b, p.start-base, p.end-base)
-		}
-		from = next
+	}
+	base, own := r.base(), uint64(0)
+	for _, p := range w.known {
+		own += p.end - p.start
+		r.image.put(r.b, p.start-base, p.end-base)
 	}
 	r.private.Store(own)
 	r.pages.copied += own
@@ -146,6 +145,29 @@ func (r *Region) restoreWritten(used uint64) error {
 		r.pages.copied = 0
 		return r.giveBack(used)
 	}
+	return nil
+}
+
+// forgetOwn takes note that pages were given back.
+func (r *Region) forgetOwn() {
+	if r.pages != nil {
+		r.pages.watch.forget()
+	}
+}
+
+// findOwn finds the pages of the first used bytes that are the region's own.
+func (r *Region) findOwn(used uint64) error {
+	w := &r.pages.watch
+	w.forget()
+	for from := uint64(0); from < used; {
+		n, next, err := r.pages.find(r, written, from, used)
+		if err != nil {
+			return err
+		}
+		w.known = append(w.known, r.pages.runs[:n]...)
+		from = next
+	}
+	w.used = used
 	return nil
 }
 

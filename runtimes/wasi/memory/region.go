@@ -178,6 +178,7 @@ func (r *Region) giveBack(used uint64) error {
 	if !discard(r.bytes(used)) {
 		return errors.New("the system did not take the pages of a region back: free the region")
 	}
+	r.forgetOwn()
 	r.private.Store(0)
 	return nil
 }

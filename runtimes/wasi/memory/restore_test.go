@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,20 @@ func TestRestorePlain(t *testing.T) {
 	restoreAtRandom(t, m)
 }
 
+// watched runs f as a guest, in most ways in which guests come to run.
+func watched(random *rand.Rand, r *Region, f func()) {
+	how := random.IntN(8)
+	if how > 0 {
+		r.Begin()
+		defer r.End()
+	}
+	if f(); how == 1 {
+		r.Leave()
+		runtime.Gosched()
+		f()
+	}
+}
+
 // restoreAtRandom uses two regions of the image in turn.
 func restoreAtRandom(t *testing.T, m *Image) {
 	const capacity = 96 * granule
@@ -48,7 +63,9 @@ func restoreAtRandom(t *testing.T, m *Image) {
 		if got := r.Bytes(used); !bytes.Equal(got, want[:used]) {
 			t.Fatalf("round %d: a region is not its image", i)
 		}
-		scribble(random, r.Bytes(used), random.IntN(1<<random.IntN(11)))
+		for range 1 + random.IntN(2) { // two runs, as when a process waits and goes on
+			watched(random, r, func() { scribble(random, r.Bytes(used), random.IntN(1<<random.IntN(11))) })
+		}
 		if i%10 == 9 {
 			if err := r.Shed(); err != nil {
 				t.Fatal(err)
@@ -152,7 +169,7 @@ func hammer(m *Image, p *Pool, id, capacity uint64) error {
 			return err
 		}
 		for range 20 {
-			scribble(random, r.Bytes(capacity), 5)
+			watched(random, r, func() { scribble(random, r.Bytes(capacity), 5) })
 			if err := r.Restore(capacity); err != nil {
 				return err
 			}
@@ -225,7 +242,9 @@ func TestNoGarbage(t *testing.T) {
 		r := attached(t, testImage(t, 2*granule, d), 4*granule)
 		b := r.Bytes(4 * granule)
 		if n := testing.AllocsPerRun(100, func() {
+			r.Begin()
 			b[1], b[3*granule] = 1, 1
+			r.End()
 			if err := r.Restore(4 * granule); err != nil {
 				t.Error(err)
 			}

@@ -119,7 +119,7 @@ func (s *State) Reset() {
 	s.stdin.end()
 	s.table.end(len(s.Mounts))
 	s.ctx, s.err, s.asked, s.context = nil, nil, false, Context{}
-	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Sleep = nil, nil, nil, nil, nil, nil, nil
+	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = nil, nil, nil, nil, nil, nil
 }
 
 // Context carries a State.
