@@ -36,9 +36,6 @@ func (f *function) run(c *call) {
 
 // prepare brings together what the process gets.
 func (f *function) prepare(ctx context.Context, c *call) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if err := f.load(ctx, c); err != nil {
 		return err
 	}

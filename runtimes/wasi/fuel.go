@@ -25,7 +25,7 @@ func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
 	now := time.Now()
 	more := s.portion(now, int64(stack[0]))
-	s.state.Live()
+	s.state.LiveAt(now)
 	s.tickAt(now)
 	s.pace.since = now
 	if s.sliced.After(now) { // others have run

@@ -108,7 +108,7 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process) error {
 	} else {
 		run = s.begin(ctx, p)
 	}
-	start := time.Now()
+	start := s.sliced
 	err := s.enter(run)
 	p.Usage.Duration = time.Since(start)
 	p.Usage.Memory, p.Usage.Fuel = s.memory.size, s.used()

@@ -77,8 +77,8 @@ func (s *State) readv(m memory, list, count, result uint64, read func([]byte) (i
 		if !ok {
 			return efault
 		}
-		s.work(workString + len(b))
 		n1, e := read(b)
+		s.work(workCall + n1)
 		if e != 0 {
 			return e
 		}
@@ -89,9 +89,9 @@ func (s *State) readv(m memory, list, count, result uint64, read func([]byte) (i
 	return m.putU32(result, uint32(total))
 }
 
-// liveAt looks at the context in the first of every 1024 turns.
+// liveAt looks at the context in the last of every 1024 turns.
 func (s *State) liveAt(i int) {
-	if i&1023 == 0 {
+	if i&1023 == 1023 {
 		s.Live()
 	}
 }
@@ -142,7 +142,7 @@ func (s *State) writev(m memory, list, count, result uint64, write func([]byte) 
 		if !ok {
 			return efault
 		}
-		s.work(workString + len(b))
+		s.work(workCall + len(b))
 		if e := write(b); e != 0 {
 			return e
 		}
@@ -153,11 +153,7 @@ func (s *State) writev(m memory, list, count, result uint64, write func([]byte) 
 
 // write writes to stdout or stderr; nil discards. A guest may ignore an error, so an error ends it here.
 func (s *State) write(w io.Writer, b []byte) {
-	if len(b) == 0 {
-		return
-	}
-	s.Live()
-	if w == nil {
+	if len(b) == 0 || w == nil {
 		return
 	}
 	n, err := w.Write(b)

@@ -162,12 +162,15 @@ func (s *State) Stop(err error) {
 }
 
 // Live ends the process, as Stop does, if its context has ended.
-func (s *State) Live() {
+func (s *State) Live() { s.LiveAt(time.Now()) }
+
+// LiveAt is Live at a moment that has just been looked up.
+func (s *State) LiveAt(now time.Time) {
 	if err := s.ctx.Err(); err != nil {
 		s.Stop(err)
 	}
 	// The context's own timer is late when all processors are busy.
-	if deadline, ok := s.ctx.Deadline(); ok && !time.Now().Before(deadline) {
+	if deadline, ok := s.ctx.Deadline(); ok && !now.Before(deadline) {
 		s.Stop(context.DeadlineExceeded)
 	}
 }
@@ -188,6 +191,7 @@ func (s *State) work(n int) {
 // What functions do besides moving bytes, in bytes that take about as long.
 const (
 	workString = 16   // a string of a list
+	workCall   = 512  // a buffer that is read or written, besides its bytes
 	workPath   = 4096 // a path that is looked up
 	workEntry  = 1024 // an entry of a folder that is listed
 )

@@ -38,7 +38,6 @@ func (i *input) end() {
 
 // read reads into b; 0 bytes are the end. An error other than io.EOF ends the process.
 func (i *input) read(b []byte) int {
-	i.state.Live()
 	if i.r == nil || i.ended {
 		return 0
 	}
