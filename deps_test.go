@@ -49,6 +49,8 @@ var rules = []rule{
 	{"invoker/journal", []string{"protocol", "runtimes"}, "it takes note of what runs, whatever runs it"},
 	{"invoker/programs", []string{"protocol", "runtimes"}, "it counts who needs what"},
 	{"invoker/stats", nil, "it counts"},
+	{"invoker/slots", nil, "it gives turns, to whoever it is"},
+	{"invoker/deadline", nil, "it is a context"},
 	{"invoker/logs", []string{"protocol", "github.com/nats-io/nats.go"}, "it publishes lines"},
 	{"invoker/subjects", []string{"protocol", "invoker/registry", "github.com/nats-io/nats.go"}, "it knows functions by their subjects only"},
 	{"samples", nil, "no SDK needed is then a test, not a claim"},

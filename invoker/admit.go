@@ -188,7 +188,7 @@ func (f *function) expire(c *call) {
 func (f *function) yield(ctx context.Context, c *call) error {
 	c.receiver.handOver()
 	if c.slot {
-		err := f.v.slots.turn(ctx)
+		err := f.v.slots.Turn(ctx)
 		c.slot = err == nil
 		return err
 	}
@@ -197,7 +197,7 @@ func (f *function) yield(ctx context.Context, c *call) error {
 
 // takeSlot waits for a slot.
 func (f *function) takeSlot(ctx context.Context, c *call) error {
-	err := f.v.slots.acquire(ctx)
+	err := f.v.slots.Acquire(ctx)
 	c.slot = err == nil
 	return err
 }
@@ -206,7 +206,7 @@ func (f *function) takeSlot(ctx context.Context, c *call) error {
 func (f *function) dropSlot(c *call) (had bool) {
 	had = c.slot
 	if had {
-		f.v.slots.release()
+		f.v.slots.Release()
 		c.slot = false
 	}
 	return had

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/deadline"
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/stats"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -117,8 +118,8 @@ func (c *call) timeout() time.Duration { return c.request.Deadline.Sub(c.receive
 // when the invoker gives up what it still runs.
 func (c *call) context(giveUp context.Context) (context.Context, context.CancelFunc) {
 	if c.caller == nil {
-		r := &runContext{Context: giveUp, deadline: c.request.Deadline}
-		return r, r.cancel
+		r := deadline.New(giveUp, c.request.Deadline)
+		return r, r.Cancel
 	}
 	ctx, cancel := context.WithDeadline(c.caller, c.request.Deadline)
 	stop := context.AfterFunc(giveUp, cancel)

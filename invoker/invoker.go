@@ -26,6 +26,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/slots"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 )
@@ -76,7 +77,7 @@ type service struct {
 	bodies    *bodies.Store // nil if NATS has no JetStream
 	programs  *programs.Cache
 	discovery *discovery
-	slots     slots
+	slots     *slots.Slots
 	open      context.Context // ends when Serve's context does: nothing new is begun
 	ctx       context.Context // ends when accepted calls are given up
 	serving   atomic.Bool
@@ -145,7 +146,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 		}
 	}
 	v.openStores(ctx)
-	v.slots.free = v.Slots
+	v.slots = slots.New(v.Slots)
 	v.open = ctx
 	v.ctx, giveUp = context.WithCancel(context.WithoutCancel(ctx))
 	return giveUp, nil

@@ -1,4 +1,7 @@
-package invoker
+// Package slots gives calls the right to use a processor, in turns.
+//
+// In comes a call that has used up its first slice; out it comes when a processor is free for it.
+package slots
 
 import (
 	"context"
@@ -6,16 +9,19 @@ import (
 	"sync"
 )
 
-// slots are the right to use a processor, for calls that have used up their first slice. Who waits
-// comes first; who has had a slice goes to the end.
-type slots struct {
+// Slots are the right to use a processor, for as many calls at a time as there are slots. Who waits comes first; who has had a
+// slice goes to the end. Any number of goroutines may use them. The zero value has none: see New.
+type Slots struct {
 	mu      sync.Mutex
 	free    int
 	waiting []chan struct{} // closed when its owner has a slot
 }
 
-// acquire waits for a slot. An error is ctx's.
-func (s *slots) acquire(ctx context.Context) error {
+// New returns n slots, all of them free.
+func New(n int) *Slots { return &Slots{free: n} }
+
+// Acquire waits for a slot. An error is ctx's.
+func (s *Slots) Acquire(ctx context.Context) error {
 	s.mu.Lock()
 	if s.free > 0 { // then nobody waits
 		s.free--
@@ -25,9 +31,9 @@ func (s *slots) acquire(ctx context.Context) error {
 	return s.wait(ctx)
 }
 
-// turn gives the slot to who has waited longest, and waits for another, if anybody waits. An error
+// Turn gives the slot to who has waited longest, and waits for another, if anybody waits. An error
 // is ctx's; the slot is lost then.
-func (s *slots) turn(ctx context.Context) error {
+func (s *Slots) Turn(ctx context.Context) error {
 	s.mu.Lock()
 	if len(s.waiting) == 0 {
 		s.mu.Unlock()
@@ -37,15 +43,15 @@ func (s *slots) turn(ctx context.Context) error {
 	return s.wait(ctx)
 }
 
-// release gives the slot back.
-func (s *slots) release() {
+// Release gives the slot back.
+func (s *Slots) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pass()
 }
 
 // pass gives a slot to who has waited longest, if anybody waits. The caller holds the mutex.
-func (s *slots) pass() {
+func (s *Slots) pass() {
 	if len(s.waiting) == 0 {
 		s.free++
 		return
@@ -55,7 +61,7 @@ func (s *slots) pass() {
 }
 
 // wait waits at the end of the queue. The caller holds the mutex, which wait unlocks.
-func (s *slots) wait(ctx context.Context) error {
+func (s *Slots) wait(ctx context.Context) error {
 	mine := make(chan struct{})
 	s.waiting = append(s.waiting, mine)
 	s.mu.Unlock()

@@ -1,4 +1,4 @@
-package invoker
+package slots
 
 import (
 	"context"
@@ -10,22 +10,22 @@ import (
 )
 
 func TestSlotsInTurn(t *testing.T) {
-	s := slots{free: 1}
+	s := New(1)
 	ctx := t.Context()
-	if err := s.acquire(ctx); err != nil {
+	if err := s.Acquire(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.turn(ctx); err != nil { // nobody waits
+	if err := s.Turn(ctx); err != nil { // nobody waits
 		t.Fatal(err)
 	}
 	order := make(chan int, 3)
 	for i := range 2 { // they queue up one after the other
 		go func() {
-			if err := s.acquire(ctx); err != nil {
+			if err := s.Acquire(ctx); err != nil {
 				t.Error(err)
 			}
 			order <- i
-			s.release()
+			s.Release()
 		}()
 		for waiting := 0; waiting <= i; {
 			s.mu.Lock()
@@ -33,7 +33,7 @@ func TestSlotsInTurn(t *testing.T) {
 			s.mu.Unlock()
 		}
 	}
-	if err := s.turn(ctx); err != nil {
+	if err := s.Turn(ctx); err != nil {
 		t.Fatal(err)
 	}
 	order <- 2
@@ -42,7 +42,7 @@ func TestSlotsInTurn(t *testing.T) {
 			t.Errorf("turn %d was %d's", want, got)
 		}
 	}
-	s.release()
+	s.Release()
 	if s.free != 1 || len(s.waiting) != 0 {
 		t.Errorf("in the end %d are free and %d wait", s.free, len(s.waiting))
 	}
@@ -50,24 +50,24 @@ func TestSlotsInTurn(t *testing.T) {
 
 func TestHammerSlots(t *testing.T) {
 	const n = 3
-	s := slots{free: n}
+	s := New(n)
 	var using, rounds atomic.Int32
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
 			for range 300 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(200))*time.Microsecond)
-				held := s.acquire(ctx) == nil
+				held := s.Acquire(ctx) == nil
 				for i := 0; held && i < 3; i++ {
 					if using.Add(1) > n {
 						t.Error("more calls than slots")
 					}
 					rounds.Add(1)
 					using.Add(-1)
-					held = s.turn(ctx) == nil
+					held = s.Turn(ctx) == nil
 				}
 				if held {
-					s.release()
+					s.Release()
 				}
 				cancel()
 			}

@@ -1,4 +1,5 @@
-package invoker
+// Package deadline has contexts that end at a deadline and cost next to nothing until somebody waits for it.
+package deadline
 
 import (
 	"context"
@@ -6,10 +7,10 @@ import (
 	"time"
 )
 
-// runContext is the context of a run: it ends with its parent, at a deadline, or when it is ended. It makes a timer only
+// Context is the context of a run: it ends with its parent, at a deadline, or when it is ended. It makes a timer only
 // when somebody waits for it, which most runs are too short for: a context of package context costs each call a
 // microsecond and four allocations, nearly all of it for the timer. Any number of goroutines may use it.
-type runContext struct {
+type Context struct {
 	context.Context // the parent, which has no deadline
 	deadline        time.Time
 
@@ -20,11 +21,17 @@ type runContext struct {
 	leave func() bool   // nil, or has the parent forget it
 }
 
+// New returns a context that ends with parent, which must have no deadline, and at the deadline. Like one of package context it must be
+// canceled at the end.
+func New(parent context.Context, deadline time.Time) *Context {
+	return &Context{Context: parent, deadline: deadline}
+}
+
 // Deadline implements context.Context.
-func (r *runContext) Deadline() (time.Time, bool) { return r.deadline, true }
+func (r *Context) Deadline() (time.Time, bool) { return r.deadline, true }
 
 // Err implements context.Context.
-func (r *runContext) Err() error {
+func (r *Context) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err == nil {
@@ -38,7 +45,7 @@ func (r *runContext) Err() error {
 }
 
 // Done implements context.Context.
-func (r *runContext) Done() <-chan struct{} {
+func (r *Context) Done() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.done != nil {
@@ -54,8 +61,8 @@ func (r *runContext) Done() <-chan struct{} {
 	return r.done
 }
 
-// cancel ends it, if nothing else has.
-func (r *runContext) cancel() {
+// Cancel ends it, if nothing else has.
+func (r *Context) Cancel() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err == nil {
@@ -64,7 +71,7 @@ func (r *runContext) cancel() {
 }
 
 // end ends it. The caller holds the mutex.
-func (r *runContext) end(err error) {
+func (r *Context) end(err error) {
 	r.err = err
 	if r.done != nil {
 		close(r.done)

@@ -1,0 +1,62 @@
+package deadline
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestContext(t *testing.T) {
+	far := func() time.Time { return time.Now().Add(time.Hour) }
+	for _, c := range []struct {
+		name     string
+		deadline time.Time
+		end      func(r *Context, parent context.CancelFunc)
+		want     error
+	}{
+		{"the deadline", time.Now().Add(20 * time.Millisecond), func(*Context, context.CancelFunc) {}, context.DeadlineExceeded},
+		{"the deadline, before it began", time.Now().Add(-time.Hour), func(*Context, context.CancelFunc) {}, context.DeadlineExceeded},
+		{"its parent", far(), func(_ *Context, parent context.CancelFunc) { parent() }, context.Canceled},
+		{"itself", far(), func(r *Context, _ context.CancelFunc) { r.Cancel() }, context.Canceled},
+		{"all of them", time.Now().Add(-time.Hour), func(r *Context, parent context.CancelFunc) { _ = r.Err(); parent(); r.Cancel() }, context.DeadlineExceeded},
+	} {
+		for _, asked := range []bool{false, true} { // for Done, before the end
+			parent, cancel := context.WithCancel(t.Context())
+			r := New(parent, c.deadline)
+			if asked {
+				r.Done()
+			}
+			if d, ok := r.Deadline(); !ok || !d.Equal(c.deadline) {
+				t.Errorf("%s: got the deadline %v", c.name, d)
+			}
+			c.end(r, cancel)
+			select {
+			case <-r.Done():
+			case <-time.After(30 * time.Second):
+				t.Fatalf("%s does not end it", c.name)
+			}
+			if err := r.Err(); !errors.Is(err, c.want) {
+				t.Errorf("%s: got the error %v", c.name, err)
+			}
+			cancel()
+		}
+	}
+}
+
+func TestHammerContext(t *testing.T) {
+	for range 2000 {
+		parent, cancel := context.WithCancel(t.Context())
+		r := New(parent, time.Now().Add(time.Duration(rand.IntN(200))*time.Microsecond))
+		var all sync.WaitGroup
+		for _, f := range []func(){cancel, r.Cancel, func() { <-r.Done() }, func() { _ = r.Err() }, func() { r.Done() }} {
+			all.Go(f)
+		}
+		all.Wait()
+		if r.Err() == nil {
+			t.Fatal("it has not ended")
+		}
+	}
+}
