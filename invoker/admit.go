@@ -15,6 +15,7 @@ import (
 func (f *function) handle(c *call, r *receiver) {
 	started, err := f.admit(c)
 	for err == errNoRoomYet {
+		r.flush()
 		f.awaitRoom()
 		started, err = f.admit(c)
 	}

@@ -2,6 +2,8 @@ package invoker_test
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,6 +150,44 @@ func TestStartKinds(t *testing.T) {
 		i, err := control[protocol.InfoReply](nc, &nats.Msg{Subject: protocol.APIInfo.Subject(), Data: []byte(`{"name":"started"}`)})
 		if err != nil || i.Stats.Start != c.kind || !strings.HasPrefix(i.Stats.StartReason, c.reason) {
 			t.Errorf("%+v: info says %q: %q, %v", f, i.Stats.Start, i.Stats.StartReason, err)
+		}
+	}
+}
+
+// TestRepliesDoNotWait checks that a reply that is held back, because more messages are there, does not wait for a call that takes long.
+func TestRepliesDoNotWait(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	nc := connect(t, s)
+	deployProbe(t, nc, "probe", protocol.Limits{Concurrency: 50})
+	inbox := nats.NewInbox()
+	sub, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 20 {
+		var want []string
+		for i := range 8 {
+			body := fmt.Sprintf("%d.%d", round, i)
+			if err := nc.PublishRequest("fn.probe", inbox, []byte(body)); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, body)
+		}
+		if err := nc.PublishRequest("fn.probe.sleep.50", inbox, nil); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, "awake")
+		var got []string
+		for range want {
+			m, err := sub.NextMsg(patience)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(m.Data))
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("got %q, want %q", got, want)
 		}
 	}
 }

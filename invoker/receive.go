@@ -2,6 +2,7 @@ package invoker
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -22,6 +23,7 @@ const inboxSize = 8192
 type receiver struct {
 	f     *function
 	state atomic.Int32
+	out   outbox
 }
 
 // The states of a receiver.
@@ -41,12 +43,16 @@ func (f *function) receive() {
 // the last: everything that the server had sent before is in front of it.
 func (r *receiver) loop() {
 	defer r.f.exit()
+	defer r.flush()
 	for m := range r.f.inbox {
 		if m == nil {
 			return
 		}
 		r.state.Store(busy)
 		r.f.handle(r.f.newCall(m), r)
+		if len(r.f.inbox) == 0 {
+			r.flush()
+		}
 		if !r.state.CompareAndSwap(busy, taking) {
 			return
 		}
@@ -66,8 +72,31 @@ func (r *receiver) handOver() {
 	}
 	r.f.mu.Unlock()
 	if relieve {
+		r.flush()
 		r.f.receive()
 	}
+}
+
+// send publishes an answer, or holds it back if more is to come soon.
+func (r *receiver) send(subject string, h protocol.Header, body []byte, took time.Duration) error {
+	if h == nil && r.state.Load() == busy && r.out.takes(took, body) {
+		r.out.add(subject, body)
+		return nil
+	}
+	r.flush()
+	return r.f.publish(subject, h, body)
+}
+
+// flush publishes what is held back. It does nothing for a nil receiver.
+func (r *receiver) flush() {
+	if r == nil {
+		return
+	}
+	r.out.flush(func(subject string, body []byte) {
+		if err := r.f.publish(subject, nil, body); err != nil {
+			r.f.v.Log.Error("reply not sent", "function", r.f.name, "subject", subject, "err", err)
+		}
+	})
 }
 
 // newCall makes a call of a message. What is wrong with the message is kept for the answer.

@@ -94,7 +94,7 @@ func (f *function) reply(ctx context.Context, c *call, r *protocol.Reply) {
 	f.count(c, r)
 	if c.msg.Reply == "" {
 		f.reportUnanswered(c, r)
-	} else if err := f.publish(c.msg.Reply, h, body); err != nil {
+	} else if err := f.send(c, h, body); err != nil {
 		f.v.Log.Error("reply not sent", "function", f.name, "id", c.id(), "err", err)
 	}
 }
@@ -106,6 +106,14 @@ func (f *function) count(c *call, r *protocol.Reply) {
 		failure = strconv.Itoa(r.Err.Code) + ":" + protocol.CleanValue(r.Err.Error(), protocol.MaxErrorText)
 	}
 	c.endpoint.Count(time.Since(c.received), failure)
+}
+
+// send sends the answer to whoever waits for it, now or together with the next.
+func (f *function) send(c *call, h protocol.Header, body []byte) error {
+	if c.receiver == nil {
+		return f.publish(c.msg.Reply, h, body)
+	}
+	return c.receiver.send(c.msg.Reply, h, body, c.process.Usage.Duration)
 }
 
 // publish sends the answer to whoever waits for it. The connection copies body.

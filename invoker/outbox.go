@@ -1,0 +1,47 @@
+package invoker
+
+import "time"
+
+const (
+	// mostHeld is how many replies, and heldBytes how many bytes of them, are held back at most.
+	mostHeld  = 16
+	heldBytes = 16 << 10
+	// quickCall is how long a call takes at most, for its reply to be held back.
+	quickCall = 100 * time.Microsecond
+)
+
+// outbox holds replies of quick calls back while more messages lie in the function's inbox. Replies that are published
+// one by one reach the network one by one, each with a call of the system and a wake-up of who does it, which for quick
+// calls is more work than the calls themselves. Published together they travel together.
+type outbox struct {
+	held   []heldReply
+	bodies []byte // of all
+}
+
+// heldReply is a reply without headers.
+type heldReply struct {
+	subject string
+	end     int // of its body
+}
+
+// takes tells whether a reply may be held back.
+func (o *outbox) takes(took time.Duration, body []byte) bool {
+	return took < quickCall && len(o.held) < mostHeld && len(o.bodies)+len(body) <= heldBytes
+}
+
+// add holds a reply back. The body is copied.
+func (o *outbox) add(subject string, body []byte) {
+	o.bodies = append(o.bodies, body...)
+	o.held = append(o.held, heldReply{subject, len(o.bodies)})
+}
+
+// flush publishes what is held back.
+func (o *outbox) flush(publish func(subject string, body []byte)) {
+	from := 0
+	for i, r := range o.held {
+		publish(r.subject, o.bodies[from:r.end])
+		from = r.end
+		o.held[i] = heldReply{}
+	}
+	o.held, o.bodies = o.held[:0], o.bodies[:0]
+}
