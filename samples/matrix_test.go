@@ -64,7 +64,7 @@ func measure(t *testing.T, l language) row {
 		}
 	}
 	alternate(t, w.kinds[runtimes.StartFresh], w.kinds[runtimes.StartReset], w.kinds[runtimes.StartPrefork], w.kinds[runtimes.StartCheckpoint])
-	w.idle = idleFunctions(t, r, l, idleCopies, func(int) []byte { return l.module })
+	w.idle = idleFunctions(t, r, l, idleCopies, 0, func(int) []byte { return l.module })
 	if l.runtime == "" {
 		w.size = size(uint64(len(l.module)))
 		if ms, err := os.ReadFile(filepath.Join(os.Getenv("MODULES"), l.folder+".ms")); err == nil {

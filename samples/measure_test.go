@@ -3,11 +3,13 @@
 package samples_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -34,6 +36,7 @@ const (
 	fewest   = 4                      // calls in a turn
 	warming  = 3                      // calls before the first turn
 	shedding = 15 * time.Second       // after which idle sandboxes have given back what they do not share
+	ending   = 25 * time.Second       // after which, then, they have ended
 	longest  = 200 * time.Millisecond // between two calls, for the next process to be made ready
 )
 
@@ -177,29 +180,58 @@ func cpuTime(t testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// proportional returns the memory of this process in bytes as proportional set size, after garbage has been given back.
+// proportional returns the memory of this process in bytes, after garbage has been given back: the proportional set size, in which memory files
+// count as a whole. Of a file, that has only what is mapped at the moment, which is less where nobody has read a page since it was written.
 func proportional(t testing.TB) int64 {
 	t.Helper()
 	runtime.GC()
 	debug.FreeOSMemory()
-	text, err := os.ReadFile("/proc/self/smaps_rollup")
+	f, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), "\nPss:")
-	number, _, _ := strings.Cut(rest, "kB")
-	kib, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
-	if err != nil {
-		t.Fatal(err)
+	defer f.Close()
+	sum, inFile := memoryFiles(t), false
+	for lines := bufio.NewScanner(f); lines.Scan(); { // line by line, since this is memory too
+		name, rest, _ := bytes.Cut(lines.Bytes(), []byte(" "))
+		switch {
+		case !bytes.HasSuffix(name, []byte(":")): // of the next mapping
+			inFile = bytes.Contains(rest, []byte("/memfd:"))
+		case string(name) == "Pss:" && !inFile, string(name) == "Anonymous:" && inFile:
+			kib, err := strconv.ParseInt(strings.TrimSpace(string(bytes.TrimSuffix(rest, []byte("kB")))), 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += kib << 10
+		}
 	}
-	return kib << 10
+	return sum
 }
 
-// idle is what functions take that were called once: right after, and when they have been idle for a while.
-type idle struct{ after, later int64 }
+// memoryFiles returns what all memory files of this process take in bytes.
+func memoryFiles(t testing.TB) int64 {
+	t.Helper()
+	files, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum int64
+	for _, file := range files {
+		var s syscall.Stat_t
+		if to, err := os.Readlink(file); err == nil && strings.HasPrefix(to, "/memfd:") && syscall.Stat(file, &s) == nil {
+			sum += s.Blocks * 512
+		}
+	}
+	return sum
+}
 
-// idleFunctions returns what one of several functions takes in bytes. Each is what module makes of its number.
-func idleFunctions(t testing.TB, r runtimes.Runtime, l language, n int, module func(i int) []byte) idle {
+// idle is what functions take that were called once: right after, when they have been idle for a while, and when their sandboxes have ended, if that
+// was waited for.
+type idle struct{ after, later, last int64 }
+
+// idleFunctions returns what one of several functions takes in bytes. Each is what module makes of its number. wait is how long
+// sandboxes are waited for to end, after they have been idle for a while.
+func idleFunctions(t testing.TB, r runtimes.Runtime, l language, n int, wait time.Duration, module func(i int) []byte) idle {
 	t.Helper()
 	first := compile(t, r, l, runtimes.StartAuto) // which keeps the code
 	first.call(t)
@@ -213,8 +245,10 @@ func idleFunctions(t testing.TB, r runtimes.Runtime, l language, n int, module f
 	after := proportional(t)
 	<-time.After(shedding)
 	later := proportional(t)
+	<-time.After(wait)
+	last := proportional(t)
 	runtime.KeepAlive(kept)
-	return idle{(after - before) / int64(n), (later - before) / int64(n)}
+	return idle{(after - before) / int64(n), (later - before) / int64(n), (last - before) / int64(n)}
 }
 
 // numbered returns the script of a language with a comment at its end, so that it is another one each time.

@@ -35,6 +35,11 @@ func javascriptCases() []scriptCase {
 		{about: "promises", text: `print(await Promise.resolve(1)); Promise.resolve().then(() => print(3)); print(2)`, stdout: "1\n2\n3\n"},
 		{about: "timers", text: `import * as os from "os"; setTimeout(print, 5, "c"); setTimeout(print, 0, "b"); print("a"); clearTimeout(setTimeout(print, 1, "never")); await os.sleepAsync(8);
 			let n = 0; const i = setInterval(() => { print(++n); if (n == 2) clearInterval(i) }, 1)`, stdout: "a\nb\nc\n1\n2\n"},
+		{about: "names and symbols that only keys are left of", text: `import * as std from "std"; const kept = {};
+			for (let i = 0; i < 5000; i++) { kept[Symbol("s" + i)] = i; kept["n" + i] = i; if (i % 3 == 0) delete kept["n" + (i - 7)] }
+			std.gc(); for (let i = 0; i < 5000; i++) ({})[Symbol("t" + i)] = "u" + i;
+			const symbols = Object.getOwnPropertySymbols(kept);
+			print(symbols.length, symbols.every((s, i) => s.description == "s" + i && kept[s] === i), Object.keys(kept).length, kept.n4999)`, stdout: "5000 true 3336 4999\n"},
 		{about: "random", text: `print(Math.random() !== Math.random(), crypto.randomUUID().length, Date.now() > 1.7e12, new Date(0).toISOString(), performance.now() > 0)`, stdout: "true 36 true 1970-01-01T00:00:00.000Z true\n"},
 		{about: "an error", text: "\nfunction f() {\n  throw new TypeError('no')\n}\nprint('before')\nf()", stdout: "before\n", stderr: "shout.js:3:22: TypeError: no\n    at f (shout.js:3:22)\n    at <anonymous> (shout.js:6:2)\n", exit: 70},
 		{about: "an error with a cause", text: "throw new Error('a', {cause: new RangeError('b')})", stderr: "shout.js:1:16: Error: a\n    at <anonymous> (shout.js:1:16)\ncaused by: RangeError: b\n    at <anonymous> (shout.js:1:44)\n", exit: 70},

@@ -56,10 +56,11 @@ func BenchmarkScriptIdle(b *testing.B) {
 		b.Run(l.folder, func(b *testing.B) {
 			r := newScripts(b, l, newModules(b))
 			for b.Loop() {
-				m := idleFunctions(b, r, l, idleScripts, l.numbered(b, comment))
+				m := idleFunctions(b, r, l, idleScripts, ending, l.numbered(b, comment))
 				b.ReportMetric(float64(m.after)/1024, "KiB-after-call")
 				b.ReportMetric(float64(m.later)/1024, "KiB-idle")
-				b.Logf("%d scripts: %d KiB each after a call, %d KiB when idle, target %d KiB: %s", idleScripts, m.after>>10, m.later>>10, idleMost>>10, verdict(m.later <= idleMost))
+				b.ReportMetric(float64(m.last)/1024, "KiB-ended")
+				b.Logf("%d scripts: %d KiB each after a call, %d KiB when idle, target %d KiB: %s; %d KiB after %v", idleScripts, m.after>>10, m.later>>10, idleMost>>10, verdict(m.later <= idleMost), m.last>>10, shedding+ending)
 			}
 		})
 	}

@@ -59,12 +59,12 @@ func (s *sandbox) unfix() { s.state.Walltime, s.state.Nanotime, s.state.Entropy 
 // parked again and again. All sandboxes of a program share one image if their memories are the same.
 func (s *sandbox) freeze() error {
 	region, size := s.memory.region, s.memory.size
-	image, err := s.program.frozen(region.Bytes(size))
+	image, shared, err := s.program.freeze(region.Bytes(size))
 	if err != nil {
 		return err
 	}
 	s.parked.image = image
-	if image != s.program.shared { // which is never another one now
+	if !shared {
 		s.parked.own = image.Resident()
 	}
 	if err := errors.Join(region.Detach(), region.Attach(image)); err != nil {
@@ -78,19 +78,30 @@ func (s *sandbox) freeze() error {
 	return nil
 }
 
-// frozen returns an image with some content, to which the caller has a reference.
-func (g *program) frozen(content []byte) (*memory.Image, error) {
+// freeze returns an image with some content, and whether it is the shared one. The caller has a reference, to give back with melt.
+func (g *program) freeze(content []byte) (m *memory.Image, shared bool, err error) {
 	g.freezing.Lock()
 	defer g.freezing.Unlock()
-	if g.shared == nil {
-		var err error
-		if g.shared, err = g.runtime.regions.NewImageOver(g.base, content); err != nil {
-			return nil, err
+	if g.shared != nil && g.shared.Equal(content) {
+		g.sharing++
+		g.shared.Retain()
+		return g.shared, true, nil
+	}
+	if m, err = g.runtime.regions.NewImageOver(g.base, content); err == nil && g.shared == nil {
+		g.shared, g.sharing, shared = m, 1, true
+	}
+	return m, shared, err
+}
+
+// melt gives an image back. When no sandbox has the shared one any more, the program does not keep it: who has not been needed for so long
+// takes no memory but for its code, and to write the image again takes a small part of the time of a start.
+func (g *program) melt(m *memory.Image) {
+	g.freezing.Lock()
+	defer g.freezing.Unlock()
+	if m == g.shared {
+		if g.sharing--; g.sharing == 0 {
+			g.shared = nil
 		}
 	}
-	if g.shared.Equal(content) {
-		g.shared.Retain()
-		return g.shared, nil
-	}
-	return g.runtime.regions.NewImageOver(g.base, content)
+	m.Release()
 }

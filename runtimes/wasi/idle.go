@@ -27,17 +27,20 @@ func (s *sandbox) Cost() int64 {
 	return cost + int64(s.memory.region.Private())
 }
 
-// Shed implements idle.Item. The memory that the sandbox does not share with others goes back to the system, if that is possible, and so do all snapshots but one. A
-// sandbox with a large native stack, which a call has made grow, is of no use any more.
+// Shed implements idle.Item. The memory that the sandbox does not share with others goes back to the system, if that is possible, and so do the
+// native stack that calls have made grow and all snapshots but one.
 func (s *sandbox) Shed() bool {
 	if s.parked != nil && s.parked.image == nil {
 		return true
 	}
-	err := s.memory.region.Shed()
-	if s.parked != nil {
-		s.parked.thin()
+	if s.memory.region.Shed() != nil {
+		return false
 	}
-	return err == nil && nativeStack(s.start) <= startStack && nativeStack(s.run) <= startStack
+	if s.parked != nil {
+		return s.shrink()
+	}
+	s.start, s.run = nil, nil // the next run makes new ones, with small stacks
+	return true
 }
 
 // newParked returns a sandbox that is parked for one run, before it is needed. ctx is that of the pool.

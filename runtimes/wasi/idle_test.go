@@ -323,6 +323,7 @@ func TestOwnImage(t *testing.T) {
 	if g.shared, err = r.regions.NewImage(make([]byte, 1<<16)); err != nil {
 		t.Fatal(err)
 	}
+	g.sharing = 1
 	for range 10 {
 		if kind := echoes(t, g); kind != runtimes.StartCheckpoint {
 			t.Errorf("start kind %s", kind)
@@ -336,10 +337,54 @@ func TestOwnImage(t *testing.T) {
 	if own := s.image().Resident(); s.image() == g.shared || own == 0 || r.budget.Bytes() < int64(own)+overhead || g.doubt.Load() {
 		t.Errorf("%d bytes are idle, with an image of %d", r.budget.Bytes(), own)
 	}
+	g.melt(g.shared)
 	if err := r.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if n := level.Files(t); n > files {
 		t.Errorf("%d files are open, %d before", n, files)
+	}
+}
+
+// TestCheckpointOfFirst checks that the first checkpoint is made in the sandbox in which the start was tried, so that there is but one.
+func TestCheckpointOfFirst(t *testing.T) {
+	g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1}), runtimes.StartCheckpoint)
+	if n := g.clean.State().Idle; n != 1 {
+		t.Fatalf("%d sandboxes are idle after Compile, want 1", n)
+	}
+	if kind := echoes(t, g); kind != runtimes.StartCheckpoint {
+		t.Errorf("start kind %s", kind)
+	}
+	if clean, parked := g.clean.State().Idle, g.parked.State().Idle; clean != 0 || parked != 1 {
+		t.Errorf("%d sandboxes are idle and %d are parked, want 0 and 1", clean, parked)
+	}
+}
+
+// TestImageEnds checks that the image of a program's checkpoints ends with the last of them, and that another one is made when it is needed.
+func TestImageEnds(t *testing.T) {
+	g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1}), runtimes.StartCheckpoint)
+	for range 3 {
+		first, err := g.newCheckpoint(t.Context(), echo())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind := echoes(t, g); kind != runtimes.StartCheckpoint { // of another one, which stays
+			t.Errorf("start kind %s", kind)
+		}
+		if g.sharing != 2 || first.image() != g.shared {
+			t.Errorf("%d sandboxes share an image, want 2", g.sharing)
+		}
+		first.Close()
+		g.sweep(time.Now().Add(idle.ShedAfter + time.Second))
+		if g.sharing != 1 || g.shared == nil {
+			t.Errorf("%d sandboxes have an image, want 1", g.sharing)
+		}
+		g.sweep(time.Now().Add(idle.EndAfter + time.Second))
+		if g.sharing != 0 || g.shared != nil {
+			t.Errorf("%d sandboxes have an image, want none", g.sharing)
+		}
+	}
+	if g.doubt.Load() {
+		t.Error("a sandbox was not put back")
 	}
 }

@@ -32,9 +32,9 @@ const (
 	startSleep = 100 * time.Millisecond
 	// startStack is how much native stack, in bytes, it may have grown to: each snapshot has a copy of it.
 	startStack = 1 << 20
-	// batch is how many snapshots are taken at a time. The stack of a snapshot is 16 bytes longer than the one that
-	// it is taken of, and a sandbox that is restored goes on with the snapshot's.
-	batch = 8
+	// mostBatch is how many snapshots are taken at a time by a sandbox that is used often. The stack of a snapshot is 16 bytes longer than
+	// the one that it is taken of, and a sandbox that is restored goes on with the snapshot's.
+	mostBatch = 8
 )
 
 // What ends a start that does not come to its first read.
@@ -54,6 +54,8 @@ type parking struct {
 	frame     [4]uint64        // room for the parameters and the result
 	again     bool             // it goes on more than once
 	renew     bool             // it has no snapshots left
+	batch     int              // how many were taken at a time
+	shrinking bool             // the call is that of shrink
 
 	stack   int // bytes of native stack in each snapshot
 	globals []uint64
@@ -92,9 +94,6 @@ func listener(f api.FunctionDefinition) experimental.FunctionListener {
 //
 // An *unparkable is the program's doing. Others are the context's.
 func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) error {
-	if s.run == nil { // once: a snapshot can only be restored in the function object that it is from
-		s.run = s.instance.ExportedFunction(rewrite.RunName)
-	}
 	k := &parking{again: again}
 	s.running, s.parked = true, k
 	said := &recorder{room: startOutput}
@@ -138,23 +137,25 @@ func (s *sandbox) wait(ctx context.Context, _ api.Module, call api.GoModuleFunc,
 	s.state.Stop(errParked)
 }
 
-// take takes snapshots: one if the sandbox is used once.
+// take takes snapshots: one at first, since many sandboxes are used once in a while, and each time twice as many.
 func (k *parking) take(ctx context.Context) {
 	snapshotter := experimental.GetSnapshotter(ctx)
-	n := 1
-	if k.again {
-		n = batch
-	}
-	for range n {
+	k.batch = min(max(1, 2*k.batch), mostBatch)
+	for range k.batch {
 		k.snapshots = append(k.snapshots, snapshotter.Snapshot())
 	}
 }
 
-// thin keeps one snapshot of several. When that is used, new ones are taken.
-func (k *parking) thin() {
-	if len(k.snapshots) > 1 {
-		k.snapshots = slices.Clone(k.snapshots[:1])
-	}
+// shrink gives up the native stack that the last run may have made grow, and all snapshots but one: it goes on as a run does, on the stack of that
+// snapshot, takes it anew, and ends before the guest does anything. It returns false if the sandbox is of no use any more.
+func (s *sandbox) shrink() bool {
+	k := s.parked
+	k.snapshots, k.batch, k.shrinking = slices.Clone(k.snapshots[:min(1, len(k.snapshots))]), 0, true
+	err := s.enter(s.resume(context.Background(), new(runtimes.Process)))
+	k.shrinking = false
+	waits := s.state.Err() == errParked && !ending.Broken(err)
+	s.end()
+	return waits
 }
 
 // nativeStack returns how many bytes of native stack the engine keeps for a function. It keeps what a call has made it
@@ -229,14 +230,13 @@ func ready(ctx context.Context, mod api.Module, _ []uint64) {
 // exit is what a reactor calls with the result of its entry.
 func exit(_ context.Context, _ api.Module, stack []uint64) { panic(sys.NewExitError(uint32(stack[0]))) }
 
-// goOn makes the call that the process waits in, and has it return.
+// goOn makes the call that the process waits in, and has it return. If the sandbox only shrinks, there is no call: After ends it.
 func (s *sandbox) goOn(ctx context.Context, mod api.Module, k *parking) {
 	s.setGlobals(k.globals)
-	s.repeat(k.said)
 	results := k.frame[:0]
-	if k.frame = k.params; k.read != nil {
-		k.read(ctx, mod, k.frame[:])
-		results = k.frame[:1]
+	if !k.shrinking {
+		s.repeat(k.said)
+		results = k.call(ctx, mod)
 	}
 	last := len(k.snapshots) - 1
 	snapshot := k.snapshots[last]
@@ -244,6 +244,15 @@ func (s *sandbox) goOn(ctx context.Context, mod api.Module, k *parking) {
 	k.snapshots = k.snapshots[:last]
 	k.renew = k.again && last == 0
 	snapshot.Restore(results) // does not return
+}
+
+// call makes the call that the process waits in, if there is one, and returns its result.
+func (k *parking) call(ctx context.Context, mod api.Module) []uint64 {
+	if k.frame = k.params; k.read == nil {
+		return k.frame[:0]
+	}
+	k.read(ctx, mod, k.frame[:])
+	return k.frame[:1]
 }
 
 // renewer takes new snapshots when the last one is used up. It is told when goOn has made the call what
@@ -256,9 +265,15 @@ func (renewer) Before(context.Context, api.Module, api.FunctionDefinition, []uin
 
 // After implements experimental.FunctionListener.
 func (renewer) After(ctx context.Context, _ api.Module, _ api.FunctionDefinition, _ []uint64) {
-	if k := ctx.Value(sandboxKey{}).(*sandbox).parked; k != nil && k.renew {
-		k.renew = false
-		k.take(ctx)
+	s := ctx.Value(sandboxKey{}).(*sandbox)
+	k := s.parked
+	if k == nil || !k.renew {
+		return
+	}
+	k.renew = false
+	k.take(ctx)
+	if k.shrinking {
+		s.state.Stop(errParked)
 	}
 }
 

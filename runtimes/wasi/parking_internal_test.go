@@ -14,7 +14,7 @@ func TestNativeStack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if n := nativeStack(s.start); n < 1<<10 || n > 1<<20 {
+	if n := nativeStack(s.entry()); n < 1<<10 || n > 1<<20 {
 		t.Errorf("it is said to be %d bytes", n)
 	}
 	if nativeStack(nil) != 0 || nativeStack(s.instance.ExportedFunction("no such function")) != 0 {

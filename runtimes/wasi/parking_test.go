@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/samples"
 )
 
@@ -237,5 +238,38 @@ func TestOtherArguments(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// callsItself is code that sends stdin back, and then calls itself n times. Only the first one reads: there is a count at 640.
+func callsItself(n int) string {
+	const load, store = "\x28\x02\x00", "\x36\x02\x00"
+	count := i32(640) + load
+	c := count + "\x45\x04\x40" + echoes() + "\x0b"
+	c += i32(640) + count + i32(1) + "\x6a" + store
+	return c + count + i32(n) + "\x49\x04\x40\x10" + uleb(fnExit+1) + "\x0b"
+}
+
+// TestShedStack checks that a parked sandbox gives up the native stack that a call has made grow, and goes on from where it was.
+func TestShedStack(t *testing.T) {
+	g := compileParked(t, script(callsItself(3000)).bytes(), runtimes.Options{Start: runtimes.StartCheckpoint})
+	first, most := 0, 0
+	for i := range 20 {
+		p := &runtimes.Process{Stdin: strings.NewReader(strings.Repeat("a", i))}
+		if got, err := run(t, g, p); err != nil || got != strings.Repeat("a", i) || p.Usage.Start != runtimes.StartCheckpoint {
+			t.Fatalf("call %d, %s: %q and the error %v", i, p.Usage.Start, got, err)
+		}
+		grown, _ := wasi.ParkedStack(g)
+		wasi.Sweep(g, time.Now().Add(idle.ShedAfter+time.Second))
+		stack, snapshots := wasi.ParkedStack(g)
+		if first = max(first, stack); i == 0 {
+			most = first + 20*32
+		}
+		if grown < 64<<10 || stack > 16<<10 || stack > most || snapshots != 1 {
+			t.Fatalf("call %d: %d bytes of stack after it, then %d and %d snapshots", i, grown, stack, snapshots)
+		}
+	}
+	if wasi.Distrusted(g) {
+		t.Error("a sandbox was not put back")
 	}
 }

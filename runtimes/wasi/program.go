@@ -39,7 +39,8 @@ type program struct {
 	startFuel uint64        // that it uses until then
 
 	freezing sync.Mutex
-	shared   *memory.Image // what the memories of most parked sandboxes are put back to
+	shared   *memory.Image // what the memories of most parked sandboxes are put back to; nil without one; guarded by freezing
+	sharing  int           // how many sandboxes have it; guarded by freezing
 
 	clean  *idle.Pool[*sandbox] // before the entry runs
 	parked *idle.Pool[*sandbox] // where stdin is read first
@@ -70,9 +71,6 @@ func (g *program) Close(context.Context) error {
 	g.runtime.forget(g)
 	g.parked.Close() // first: what is being parked comes from the other pool
 	g.clean.Close()
-	if g.shared != nil {
-		g.shared.Release()
-	}
 	return g.code.release()
 }
 
@@ -158,9 +156,12 @@ func (g *program) suits(p *runtimes.Process) bool {
 
 // newCheckpoint returns a sandbox that is parked for many runs. It is nil if the program did not get so far.
 func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sandbox, error) {
-	s, err := g.openKept(ctx)
-	if err != nil {
-		return nil, err
+	s, ok := g.clean.Take() // as the one is in which the start was tried
+	if !ok {
+		var err error
+		if s, err = g.openKept(ctx); err != nil {
+			return nil, err
+		}
 	}
 	made := false
 	defer func() { // also if Yield or Sleep ends the goroutine
@@ -168,7 +169,8 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 			s.Close()
 		}
 	}()
-	if err = s.checkpoint(ctx, p); err == nil {
+	err := s.checkpoint(ctx, p)
+	if err == nil {
 		made = true
 		return s, nil
 	}

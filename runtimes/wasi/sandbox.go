@@ -26,8 +26,8 @@ type sandbox struct {
 	program *program
 
 	instance api.Module   // nil: each run makes its own
-	start    api.Function // the entry
-	run      api.Function // the entry by way of entered; nil until it is parked
+	start    api.Function // the entry; nil until it is called
+	run      api.Function // the entry by way of entered; nil until it is called
 	globals  []api.MutableGlobal
 
 	parked  *parking // where it waits, if it does
@@ -70,12 +70,6 @@ func (s *sandbox) instantiate(ctx, until context.Context) (err error) {
 	s.memory.exact = 0
 	if err != nil {
 		return err
-	}
-	if s.program.reactor {
-		s.start = s.instance.ExportedFunction(rewrite.RunName)
-		s.run = s.start
-	} else {
-		s.start = s.instance.ExportedFunction("_start")
 	}
 	for _, name := range s.program.globals {
 		s.globals = append(s.globals, s.instance.ExportedGlobal(name).(api.MutableGlobal))
@@ -129,9 +123,29 @@ func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 		defer s.memory.region.End()
 	}
 	if s.parked != nil {
-		return s.run.CallWithStack(ctx, nil)
+		return s.parkable().CallWithStack(ctx, nil)
 	}
-	return s.start.CallWithStack(ctx, nil)
+	return s.entry().CallWithStack(ctx, nil)
+}
+
+// entry returns what runs a process from the beginning. Each function object has a native stack of its own, so there is none that is not called.
+func (s *sandbox) entry() api.Function {
+	if s.program.reactor {
+		return s.parkable()
+	}
+	if s.start == nil {
+		s.start = s.instance.ExportedFunction("_start")
+	}
+	return s.start
+}
+
+// parkable returns the entry by way of entered. It stays the same while the sandbox is parked: a snapshot can only be restored in the function
+// object that it is from.
+func (s *sandbox) parkable() api.Function {
+	if s.run == nil {
+		s.run = s.instance.ExportedFunction(rewrite.RunName)
+	}
+	return s.run
 }
 
 // errEngine is a panic that came out of the engine.
@@ -243,7 +257,7 @@ func (s *sandbox) Close() {
 	s.end()
 	s.closeInstance()
 	if s.parked != nil && s.parked.image != nil {
-		s.parked.image.Release()
+		s.program.melt(s.parked.image)
 	}
 	s.program.runtime.regions.Put(s.memory.region, s.memory.region.Capacity())
 	s.memory.region = nil

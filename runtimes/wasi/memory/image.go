@@ -14,15 +14,16 @@ const pageSize = 1 << 12
 // the last.
 type Image struct {
 	size    uint64
-	data    []byte   // the content; zero pages of it are better not touched, see image_linux.go
+	data    []byte   // the content that it has itself; zero pages of it are better not touched, see image_linux.go
 	nonzero []uint64 // a bit for each page that is not zero
 	count   uint64   // of these pages, those that it has itself
 	method  method
 	refs    atomic.Int64
-	file    file   // what data maps; of Linux
-	mother  *Image // whose method it uses, and means for it; nil: it has its own
-	under   *Image // over which it lies; nil: it has all of its content itself
-	spans   []span // in which it has content of its own, if it lies over another
+	file    file     // what data maps; of Linux
+	mother  *Image   // whose method it uses, and means for it; nil: it has its own
+	under   *Image   // over which it lies; nil: it has all of its content itself
+	spans   []span   // in which it has content of its own, if it lies over another
+	own     []uint64 // a bit for each page in these; nil: all pages are its own
 }
 
 // method is a way to put a region back to its image.
@@ -71,6 +72,7 @@ func (m *Image) init(content []byte, d method) error {
 	if m.under != nil {
 		m.spans = m.under.spansOver(content)
 		m.count = nonzeroIn(m.spans, content)
+		m.own = pagesIn(m.spans, len(m.nonzero))
 	}
 	return m.keep(content, d)
 }
@@ -82,7 +84,7 @@ func isZero(b []byte) bool {
 
 // copyOf makes the image a plain copy of content, and copyAll its method.
 func (m *Image) copyOf(content []byte) {
-	m.data, m.method = bytes.Clone(content), copyAll
+	m.data, m.method, m.own = bytes.Clone(content), copyAll, nil
 }
 
 // Size returns the length of the content in bytes.
@@ -152,29 +154,42 @@ func (m *Image) at(offset uint64) byte {
 	if !m.page(offset) {
 		return 0
 	}
-	return m.data[offset]
+	return m.holder(offset).data[offset]
 }
 
-// stretch returns where the pages end that are, like that at from, all zero or all not, but at most to.
-// Both are at the edge of a page.
-func (m *Image) stretch(from, to uint64) (end uint64, nonzero bool) {
-	nonzero = m.page(from)
-	end = from + pageSize
-	for end < to && m.page(end) == nonzero {
+// holder returns the image that has the page at an offset, which is not zero: this one, or the one that it lies over.
+func (m *Image) holder(offset uint64) *Image {
+	if i := offset / pageSize; m.own != nil && m.own[i/64]>>(i%64)&1 == 0 {
+		return m.under
+	}
+	return m
+}
+
+// stretch returns where the pages end that are like that at from, all zero or all held by one image, but at most to, and who
+// holds them: nobody if they are zero. Both are at the edge of a page.
+func (m *Image) stretch(from, to uint64) (end uint64, holder *Image) {
+	if end = from + pageSize; m.page(from) {
+		holder = m.holder(from)
+		for end < to && m.page(end) && m.holder(end) == holder {
+			end += pageSize
+		}
+		return min(end, to), holder
+	}
+	for end < to && !m.page(end) {
 		if end >= m.size {
-			return to, nonzero
+			return to, nil
 		}
 		end += pageSize
 	}
-	return min(end, to), nonzero
+	return min(end, to), nil
 }
 
 // put writes the content, and zeros beyond it, to the bytes of b between two offsets.
 func (m *Image) put(b []byte, from, to uint64) {
 	for from < to {
-		end, nonzero := m.stretch(from, to)
-		if nonzero {
-			copy(b[from:end], m.data[from:end])
+		end, holder := m.stretch(from, to)
+		if holder != nil {
+			copy(b[from:end], holder.data[from:end])
 		} else {
 			clear(b[from:end])
 		}
@@ -185,8 +200,8 @@ func (m *Image) put(b []byte, from, to uint64) {
 // same tells whether the bytes of b between two offsets are the content, and zeros beyond it.
 func (m *Image) same(b []byte, from, to uint64) bool {
 	for from < to {
-		end, nonzero := m.stretch(from, to)
-		if nonzero && !bytes.Equal(b[from:end], m.data[from:end]) || !nonzero && !isZero(b[from:end]) {
+		end, holder := m.stretch(from, to)
+		if holder != nil && !bytes.Equal(b[from:end], holder.data[from:end]) || holder == nil && !isZero(b[from:end]) {
 			return false
 		}
 		from = end

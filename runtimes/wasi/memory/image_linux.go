@@ -71,8 +71,8 @@ func (m *Image) fill(content []byte) error {
 	if err := unix.Ftruncate(m.file.memory, int64(m.size)); err != nil {
 		return err
 	}
-	for _, own := range m.own() {
-		if err := m.write(content, own); err != nil {
+	for _, part := range m.parts() {
+		if err := m.write(content, part); err != nil {
 			return err
 		}
 	}
@@ -80,16 +80,13 @@ func (m *Image) fill(content []byte) error {
 	if _, err := unix.FcntlInt(uintptr(m.file.memory), unix.F_ADD_SEALS, seals); err != nil {
 		return err
 	}
-	b, err := unix.Mmap(-1, 0, int(m.size), unix.PROT_READ, ofZeros)
-	if err != nil {
-		return err
-	}
+	b, err := unix.Mmap(m.file.memory, 0, int(m.size), unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_NORESERVE)
 	m.data = b
-	return m.mapOver(b, unix.PROT_READ)
+	return err
 }
 
-// own returns where the image has content of its own.
-func (m *Image) own() []span {
+// parts returns where the image has content of its own.
+func (m *Image) parts() []span {
 	if m.under == nil {
 		return []span{{0, m.size}}
 	}
@@ -99,8 +96,8 @@ func (m *Image) own() []span {
 // write writes what is not zero of a part of content to the memory file.
 func (m *Image) write(content []byte, part span) error {
 	for from := part.from; from < part.to; {
-		end, nonzero := m.stretch(from, part.to)
-		for nonzero && from < end {
+		end, holder := m.stretch(from, part.to)
+		for holder != nil && from < end {
 			n, err := unix.Pwrite(m.file.memory, content[from:end], int64(from))
 			if err != nil {
 				return err
@@ -114,14 +111,14 @@ func (m *Image) write(content []byte, part span) error {
 
 // mapOver maps the image in place of the first bytes of b, which map nothing: first what it lies over. It is private,
 // because a sealed file cannot be mapped shared before Linux 6.7, and so that regions can write.
-func (m *Image) mapOver(b []byte, protection int) error {
+func (m *Image) mapOver(b []byte) error {
 	if m.under != nil {
-		if err := m.under.mapOver(b, protection); err != nil {
+		if err := m.under.mapOver(b); err != nil {
 			return err
 		}
 	}
-	for _, s := range m.own() {
-		_, err := unix.MmapPtr(m.file.memory, int64(s.from), unsafe.Pointer(&b[s.from]), uintptr(s.to-s.from), protection,
+	for _, s := range m.parts() {
+		_, err := unix.MmapPtr(m.file.memory, int64(s.from), unsafe.Pointer(&b[s.from]), uintptr(s.to-s.from), readWrite,
 			unix.MAP_PRIVATE|unix.MAP_NORESERVE|unix.MAP_FIXED)
 		if err != nil {
 			return err
@@ -224,7 +221,7 @@ func (m *Image) lay(r *Region) error {
 	if m.file.pagemap >= 0 {
 		r.pages = newPages(m.method)
 	}
-	err := m.mapOver(r.b, readWrite)
+	err := m.mapOver(r.b)
 	r.broken = r.broken || err != nil
 	return err
 }

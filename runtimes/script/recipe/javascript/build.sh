@@ -25,6 +25,13 @@ mkdir -p "$work/include"
 } >"$work/include/prelude.h"
 : >"$work/include/setjmp.h"
 
+# See atoms.c.
+{
+  sed -e 's/^static inline BOOL __JS_AtomIsConst/static int32_t uncounted_atoms = JS_ATOM_END;\n\n&/' \
+    -e 's/return (int32_t)v < JS_ATOM_END;/return (int32_t)v < uncounted_atoms;/' "$quickjs_source/quickjs.c"
+  cat "$here/atoms.c"
+} >"$work/quickjs.c"
+
 # EMSCRIPTEN is QuickJS's word for: no threads, no computed goto, no malloc_usable_size (host.c brings its own memory
 # functions). It also takes out the check of the stack's depth, which works here.
 # The first 1 MiB of memory is the stack; an overflow of it would be a trap, as it grows down. QuickJS sees how deep it is by the
@@ -37,7 +44,7 @@ clang-14 --target=wasm32-wasi -O2 -w -fwrapv -ffile-prefix-map="$quickjs_source"
   -Dgettimeofday=host_time '-D__builtin_frame_address(level)=__builtin_alloca(128)' "-DSTACK_SIZE=$stack" -I"$work/include" -I"$quickjs_source" \
   -Wl,-s -Wl,--stack-first -Wl,-z,stack-size=$stack \
   "$here/host.c" "$here/modules.c" "$here/process.c" "$here/surface.c" \
-  quickjs.c libregexp.c libunicode.c cutils.c dtoa.c -o "$work/runtime.wasm"
+  "$work/quickjs.c" libregexp.c libunicode.c cutils.c dtoa.c -o "$work/runtime.wasm"
 
 cp "$here/runtime.json" "$OUT/runtime.json"
 mv "$work/runtime.wasm" "$OUT/runtime.wasm"

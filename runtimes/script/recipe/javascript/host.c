@@ -18,6 +18,7 @@ enum {
   SOFTWARE = 70,  // EX_SOFTWARE
   JS_STACK = STACK_SIZE - (128 << 10), // of the linker's stack: the rest is for C code that does not look at its depth
   GC_AFTER = 4 << 20,                  // bytes that are allocated before the first collection of cycles
+  LARGEST_HOLE = 64 << 10,             // bytes, more than are free in one place once a context has been made
   RESERVE = 64 << 10,                  // bytes that are kept for the report of an error when memory has run out
 };
 
@@ -152,6 +153,19 @@ static void initialize(void) {
   JS_SetGCThreshold(runtime, GC_AFTER);
 }
 
+// close_holes takes what is free between the objects that there are, for good. What a script makes then lies together behind them, so that the
+// memories of scripts differ in few pages from the one that they all begin with, and share the others.
+static void close_holes(void) {
+  char *end = malloc(LARGEST_HOLE); // where nothing is yet
+  free(end);
+  for (size_t size = LARGEST_HOLE; size > 0; size /= 2)
+    for (char *p; (p = malloc(size)) != NULL;)
+      if (p >= end) {
+        free(p);
+        break;
+      }
+}
+
 // read_entry returns the path of the script below /script.
 static char *read_entry(void) {
   text t = process_load("/script/.polyvoke/entry");
@@ -216,8 +230,11 @@ int main(void) {
 }
 
 extern void __wasm_call_ctors(void);
+extern int JS_StopCounting(JSContext *ctx); // of atoms.c
 
 __attribute__((export_name("wizer.initialize"))) void wizer_initialize(void) {
   __wasm_call_ctors();
   initialize();
+  if (!JS_StopCounting(context)) abort();
+  close_holes();
 }
