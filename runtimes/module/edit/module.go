@@ -25,6 +25,7 @@ type Module struct {
 	reader   code.Reader // of constants and of bodies that stay
 
 	types     []module.FuncType // added
+	retyped   map[int]module.FuncType
 	known     map[string]uint32 // types by their text
 	imports   []Import          // added
 	functions []function        // added

@@ -32,7 +32,7 @@ func (w *lowering) throws(f uint32) bool { return f >= w.imported && w.leaves[f-
 
 // addGuard adds a function that calls another, and traps if an exception leaves it. The exception is forgotten then.
 func (w *lowering) addGuard(f uint32) (uint32, error) {
-	t := w.m.Info.Types()[w.types[f-w.imported]]
+	t := w.shapes[w.types[f-w.imported]]
 	var a code.Assembly
 	a.Locals()
 	for i := range t.Params {
