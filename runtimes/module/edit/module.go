@@ -37,6 +37,8 @@ type Module struct {
 	memoryMax  uint32
 	tableMax   uint32
 	dirty      [sectionIDs]bool
+	start      *uint32 // another start function; nil: that of the binary
+	dropStart  bool
 	dropCustom bool
 	emptyData  bool
 }

@@ -47,9 +47,6 @@ func (w *lowering) findThrowing() error {
 	}
 	r.spread()
 	w.leaves, w.indirect = r.marked[:functions], r.marked[functions:]
-	if w.m.Info.Start && w.throws(w.m.Start()) {
-		return errStart
-	}
 	for _, l := range w.leaves {
 		if l {
 			w.report.Functions++

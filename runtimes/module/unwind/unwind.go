@@ -27,8 +27,8 @@
 // back into the globals. Exceptions cannot be told apart but by what they are, so nobody sees that there are copies. In
 // functions that have references, the operands are followed to know which of them they are.
 //
-// Whoever calls an export that an exception leaves sees a trap, as before; the global
-// [Report].Uncaught tells it from others. Nobody may call what is in a table that the module exports.
+// Whoever calls an export that an exception leaves sees a trap, as before, and so does who makes an instance if it leaves the start function;
+// the global [Report].Uncaught tells it from others. Nobody may call what is in a table that the module exports.
 package unwind
 
 import (
@@ -48,7 +48,6 @@ var (
 	errMany       = errors.New("it has references to exceptions (exnref), which together carry more than 16 values")
 	errAlike      = errors.New("without references to exceptions (exnref), functions of two types would be of one")
 	errOperands   = errors.New("operands of an instruction are not what they should be")
-	errStart      = errors.New("its start function may throw")
 	errPayload    = errors.New("its exceptions carry more than 16 values, vectors or references")
 	errHandler    = errors.New("a handler does not fit the label that it branches to")
 	errSize       = errors.New("it would become too large without")
@@ -104,7 +103,7 @@ type lowering struct {
 // # Errors
 //
 // The error says why the module must keep its exceptions: it exports a tag, or imports anything but functions of WASI; it has references to exceptions
-// in tables or globals; its start function may throw; its exceptions carry vectors, references or many values; a handler's label is of another
+// in tables or globals; its exceptions carry vectors, references or many values; a handler's label is of another
 // type, or operands are, so that the module is not valid; or it would grow too much. What has been done to m until then is of no use.
 func Apply(m *edit.Module) (*Report, error) {
 	w := &lowering{m: m, imported: uint32(m.Info.ImportedFunctions()), left: 2*m.Info.Size + 1<<16, steps: 16*m.Info.Size + 1<<16,

@@ -180,7 +180,6 @@ func TestStay(t *testing.T) {
 		{"an if that makes references of numbers", invalid, guest{types: "\x00", bodies: []string{"\x41\x00\x41\x00\x04\x0a\x0b\x1a"}}.build()},
 		{"a call with a number for a reference", invalid, guest{types: "\x00\x07", bodies: []string{"\x41\x00\x10\x01", ""}}.build()},
 		{"a select of references", invalid, guest{types: "\x00", bodies: []string{nothing + nothing + "\x41\x00\x1c\x01\x69\x1a"}}.build()},
-		{"a start function", "start", guest{types: "\x00", bodies: []string{throw}, start: section(8, "\x00")}.build()},
 		{"a vector", "vectors", guest{types: "\x00", bodies: []string{throw}, tags: "\x02\x00\x00\x00\x05"}.build()},
 		{"many values", "16 values", []byte("\x00asm\x01\x00\x00\x00" + section(1, "\x02\x60\x00\x00"+many) + section(3, "\x01\x00") + section(13, "\x01\x00\x01") + section(10, "\x01\x03\x00\x00\x0b"))},
 		{"a label for less", "fit the label", guest{types: "\x00", bodies: []string{block + "\x1f\x40\x01\x00\x01\x00" + end + end}}.build()},
@@ -209,6 +208,16 @@ func TestDeclared(t *testing.T) {
 	out, _, err := unwind.Lower(b, module.Limits{})
 	if err != nil || !bytes.Contains(out, []byte("\x70\x00\xd2\x00\x0b")) || !bytes.Contains(out, []byte(section(7, "\x01\x01f\x00\x02"))) {
 		t.Errorf("got %x, %v", out, err)
+	}
+}
+
+// TestStartSection checks that the start function is the guard of one that an exception may leave, and else what it was.
+func TestStartSection(t *testing.T) {
+	for body, want := range map[string]string{throw: "\x01", block + catchAll + throw + end + end: "\x00"} {
+		out, _, err := unwind.Lower(guest{types: "\x00", bodies: []string{body}, start: section(8, "\x00")}.build(), module.Limits{})
+		if err != nil || !bytes.Contains(out, []byte(section(8, want)+"\x0a")) {
+			t.Errorf("%x: got %x, %v", body, out, err)
+		}
 	}
 }
 
