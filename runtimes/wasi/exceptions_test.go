@@ -73,8 +73,8 @@ func TestCatchAfterRead(t *testing.T) {
 	}
 }
 
-// rethrower is a module that catches an exception, which carries 500, and keeps a reference to it. Then it reads a number. If that is odd it throws the
-// exception again, and otherwise one that carries the number; it writes what the one carries that it catches.
+// rethrower is a module that catches an exception, which carries 500, and keeps a reference to it. Then it reads a number. If that is
+// odd it throws the exception again, and otherwise one that carries the number; it writes what the one carries that it catches.
 func rethrower() []byte {
 	const x, setX, kept, keep = "\x20\x00", "\x21\x00", "\x20\x02", "\x21\x02"
 	a := script("")

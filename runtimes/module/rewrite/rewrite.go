@@ -28,8 +28,8 @@ const (
 	// ExitName is the function of type (i32) -> () of that module that RunName calls with the result of the
 	// entry, if it has one and there is a Setup.
 	ExitName = "exit"
-	// RunName is exported as a function of type () -> () that calls the start function, if there is one, and the entry, and drops its results if there is
-	// no Setup.
+	// RunName is exported as a function of type () -> () that calls the start function, if there is one, and the entry, and
+	// drops its results if there is no Setup.
 	RunName = "polyvoke.run"
 	// GlobalPrefix and an index are what each mutable numeric global of the module is exported as.
 	GlobalPrefix = "polyvoke.global."

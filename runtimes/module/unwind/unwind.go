@@ -102,8 +102,8 @@ type lowering struct {
 //
 // # Errors
 //
-// The error says why the module must keep its exceptions: it exports a tag, or imports anything but functions of WASI; it has references to exceptions
-// in tables or globals; its exceptions carry vectors, references or many values; a handler's label is of another
+// The error says why the module must keep its exceptions: it exports a tag, or imports anything but functions of WASI; it has
+// references to exceptions in tables or globals; its exceptions carry vectors, references or many values; a handler's label is of another
 // type, or operands are, so that the module is not valid; or it would grow too much. What has been done to m until then is of no use.
 func Apply(m *edit.Module) (*Report, error) {
 	w := &lowering{m: m, imported: uint32(m.Info.ImportedFunctions()), left: 2*m.Info.Size + 1<<16, steps: 16*m.Info.Size + 1<<16,

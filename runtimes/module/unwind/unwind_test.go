@@ -19,8 +19,9 @@ func sized(s string) string { return number(len(s)) + s }
 // section returns a section.
 func section(id byte, body string) string { return string([]byte{id}) + sized(body) }
 
-// guest is a module of functions without locals. Type 0 is () -> (), 1 (i32) -> (), 2 () -> (i32), 3 (i32) -> (i32), 4 () -> (i32, v128)
-// 5 (v128) -> (), 6 () -> (exnref), 7 (exnref) -> (), 8 and 9 take nine i32 or i64, 10 is (i32) -> (exnref), and 11 () -> (i32, exnref). Tag 0 is of type 0, and tag 1 of type 1.
+// guest is a module of functions without locals. Type 0 is () -> (), 1 (i32) -> (), 2 () -> (i32), 3 (i32) -> (i32), 4 () -> (i32, v128),
+// 5 (v128) -> (), 6 () -> (exnref), 7 (exnref) -> (), 8 and 9 take nine i32 or i64, 10 is (i32) -> (exnref), and 11 () -> (i32, exnref).
+// Tag 0 is of type 0, and tag 1 of type 1.
 type guest struct {
 	types   string // of functions, an index each
 	bodies  []string
