@@ -2,8 +2,6 @@
 
 package samples_test
 
-import "github.com/polyvoke/polyvoke/runtimes"
-
 func sqlite() interpreter {
 	return interpreter{
 		name: "sql", entry: "it.sql",
@@ -28,7 +26,6 @@ func sqlite() interpreter {
 func tcl() interpreter {
 	return interpreter{
 		name: "tcl", entry: "it.tcl",
-		start: runtimes.StartReset, // exceptions by exnref: its processes cannot be parked
 		slow:  "for {set i 0} {$i < 100000} {incr i} {}\nset body [read stdin]\nif {$argc} {set arg [lindex $argv 0]} else {set arg none}\nputs \"done $body [expr {rand()}] $arg\"",
 		draws: "set a [expr {rand()}]\nread stdin\nputs \"$a [expr {rand()}]\"",
 		cases: []scriptCase{
@@ -47,8 +44,7 @@ func tcl() interpreter {
 func awk() interpreter {
 	return interpreter{
 		name: "awk", entry: "it.awk",
-		start: runtimes.StartReset, // exceptions by exnref: its processes cannot be parked
-		slow:  "BEGIN { for (i = 0; i < 200000; i++) n += i }\n{ srand(); print \"done\", $0, rand(), (ARGC > 1 ? ARGV[1] : \"none\") }",
+		slow: "BEGIN { for (i = 0; i < 200000; i++) n += i }\n{ srand(); print \"done\", $0, rand(), (ARGC > 1 ? ARGV[1] : \"none\") }",
 		cases: []scriptCase{
 			{about: "bad syntax", text: "BEGIN { x = 1 }\n{ print (1 }\n", refused: []string{"it.awk:2:"}},
 			{about: "uncaught error", text: "BEGIN {\n  system(\"ls\")\n}\n", says: []string{"it.awk:2"}, exit: 70},
@@ -91,8 +87,7 @@ func jq() interpreter {
 func mruby() interpreter {
 	return interpreter{
 		name: "mruby", entry: "it.mrb",
-		start: runtimes.StartReset, // exceptions by exnref: its processes cannot be parked
-		slow:  "100000.times { |i| i }\nputs \"done #{$stdin.read} - #{ARGV[0] || \"none\"}\"",
+		slow: "100000.times { |i| i }\nputs \"done #{$stdin.read} - #{ARGV[0] || \"none\"}\"",
 		cases: []scriptCase{
 			{about: "bad syntax", text: "x = 1\nputs )\n", refused: []string{"it.mrb:2:"}},
 			{about: "uncaught error", text: "x = 1\nnothing(x)\n", says: []string{"it.mrb:2"}, exit: 70},

@@ -32,7 +32,6 @@ type interpreter struct {
 
 	// draws is a script that also draws of what differs before it reads stdin, and writes what it has drawn before and after.
 	draws string
-	start string // how slow scripts come to be; empty means StartCheckpoint
 
 	cases []scriptCase
 }
@@ -236,7 +235,7 @@ func contains(t *testing.T, what, text string, parts []string) {
 // testFrozen checks that a script that is slow to start and draws nothing before it reads stdin is started once, and that calls of it
 // differ nevertheless.
 func (i interpreter) testFrozen(t *testing.T, p runtimes.Program) {
-	want := cmp.Or(i.start, runtimes.StartCheckpoint)
+	const want = runtimes.StartCheckpoint
 	if start := runtimes.StartOf(p); start.Kind != want {
 		t.Errorf("a script that is slow to start comes to be by %s, want %s: %s", start.Kind, want, start.Reason)
 	}

@@ -9,6 +9,9 @@ func (m *Module) FunctionTypes() []uint32 { return m.functions }
 // TagTypes returns the index of the type of each tag, imported ones first. It must not be changed.
 func (m *Module) TagTypes() []uint32 { return m.tags }
 
+// GlobalType returns the type of a global, imported ones counted first.
+func (m *Module) GlobalType(i int) ValueType { return m.globals[i].value }
+
 // ImportedFunctions returns how many functions are imported. Their indices come first.
 func (m *Module) ImportedFunctions() int { return len(m.functions) - m.Functions }
 

@@ -12,6 +12,7 @@ type assembly struct {
 	start   bool     // the start section names the entry too
 	data    string   // an active data segment, as the bytes after the count
 	locals  int      // of type i32; 0 means 2
+	refs    int      // locals behind them that are references to exceptions
 	code    string   // the body of _start after its locals, without the end
 
 	table, tags, globals, elements string // the bodies of more sections; empty means none
@@ -37,7 +38,7 @@ func (a assembly) bytes() []byte {
 		b += section(8, uleb(entry))
 	}
 	b += a.optional(9, a.elements)
-	body := "\x01" + uleb(cmp.Or(a.locals, 2)) + "\x7f" + a.code + "\x0b"
+	body := "\x02" + uleb(cmp.Or(a.locals, 2)) + "\x7f" + uleb(a.refs) + "\x69" + a.code + "\x0b"
 	b += section(10, "\x01"+uleb(len(body))+body)
 	if a.data != "" {
 		b += section(11, "\x01"+a.data)

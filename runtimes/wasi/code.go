@@ -29,7 +29,7 @@ type code struct {
 	stack    int32               // limit of the stack
 	in       choice.Obstacles    // what keeps its sandboxes from being used again, or parked
 	base     *memory.Image       // the memory before the entry runs
-	reactor  bool                // its entry is rewrite.RunName
+	wrapped  bool                // its entry is rewrite.RunName, for there is more to call
 	globals  []string            // what else a process can change: the exports' names
 	begin    []uint64            // values of the globals before the entry runs; nil: those of a new instance
 	birth    atomic.Int64        // nanoseconds that it takes to make an instance, at best; 0: none was made
@@ -45,7 +45,7 @@ func (r *Runtime) newCode(compiled wazero.CompiledModule, report *rewrite.Report
 		return nil, err
 	}
 	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, in: choice.Judge(report), base: base,
-		reactor: m.Reactor(), globals: append(gauges(report), report.Globals...)}
+		wrapped: m.Reactor() || m.Start, globals: append(gauges(report), report.Globals...)}
 	c.refs.Store(1)
 	return c, nil
 }

@@ -73,6 +73,42 @@ func TestCatchAfterRead(t *testing.T) {
 	}
 }
 
+// rethrower is a module that catches an exception, which carries 500, and keeps a reference to it. Then it reads a number. If that is
+// odd it throws the exception again, and otherwise one that carries the number; it writes what the one carries that it catches.
+func rethrower() []byte {
+	const x, setX, kept, keep = "\x20\x00", "\x21\x00", "\x20\x02", "\x21\x02"
+	a := script("")
+	a.tags, a.refs = "\x01\x00"+uleb(10), 1
+	load := i32(1024) + "\x28\x02\x00"
+	a.code = "\x02\x69\x1f\x40\x01\x03\x00" + i32(500) + "\x08\x00\x0b\x00\x0b" + keep + slow()
+	a.code += transfer("\x10"+uleb(fnRead), 0, 1024, 4) + load + setX
+	a.code += "\x02\x7f\x1f\x40\x01\x00\x00\x00" + x + i32(1) + "\x71\x04\x40" + kept + "\x0a\x0b" + x + "\x08\x00\x0b\x00\x0b" + setX
+	a.code += i32(1024) + x + "\x36\x02\x00" + transfer("\x10"+uleb(fnWrite), 1, 1024, 4)
+	return a.bytes()
+}
+
+// TestThrowAgainAfterRead parks processes that have a reference to an exception, and checks that it is good when they go on.
+func TestThrowAgainAfterRead(t *testing.T) {
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			g := compileParked(t, rethrower(), runtimes.Options{Start: kind})
+			for n := range uint32(100) {
+				want := n
+				if n%2 == 1 {
+					want = 500
+				}
+				got, err := run(t, g, &runtimes.Process{Stdin: strings.NewReader(number(n))})
+				if err != nil || got != number(want) {
+					t.Fatalf("%d: got %x and the error %v, want %d", n, got, err, want)
+				}
+			}
+			if wasi.Distrusted(g) {
+				t.Error("a sandbox was not put back")
+			}
+		})
+	}
+}
+
 // TestCatchFuel checks that exceptions cost the same fuel whatever the start kind is.
 func TestCatchFuel(t *testing.T) {
 	fuel := map[string]uint64{}

@@ -13,6 +13,7 @@ import (
 // entry copies a byte of stdin to address 101, writes both, adds 16 to the global and grows the memory.
 type resident struct {
 	wizer bool   // setup is wizer.initialize of a command; otherwise _initialize of a reactor
+	start bool   // setup is named by the start section, and if it is not that of wizer the module is a command
 	setup string // more code for it
 	code  bool   // a reactor's entry returns the byte as its exit code
 }
@@ -28,6 +29,10 @@ func (r resident) bytes() []byte {
 	if r.code {
 		kind, entry = "\x02", entry+"\x41\xe5\x00\x2d\x00\x00"
 	}
+	begin := ""
+	if r.start {
+		names, begin = []string{"setup", "_start"}, section(8, "\x02")
+	}
 	if r.wizer {
 		names = []string{"wizer.initialize", "_start"}
 	}
@@ -35,7 +40,7 @@ func (r resident) bytes() []byte {
 	wasi := text("wasi_snapshot_preview1")
 	b += section(2, "\x02"+wasi+text("fd_read")+"\x00\x01"+wasi+text("fd_write")+"\x00\x01") + section(3, "\x02\x00"+kind) + section(5, "\x01\x00\x01")
 	b += section(6, "\x01\x7f\x01\x41\x00\x0b") + section(7, "\x03"+text(names[0])+"\x00\x02"+text(names[1])+"\x00\x03"+text("memory")+"\x02\x00")
-	return []byte(b + section(10, "\x02"+body(count+note+r.setup)+body(entry)))
+	return []byte(b + begin + section(10, "\x02"+body(count+note+r.setup)+body(entry)))
 }
 
 // body is a function without locals.
@@ -68,6 +73,17 @@ func TestReactor(t *testing.T) {
 	}
 }
 
+// TestStartSection runs commands whose start section names a function, on all start kinds: it is called once for each process, before the entry.
+func TestStartSection(t *testing.T) {
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			for _, r := range []resident{{start: true}, {start: true, setup: "\x41\x02\x40\x00\x1a"}} {
+				r.check(t, runtimes.Options{Start: kind})
+			}
+		})
+	}
+}
+
 // TestReactorTraps checks that a reactor that fails to set itself up fails every request.
 func TestReactorTraps(t *testing.T) {
 	g := compile(t, resident{setup: "\x00"}.bytes(), runtimes.Options{})
@@ -93,12 +109,17 @@ func TestWizer(t *testing.T) {
 // TestWizerRefused initializes modules that fail at it.
 func TestWizerRefused(t *testing.T) {
 	const read = "\x41\x00\x41\x00\x41\x01\x41\x08\x10\x00\x1a"
-	for name, c := range map[string]struct{ setup, want string }{
-		"trap":        {"\x00", "unreachable"},
-		"loop":        {"\x03\x40\x0c\x00\x0b", "deadline"},
-		"reads stdin": {read, "stdin"},
+	for name, c := range map[string]struct {
+		resident
+		want string
+	}{
+		"trap":          {resident{setup: "\x00"}, "unreachable"},
+		"loop":          {resident{setup: "\x03\x40\x0c\x00\x0b"}, "deadline"},
+		"reads stdin":   {resident{setup: read}, "stdin"},
+		"start section": {resident{start: true}, "start section"},
 	} {
-		_, err := newRuntime(t).Compile(t.Context(), resident{wizer: true, setup: c.setup}.bytes(), runtimes.Options{})
+		c.wizer = true
+		_, err := newRuntime(t).Compile(t.Context(), c.bytes(), runtimes.Options{})
 		var e *runtimes.ModuleError
 		if !errors.As(err, &e) || !strings.Contains(e.Reason, "wizer.initialize") || !strings.Contains(e.Reason, c.want) {
 			t.Errorf("%s: got the error %v", name, err)

@@ -54,9 +54,9 @@ func (g *program) open() (*sandbox, error) {
 	return s, nil
 }
 
-// instantiate makes the instance. ctx is that of the run, for a module that has a start section, or
-// the host's values; until bounds how long it may have to wait.
-func (s *sandbox) instantiate(ctx, until context.Context) (err error) {
+// instantiate makes the instance, in which nothing runs: a start function is called with the entry. until bounds how long it may
+// have to wait.
+func (s *sandbox) instantiate(until context.Context) (err error) {
 	defer recovered(&err)
 	done, err := s.program.awaitBirth(until)
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *sandbox) instantiate(ctx, until context.Context) (err error) {
 	if s.program.begin != nil {
 		s.memory.exact = s.program.base.Size() // which may be more than the module asks for
 	}
-	s.instance, err = s.program.runtime.engine.InstantiateModule(ctx, s.program.compiled, s.program.config)
+	s.instance, err = s.program.runtime.engine.InstantiateModule(s.values, s.program.compiled, s.program.config)
 	s.memory.exact = 0
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (g *program) openKept(until context.Context) (*sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.instantiate(s.values, until); err != nil {
+	if err := s.instantiate(until); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process) error {
 func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 	defer recovered(&err)
 	if s.instance == nil {
-		if err := s.instantiate(ctx, ctx); err != nil {
+		if err := s.instantiate(ctx); err != nil {
 			return err
 		}
 	} else {
@@ -130,7 +130,7 @@ func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 
 // entry returns what runs a process from the beginning. Each function object has a native stack of its own, so there is none that is not called.
 func (s *sandbox) entry() api.Function {
-	if s.program.reactor {
+	if s.program.wrapped {
 		return s.parkable()
 	}
 	if s.start == nil {

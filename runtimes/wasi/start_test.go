@@ -107,12 +107,14 @@ func choices(t *testing.T) []choice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	started := guest("")
-	started.start = true
+	started, slowly := guest(""), guest(slow())
+	started.start, slowly.start = true, true
 	thrower := guest(slow() + i32(0) + "\x04\x40\x08\x00\x0b")
 	thrower.tags = "\x01\x00\x00"
 	referrer := guest(slow() + "\x02\x69\x1f\x40\x01\x03\x00\x0b\xd0\x69\x0b\x1a")
 	referrer.tags = thrower.tags
+	collector := referrer
+	collector.table = "\x01\x69\x00\x01"
 	return []choice{
 		{"C", runtimestest.Wasm(), 0, "reset", "takes only", true},
 		{"Go", goes, 0, "prefork", "units of fuel", false},
@@ -122,9 +124,11 @@ func choices(t *testing.T) []choice {
 		{"slow with entropy", guest(invoke(fnRandom, 16, 8) + slow()).bytes(), 0, "prefork", "units of fuel", true},
 		{"quick with a table", withTableSet("").bytes(), 0, "fresh", "it changes tables", true},
 		{"slow with a table", withTableSet(slow()).bytes(), 0, "prefork", "units of fuel", true},
-		{"start section", started.bytes(), 0, "fresh", "start section", false},
+		{"start section", started.bytes(), 0, "reset", "takes only", true},
+		{"slow start section", slowly.bytes(), 0, "checkpoint", "neither", true},
 		{"exceptions", thrower.bytes(), 0, "checkpoint", "neither", true},
-		{"references to exceptions", referrer.bytes(), 0, "reset", "exceptions", true},
+		{"references to exceptions", referrer.bytes(), 0, "checkpoint", "neither", true},
+		{"references to exceptions in a table", collector.bytes(), 0, "reset", "in tables", true},
 		{"never reads", script(slow() + says(1, 3)).bytes(), 0, "reset", "ends without reading stdin", false},
 		{"exits", script(slow() + i32(7) + "\x10" + uleb(fnExit)).bytes(), 0, "reset", "exit status 7", false},
 		{"traps", script(slow() + "\x00").bytes(), 0, "reset", "unreachable", false},
@@ -191,8 +195,8 @@ func reply(t testing.TB, g runtimes.Program, body string) (string, *runtimes.Pro
 func TestForcedKinds(t *testing.T) {
 	impossible := map[string]string{
 		"quick with a table": "reset checkpoint", "slow with a table": "reset checkpoint",
-		"start section": "reset prefork checkpoint", "references to exceptions": "prefork checkpoint",
-		"never reads": "prefork checkpoint", "exits": "prefork checkpoint", "traps": "prefork checkpoint", "opens a file": "prefork checkpoint",
+		"references to exceptions in a table": "prefork checkpoint",
+		"never reads":                         "prefork checkpoint", "exits": "prefork checkpoint", "traps": "prefork checkpoint", "opens a file": "prefork checkpoint",
 		"sleeps": "prefork checkpoint", "writes a lot": "prefork checkpoint", "loops": "prefork checkpoint", "closes stderr": "prefork checkpoint",
 		"too little fuel": "prefork checkpoint",
 	}

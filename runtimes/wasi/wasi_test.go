@@ -285,8 +285,9 @@ func TestExceptionsBoundTheStack(t *testing.T) {
 	load := "\x28\x02\x00"
 	count := i32(0) + i32(0) + load + i32(1) + "\x6a\x36\x02\x00"
 	down := "\x00" + count + i32(0) + load + i32(16_000) + "\x49\x04\x40\x10\x00\x05\x10\x01\x0b\x0b"
-	try := "\x00\x02\x69\x1f\x40\x01\x03\x00\x10\x01\x0b\x00\x0b\x1a\x0b" // with a reference to the exception: it is left to the engine
-	b := "\x00asm\x01\x00\x00\x00" + section(1, "\x01\x60\x00\x00") + section(3, "\x02\x00\x00") + section(5, "\x01\x00\x01") +
+	try := "\x00\x02\x69\x1f\x40\x01\x03\x00\x10\x01\x0b\x00\x0b\x1a\x0b"
+	references := section(4, "\x01\x69\x00\x01") // in a table: they are left to the engine
+	b := "\x00asm\x01\x00\x00\x00" + section(1, "\x01\x60\x00\x00") + section(3, "\x02\x00\x00") + references + section(5, "\x01\x00\x01") +
 		section(7, "\x02"+text("_start")+"\x00\x00"+text("memory")+"\x02\x00") +
 		section(10, "\x02"+uleb(len(down))+down+uleb(len(try))+try)
 	var fuel []uint64

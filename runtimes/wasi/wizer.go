@@ -29,8 +29,11 @@ func (g *program) initialize(ctx context.Context, report *rewrite.Report) error 
 		return nil
 	}
 	err := func() error {
-		if o := g.in; o.Reuse != "" {
+		switch o := g.in; {
+		case o.Reuse != "":
 			return errors.New(o.Reuse)
+		case report.Module.Start: // which would have to be called before, and not again
+			return errors.New("it has a start section")
 		}
 		s, err := g.openKept(ctx)
 		if err != nil {

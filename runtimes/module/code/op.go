@@ -37,6 +37,7 @@ const (
 // Variable, reference, numeric and memory instructions.
 const (
 	Drop       Op = 0x1a
+	Select     Op = 0x1b
 	SelectType Op = 0x1c
 	LocalGet   Op = 0x20
 	LocalSet   Op = 0x21
@@ -51,6 +52,7 @@ const (
 	I64Const   Op = 0x42
 	F32Const   Op = 0x43
 	F64Const   Op = 0x44
+	I32Eqz     Op = 0x45
 	I32Eq      Op = 0x46
 	I32LtS     Op = 0x48
 	I32GtU     Op = 0x4b
@@ -68,6 +70,7 @@ const (
 	I64Shl     Op = 0x86
 	I64Extend  Op = 0xad // i64.extend_i32_u
 	RefNull    Op = 0xd0
+	RefIsNull  Op = 0xd1
 	RefFunc    Op = 0xd2
 )
 

@@ -60,7 +60,7 @@ func (r *Reader) Next(in *Instruction) bool {
 // other reads the immediates of the control, constant, parametric and reference instructions.
 func (r *Reader) other(in *Instruction) {
 	switch in.Op {
-	case Unreachable, Nop, Else, End, Return, ThrowRef, Drop, 0x1b, 0xd1: // the last: select, ref.is_null
+	case Unreachable, Nop, Else, End, Return, ThrowRef, Drop, Select, RefIsNull:
 	case Block, Loop, If:
 		in.Value = r.blockType()
 	case TryTable:

@@ -99,6 +99,30 @@ func TestAdditions(t *testing.T) {
 	}
 }
 
+// TestStart makes another function the start function, and none.
+func TestStart(t *testing.T) {
+	file := header + section(1, types) + section(2, imports) + section(3, functions) + section(8, "\x03") + section(10, "\x03\x02\x00\x0b\x02\x00\x0b\x02\x00\x0b")
+	m := open(t, file)
+	if m.SetStart(m.Function(1)); m.Start() != 3 || !strings.Contains(string(m.Encode()), section(8, "\x02")) {
+		t.Errorf("got %x", m.Encode())
+	}
+	if m.DropStart(); strings.Contains(string(m.Encode()), section(8, "\x02")) {
+		t.Errorf("without a start function: got %x", m.Encode())
+	}
+}
+
+// TestSetType replaces a type, which is another one for all that comes after.
+func TestSetType(t *testing.T) {
+	m := open(t, header+section(1, "\x02\x60\x00\x00\x60\x01\x69\x00"))
+	old, pair := m.Info.Types()[1], module.FuncType{Params: []module.ValueType{module.I32, module.F64}}
+	if m.SetType(1, pair); m.Type(old) == 1 {
+		t.Error("the old type is still there")
+	}
+	if want := "\x60\x00\x00\x60\x02\x7f\x7c\x00"; !strings.Contains(string(m.Encode()), want) {
+		t.Errorf("got %x, want %x in it", m.Encode(), want)
+	}
+}
+
 // TestNames checks that of the custom sections the functions' names stay, and that they move along.
 func TestNames(t *testing.T) {
 	names := func(a, b string) string {

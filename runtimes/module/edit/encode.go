@@ -40,9 +40,11 @@ func (m *Module) Encode() []byte {
 			out = m.encodeNew(out, next[0])
 			next = next[1:]
 		}
-		if m.dirty[s.id] {
+		switch {
+		case s.id == startSection && m.dropStart:
+		case m.dirty[s.id]:
 			out = m.encodeSection(out, s.id)
-		} else {
+		default:
 			out = append(out, m.b[s.start:s.end]...)
 		}
 		next = next[1:]
@@ -112,6 +114,8 @@ func (m *Module) encodeSection(out []byte, id byte) []byte {
 func (m *Module) encodeNumber(id byte) []byte {
 	_, n := m.content(id)
 	switch {
+	case id == startSection && m.start != nil:
+		n = *m.start
 	case id == startSection:
 		n = m.Function(n)
 	case m.noData():

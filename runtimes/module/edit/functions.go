@@ -25,6 +25,15 @@ func (m *Module) Start() uint32 {
 	return f
 }
 
+// SetStart makes another function the start function. Its index is the one it has now.
+func (m *Module) SetStart(function uint32) {
+	m.start = &function
+	m.dirty[startSection] = true
+}
+
+// DropStart leaves out the start section: the start function is one like any other then.
+func (m *Module) DropStart() { m.dropStart = true }
+
 // encodeFunctions returns the function section.
 func (m *Module) encodeFunctions() []byte {
 	r, n := m.content(functionSection)

@@ -25,6 +25,7 @@ type Module struct {
 	reader   code.Reader // of constants and of bodies that stay
 
 	types     []module.FuncType // added
+	retyped   map[int]module.FuncType
 	known     map[string]uint32 // types by their text
 	imports   []Import          // added
 	functions []function        // added
@@ -36,6 +37,8 @@ type Module struct {
 	memoryMax  uint32
 	tableMax   uint32
 	dirty      [sectionIDs]bool
+	start      *uint32 // another start function; nil: that of the binary
+	dropStart  bool
 	dropCustom bool
 	emptyData  bool
 }

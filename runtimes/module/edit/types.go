@@ -18,11 +18,37 @@ func (m *Module) Type(t module.FuncType) uint32 {
 	return i
 }
 
+// SetType replaces a type of the binary, counted from 0. Whatever has the type has another one then.
+func (m *Module) SetType(i int, t module.FuncType) {
+	if m.retyped == nil {
+		m.retyped = map[int]module.FuncType{}
+	}
+	if old := m.Info.Types()[i].String(); m.known[old] == uint32(i) {
+		delete(m.known, old)
+	}
+	m.retyped[i] = t
+	m.dirty[typeSection] = true
+}
+
 // encodeTypes returns the type section.
 func (m *Module) encodeTypes() []byte {
 	r, n := m.content(typeSection)
-	out := appendRest(nil, n+uint32(len(m.types)), r)
-	for _, t := range m.types {
+	if m.retyped == nil {
+		return appendTypes(appendRest(nil, n+uint32(len(m.types)), r), m.types)
+	}
+	out := leb.AppendU32(nil, n+uint32(len(m.types)))
+	for i, t := range m.Info.Types() {
+		if now, ok := m.retyped[i]; ok {
+			t = now
+		}
+		out = appendTypes(out, []module.FuncType{t})
+	}
+	return appendTypes(out, m.types)
+}
+
+// appendTypes appends types.
+func appendTypes(out []byte, list []module.FuncType) []byte {
+	for _, t := range list {
 		out = appendValues(append(out, 0x60), t.Params)
 		out = appendValues(out, t.Results)
 	}

@@ -133,6 +133,7 @@ func throwing() map[string][]byte {
 	return map[string][]byte{
 		"try":                     build(while(try("\x41\x01\x10\x01\x1a")), "\x20\x00\x45\x04\x40\x08\x00"+end+"\x20\x00"),
 		"throw":                   build(while(try("\x08\x00"))),
+		"throw again":             build(while(try("\x02\x69\x1f\x40\x01\x03\x00\x08\x00" + end + "\x00" + end + "\x0a"))), // by reference
 		"throw through 10 calls":  build(while(try("\x41\x09\x10\x01\x1a")), deeper),
 		"throw through 100 calls": build(while(try("\x41\xe3\x00\x10\x01\x1a")), deeper),
 	}

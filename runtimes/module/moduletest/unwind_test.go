@@ -24,18 +24,19 @@ type thrower struct {
 	quiet  int // a bit for each function that does not throw itself, and one for no calls through tables
 }
 
-// Shapes of functions and tags. Type i of a module is that of functions, type functionTypes+i that of tags, and the last is
-// that of blocks which take an i32 and leave one.
+// Shapes of functions and tags. The first types of a module are those of functions. Then there are three for each tag: its own, and those of
+// blocks that leave what it carries, and that with a reference to the exception. The last are of blocks which take an i32 and leave one, and
+// which do so with a reference.
 const (
-	throwers      = 6 // functions of a module
+	throwers      = 8 // functions of a module
 	traceGlobal   = "\x23\x00"
 	budgetGlobal  = "\x23\x01"
-	functionTypes = 3
+	functionTypes = 4
 )
 
 // signatures are those of functions, as letters of parameters and results.
 func signatures() [functionTypes][2]string {
-	return [functionTypes][2]string{{"i", "i"}, {"", ""}, {"iI", "iF"}}
+	return [functionTypes][2]string{{"i", "i"}, {"", ""}, {"iI", "iF"}, {"Ei", "iE"}}
 }
 
 // carried are what the tags' exceptions carry.
@@ -43,7 +44,7 @@ func carried() []string { return []string{"", "i", "IF", "iif", "i"} }
 
 // encoded returns value types.
 func encoded(letters string) string {
-	return strings.NewReplacer("i", "\x7f", "I", "\x7e", "f", "\x7d", "F", "\x7c").Replace(letters)
+	return strings.NewReplacer("i", "\x7f", "I", "\x7e", "f", "\x7d", "F", "\x7c", "E", "\x69").Replace(letters)
 }
 
 // direct tells whether there are no calls through tables.
@@ -59,9 +60,10 @@ func (g *thrower) module() []byte {
 	for i, c := range carried() {
 		types += "\x60" + sized(len(c), encoded(c)) + "\x00"
 		types += "\x60\x00" + sized(len(c), encoded(c)) // of blocks that end with it
-		tags += "\x00" + number(functionTypes+2*i)
+		types += "\x60\x00" + sized(len(c)+1, encoded(c+"E"))
+		tags += "\x00" + number(functionTypes+3*i)
 	}
-	types += "\x60\x01\x7f\x01\x7f"
+	types += "\x60\x01\x7f\x01\x7f\x60\x01\x69\x01\x69"
 	for f := range throwers {
 		functions += number(f % functionTypes)
 		b := g.function(f)
@@ -69,17 +71,17 @@ func (g *thrower) module() []byte {
 		indices += number(f)
 	}
 	exports := "\x03\x05trace\x03\x00\x06budget\x03\x01\x03run\x00\x00"
-	return []byte("\x00asm\x01\x00\x00\x00" + part(1, number(functionTypes+2*len(carried())+1)+types) + part(3, number(throwers)+functions) +
+	return []byte("\x00asm\x01\x00\x00\x00" + part(1, number(functionTypes+3*len(carried())+2)+types) + part(3, number(throwers)+functions) +
 		part(4, "\x01\x70\x00"+number(throwers)) + part(13, number(len(carried()))+tags) +
 		part(6, "\x02\x7f\x01"+constant(0)+end+"\x7f\x01"+constant(0)+end) + part(7, exports) +
 		part(9, "\x01\x00"+constant(0)+end+number(throwers)+indices) + part(10, number(throwers)+bodies))
 }
 
-// function makes up a function. Its local 0 or 2 is an i32.
+// function makes up a function. It has two locals that are references, and then two that are i32.
 func (g *thrower) function(f int) string {
 	s := signatures()[f%functionTypes]
 	g.f, g.depth, g.labels, g.loops = f, 0, []string{s[1]}, []bool{false}
-	b := "\x01\x02\x7f" // two locals
+	b := "\x02\x02\x69\x02\x7f"
 	b += budgetGlobal + constant(1) + "\x6b\x24\x01" + budgetGlobal + constant(0) + "\x48\x04\x40" + zeros(s[1]) + "\x0f" + end
 	return b + g.code(s[1]) + end
 }
@@ -87,18 +89,31 @@ func (g *thrower) function(f int) string {
 // local is one of the locals that are i32.
 func (g *thrower) local() string {
 	n := len(signatures()[g.f%functionTypes][0])
-	return number(n + g.IntN(2))
+	return number(n + 2 + g.IntN(2))
+}
+
+// kept is one of the locals that are references.
+func (g *thrower) kept() string {
+	s := signatures()[g.f%functionTypes][0]
+	if s == "Ei" && g.IntN(2) == 0 {
+		return "\x00"
+	}
+	return number(len(s) + g.IntN(2))
 }
 
 // zeros are values.
 func zeros(letters string) string {
 	f := strings.Repeat("\x00", 4)
-	return strings.NewReplacer("i", constant(0), "I", "\x42\x00", "f", "\x43"+f, "F", "\x44"+f+f).Replace(letters)
+	return strings.NewReplacer("i", constant(0), "I", "\x42\x00", "f", "\x43"+f, "F", "\x44"+f+f, "E", "\xd0\x69").Replace(letters)
 }
 
 // values are values that differ.
 func (g *thrower) values(letters string) (c string) {
 	for _, l := range letters {
+		if l == 'E' {
+			c += g.reference()
+			continue
+		}
 		v := "\x20" + g.local()
 		if g.IntN(2) == 0 {
 			v = constant(g.Int64N(100))
@@ -108,10 +123,36 @@ func (g *thrower) values(letters string) (c string) {
 	return c
 }
 
+// reference is a reference to an exception, or to none.
+func (g *thrower) reference() string {
+	if g.IntN(6) == 0 {
+		return "\xd0\x69"
+	}
+	return "\x20" + g.kept()
+}
+
+// noteReference is code that looks at a reference on the stack, or keeps it.
+func (g *thrower) noteReference() string {
+	isNull := "\xd1" + traceGlobal + constant(31) + "\x6c\x6a\x24\x00"
+	switch g.IntN(5) {
+	case 0:
+		return "\x1a"
+	case 1:
+		return isNull
+	case 2:
+		return "\x22" + g.kept() + isNull
+	}
+	return "\x21" + g.kept()
+}
+
 // note is code that puts values on the stack into the trace.
-func note(letters string) (c string) {
+func (g *thrower) note(letters string) (c string) {
 	for i := range letters {
 		l := letters[len(letters)-1-i]
+		if l == 'E' {
+			c += g.noteReference()
+			continue
+		}
 		c += map[byte]string{'i': "", 'I': "\xa7", 'f': "\xbc", 'F': "\xbd\xa7"}[l] + traceGlobal + constant(31) + "\x6c\x6a\x24\x00"
 	}
 	return c
@@ -151,7 +192,14 @@ func (g *thrower) throw() string {
 		return g.values(g.labels[0]) + "\x0f"
 	}
 	t := g.IntN(len(carried()))
-	return g.values(carried()[t]) + "\x08" + number(t)
+	throw := g.values(carried()[t]) + "\x08" + number(t)
+	switch e := g.kept(); g.IntN(8) {
+	case 0, 1, 2: // a reference, if there is one
+		return "\x20" + e + "\xd1\x04\x40" + throw + "\x05\x20" + e + "\x0a" + end + "\x00"
+	case 3:
+		return g.reference() + "\x0a"
+	}
+	return throw
 }
 
 // tailCall is a tail call of a function with the results of this one.
@@ -178,7 +226,7 @@ func (g *thrower) call() string {
 	default:
 		c = constant(int64(g.IntN(throwers+1))) + "\x11" + number(typ) + "\x00"
 	}
-	return g.values(s[0]) + c + note(s[1])
+	return g.values(s[0]) + c + g.note(s[1])
 }
 
 // inside is code in a block.
@@ -207,7 +255,7 @@ func (g *thrower) step() string {
 		return g.values("i") + constant(int64(1+g.IntN(7))) + "\x71\x45\x04\x40" + g.inside("", false, g.throw)
 	case 4:
 		l := g.IntN(len(g.labels))
-		return g.values(g.taken(l)) + g.values("i") + constant(1) + "\x71\x0d" + number(l) + note(g.taken(l))
+		return g.values(g.taken(l)) + g.values("i") + constant(1) + "\x71\x0d" + number(l) + g.note(g.taken(l))
 	case 5:
 		return g.table()
 	case 6:
@@ -245,38 +293,48 @@ func shiftTable(c string, labels []string) string {
 
 // try is a try_table in a block that ends with what an exception carries, or several of both.
 func (g *thrower) try() string {
-	t := g.IntN(len(carried()))
-	carries := carried()[t]
-	block := "\x02" + number(functionTypes+2*t+1)
+	t, ref := g.IntN(len(carried())), g.IntN(2)
+	carries := carried()[t] + strings.Repeat("E", ref)
+	block := "\x02" + number(functionTypes+3*t+1+ref)
 	return block + g.inside(carries, false, func() string {
-		handlers, n := "", 0
-		for l := range g.labels {
-			for tag, c := range carried() {
-				if c == g.taken(l) && g.IntN(3) == 0 || l == 0 && tag == t && g.IntN(8) > 0 {
-					handlers += "\x00" + number(tag) + number(l)
-					n++
-				}
-			}
-			if g.taken(l) == "" && g.IntN(4) == 0 {
-				handlers += "\x02" + number(l)
-				n++
-			}
-		}
+		handlers, n := g.handlers(t)
 		before, typ, results := "", "\x40", ""
-		switch g.IntN(3) {
+		switch last := functionTypes + 3*len(carried()); g.IntN(5) {
 		case 0:
 			typ, results = "\x7f", "i"
-		case 1: // with a parameter
-			before, typ, results = g.values("i"), number(functionTypes+2*len(carried())), "i"
+		case 1:
+			typ, results = "\x69", "E"
+		case 2: // with a parameter
+			before, typ, results = g.values("i"), number(last), "i"
+		case 3:
+			before, typ, results = g.values("E"), number(last+1), "E"
 		}
 		body := func() string {
 			if before != "" {
-				return note("i") + g.code("i")
+				return g.note(results) + g.code(results)
 			}
 			return g.code(results)
 		}
-		return before + "\x1f" + typ + number(n) + handlers + g.inside(results, false, body) + note(results) + g.values(carries)
-	}) + note(carries)
+		return before + "\x1f" + typ + number(n) + handlers + g.inside(results, false, body) + g.note(results) + g.values(carries)
+	}) + g.note(carries)
+}
+
+// handlers are those of a try_table in a block for what a tag carries.
+func (g *thrower) handlers(t int) (handlers string, n int) {
+	for l := range g.labels {
+		for tag, c := range carried() {
+			ref := strings.TrimPrefix(g.taken(l), c)
+			if (ref == "" || ref == "E") && c+ref == g.taken(l) && (g.IntN(3) == 0 || l == 0 && tag == t && g.IntN(8) > 0) {
+				handlers += string([]byte{byte(len(ref))}) + number(tag) + number(l)
+				n++
+			}
+		}
+		if ref := g.taken(l); (ref == "" || ref == "E") && g.IntN(4) == 0 {
+			handlers += string([]byte{byte(2 + len(ref))}) + number(l)
+			n++
+		}
+	}
+	return handlers, n
 }
 
 // made is an instance of a module that was made up.
@@ -294,7 +352,7 @@ func (m *made) call(ctx context.Context, n uint64) string {
 	}
 	text := ""
 	if err != nil {
-		text = strings.ReplaceAll(firstLine(err), "uncaught exception", "unreachable")
+		text = strings.NewReplacer("uncaught exception", "unreachable", "null reference", "unreachable").Replace(firstLine(err))
 	}
 	return fmt.Sprint(uint32(sum(got)), text, uint32(m.trace.Get()), int32(m.budget.Get()))
 }
@@ -354,7 +412,47 @@ func TestUnwind(t *testing.T) {
 		}
 	}
 	t.Logf("%v, %+v", outcomes, lowered)
-	if outcomes[""] == 0 || len(outcomes) < 3 {
+	if outcomes[""] == 0 || len(outcomes) < 2 || share == 1 && len(outcomes) < 4 {
 		t.Errorf("only %v", outcomes)
+	}
+}
+
+// TestOperands has the operands of every function followed in all modules of the engine's that are valid: each gets a reference to an
+// exception that it drops at once. Lowering must know what each instruction takes and leaves, and leave behind what is valid.
+func TestOperands(t *testing.T) {
+	ctx := context.Background()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))
+	defer r.Close(ctx)
+	lowered := 0
+	corpus(t, func(path string, b []byte) {
+		compiled, err := r.CompileModule(ctx, b)
+		if err != nil {
+			return
+		}
+		compiled.Close(ctx)
+		m, err := edit.Open(b, module.Limits{})
+		if err != nil {
+			return
+		}
+		for i, body := range m.Bodies() {
+			m.SetBody(i, []byte(string(b[body.Start:body.Code])+"\xd0\x69\x1a"+string(b[body.Code:body.End])))
+		}
+		out, _, err := unwind.Lower(m.Encode(), module.Limits{})
+		if err != nil {
+			if strings.Contains(err.Error(), "operands") {
+				t.Errorf("%s: %v", path, err)
+			}
+			return
+		}
+		lowered++
+		if compiled, err = r.CompileModule(ctx, out); err != nil {
+			t.Errorf("%s: %v", path, err)
+			return
+		}
+		compiled.Close(ctx)
+	})
+	t.Logf("%d modules", lowered)
+	if lowered < 2000 {
+		t.Errorf("only %d modules were lowered", lowered)
 	}
 }

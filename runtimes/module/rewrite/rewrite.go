@@ -28,7 +28,8 @@ const (
 	// ExitName is the function of type (i32) -> () of that module that RunName calls with the result of the
 	// entry, if it has one and there is a Setup.
 	ExitName = "exit"
-	// RunName is exported as a function of type () -> () that calls the entry, and drops its results if there is no Setup.
+	// RunName is exported as a function of type () -> () that calls the start function, if there is one, and the entry, and
+	// drops its results if there is no Setup.
 	RunName = "polyvoke.run"
 	// GlobalPrefix and an index are what each mutable numeric global of the module is exported as.
 	GlobalPrefix = "polyvoke.global."
@@ -50,7 +51,7 @@ type Options struct {
 	// Stack is how many bytes of stack a recursion may use, see [meter.Options] also for what 0 means.
 	Stack int32
 	// Entry is the exported function, without parameters, that RunName calls. Empty means that there
-	// is neither RunName nor the import EnterName.
+	// is neither RunName nor the import EnterName, and that a start section stays; otherwise it is left out.
 	Entry string
 	// Setup is the exported function of type () -> () that RunName calls before, for a module whose entry does not set
 	// itself up. Empty means none.
@@ -199,6 +200,10 @@ func (o *Options) addRun(m *edit.Module) error {
 	enter := m.Function(uint32(m.Info.ImportedFunctions())) - 1 // the last of those imported
 	exit, ready := enter-1, enter-2
 	body := call(nil, enter)
+	if m.Info.Start {
+		body = call(body, m.Function(m.Start()))
+		m.DropStart()
+	}
 	if o.Setup != "" {
 		setup, t, err := exported(m, o.Setup)
 		if err != nil {

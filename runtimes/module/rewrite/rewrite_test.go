@@ -56,6 +56,31 @@ func TestUnmetered(t *testing.T) {
 	}
 }
 
+// TestStart checks that the start function becomes the first that is called, and that nothing runs before.
+func TestStart(t *testing.T) {
+	const functions, nothing = "\x03\x00\x00\x00", "\x02\x00\x0b"
+	b := []byte(header + section(1, "\x01\x60\x00\x00") + section(3, functions) + section(7, "\x02\x01a\x00\x00\x01b\x00\x01") + section(8, "\x02") +
+		section(10, "\x03"+nothing+nothing+nothing))
+	for _, c := range []struct {
+		o    rewrite.Options
+		want string // the body of what calls the entry; empty: the start section stays
+	}{
+		{rewrite.Options{Entry: "b"}, "\x00\x10\x00\x10\x03\x10\x02\x0b"},
+		{rewrite.Options{Entry: "b", Setup: "a"}, "\x00\x10\x02\x10\x05\x10\x03\x10\x00\x10\x04\x0b"},
+		{rewrite.Options{}, ""},
+	} {
+		c.o.Unmetered = true
+		out, r, err := rewrite.Rewrite(b, c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := module.Parse(out)
+		if err != nil || m.Start != (c.want == "") || !r.Module.Start || !strings.HasSuffix(string(out), c.want) {
+			t.Errorf("%+v: got %x, %v", c.o, out, err)
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	types := section(1, "\x02\x60\x00\x00\x60\x01\x7f\x00")
 	function := types + section(3, "\x01\x01")

@@ -23,6 +23,9 @@ type body struct {
 	blocks   []block  // of the old body, the function's first
 	handlers []int    // levels of blocks to leave for an exception, the outermost first
 	clauses  []clause // of open try_tables
+
+	operands *operands // nil for a function without references to exceptions
+	spans    []span    // locals, of a function in which some are references
 }
 
 // block is an open block of the old body.
@@ -36,18 +39,24 @@ type block struct {
 // clause is a handler of a try_table.
 type clause struct {
 	all   bool // it catches all
+	ref   bool // it passes on a reference
 	tag   uint32
 	level int // of the block to branch to
 }
 
 // rewrite lowers function f, unless nothing in it has to do with exceptions.
 func (w *lowering) rewrite(f uint32) error {
-	if !w.leaves[f] && !w.tries[f] {
+	if !w.leaves[f] && !w.tries[f] && !w.refers[f] {
 		return nil
 	}
 	old := w.m.Bodies()[f]
 	b := &body{w: w, f: f, copied: old.Start, out: make(code.Assembly, 0, (old.End-old.Start)*5/4+32)}
-	b.begin(&old)
+	if w.refers[f] {
+		b.operands = newOperands(w, f)
+	}
+	if err := b.begin(&old); err != nil {
+		return err
+	}
 	var in code.Instruction
 	for w.m.Instructions(&w.reader, old); w.reader.Next(&in); {
 		if err := b.instruction(&in); err != nil {
@@ -60,28 +69,25 @@ func (w *lowering) rewrite(f uint32) error {
 	return w.spend(len(b.out) - (old.End - old.Start))
 }
 
+// signature is the function's type as it was.
+func (b *body) signature() module.FuncType { return b.w.m.Info.Types()[b.w.types[b.f]] }
+
 // results are those of the function.
-func (b *body) results() []module.ValueType { return b.w.m.Info.Types()[b.w.types[b.f]].Results }
+func (b *body) results() []module.ValueType { return b.w.shapes[b.w.types[b.f]].Results }
 
 // begin writes the locals, and opens two blocks if an exception may leave the function: one to leave for it, and one
 // that is the function's body as it was.
-func (b *body) begin(old *edit.Body) {
-	b.copy(old.Code)
+func (b *body) begin(old *edit.Body) error {
+	if err := b.locals(old); err != nil {
+		return err
+	}
 	b.blocks = append(b.blocks, block{op: code.Block})
-	if !b.w.leaves[b.f] {
-		return
+	if b.w.leaves[b.f] {
+		b.out.Begin(code.Block).BeginTyped(code.Block, b.w.leaving(b.results()))
+		b.handlers, b.level = append(b.handlers, 1), 2
+		b.blocks[0].level = 2
 	}
-	t := int64(noType)
-	switch r := b.results(); len(r) {
-	case 0:
-	case 1:
-		t = int64(r[0]) - 128
-	default:
-		t = int64(b.w.m.Type(module.FuncType{Results: r}))
-	}
-	b.out.Begin(code.Block).BeginTyped(code.Block, t)
-	b.handlers, b.level = append(b.handlers, 1), 2
-	b.blocks[0].level = 2
+	return nil
 }
 
 // finish writes how the function ends if an exception leaves it: with results that nobody looks at.
@@ -104,12 +110,23 @@ func (b *body) copy(to int) {
 
 // instruction writes one instruction, unless it can be copied with those around it.
 func (b *body) instruction(in *code.Instruction) error {
+	if b.operands != nil {
+		if err := b.operands.follow(in); err != nil {
+			return err
+		}
+		if b.reference(in) {
+			return b.bound()
+		}
+	}
 	switch op := in.Op; {
 	case op == code.TryTable:
 		return b.try(in)
 	case op.Opens():
 		b.level++
 		b.blocks = append(b.blocks, block{op: op, typ: in.Value, level: b.level})
+		if t := b.w.blockType(in.Value); t != in.Value {
+			b.replace(in).BeginTyped(op, t)
+		}
 	case op == code.End:
 		return b.end(in)
 	case op == code.Br || op == code.BrIf:

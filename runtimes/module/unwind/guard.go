@@ -12,17 +12,33 @@ func (w *lowering) guard() error {
 		if e.Kind != module.FunctionKind || !w.throws(e.Index) {
 			continue
 		}
-		if _, ok := guards[e.Index]; !ok {
-			g, err := w.addGuard(e.Index)
-			if err != nil {
-				return err
-			}
-			guards[e.Index] = g
-			if w.named[e.Index] { // code may name what is exported, or in a global
-				w.m.AddReference(e.Index)
-			}
+		if err := w.guardOnce(guards, e.Index); err != nil {
+			return err
 		}
 		w.m.SetExport(i, guards[e.Index])
+	}
+	if w.m.Info.Start && w.throws(w.m.Start()) {
+		start := w.m.Start()
+		if err := w.guardOnce(guards, start); err != nil {
+			return err
+		}
+		w.m.SetStart(guards[start])
+	}
+	return nil
+}
+
+// guardOnce puts a function before another, unless there is one.
+func (w *lowering) guardOnce(guards map[uint32]uint32, f uint32) error {
+	if _, ok := guards[f]; ok {
+		return nil
+	}
+	g, err := w.addGuard(f)
+	if err != nil {
+		return err
+	}
+	guards[f] = g
+	if w.named[f] { // code may name what is exported, or in a global
+		w.m.AddReference(f)
 	}
 	return nil
 }
@@ -32,7 +48,7 @@ func (w *lowering) throws(f uint32) bool { return f >= w.imported && w.leaves[f-
 
 // addGuard adds a function that calls another, and traps if an exception leaves it. The exception is forgotten then.
 func (w *lowering) addGuard(f uint32) (uint32, error) {
-	t := w.m.Info.Types()[w.types[f-w.imported]]
+	t := w.shapes[w.types[f-w.imported]]
 	var a code.Assembly
 	a.Locals()
 	for i := range t.Params {

@@ -8,6 +8,7 @@ import (
 // addPayloads adds globals for the values that exceptions carry. At most one exception is on its way, so all tags share
 // them: as many of each type as the tag needs that has most.
 func (w *lowering) addPayloads() error {
+	w.values = []module.ValueType{module.I32}
 	for _, t := range w.m.Info.TagTypes() {
 		if w.payload[t] != nil {
 			continue
@@ -23,7 +24,8 @@ func (w *lowering) addPayloads() error {
 				return errPayload
 			}
 			if used[v] == len(w.slots[v]) {
-				w.slots[v] = append(w.slots[v], w.m.AddGlobal(v, 0))
+				g := w.m.AddGlobal(v, 0)
+				w.slots[v], w.all, w.values = append(w.slots[v], g), append(w.all, g), append(w.values, v)
 			}
 			list = append(list, w.slots[v][used[v]])
 			used[v]++
@@ -47,12 +49,30 @@ func (w *lowering) store(a *code.Assembly, tag uint32) {
 	a.I32(int64(tag)+1).Op(code.GlobalSet, w.pending)
 }
 
-// load appends code that takes an exception, and leaves what it carries on the stack.
-func (w *lowering) load(a *code.Assembly, tag uint32) {
+// load appends code that takes an exception, and leaves on the stack what a handler passes on.
+func (w *lowering) load(a *code.Assembly, c *clause) {
 	w.clear(a)
-	for _, s := range w.payload[w.m.Info.TagTypes()[tag]] {
+	for _, s := range w.payload[w.m.Info.TagTypes()[c.tag]] {
 		a.Op(code.GlobalGet, s)
 	}
+	if c.ref {
+		w.hold(a.I32(int64(c.tag) + 1))
+	}
+}
+
+// hold appends code that makes a reference to an exception of the number of its tag, which is on the stack.
+func (w *lowering) hold(a *code.Assembly) {
+	for _, s := range w.all {
+		a.Op(code.GlobalGet, s)
+	}
+}
+
+// throwAgain appends code that makes an exception of a reference on the stack.
+func (w *lowering) throwAgain(a *code.Assembly) {
+	for i := range w.all {
+		a.Op(code.GlobalSet, w.all[len(w.all)-1-i])
+	}
+	a.Op(code.GlobalSet, w.pending)
 }
 
 // clear appends code that takes an exception.

@@ -29,14 +29,15 @@ func (w *lowering) findThrowing() error {
 			return errShared
 		}
 	}
+	if !w.inside() {
+		return errReferences
+	}
 	functions := len(w.types)
 	n := functions + len(w.canonical)
 	r := &reach{w: w, callers: make([][]uint32, n), marked: make([]bool, n)}
-	w.tries = make([]bool, functions)
+	w.tries, w.refers = make([]bool, functions), make([]bool, functions)
 	for f := range w.types {
-		if err := r.scan(uint32(f)); err != nil {
-			return err
-		}
+		r.scan(uint32(f))
 	}
 	for _, f := range w.m.References() {
 		r.offer(f)
@@ -46,9 +47,6 @@ func (w *lowering) findThrowing() error {
 	}
 	r.spread()
 	w.leaves, w.indirect = r.marked[:functions], r.marked[functions:]
-	if w.m.Info.Start && w.throws(w.m.Start()) {
-		return errStart
-	}
 	for _, l := range w.leaves {
 		if l {
 			w.report.Functions++
@@ -89,20 +87,19 @@ func (r *reach) spread() {
 }
 
 // scan looks at the throws and calls in function f that are not in a try_table that catches all.
-func (r *reach) scan(f uint32) error {
+func (r *reach) scan(f uint32) {
 	r.blocks, r.barriers = append(r.blocks[:0], false), 0
+	r.w.signs[r.w.types[f]] = true
+	r.w.refers[f] = r.w.declares(f)
 	var in code.Instruction
 	for r.w.m.Instructions(&r.w.reader, r.w.m.Bodies()[f]); r.w.reader.Next(&in); {
+		r.w.look(f, &in)
 		switch op := in.Op; {
 		case op.Opens():
-			if err := r.open(f, &in); err != nil {
-				return err
-			}
+			r.open(f, &in)
 		case op == code.End:
 			r.end()
-		case op == code.ThrowRef:
-			return errReferences
-		case op == code.Throw && r.barriers == 0:
+		case (op == code.Throw || op == code.ThrowRef) && r.barriers == 0:
 			r.mark(f)
 		case op == code.RefFunc:
 			r.w.named[in.X] = true
@@ -110,17 +107,13 @@ func (r *reach) scan(f uint32) error {
 			r.call(f, &in)
 		}
 	}
-	return nil
 }
 
 // open opens a block of function f.
-func (r *reach) open(f uint32, in *code.Instruction) error {
+func (r *reach) open(f uint32, in *code.Instruction) {
 	barrier := false
 	for _, k := range in.Kinds {
-		if k == code.CatchRef || k == code.CatchAllRef {
-			return errReferences
-		}
-		barrier = barrier || k == code.CatchAll
+		barrier = barrier || k >= code.CatchAll
 	}
 	if in.Op == code.TryTable {
 		r.w.tries[f] = true
@@ -129,7 +122,6 @@ func (r *reach) open(f uint32, in *code.Instruction) error {
 		r.barriers++
 	}
 	r.blocks = append(r.blocks, barrier)
-	return nil
 }
 
 // end closes a block.

@@ -13,18 +13,23 @@ func (b *body) try(in *code.Instruction) error {
 	tags := in.Tags
 	for i, l := range in.Labels {
 		to := len(b.blocks) - 1 - int(l)
-		c := clause{all: in.Kinds[i] == code.CatchAll, level: b.blocks[to].level}
+		kind := in.Kinds[i]
+		c := clause{all: kind >= code.CatchAll, ref: kind == code.CatchRef || kind == code.CatchAllRef, level: b.blocks[to].level}
 		var carried []module.ValueType
 		if !c.all {
 			c.tag, tags = tags[0], tags[1:]
 			carried = b.w.params(c.tag)
+		}
+		if c.ref {
+			carried = append(slices.Clip(carried), module.ExnRef)
 		}
 		if !slices.Equal(carried, b.labelTypes(to)) {
 			return errHandler
 		}
 		b.clauses = append(b.clauses, c)
 	}
-	b.replace(in).BeginTyped(code.Block, in.Value).BeginTyped(code.Block, b.w.taking(in.Value)).BeginTyped(code.Block, in.Value)
+	t := b.w.blockType(in.Value)
+	b.replace(in).BeginTyped(code.Block, t).BeginTyped(code.Block, b.w.taking(in.Value)).BeginTyped(code.Block, t)
 	b.level += 3
 	b.handlers = append(b.handlers, b.level-1)
 	b.blocks = append(b.blocks, block{op: code.TryTable, typ: in.Value, level: b.level, clauses: first})
@@ -41,18 +46,18 @@ func (w *lowering) taking(t int64) int64 {
 		return known
 	}
 	w.takes[t] = noType
-	if params := w.m.Info.Types()[t].Params; len(params) > 0 {
+	if params := w.shapes[t].Params; len(params) > 0 {
 		w.takes[t] = int64(w.m.Type(module.FuncType{Params: params}))
 	}
 	return w.takes[t]
 }
 
-// labelTypes returns the types of what a branch to a block of the old body takes.
+// labelTypes returns the types of what a branch to a block of the old body takes, as they were.
 func (b *body) labelTypes(i int) []module.ValueType {
 	k := b.blocks[i]
 	switch {
 	case i == 0:
-		return b.results()
+		return b.signature().Results
 	case k.typ == noType || k.op == code.Loop && k.typ < 0:
 		return nil
 	case k.typ < 0:
@@ -80,6 +85,11 @@ func (b *body) end(in *code.Instruction) error {
 	b.clauses = b.clauses[:k.clauses]
 	b.out.Op(code.End)
 	b.level--
+	return b.bound()
+}
+
+// bound returns an error if the body becomes too large.
+func (b *body) bound() error {
 	if len(b.out) > b.w.left {
 		return errSize
 	}
@@ -92,12 +102,15 @@ func (b *body) dispatch(clauses []clause) {
 	for _, c := range clauses {
 		to := uint32(b.level - c.level)
 		if c.all {
+			if c.ref {
+				w.hold(a.Op(code.GlobalGet, w.pending))
+			}
 			w.clear(a)
 			a.Op(code.Br, to)
 			return
 		}
 		a.Op(code.GlobalGet, w.pending).I32(int64(c.tag) + 1).Op(code.I32Eq).Begin(code.If)
-		w.load(a, c.tag)
+		w.load(a, &c)
 		a.Op(code.Br, to+1).Op(code.End)
 	}
 	if len(b.handlers) > 0 {

@@ -2,9 +2,8 @@
 // that does the same with branches and globals, so that its state is memory, globals and the stack
 // alone, and no engine needs to know where its handlers are.
 //
-// It lowers the proposal for exception handling with exnref, as far as no reference to an exception is
-// made: the tag section, throw, and try_table with the handlers catch and catch_all. That is what compilers make of
-// setjmp and longjmp. All else is left to the engine, see [Apply].
+// It lowers the proposal for exception handling with exnref: the tag section, throw, throw_ref, and try_table with all its
+// handlers. That is what compilers make of setjmp and longjmp, and of C++. What is not lowered is left to the engine, see [Apply].
 //
 // # How it works
 //
@@ -23,13 +22,19 @@
 //	                                 br (to the next handler outside)
 //	                               end
 //
-// Whoever calls an export that an exception leaves sees a trap, as before; the global
-// [Report].Uncaught tells it from others. Nobody may call what is in a table that the module exports.
+// A reference to an exception becomes several values: the number of the tag, or 0 for none, and all that exceptions carry. So a local
+// becomes several, as do a parameter, a result, and what a block takes and leaves. To throw it again is to put its values
+// back into the globals. Exceptions cannot be told apart but by what they are, so nobody sees that there are copies. In
+// functions that have references, the operands are followed to know which of them they are.
+//
+// Whoever calls an export that an exception leaves sees a trap, as before, and so does who makes an instance if it leaves the start function;
+// the global [Report].Uncaught tells it from others. Nobody may call what is in a table that the module exports.
 package unwind
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/code"
@@ -39,14 +44,16 @@ import (
 // Why modules keep their exceptions.
 var (
 	errShared     = errors.New("exceptions might pass between it and another module: it exports a tag, or imports something that is not of WASI")
-	errReferences = errors.New("it refers to exceptions by exnref")
-	errStart      = errors.New("its start function may throw")
+	errReferences = errors.New("it has references to exceptions (exnref) in tables, in globals, or in the types of what it imports or exports")
+	errMany       = errors.New("it has references to exceptions (exnref), which together carry more than 16 values")
+	errAlike      = errors.New("without references to exceptions (exnref), functions of two types would be of one")
+	errOperands   = errors.New("operands of an instruction are not what they should be")
 	errPayload    = errors.New("its exceptions carry more than 16 values, vectors or references")
 	errHandler    = errors.New("a handler does not fit the label that it branches to")
 	errSize       = errors.New("it would become too large without")
 )
 
-// mostPayload is how many values an exception may carry.
+// mostPayload is how many values an exception may carry, and if there are references to exceptions, all of them together.
 const mostPayload = 16
 
 // Report says what has been made of a module.
@@ -66,7 +73,8 @@ type lowering struct {
 	m      *edit.Module
 	report Report
 	reader code.Reader
-	left   int // bytes of code that may still be written
+	left   int // bytes that may still be written
+	steps  int // operands that may still be followed
 
 	imported  uint32 // functions of the module's own
 	types     []uint32
@@ -75,9 +83,16 @@ type lowering struct {
 	indirect  []bool          // by canonical type: an exception may leave a function of it that is in a table
 	tries     []bool          // by defined function: it has a try_table
 	named     map[uint32]bool // functions that code refers to
+	refs      []bool          // by type: it has references to exceptions
+	refers    []bool          // by defined function: it has references to exceptions, or calls what takes or leaves some
+	signs     map[uint32]bool // types of functions and calls
+
+	shapes []module.FuncType  // what the types become
+	values []module.ValueType // what a reference to an exception becomes
 
 	pending uint32                        // the global that holds the number of a tag, counted from 1
 	slots   map[module.ValueType][]uint32 // globals for the values that exceptions carry
+	all     []uint32                      // the slots, in the order of values
 	payload map[uint32][]uint32           // by type of a tag: its slots
 	takes   map[int64]int64               // by type of a block: that of one which only takes the same
 }
@@ -87,15 +102,16 @@ type lowering struct {
 //
 // # Errors
 //
-// The error says why the module must keep its exceptions: it exports a tag, or imports anything but functions of WASI; it has exnref handlers or throw_ref; its start function may throw; its
-// exceptions carry vectors, references or many values; a handler's label is of another type; or it would grow too much. What
-// has been done to m until then is of no use.
+// The error says why the module must keep its exceptions: it exports a tag, or imports anything but functions of WASI; it has
+// references to exceptions in tables or globals; its exceptions carry vectors, references or many values; a handler's label is of another
+// type, or operands are, so that the module is not valid; or it would grow too much. What has been done to m until then is of no use.
 func Apply(m *edit.Module) (*Report, error) {
-	w := &lowering{m: m, imported: uint32(m.Info.ImportedFunctions()), left: 2*m.Info.Size + 1<<16,
-		slots: map[module.ValueType][]uint32{}, payload: map[uint32][]uint32{}, named: map[uint32]bool{}, takes: map[int64]int64{}}
+	w := &lowering{m: m, imported: uint32(m.Info.ImportedFunctions()), left: 2*m.Info.Size + 1<<16, steps: 16*m.Info.Size + 1<<16,
+		slots: map[module.ValueType][]uint32{}, payload: map[uint32][]uint32{}, named: map[uint32]bool{}, signs: map[uint32]bool{}, takes: map[int64]int64{}}
 	w.types = m.Info.FunctionTypes()[w.imported:]
 	for _, t := range m.Info.Types() {
 		w.canonical = append(w.canonical, m.Type(t))
+		w.refs = append(w.refs, slices.Contains(t.Params, module.ExnRef) || slices.Contains(t.Results, module.ExnRef))
 	}
 	if err := w.findThrowing(); err != nil {
 		return nil, err
@@ -103,6 +119,9 @@ func Apply(m *edit.Module) (*Report, error) {
 	w.pending = m.AddGlobal(module.I32, 0)
 	w.report.Uncaught = m.AddGlobal(module.I32, 0)
 	if err := w.addPayloads(); err != nil {
+		return nil, err
+	}
+	if err := w.reshape(); err != nil {
 		return nil, err
 	}
 	for f := range w.types {

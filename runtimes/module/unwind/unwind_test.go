@@ -19,8 +19,9 @@ func sized(s string) string { return number(len(s)) + s }
 // section returns a section.
 func section(id byte, body string) string { return string([]byte{id}) + sized(body) }
 
-// guest is a module of functions without locals. Type 0 is () -> (), 1 (i32) -> (), 2 () -> (i32), 3 (i32) -> (i32), 4 () -> (i32, v128)
-// and 5 (v128) -> (). Tag 0 is of type 0, and tag 1 of type 1.
+// guest is a module of functions without locals. Type 0 is () -> (), 1 (i32) -> (), 2 () -> (i32), 3 (i32) -> (i32), 4 () -> (i32, v128),
+// 5 (v128) -> (), 6 () -> (exnref), 7 (exnref) -> (), 8 and 9 take nine i32 or i64, 10 is (i32) -> (exnref), and 11 () -> (i32, exnref).
+// Tag 0 is of type 0, and tag 1 of type 1.
 type guest struct {
 	types   string // of functions, an index each
 	bodies  []string
@@ -28,7 +29,9 @@ type guest struct {
 	exports string // with their number
 	more    string // sections between those of imports and functions
 	start   string
+	tables  string // with their number; empty means one of functions
 	tags    string // with their number; empty means the two
+	globals string // with their number
 }
 
 func (g guest) build() []byte {
@@ -36,11 +39,18 @@ func (g guest) build() []byte {
 	for _, b := range g.bodies {
 		bodies += sized("\x00" + b + "\x0b")
 	}
+	if g.tables == "" {
+		g.tables = "\x01\x70\x00\x09"
+	}
 	if g.tags == "" {
 		g.tags = "\x02\x00\x00\x00\x01"
 	}
-	b := "\x00asm\x01\x00\x00\x00" + section(1, "\x06\x60\x00\x00\x60\x01\x7f\x00\x60\x00\x01\x7f\x60\x01\x7f\x01\x7f\x60\x00\x02\x7f\x7b\x60\x01\x7b\x00") + g.more +
-		section(3, sized(g.types)) + section(4, "\x01\x70\x00\x09") + section(13, g.tags)
+	b := "\x00asm\x01\x00\x00\x00" + section(1, "\x0c\x60\x00\x00\x60\x01\x7f\x00\x60\x00\x01\x7f\x60\x01\x7f\x01\x7f\x60\x00\x02\x7f\x7b\x60\x01\x7b\x00"+
+		"\x60\x00\x01\x69\x60\x01\x69\x00\x60\x09"+strings.Repeat("\x7f", 9)+"\x00\x60\x09"+strings.Repeat("\x7e", 9)+"\x00\x60\x01\x7f\x01\x69\x60\x00\x02\x7f\x69") + g.more +
+		section(3, sized(g.types)) + section(4, g.tables) + section(13, g.tags)
+	if g.globals != "" {
+		b += section(6, g.globals)
+	}
 	if g.exports != "" {
 		b += section(7, g.exports)
 	}
@@ -58,6 +68,8 @@ const (
 	block    = "\x02\x40"
 	catch    = "\x1f\x40\x01\x00\x00\x00" // try_table (catch 0 0)
 	catchAll = "\x1f\x40\x01\x02\x00"     // try_table (catch_all 0)
+	throwRef = "\x0a"
+	nothing  = "\xd0\x69" // ref.null exn
 )
 
 // TestReach checks how many functions an exception may leave, and which calls are followed by a look.
@@ -120,6 +132,14 @@ func TestLower(t *testing.T) {
 		{"export", guest{types: "\x03", exports: "\x02\x01f\x00\x00\x01g\x00\x00", bodies: []string{throw}},
 			[]string{block + "\x02\x7f" + "\x41\x01" + set + "\x0c\x01" + end + "\x0f" + end + "\x41\x00",
 				"\x20\x00\x10\x00" + get + "\x04\x40" + get + uncaught + "\x41\x00" + set + "\x00\x0b"}},
+		{"a reference", guest{types: "\x00", bodies: []string{"\x02\x69\x1f\x40\x01\x03\x00" + throw + end + "\x00" + end + throwRef}},
+			[]string{block + block + "\x02\x0c" + "\x02\x40\x02\x40\x02\x40" + "\x41\x01" + set + "\x0c\x01" + end + "\x0c\x01" + end +
+				get + "\x23\x02\x41\x00" + set + "\x0c\x01" + end + "\x00" + end + "\x24\x02" + set + get + "\x45\x04\x40\x00\x0b\x0c\x01" + end + "\x0f" + end}},
+		{"a reference with what it carries", guest{types: "\x00", bodies: []string{"\x02\x0b\x1f\x40\x01\x01\x01\x00" + end + "\x00" + end + "\xd1\x1a\x1a"}},
+			[]string{"\x02\x0b" + "\x02\x40\x02\x40\x02\x40" + end + "\x0c\x01" + end +
+				get + "\x41\x02\x46\x04\x40\x41\x00" + set + "\x23\x02\x41\x02\x23\x02\x0c\x02" + end + "\x00" + end + "\x00" + end + "\x1a\x45\x1a\x1a"}},
+		{"a call with a reference", guest{types: "\x00\x07", bodies: []string{nothing + "\x10\x01", "\x20\x00\x22\x00\x1a"}},
+			[]string{"\x41\x00\x41\x00\x10\x01", "\x20\x00\x20\x01\x21\x01\x21\x00\x20\x00\x20\x01\x1a\x1a"}},
 		{"nothing to do", guest{types: "\x00\x00\x00", bodies: []string{throw, "\x10\x02\x01", ""}},
 			[]string{block + block + "\x41\x01" + set + "\x0c\x01" + end + "\x0f" + end, "\x10\x02\x01", ""}},
 	} {
@@ -136,6 +156,7 @@ func TestLower(t *testing.T) {
 
 // TestStay checks which modules keep their exceptions, and why.
 func TestStay(t *testing.T) {
+	const invalid = "not what they should be"
 	many := "\x60\x11" + strings.Repeat("\x7f", 17) + "\x00"
 	for _, c := range []struct {
 		name, want string
@@ -146,10 +167,20 @@ func TestStay(t *testing.T) {
 		{"an imported tag", "another module", guest{types: "\x00", bodies: []string{throw}, more: section(2, "\x01\x01m\x01t\x04\x00\x00")}.build()},
 		{"a foreign function", "another module", guest{types: "\x00", bodies: []string{throw}, more: section(2, "\x01\x01m\x01f\x00\x00")}.build()},
 		{"a foreign table", "another module", guest{types: "\x00", bodies: []string{throw}, more: section(2, "\x01\x01m\x01t\x01\x70\x00\x00")}.build()},
-		{"catch_ref", "exnref", guest{types: "\x00", bodies: []string{"\x02\x69\x1f\x40\x01\x01\x00\x00\x0b\x00\x0b\x1a"}}.build()},
-		{"catch_all_ref", "exnref", guest{types: "\x00", bodies: []string{"\x02\x69\x1f\x40\x01\x03\x00\x0b\x00\x0b\x1a"}}.build()},
-		{"throw_ref", "exnref", guest{types: "\x00", bodies: []string{"\xd0\x69\x0a"}}.build()},
-		{"a start function", "start", guest{types: "\x00", bodies: []string{throw}, start: section(8, "\x00")}.build()},
+		{"a table of references", "in tables", guest{types: "\x00", tables: "\x01\x69\x00\x01", bodies: []string{throw}}.build()},
+		{"a global reference", "in globals", guest{types: "\x00", globals: "\x01\x69\x01\xd0\x69\x0b", bodies: []string{throw}}.build()},
+		{"an exported function that leaves a reference", "imports or exports", guest{types: "\x06", exports: "\x01\x01f\x00\x00", bodies: []string{nothing}}.build()},
+		{"an imported function that takes a reference", "imports or exports", guest{types: "\x00", more: section(2, "\x01\x16wasi_snapshot_preview1\x01f\x00\x07"), bodies: []string{throw}}.build()},
+		{"types that become one", "two types", guest{types: "\x00\x06", tags: "\x01\x00\x00", bodies: []string{"\x41\x00\x11\x02\x00\x1a", nothing}}.build()},
+		{"references to many values", "together carry more than 16", guest{types: "\x00", tags: "\x02\x00\x08\x00\x09", bodies: []string{nothing + throwRef}}.build()},
+		{"a number thrown again", invalid, guest{types: "\x00", bodies: []string{"\x41\x00" + throwRef}}.build()},
+		{"two numbers thrown again", invalid, guest{types: "\x00", bodies: []string{"\x41\x01\x41\x00" + throwRef}}.build()},
+		{"nothing thrown again", invalid, guest{types: "\x00", bodies: []string{throwRef}}.build()},
+		{"a reference for a number", invalid, guest{types: "\x00", bodies: []string{nothing + "\x45\x1a"}}.build()},
+		{"a reference that is left", invalid, guest{types: "\x00", bodies: []string{nothing}}.build()},
+		{"an if that makes references of numbers", invalid, guest{types: "\x00", bodies: []string{"\x41\x00\x41\x00\x04\x0a\x0b\x1a"}}.build()},
+		{"a call with a number for a reference", invalid, guest{types: "\x00\x07", bodies: []string{"\x41\x00\x10\x01", ""}}.build()},
+		{"a select of references", invalid, guest{types: "\x00", bodies: []string{nothing + nothing + "\x41\x00\x1c\x01\x69\x1a"}}.build()},
 		{"a vector", "vectors", guest{types: "\x00", bodies: []string{throw}, tags: "\x02\x00\x00\x00\x05"}.build()},
 		{"many values", "16 values", []byte("\x00asm\x01\x00\x00\x00" + section(1, "\x02\x60\x00\x00"+many) + section(3, "\x01\x00") + section(13, "\x01\x00\x01") + section(10, "\x01\x03\x00\x00\x0b"))},
 		{"a label for less", "fit the label", guest{types: "\x00", bodies: []string{block + "\x1f\x40\x01\x00\x01\x00" + end + end}}.build()},
@@ -181,6 +212,16 @@ func TestDeclared(t *testing.T) {
 	}
 }
 
+// TestStartSection checks that the start function is the guard of one that an exception may leave, and else what it was.
+func TestStartSection(t *testing.T) {
+	for body, want := range map[string]string{throw: "\x01", block + catchAll + throw + end + end: "\x00"} {
+		out, _, err := unwind.Lower(guest{types: "\x00", bodies: []string{body}, start: section(8, "\x00")}.build(), module.Limits{})
+		if err != nil || !bytes.Contains(out, []byte(section(8, want)+"\x0a")) {
+			t.Errorf("%x: got %x, %v", body, out, err)
+		}
+	}
+}
+
 // TestLinear checks that the size grows in proportion when blocks are nested deeper, and handlers and labels become many.
 func TestLinear(t *testing.T) {
 	nested := func(n int) []byte {
@@ -209,6 +250,7 @@ func TestLinear(t *testing.T) {
 // FuzzLower checks that nothing panics, and that what comes out is a module without exceptions.
 func FuzzLower(f *testing.F) {
 	f.Add(guest{types: "\x00\x01", bodies: []string{"\x02\x7f\x1f\x40\x02\x00\x01\x00\x02\x01\x41\x07\x10\x01\x0c\x02\x0b\x41\x09\x0b\x1a", "\x20\x00\x08\x01"}}.build())
+	f.Add(guest{types: "\x00\x07", bodies: []string{"\x02\x0b\x1f\x40\x01\x01\x01\x00" + throw + end + "\x00" + end + "\xd1\x1a\x1a", "\x20\x00\x22\x00" + throwRef}}.build())
 	f.Add(guest{types: "\x03\x00", table: "\x00", exports: "\x01\x01f\x00\x00", bodies: []string{throw, "\x41\x00\x41\x00\x11\x03\x00\x1a" + catchAll + "\x41\x00\x0e\x01\x00\x01" + end}}.build())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		out, r, err := unwind.Lower(b, module.Limits{})

@@ -26,11 +26,7 @@ func Judge(r *rewrite.Report) (o Obstacles) {
 	if !r.Folded {
 		list = append(list, "where its data goes depends on a global")
 	}
-	switch {
-	case m.Start:
-		o.Park = "it has a start section"
-		list = append(list, o.Park)
-	case m.Analysis.Exceptions:
+	if m.Analysis.Exceptions {
 		o.Park = "it has exceptions, whose handlers the engine forgets when a process goes on, and they cannot be lowered: " + r.Exceptions
 	}
 	o.Reuse = strings.Join(list, ", ")

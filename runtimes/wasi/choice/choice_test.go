@@ -75,8 +75,9 @@ func TestJudge(t *testing.T) {
 	}{
 		{"nothing", rewrite.Report{Module: &module.Module{}, Folded: true}, "", ""},
 		{"data", rewrite.Report{Module: &module.Module{}}, "depends on a global", ""},
-		{"start section", rewrite.Report{Module: &module.Module{Start: true}, Folded: true}, "start section", "start section"},
-		{"both", rewrite.Report{Module: &module.Module{Start: true}}, "global, it has a start section", "start section"},
+		{"start section", rewrite.Report{Module: &module.Module{Start: true}, Folded: true}, "", ""},
+		{"exceptions", rewrite.Report{Module: &module.Module{Analysis: module.Analysis{Exceptions: true}}, Exceptions: "they are odd", Folded: true}, "", "they are odd"},
+		{"several", rewrite.Report{Module: &module.Module{Analysis: module.Analysis{Drops: true, TableWrites: true}}}, "tables, it drops segments, where its data goes depends on a global", ""},
 	} {
 		o := Judge(&c.r)
 		if (o.Reuse == "") != (c.reuse == "") || !strings.Contains(o.Reuse, c.reuse) || (o.Park == "") != (c.park == "") || !strings.Contains(o.Park, c.park) {

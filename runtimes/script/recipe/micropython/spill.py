@@ -133,37 +133,6 @@ def spill(code):
     return "".join(out)
 
 
-def caught_by_tag(code):
-    """Returns assembly code without references to exceptions.
-
-    LLVM does not know that the function behind setjmp throws nothing, and where that stands among calls
-    that may throw it catches "all", only to throw it on. This takes such handlers away.
-    """
-    out, ends = [], []
-    for line in code.splitlines(keepends=True):
-        word = line.split()[0] if line.strip() else ""
-        if word in ("block", "loop", "if", "try_table"):
-            ends.append("catch_all_ref" in line)
-            if ends[-1]:
-                line = "\tblock\n"
-        elif word.startswith("end_") and word != "end_function":
-            if ends.pop():
-                line = "\tend_block\n"
-        elif word == "call" and ends and ends[-1] and line.split()[1] != "__wasm_setjmp":
-            sys.exit(f"spill.py: {line.strip()} may throw, and all is caught")
-        elif word == "throw_ref":
-            line = "\tunreachable\n"
-        out.append(re.sub(r"\bexnref\b", "i32", line))
-    return "".join(out)
-
-
-def rewrite(path, by):
-    with open(path) as f:
-        text = f.read()
-    with open(path, "w") as f:
-        f.write(by(text))
-
-
 def run(*command):
     if (code := subprocess.run(command).returncode) != 0:
         sys.exit(code)
@@ -174,13 +143,14 @@ def main(command):
         run(*command)
         return
     target = command[command.index("-o") + 1]
-    code, assembly = target + ".ll", target + ".s"
+    code = target + ".ll"
     run(*[code if a == target else a for a in command if a != "-c"], "-S", "-emit-llvm", "-fno-discard-value-names")
-    rewrite(code, spill)
+    with open(code) as f:
+        text = f.read()
+    with open(code, "w") as f:
+        f.write(spill(text))
     options = [a for a in command if a.startswith(("-O", "--target", "-mllvm", "-wasm"))]
-    run(command[0], *options, "-Wno-everything", "-Xclang", "-disable-llvm-passes", "-S", "-o", assembly, code)
-    rewrite(assembly, caught_by_tag)
-    run(command[0], "--target=wasm32-wasi", "-mexception-handling", "-mreference-types", "-Wno-everything", "-c", "-o", target, assembly)
+    run(command[0], *options, "-Wno-everything", "-Xclang", "-disable-llvm-passes", "-c", "-o", target, code)
 
 
 main(sys.argv[1:])

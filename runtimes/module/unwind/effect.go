@@ -1,0 +1,86 @@
+package unwind
+
+import "github.com/polyvoke/polyvoke/runtimes/module/code"
+
+// effect returns how many operands an instruction takes, and how many it leaves, none of which is a reference to an exception. It
+// knows those that do the same wherever they are.
+func effect(op code.Op) (takes, puts int) {
+	switch {
+	case op >= code.VecConst&^0xff:
+		return vector(byte(op))
+	case op >= 0xfc00:
+		return bulk(op)
+	case op >= 0x45 && op <= 0xc4:
+		return numeric(op), 1
+	case op >= 0x28 && op <= 0x35, op == code.MemoryGrow, op == code.TableGet: // loads, and those
+		return 1, 1
+	case op >= 0x36 && op <= 0x3e, op == code.TableSet: // stores
+		return 2, 0
+	case op == code.GlobalSet:
+		return 1, 0
+	case op <= code.Nop:
+		return 0, 0
+	case op == code.Select:
+		return 3, 1
+	}
+	return 0, 1 // constants, global.get, memory.size, ref.func
+}
+
+// numeric returns how many operands a numeric instruction takes.
+func numeric(op code.Op) int {
+	for _, one := range [...][2]code.Op{{0x45, 0x45}, {0x50, 0x50}, {0x67, 0x69}, {0x79, 0x7b}, {0x8b, 0x91}, {0x99, 0x9f}, {0xa7, 0xc4}} {
+		if op >= one[0] && op <= one[1] {
+			return 1
+		}
+	}
+	return 2
+}
+
+// bulk returns the effect of an instruction with the prefix 0xfc.
+func bulk(op code.Op) (takes, puts int) {
+	switch op {
+	case code.DataDrop, code.ElemDrop:
+		return 0, 0
+	case code.TableGrow:
+		return 2, 1
+	case code.TableSize:
+		return 0, 1
+	}
+	if op >= code.MemoryInit {
+		return 3, 0
+	}
+	return 1, 1 // conversions
+}
+
+// vector returns the effect of an instruction with the prefix 0xfd.
+func vector(sub byte) (takes, puts int) {
+	switch {
+	case sub == byte(code.VecConst&0xff):
+		return 0, 1
+	case sub == 0x0b, sub >= 0x58 && sub <= 0x5b: // stores
+		return 2, 0
+	case sub == 0x52: // bitselect
+		return 3, 1
+	case takesOne(sub):
+		return 1, 1
+	}
+	return 2, 1
+}
+
+// takesOne tells which instructions of vectors take one operand: loads, splats, conversions, tests and so on.
+func takesOne(sub byte) bool {
+	switch {
+	case sub <= 0x0a, sub >= 0x0f && sub <= 0x16, sub == 0x18, sub == 0x19, sub == 0x1b, sub == 0x1d, sub == 0x1f, sub == 0x21,
+		sub == 0x4d, sub == 0x53, sub >= 0x5c && sub <= 0x64, sub >= 0x67 && sub <= 0x6a, sub == 0x74, sub == 0x75, sub == 0x7a,
+		sub >= 0x7c && sub <= 0x7f, sub == 0x94, sub == 0xe3, sub == 0xef, sub >= 0xf8:
+		return true
+	case sub < 0x80:
+		return false
+	}
+	switch low := sub & 0x1f; { // those of a shape of integers, from 0x80 on, or of floating point, from 0xe0 on
+	case sub >= 0xe0:
+		return low <= 1 || low == 0x0c || low == 0x0d
+	default:
+		return low <= 1 || low == 3 || low == 4 || low >= 7 && low <= 10
+	}
+}
