@@ -35,6 +35,7 @@ var rules = []rule{
 	{"runtimes/wasi/admit", []string{"runtimes", "runtimes/module", "runtimes/wasi/preview1"}, "what may be asked for does not depend on the engine"},
 	{"runtimes/wasi/choice", []string{"runtimes", "runtimes/module"}, "it judges what it is told, and runs nothing"},
 	{"runtimes/wasi/ending", []string{"runtimes", "github.com/tetratelabs/wazero/sys"}, "it reads errors, and runs nothing"},
+	{"runtimes/wasi/pace", nil, "it reckons with times"},
 	{"runtimes/wasi/idle", nil, "it keeps what is costly to make, whatever that is"},
 	{"invoker", []string{"protocol", "runtimes", "invoker", "github.com/nats-io/nats.go", "github.com/google/uuid"},
 		"it names steps, not engines"},

@@ -27,10 +27,10 @@ func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	more := s.portion(now, int64(stack[0]))
 	s.state.LiveAt(now)
 	s.tickAt(now)
-	s.pace.since = now
 	if s.sliced.After(now) { // others have run
-		s.pace.since = s.sliced
+		now = s.sliced
 	}
+	s.pace.Go(now)
 	s.fuel += more
 	stack[0] += uint64(more)
 }
@@ -38,7 +38,7 @@ func refill(ctx context.Context, _ api.Module, stack []uint64) {
 // portion returns how much fuel the process gets next. It ends one that has none left, before anything that depends
 // on time.
 func (s *sandbox) portion(now time.Time, left int64) int64 {
-	more := s.pace.next(now)
+	more := s.pace.Next(now)
 	if s.program.fuelLimit > 0 {
 		rest := int64(s.program.fuelLimit) - s.fuel
 		if more >= rest && left+rest < 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/pace"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/experimental"
 )
@@ -27,7 +28,7 @@ type host struct {
 	sleep  func(ctx context.Context, d time.Duration) error // nil: a timer
 	fuel   int64                                            // that was given to the process
 	sliced time.Time                                        // when its slice began
-	pace   pace                                             // how much fuel it gets at a time
+	pace   pace.Pace                                        // how much fuel it gets at a time
 }
 
 // sandboxKey is what a sandbox is called in the context of its calls.
@@ -50,7 +51,7 @@ func (h *host) begin(ctx context.Context, p *runtimes.Process) *preview1.Context
 
 // prepare sets what belongs to a run.
 func (h *host) prepare(ctx context.Context, p *runtimes.Process) {
-	h.ctx, h.yield, h.sleep, h.fuel, h.sliced, h.pace = ctx, p.Yield, p.Sleep, 0, time.Now(), pace{}
+	h.ctx, h.yield, h.sleep, h.fuel, h.sliced, h.pace = ctx, p.Yield, p.Sleep, 0, time.Now(), pace.Pace{}
 	s := &h.state
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files
 }

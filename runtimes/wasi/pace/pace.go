@@ -1,4 +1,7 @@
-package wasi
+// Package pace decides how much fuel a process gets at a time.
+//
+// In goes when a portion was used up; out comes the next one.
+package pace
 
 import "time"
 
@@ -16,14 +19,17 @@ const (
 	portionTime = 250 * time.Microsecond
 )
 
-// pace is how much fuel a process gets at a time.
-type pace struct {
+// Pace is that of one process, whose zero value has given nothing yet. One goroutine uses it at a time.
+type Pace struct {
 	portion int64     // the last one; 0: none yet
 	since   time.Time // it was given
 }
 
-// next returns the next portion, now that the last one has been used up.
-func (p *pace) next(now time.Time) int64 {
+// Go says that the process goes on at a moment, with the portion that it was given.
+func (p *Pace) Go(at time.Time) { p.since = at }
+
+// Next returns the next portion in units of fuel, now that the last one has been used up.
+func (p *Pace) Next(now time.Time) int64 {
 	took := now.Sub(p.since)
 	switch {
 	case p.portion == 0:

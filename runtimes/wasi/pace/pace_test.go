@@ -1,4 +1,4 @@
-package wasi
+package pace
 
 import (
 	"testing"
@@ -8,11 +8,11 @@ import (
 // TestPace checks that portions grow while they take little time, shrink at once when they take long, and stay within bounds.
 func TestPace(t *testing.T) {
 	now := time.Unix(0, 0)
-	var p pace
+	var p Pace
 	use := func(perUnit float64) int64 { // uses the last portion up
-		p.since = now
+		p.Go(now)
 		now = now.Add(time.Duration(float64(p.portion) * perUnit))
-		return p.next(now)
+		return p.Next(now)
 	}
 	if got := use(1); got != firstFuel {
 		t.Errorf("the first portion is %d", got)
