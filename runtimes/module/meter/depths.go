@@ -11,7 +11,8 @@ const (
 
 // depths says for each function that the module defines how far it is from recursion.
 type depths struct {
-	of []byte
+	of    []byte
+	tests []bool // whether it tests how much stack is left
 }
 
 // findDepths looks at all calls. One through a table may lead to every function of its type that
@@ -42,7 +43,8 @@ func (w *meter) findDepths() *depths {
 			graph[t] = append(graph[t], f-w.imported)
 		}
 	}
-	d := &depths{of: classify(graph)[:functions]}
+	of := classify(graph)
+	d := &depths{of: of[:functions], tests: w.chooseTests(graph, of)}
 	for _, of := range d.of {
 		if of == recursive {
 			w.report.Recursive++

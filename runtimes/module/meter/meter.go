@@ -18,6 +18,8 @@
 package meter
 
 import (
+	"math"
+
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/code"
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
@@ -32,6 +34,8 @@ const (
 	StackName = "polyvoke.stack"
 	// ThrownName is what the global is exported as that counts exceptions, an i64, if the module has any. It begins at 0.
 	ThrownName = "polyvoke.thrown"
+	// Overflow is what the global StackName is after a trap because there was no stack left.
+	Overflow = math.MinInt32
 	// HookModule and HookName are what the import is called that gets the fuel left, which is below
 	// zero, and returns the fuel to go on with, which may still be.
 	HookModule = "polyvoke"
@@ -104,7 +108,8 @@ type meter struct {
 	prefix   []int64    // by defined function: what its callers pay for its entry
 
 	fuel, stack, thrown uint32 // globals
-	refill, try, throw  uint32 // functions
+	refill, again       uint32 // functions
+	try, throw          uint32 // functions
 	helpers             map[helper]uint32
 	dataSizes           []uint32
 	elemSizes           []uint32
@@ -136,12 +141,14 @@ func Apply(m *edit.Module, o Options) *Report {
 	return &w.report
 }
 
-// addRefill adds the function that calls the hook.
+// addRefill adds the functions that call the hook: one for a charge that goes on then, and one for a charge that is made again, which
+// gets back what that took.
 func (w *meter) addRefill() {
-	var a code.Assembly
-	a.Locals()
-	a.Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Op(code.GlobalSet, w.fuel).Op(code.End)
-	w.refill = w.m.AddFunction(module.FuncType{}, a)
+	var refill, again code.Assembly
+	refill.Locals().Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Op(code.GlobalSet, w.fuel).Op(code.End)
+	w.refill = w.m.AddFunction(module.FuncType{}, refill)
+	again.Locals().Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Get(0).Op(code.I64Add).Op(code.GlobalSet, w.fuel).Op(code.End)
+	w.again = w.m.AddFunction(module.FuncType{Params: []module.ValueType{module.I64}}, again)
 }
 
 // addExceptions adds what a module needs that has exceptions: a bound of the stack, and functions to call before each

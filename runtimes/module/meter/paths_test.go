@@ -41,6 +41,9 @@ func TestPaths(t *testing.T) {
 		block = "\x02\x40"
 		loop  = "\x03\x40"
 		end   = "\x0b"
+		again = "\x0c\x00"
+
+		againIf = "\x41\x00\x0d\x00" // 2 units
 	)
 	for _, c := range []struct {
 		name, body string
@@ -56,19 +59,31 @@ func TestPaths(t *testing.T) {
 		{"branch over", block + "\x41\x00\x0d\x00" + one + end + one, []int64{2 + 2 + 2}, false},
 		{"branch leaves what follows", block + "\x0c\x00" + one + one + end + one, []int64{1 + 2}, false},
 		{"return", one + "\x0f" + one + one, []int64{3}, false},
-		{"loop pays for its turns", one + loop + one + one + end + one, []int64{4, 1 + 4}, false},
-		{"loops in one another", loop + one + loop + one + one + end + end, []int64{0, 3, 5}, false},
-		{"way out of a loop", block + one + loop + one + "\x0c\x01" + end + end + one, []int64{4, 4}, false},
+		{"first turn of a loop", one + loop + one + one + again + end + one, []int64{2 + 5, 5}, false},
+		{"first turn of a loop, and what follows", one + loop + one + one + againIf + end + one, []int64{2 + 6 + 2, 6}, false},
+		{"loop that does not turn", one + loop + one + one + end + one, []int64{8, 4}, false},
+		{"loops in one another", loop + one + loop + one + one + againIf + end + againIf + end, []int64{2 + 6 + 2, 2 + 6 + 2, 6}, false},
+		{"loops one after the other", loop + one + againIf + end + loop + one + one + againIf + end, []int64{4 + 6, 4, 6}, false},
+		{"branch to the outer loop", loop + one + loop + one + "\x0c\x01" + end + end, []int64{5, 5, 3}, false},
+		{"way out of a loop", block + one + loop + one + "\x0c\x01" + end + end + one, []int64{2 + 3 + 2, 3}, false},
+		{"loop that turns by two branches", one + loop + one + againIf + one + again + end + one, []int64{2, 1 + 2 + 2 + 2 + 1}, false},
+		{"loop that turns by br_table", one + loop + "\x41\x00\x0e\x00\x00" + end + one, []int64{2, 1 + 2}, false},
+		{"joined loop around one that is not", loop + one + loop + againIf + one + againIf + end + againIf + end + one, []int64{2 + 2 + 2, 2 + 2, 1 + 2 + 2 + 2}, false},
+		{"loop with a try_table", one + loop + "\x1f\x40\x00" + one + end + again + end, []int64{2, 1 + 2 + 1}, false},
 		{"dead loop", "\x00" + loop + one + end + one, []int64{1, 0}, false},
 		{"br_table", block + block + "\x41\x00\x0e\x01\x00\x01" + end + one + one + end + one, []int64{2 + 4 + 2}, false},
 		{"imported call", "\x10\x00", []int64{64}, false},
 		{"call of itself", "\x10\x01", []int64{1}, true},
 		{"call through a table", "\x41\x00\x11\x00\x00", []int64{1 + 102}, true},
-		{"call of itself from a loop", loop + "\x10\x01" + end, []int64{0, 2}, false},
+		{"call of itself from a loop", loop + "\x10\x01" + again + end, []int64{0, 1 + 2}, false},
+		{"call of itself from a loop and outside", "\x10\x01" + loop + "\x10\x01" + again + end, []int64{3, 2}, true},
+		{"call of itself from a loop that does not turn", loop + "\x10\x01" + end, []int64{0, 1 + 1}, false},
 		{"short fill", "\x41\x00\x41\x00\x41\x0a\xfc\x0b\x00", []int64{3 + 8 + 10}, false},
 		{"long fill", "\x41\x00\x41\x00\x41\x80\x10\xfc\x0b\x00", []int64{3 + 8}, false},
 		{"handler", block + "\x1f\x40\x01\x02\x00" + one + one + "\x0f" + end + one + end + one, []int64{5 + 2}, false},
 		{"handler that is a loop", loop + "\x1f\x40\x01\x02\x00" + one + end + end, []int64{0, 3}, false},
+		{"handler outside of a loop", block + one + loop + "\x1f\x40\x01\x02\x01" + one + end + again + end + end + one, []int64{4, 1 + 2 + 1}, false},
+		{"handler outside of a joined loop", block + "\x1f\x40\x01\x02\x00" + one + loop + one + again + end + end + end + one, []int64{2 + 3 + 2, 3}, false},
 	} {
 		w := metered(t, c.body)
 		w.paths.find(w, 0)
@@ -112,5 +127,33 @@ func TestComponents(t *testing.T) {
 func TestClassify(t *testing.T) {
 	if got := classify([][]uint32{{1}, {2}, {1}, {4}, nil, {5}}); !slices.Equal(got, []byte{leading, recursive, recursive, straight, straight, recursive}) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestTests checks that each cycle of calls has a function that tests the stack, and that not all have.
+func TestTests(t *testing.T) {
+	call := func(functions ...int) (body string) {
+		for _, f := range functions {
+			body += "\x10" + string(rune(f+1))
+		}
+		return body
+	}
+	table := "\x41\x00\x11\x00\x00"
+	for _, c := range []struct {
+		name   string
+		bodies []string
+		want   []bool
+	}{
+		{"no recursion", []string{call(1), call(2), ""}, []bool{false, false, false}},
+		{"itself", []string{call(1), call(1)}, []bool{false, true}},
+		{"each other", []string{call(1), call(2), call(0)}, []bool{true, false, false}},
+		{"two cycles", []string{call(1, 2), call(0), call(0)}, []bool{true, false, false}},
+		{"a cycle in another", []string{call(1), call(2), call(1, 0)}, []bool{true, true, false}},
+		{"through a table", []string{"\xd2\x01\x1a" + call(1), table}, []bool{true, false}},
+	} {
+		w := metered(t, c.bodies...)
+		if got := w.findDepths().tests; !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
 	}
 }
