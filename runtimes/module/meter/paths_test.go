@@ -17,10 +17,18 @@ func section(id byte, body string) string {
 // metered returns a meter of a module of functions without locals, of type () -> (), beside an imported one that is function 0.
 func metered(t *testing.T, bodies ...string) *meter {
 	t.Helper()
+	return meteredWith(t, 0, bodies...)
+}
+
+// meteredWith is metered with a number of locals in each function.
+func meteredWith(t *testing.T, locals uint32, bodies ...string) *meter {
+	t.Helper()
+	declared := "\x01" + string(leb.AppendU32(nil, locals)) + "\x7f"
 	functions, code := string(rune(len(bodies))), string(rune(len(bodies)))
 	for _, b := range bodies {
 		functions += "\x00"
-		code += string(leb.AppendU32(nil, uint32(len(b)+2))) + "\x00" + b + "\x0b"
+		b = declared + b + "\x0b"
+		code += string(leb.AppendU32(nil, uint32(len(b)))) + b
 	}
 	file := "\x00asm\x01\x00\x00\x00" + section(1, "\x01\x60\x00\x00") + section(2, "\x01\x01m\x01f\x00\x00") + section(3, functions) +
 		section(4, "\x01\x70\x00\x05") + section(5, "\x01\x00\x01") + section(13, "\x01\x00\x00") + section(10, code)
@@ -155,5 +163,26 @@ func TestTests(t *testing.T) {
 		if got := w.findDepths().tests; !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
+	}
+}
+
+// TestUntested checks that functions do not take much stack in all until one tests it, also if they are one large cycle.
+func TestUntested(t *testing.T) {
+	var bodies []string
+	for f := range 40 {
+		bodies = append(bodies, "\x10"+string(rune((f+1)%40+1)))
+	}
+	w := meteredWith(t, 1000, bodies...)
+	tests, taken := w.findDepths().tests, int64(0)
+	for f := range 2 * len(tests) { // once around, and from wherever that was to the next one
+		if taken += w.frame(uint32(f % len(tests))); tests[f%len(tests)] {
+			taken = 0
+		}
+		if taken > untested {
+			t.Fatalf("%d bytes are taken up to function %d: %v", taken, f%len(tests), tests)
+		}
+	}
+	if n := len(slices.DeleteFunc(slices.Clone(tests), func(is bool) bool { return !is })); n > len(tests)/4 {
+		t.Errorf("%d of %d functions test the stack", n, len(tests))
 	}
 }
