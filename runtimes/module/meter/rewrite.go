@@ -67,7 +67,8 @@ func (b *body) copy(to int) {
 // instruction writes one instruction, unless it can be copied with those around it.
 func (b *body) instruction(in, before *code.Instruction) {
 	w := b.w
-	if w.descends(b.f, in) {
+	descends := w.descends(b.f, in)
+	if descends {
 		b.copy(in.Start)
 		b.descend(in)
 	}
@@ -96,6 +97,10 @@ func (b *body) instruction(in, before *code.Instruction) {
 		b.copy(in.Start)
 		b.out.Op(code.Call, w.helper(in))
 		b.copied = in.End
+	}
+	if descends {
+		b.copy(in.End)
+		b.ascend(in)
 	}
 }
 

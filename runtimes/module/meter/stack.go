@@ -8,17 +8,13 @@ type test struct {
 	wanted bool
 }
 
-// enter writes what is done where a function begins: it reads how much stack is left, and one that can call itself takes its own frame
-// from it. Nothing is needed where a function ends, since each sets what is left for those that it calls. If the function is one of those
+// enter writes what is done where a function begins. One that can call itself reads how much stack is left, and takes its own frame from
+// it. Nothing is needed where it ends, since it sets what is left for each function that it calls. If the function is one of those
 // that test the stack it does so together with a charge, by one branch: at the entry, or at the heads of loops if all calls that need it are there.
 func (b *body) enter(f uint32, cost int64) {
 	w, a := b.w, &b.out
-	if b.depth != straight {
-		a.Op(code.GlobalGet, w.stack)
-		if b.depth == recursive {
-			a.I32(b.frame).Op(code.I32Sub)
-		}
-		a.Op(code.LocalSet, b.rest)
+	if b.depth == recursive {
+		a.Op(code.GlobalGet, w.stack).I32(b.frame).Op(code.I32Sub).Op(code.LocalSet, b.rest)
 	}
 	tests := b.depth == recursive && w.depths.tests[f]
 	switch {
@@ -46,20 +42,36 @@ func (w *meter) frame(f uint32) int64 {
 
 // descends tells whether an instruction of function f is a call that may lead to a recursion.
 func (w *meter) descends(f uint32, in *code.Instruction) bool {
-	switch {
-	case w.depths == nil || w.depths.of[f] == straight || !in.Op.IsCall():
+	switch d := w.depths; {
+	case d == nil || d.of[f] == straight || !in.Op.IsCall():
 		return false
 	case in.Op.IsIndirect():
-		return true
+		return d.of[uint32(len(w.types))+d.first[in.X]] != straight
+	default:
+		return in.X >= w.imported && d.of[in.X-w.imported] != straight
 	}
-	return in.X >= w.imported && w.depths.of[in.X-w.imported] != straight
 }
 
 // descend writes the code that says how much stack is left to the function that is called. A tail call gives back the frame.
+// A function that only leads to a recursion takes nothing, and keeps what is left as it was: in a local across such a call only, since one
+// that is needed all the time takes a register from all its loops.
 func (b *body) descend(in *code.Instruction) {
+	if b.depth == leading {
+		if !in.Op.IsTailCall() {
+			b.out.Op(code.GlobalGet, b.w.stack).Op(code.LocalSet, b.rest)
+		}
+		return
+	}
 	b.out.Get(b.rest)
-	if in.Op.IsTailCall() && b.depth == recursive {
+	if in.Op.IsTailCall() {
 		b.out.I32(b.frame).Op(code.I32Add)
 	}
 	b.out.Op(code.GlobalSet, b.w.stack)
+}
+
+// ascend writes the code after a call that [body.descend] is before.
+func (b *body) ascend(in *code.Instruction) {
+	if b.depth == leading && !in.Op.IsTailCall() {
+		b.out.Get(b.rest).Op(code.GlobalSet, b.w.stack)
+	}
 }
