@@ -73,8 +73,9 @@ type Options struct {
 	Short int
 	// Stack is how many bytes of stack a recursion may use before it traps with unreachable, by an
 	// estimate of 64 bytes a call, 8 a parameter or local, and 16 KiB an open try_table. Since only one function in each cycle of
-	// calls tests it, up to 64 KiB more may be used. 0 means that only the engine bounds it, or 1 MiB for a module with exceptions, which never gets more than 2 MiB: the engine keeps a copy
-	// of the whole stack for each open try_table, and needs memory by the square of the depth.
+	// calls tests it, up to 64 KiB more may be used. 0 means that only the engine bounds it, or 1 MiB for a module with
+	// exceptions, which never gets more than 2 MiB: the engine keeps a copy of the whole stack for each open try_table, and needs
+	// memory by the square of the depth.
 	Stack int32
 }
 
