@@ -77,7 +77,9 @@ func (s *sandbox) used() uint64 {
 }
 
 // overflowed tells whether the process has run out of stack.
-func (s *sandbox) overflowed() bool { return len(s.globals) > 0 && int32(s.globals[1].Get()) < 0 }
+func (s *sandbox) overflowed() bool {
+	return len(s.globals) > 0 && int32(s.globals[1].Get()) == meter.Overflow
+}
 
 // uncaught tells whether the process has trapped because nothing caught an exception.
 func (s *sandbox) uncaught() bool {

@@ -55,6 +55,7 @@ const (
 	I32Eqz     Op = 0x45
 	I32Eq      Op = 0x46
 	I32LtS     Op = 0x48
+	I32GeS     Op = 0x4e
 	I32GtU     Op = 0x4b
 	I32LeU     Op = 0x4d
 	I32Ne      Op = 0x47
@@ -68,7 +69,9 @@ const (
 	I64Sub     Op = 0x7d
 	I64Mul     Op = 0x7e
 	I64Shl     Op = 0x86
+	I64ExtendS Op = 0xac // i64.extend_i32_s
 	I64Extend  Op = 0xad // i64.extend_i32_u
+	I64Or      Op = 0x84
 	RefNull    Op = 0xd0
 	RefIsNull  Op = 0xd1
 	RefFunc    Op = 0xd2

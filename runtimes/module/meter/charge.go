@@ -9,6 +9,42 @@ func (w *meter) charge(a *code.Assembly, units int64) {
 	w.report.Longest = max(w.report.Longest, units)
 }
 
+// chargeEntry appends the code that charges where a function begins, and the test of the stack: a loop, of which only the way that
+// needs more fuel takes more than one turn.
+func (w *meter) chargeEntry(a *code.Assembly, units int64, t test) {
+	a.Begin(code.Loop)
+	w.chargeHead(a, units, t)
+	a.Op(code.End)
+}
+
+// chargeHead appends the code that charges at the head of a loop, and the test of the stack. If the fuel is used up it is as if the
+// turn had not begun yet: the code gets more and branches to the head. So no way joins another, and the engine puts the rare one
+// behind all others.
+func (w *meter) chargeHead(a *code.Assembly, units int64, t test) {
+	w.spend(a, units)
+	if t.wanted {
+		a.Get(t.rest).Op(code.I64ExtendS).Op(code.I64Or)
+	}
+	a.I64(0).Op(code.I64GeS).Begin(code.If).Op(code.Else)
+	if t.wanted {
+		w.testStack(a, t.rest)
+	}
+	a.I64(units).Op(code.Call, w.again).Op(code.Br, 1).Op(code.End)
+}
+
+// chargeBranch appends a branch to the head of a loop that is charged, without a way that joins another either.
+func (w *meter) chargeBranch(a *code.Assembly, units int64, label uint32) {
+	w.spend(a, units)
+	a.I64(0).Op(code.I64GeS).Begin(code.If).Op(code.Br, label+1).Op(code.End)
+	a.Op(code.Call, w.refill).Op(code.Br, label)
+}
+
+// spend appends the code that takes a number of units from the fuel, and pushes what is left.
+func (w *meter) spend(a *code.Assembly, units int64) {
+	a.Op(code.GlobalGet, w.fuel).I64(units).Op(code.I64Sub).Op(code.GlobalSet, w.fuel).Op(code.GlobalGet, w.fuel)
+	w.report.Longest = max(w.report.Longest, units)
+}
+
 // chargeLocal appends the code that takes as many units as a local says, times a factor.
 func (w *meter) chargeLocal(a *code.Assembly, local uint32, factor int64) {
 	a.Op(code.GlobalGet, w.fuel).Get(local).Op(code.I64Extend)

@@ -11,7 +11,9 @@ const (
 
 // depths says for each function that the module defines how far it is from recursion.
 type depths struct {
-	of []byte
+	of    []byte   // also for each type of function, after the functions
+	first []uint32 // by type: the first that is equal to it
+	tests []bool   // whether the function tests how much stack is left
 }
 
 // findDepths looks at all calls. One through a table may lead to every function of its type that
@@ -42,8 +44,9 @@ func (w *meter) findDepths() *depths {
 			graph[t] = append(graph[t], f-w.imported)
 		}
 	}
-	d := &depths{of: classify(graph)[:functions]}
-	for _, of := range d.of {
+	of := classify(graph)
+	d := &depths{of: of, first: first, tests: w.chooseTests(graph, of)}
+	for _, of := range d.of[:functions] {
 		if of == recursive {
 			w.report.Recursive++
 		}

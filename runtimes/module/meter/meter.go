@@ -1,11 +1,15 @@
 // Package meter makes a module count what it does, so that whoever runs it can end it. In goes a
 // module; out comes the same module with a fuel gauge in it.
 //
-// The fuel is a global of type i64. At the entry of a function and at the head of a loop the code
+// The fuel is a global of type i64. At the entry of a function, and where a loop turns, the code
 // takes from it what the longest way to the next such place costs; when it falls below zero, the code
-// calls the imported function [Hook], which returns the fuel to go on with or does not return. So
-// no code runs for long without a call of the hook, whatever it does, and the sum is the same for the
+// calls the imported function [Hook], which returns the fuel to go on with or does not return; it is called again until there is
+// enough. So no code runs for long without a call of the hook, whatever it does, and the sum is the same for the
 // same module and input wherever it runs.
+//
+// A loop turns at the branch to its head. Its first turn is on the way that leads to it, and paid for with that. A loop that has several such
+// branches is charged at the head instead, and so is one whose first turn may be a recursion, which is to pay for itself. The entry of a function
+// that costs little, and from which no recursion is reached, is paid for by those that call it.
 //
 // # What things cost
 //
@@ -18,6 +22,8 @@
 package meter
 
 import (
+	"math"
+
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/code"
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
@@ -32,6 +38,8 @@ const (
 	StackName = "polyvoke.stack"
 	// ThrownName is what the global is exported as that counts exceptions, an i64, if the module has any. It begins at 0.
 	ThrownName = "polyvoke.thrown"
+	// Overflow is what the global StackName is after a trap because there was no stack left.
+	Overflow = math.MinInt32
 	// HookModule and HookName are what the import is called that gets the fuel left, which is below
 	// zero, and returns the fuel to go on with, which may still be.
 	HookModule = "polyvoke"
@@ -64,15 +72,16 @@ type Options struct {
 	// function itself. 0 means 100; below 0, no caller pays.
 	Short int
 	// Stack is how many bytes of stack a recursion may use before it traps with unreachable, by an
-	// estimate of 64 bytes a call, 8 a parameter or local, and 16 KiB an open try_table. 0 means that only the
-	// engine bounds it, or 1 MiB for a module with exceptions, which never gets more than 2 MiB: the engine keeps a copy
-	// of the whole stack for each open try_table, and needs memory by the square of the depth.
+	// estimate of 64 bytes a call, 8 a parameter or local, and 16 KiB an open try_table. Since only one function in each cycle of
+	// calls tests it, up to 64 KiB more may be used. 0 means that only the engine bounds it, or 1 MiB for a module with
+	// exceptions, which never gets more than 2 MiB: the engine keeps a copy of the whole stack for each open try_table, and needs
+	// memory by the square of the depth.
 	Stack int32
 }
 
 // Report says what metering has added.
 type Report struct {
-	// Entries and Loops are how many function entries and loop heads are charged.
+	// Entries and Loops are how many function entries and loops are charged.
 	Entries, Loops int
 	// Bulk is how many bulk operations go through helpers.
 	Bulk int
@@ -104,7 +113,8 @@ type meter struct {
 	prefix   []int64    // by defined function: what its callers pay for its entry
 
 	fuel, stack, thrown uint32 // globals
-	refill, try, throw  uint32 // functions
+	refill, again       uint32 // functions
+	try, throw          uint32 // functions
 	helpers             map[helper]uint32
 	dataSizes           []uint32
 	elemSizes           []uint32
@@ -136,12 +146,14 @@ func Apply(m *edit.Module, o Options) *Report {
 	return &w.report
 }
 
-// addRefill adds the function that calls the hook.
+// addRefill adds the functions that call the hook: one for a charge that goes on then, and one for a charge that is made again, which
+// gets back what that took.
 func (w *meter) addRefill() {
-	var a code.Assembly
-	a.Locals()
-	a.Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Op(code.GlobalSet, w.fuel).Op(code.End)
-	w.refill = w.m.AddFunction(module.FuncType{}, a)
+	var refill, again code.Assembly
+	refill.Locals().Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Op(code.GlobalSet, w.fuel).Op(code.End)
+	w.refill = w.m.AddFunction(module.FuncType{}, refill)
+	again.Locals().Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Get(0).Op(code.I64Add).Op(code.GlobalSet, w.fuel).Op(code.End)
+	w.again = w.m.AddFunction(module.FuncType{Params: []module.ValueType{module.I64}}, again)
 }
 
 // addExceptions adds what a module needs that has exceptions: a bound of the stack, and functions to call before each

@@ -6,35 +6,48 @@ import "github.com/polyvoke/polyvoke/runtimes/module/code"
 const unreached = -1
 
 // paths finds the longest ways through a function: from its entry, and from the head of each of
-// its loops, to wherever the next charge is or the function ends. A loop pays for itself, turn by
-// turn, so the way past a loop costs nothing but what is before and after it.
+// its loops, to wherever the next charge is or the function ends. The way through a joined loop counts as if it had one
+// turn, since more of them are paid for as they come. Other loops pay for all their turns, so the way past one costs nothing
+// but what is before and after it.
 //
 // It goes through the instructions once, and keeps for each open block the costliest way that
 // branches to its end.
 type paths struct {
-	// costs are those of the entry, and of each loop in the order of the code; 0 where no way leads.
+	// costs are those of the entry, and of a turn of each loop in the order of the code; 0 where no way leads, and for a joined
+	// loop that never turns.
 	costs []int64
 	// open tells that the entry may lead to a call that is not known, or of the function's own group:
 	// then it must pay for itself, or a recursion could cost nothing.
 	open bool
 
+	survey survey
 	now    int64 // the cost of the way to this instruction from the scope's beginning
 	scopes []scope
+	turns  []turn
 	blocks []block
 	labels []uint32 // of the handlers of open try_tables
 	tries  int      // how many try_tables are open
 	most   int      // how many have been at once
 }
 
-// scope is code that is paid for at one place: the function, or a loop.
+// scope is code that is paid for at one place: the function, or a loop that is not joined.
 type scope struct {
 	at    int   // the index of its cost
 	outer int64 // the cost of the way to it, in the scope around it
 }
 
+// turn is an open joined loop.
+type turn struct {
+	at     int   // the index of its cost
+	scopes int   // how many there are around it
+	start  int64 // the cost of the way to it
+	most   int64 // the cost of the longest way in it, from where start counts
+}
+
 // block is an open block.
 type block struct {
 	op       code.Op
+	joined   bool  // it is a joined loop
 	scopes   int   // how many there are around it
 	best     int64 // the costliest way that branches to its end
 	other    int64 // of an if: the cost of the way that skips it
@@ -43,8 +56,9 @@ type block struct {
 
 // find goes through function f.
 func (p *paths) find(w *meter, f uint32) {
-	*p = paths{costs: append(p.costs[:0], 0), scopes: append(p.scopes[:0], scope{}), labels: p.labels[:0],
-		blocks: append(p.blocks[:0], block{op: code.Block, scopes: 1, best: unreached})}
+	p.survey.find(w, f)
+	*p = paths{costs: append(p.costs[:0], 0), scopes: append(p.scopes[:0], scope{}), turns: p.turns[:0], labels: p.labels[:0],
+		blocks: append(p.blocks[:0], block{op: code.Block, scopes: 1, best: unreached}), survey: p.survey}
 	var in, before code.Instruction
 	for w.m.Instructions(&w.reader, w.m.Bodies()[f]); w.reader.Next(&in); before = in {
 		if p.now != unreached {
@@ -66,8 +80,17 @@ func (w *meter) mayRecur(f uint32, in *code.Instruction) bool {
 // pay adds to the cost of the way.
 func (p *paths) pay(cost int64) {
 	p.now += cost
+	p.reach(p.now)
+}
+
+// reach notes that there is a way of a cost in the innermost loop, if that is joined, or else in the scope.
+func (p *paths) reach(cost int64) {
+	if n := len(p.turns); n > 0 && p.turns[n-1].scopes == len(p.scopes) {
+		p.turns[n-1].most = max(p.turns[n-1].most, cost)
+		return
+	}
 	c := &p.costs[p.scopes[len(p.scopes)-1].at]
-	*c = max(*c, p.now)
+	*c = max(*c, cost)
 }
 
 // step follows what an instruction does to the way.
@@ -106,10 +129,20 @@ func (p *paths) begin(in *code.Instruction) {
 	}
 	p.costs = append(p.costs, 0)
 	if p.now != unreached {
-		p.scopes = append(p.scopes, scope{at: len(p.costs) - 1, outer: p.now})
-		p.now = 0
-		p.pay(1) // a turn costs something, even of an empty loop
+		p.loop(len(p.costs) - 1)
 	}
+}
+
+// loop begins a loop.
+func (p *paths) loop(at int) {
+	if p.survey.loops[at-1].joined {
+		p.blocks[len(p.blocks)-1].joined = true
+		p.turns = append(p.turns, turn{at: at, scopes: len(p.scopes), start: p.now, most: p.now})
+		return
+	}
+	p.scopes = append(p.scopes, scope{at: at, outer: p.now})
+	p.now = 0
+	p.pay(1) // a turn costs something, even of an empty loop
 }
 
 // in returns the cost of the way so far as it counts in the scope around a block.
@@ -136,6 +169,13 @@ func (p *paths) end() {
 		now = max(now, b.other)
 	}
 	p.scopes = p.scopes[:b.scopes]
+	if b.joined {
+		last := len(p.turns) - 1
+		t := p.turns[last]
+		p.turns = p.turns[:last]
+		p.costs[t.at] = t.most - t.start
+		p.reach(t.most)
+	}
 	for _, l := range p.labels[b.handlers:] {
 		p.catch(l)
 	}
@@ -149,7 +189,12 @@ func (p *paths) end() {
 // catch notes the way of an exception to the end of a block. It may come from anywhere in the try_table, so it counts
 // as much as the costliest way so far.
 func (p *paths) catch(label uint32) {
-	if b := &p.blocks[len(p.blocks)-1-int(label)]; b.op != code.Loop {
-		b.best = max(b.best, p.costs[p.scopes[b.scopes-1].at])
+	b := &p.blocks[len(p.blocks)-1-int(label)]
+	switch {
+	case b.op == code.Loop:
+	case len(p.scopes) > b.scopes:
+		b.best = max(b.best, p.scopes[b.scopes].outer)
+	default:
+		b.best = max(b.best, p.costs[p.scopes[b.scopes-1].at]) // no joined loop is around a try_table
 	}
 }

@@ -17,10 +17,18 @@ func section(id byte, body string) string {
 // metered returns a meter of a module of functions without locals, of type () -> (), beside an imported one that is function 0.
 func metered(t *testing.T, bodies ...string) *meter {
 	t.Helper()
+	return meteredWith(t, 0, bodies...)
+}
+
+// meteredWith is metered with a number of locals in each function.
+func meteredWith(t *testing.T, locals uint32, bodies ...string) *meter {
+	t.Helper()
+	declared := "\x01" + string(leb.AppendU32(nil, locals)) + "\x7f"
 	functions, code := string(rune(len(bodies))), string(rune(len(bodies)))
 	for _, b := range bodies {
 		functions += "\x00"
-		code += string(leb.AppendU32(nil, uint32(len(b)+2))) + "\x00" + b + "\x0b"
+		b = declared + b + "\x0b"
+		code += string(leb.AppendU32(nil, uint32(len(b)))) + b
 	}
 	file := "\x00asm\x01\x00\x00\x00" + section(1, "\x01\x60\x00\x00") + section(2, "\x01\x01m\x01f\x00\x00") + section(3, functions) +
 		section(4, "\x01\x70\x00\x05") + section(5, "\x01\x00\x01") + section(13, "\x01\x00\x00") + section(10, code)
@@ -41,6 +49,9 @@ func TestPaths(t *testing.T) {
 		block = "\x02\x40"
 		loop  = "\x03\x40"
 		end   = "\x0b"
+		again = "\x0c\x00"
+
+		againIf = "\x41\x00\x0d\x00" // 2 units
 	)
 	for _, c := range []struct {
 		name, body string
@@ -56,19 +67,31 @@ func TestPaths(t *testing.T) {
 		{"branch over", block + "\x41\x00\x0d\x00" + one + end + one, []int64{2 + 2 + 2}, false},
 		{"branch leaves what follows", block + "\x0c\x00" + one + one + end + one, []int64{1 + 2}, false},
 		{"return", one + "\x0f" + one + one, []int64{3}, false},
-		{"loop pays for its turns", one + loop + one + one + end + one, []int64{4, 1 + 4}, false},
-		{"loops in one another", loop + one + loop + one + one + end + end, []int64{0, 3, 5}, false},
-		{"way out of a loop", block + one + loop + one + "\x0c\x01" + end + end + one, []int64{4, 4}, false},
+		{"first turn of a loop", one + loop + one + one + again + end + one, []int64{2 + 5, 5}, false},
+		{"first turn of a loop, and what follows", one + loop + one + one + againIf + end + one, []int64{2 + 6 + 2, 6}, false},
+		{"loop that does not turn", one + loop + one + one + end + one, []int64{8, 4}, false},
+		{"loops in one another", loop + one + loop + one + one + againIf + end + againIf + end, []int64{2 + 6 + 2, 2 + 6 + 2, 6}, false},
+		{"loops one after the other", loop + one + againIf + end + loop + one + one + againIf + end, []int64{4 + 6, 4, 6}, false},
+		{"branch to the outer loop", loop + one + loop + one + "\x0c\x01" + end + end, []int64{5, 5, 3}, false},
+		{"way out of a loop", block + one + loop + one + "\x0c\x01" + end + end + one, []int64{2 + 3 + 2, 3}, false},
+		{"loop that turns by two branches", one + loop + one + againIf + one + again + end + one, []int64{2, 1 + 2 + 2 + 2 + 1}, false},
+		{"loop that turns by br_table", one + loop + "\x41\x00\x0e\x00\x00" + end + one, []int64{2, 1 + 2}, false},
+		{"joined loop around one that is not", loop + one + loop + againIf + one + againIf + end + againIf + end + one, []int64{2 + 2 + 2, 2 + 2, 1 + 2 + 2 + 2}, false},
+		{"loop with a try_table", one + loop + "\x1f\x40\x00" + one + end + again + end, []int64{2, 1 + 2 + 1}, false},
 		{"dead loop", "\x00" + loop + one + end + one, []int64{1, 0}, false},
 		{"br_table", block + block + "\x41\x00\x0e\x01\x00\x01" + end + one + one + end + one, []int64{2 + 4 + 2}, false},
 		{"imported call", "\x10\x00", []int64{64}, false},
 		{"call of itself", "\x10\x01", []int64{1}, true},
 		{"call through a table", "\x41\x00\x11\x00\x00", []int64{1 + 102}, true},
-		{"call of itself from a loop", loop + "\x10\x01" + end, []int64{0, 2}, false},
+		{"call of itself from a loop", loop + "\x10\x01" + again + end, []int64{0, 1 + 2}, false},
+		{"call of itself from a loop and outside", "\x10\x01" + loop + "\x10\x01" + again + end, []int64{3, 2}, true},
+		{"call of itself from a loop that does not turn", loop + "\x10\x01" + end, []int64{0, 1 + 1}, false},
 		{"short fill", "\x41\x00\x41\x00\x41\x0a\xfc\x0b\x00", []int64{3 + 8 + 10}, false},
 		{"long fill", "\x41\x00\x41\x00\x41\x80\x10\xfc\x0b\x00", []int64{3 + 8}, false},
 		{"handler", block + "\x1f\x40\x01\x02\x00" + one + one + "\x0f" + end + one + end + one, []int64{5 + 2}, false},
 		{"handler that is a loop", loop + "\x1f\x40\x01\x02\x00" + one + end + end, []int64{0, 3}, false},
+		{"handler outside of a loop", block + one + loop + "\x1f\x40\x01\x02\x01" + one + end + again + end + end + one, []int64{4, 1 + 2 + 1}, false},
+		{"handler outside of a joined loop", block + "\x1f\x40\x01\x02\x00" + one + loop + one + again + end + end + end + one, []int64{2 + 3 + 2, 3}, false},
 	} {
 		w := metered(t, c.body)
 		w.paths.find(w, 0)
@@ -112,5 +135,54 @@ func TestComponents(t *testing.T) {
 func TestClassify(t *testing.T) {
 	if got := classify([][]uint32{{1}, {2}, {1}, {4}, nil, {5}}); !slices.Equal(got, []byte{leading, recursive, recursive, straight, straight, recursive}) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestTests checks that each cycle of calls has a function that tests the stack, and that not all have.
+func TestTests(t *testing.T) {
+	call := func(functions ...int) (body string) {
+		for _, f := range functions {
+			body += "\x10" + string(rune(f+1))
+		}
+		return body
+	}
+	table := "\x41\x00\x11\x00\x00"
+	for _, c := range []struct {
+		name   string
+		bodies []string
+		want   []bool
+	}{
+		{"no recursion", []string{call(1), call(2), ""}, []bool{false, false, false}},
+		{"itself", []string{call(1), call(1)}, []bool{false, true}},
+		{"each other", []string{call(1), call(2), call(0)}, []bool{true, false, false}},
+		{"two cycles", []string{call(1, 2), call(0), call(0)}, []bool{true, false, false}},
+		{"a cycle in another", []string{call(1), call(2), call(1, 0)}, []bool{true, true, false}},
+		{"through a table", []string{"\xd2\x01\x1a" + call(1), table}, []bool{true, false}},
+	} {
+		w := metered(t, c.bodies...)
+		if got := w.findDepths().tests; !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestUntested checks that functions do not take much stack in all until one tests it, also if they are one large cycle.
+func TestUntested(t *testing.T) {
+	var bodies []string
+	for f := range 40 {
+		bodies = append(bodies, "\x10"+string(rune((f+1)%40+1)))
+	}
+	w := meteredWith(t, 1000, bodies...)
+	tests, taken := w.findDepths().tests, int64(0)
+	for f := range 2 * len(tests) { // once around, and from wherever that was to the next one
+		if taken += w.frame(uint32(f % len(tests))); tests[f%len(tests)] {
+			taken = 0
+		}
+		if taken > untested {
+			t.Fatalf("%d bytes are taken up to function %d: %v", taken, f%len(tests), tests)
+		}
+	}
+	if n := len(slices.DeleteFunc(slices.Clone(tests), func(is bool) bool { return !is })); n > len(tests)/4 {
+		t.Errorf("%d of %d functions test the stack", n, len(tests))
 	}
 }

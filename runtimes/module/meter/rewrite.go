@@ -9,24 +9,24 @@ import (
 // body is a function body that is being rewritten.
 type body struct {
 	w      *meter
+	f      uint32
 	out    code.Assembly
-	copied int // up to where the old body is in the new one, but for changes
-	loops  int // how many have been seen
+	copied int   // up to where the old body is in the new one, but for changes
+	loops  int   // how many have been seen
+	open   []int // for each open block the number of its loop, from 1, or 0
 
 	depth byte   // how far the function is from recursion
 	frame int64  // what a call of it takes from the stack
 	rest  uint32 // the local that holds the stack left
+	heads bool   // the stack is tested at the heads of loops
 }
 
 // rewrite returns the metered form of a function whose costs have been planned.
 func (w *meter) rewrite(f uint32) []byte {
 	old := w.m.Bodies()[f]
-	b := &body{w: w, copied: old.Code, out: make(code.Assembly, 0, (old.End-old.Start)*5/4+32)}
+	b := &body{w: w, f: f, copied: old.Code, open: []int{0}, out: make(code.Assembly, 0, (old.End-old.Start)*5/4+32)}
 	b.begin(f)
-	if c := w.paths.costs[0]; c > 0 {
-		w.charge(&b.out, c)
-		w.report.Entries++
-	}
+	b.enter(f, w.paths.costs[0])
 	var in, before code.Instruction
 	for w.m.Instructions(&w.reader, old); w.reader.Next(&in); before = in {
 		b.instruction(&in, &before)
@@ -35,7 +35,7 @@ func (w *meter) rewrite(f uint32) []byte {
 	return b.out
 }
 
-// begin writes the locals, and the code that bounds the stack.
+// begin writes the locals.
 func (b *body) begin(f uint32) {
 	w := b.w
 	old := w.m.Bodies()[f]
@@ -54,22 +54,8 @@ func (b *body) begin(f uint32) {
 	}
 	params := len(w.m.Info.Types()[w.types[f]].Params)
 	b.rest = uint32(params) + old.Locals
-	b.frame = callFrame + valueFrame*int64(b.rest) + tryFrame*int64(w.paths.most)
+	b.frame = w.frame(f) + tryFrame*int64(w.paths.most)
 	b.out = append(b.out, 1, byte(module.I32))
-	b.enter()
-}
-
-// enter writes the code that reads how much stack is left. A function that can call itself takes its own frame from it and
-// traps if there is not enough; what is left is below zero then, which tells this trap from others. Nothing is needed where a function ends, since each sets what is
-// left for those that it calls.
-func (b *body) enter() {
-	a := b.out.Op(code.GlobalGet, b.w.stack)
-	if b.depth == leading {
-		a.Op(code.LocalSet, b.rest)
-		return
-	}
-	a.I32(b.frame).Op(code.I32Sub).Op(code.LocalTee, b.rest)
-	a.I32(0).Op(code.I32LtS).Begin(code.If).Get(b.rest).Op(code.GlobalSet, b.w.stack).Op(code.Unreachable).Op(code.End)
 }
 
 // copy copies the old body up to an offset.
@@ -81,9 +67,16 @@ func (b *body) copy(to int) {
 // instruction writes one instruction, unless it can be copied with those around it.
 func (b *body) instruction(in, before *code.Instruction) {
 	w := b.w
-	if b.descends(in) {
+	descends := w.descends(b.f, in)
+	if descends {
 		b.copy(in.Start)
 		b.descend(in)
+	}
+	switch {
+	case in.Op == code.End:
+		b.open = b.open[:len(b.open)-1]
+	case in.Op.Opens():
+		b.open = append(b.open, 0)
 	}
 	switch {
 	case in.Op == code.TryTable:
@@ -93,12 +86,9 @@ func (b *body) instruction(in, before *code.Instruction) {
 		b.copy(in.Start)
 		b.out.Op(code.Call, w.throw)
 	case in.Op == code.Loop:
-		b.loops++
-		if c := w.paths.costs[b.loops]; c > 0 {
-			b.copy(in.End)
-			w.charge(&b.out, c)
-			w.report.Loops++
-		}
+		b.loop(in)
+	case in.Op == code.Br || in.Op == code.BrIf:
+		b.branch(in)
 	case in.Op.NamesFunction():
 		b.copy(in.Start)
 		b.out = w.m.AppendInstruction(b.out, in)
@@ -108,24 +98,55 @@ func (b *body) instruction(in, before *code.Instruction) {
 		b.out.Op(code.Call, w.helper(in))
 		b.copied = in.End
 	}
+	if descends {
+		b.copy(in.End)
+		b.ascend(in)
+	}
 }
 
-// descends tells whether an instruction is a call that may lead to a recursion.
-func (b *body) descends(in *code.Instruction) bool {
-	switch {
-	case b.depth == straight || !in.Op.IsCall():
-		return false
-	case in.Op.IsIndirect():
-		return true
+// loop begins a loop, which is charged here if it is not joined.
+func (b *body) loop(in *code.Instruction) {
+	b.loops++
+	b.open[len(b.open)-1] = b.loops
+	cost, l := b.w.paths.costs[b.loops], b.w.paths.survey.loops[b.loops-1]
+	if cost == 0 || l.joined {
+		return
 	}
-	return in.X >= b.w.imported && b.w.depths.of[in.X-b.w.imported] != straight
+	b.copy(in.End)
+	if l.params {
+		b.w.charge(&b.out, cost) // a branch to the head would need them
+	} else {
+		b.w.chargeHead(&b.out, cost, test{b.rest, b.heads && l.outermost})
+	}
+	b.w.report.Loops++
 }
 
-// descend writes the code that says how much stack is left to the function that is called. A tail call gives back the frame.
-func (b *body) descend(in *code.Instruction) {
-	b.out.Get(b.rest)
-	if in.Op.IsTailCall() && b.depth == recursive {
-		b.out.I32(b.frame).Op(code.I32Add)
+// branch charges a branch to the head of a joined loop. One with a condition becomes an if, charged or not: the engine
+// does not combine a comparison with a br_if that leads to a loop.
+func (b *body) branch(in *code.Instruction) {
+	i := b.open[len(b.open)-1-int(in.X)]
+	if i == 0 {
+		return
 	}
-	b.out.Op(code.GlobalSet, b.w.stack)
+	cost, l := b.w.paths.costs[i], &b.w.paths.survey.loops[i-1]
+	charged := l.joined && cost > 0
+	if l.params || !charged && in.Op == code.Br {
+		return
+	}
+	b.copy(in.Start)
+	b.copied = in.End
+	label := in.X
+	if in.Op == code.BrIf {
+		b.out.Begin(code.If)
+		label++
+	}
+	if charged {
+		b.w.chargeBranch(&b.out, cost, label)
+		b.w.report.Loops++
+	} else {
+		b.out.Op(code.Br, label)
+	}
+	if in.Op == code.BrIf {
+		b.out.Op(code.End)
+	}
 }
