@@ -15,7 +15,7 @@ greet_scripts  := $(filter-out $(greet_compiled),$(greet_all))
 
 # Those whose tools install in minutes.
 ci_compiled    := go c cpp rust zig as nim
-ci_scripts     := js ts lua micropython sql tcl awk jq mruby
+ci_scripts     := js ts lua micropython sql tcl awk jq mruby scheme
 
 # of names the interpreters of scripts by their folders.
 interpreters    = $(patsubst ts,typescript,$(patsubst js,javascript,$(1)))

@@ -60,6 +60,7 @@ func all() []Language {
 		{Name: "perl", Title: "Perl", Aliases: []string{"pl"}, Main: "greet.pl"},
 		{Name: "sql", Title: "SQL", Aliases: []string{"sqlite"}, Main: "greet.sql"},
 		{Name: "tcl", Title: "Tcl", Main: "greet.tcl"},
+		{Name: "scheme", Title: "Scheme", Aliases: []string{"scm"}, Main: "greet.scm"},
 	}
 }
 
