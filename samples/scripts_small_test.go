@@ -133,6 +133,9 @@ func scheme() interpreter {
 			{about: "a library with an error", text: "(import (rnrs) (my))\n(display (f))", refused: []string{"my.sls:2:"},
 				files: map[string]string{"my.sls": "(library (my) (export f) (import (rnrs))\n  (define (f) (if)))\n"}},
 			{about: "deep recursion", text: "(define (f n) (+ 1 (f n)))\n(f 0)", stderr: "out of memory\n", exit: 70},
+			{about: "more memory than there are addresses", text: "(make-vector (expt 2 45))", stderr: "out of memory\n", exit: 70},
+			{about: "errors of the kernel", text: "(define (f) (guard (e (#t (display \"no \"))) (process \"ls\")))\n(f)\n(f)\n(process \"ls\")", stdout: "no no ",
+				says: []string{"it.scm:4: Exception in process"}, exit: 70},
 		},
 	}
 }

@@ -25,7 +25,14 @@ cat >config.h <<'END'
 #define DISABLE_X11
 END
 touch sys/wait.h sys/param.h lz4.h lz4hc.h lz4frame.h
-printf 'struct passwd { char *pw_dir; };\n#define getpwuid(user) ((struct passwd *)0)\n#define getpwnam(name) ((struct passwd *)0)\n#define getuid() 0\n' >pwd.h
+cat >pwd.h <<'END'
+struct passwd {
+  char *pw_dir;
+};
+#define getpwuid(user) ((struct passwd *)0)
+#define getpwnam(name) ((struct passwd *)0)
+#define getuid() 0
+END
 
 # patch FILE PATTERN: PATTERN is a substitution of sed that has to find something.
 patch() {
@@ -48,6 +55,8 @@ patch prim5.c 's/RANDOMSEED(tc) = RANDOMSEED(tc)/RANDOMSEED(tc) = scheme_seed(RA
 patch prim5.c 's/    RANDOMSEED(tc) = x;/&\n    scheme_seeded = 1;/'
 patch stats.c 's/^ptr S_unique_id() {/static ptr unused_unique_id() {/'
 patch stats.c 's/^void S_gettime(/static void stats_gettime(/'
+# Pointers of Scheme have 64 bits, memory has 32.
+patch segment.c 's/^void \*S_getmem(iptr bytes, .*{$/& if (bytes > 0x7fffffff) out_of_memory();/'
 # Stderr is another stream than stdout, whatever WASI says of their devices.
 patch prim5.c 's/^static IBOOL s_same_devicep(INT fd1, INT fd2) {/& if (fd1 != fd2) return 0;/'
 
