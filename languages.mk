@@ -47,7 +47,7 @@ runtimes-check: $(runtimes_dir)/lua.runtime.zip $(runtimes_dir)/javascript.runti
 define greet_rule
 $(languages_dir)/$(1).wasm: $(shell find samples/greet/$(1) -type f -not -name '*.wasm') | $(if $(filter $(1),$(ci_compiled)),samples-tools,languages-tools)
 	@mkdir -p $(languages_dir)
-	begin=$$$$(date +%s%N); $(samples_env) M2=$(samples_tools)/m2 $(if $(filter ocaml,$(1)),CACHE=$(samples_tools)) samples/greet/$(1)/build.sh $$@.new && \
+	begin=$$$$(date +%s%N); $(samples_env) M2=$(samples_tools)/m2 $(if $(filter ocaml swift,$(1)),CACHE=$(samples_tools)) samples/greet/$(1)/build.sh $$@.new && \
 	  echo $$$$((($$$$(date +%s%N) - begin) / 1000000)) >$(languages_dir)/$(1).ms && mv $$@.new $$@
 endef
 $(foreach name,$(greet_compiled),$(eval $(call greet_rule,$(name))))

@@ -60,6 +60,9 @@ func all() []Language {
 		{Name: "ocaml", Title: "OCaml", Aliases: []string{"ml"}, Main: "greet.ml", As: "main.ml", Tools: []tool{ocamlc(), clang22(), dpkgSource()},
 			Debian: "apt-get install ocaml-nox clang-22 lld-22 libclang-rt-22-dev-wasm32 dpkg-dev (it must be Debian 12)",
 			MacOS:  "a machine or a container with Debian 12, whose source package of OCaml's runtime it needs"},
+		{Name: "swift", Title: "Swift", Main: "greet.swift", As: "main.swift", Tools: []tool{clang(), dpkgSource()},
+			Debian: "apt-get install clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32 dpkg-dev (it must be Debian 12)",
+			MacOS:  "a machine or a container with Debian 12 on amd64, to which it brings Debian 13's compiler"},
 
 		{Name: "js", Title: "JavaScript", Aliases: []string{"javascript"}, Main: "greet.js"},
 		{Name: "ts", Title: "TypeScript", Aliases: []string{"typescript"}, Main: "greet.ts"},
