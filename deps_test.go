@@ -71,7 +71,7 @@ var rules = []rule{
 	{"cmd/internal/demo", []string{"protocol", "runtimes/script", "samples", "cmd/internal/client", "cmd/internal/exit", "cmd/internal/terminal", "github.com/nats-io/nats.go"}, "it tries the samples as any client can"},
 	{"cmd/internal/orders", []string{"protocol", "samples", "cmd/internal/client", "cmd/internal/exit", "cmd/internal/project", "cmd/internal/terminal", "github.com/nats-io/nats.go", "github.com/BurntSushi/toml"},
 		"it sends orders and reads figures as any client can"},
-	{"cmd/internal/project", []string{"protocol", "runtimes/module", "samples", "cmd/internal/terminal", "github.com/BurntSushi/toml"}, "it knows folders and compilers, and neither NATS nor engines"},
+	{"cmd/internal/project", []string{"protocol", "runtimes/module", "runtimes/script/recipe", "samples", "cmd/internal/terminal", "github.com/BurntSushi/toml"}, "it knows folders and compilers, and neither NATS nor engines"},
 	{"cmd/internal/watch", []string{"github.com/fsnotify/fsnotify"}, "it watches files, whatever is in them"},
 	{"cmd/internal/collector", nil, "it knows the Go runtime only"},
 	{"cmd/internal/logs", []string{"protocol", "cmd/internal/client", "cmd/internal/terminal", "github.com/nats-io/nats.go"}, "it reads what any client can"},

@@ -14,8 +14,8 @@ greet_compiled := $(patsubst samples/greet/%/build.sh,%,$(wildcard samples/greet
 greet_scripts  := $(filter-out $(greet_compiled),$(greet_all))
 
 # Those whose tools install in minutes.
-ci_compiled    := go c cpp rust zig as nim
-ci_scripts     := js ts lua micropython sql tcl awk jq mruby
+ci_compiled    := go c cpp rust zig as nim d
+ci_scripts     := js ts lua micropython sql tcl awk jq mruby scheme
 
 # of names the interpreters of scripts by their folders.
 interpreters    = $(patsubst ts,typescript,$(patsubst js,javascript,$(1)))
@@ -47,7 +47,7 @@ runtimes-check: $(runtimes_dir)/lua.runtime.zip $(runtimes_dir)/javascript.runti
 define greet_rule
 $(languages_dir)/$(1).wasm: $(shell find samples/greet/$(1) -type f -not -name '*.wasm') | $(if $(filter $(1),$(ci_compiled)),samples-tools,languages-tools)
 	@mkdir -p $(languages_dir)
-	begin=$$$$(date +%s%N); $(samples_env) samples/greet/$(1)/build.sh $$@.new $(if $(filter $(1),$(ci_compiled)),,$(samples_tools)) && \
+	begin=$$$$(date +%s%N); $(samples_env) M2=$(samples_tools)/m2 $(if $(filter ocaml swift,$(1)),CACHE=$(samples_tools)) samples/greet/$(1)/build.sh $$@.new && \
 	  echo $$$$((($$$$(date +%s%N) - begin) / 1000000)) >$(languages_dir)/$(1).ms && mv $$@.new $$@
 endef
 $(foreach name,$(greet_compiled),$(eval $(call greet_rule,$(name))))
@@ -64,7 +64,7 @@ languages_run    = LANGUAGES="$(1)" MODULES=$(languages_dir) RUNTIMES=$(runtimes
 # languages builds the greeting in every language and has each answer the same requests through NATS.
 languages: $(call languages_needs,$(greet_all))
 	$(call languages_run,$(greet_all)) -run 'TestLanguages$$' ./samples
-	RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 60m -run TestScriptLanguages ./cmd/polyvoke
+	RUNTIMES=$(runtimes_dir) SAMPLES_TOOLS=$(samples_tools) go test -tags runtimes -count=1 -timeout 60m -run 'TestScriptLanguages|TestLargeLanguages' ./cmd/polyvoke
 
 # languages-ci is the same for those of which the tools install in minutes.
 languages-ci: $(call languages_needs,$(ci_compiled) $(ci_scripts))

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -46,6 +47,7 @@ func chains() map[string]chain {
 		"ocaml":  {"OCaml", "ocamlc, clang", "ocamlc -version"},
 		"rust":   {"Rust", "rustc", "/usr/bin/rustc --version"},
 		"scala":  {"Scala", "TeaVM, Maven", "pom.xml"},
+		"swift":  {"Swift", "Embedded Swift", "greet/swift/build.sh"},
 		"zig":    {"Zig", "Zig", "$ZIG version"},
 	}
 }
@@ -114,6 +116,7 @@ func built(t testing.TB, variable, name string) []byte {
 var (
 	versionForm = regexp.MustCompile(`\d+\.\d+(\.\d+)*`)
 	teavmForm   = regexp.MustCompile(`<teavm>([^<]+)</teavm>`)
+	swiftForm   = regexp.MustCompile(`(?m)^swift=([0-9.]+)`)
 )
 
 // versionOf asks a tool chain for its version. It is empty where nobody knows.
@@ -121,6 +124,13 @@ func (c chain) versionOf(t testing.TB, folder string) string {
 	if c.ask == "pom.xml" {
 		b, err := os.ReadFile(filepath.Join("greet", folder, c.ask))
 		if m := teavmForm.FindSubmatch(b); err == nil && m != nil {
+			return string(m[1])
+		}
+		return ""
+	}
+	if path.Base(c.ask) == "build.sh" {
+		b, err := os.ReadFile(c.ask)
+		if m := swiftForm.FindSubmatch(b); err == nil && m != nil {
 			return string(m[1])
 		}
 		return ""

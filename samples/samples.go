@@ -26,7 +26,8 @@ import (
 //go:embed greet/c/greet.wasm greet/cpp/greet.wasm greet/rust/greet.wasm greet/as/greet.wasm
 //go:embed greet/zig/greet.wasm greet/nim/greet.wasm wordcount/rust/wordcount.wasm
 //go:embed greet/go/*.go thumbnail/go/*.go thumbnail/request.png
-//go:embed greet/*/greet.[^w]* greet/*/build.sh greet/nim/glue.c greet/nim/setjmp.h
+//go:embed greet/*/greet.[^w]* greet/*/build.sh greet/nim/glue.c greet/nim/setjmp.h greet/ocaml/wasi greet/swift/glue.*
+//go:embed greet/java/pom.xml greet/java/src greet/kotlin/pom.xml greet/kotlin/src greet/scala/pom.xml greet/scala/src
 var files embed.FS
 
 // ErrNoGo is returned by Build when the machine has no Go to build a Go sample with.

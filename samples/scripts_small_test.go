@@ -101,3 +101,36 @@ func mruby() interpreter {
 		},
 	}
 }
+
+func scheme() interpreter {
+	return interpreter{
+		name: "scheme", entry: "it.scm",
+		slow: "(define (count n) (if (> n 0) (count (- n 1))))\n(count 1000000)\n(define body (get-string-all (current-input-port)))\n" +
+			"(format #t \"done ~a ~a ~a\" body (random 1.0) (if (null? (cdr (command-line))) 'none (cadr (command-line))))",
+		draws: "(define a (random 1.0))\n(get-string-all (current-input-port))\n(format #t \"~a ~a\" a (random 1.0))",
+		cases: []scriptCase{
+			{about: "bad syntax", text: "(display 1)\n (display (if))\n", refused: []string{"it.scm:2:11: ", "invalid syntax (if)"}},
+			{about: "no end", text: "(display 1)\n(display (list 1\n", refused: []string{"it.scm:2:10: ", "unexpected end-of-file reading list"}},
+			{about: "a name that nothing is bound to", text: "(import (rnrs))\n(display (nothing))\n", refused: []string{"it.scm:2:11: ", "nothing"}},
+			{about: "no such library", text: "(import (rnrs) (nowhere))\n", refused: []string{"it.scm:1:", "nowhere"}},
+			{about: "a macro", text: "(define-syntax twice (syntax-rules () ((_ x) (begin x x))))\n(twice (display \"\u00e9\"))", stdout: "\u00e9\u00e9"},
+			{about: "a name of its own", text: "(define (assert a b) (list a b))\n(write (assert 1 2))", stdout: "(1 2)"},
+			{about: "uncaught error", text: "(define (f x)\n  (+ 1 (car x)))\n(display 1)\n(display (list (f 7)))\n", stdout: "1", says: []string{"it.scm:4", "7 is not a pair"}, exit: 70},
+			{about: "anything raised", text: "(raise 'no)\n", stderr: "it.scm:1: uncaught: no\n", exit: 70},
+			{about: "a caught error", text: "(import (rnrs)) (write (guard (e ((message-condition? e) (condition-message e))) (error 'f \"it fails\")))", stdout: `"it fails"`},
+			{about: "lines", text: "(let loop ((l (get-line (current-input-port)))) (unless (eof-object? l) (display (string-length l)) (newline) (loop (get-line (current-input-port)))))", stdin: "abc\n\u00e9", stdout: "3\n1\n"},
+			{about: "arguments", text: "#!/usr/bin/scheme --script\n(write (command-line)) (write (command-line-arguments)) (write (getenv \"WHO\"))", args: []string{"x", "y"}, stdout: `("fn" "x" "y")("x" "y")"me"`},
+			{about: "an end", text: "(display \"a\") (display \"b\\n\" (current-error-port)) (exit 9)", stdout: "a", stderr: "b\n", exit: 9},
+			{about: "files", text: "(write (file-exists? \"/script/it.scm\")) (write (file-exists? \"/etc/passwd\"))", stdout: "#t#f"},
+			{about: "large numbers", text: "(write (list (expt 7 40) (/ 6 4) (sqrt -4)))", stdout: "(6366805760909027985741435139224001 3/2 0+2i)"},
+			{about: "a library", text: "(import (rnrs) (my words))\n(display (shout \"ada\"))", stdout: "ADA!",
+				files: map[string]string{"my/words.sls": "(library (my words) (export shout) (import (rnrs))\n  (define (shout s) (string-append (string-upcase s) \"!\")))\n"}},
+			{about: "a library with an error", text: "(import (rnrs) (my))\n(display (f))", refused: []string{"my.sls:2:"},
+				files: map[string]string{"my.sls": "(library (my) (export f) (import (rnrs))\n  (define (f) (if)))\n"}},
+			{about: "deep recursion", text: "(define (f n) (+ 1 (f n)))\n(f 0)", stderr: "out of memory\n", exit: 70},
+			{about: "more memory than there are addresses", text: "(make-vector (expt 2 45))", stderr: "out of memory\n", exit: 70},
+			{about: "errors of the kernel", text: "(define (f) (guard (e (#t (display \"no \"))) (process \"ls\")))\n(f)\n(f)\n(process \"ls\")", stdout: "no no ",
+				says: []string{"it.scm:4: Exception in process"}, exit: 70},
+		},
+	}
+}

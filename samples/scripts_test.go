@@ -56,7 +56,7 @@ type scriptCase struct {
 // interpreters returns all of them.
 func interpreters() []interpreter {
 	return []interpreter{
-		javascript(), typescript(), lua(), micropython(), python(), ruby(), perl(), sqlite(), tcl(), awk(), jq(), mruby(),
+		javascript(), typescript(), lua(), micropython(), python(), ruby(), perl(), sqlite(), tcl(), awk(), jq(), mruby(), scheme(),
 	}
 }
 

@@ -17,20 +17,27 @@ func Template(lang string) (sources map[string][]byte, script []byte, err error)
 		return nil, nil, fmt.Errorf("sample %q: %w", lang, fs.ErrNotExist)
 	}
 	sources = map[string][]byte{}
-	err = fs.WalkDir(files, dir, func(name string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		switch base := path.Base(name); {
-		case base == "build.sh":
-			script, err = files.ReadFile(name)
-		case path.Ext(base) != ".wasm" && !strings.HasSuffix(base, "_test.go"):
-			sources[strings.TrimPrefix(name, dir+"/")], err = files.ReadFile(name)
-		}
-		return err
-	})
+	if lang == "kotlin" || lang == "scala" {
+		err = add(sources, "greet/java", "greet/java/src/wasi") // what makes a process of bytecode
+	}
+	if err == nil {
+		err = add(sources, dir, dir)
+	}
 	if err != nil || len(sources) == 0 {
 		return nil, nil, fmt.Errorf("sample %q: %w", lang, fs.ErrNotExist)
 	}
+	script = sources["build.sh"]
+	delete(sources, "build.sh")
 	return sources, script, nil
+}
+
+// add reads what is below a folder into sources, by its path from root, but for modules and tests.
+func add(sources map[string][]byte, root, dir string) error {
+	return fs.WalkDir(files, dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || path.Ext(name) == ".wasm" || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		sources[strings.TrimPrefix(name, root+"/")], err = files.ReadFile(name)
+		return err
+	})
 }

@@ -36,10 +36,10 @@ apt clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32 # C, and below Nim and S
 apt libc++-14-dev-wasm32 libc++abi-14-dev-wasm32        # C++
 apt rustc libstd-rust-dev-wasm32                        # Rust
 apt nim                                                 # Nim
+apt ldc                                                 # D
 apt make gcc libc6-dev dpkg-dev tcl                     # the source of SQLite
 if [ "${2:-}" = languages ]; then
-  apt maven openjdk-17-jdk-headless # Java, Kotlin, Scala
-  apt ldc                           # D; OCaml's script installs its own
+  apt maven openjdk-17-jdk-headless # Java, Kotlin, Scala; OCaml's script installs its own
 fi
 
 if [ "$(cat assemblyscript/version 2>/dev/null)" != "$assemblyscript" ]; then

@@ -18,12 +18,19 @@ import (
 // the languages below must be there.
 const (
 	toolsEnv  = "SAMPLES_TOOLS"
-	installed = "go c cpp rust zig as nim"
+	installed = "go c cpp rust zig as nim d"
+	large     = "java kotlin scala ocaml swift" // those that download much, or build for minutes: make languages tests them
 )
 
 // TestLanguages begins, builds, runs, deploys and calls a function in each compiled language whose tool chain is on this
 // machine. Where there is none, it expects that build says how to get it.
 func TestLanguages(t *testing.T) {
+	testLanguages(t, func(l project.Language) bool { return !slices.Contains(strings.Fields(large), l.Name) }, installed)
+}
+
+// testLanguages does that for the compiled languages that are wanted. Tool chains of some must be there if SAMPLES_TOOLS says where.
+func testLanguages(t *testing.T, wanted func(project.Language) bool, installed string) {
+	t.Helper()
 	bin := buildPolyvoke(t, t.TempDir())
 	tools, required := os.LookupEnv(toolsEnv)
 	if !required {
@@ -35,8 +42,9 @@ func TestLanguages(t *testing.T) {
 	}
 	useTool(t, "ASC", filepath.Join(tools, "assemblyscript", "node_modules", ".bin", "asc"))
 	useTool(t, "ZIG", filepath.Join(tools, "zig", "bin", "zig"))
+	useTool(t, "M2", filepath.Join(tools, "m2"))
 	for _, l := range project.Languages() {
-		if !l.Compiled() {
+		if !l.Compiled() || !wanted(l) {
 			continue
 		}
 		env, err := l.Find(t.Context(), ".")
@@ -54,6 +62,7 @@ func TestLanguages(t *testing.T) {
 				e.Setenv("LANGUAGE", l.Name)
 				e.Setenv("BUILT", bin)
 				e.Setenv("RUSTUP_HOME", rustupHome())
+				e.Setenv("M2", os.Getenv("M2"))
 				for _, kv := range env {
 					k, v, _ := strings.Cut(kv, "=")
 					e.Setenv(k, v)

@@ -5,6 +5,8 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,6 +17,11 @@ import (
 
 // runtimesEnv names the folder with NAME.runtime.zip for each recipe, as make runtimes builds them.
 const runtimesEnv = "RUNTIMES"
+
+// TestLargeLanguages is TestLanguages for those of which the tool chains are large, with the ones that make languages has installed.
+func TestLargeLanguages(t *testing.T) {
+	testLanguages(t, func(l project.Language) bool { return slices.Contains(strings.Fields(large), l.Name) }, large)
+}
 
 // TestScriptLanguages begins, checks, runs, deploys and calls a function in each language of scripts. The first step
 // is done by the binary that a user has, which compiles the interpreter in the time that it may take.

@@ -15,6 +15,10 @@ import (
 // (github.com/bytecodealliance/wizer): it does what can be done once, for all processes to begin with.
 const wizerName = "wizer.initialize"
 
+// initializeTimes is how many times as long as a start an initialization may take: it is done once, not for each process, and on a
+// machine that is busy the compiler of a language needs seconds for it.
+const initializeTimes = 5
+
 // errAsks ends an initialization that asks for what belongs to a request.
 var errAsks = errors.New("it reads stdin or looks into /request")
 
@@ -65,7 +69,7 @@ func exports(m *module.Module, name string) bool {
 
 // callOnce calls an exported function, which must come to its end.
 func (s *sandbox) callOnce(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, s.program.runtime.startTime)
+	ctx, cancel := context.WithTimeout(ctx, initializeTimes*s.program.runtime.startTime)
 	defer cancel()
 	p := s.fix(&runtimes.Process{})
 	defer s.unfix()

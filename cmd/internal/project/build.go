@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/script/recipe"
 	"github.com/polyvoke/polyvoke/samples"
 )
 
@@ -83,11 +84,11 @@ func (p *Project) runScript(ctx context.Context, scratch, made string) (said []b
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(scratch, "build.sh")
-	if err := os.WriteFile(file, script, 0o600); err != nil {
+	file, library := filepath.Join(scratch, "build.sh"), filepath.Join(scratch, "lib.sh")
+	if err := errors.Join(os.WriteFile(file, script, 0o600), os.WriteFile(library, recipe.Library(), 0o600)); err != nil {
 		return nil, err
 	}
-	env := append(os.Environ(), p.chain...)
+	env := append(append(os.Environ(), p.chain...), "LIBRARY="+library)
 	if dir, err := os.UserCacheDir(); err == nil && os.MkdirAll(filepath.Join(dir, "polyvoke", "build"), 0o700) == nil {
 		env = append(env, "CACHE="+filepath.Join(dir, "polyvoke", "build"))
 	}

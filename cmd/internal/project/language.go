@@ -25,6 +25,12 @@ type Language struct {
 	MacOS   string
 }
 
+// How to get what builds languages of the Java virtual machine.
+const (
+	jdk     = "apt-get install openjdk-17-jdk-headless maven"
+	brewJDK = "brew install openjdk@17 maven"
+)
+
 // all is the table of languages: a row for each, in the order in which they are listed. Rows without a sample in this build do
 // not show.
 func all() []Language {
@@ -46,10 +52,17 @@ func all() []Language {
 			Debian: "apt-get install npm && npm install -g assemblyscript", MacOS: "brew install node && npm install -g assemblyscript"},
 		{Name: "nim", Title: "Nim", Main: "greet.nim", As: "main.nim", Tools: []tool{nim(), clang()},
 			Debian: "apt-get install nim clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32", MacOS: "brew install nim llvm lld wasi-libc wasi-runtimes"},
-		{Name: "java", Title: "Java", Main: "pom.xml", As: "pom.xml", Tools: []tool{maven()},
-			Debian: "apt-get install openjdk-17-jdk-headless maven", MacOS: "brew install openjdk@17 maven"},
-		{Name: "kotlin", Title: "Kotlin", Aliases: []string{"kt"}, Main: "pom.xml", As: "pom.xml", Tools: []tool{maven()},
-			Debian: "apt-get install openjdk-17-jdk-headless maven", MacOS: "brew install openjdk@17 maven"},
+		{Name: "d", Title: "D", Aliases: []string{"dlang"}, Main: "greet.d", As: "main.d", Tools: []tool{ldc(), clang()},
+			Debian: "apt-get install ldc clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32", MacOS: "brew install ldc llvm lld wasi-libc wasi-runtimes"},
+		{Name: "java", Title: "Java", Main: "src/Greet.java", As: "src/Greet.java", Tools: []tool{maven()}, Debian: jdk, MacOS: brewJDK},
+		{Name: "kotlin", Title: "Kotlin", Aliases: []string{"kt"}, Main: "src/Greet.kt", As: "src/Greet.kt", Tools: []tool{maven()}, Debian: jdk, MacOS: brewJDK},
+		{Name: "scala", Title: "Scala", Main: "src/Greet.scala", As: "src/Greet.scala", Tools: []tool{maven()}, Debian: jdk, MacOS: brewJDK},
+		{Name: "ocaml", Title: "OCaml", Aliases: []string{"ml"}, Main: "greet.ml", As: "main.ml", Tools: []tool{ocamlc(), clang22(), dpkgSource()},
+			Debian: "apt-get install ocaml-nox clang-22 lld-22 libclang-rt-22-dev-wasm32 dpkg-dev (it must be Debian 12)",
+			MacOS:  "a machine or a container with Debian 12, whose source package of OCaml's runtime it needs"},
+		{Name: "swift", Title: "Swift", Main: "greet.swift", As: "main.swift", Tools: []tool{clang(), dpkgSource()},
+			Debian: "apt-get install clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32 dpkg-dev (it must be Debian 12)",
+			MacOS:  "a machine or a container with Debian 12 on amd64, to which it brings Debian 13's compiler"},
 
 		{Name: "js", Title: "JavaScript", Aliases: []string{"javascript"}, Main: "greet.js"},
 		{Name: "ts", Title: "TypeScript", Aliases: []string{"typescript"}, Main: "greet.ts"},
@@ -60,6 +73,7 @@ func all() []Language {
 		{Name: "perl", Title: "Perl", Aliases: []string{"pl"}, Main: "greet.pl"},
 		{Name: "sql", Title: "SQL", Aliases: []string{"sqlite"}, Main: "greet.sql"},
 		{Name: "tcl", Title: "Tcl", Main: "greet.tcl"},
+		{Name: "scheme", Title: "Scheme", Aliases: []string{"scm"}, Main: "greet.scm"},
 	}
 }
 

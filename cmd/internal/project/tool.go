@@ -76,9 +76,30 @@ func nim() tool {
 	return tool{name: "nim", env: "NIM", paths: []string{"nim"}, probe: []string{"--version"}}
 }
 
-// maven brings the compilers of the Java virtual machine's languages, and the one from there to wasm.
+// ldc is a D compiler on LLVM.
+func ldc() tool {
+	return tool{name: "ldc2", env: "LDC", paths: []string{"ldc2"}, probe: []string{"--version"}}
+}
+
+// maven brings the compilers of the Java virtual machine's languages, and the one from there to wasm. It runs without a JDK too, but
+// then there is nothing to compile with.
 func maven() tool {
 	return tool{name: "Maven with a JDK", env: "MVN", paths: []string{"mvn"}, probe: []string{"--version"}}
+}
+
+func ocamlc() tool {
+	return tool{name: "ocamlc", env: "OCAMLC", paths: []string{"ocamlc"}, probe: []string{"-version"}}
+}
+
+// clang22 is a C compiler whose setjmp is WebAssembly's exceptions as engines have them now. The C library comes with the runtime.
+func clang22() tool {
+	return tool{name: "clang 22 with lld", env: "CLANG", paths: []string{"clang-22"}, input: "int main(void) { return 0; }\n",
+		probe: []string{"--target=wasm32-wasip1", "-mllvm", "-wasm-enable-sjlj", "-mllvm", "-wasm-use-legacy-eh=false", "--no-wasm-opt", "-nostdlib", "-Wl,--no-entry", "-x", "c", "-", "-o", "$OUT"}}
+}
+
+// dpkgSource unpacks Debian's source packages.
+func dpkgSource() tool {
+	return tool{name: "dpkg-source", env: "DPKG_SOURCE", paths: []string{"dpkg-source"}, probe: []string{"--version"}}
 }
 
 // find returns the variables by which a build script finds the tool. Relative paths are relative to dir. The error says

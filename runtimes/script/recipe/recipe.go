@@ -55,6 +55,15 @@ func ForExtension(ext string) string {
 	return ""
 }
 
+// Library returns lib.sh, the functions of the shell by which recipes get packages and sources of Debian.
+func Library() []byte {
+	b, err := files.ReadFile("lib.sh")
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	return b
+}
+
 // Build follows a recipe and returns the bundle. tools is a folder for sources and compilers, which later builds use again. What the
 // recipe says goes to log. It takes minutes, installs packages, and needs Debian 12 and, where packages are missing, root.
 func Build(ctx context.Context, name, tools string, log io.Writer) ([]byte, error) {

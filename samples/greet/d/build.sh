@@ -1,10 +1,12 @@
 #!/bin/sh
-# build.sh [OUT]: builds greet.d with Debian's LDC 1.30 and links it with wasi-libc by Debian's clang 14.
+# build.sh [OUT [SOURCE]]: builds greet.d, or SOURCE, with LDC (default: Debian's LDC 1.30), and links it with wasi-libc by the clang
+# CC (default: Debian's clang 14).
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-out=$(realpath -m "${1:-$here/greet.wasm}")
+source=${2:-$(dirname "$0")/greet.d}
+out=${1:-$(dirname "$0")/greet.wasm}
+case $out in /*) ;; *) out=$PWD/$out ;; esac
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-cd "$here"
-ldc2 -mtriple=wasm32-unknown-wasi -betterC -Oz -release -c greet.d -of="$tmp/greet.o"
-clang-14 --target=wasm32-wasi -Wl,-s "$tmp/greet.o" -o "$out"
+cd "$(dirname "$source")"
+"${LDC:-ldc2}" -mtriple=wasm32-unknown-wasi -betterC -Oz -release -c "$(basename "$source")" -of="$tmp/program.o"
+"${CC:-clang-14}" --target=wasm32-wasi -Wl,-s "$tmp/program.o" -o "$out"

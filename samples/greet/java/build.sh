@@ -1,16 +1,18 @@
 #!/bin/sh
-# build.sh [OUT [TOOLS]]: builds this folder with JDK 17 and Maven, which keeps what it downloads in TOOLS/m2
-# (default: where it always does).
+# build.sh [OUT [SOURCE]]: builds this folder, or the one above that of SOURCE, which has the main class, with a JDK and the
+# Maven MVN (default: mvn of the PATH), which keeps what it downloads in M2 (default: where it always does).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+source=${2:-$here/src/Greet.java}
 out=$(realpath -m "${1:-$here/greet.wasm}")
-tools=${2:+$(realpath -m "$2")}
+root=$(cd "$(dirname "$source")/.." && pwd)
+main=$(basename "$source" .java)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-cp -r "$here/pom.xml" "$here/src" "$tmp"
+cp -r "$root/pom.xml" "$root/src" "$tmp"
 cd "$tmp"
-mvn -q -B ${tools:+"-Dmaven.repo.local=$tools/m2"} -Dwasm="$tmp/greet.wasm" process-classes >log 2>&1 || {
+"${MVN:-mvn}" -q -B ${M2:+"-Dmaven.repo.local=$M2"} -Dmain="$main" -Dwasm="$tmp/made.wasm" process-classes >log 2>&1 || {
   cat log >&2
   exit 1
 }
-mv greet.wasm "$out"
+mv made.wasm "$out"

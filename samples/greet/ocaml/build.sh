@@ -1,19 +1,30 @@
 #!/bin/sh
-# build.sh OUT TOOLS: builds greet.ml with Debian's OCaml. ocamlc puts its bytecode into C; the runtime that
-# interprets it is compiled from Debian's source package, once, and kept in TOOLS with the compilers.
+# build.sh [OUT [SOURCE]]: builds greet.ml, or SOURCE, with OCAMLC and CLANG (default: Debian's). ocamlc puts its bytecode into C; the runtime
+# that interprets it is compiled from Debian's source package, once, and kept in CACHE (default: made anew). LIBRARY is the lib.sh of
+# the interpreters' recipes. It needs Debian 12.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-out=$(realpath -m "${1:?the name of the module}")
-mkdir -p "${2:?the folder for sources and compilers}"
-TOOLS=$(realpath "$2")
-. "$here/../../../runtimes/script/recipe/lib.sh"
+source=$(realpath "${2:-$here/greet.ml}")
+folder=$(dirname "$source")
+out=$(realpath -m "${1:-$here/greet.wasm}")
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+mkdir -p "${CACHE:-$tmp/cache}"
+TOOLS=$(realpath "${CACHE:-$tmp/cache}")
+. "${LIBRARY:-$here/../../../runtimes/script/recipe/lib.sh}"
 
 ocaml=4.13.1-4
 libc=0.0~git20240708.3f43ea9-2~bpo12+1
 
 apt ocaml-nox clang-22 lld-22 libclang-rt-22-dev-wasm32
+OCAMLC=${OCAMLC:-ocamlc}
+version=$("$OCAMLC" -version)
+if [ "$version" != "${ocaml%-*}" ]; then
+  echo "$OCAMLC is OCaml $version: this needs ${ocaml%-*}, whose runtime it builds" >&2
+  exit 1
+fi
 debian_source bookworm "ocaml=$ocaml"
-source=$DIR/runtime
+sources=$DIR/runtime
 debian_unpack bookworm-backports "wasi-libc=$libc"
 sysroot=$DIR/usr
 runtime=$TOOLS/ocaml-$ocaml
@@ -23,13 +34,13 @@ runtime=$TOOLS/ocaml-$ocaml
 target="--target=wasm32-wasip1 --sysroot=$sysroot"
 setjmp="-mllvm -wasm-enable-sjlj -mllvm -wasm-use-legacy-eh=false"
 compile() {
-  clang-22 $target $setjmp -O2 -fno-strict-aliasing -fwrapv -fwrapv-pointer -w -DCAML_NAME_SPACE -DCAMLDLLIMPORT= \
+  "${CLANG:-clang-22}" $target $setjmp -O2 -fno-strict-aliasing -fwrapv -fwrapv-pointer -w -DCAML_NAME_SPACE -DCAMLDLLIMPORT= \
     -DSHRINKED_GNUC -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS -D_WASI_EMULATED_GETPID \
-    -I"$here/wasi" -I"$runtime" -I"$source" -ffile-prefix-map="$source"=runtime -c "$1" -o "$2"
+    -I"$folder/wasi" -I"$runtime" -I"$sources" -ffile-prefix-map="$sources"=runtime -c "$1" -o "$2"
 }
 
 # All of the runtime but the start, which looks for bytecode in a file.
-if [ ! -f "$runtime/libcamlrun.a" ]; then
+if [ ! -f "$runtime/ready" ]; then
   rm -rf "$runtime"
   mkdir -p "$runtime/caml"
   echo '#define OCAML_VERSION_STRING "'"${ocaml%-*}"'"' >"$runtime/caml/version.h"
@@ -37,18 +48,15 @@ if [ ! -f "$runtime/libcamlrun.a" ]; then
     globroots fail_byt signals signals_byt printexc backtrace_byt backtrace compare ints eventlog floats str array io \
     extern intern hash sys meta parsing gc_ctrl md5 obj lexing callback debugger weak compact finalise custom dynlink \
     afl unix bigarray memprof domain skiplist codefrag; do
-    compile "$source/$file.c" "$runtime/$file.o"
+    compile "$sources/$file.c" "$runtime/$file.o"
   done
-  llvm-ar-22 rcsD "$runtime/new.a" "$runtime"/*.o
-  mv "$runtime/new.a" "$runtime/libcamlrun.a"
+  touch "$runtime/ready"
 fi
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cp "$here/greet.ml" "$tmp"
+cp "$source" "$tmp/program.ml"
 cd "$tmp"
-ocamlc -output-obj -o program.c greet.ml
-compile program.c program.o
-compile "$here/wasi/main.c" main.o
-clang-22 $target --no-wasm-opt -Wl,-s -Wl,--stack-first -Wl,-z,stack-size=1048576 main.o program.o "$runtime/libcamlrun.a" \
+"$OCAMLC" -output-obj -o bytecode.c program.ml
+compile bytecode.c bytecode.o
+compile "$folder/wasi/main.c" main.o
+"${CLANG:-clang-22}" $target --no-wasm-opt -Wl,-s -Wl,--stack-first -Wl,-z,stack-size=1048576 main.o bytecode.o "$runtime"/*.o \
   -lsetjmp -lm -lwasi-emulated-signal -lwasi-emulated-process-clocks -lwasi-emulated-getpid -o "$out"
