@@ -23,10 +23,10 @@ apt_install() {
 }
 
 # suite NAME: makes an apt configuration of its own for a Debian suite, such as bookworm-backports or trixie,
-# in $TOOLS/suite/NAME; the system's lists stay as they are. It takes the mirror that the system uses.
+# in $TOOLS/suite/NAME; the system's lists stay as they are. It takes the mirror that the system uses, and asks it once a day.
 suite() {
   suite_dir=$TOOLS/suite/$1
-  if [ -f "$suite_dir/ready" ]; then return; fi
+  if [ -n "$(find "$suite_dir/ready" -mtime -1 2>/dev/null)" ]; then return; fi
   apt dpkg-dev
   mkdir -p "$suite_dir/etc/apt.conf.d" "$suite_dir/etc/preferences.d" "$suite_dir/etc/sources.list.d" \
     "$suite_dir/lists/partial" "$suite_dir/cache/archives/partial"
@@ -47,11 +47,21 @@ X
   touch "$suite_dir/ready"
 }
 
-# debian_source SUITE PACKAGE=VERSION: unpacks a source package in $TOOLS/source and sets DIR to its folder.
+# release SUITE PACKAGE=VERSION: says PACKAGE=VERSION, with the newest VERSION that is the same up to its +deb: security releases replace
+# one another, and what they replace is gone.
+release() {
+  release_of=${2#*=}
+  release_now=$(APT_CONFIG=$TOOLS/suite/$1/apt.conf apt-cache showsrc "${2%%=*}" 2>/dev/null | sed -n 's/^Version: //p' |
+    grep -E "^$(echo "${release_of%%+deb*}" | sed 's/[.+]/\\&/g')(\+deb[0-9]+u[0-9]+)?\$" | sort -V | tail -n 1)
+  echo "${2%%=*}=${release_now:-$release_of}"
+}
+
+# debian_source SUITE PACKAGE=VERSION: unpacks a source package, or its newest security release, in $TOOLS/source and sets DIR to its folder.
 debian_source() {
   DIR=$TOOLS/source/${2%%=*}
-  if [ -f "$DIR/.version" ] && [ "$(cat "$DIR/.version")" = "$2" ]; then return; fi
   suite "$1"
+  set -- "$1" "$(release "$1" "$2")"
+  if [ -f "$DIR/.version" ] && [ "$(cat "$DIR/.version")" = "$2" ]; then return; fi
   rm -rf "$DIR" "$DIR.tmp"
   mkdir -p "$DIR.tmp"
   (cd "$DIR.tmp" && APT_CONFIG=$TOOLS/suite/$1/apt.conf apt-get source -qq "$2" >"$TOOLS/source.log" 2>&1) || {
