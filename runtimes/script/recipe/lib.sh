@@ -73,11 +73,12 @@ debian_source() {
   echo "$2" >"$DIR/.version"
 }
 
-# debian_tarball SUITE PACKAGE=VERSION: is debian_source without what Debian changes.
+# debian_tarball SUITE PACKAGE=VERSION: is debian_source without what Debian changes, for where that is not to be had.
 debian_tarball() {
   DIR=$TOOLS/source/${2%%=*}
-  if [ -f "$DIR/.version" ] && [ "$(cat "$DIR/.version")" = "$2" ]; then return; fi
   suite "$1"
+  set -- "$1" "$(release "$1" "$2")"
+  if [ -f "$DIR/.version" ] && [ "$(cat "$DIR/.version")" = "$2 unchanged" ]; then return; fi
   rm -rf "$DIR" "$DIR.tmp"
   mkdir -p "$DIR.tmp"
   (cd "$DIR.tmp" && APT_CONFIG=$TOOLS/suite/$1/apt.conf apt-get source -qq --tar-only "$2" >"$TOOLS/source.log" 2>&1) || {
@@ -87,7 +88,7 @@ debian_tarball() {
   mkdir "$DIR"
   tar -xf "$DIR.tmp"/*.orig.tar.* -C "$DIR" --strip-components=1
   rm -rf "$DIR.tmp"
-  echo "$2" >"$DIR/.version"
+  echo "$2 unchanged" >"$DIR/.version"
 }
 
 # debian_unpack SUITE PACKAGE=VERSION: unpacks a binary package in $TOOLS/unpacked, without installing it, and sets DIR to its folder.

@@ -10,7 +10,8 @@ TOOLS=$(cd "$2" && pwd)
 clang22
 debian_source bookworm libonig=6.9.8-1
 onig=$DIR/src
-debian_source trixie jq=1.7.1-6+deb13u4
+jq=jq=1.7.1-6+deb13u4
+debian_source trixie $jq || debian_tarball trixie $jq # mirrors can be late with security releases
 
 build=$TOOLS/build/jq
 rm -rf "$build"
