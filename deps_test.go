@@ -50,6 +50,7 @@ var rules = []rule{
 	{"invoker/journal", []string{"protocol", "runtimes"}, "it takes note of what runs, whatever runs it"},
 	{"invoker/programs", []string{"protocol", "runtimes"}, "it counts who needs what"},
 	{"invoker/stats", nil, "it counts"},
+	{"invoker/outbox", nil, "it holds bytes"},
 	{"invoker/slots", nil, "it gives turns, to whoever it is"},
 	{"invoker/deadline", nil, "it is a context"},
 	{"invoker/logs", []string{"protocol", "github.com/nats-io/nats.go"}, "it publishes lines"},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/outbox"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -23,7 +24,7 @@ const inboxSize = 8192
 type receiver struct {
 	f     *function
 	state atomic.Int32
-	out   outbox
+	out   outbox.Outbox
 }
 
 // The states of a receiver.
@@ -79,8 +80,8 @@ func (r *receiver) handOver() {
 
 // send publishes an answer, or holds it back if more is to come soon.
 func (r *receiver) send(subject string, h protocol.Header, body []byte, took time.Duration) error {
-	if h == nil && r.state.Load() == busy && r.out.takes(took, body) {
-		r.out.add(subject, body)
+	if h == nil && r.state.Load() == busy && r.out.Takes(took, body) {
+		r.out.Add(subject, body)
 		return nil
 	}
 	r.flush()
@@ -92,7 +93,7 @@ func (r *receiver) flush() {
 	if r == nil {
 		return
 	}
-	r.out.flush(func(subject string, body []byte) {
+	r.out.Flush(func(subject string, body []byte) {
 		if err := r.f.publish(subject, nil, body); err != nil {
 			r.f.v.Log.Error("reply not sent", "function", r.f.name, "subject", subject, "err", err)
 		}

@@ -1,4 +1,4 @@
-package invoker
+package outbox
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 
 // TestOutbox checks what is held back, and that all of it comes out, in its order and once.
 func TestOutbox(t *testing.T) {
-	var o outbox
+	var o Outbox
 	for _, c := range []struct {
 		name  string
 		took  time.Duration
@@ -18,22 +18,22 @@ func TestOutbox(t *testing.T) {
 	}{
 		{"a quick call", 0, 10, true}, {"one that is not", quickCall, 10, false}, {"an empty body", 0, 0, true}, {"a large body", 0, heldBytes + 1, false},
 	} {
-		if got := o.takes(c.took, make([]byte, c.body)); got != c.takes {
+		if got := o.Takes(c.took, make([]byte, c.body)); got != c.takes {
 			t.Errorf("%s: takes is %t", c.name, got)
 		}
 	}
 	for range 2 {
 		var want, got []string
 		body := make([]byte, 3)
-		for n := 0; o.takes(0, body[:n%3]); n++ {
+		for n := 0; o.Takes(0, body[:n%3]); n++ {
 			for i := range body {
 				body[i] = byte('a' + n)
 			}
-			o.add(strings.Repeat("s", n), body[:n%3])
+			o.Add(strings.Repeat("s", n), body[:n%3])
 			want = append(want, strings.Repeat("s", n)+" "+string(body[:n%3]))
 		}
-		o.flush(func(subject string, body []byte) { got = append(got, subject+" "+string(body)) })
-		o.flush(func(string, []byte) { t.Error("something comes out twice") })
+		o.Flush(func(subject string, body []byte) { got = append(got, subject+" "+string(body)) })
+		o.Flush(func(string, []byte) { t.Error("something comes out twice") })
 		if len(got) != mostHeld || !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}

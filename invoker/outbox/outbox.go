@@ -1,4 +1,5 @@
-package invoker
+// Package outbox holds replies back that are better published together.
+package outbox
 
 import "time"
 
@@ -10,10 +11,10 @@ const (
 	quickCall = 100 * time.Microsecond
 )
 
-// outbox holds replies of quick calls back while more messages lie in the function's inbox. Replies that are published
+// Outbox holds replies of quick calls back while more messages lie in the function's inbox. Replies that are published
 // one by one reach the network one by one, each with a call of the system and a wake-up of who does it, which for quick
-// calls is more work than the calls themselves. Published together they travel together.
-type outbox struct {
+// calls is more work than the calls themselves. Published together they travel together. The zero value is empty. One goroutine uses it at a time.
+type Outbox struct {
 	held   []heldReply
 	bodies []byte // of all
 }
@@ -24,19 +25,19 @@ type heldReply struct {
 	end     int // of its body
 }
 
-// takes tells whether a reply may be held back.
-func (o *outbox) takes(took time.Duration, body []byte) bool {
+// Takes tells whether a reply may be held back.
+func (o *Outbox) Takes(took time.Duration, body []byte) bool {
 	return took < quickCall && len(o.held) < mostHeld && len(o.bodies)+len(body) <= heldBytes
 }
 
-// add holds a reply back. The body is copied.
-func (o *outbox) add(subject string, body []byte) {
+// Add holds a reply back. The body is copied.
+func (o *Outbox) Add(subject string, body []byte) {
 	o.bodies = append(o.bodies, body...)
 	o.held = append(o.held, heldReply{subject, len(o.bodies)})
 }
 
-// flush publishes what is held back.
-func (o *outbox) flush(publish func(subject string, body []byte)) {
+// Flush publishes what is held back, in its order; publish must not keep the body.
+func (o *Outbox) Flush(publish func(subject string, body []byte)) {
 	from := 0
 	for i, r := range o.held {
 		publish(r.subject, o.bodies[from:r.end])
