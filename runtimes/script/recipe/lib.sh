@@ -56,18 +56,23 @@ release() {
   echo "${2%%=*}=${release_now:-$release_of}"
 }
 
+# debian_fetch SUITE PACKAGE=VERSION [OPTION]: gets a source package into $DIR.tmp, in place of what is in $DIR.
+debian_fetch() {
+  rm -rf "$DIR" "$DIR.tmp"
+  mkdir -p "$DIR.tmp"
+  (cd "$DIR.tmp" && APT_CONFIG=$TOOLS/suite/$1/apt.conf apt-get source -qq ${3:-} "$2" >"$TOOLS/source.log" 2>&1) || {
+    cat "$TOOLS/source.log" >&2
+    return 1
+  }
+}
+
 # debian_source SUITE PACKAGE=VERSION: unpacks a source package, or its newest security release, in $TOOLS/source and sets DIR to its folder.
 debian_source() {
   DIR=$TOOLS/source/${2%%=*}
   suite "$1"
   set -- "$1" "$(release "$1" "$2")"
   if [ -f "$DIR/.version" ] && [ "$(cat "$DIR/.version")" = "$2" ]; then return; fi
-  rm -rf "$DIR" "$DIR.tmp"
-  mkdir -p "$DIR.tmp"
-  (cd "$DIR.tmp" && APT_CONFIG=$TOOLS/suite/$1/apt.conf apt-get source -qq "$2" >"$TOOLS/source.log" 2>&1) || {
-    cat "$TOOLS/source.log" >&2
-    return 1
-  }
+  debian_fetch "$1" "$2" || return 1
   mv "$DIR.tmp"/*/ "$DIR"
   rm -rf "$DIR.tmp"
   echo "$2" >"$DIR/.version"
@@ -79,12 +84,7 @@ debian_tarball() {
   suite "$1"
   set -- "$1" "$(release "$1" "$2")"
   if [ -f "$DIR/.version" ] && [ "$(cat "$DIR/.version")" = "$2 unchanged" ]; then return; fi
-  rm -rf "$DIR" "$DIR.tmp"
-  mkdir -p "$DIR.tmp"
-  (cd "$DIR.tmp" && APT_CONFIG=$TOOLS/suite/$1/apt.conf apt-get source -qq --tar-only "$2" >"$TOOLS/source.log" 2>&1) || {
-    cat "$TOOLS/source.log" >&2
-    return 1
-  }
+  debian_fetch "$1" "$2" --tar-only || return 1
   mkdir "$DIR"
   tar -xf "$DIR.tmp"/*.orig.tar.* -C "$DIR" --strip-components=1
   rm -rf "$DIR.tmp"
