@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/rewind"
 )
 
 // KindOf returns the start kind of a program, and why it is that one.
@@ -18,16 +19,16 @@ func StartFuel(p runtimes.Program) uint64 { return p.(*program).startFuel }
 // Distrusted tells whether a sandbox of a program was found not to be put back.
 func Distrusted(p runtimes.Program) bool { return p.(*program).doubt.Load() }
 
-// ParkedStack returns how large the native stack is, in bytes, of a program's sandbox that is parked, and how many snapshots it has. Both are 0 if
-// none is parked.
-func ParkedStack(p runtimes.Program) (stack, snapshots int) {
+// ParkedStack returns how large the native stack is, in bytes, of a program's sandbox that is parked, and how much it has in all.
+// Both are 0 if none is parked.
+func ParkedStack(p runtimes.Program) (stack, all int) {
 	g := p.(*program)
 	s, ok := g.parked.Take()
 	if !ok {
 		return 0, 0
 	}
 	defer g.parked.Put(s)
-	return nativeStack(s.run), len(s.parked.snapshots)
+	return rewind.StackSize(s.run), s.parked.stack()
 }
 
 // Sweep has a program's idle sandboxes looked after as if it were now.

@@ -16,7 +16,7 @@ var _ idle.Item = (*sandbox)(nil)
 func (s *sandbox) Cost() int64 {
 	cost := int64(overhead)
 	if s.parked != nil {
-		cost += int64(s.parked.stack) * int64(1+len(s.parked.snapshots)) // that of the function, and those to go on with
+		cost += int64(s.parked.stack())
 		if s.parked.again {
 			cost += int64(s.parked.own)
 		}
@@ -28,7 +28,7 @@ func (s *sandbox) Cost() int64 {
 }
 
 // Shed implements idle.Item. The memory that the sandbox does not share with others goes back to the system, if that is possible, and so do the
-// native stack that calls have made grow and all snapshots but one.
+// native stack that calls have made grow.
 func (s *sandbox) Shed() bool {
 	if s.parked != nil && s.parked.image == nil {
 		return true

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/rewind"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -23,18 +23,17 @@ import (
 // A sandbox is parked when its process waits where it first reads stdin. The engine can take a snapshot of
 // a call (its stack and registers) and restore it. It documents that for one call of the host; that
 // it works from one call to the next as well, as long as both are of the same function object, is what
-// TestHammerParking is for.
+// TestHammerParking is for; that it works again and again is what package rewind is for.
 
 const (
 	// startFuel is how much a process may use up to its first read for the sandbox to be parked there: some seconds, as Ruby does.
 	startFuel = 16_000_000_000
 	// startSleep is for how long it may sleep.
 	startSleep = 100 * time.Millisecond
-	// startStack is how much native stack, in bytes, it may have grown to: each snapshot has a copy of it.
+	// startStack is how much native stack, in bytes, it may have grown to.
 	startStack = 1 << 20
-	// mostBatch is how many snapshots are taken at a time by a sandbox that is used often. The stack of a snapshot is 16 bytes longer than
-	// the one that it is taken of, and a sandbox that is restored goes on with the snapshot's.
-	mostBatch = 8
+	// goOnStack is up to how many bytes of native stack, which a run has made grow, the next ones begin with.
+	goOnStack = 256 << 10
 )
 
 // What ends a start that does not come to its first read.
@@ -48,16 +47,15 @@ var errParked = errors.New("the process waits for its request")
 
 // parking is what a sandbox needs to go on where it waits.
 type parking struct {
-	snapshots []experimental.Snapshot
+	point     *rewind.Point    // where that is; nil until it is there
+	first     *rewind.Point    // the one before the stack grew, or nil
+	grown     int              // bytes of native stack with which the point is to be taken anew; 0: it is not
 	read      api.GoModuleFunc // the call of WASI that it is in; nil for a reactor before its entry
 	params    [4]uint64        // of that call
 	frame     [4]uint64        // room for the parameters and the result
 	again     bool             // it goes on more than once
-	renew     bool             // it has no snapshots left
-	batch     int              // how many were taken at a time
 	shrinking bool             // the call is that of shrink
 
-	stack   int // bytes of native stack in each snapshot
 	globals []uint64
 	fuel    int64         // that was given to it
 	refused bool          // it was refused memory
@@ -131,26 +129,35 @@ func (s *sandbox) wait(ctx context.Context, _ api.Module, call api.GoModuleFunc,
 	k := s.parked
 	k.read = call
 	copy(k.params[:], params)
-	if k.stack = nativeStack(s.run); k.stack <= startStack {
-		k.take(ctx)
+	if rewind.StackSize(s.run) <= startStack {
+		k.take(ctx, s.run, 0)
 	}
 	s.state.Stop(errParked)
 }
 
-// take takes snapshots: one at first, since many sandboxes are used once in a while, and each time twice as many.
-func (k *parking) take(ctx context.Context) {
-	snapshotter := experimental.GetSnapshotter(ctx)
-	k.batch = min(max(1, 2*k.batch), mostBatch)
-	for range k.batch {
-		k.snapshots = append(k.snapshots, snapshotter.Snapshot())
+// take takes the point at which the process waits, with at least that much room on its stack.
+func (k *parking) take(ctx context.Context, run api.Function, room int) {
+	point := rewind.Take(ctx, run, room)
+	if point == nil {
+		return
 	}
+	if k.again {
+		point.Keep()
+	}
+	if k.first == nil {
+		k.first = k.point
+	}
+	k.point = point
 }
 
-// shrink gives up the native stack that the last run may have made grow, and all snapshots but one: it goes on as a run does, on the stack of that
-// snapshot, takes it anew, and ends before the guest does anything. It returns false if the sandbox is of no use any more.
+// shrink gives up the native stack that runs have made grow: it goes on as a run does, on the stack of the first point, and ends before the
+// guest does anything. It returns false if the sandbox is of no use any more.
 func (s *sandbox) shrink() bool {
 	k := s.parked
-	k.snapshots, k.batch, k.shrinking = slices.Clone(k.snapshots[:min(1, len(k.snapshots))]), 0, true
+	if k.first != nil {
+		k.point, k.first = k.first, nil
+	}
+	k.shrinking = true
 	err := s.enter(s.resume(context.Background(), new(runtimes.Process)))
 	k.shrinking = false
 	waits := s.state.Err() == errParked && !ending.Broken(err)
@@ -158,18 +165,14 @@ func (s *sandbox) shrink() bool {
 	return waits
 }
 
-// nativeStack returns how many bytes of native stack the engine keeps for a function. It keeps what a call has made it
-// grow to, and says so nowhere; it is 0 if that cannot be seen any more.
-func nativeStack(f api.Function) int {
-	v := reflect.Indirect(reflect.ValueOf(f))
-	if v.Kind() != reflect.Struct {
-		return 0
+// stack returns about how many bytes of native stack there are, those of the function included.
+func (k *parking) stack() (size int) {
+	for _, p := range []*rewind.Point{k.point, k.first} {
+		if p != nil {
+			size += p.Resident()
+		}
 	}
-	stack := v.FieldByName("stack")
-	if stack.Kind() != reflect.Slice {
-		return 0
-	}
-	return stack.Len()
+	return size + k.point.Grown()
 }
 
 // waiting returns nil if a start that has ended with err has come to where it can go on with any request.
@@ -188,8 +191,8 @@ func (s *sandbox) waiting(ctx context.Context, err error) error {
 		return &unparkable{"its fuel is used up before it reads stdin"}
 	case cause != errParked:
 		return &unparkable{cause.Error()}
-	case s.parked.stack > startStack:
-		return &unparkable{"its native stack is larger than 1 MiB before it reads stdin"}
+	case s.parked.point == nil:
+		return &unparkable{"its native stack is larger than 1 MiB before it reads stdin, or not to be seen in this engine"}
 	case s.state.Changed():
 		return &unparkable{"it opens or closes files before it reads stdin"}
 	case s.program.kind != "" && s.state.Seen() != s.program.seen:
@@ -214,7 +217,7 @@ func (s *sandbox) resume(ctx context.Context, p *runtimes.Process) *preview1.Con
 // entered is what the guest calls first.
 func entered(ctx context.Context, mod api.Module, _ []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
-	if k := s.parked; k != nil && len(k.snapshots) > 0 {
+	if k := s.parked; k != nil && k.point != nil {
 		s.goOn(ctx, mod, k)
 	}
 }
@@ -238,12 +241,10 @@ func (s *sandbox) goOn(ctx context.Context, mod api.Module, k *parking) {
 		s.repeat(k.said)
 		results = k.call(ctx, mod)
 	}
-	last := len(k.snapshots) - 1
-	snapshot := k.snapshots[last]
-	k.snapshots[last] = nil
-	k.snapshots = k.snapshots[:last]
-	k.renew = k.again && last == 0
-	snapshot.Restore(results) // does not return
+	if k.grown = 0; k.again && !k.shrinking {
+		k.grown = k.point.Grown()
+	}
+	k.point.Restore(results) // does not return
 }
 
 // call makes the call that the process waits in, if there is one, and returns its result.
@@ -255,8 +256,8 @@ func (k *parking) call(ctx context.Context, mod api.Module) []uint64 {
 	return k.frame[:1]
 }
 
-// renewer takes new snapshots when the last one is used up. It is told when goOn has made the call what
-// it was when the snapshots were taken, before the guest goes on.
+// renewer takes the point anew when runs need more stack than it has. It is told when goOn has made the call what
+// it was when the point was taken, before the guest goes on.
 type renewer struct{}
 
 // Before implements experimental.FunctionListener.
@@ -267,13 +268,12 @@ func (renewer) Before(context.Context, api.Module, api.FunctionDefinition, []uin
 func (renewer) After(ctx context.Context, _ api.Module, _ api.FunctionDefinition, _ []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
 	k := s.parked
-	if k == nil || !k.renew {
-		return
-	}
-	k.renew = false
-	k.take(ctx)
-	if k.shrinking {
+	switch {
+	case k == nil:
+	case k.shrinking:
 		s.state.Stop(errParked)
+	case k.grown > 0 && k.grown <= goOnStack:
+		k.take(ctx, s.run, k.grown)
 	}
 }
 

@@ -12,11 +12,11 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/rewind"
 	"github.com/tetratelabs/wazero/api"
 )
 
-// recycled is after how many runs a sandbox ends. Its native stack grows with the runs (see parking), and
-// whatever else might add up over runs does not add up for long.
+// recycled is after how many runs a sandbox ends: whatever might add up over runs does not add up for long.
 const recycled = 1000
 
 // sandbox is where processes run, one after another: a memory, the host's side of it, and an instance of the
@@ -172,8 +172,8 @@ func (s *sandbox) putBack() bool {
 		s.closeInstance()
 	}
 	if s.parked != nil && s.parked.image == nil {
-		s.parked = nil                       // it goes on once
-		if nativeStack(s.run) > startStack { // and could not be parked again
+		s.parked = nil                            // it goes on once
+		if rewind.StackSize(s.run) > startStack { // and could not be parked again
 			return false
 		}
 	}

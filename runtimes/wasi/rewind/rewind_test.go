@@ -1,0 +1,142 @@
+package rewind
+
+import (
+	"context"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// guest is a module whose function run, without parameters and results, is
+//
+//	local = value()
+//	got = enter()
+//	deep(got)               which calls itself that many times
+//	done(1000 * local + got)
+//
+// What it calls is of the module host.
+const guest = "\x00asm\x01\x00\x00\x00" +
+	"\x01\x0c\x03" + "\x60\x00\x01\x7f" + "\x60\x01\x7f\x00" + "\x60\x00\x00" + // () -> i32, (i32) -> (), () -> ()
+	"\x02\x27\x03" + "\x04host\x05value\x00\x00" + "\x04host\x05enter\x00\x00" + "\x04host\x04done\x00\x01" +
+	"\x03\x03\x02\x01\x02" + // deep, run
+	"\x07\x07\x01\x03run\x00\x04" +
+	"\x0a\x2c\x02" +
+	"\x0e\x00\x20\x00\x04\x40\x20\x00\x41\x01\x6b\x10\x03\x0b\x0b" +
+	"\x1b\x01\x02\x7f\x10\x00\x21\x00\x10\x01\x21\x01\x20\x01\x10\x03\x20\x00\x41\xe8\x07\x6c\x20\x01\x6a\x10\x02\x0b"
+
+// host is what the guest calls.
+type host struct {
+	value uint64 // the next result of value
+	enter func(ctx context.Context, stack []uint64)
+	done  uint64 // what done was told
+	run   api.Function
+}
+
+// newHost returns a host with an instance of the guest.
+func newHost(t *testing.T) *host {
+	t.Helper()
+	h := new(host)
+	ctx := t.Context()
+	engine := wazero.NewRuntime(ctx)
+	t.Cleanup(func() { _ = engine.Close(context.Background()) })
+	i32 := []api.ValueType{api.ValueTypeI32}
+	b := engine.NewHostModuleBuilder("host")
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) { stack[0] = h.value }), nil, i32).Export("value")
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, stack []uint64) { h.enter(ctx, stack) }), nil, i32).Export("enter")
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) { h.done = uint64(uint32(stack[0])) }), i32, nil).Export("done")
+	if _, err := b.Instantiate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	instance, err := engine.Instantiate(ctx, []byte(guest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.run = instance.ExportedFunction("run")
+	return h
+}
+
+// call calls the guest, and returns what done was told.
+func (h *host) call(t *testing.T) uint64 {
+	t.Helper()
+	h.done = 0
+	if err := h.run.CallWithStack(experimental.WithSnapshotter(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	return h.done
+}
+
+// TestPoint takes a guest back again and again, after runs that spoil the stack that it goes on upon and runs that make it grow.
+func TestPoint(t *testing.T) {
+	h := newHost(t)
+	if n := StackSize(h.run); n < 1<<10 || n > 1<<20 {
+		t.Fatalf("the native stack is said to be %d bytes", n)
+	}
+	var p *Point
+	h.value, h.enter = 7, func(ctx context.Context, stack []uint64) {
+		if p = Take(ctx, h.run, 0); p == nil {
+			t.Fatal("the engine's snapshots are of a kind that is not known")
+		}
+		p.Keep()
+		stack[0] = 1
+	}
+	if got := h.call(t); got != 7001 {
+		t.Errorf("the first call returns %d", got)
+	}
+	h.value = 9 // which no run sees any more
+	for i := range uint64(50) {
+		depth := 20 * (i % 7)
+		if i%10 == 9 {
+			depth = 5000
+		}
+		h.enter = func(context.Context, []uint64) { p.Restore([]uint64{depth}) }
+		if got := h.call(t); got != 7000+depth {
+			t.Errorf("call %d, %d deep, ends with %d", i, depth, got)
+		}
+		if grown := p.Grown(); (grown > 0) != (depth == 5000) || grown > 0 && grown < 5000*16 {
+			t.Errorf("after a depth of %d, the stack is said to have grown to %d bytes", depth, grown)
+		}
+	}
+}
+
+// TestRoom checks that a Point taken with room for it needs no stack to grow, and is the same point.
+func TestRoom(t *testing.T) {
+	h := newHost(t)
+	const room = 1 << 20
+	var p *Point
+	h.enter = func(ctx context.Context, _ []uint64) {
+		own := StackSize(h.run)
+		p = Take(ctx, h.run, room)
+		p.Keep()
+		if StackSize(h.run) != own {
+			t.Error("to take a point changes the function's own stack")
+		}
+	}
+	h.call(t)
+	if n := p.Resident(); n < room || n > room+1<<10 {
+		t.Errorf("the point takes %d bytes", n)
+	}
+	for depth := range uint64(3) {
+		depth += 5000
+		h.enter = func(context.Context, []uint64) { p.Restore([]uint64{depth}) }
+		if got := h.call(t); got != depth || p.Grown() != 0 {
+			t.Errorf("a call %d deep ends with %d, the stack has grown to %d bytes", depth, got, p.Grown())
+		}
+	}
+}
+
+// TestNoStack checks that what is no function of the engine has no stack.
+func TestNoStack(t *testing.T) {
+	for _, f := range []api.Function{nil, struct{ api.Function }{}, &struct {
+		api.Function
+		stack string
+	}{}} {
+		if n := StackSize(f); n != 0 {
+			t.Errorf("%T has a stack of %d bytes", f, n)
+		}
+		if Take(t.Context(), f, 0) != nil {
+			t.Errorf("%T can be taken back", f)
+		}
+	}
+}
