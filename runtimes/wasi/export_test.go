@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/rewind"
 )
 
 // KindOf returns the start kind of a program, and why it is that one.
@@ -28,7 +27,7 @@ func ParkedStack(p runtimes.Program) (stack, all int) {
 		return 0, 0
 	}
 	defer g.parked.Put(s)
-	return rewind.StackSize(s.run), s.parked.stack()
+	return s.run.native.StackSize(), s.parked.stack()
 }
 
 // Sweep has a program's idle sandboxes looked after as if it were now.

@@ -39,7 +39,7 @@ func (s *sandbox) Shed() bool {
 	if s.parked != nil {
 		return s.shrink()
 	}
-	s.start, s.run = nil, nil // the next run makes new ones, with small stacks
+	s.start, s.run = entry{}, entry{} // the next run makes new ones, with small stacks
 	return true
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/rewind"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -23,7 +23,7 @@ import (
 // A sandbox is parked when its process waits where it first reads stdin. The engine can take a snapshot of
 // a call (its stack and registers) and restore it. It documents that for one call of the host; that
 // it works from one call to the next as well, as long as both are of the same function object, is what
-// TestHammerParking is for; that it works again and again is what package rewind is for.
+// TestHammerParking is for; that it works again and again is what package native is for.
 
 const (
 	// startFuel is how much a process may use up to its first read for the sandbox to be parked there: some seconds, as Ruby does.
@@ -47,8 +47,8 @@ var errParked = errors.New("the process waits for its request")
 
 // parking is what a sandbox needs to go on where it waits.
 type parking struct {
-	point     *rewind.Point    // where that is; nil until it is there
-	first     *rewind.Point    // the one before the stack grew, or nil
+	point     *native.Point    // where that is; nil until it is there
+	first     *native.Point    // the one before the stack grew, or nil
 	grown     int              // bytes of native stack with which the point is to be taken anew; 0: it is not
 	read      api.GoModuleFunc // the call of WASI that it is in; nil for a reactor before its entry
 	params    [4]uint64        // of that call
@@ -129,15 +129,15 @@ func (s *sandbox) wait(ctx context.Context, _ api.Module, call api.GoModuleFunc,
 	k := s.parked
 	k.read = call
 	copy(k.params[:], params)
-	if rewind.StackSize(s.run) <= startStack {
-		k.take(ctx, s.run, 0)
+	if s.called.StackSize() <= startStack {
+		k.take(ctx, s.called, 0)
 	}
 	s.state.Stop(errParked)
 }
 
 // take takes the point at which the process waits, with at least that much room on its stack.
-func (k *parking) take(ctx context.Context, run api.Function, room int) {
-	point := rewind.Take(ctx, run, room)
+func (k *parking) take(ctx context.Context, called native.Function, room int) {
+	point := called.Take(ctx, room)
 	if point == nil {
 		return
 	}
@@ -167,7 +167,7 @@ func (s *sandbox) shrink() bool {
 
 // stack returns about how many bytes of native stack there are, those of the function included.
 func (k *parking) stack() (size int) {
-	for _, p := range []*rewind.Point{k.point, k.first} {
+	for _, p := range []*native.Point{k.point, k.first} {
 		if p != nil {
 			size += p.Resident()
 		}
@@ -231,7 +231,10 @@ func ready(ctx context.Context, mod api.Module, _ []uint64) {
 }
 
 // exit is what a reactor calls with the result of its entry.
-func exit(_ context.Context, _ api.Module, stack []uint64) { panic(sys.NewExitError(uint32(stack[0]))) }
+func exit(ctx context.Context, _ api.Module, stack []uint64) {
+	ctx.Value(sandboxKey{}).(*sandbox).quiet()
+	panic(sys.NewExitError(uint32(stack[0])))
+}
 
 // goOn makes the call that the process waits in, and has it return. If the sandbox only shrinks, there is no call: After ends it.
 func (s *sandbox) goOn(ctx context.Context, mod api.Module, k *parking) {
@@ -273,7 +276,7 @@ func (renewer) After(ctx context.Context, _ api.Module, _ api.FunctionDefinition
 	case k.shrinking:
 		s.state.Stop(errParked)
 	case k.grown > 0 && k.grown <= goOnStack:
-		k.take(ctx, s.run, k.grown)
+		k.take(ctx, s.called, k.grown)
 	}
 }
 

@@ -11,13 +11,13 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/rewind"
 	"github.com/tetratelabs/wazero/api"
 )
 
 // recycled is after how many runs a sandbox ends: whatever might add up over runs does not add up for long.
-const recycled = 1000
+const recycled = 10_000
 
 // sandbox is where processes run, one after another: a memory, the host's side of it, and an instance of the
 // program. One goroutine uses a sandbox at a time.
@@ -25,9 +25,10 @@ type sandbox struct {
 	host
 	program *program
 
-	instance api.Module   // nil: each run makes its own
-	start    api.Function // the entry; nil until it is called
-	run      api.Function // the entry by way of entered; nil until it is called
+	instance api.Module      // nil: each run makes its own
+	start    entry           // without a function until it is called
+	run      entry           // the one by way of entered; without a function until it is called
+	called   native.Function // the one of them that was called last
 	globals  []api.MutableGlobal
 
 	parked  *parking // where it waits, if it does
@@ -122,31 +123,38 @@ func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 		s.memory.region.Begin()
 		defer s.memory.region.End()
 	}
-	if s.parked != nil {
-		return s.parkable().CallWithStack(ctx, nil)
-	}
-	return s.entry().CallWithStack(ctx, nil)
+	e := s.entry()
+	s.called = e.native
+	return e.CallWithStack(ctx, nil)
 }
 
-// entry returns what runs a process from the beginning. Each function object has a native stack of its own, so there is none that is not called.
-func (s *sandbox) entry() api.Function {
-	if s.program.wrapped {
-		return s.parkable()
-	}
-	if s.start == nil {
-		s.start = s.instance.ExportedFunction("_start")
-	}
-	return s.start
+// entry is an exported function that runs a process.
+type entry struct {
+	api.Function
+	native native.Function
 }
 
-// parkable returns the entry by way of entered. It stays the same while the sandbox is parked: a snapshot can only be restored in the function
-// object that it is from.
-func (s *sandbox) parkable() api.Function {
-	if s.run == nil {
-		s.run = s.instance.ExportedFunction(rewrite.RunName)
-	}
-	return s.run
+// newEntry returns an exported function of the instance.
+func (s *sandbox) newEntry(name string) entry {
+	f := s.instance.ExportedFunction(name)
+	return entry{f, native.Of(f)}
 }
+
+// entry returns what runs a process, by way of entered if there is more to call or it goes on from where the sandbox is parked. That one stays the
+// same while the sandbox is parked. Each function object has a native stack of its own, so there is none that is not called.
+func (s *sandbox) entry() *entry {
+	e, name := &s.start, "_start"
+	if s.parked != nil || s.program.wrapped {
+		e, name = &s.run, rewrite.RunName
+	}
+	if e.Function == nil {
+		*e = s.newEntry(name)
+	}
+	return e
+}
+
+// quiet is told that the host is about to end the process.
+func (s *sandbox) quiet() { s.called.Quiet() }
 
 // errEngine is a panic that came out of the engine.
 var errEngine = errors.New("the engine failed")
@@ -172,8 +180,8 @@ func (s *sandbox) putBack() bool {
 		s.closeInstance()
 	}
 	if s.parked != nil && s.parked.image == nil {
-		s.parked = nil                            // it goes on once
-		if rewind.StackSize(s.run) > startStack { // and could not be parked again
+		s.parked = nil                             // it goes on once
+		if s.run.native.StackSize() > startStack { // and could not be parked again
 			return false
 		}
 	}
@@ -249,7 +257,7 @@ func (s *sandbox) closeInstance() {
 	if s.instance != nil {
 		_ = s.instance.Close(context.Background()) // the engine has nothing to say here
 	}
-	s.instance, s.start, s.run, s.globals = nil, nil, nil, nil
+	s.instance, s.start, s.run, s.called, s.globals = nil, entry{}, entry{}, native.Function{}, nil
 }
 
 // Close ends the sandbox.

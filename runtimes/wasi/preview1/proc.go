@@ -5,12 +5,11 @@ import (
 	"runtime"
 
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/sys"
 )
 
 // procExit implements proc_exit. It leaves the instance open: closing is the business of whoever made it.
-func procExit(_ context.Context, _ api.Module, stack []uint64) {
-	panic(sys.NewExitError(uint32(stack[0])))
+func procExit(ctx context.Context, _ api.Module, stack []uint64) {
+	stateOf(ctx).exit(uint32(stack[0]))
 }
 
 // schedYield implements sched_yield.

@@ -33,17 +33,16 @@ type State struct {
 	Mounts []Mount
 	// Sleep waits for d to pass or for ctx to end. Nil means a timer. An error ends the process.
 	Sleep func(ctx context.Context, d time.Duration) error
-	// Yield lets other processes run, when the guest calls sched_yield or has made functions work for a while. Nil means
-	// that the goroutine yields for sched_yield.
+	// Yield lets other processes run, when the guest calls sched_yield or has made functions work for a while. Nil means that only the former yields.
 	Yield func()
-	// Walltime and Nanotime are the clocks, in nanoseconds: since 1970, and since some moment in the past,
-	// never 0. Nil means those of the system; Nanotime then counts from Start.
+	// Walltime and Nanotime are the clocks, in nanoseconds: since 1970, and since some moment in the past, never 0. Nil means those of the system, from Start.
 	Walltime, Nanotime func() int64
-	// Start is a moment before all runs that can meet the same memory image, so that none of them sees
-	// time go back. The zero Time means the first Begin.
+	// Start is a moment before all runs that can meet the same memory image, so that none of them sees time go back. Zero means the first Begin.
 	Start time.Time
 	// Entropy is where random bytes come from. Nil means crypto/rand. An error ends the process.
 	Entropy io.Reader
+	// Ending is called when the host is about to end the process, by proc_exit or Stop. Nil means nothing.
+	Ending func()
 	// Values is asked for values before the run's own context is. Nil means nothing.
 	Values context.Context
 	// BeforeRead is called when a run asks for stdin for the first time, by fd_read or poll_oneoff,
@@ -106,8 +105,7 @@ func (s *State) Resume(ctx context.Context) *Context {
 // Seen returns what the run has looked at so far.
 func (s *State) Seen() Seen { return s.seen }
 
-// Changed reports whether the guest has other descriptors than at the beginning: it has closed some of those,
-// or has others open.
+// Changed reports whether the guest has other descriptors than at the beginning.
 func (s *State) Changed() bool { return s.table.changed(len(s.Mounts)) }
 
 // Err returns the error because of which the host ended the process, or nil.
@@ -152,13 +150,20 @@ func stateOf(ctx context.Context) *State {
 	return ctx.Value(stateKey{}).(*State)
 }
 
-// Stop ends the process because of an error. It does not return: the panic passes through the
-// guest to the engine, which hands an ExitError on as it is, without making a stack trace.
+// Stop ends the process because of an error. It does not return.
 func (s *State) Stop(err error) {
 	if s.err == nil {
 		s.err = err
 	}
-	panic(sys.NewExitError(1))
+	s.exit(1)
+}
+
+// exit ends the process: the panic passes through the guest to the engine, which hands an ExitError on as it is.
+func (s *State) exit(code uint32) {
+	if s.Ending != nil {
+		s.Ending()
+	}
+	panic(sys.NewExitError(code))
 }
 
 // Live ends the process, as Stop does, if its context has ended.

@@ -1,7 +1,9 @@
-package rewind
+package native
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -32,6 +34,7 @@ type host struct {
 	enter func(ctx context.Context, stack []uint64)
 	done  uint64 // what done was told
 	run   api.Function
+	Function
 }
 
 // newHost returns a host with an instance of the guest.
@@ -54,6 +57,7 @@ func newHost(t *testing.T) *host {
 		t.Fatal(err)
 	}
 	h.run = instance.ExportedFunction("run")
+	h.Function = Of(h.run)
 	return h
 }
 
@@ -70,12 +74,12 @@ func (h *host) call(t *testing.T) uint64 {
 // TestPoint takes a guest back again and again, after runs that spoil the stack that it goes on upon and runs that make it grow.
 func TestPoint(t *testing.T) {
 	h := newHost(t)
-	if n := StackSize(h.run); n < 1<<10 || n > 1<<20 {
+	if n := h.StackSize(); n < 1<<10 || n > 1<<20 {
 		t.Fatalf("the native stack is said to be %d bytes", n)
 	}
 	var p *Point
 	h.value, h.enter = 7, func(ctx context.Context, stack []uint64) {
-		if p = Take(ctx, h.run, 0); p == nil {
+		if p = h.Take(ctx, 0); p == nil {
 			t.Fatal("the engine's snapshots are of a kind that is not known")
 		}
 		p.Keep()
@@ -106,10 +110,10 @@ func TestRoom(t *testing.T) {
 	const room = 1 << 20
 	var p *Point
 	h.enter = func(ctx context.Context, _ []uint64) {
-		own := StackSize(h.run)
-		p = Take(ctx, h.run, room)
+		own := h.StackSize()
+		p = h.Take(ctx, room)
 		p.Keep()
-		if StackSize(h.run) != own {
+		if h.StackSize() != own {
 			t.Error("to take a point changes the function's own stack")
 		}
 	}
@@ -126,17 +130,39 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// TestNoStack checks that what is no function of the engine has no stack.
-func TestNoStack(t *testing.T) {
-	for _, f := range []api.Function{nil, struct{ api.Function }{}, &struct {
+// TestQuiet checks that a call that is ended quietly returns the error without a stack trace, that one ended without it has one, and that
+// the function can be called again.
+func TestQuiet(t *testing.T) {
+	h := newHost(t)
+	cause := errors.New("the end")
+	for _, quiet := range []bool{true, false, true} {
+		h.enter = func(context.Context, []uint64) {
+			if quiet {
+				h.Quiet()
+			}
+			panic(cause)
+		}
+		err := h.run.CallWithStack(t.Context(), nil)
+		if !errors.Is(err, cause) || strings.Contains(err.Error(), "host.enter") == quiet {
+			t.Errorf("quiet is %t: the error is %v", quiet, err)
+		}
+		h.value, h.enter = 3, func(_ context.Context, stack []uint64) { stack[0] = 5 }
+		if got := h.call(t); got != 3005 {
+			t.Errorf("quiet was %t: the next call ends with %d", quiet, got)
+		}
+	}
+}
+
+// TestUnknown checks that of what is no function of the engine nothing can be reached.
+func TestUnknown(t *testing.T) {
+	for _, f := range []api.Function{nil, struct{ api.Function }{}, &struct{ api.Function }{}, &struct {
 		api.Function
 		stack string
 	}{}} {
-		if n := StackSize(f); n != 0 {
-			t.Errorf("%T has a stack of %d bytes", f, n)
-		}
-		if Take(t.Context(), f, 0) != nil {
-			t.Errorf("%T can be taken back", f)
+		n := Of(f)
+		n.Quiet()
+		if n.StackSize() != 0 || n.Take(t.Context(), 0) != nil {
+			t.Errorf("%T has a stack", f)
 		}
 	}
 }

@@ -1,0 +1,84 @@
+package native
+
+import (
+	"bytes"
+	"context"
+	"reflect"
+	"unsafe"
+
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// Point is where a guest can be taken back to. One goroutine at a time uses a Point.
+//
+// The engine's own snapshots are good for once: who restores one goes on upon the copy of the stack that is in it, and spoils it. To take a
+// new one each time is to allocate a stack for each run, and most of what a short run then costs is the collector's
+// work. So a Point keeps what was on the stack, and puts it back into the same place first.
+type Point struct {
+	snapshot experimental.Snapshot
+	function Function
+	stack    []byte // the stack that the guest goes on upon
+	live     []byte // the part of it that was in use
+	kept     []byte // what it was; nil: the Point is for once
+}
+
+// Take returns the point at which the caller, a host function, was called by function f; ctx is its context, which must be
+// made with experimental.WithSnapshotter. From there the guest can go on in later calls of the same function object. Its stack has as many bytes as
+// that of f has now, or room, whichever is more. The result is nil if the engine's snapshots are not of the kind that is known.
+func (f Function) Take(ctx context.Context, room int) *Point {
+	if f.stack == nil {
+		return nil
+	}
+	if own := *f.stack; len(own) < room {
+		*f.stack = make([]byte, room) // the engine looks at its length for that of the copy, and at nothing else
+		defer func() { *f.stack = own }()
+	}
+	p := &Point{snapshot: experimental.GetSnapshotter(ctx).Snapshot(), function: f}
+	if !p.find() {
+		return nil
+	}
+	return p
+}
+
+// find finds the stack in the snapshot.
+func (p *Point) find() bool {
+	v := reflect.Indirect(reflect.ValueOf(p.snapshot))
+	if v.Kind() != reflect.Struct {
+		return false
+	}
+	stack, pointer, top := v.FieldByName("stack"), v.FieldByName("sp"), v.FieldByName("top")
+	if stack.Kind() != reflect.Slice || stack.Type().Elem().Kind() != reflect.Uint8 || pointer.Kind() != reflect.Uintptr || top.Kind() != reflect.Uintptr {
+		return false
+	}
+	p.stack = stack.Bytes()
+	begin := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p.stack))))
+	from, to := pointer.Uint()-begin, top.Uint()-begin
+	if from > to || to > uint64(len(p.stack)) {
+		return false
+	}
+	p.live = p.stack[from:to]
+	return true
+}
+
+// Keep makes it a point to which the guest can be taken back more than once. It must be called before the first Restore.
+func (p *Point) Keep() { p.kept = bytes.Clone(p.live) }
+
+// Restore takes the guest back: the host function that was called at the point returns results to it. It must be called by a host function
+// that a call of the same function object has called, and does not return.
+func (p *Point) Restore(results []uint64) {
+	if p.kept != nil {
+		copy(p.live, p.kept)
+	}
+	p.snapshot.Restore(results)
+}
+
+// Grown returns how many bytes of native stack the function has now, if they are more than those of the Point, or 0.
+func (p *Point) Grown() int {
+	if n := p.function.StackSize(); n > len(p.stack) {
+		return n
+	}
+	return 0
+}
+
+// Resident returns about how many bytes the Point takes.
+func (p *Point) Resident() int { return len(p.stack) + len(p.kept) }
