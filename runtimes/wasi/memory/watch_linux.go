@@ -18,7 +18,8 @@ type watch struct {
 	known  []run  // where they are
 	used   uint64 // up to where they are known; 0: nothing is
 	on     bool   // the goroutine is bound to a thread, of which faults are counted
-	faults int64  // that the thread had had at Begin
+	entry  *entry // the thread's, or nil
+	faults uint64 // that the thread had had at Begin, or some time before
 	quiet  bool   // and has had no more until End, since the last Restore
 }
 
@@ -27,7 +28,12 @@ type watch struct {
 func (r *Region) Begin() {
 	if w := r.watch(); w != nil && w.used > 0 {
 		runtime.LockOSThread()
-		w.on, w.faults = true, faults()
+		w.on, w.entry = true, threads.of(thread())
+		if w.entry != nil {
+			w.faults = w.entry.faults.Load()
+		} else {
+			w.faults = faults()
+		}
 	}
 }
 
@@ -43,11 +49,20 @@ func (r *Region) Leave() {
 
 // End is called when the guest has run, by the goroutine of Begin.
 func (r *Region) End() {
-	if w := r.watch(); w != nil && w.on && faults() == w.faults {
-		runtime.UnlockOSThread()
-		w.on, w.quiet = false, true
+	w := r.watch()
+	if w == nil || !w.on {
+		return
 	}
-	r.Leave()
+	n := faults()
+	if w.entry != nil {
+		w.entry.faults.Store(n)
+	}
+	if n != w.faults {
+		r.Leave()
+		return
+	}
+	runtime.UnlockOSThread()
+	w.on, w.quiet = false, true
 }
 
 // watch returns what there is to watch, or nil.
@@ -69,12 +84,12 @@ func (w *watch) sure(used uint64) bool {
 func (w *watch) forget() { w.known, w.used, w.quiet = w.known[:0], 0, false }
 
 // faults returns how many page faults the thread has had: never the same number twice, if the kernel does not say.
-func faults() int64 {
+func faults() uint64 {
 	var u unix.Rusage
 	if _, _, e := unix.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_THREAD, uintptr(unsafe.Pointer(&u)), 0); e != 0 {
-		return -time.Now().UnixNano()
+		return uint64(-time.Now().UnixNano())
 	}
-	return int64(u.Minflt + u.Majflt)
+	return uint64(u.Minflt + u.Majflt)
 }
 
 // counts tells whether the kernel counts a fault of this thread when a page becomes a region's own. b is in a page that is not.
