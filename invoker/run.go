@@ -12,8 +12,8 @@ import (
 
 // run runs an admitted call as a process, and answers it.
 func (f *function) run(c *call) {
-	ctx, cancel := c.context(f.v.ctx)
-	defer cancel()
+	ctx := c.context(f.v.ctx)
+	defer ctx.Cancel()
 	reply := protocol.Reply{ID: c.request.ID, Exit: -1}
 	err := f.prepare(ctx, c)
 	if err == nil && !c.request.DryRun {

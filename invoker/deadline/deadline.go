@@ -31,13 +31,16 @@ func New(parent context.Context, deadline time.Time) *Context {
 func (r *Context) Deadline() (time.Time, bool) { return r.deadline, true }
 
 // Err implements context.Context.
-func (r *Context) Err() error {
+func (r *Context) Err() error { return r.ErrAt(time.Now()) }
+
+// ErrAt is Err at a moment that has just been looked up.
+func (r *Context) ErrAt(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err == nil {
 		if err := r.Context.Err(); err != nil {
 			r.end(err)
-		} else if !time.Now().Before(r.deadline) {
+		} else if !now.Before(r.deadline) {
 			r.end(context.DeadlineExceeded)
 		}
 	}

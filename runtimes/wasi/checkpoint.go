@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/lifetime"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 )
 
 // A checkpoint is a parked sandbox that goes on again and again. All of a program start with the same
@@ -44,7 +44,7 @@ func (s *sandbox) fix(p *runtimes.Process) *runtimes.Process {
 	state.Entropy = rand.NewChaCha8(g.secret)
 	sleep := p.Sleep
 	if sleep == nil {
-		sleep = preview1.Wait
+		sleep = lifetime.Wait
 	}
 	return &runtimes.Process{Yield: p.Yield, Sleep: func(ctx context.Context, d time.Duration) error {
 		passed += d

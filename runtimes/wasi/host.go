@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/lifetime"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/pace"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/experimental"
@@ -42,16 +43,16 @@ func (h *host) init(s *sandbox, start time.Time) {
 	h.snapshotting = experimental.WithSnapshotter(h.values)
 }
 
-// begin prepares the host for a run, and returns the context of the guest.
-func (h *host) begin(ctx context.Context, p *runtimes.Process) *preview1.Context {
-	h.prepare(ctx, p)
+// begin prepares the host for a run that begins now, and returns the context of the guest.
+func (h *host) begin(ctx context.Context, p *runtimes.Process, now time.Time) *preview1.Context {
+	h.prepare(ctx, p, now)
 	h.state.Values = h.values
 	return h.state.Begin(ctx)
 }
 
 // prepare sets what belongs to a run.
-func (h *host) prepare(ctx context.Context, p *runtimes.Process) {
-	h.ctx, h.yield, h.sleep, h.fuel, h.sliced, h.pace = ctx, p.Yield, p.Sleep, 0, time.Now(), pace.Pace{}
+func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) {
+	h.ctx, h.yield, h.sleep, h.fuel, h.sliced, h.pace = ctx, p.Yield, p.Sleep, 0, now, pace.Pace{}
 	s := &h.state
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files
 }
@@ -60,7 +61,7 @@ func (h *host) prepare(ctx context.Context, p *runtimes.Process) {
 func (h *host) pause(ctx context.Context, d time.Duration) error {
 	h.memory.region.Leave()
 	if h.sleep == nil {
-		return preview1.Wait(ctx, d)
+		return lifetime.Wait(ctx, d)
 	}
 	return h.sleep(ctx, d)
 }

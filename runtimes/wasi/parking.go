@@ -11,6 +11,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/lifetime"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
@@ -96,7 +97,7 @@ func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) err
 	s.running, s.parked = true, k
 	said := &recorder{room: startOutput}
 	run := s.begin(ctx, &runtimes.Process{Args: s.program.args, Env: s.program.env, Sleep: shortly(p.Sleep), Yield: p.Yield,
-		Stdout: recording{said, false}, Stderr: recording{said, true}})
+		Stdout: recording{said, false}, Stderr: recording{said, true}}, time.Now())
 	s.state.Values, s.state.BeforeRead = s.snapshotting, s.wait
 	err := s.enter(run)
 	s.state.BeforeRead = nil
@@ -118,7 +119,7 @@ func shortly(sleep func(context.Context, time.Duration) error) func(context.Cont
 			return errSleepy
 		}
 		if sleep == nil {
-			sleep = preview1.Wait
+			sleep = lifetime.Wait
 		}
 		return sleep(ctx, d)
 	}
@@ -158,7 +159,7 @@ func (s *sandbox) shrink() bool {
 		k.point, k.first = k.first, nil
 	}
 	k.shrinking = true
-	err := s.enter(s.resume(context.Background(), new(runtimes.Process)))
+	err := s.enter(s.resume(context.Background(), new(runtimes.Process), time.Now()))
 	k.shrinking = false
 	waits := s.state.Err() == errParked && !ending.Broken(err)
 	s.end()
@@ -207,9 +208,9 @@ type unparkable struct{ reason string }
 // Error returns the reason.
 func (e *unparkable) Error() string { return e.reason }
 
-// resume prepares the host for a run that goes on where the sandbox is parked, and returns the context of the guest.
-func (s *sandbox) resume(ctx context.Context, p *runtimes.Process) *preview1.Context {
-	s.prepare(ctx, p)
+// resume prepares the host for a run that goes on now where the sandbox is parked, and returns the context of the guest.
+func (s *sandbox) resume(ctx context.Context, p *runtimes.Process, now time.Time) *preview1.Context {
+	s.prepare(ctx, p, now)
 	s.fuel, s.state.Values = s.parked.fuel, s.snapshotting
 	return s.state.Resume(ctx)
 }

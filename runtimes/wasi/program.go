@@ -12,6 +12,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/lifetime"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
@@ -80,7 +81,8 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if g.closed.Load() || g.runtime.closed.Load() {
 		return errClosed
 	}
-	if err := ctx.Err(); err != nil {
+	now := time.Now()
+	if err := lifetime.ErrAt(ctx, now); err != nil {
 		return err
 	}
 	if err := admit.Strings(p); err != nil {
@@ -91,7 +93,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 		return err
 	}
 	defer g.giveBack(s) // also if a Writer ends the goroutine
-	return s.serve(ctx, p)
+	return s.serve(ctx, p, now)
 }
 
 // Start implements runtimes.Starter.

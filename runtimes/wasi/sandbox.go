@@ -94,18 +94,18 @@ func (g *program) openKept(until context.Context) (*sandbox, error) {
 	return s, nil
 }
 
-// serve runs a process from the beginning of the entry, or from where the sandbox is parked.
-func (s *sandbox) serve(ctx context.Context, p *runtimes.Process) error {
+// serve runs a process from the beginning of the entry, or from where the sandbox is parked. Its time counts from a moment that was
+// looked up before.
+func (s *sandbox) serve(ctx context.Context, p *runtimes.Process, since time.Time) error {
 	s.running = true
 	var run *preview1.Context
 	if s.parked != nil {
-		run = s.resume(ctx, p)
+		run = s.resume(ctx, p, since)
 	} else {
-		run = s.begin(ctx, p)
+		run = s.begin(ctx, p, since)
 	}
-	start := s.sliced
 	err := s.enter(run)
-	p.Usage.Duration = time.Since(start)
+	p.Usage.Duration = time.Since(since)
 	p.Usage.Memory, p.Usage.Fuel = s.memory.size, s.used()
 	s.broken = ending.Broken(err)
 	s.running = false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
@@ -74,7 +75,7 @@ func (s *sandbox) callOnce(ctx context.Context, name string) error {
 	p := s.fix(&runtimes.Process{})
 	defer s.unfix()
 	p.Args, p.Env = s.program.args, s.program.env
-	run := s.begin(ctx, p)
+	run := s.begin(ctx, p, time.Now())
 	defer s.end()
 	s.state.BeforeRead = func(context.Context, api.Module, api.GoModuleFunc, []uint64) { s.state.Stop(errAsks) }
 	defer func() { s.state.BeforeRead = nil }()

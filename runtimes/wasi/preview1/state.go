@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyvoke/polyvoke/runtimes/wasi/lifetime"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 )
@@ -171,12 +172,8 @@ func (s *State) Live() { s.LiveAt(time.Now()) }
 
 // LiveAt is Live at a moment that has just been looked up.
 func (s *State) LiveAt(now time.Time) {
-	if err := s.ctx.Err(); err != nil {
+	if err := lifetime.ErrAt(s.ctx, now); err != nil {
 		s.Stop(err)
-	}
-	// The context's own timer is late when all processors are busy.
-	if deadline, ok := s.ctx.Deadline(); ok && !now.Before(deadline) {
-		s.Stop(context.DeadlineExceeded)
 	}
 }
 
@@ -215,19 +212,7 @@ func (s *State) sleep(ctx context.Context, d time.Duration) error {
 	if s.Sleep != nil {
 		return s.Sleep(ctx, d)
 	}
-	return Wait(ctx, d)
-}
-
-// Wait is what a State without Sleep does: it waits for d to pass, or for ctx to end, and returns ctx's error.
-func Wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return lifetime.Wait(ctx, d)
 }
 
 // entropy returns the source of random bytes.

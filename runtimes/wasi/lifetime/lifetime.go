@@ -1,0 +1,35 @@
+// Package lifetime knows how long a process may live: it looks at the context of its run, and waits no longer.
+package lifetime
+
+import (
+	"context"
+	"time"
+)
+
+// ErrAt returns why a context has ended at a moment that has just been looked up, or nil. A context can have a method
+// of this name, and then need not look it up again.
+func ErrAt(ctx context.Context, now time.Time) error {
+	if c, ok := ctx.(interface{ ErrAt(time.Time) error }); ok {
+		return c.ErrAt(now)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// The context's own timer is late when all processors are busy.
+	if deadline, ok := ctx.Deadline(); ok && !now.Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// Wait waits for d to pass, or for ctx to end, and returns ctx's error.
+func Wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
