@@ -35,6 +35,19 @@ func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	stack[0] += uint64(more)
 }
 
+// fund has a first portion be left of what the process was given, no more and no less: a short one need never ask for fuel, and one that
+// goes on from where it was parked may be slower from there on.
+func (s *sandbox) fund() {
+	left := int64(s.globals[0].Get())
+	more := s.pace.Next(s.sliced) - left
+	if limit := s.program.fuelLimit; limit > 0 {
+		more = min(more, int64(limit)-s.fuel)
+	}
+	s.pace.Go(s.sliced)
+	s.fuel += more
+	s.globals[0].Set(uint64(left + more))
+}
+
 // portion returns how much fuel the process gets next. It ends one that has none left, before anything that depends
 // on time.
 func (s *sandbox) portion(now time.Time, left int64) int64 {

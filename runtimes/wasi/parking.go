@@ -240,6 +240,7 @@ func exit(ctx context.Context, _ api.Module, stack []uint64) {
 // goOn makes the call that the process waits in, and has it return. If the sandbox only shrinks, there is no call: After ends it.
 func (s *sandbox) goOn(ctx context.Context, mod api.Module, k *parking) {
 	s.setGlobals(k.globals)
+	s.fund()
 	results := k.frame[:0]
 	if !k.shrinking {
 		s.repeat(k.said)

@@ -123,6 +123,9 @@ func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 		s.memory.region.Begin()
 		defer s.memory.region.End()
 	}
+	if s.parked == nil || s.parked.point == nil {
+		s.fund()
+	}
 	e := s.entry()
 	s.called = e.native
 	return e.CallWithStack(ctx, nil)
