@@ -52,7 +52,7 @@ func (f *function) admit(c *call) (started bool, err error) {
 	if !start && f.full(c) {
 		return false, f.tooMany()
 	}
-	c.version = s
+	c.version, c.loaded, c.waited = s, s.program != nil, !start
 	s.calls++
 	if start {
 		f.running++

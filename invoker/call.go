@@ -22,6 +22,7 @@ import (
 type call struct {
 	request  protocol.Request
 	received time.Time
+	waited   bool  // for something, since then
 	err      error // what was wrong with the message
 
 	msg       *nats.Msg            // nil for Invoke
@@ -35,6 +36,7 @@ type call struct {
 	receiver *receiver   // that runs it; nil for a call that waited, or did not come by message
 	expiry   *time.Timer // while it waits
 	slot     bool        // it has one
+	loaded   bool        // the version's program is, and stays
 
 	process runtimes.Process
 	stdin   bytes.Reader

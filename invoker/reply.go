@@ -105,7 +105,15 @@ func (f *function) count(c *call, r *protocol.Reply) {
 	if r.Err != nil {
 		failure = strconv.Itoa(r.Err.Code) + ":" + protocol.CleanValue(r.Err.Error(), protocol.MaxErrorText)
 	}
-	c.endpoint.Count(time.Since(c.received), failure)
+	c.endpoint.Count(c.took(), failure)
+}
+
+// took returns how long the call has taken. If it did not wait, that is how long its process took.
+func (c *call) took() time.Duration {
+	if d := c.process.Usage.Duration; d > 0 && !c.waited {
+		return d
+	}
+	return time.Since(c.received)
 }
 
 // send sends the answer to whoever waits for it, now or together with the next.

@@ -58,13 +58,11 @@ func (f *function) resolve(ref protocol.Ref) (*version, error) {
 // load sees to it that the call's version has its program, compiling it if this is the first
 // call of it here, while another receiver takes the next message.
 func (f *function) load(ctx context.Context, c *call) error {
-	s := c.version
-	f.mu.Lock()
-	loaded := s.program != nil
-	f.mu.Unlock()
-	if loaded {
+	if c.loaded {
 		return nil
 	}
+	s := c.version
+	c.waited = true
 	c.receiver.handOver()
 	f.calls.Cold()
 	p, err := f.v.program(ctx, s.manifest, nil)

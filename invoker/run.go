@@ -57,6 +57,9 @@ func (f *function) prepare(ctx context.Context, c *call) error {
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
 	c.function = f
 	p.Files, p.Sleep, p.Yield = c.hooks.files, c.hooks.sleep, c.hooks.yield
+	if !c.waited {
+		p.Begin = c.received
+	}
 	return nil
 }
 
@@ -68,6 +71,7 @@ func (f *function) fetch(ctx context.Context, c *call) error {
 	if f.v.bodies == nil {
 		return protocol.Errorf(protocol.CodeUnavailable, "", "a body as an object needs JetStream on the NATS server")
 	}
+	c.waited = true
 	c.receiver.handOver()
 	var err error
 	c.request.Body, err = f.v.bodies.Get(ctx, c.request.Claim, int64(c.version.limits.Input))

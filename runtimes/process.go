@@ -46,6 +46,10 @@ type Process struct {
 	// yields. A runtime that cannot interrupt a process never calls it.
 	Yield func(ctx context.Context) error
 
+	// Begin is the moment from which the run's time counts, if the caller has just looked it up: a look at the clock is
+	// a part of what a short run costs. Zero means when Run is called.
+	Begin time.Time
+
 	// Usage is set when Run returns, whatever Run returns.
 	Usage Usage
 }
@@ -55,7 +59,7 @@ type Usage struct {
 	// Start is how the process came to be: one of the Start constants but StartAuto, or "exec" for a
 	// process of the operating system.
 	Start string
-	// Duration is the wall time from the first instruction to the end.
+	// Duration is the wall time from Process.Begin to the end.
 	Duration time.Duration
 	// Fuel is how much work it was, in units that depend on the runtime but not on the
 	// machine: the same program with the same input uses the same fuel. It is never more than Options.Fuel. 0 if unknown.

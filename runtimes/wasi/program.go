@@ -81,7 +81,10 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if g.closed.Load() || g.runtime.closed.Load() {
 		return errClosed
 	}
-	now := time.Now()
+	now := p.Begin
+	if now.IsZero() {
+		now = time.Now()
+	}
 	if err := lifetime.ErrAt(ctx, now); err != nil {
 		return err
 	}

@@ -215,7 +215,7 @@ func TestShedding(t *testing.T) {
 			th := w.new()
 			th.onShed = func() { <-goOn }
 			p.Put(th)
-			<-time.After(time.Millisecond) // each is idle since another moment
+			<-time.After(sweepEvery + time.Millisecond) // the clock has moved
 		}
 		swept := false
 		go func() {
@@ -232,7 +232,7 @@ func TestShedding(t *testing.T) {
 		if got := names(p); !slices.Equal(got, []int{1}) {
 			t.Errorf("%v are idle when the first has shed", got)
 		}
-		<-time.After(time.Millisecond)
+		<-time.After(sweepEvery + time.Millisecond)
 		p.Put(last)        // it has just been used, and does not shed
 		goOn <- struct{}{} // the second comes back
 		synctest.Wait()

@@ -74,7 +74,7 @@ func (p *Pool[T]) Take() (item T, ok bool) {
 // Put keeps an item that is idle from now on, or closes it when the pool is closed. If that is more than the budget, the items that are
 // longest idle end, which can be this one.
 func (p *Pool[T]) Put(item T) {
-	k := kept[T]{item: item, since: time.Since(p.budget.start), cost: item.Cost()}
+	k := kept[T]{item: item, since: p.budget.tick(), cost: item.Cost()}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
