@@ -109,7 +109,7 @@ func natsTables(r *suite.Results) string {
 		return ""
 	}
 	parts := []string{"## Through NATS\n\nServer, client and each function are processes of their own, over TCP on loopback. CPU is that of the function's process alone, " +
-		"in microseconds a call; \"x\" is that against the native Go subscriber in the same run, \"added\" what is beyond it. polyvoke is its whole invoker; the others are plain queue subscribers. " +
+		"in microseconds a call; \"x\" is that against the native Go subscriber in the same run, \"added\" what is beyond it. polyvoke is its whole invoker; the others are plain queue subscribers; all have the garbage collector set as polyvoke serve sets it (GOGC=400). " +
 		"At fixed rates calls come at random times."}
 	for _, load := range distinct(all, byVariant) {
 		t := &table{header: []string{load, "CPU", "x", "added", "p50", "p99", "calls/s"}}

@@ -14,6 +14,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/metering"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/pipeline"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/worker"
+	"github.com/polyvoke/polyvoke/cmd/internal/collector"
 )
 
 // maxCallers is how many callers a contestant gets ready for.
@@ -87,8 +88,9 @@ func (r *role) call(ctx context.Context, caller int) error {
 	return err
 }
 
-// serve answers calls through NATS, in the contestant's own way if it has one.
+// serve answers calls through NATS, in the contestant's own way if it has one. Whoever serves has the collector that polyvoke serve has.
 func (r *role) serve(q worker.Request) error {
+	collector.Tune(os.Getenv)
 	if s, ok := r.runner.(contestant.Server); ok {
 		return s.Serve(r.ctx, q.URL, q.Subject)
 	}
