@@ -44,6 +44,7 @@ type call struct {
 	limited runtimes.CapWriter
 	log     logs.Writer
 	hooks   hooks
+	run     *deadline.Context // of the last run
 }
 
 // hooks are what a process is given that leads back to its call. They are made once for each call that is pooled.
@@ -89,7 +90,7 @@ func (c *call) free() {
 		out = bytes.Buffer{}
 	}
 	out.Reset()
-	*c = call{stdout: out, hooks: c.hooks}
+	*c = call{stdout: out, hooks: c.hooks, run: c.run}
 	calls.Put(c)
 }
 
@@ -126,7 +127,8 @@ type cancelable interface {
 // when the invoker gives up what it still runs.
 func (c *call) context(giveUp context.Context) cancelable {
 	if c.caller == nil {
-		return deadline.New(giveUp, c.request.Deadline)
+		c.run = c.run.Again(giveUp, c.request.Deadline)
+		return c.run
 	}
 	ctx, cancel := context.WithDeadline(c.caller, c.request.Deadline)
 	stop := context.AfterFunc(giveUp, cancel)

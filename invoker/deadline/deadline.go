@@ -27,6 +27,15 @@ func New(parent context.Context, deadline time.Time) *Context {
 	return &Context{Context: parent, deadline: deadline}
 }
 
+// Again returns a context as New does, when nobody uses r any more: r itself, unless somebody has waited for it. r may be nil.
+func (r *Context) Again(parent context.Context, deadline time.Time) *Context {
+	if r == nil || r.done != nil {
+		return New(parent, deadline)
+	}
+	r.Context, r.deadline, r.err = parent, deadline, nil
+	return r
+}
+
 // Deadline implements context.Context.
 func (r *Context) Deadline() (time.Time, bool) { return r.deadline, true }
 

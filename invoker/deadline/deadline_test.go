@@ -60,3 +60,34 @@ func TestHammerContext(t *testing.T) {
 		}
 	}
 }
+
+// TestAgain checks that a context serves again if nobody has waited for it, as good as new, and never if somebody has.
+func TestAgain(t *testing.T) {
+	var r *Context
+	for i, asked := range []bool{false, false, true, false, true, true} {
+		far := time.Now().Add(time.Hour + time.Duration(i))
+		parent, cancel := context.WithCancel(t.Context())
+		before := r
+		r = r.Again(parent, far)
+		if again, want := r == before, before != nil && before.done == nil; again != want {
+			t.Errorf("%d: it serves again: %t", i, again)
+		}
+		if d, _ := r.Deadline(); !d.Equal(far) || r.Err() != nil {
+			t.Errorf("%d: the deadline is %v, and the error %v", i, d, r.Err())
+		}
+		if asked {
+			r.Done()
+		}
+		switch i % 3 {
+		case 0:
+			cancel()
+		case 1:
+			r.Cancel()
+		}
+		if ended := r.Err() != nil; ended != (i%3 != 2) {
+			t.Errorf("%d: it has ended: %t", i, ended)
+		}
+		r.Cancel()
+		cancel()
+	}
+}

@@ -44,7 +44,7 @@ type State struct {
 	Entropy io.Reader
 	// Ending is called when the host is about to end the process, by proc_exit or Stop. Nil means nothing.
 	Ending func()
-	// Values is asked for values before the run's own context is. Nil means nothing.
+	// Values is asked for the values of the guest's context. Nil means that the run's own context is.
 	Values context.Context
 	// BeforeRead is called when a run asks for stdin for the first time, by fd_read or poll_oneoff,
 	// before anything is read or waited for. call runs the same function with such parameters. Nil
@@ -136,9 +136,7 @@ func (c *Context) Value(key any) any {
 		return c.state
 	}
 	if c.state.Values != nil {
-		if v := c.state.Values.Value(key); v != nil {
-			return v
-		}
+		return c.state.Values.Value(key)
 	}
 	return c.Context.Value(key)
 }

@@ -313,20 +313,24 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestValue finds the State behind a context that was derived from its own, and other values in their order.
+// TestValue finds the State behind a context that was derived from its own, and other values where they are looked for.
 func TestValue(t *testing.T) {
 	type key string
-	s := &preview1.State{Args: []string{"a"}, Values: context.WithValue(t.Context(), key("both"), "values")}
+	s := &preview1.State{Args: []string{"a"}, Values: context.WithValue(t.Context(), key("values"), "values")}
 	g := newGuest(t, s)
-	ctx := context.WithValue(context.WithValue(t.Context(), key("both"), "run"), key("run"), "run")
+	ctx := context.WithValue(t.Context(), key("run"), "run")
 	derived, cancel := context.WithCancel(s.Begin(ctx))
 	defer cancel()
 	f := g.mod.ExportedFunction("args_sizes_get")
 	if got, err := f.Call(derived, at, at2); err != nil || got[0] != 0 || g.memory()[at] != 1 {
 		t.Errorf("got %v and the error %v", got, err)
 	}
-	if derived.Value(key("both")) != "values" || derived.Value(key("run")) != "run" || derived.Value(key("none")) != nil {
-		t.Error("wrong values")
+	if derived.Value(key("values")) != "values" || derived.Value(key("run")) != nil {
+		t.Error("wrong values with Values")
+	}
+	s.Values = nil
+	if derived.Value(key("values")) != nil || derived.Value(key("run")) != "run" {
+		t.Error("wrong values without Values")
 	}
 }
 
