@@ -24,6 +24,9 @@ const slice = time.Millisecond
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
 	now := time.Now()
+	if s.fuel == 0 { // it begins: how long that took is not its doing
+		s.sliced = now
+	}
 	more := s.portion(now, int64(stack[0]))
 	s.state.LiveAt(now)
 	s.tickAt(now)
@@ -38,7 +41,7 @@ func refill(ctx context.Context, _ api.Module, stack []uint64) {
 // portion returns how much fuel the process gets next. It ends one that has none left, before anything that depends
 // on time.
 func (s *sandbox) portion(now time.Time, left int64) int64 {
-	more := s.pace.Next(now)
+	more := s.pace.Next(now, -left)
 	if s.program.fuelLimit > 0 {
 		rest := int64(s.program.fuelLimit) - s.fuel
 		if more >= rest && left+rest < 0 {
