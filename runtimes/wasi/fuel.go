@@ -20,12 +20,15 @@ import (
 // from thread to thread, which makes code 30 to 40 % slower.
 const slice = time.Millisecond
 
+// largeMemory is more than how many bytes of memory make a process's first portion small.
+const largeMemory = 2 << 20
+
 // refill is called with what fuel is left, which is below zero, and returns what to go on with.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
 	now := time.Now()
 	if s.fuel == 0 { // it begins: how long that took is not its doing
-		s.sliced = now
+		s.sliced, s.pace.Large = now, s.memory.size > largeMemory
 	}
 	more := s.portion(now, int64(stack[0]))
 	s.state.LiveAt(now)

@@ -1,6 +1,7 @@
 package pace
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -15,25 +16,31 @@ type use struct {
 // TestPace checks that portions grow while they take little time, shrink at once when they take long, stay within bounds, and are no smaller
 // than what is needed.
 func TestPace(t *testing.T) {
-	const ordinary, slow, slowest = 350, 100_000, 5_000_000
+	const quickest, ordinary, slow, slowest = 40, 100, 100_000, 5_000_000
+	begins := []use{{want: firstFuel}, {ordinary, 1, 8 * firstFuel}, {ordinary, 1, soonFuel}, {ordinary, 1, soonFuel}}
+	goesOn := append(slices.Clone(begins), slices.Repeat([]use{{ordinary, 1, 0}}, 400)...)
 	for _, c := range []struct {
-		name string
-		left time.Duration // until the end, of which time takes away nothing; 0: there is none
-		uses []use
+		name  string
+		large bool
+		left  time.Duration // until the end, of which time takes away nothing; 0: there is none
+		uses  []use
 	}{
-		{"ordinary code", 0, []use{{want: firstFuel}, {ordinary, 1, 8 * firstFuel}, {ordinary, 1, mostFuel}, {ordinary, 1, mostFuel}}},
-		{"code that takes its time", 0, []use{{want: firstFuel}, {10_000, 1, 2 * firstFuel}, {20_000, 1, 2 * firstFuel}}},
-		{"slow code", 0, []use{{want: firstFuel}, {slow, 1, 2500}, {slow, 1, 2500}}},
-		{"the slowest code", 0, []use{{want: firstFuel}, {slowest, 1, leastFuel}, {slowest, 1, leastFuel}}},
-		{"quick code that becomes slow, and quick again", 0, []use{{want: firstFuel}, {ordinary, 1, 0}, {ordinary, 1, mostFuel}, {slow, 1, 2500}, {ordinary, 1, 20_000}}},
-		{"large pieces", 0, []use{{need: 50_000, want: 50_000}, {slow, 50_000, 50_000}, {slow, 1, 2500}, {slow, 10 * mostFuel, 10 * mostFuel}, {1, 1, mostFuel}}},
-		{"an end that is far", time.Hour, []use{{want: firstFuel}, {ordinary, 1, 0}, {ordinary, 1, mostFuel}}},
-		{"an end that is near", 2 * time.Millisecond, []use{{want: firstFuel}, {ordinary, 1, 10_000}, {ordinary, 1, 10_000}}},
-		{"an end that is there", time.Nanosecond, []use{{want: leastFuel}, {ordinary, 1, leastFuel}}},
-		{"an end that has passed", -time.Second, []use{{want: leastFuel}, {ordinary, 2000, 2000}}},
+		{"ordinary code", false, 0, begins},
+		{"ordinary code for long", false, 0, append(slices.Clone(goesOn), use{ordinary, 1, mostFuel})},
+		{"ordinary code in much memory", true, 0, []use{{want: firstOfLarge}, {ordinary, 1, 8 * firstOfLarge}}},
+		{"code that takes its time", false, 0, []use{{want: firstFuel}, {4000, 1, 2 * firstFuel}, {5000, 1, 2 * firstFuel}}},
+		{"slow code", false, 0, []use{{want: firstFuel}, {slow, 1, 2500}, {slow, 1, 2500}}},
+		{"the slowest code", false, 0, []use{{want: firstFuel}, {slowest, 1, leastFuel}, {slowest, 1, leastFuel}}},
+		{"quick code that becomes slow, and quick again", false, 0, append(slices.Concat(goesOn, slices.Repeat([]use{{slow, 1, 2500}}, 10)),
+			use{quickest, 1, 20_000}, use{quickest, 1, soonFuel}, use{quickest, 1, soonFuel})},
+		{"large pieces", false, 0, []use{{need: 50_000, want: 50_000}, {slow, 50_000, 50_000}, {slow, 1, 2500}, {slow, 10 * mostFuel, 10 * mostFuel}, {1, 1, soonFuel}}},
+		{"an end that is far", false, time.Hour, begins},
+		{"an end that is near", false, 2 * time.Millisecond, []use{{want: firstFuel}, {ordinary, 1, 20_000}, {ordinary, 1, 20_000}}},
+		{"an end that is there", false, time.Nanosecond, []use{{want: leastFuel}, {ordinary, 1, leastFuel}}},
+		{"an end that has passed", false, -time.Second, []use{{want: leastFuel}, {ordinary, 2000, 2000}}},
 	} {
 		now := time.Unix(0, 0)
-		var p Pace
+		p := Pace{Large: c.large}
 		for i, u := range c.uses {
 			p.Go(now)
 			now = now.Add(time.Duration(p.portion * u.perUnit / 1000))
