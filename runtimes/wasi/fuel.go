@@ -26,7 +26,8 @@ const largeMemory = 2 << 20
 // refill is called with what fuel is left, which is below zero, and returns what to go on with.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
-	now := s.sliced.Add(time.Since(s.sliced)) // asks one clock, where time.Now asks two
+	// This asks one clock, where time.Now asks two.
+	now := s.sliced.Add(time.Since(s.sliced))
 	if s.fuel == 0 { // it begins: how long that took is not its doing
 		s.sliced, s.pace.Large = now, s.memory.size > largeMemory
 	}
