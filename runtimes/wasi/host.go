@@ -53,6 +53,7 @@ func (h *host) begin(ctx context.Context, p *runtimes.Process, now time.Time) *p
 // prepare sets what belongs to a run.
 func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) {
 	h.ctx, h.yield, h.sleep, h.fuel, h.sliced, h.pace = ctx, p.Yield, p.Sleep, 0, now, pace.Pace{}
+	h.pace.Until, _ = ctx.Deadline()
 	s := &h.state
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files
 }

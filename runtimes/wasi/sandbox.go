@@ -115,6 +115,7 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process, since time.Tim
 // enter calls the guest.
 func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 	defer recovered(&err)
+	made := s.instance == nil || s.runs == 0
 	if s.instance == nil {
 		if err := s.instantiate(ctx); err != nil {
 			return err
@@ -122,6 +123,9 @@ func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 	} else {
 		s.memory.region.Begin()
 		defer s.memory.region.End()
+	}
+	if made { // how long that took is not the process's doing
+		s.sliced = time.Now()
 	}
 	if s.parked == nil || s.parked.point == nil {
 		s.fund()

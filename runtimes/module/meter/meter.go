@@ -7,6 +7,9 @@
 // enough. So no code runs for long without a call of the hook, whatever it does, and the sum is the same for the
 // same module and input wherever it runs.
 //
+// Code that goes on for long without either is charged in pieces of some 4,096 units, so that it does not do everything at once that it
+// was charged for: a store into a page that the system has still to provide costs a unit and takes ten microseconds.
+//
 // A loop turns at the branch to its head. Its first turn is on the way that leads to it, and paid for with that. A loop that has several such
 // branches is charged at the head instead, and so is one whose first turn may be a recursion, which is to pay for itself. The entry of a function
 // that costs little, and from which no recursion is reached, is paid for by those that call it.
@@ -58,6 +61,7 @@ const (
 	tryCost      = 1 << 16
 	thrownCost   = 64 // more for a try_table, for each exception before
 	defaultShort = 100
+	defaultPiece = 4096
 
 	callFrame    = 64      // bytes of stack that a call takes
 	valueFrame   = 8       // bytes of stack that a parameter or local takes
@@ -77,6 +81,8 @@ type Options struct {
 	// exceptions, which never gets more than 2 MiB: the engine keeps a copy of the whole stack for each open try_table, and needs
 	// memory by the square of the depth.
 	Stack int32
+	// Piece is how much code may cost between two charges, but for its last instruction. 0 means 4096.
+	Piece int64
 }
 
 // Report says what metering has added.
@@ -128,6 +134,9 @@ type meter struct {
 func Apply(m *edit.Module, o Options) *Report {
 	if o.Short == 0 {
 		o.Short = defaultShort
+	}
+	if o.Piece == 0 {
+		o.Piece = defaultPiece
 	}
 	w := &meter{m: m, o: o, helpers: map[helper]uint32{}, imported: uint32(m.Info.ImportedFunctions())}
 	w.types = m.Info.FunctionTypes()[w.imported:]

@@ -19,6 +19,8 @@ type paths struct {
 	// open tells that the entry may lead to a call that is not known, or of the function's own group:
 	// then it must pay for itself, or a recursion could cost nothing.
 	open bool
+	// cuts are the further places that are paid for by themselves, in the order of the code, because the way to them is long.
+	cuts []cut
 
 	survey survey
 	now    int64 // the cost of the way to this instruction from the scope's beginning
@@ -30,10 +32,18 @@ type paths struct {
 	most   int      // how many have been at once
 }
 
-// scope is code that is paid for at one place: the function, or a loop that is not joined.
+// scope is code that is paid for at one place: the function, a loop that is not joined, or what is between a cut and the end of the block
+// around it.
 type scope struct {
+	cut   bool  // it begins at a cut
 	at    int   // the index of its cost
 	outer int64 // the cost of the way to it, in the scope around it
+}
+
+// cut is a place in the middle of code.
+type cut struct {
+	start int   // where in the module the instruction is that comes next
+	cost  int64 // of the longest way from there
 }
 
 // turn is an open joined loop.
@@ -57,16 +67,35 @@ type block struct {
 // find goes through function f.
 func (p *paths) find(w *meter, f uint32) {
 	p.survey.find(w, f)
-	*p = paths{costs: append(p.costs[:0], 0), scopes: append(p.scopes[:0], scope{}), turns: p.turns[:0], labels: p.labels[:0],
+	*p = paths{costs: append(p.costs[:0], 0), scopes: append(p.scopes[:0], scope{}), cuts: p.cuts[:0], turns: p.turns[:0], labels: p.labels[:0],
 		blocks: append(p.blocks[:0], block{op: code.Block, scopes: 1, best: unreached}), survey: p.survey}
 	var in, before code.Instruction
 	for w.m.Instructions(&w.reader, w.m.Bodies()[f]); w.reader.Next(&in); before = in {
 		if p.now != unreached {
+			p.cut(&in, w.o.Piece)
 			p.pay(w.cost(&in, &before))
 			p.open = p.open || len(p.scopes) == 1 && w.mayRecur(f, &in)
 		}
 		p.step(&in)
 	}
+}
+
+// cut begins a new scope before an instruction if the way to it costs as much as a piece. It ends with the block around it.
+func (p *paths) cut(in *code.Instruction, piece int64) {
+	if p.now < piece || in.Op == code.End || in.Op == code.Else {
+		return
+	}
+	p.scopes = append(p.scopes, scope{cut: true, at: len(p.cuts), outer: p.now})
+	p.cuts = append(p.cuts, cut{start: in.Start})
+	p.now = 0
+}
+
+// cost returns the cost of a scope.
+func (p *paths) cost(s scope) *int64 {
+	if s.cut {
+		return &p.cuts[s.at].cost
+	}
+	return &p.costs[s.at]
 }
 
 // mayRecur tells whether an instruction of function f may lead back to it without a charge.
@@ -89,7 +118,7 @@ func (p *paths) reach(cost int64) {
 		p.turns[n-1].most = max(p.turns[n-1].most, cost)
 		return
 	}
-	c := &p.costs[p.scopes[len(p.scopes)-1].at]
+	c := p.cost(p.scopes[len(p.scopes)-1])
 	*c = max(*c, cost)
 }
 
@@ -100,8 +129,8 @@ func (p *paths) step(in *code.Instruction) {
 		p.begin(in)
 	case code.Else:
 		b := &p.blocks[len(p.blocks)-1]
-		b.op, b.best = code.Else, max(b.best, p.now)
-		p.now = b.other
+		b.op, b.best = code.Else, max(b.best, p.in(b))
+		p.now, p.scopes = b.other, p.scopes[:b.scopes]
 	case code.End:
 		p.end()
 	case code.Br, code.BrIf:
@@ -195,6 +224,6 @@ func (p *paths) catch(label uint32) {
 	case len(p.scopes) > b.scopes:
 		b.best = max(b.best, p.scopes[b.scopes].outer)
 	default:
-		b.best = max(b.best, p.costs[p.scopes[b.scopes-1].at]) // no joined loop is around a try_table
+		b.best = max(b.best, *p.cost(p.scopes[b.scopes-1])) // no joined loop is around a try_table
 	}
 }

@@ -2,6 +2,7 @@ package meter
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/polyvoke/polyvoke/runtimes/module"
@@ -36,7 +37,7 @@ func meteredWith(t *testing.T, locals uint32, bodies ...string) *meter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &meter{m: m, o: Options{Short: defaultShort}, imported: 1, types: m.Info.FunctionTypes()[1:]}
+	w := &meter{m: m, o: Options{Short: defaultShort, Piece: defaultPiece}, imported: 1, types: m.Info.FunctionTypes()[1:]}
 	w.graph()
 	w.prefix = make([]int64, len(w.types))
 	return w
@@ -97,6 +98,41 @@ func TestPaths(t *testing.T) {
 		w.paths.find(w, 0)
 		if !slices.Equal(w.paths.costs, c.want) || w.paths.open != c.open {
 			t.Errorf("%s: got %v (open: %v), want %v", c.name, w.paths.costs, w.paths.open, c.want)
+		}
+	}
+}
+
+// TestCuts checks where the way becomes so long that it is charged in pieces.
+func TestCuts(t *testing.T) {
+	const one, block, loop, end, again = "\x41\x00\x1a", "\x02\x40", "\x03\x40", "\x0b", "\x0c\x00"
+	long := strings.Repeat(one, defaultPiece/2)
+	for _, c := range []struct {
+		name, body  string
+		costs, cuts []int64
+	}{
+		{"no longer than it may be", long, []int64{defaultPiece}, nil},
+		{"straight", long + one + long, []int64{defaultPiece}, []int64{defaultPiece, 2}},
+		{"in a block, and behind it", block + long + one + end + one, []int64{defaultPiece}, []int64{2, 2}},
+		{"at the end of a block", block + long + end, []int64{defaultPiece}, nil},
+		{"before a block", long + block + one + end + one, []int64{defaultPiece}, []int64{2 + 2}},
+		{"in an if, and behind its else", "\x41\x00\x04\x40" + long + one + "\x05" + one + end + one, []int64{defaultPiece}, []int64{2 + 2, 2}},
+		{"in an else", "\x41\x00\x04\x40" + one + "\x05" + long + one + end + one, []int64{defaultPiece}, []int64{2 + 2, 2}},
+		{"past a branch", block + "\x41\x00\x0d\x00" + long + end + one, []int64{defaultPiece}, []int64{2, 2}},
+		{"in a joined loop", one + loop + long + one + again + end, []int64{defaultPiece, defaultPiece - 2}, []int64{2 + 2 + 1}},
+		{"in a loop that turns by two branches", one + loop + "\x41\x00\x0d\x00" + long + again + end, []int64{2, defaultPiece}, []int64{1 + 2 + 1}},
+		{"before a loop", long + loop + one + again + end, []int64{defaultPiece, 3}, []int64{3}},
+		{"before a handler", long + block + "\x1f\x40\x01\x02\x00" + one + end + end + one, []int64{defaultPiece}, []int64{4}},
+		{"a recursion behind it", long + "\x10\x01", []int64{defaultPiece}, []int64{1}},
+		{"dead code", "\x00" + long + one, []int64{1}, nil},
+	} {
+		w := metered(t, c.body)
+		w.paths.find(w, 0)
+		var cuts []int64
+		for _, c := range w.paths.cuts {
+			cuts = append(cuts, c.cost)
+		}
+		if !slices.Equal(w.paths.costs, c.costs) || !slices.Equal(cuts, c.cuts) {
+			t.Errorf("%s: got %v and %v, want %v and %v", c.name, w.paths.costs, cuts, c.costs, c.cuts)
 		}
 	}
 }

@@ -13,6 +13,7 @@ type body struct {
 	out    code.Assembly
 	copied int   // up to where the old body is in the new one, but for changes
 	loops  int   // how many have been seen
+	cuts   []cut // that have not
 	open   []int // for each open block the number of its loop, from 1, or 0
 
 	depth byte   // how far the function is from recursion
@@ -24,7 +25,7 @@ type body struct {
 // rewrite returns the metered form of a function whose costs have been planned.
 func (w *meter) rewrite(f uint32) []byte {
 	old := w.m.Bodies()[f]
-	b := &body{w: w, f: f, copied: old.Code, open: []int{0}, out: make(code.Assembly, 0, (old.End-old.Start)*5/4+32)}
+	b := &body{w: w, f: f, copied: old.Code, cuts: w.paths.cuts, open: []int{0}, out: make(code.Assembly, 0, (old.End-old.Start)*5/4+32)}
 	b.begin(f)
 	b.enter(f, w.paths.costs[0])
 	var in, before code.Instruction
@@ -67,6 +68,7 @@ func (b *body) copy(to int) {
 // instruction writes one instruction, unless it can be copied with those around it.
 func (b *body) instruction(in, before *code.Instruction) {
 	w := b.w
+	b.cut(in)
 	descends := w.descends(b.f, in)
 	if descends {
 		b.copy(in.Start)
@@ -102,6 +104,16 @@ func (b *body) instruction(in, before *code.Instruction) {
 		b.copy(in.End)
 		b.ascend(in)
 	}
+}
+
+// cut charges before an instruction if there is a cut.
+func (b *body) cut(in *code.Instruction) {
+	if len(b.cuts) == 0 || b.cuts[0].start != in.Start {
+		return
+	}
+	b.copy(in.Start)
+	b.w.charge(&b.out, b.cuts[0].cost)
+	b.cuts = b.cuts[1:]
 }
 
 // loop begins a loop, which is charged here if it is not joined.

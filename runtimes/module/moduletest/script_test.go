@@ -383,13 +383,15 @@ func scripts(t *testing.T) (list []string) {
 }
 
 // TestScripts runs the specification's own tests on the engine as they are, and with every module metered: with
-// slices so small that each charge is a call, by the interpreter, and with the stack bounded. All checks must pass, and
-// give the same.
+// slices so small that each charge is a call, with charges in the middle of nearly all code, by the interpreter, and
+// with the stack bounded. All checks must pass, and give the same.
 func TestScripts(t *testing.T) {
 	const stack = 4 << 20
 	unbounded := rewrite.Options{TableMax: math.MaxUint32}
 	bounded := unbounded
 	bounded.Stack = stack
+	pieces := unbounded
+	pieces.Piece = 8
 	passed, lowered, bound := map[string]int{}, map[string]int{}, 0
 	for _, engine := range []struct {
 		config wazero.RuntimeConfig
@@ -397,6 +399,7 @@ func TestScripts(t *testing.T) {
 	}{
 		{wazero.NewRuntimeConfigCompiler(), []*form{
 			{name: "slices of 37", change: rewritten(unbounded, lowered), slice: 37},
+			{name: "charged in pieces of 8", change: rewritten(pieces, map[string]int{}), slice: 37},
 			{name: "bounded stack, slices of 1M", change: rewritten(bounded, map[string]int{}), slice: 1e6, stack: stack},
 		}},
 		{wazero.NewRuntimeConfigInterpreter(), []*form{

@@ -50,6 +50,8 @@ type Options struct {
 	Unmetered bool
 	// Stack is how many bytes of stack a recursion may use, see [meter.Options] also for what 0 means.
 	Stack int32
+	// Piece is how much code may cost between two charges, see [meter.Options] also for what 0 means.
+	Piece int64
 	// Entry is the exported function, without parameters, that RunName calls. Empty means that there
 	// is neither RunName nor the import EnterName, and that a start section stays; otherwise it is left out.
 	Entry string
@@ -125,7 +127,7 @@ func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
 		}
 	}
 	if !o.Unmetered {
-		r.Meter = meter.Apply(m, meter.Options{Stack: o.Stack})
+		r.Meter = meter.Apply(m, meter.Options{Stack: o.Stack, Piece: o.Piece})
 	}
 	out := m.Encode()
 	r.Size = len(out)

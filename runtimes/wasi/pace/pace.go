@@ -6,38 +6,72 @@ package pace
 import "time"
 
 // Portions of fuel are small at first and grow while they are quickly used up: a unit of code that the cache has no
-// data for, or whose memory the system has still to provide, takes a hundred times as long as another. A process cannot
-// tell how large they are, and uses as much fuel in the end.
+// data for, or whose memory the system has still to provide, takes a hundred to a thousand times as long as another, and nobody
+// knows in advance which of them comes next. A process cannot tell how large they are, and uses as much fuel in the end.
 const (
-	// mostFuel is a portion of ordinary code, which takes 10 to 100 microseconds.
-	mostFuel = 1_000_000
-	// firstFuel is enough for a small function to the end.
-	firstFuel = 1 << 14
+	// soonFuel is a portion of code that has been quick for no more than soon. It bounds what comes of a process that is quick for a
+	// moment and then goes where the cache has nothing: some 15 milliseconds.
+	soonFuel = 1 << 17
+	soon     = time.Millisecond
+	// mostFuel is a portion of code that has been quick for eight times as long. It takes 40 to 130 microseconds. In between, portions are
+	// in proportion.
+	mostFuel = 8 * soonFuel
+	// firstFuel is enough for a small function to the end. One that has much memory may touch a new page with every few units, and
+	// gets firstOfLarge: that is some hundred pages.
+	firstFuel    = 1 << 14
+	firstOfLarge = 1 << 12
 	// leastFuel is a portion of the slowest code. The host is asked for it in a tenth of the time that it takes.
-	leastFuel = 1 << 12
+	leastFuel = 1 << 9
 	// portionTime is how long a portion should take at most.
 	portionTime = 250 * time.Microsecond
+	// slowUnit is what a unit is taken to cost when the end of the process is near, so that it is not late, whatever it does.
+	slowUnit = 100 * time.Nanosecond
 )
 
 // Pace is that of one process, whose zero value has given nothing yet. One goroutine uses it at a time.
 type Pace struct {
-	portion int64     // the last one; 0: none yet
-	since   time.Time // it was given
+	// Until is when the process is to end. The zero Time means never.
+	Until time.Time
+	// Large tells that it has more memory than a first portion should touch, 2 MiB or so.
+	Large bool
+
+	portion int64         // the last one; 0: none yet
+	since   time.Time     // it was given
+	quick   time.Duration // that quick portions have taken, up to 8*soon; half of it for each that did not
 }
 
 // Go says that the process goes on at a moment, with the portion that it was given.
 func (p *Pace) Go(at time.Time) { p.since = at }
 
-// Next returns the next portion in units of fuel, now that the last one has been used up.
-func (p *Pace) Next(now time.Time) int64 {
-	took := now.Sub(p.since)
+// Next returns the next portion in units of fuel, now that the last one has been used up. It is no smaller than need, which the code asks
+// for at once: a part of it would only have it ask again, and be taken for a portion that was quickly used up.
+func (p *Pace) Next(now time.Time, need int64) int64 {
+	p.adapt(now.Sub(p.since))
+	if !p.Until.IsZero() {
+		p.portion = min(p.portion, max(leastFuel, int64(p.Until.Sub(now)/slowUnit)))
+	}
+	p.portion = max(p.portion, need)
+	return p.portion
+}
+
+// adapt makes the portion what it should be after the last one took a time.
+func (p *Pace) adapt(took time.Duration) {
 	switch {
+	case p.portion == 0 && p.Large:
+		p.portion = firstOfLarge
 	case p.portion == 0:
 		p.portion = firstFuel
 	case took > portionTime:
 		p.portion = max(leastFuel, int64(float64(p.portion)*float64(portionTime)/float64(took)))
+	case took < portionTime/8:
+		p.portion *= 8
 	case took < portionTime/2:
-		p.portion = min(mostFuel, 2*p.portion)
+		p.portion *= 2
 	}
-	return p.portion
+	if took < portionTime/2 {
+		p.quick = min(p.quick+took, 8*soon)
+	} else {
+		p.quick /= 2
+	}
+	p.portion = min(p.portion, mostFuel, max(soonFuel, int64(p.quick*soonFuel/soon)))
 }

@@ -1,35 +1,55 @@
 package pace
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
 
-// TestPace checks that portions grow while they take little time, shrink at once when they take long, and stay within bounds.
+// use is a portion that a process used up.
+type use struct {
+	perUnit int64 // picoseconds
+	need    int64 // what the code asks for then
+	want    int64 // the next portion; 0: any
+}
+
+// TestPace checks that portions grow while they take little time, shrink at once when they take long, stay within bounds, and are no smaller
+// than what is needed.
 func TestPace(t *testing.T) {
-	now := time.Unix(0, 0)
-	var p Pace
-	use := func(perUnit float64) int64 { // uses the last portion up
-		p.Go(now)
-		now = now.Add(time.Duration(float64(p.portion) * perUnit))
-		return p.Next(now)
-	}
-	if got := use(1); got != firstFuel {
-		t.Errorf("the first portion is %d", got)
-	}
-	for range 20 {
-		use(0.05)
-	}
-	if p.portion != mostFuel {
-		t.Errorf("of ordinary code, a portion is %d", p.portion)
-	}
-	if got := time.Duration(use(50)) * 50; got > portionTime {
-		t.Errorf("of slow code, the second portion takes %v", got)
-	}
-	if got := use(1e6); got != leastFuel {
-		t.Errorf("of the slowest code, a portion is %d", got)
-	}
-	if got := use(portionTime.Seconds() * 1e9 / leastFuel * 0.75); got != leastFuel {
-		t.Errorf("of code that takes its time, the next portion is %d", got)
+	const quickest, ordinary, slow, slowest = 40, 100, 100_000, 5_000_000
+	begins := []use{{want: firstFuel}, {ordinary, 1, 8 * firstFuel}, {ordinary, 1, soonFuel}, {ordinary, 1, soonFuel}}
+	goesOn := append(slices.Clone(begins), slices.Repeat([]use{{ordinary, 1, 0}}, 400)...)
+	for _, c := range []struct {
+		name  string
+		large bool
+		left  time.Duration // until the end, of which time takes away nothing; 0: there is none
+		uses  []use
+	}{
+		{"ordinary code", false, 0, begins},
+		{"ordinary code for long", false, 0, append(slices.Clone(goesOn), use{ordinary, 1, mostFuel})},
+		{"ordinary code in much memory", true, 0, []use{{want: firstOfLarge}, {ordinary, 1, 8 * firstOfLarge}}},
+		{"code that takes its time", false, 0, []use{{want: firstFuel}, {4000, 1, 2 * firstFuel}, {5000, 1, 2 * firstFuel}}},
+		{"slow code", false, 0, []use{{want: firstFuel}, {slow, 1, 2500}, {slow, 1, 2500}}},
+		{"the slowest code", false, 0, []use{{want: firstFuel}, {slowest, 1, leastFuel}, {slowest, 1, leastFuel}}},
+		{"quick code that becomes slow, and quick again", false, 0, append(slices.Concat(goesOn, slices.Repeat([]use{{slow, 1, 2500}}, 10)),
+			use{quickest, 1, 20_000}, use{quickest, 1, soonFuel}, use{quickest, 1, soonFuel})},
+		{"large pieces", false, 0, []use{{need: 50_000, want: 50_000}, {slow, 50_000, 50_000}, {slow, 1, 2500}, {slow, 10 * mostFuel, 10 * mostFuel}, {1, 1, soonFuel}}},
+		{"an end that is far", false, time.Hour, begins},
+		{"an end that is near", false, 2 * time.Millisecond, []use{{want: firstFuel}, {ordinary, 1, 20_000}, {ordinary, 1, 20_000}}},
+		{"an end that is there", false, time.Nanosecond, []use{{want: leastFuel}, {ordinary, 1, leastFuel}}},
+		{"an end that has passed", false, -time.Second, []use{{want: leastFuel}, {ordinary, 2000, 2000}}},
+	} {
+		now := time.Unix(0, 0)
+		p := Pace{Large: c.large}
+		for i, u := range c.uses {
+			p.Go(now)
+			now = now.Add(time.Duration(p.portion * u.perUnit / 1000))
+			if c.left != 0 {
+				p.Until = now.Add(c.left)
+			}
+			if got := p.Next(now, u.need); u.want != 0 && got != u.want {
+				t.Errorf("%s: portion %d is %d, want %d", c.name, i, got, u.want)
+			}
+		}
 	}
 }
