@@ -15,7 +15,7 @@ libc=0.0~git20241209.574b88d-2
 apt gcc libc6-dev make pkg-config clang-22 lld-22 llvm-22 libclang-rt-22-dev-wasm32
 debian_unpack trixie "wasi-libc=$libc"
 sysroot=$DIR/usr
-debian_source trixie "zlib=$zlib"
+debian_source trixie "zlib=$zlib" || debian_tarball trixie "zlib=$zlib" # Debian's changes do not matter here
 zlib_source=$DIR
 debian_source trixie "python3.13=$python"
 python_source=$DIR
