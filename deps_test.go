@@ -36,6 +36,7 @@ var rules = []rule{
 	{"runtimes/wasi/choice", []string{"runtimes", "runtimes/module"}, "it judges what it is told, and runs nothing"},
 	{"runtimes/wasi/ending", []string{"runtimes", "github.com/tetratelabs/wazero/sys"}, "it reads errors, and runs nothing"},
 	{"runtimes/wasi/pace", nil, "it reckons with times"},
+	{"runtimes/wasi/said", nil, "it keeps bytes"},
 	{"runtimes/wasi/lifetime", nil, "it looks at contexts"},
 	{"runtimes/wasi/native", []string{"github.com/tetratelabs/wazero/api", "github.com/tetratelabs/wazero/experimental"}, "there is one place to change when the engine's inside does"},
 	{"runtimes/wasi/idle", nil, "it keeps what is costly to make, whatever that is"},

@@ -15,6 +15,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/said"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -61,7 +62,7 @@ type parking struct {
 	fuel    int64         // that was given to it
 	refused bool          // it was refused memory
 	seen    preview1.Seen // what it has looked at
-	said    []chunk       // what it has written
+	said    said.Record   // what it has written
 	image   *memory.Image // what its memory is put back to; nil if it goes on once
 	own     uint64        // bytes that the image takes, if no other sandbox has it
 }
@@ -95,14 +96,13 @@ func listener(f api.FunctionDefinition) experimental.FunctionListener {
 func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) error {
 	k := &parking{again: again}
 	s.running, s.parked = true, k
-	said := &recorder{room: startOutput}
 	run := s.begin(ctx, &runtimes.Process{Args: s.program.args, Env: s.program.env, Sleep: shortly(p.Sleep), Yield: p.Yield,
-		Stdout: recording{said, false}, Stderr: recording{said, true}}, time.Now())
+		Stdout: k.said.Stdout(), Stderr: k.said.Stderr()}, time.Now())
 	s.state.Values, s.state.BeforeRead = s.snapshotting, s.wait
 	err := s.enter(run)
 	s.state.BeforeRead = nil
 	s.running, s.broken = false, ending.Broken(err)
-	k.said, k.seen, k.fuel, k.refused = said.chunks, s.state.Seen(), s.fuel, s.memory.refused
+	k.seen, k.fuel, k.refused = s.state.Seen(), s.fuel, s.memory.refused
 
 	if err = s.waiting(ctx, err); err == nil {
 		k.globals = s.getGlobals()
@@ -243,7 +243,9 @@ func (s *sandbox) goOn(ctx context.Context, mod api.Module, k *parking) {
 	s.fund()
 	results := k.frame[:0]
 	if !k.shrinking {
-		s.repeat(k.said)
+		if err := k.said.Repeat(s.state.Stdout, s.state.Stderr); err != nil {
+			s.state.Stop(err) // as if the process had written that itself
+		}
 		results = k.call(ctx, mod)
 	}
 	if k.grown = 0; k.again && !k.shrinking {
