@@ -61,7 +61,7 @@ type Runtime struct {
 	closed atomic.Bool
 }
 
-var _ runtimes.Runtime = (*Runtime)(nil)
+var _ runtimes.Parter = (*Runtime)(nil)
 
 // New returns a runtime. It must be closed.
 //

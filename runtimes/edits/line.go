@@ -1,0 +1,138 @@
+package edits
+
+import (
+	"context"
+	"sync"
+
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/shape"
+)
+
+// most is which part of the functions a draft may have, in percent, to be worth the work.
+const most = 70
+
+// line is what is known of modules of which each is an edit of the one before.
+type line struct {
+	turn sync.Mutex // of those that somebody waits for
+
+	mu     sync.Mutex
+	urgent int           // compilations that somebody waits for; guarded by mu
+	calm   chan struct{} // closed when there are none of them; guarded by mu
+	next   int           // number of a compilation that nobody waits for; guarded by mu
+	stops  map[int]context.CancelFunc
+
+	// Who has the turn has these.
+	latest *state
+	used   map[shape.Shape]struct{} // functions that a draft needs: they were called, or came with an edit
+	known  bool                     // calls have been seen
+}
+
+// state is one module of a line.
+type state struct {
+	shapes  []shape.Shape // nil if they are not known
+	without []bool        // functions that a draft need not have; nil: there is to be no draft
+	kind    string        // how processes come to be
+	program *program
+}
+
+// newLine returns a line without modules.
+func newLine() *line {
+	return &line{stops: map[int]context.CancelFunc{}, used: map[shape.Shape]struct{}{}}
+}
+
+// begin waits for the turn, and ends what nobody waits for.
+func (l *line) begin() {
+	l.mu.Lock()
+	if l.urgent++; l.urgent == 1 {
+		l.calm = make(chan struct{})
+	}
+	for _, stop := range l.stops {
+		stop()
+	}
+	l.mu.Unlock()
+	l.turn.Lock()
+}
+
+// end gives the turn back.
+func (l *line) end() {
+	l.turn.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.urgent--; l.urgent == 0 {
+		close(l.calm)
+	}
+}
+
+// background waits until nobody waits for a compilation, and returns a context that ends when somebody does. done must be called. The error is
+// that of ctx.
+func (l *line) background(ctx context.Context) (limited context.Context, done func(), err error) {
+	for {
+		l.mu.Lock()
+		if l.urgent == 0 {
+			break
+		}
+		calm := l.calm
+		l.mu.Unlock()
+		select {
+		case <-calm:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+	}
+	defer l.mu.Unlock()
+	limited, stop := context.WithCancel(ctx)
+	l.next++
+	n := l.next
+	l.stops[n] = stop
+	return limited, func() {
+		stop()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.stops, n)
+	}, nil
+}
+
+// plan says what is to be done with the next module.
+func (l *line) plan(b []byte) *state {
+	l.learn()
+	s := &state{}
+	var err error
+	if s.shapes, err = shape.Of(b, module.Limits{}); err != nil || l.latest == nil || l.latest.shapes == nil {
+		return s
+	}
+	before := map[shape.Shape]struct{}{}
+	for _, f := range l.latest.shapes {
+		before[f] = struct{}{}
+	}
+	without, has := make([]bool, len(s.shapes)), 0
+	for i, f := range s.shapes {
+		if _, ok := before[f]; !ok {
+			l.used[f] = struct{}{}
+		}
+		if _, ok := l.used[f]; ok {
+			has++
+		} else {
+			without[i] = true
+		}
+	}
+	if l.known && has*100 <= len(s.shapes)*most {
+		s.without = without
+	}
+	return s
+}
+
+// learn takes note of what calls of the latest module have used.
+func (l *line) learn() {
+	if l.latest == nil {
+		return
+	}
+	called := l.latest.program.called()
+	if len(called) != len(l.latest.shapes) {
+		return
+	}
+	for i, f := range l.latest.shapes {
+		if called[i] {
+			l.used[f], l.known = struct{}{}, true
+		}
+	}
+}

@@ -1,0 +1,62 @@
+// Package shape finds the functions of a module again after an edit of its sources. In goes a binary; out comes a number for each
+// function, which stays when all that has changed is where things are.
+//
+// A compiler that builds a program anew puts data at other addresses and gives functions other indices, and writes both into the code.
+// So what a function is told by are its instructions, and which of its own locals and labels they name, but no constant, no address and no
+// index of anything outside. Functions that differ in nothing else have the same shape.
+package shape
+
+import (
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/code"
+	"github.com/polyvoke/polyvoke/runtimes/module/edit"
+)
+
+// Shape tells a function from those that do something else, nearly always.
+type Shape uint64
+
+// Of returns the shapes of the functions that a module defines, in their order.
+//
+// # Errors
+//
+// A *module.Error says that the module is malformed, or more than the limits allow.
+func Of(b []byte, limits module.Limits) ([]Shape, error) {
+	m, err := edit.Open(b, limits)
+	if err != nil {
+		return nil, err
+	}
+	var r code.Reader
+	list := make([]Shape, len(m.Bodies()))
+	for i, body := range m.Bodies() {
+		m.Instructions(&r, body)
+		list[i] = of(&r, body.Locals)
+	}
+	return list, nil
+}
+
+// of returns the shape of a function with a number of locals.
+func of(r *code.Reader, locals uint32) Shape {
+	s := Shape(offset).with(locals)
+	var in code.Instruction
+	for r.Next(&in) {
+		s = s.with(uint32(in.Op))
+		switch in.Op {
+		case code.LocalGet, code.LocalSet, code.LocalTee, code.Br, code.BrIf:
+			s = s.with(in.X)
+		case code.BrTable:
+			for _, l := range in.Labels {
+				s = s.with(l)
+			}
+		}
+	}
+	return s
+}
+
+// The numbers of FNV-1a.
+const (
+	offset = 14695981039346656037
+	prime  = 1099511628211
+)
+
+// with returns what a shape becomes by one more number.
+func (s Shape) with(v uint32) Shape { return (s ^ Shape(v)) * prime }
