@@ -12,9 +12,14 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 )
+
+// pause is how long after a draft its whole is compiled, if no process needs it before: who edits a function saves, builds and calls
+// it a few times in a row, and each of these is to have the processors for itself.
+const pause = 2 * time.Second
 
 // small is the size of modules, in bytes, which are compiled in no time as they are.
 const small = 256 << 10
@@ -22,7 +27,8 @@ const small = 256 << 10
 // Runtime is a runtimes.Runtime that compiles modules with Options.Line in two steps, and leaves all others to the Parter.
 type Runtime struct {
 	runtimes.Parter
-	log *slog.Logger
+	log   *slog.Logger
+	pause time.Duration
 
 	mu     sync.Mutex
 	lines  map[string]*line
@@ -34,7 +40,7 @@ var _ runtimes.Runtime = (*Runtime)(nil)
 
 // New returns a runtime that has modules compiled by another, which it closes. The log is told of wholes that could not be compiled.
 func New(r runtimes.Parter, log *slog.Logger) *Runtime {
-	return &Runtime{Parter: r, log: log, lines: map[string]*line{}, drafts: map[*program]struct{}{}}
+	return &Runtime{Parter: r, log: log, pause: pause, lines: map[string]*line{}, drafts: map[*program]struct{}{}}
 }
 
 // Close implements runtimes.Runtime.
@@ -70,7 +76,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	l.begin()
 	defer l.end()
 	next := l.plan(b)
-	g := &program{ready: make(chan struct{})}
+	g := &program{ready: make(chan struct{}), wanted: make(chan struct{})}
 	if g.draft = r.draft(ctx, b, o, l, next); g.draft == nil {
 		whole, err := r.CompilePart(ctx, b, o, runtimes.Part{Called: true})
 		if err != nil {
@@ -82,7 +88,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 		return nil, errClosed
 	}
 	next.program = g
-	l.latest = next
+	l.set(next)
 	return g, nil
 }
 
@@ -115,7 +121,7 @@ func (r *Runtime) promise(ctx context.Context, g *program, l *line, b []byte, o 
 	}
 	r.drafts[g] = struct{}{}
 	r.tasks.Go(func() {
-		whole, err := r.whole(ctx, l, b, o)
+		whole, err := r.whole(ctx, l, g, b, o)
 		if err != nil && ctx.Err() == nil {
 			r.log.Error("an edit runs without the functions that nothing has called before", "function", o.Line, "err", err)
 		}
@@ -128,10 +134,18 @@ func (r *Runtime) promise(ctx context.Context, g *program, l *line, b []byte, o 
 	return true
 }
 
-// whole compiles a whole module while nothing of its line is more urgent, and begins again when something was.
-func (r *Runtime) whole(ctx context.Context, l *line, b []byte, o runtimes.Options) (runtimes.Program, error) {
+// whole compiles a whole module after a pause, while nothing of its line is more urgent, and begins again when something was.
+func (r *Runtime) whole(ctx context.Context, l *line, g *program, b []byte, o runtimes.Options) (runtimes.Program, error) {
+	t := time.NewTimer(r.pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-g.wanted:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	for {
-		limited, done, err := l.background(ctx)
+		limited, done, err := l.background(ctx, g)
 		if err != nil {
 			return nil, err
 		}

@@ -16,10 +16,10 @@ type line struct {
 	turn sync.Mutex // of those that somebody waits for
 
 	mu     sync.Mutex
-	urgent int           // compilations that somebody waits for; guarded by mu
-	calm   chan struct{} // closed when there are none of them; guarded by mu
-	next   int           // number of a compilation that nobody waits for; guarded by mu
-	stops  map[int]context.CancelFunc
+	urgent int                             // compilations that somebody waits for; guarded by mu
+	calm   chan struct{}                   // closed when there are none of them; guarded by mu
+	newest *program                        // guarded by mu
+	stops  map[*program]context.CancelFunc // of compilations that nobody waits for; guarded by mu
 
 	// Who has the turn has these.
 	latest *state
@@ -37,7 +37,7 @@ type state struct {
 
 // newLine returns a line without modules.
 func newLine() *line {
-	return &line{stops: map[int]context.CancelFunc{}, used: map[shape.Shape]struct{}{}}
+	return &line{stops: map[*program]context.CancelFunc{}, used: map[shape.Shape]struct{}{}}
 }
 
 // begin waits for the turn, and ends what nobody waits for.
@@ -53,6 +53,14 @@ func (l *line) begin() {
 	l.turn.Lock()
 }
 
+// set makes a program the newest.
+func (l *line) set(s *state) {
+	l.latest = s
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newest = s.program
+}
+
 // end gives the turn back.
 func (l *line) end() {
 	l.turn.Unlock()
@@ -63,32 +71,33 @@ func (l *line) end() {
 	}
 }
 
-// background waits until nobody waits for a compilation, and returns a context that ends when somebody does. done must be called. The error is
-// that of ctx.
-func (l *line) background(ctx context.Context) (limited context.Context, done func(), err error) {
+// background waits until nobody waits for a compilation, and the whole of g is of use: it is the newest, or a process needs it. The context
+// that it returns ends when somebody waits again. done must be called. The error is that of ctx.
+func (l *line) background(ctx context.Context, g *program) (limited context.Context, done func(), err error) {
 	for {
 		l.mu.Lock()
+		wait := l.calm
 		if l.urgent == 0 {
-			break
+			if l.newest == g || g.isWanted() {
+				break
+			}
+			wait = g.wanted
 		}
-		calm := l.calm
 		l.mu.Unlock()
 		select {
-		case <-calm:
+		case <-wait:
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}
 	}
 	defer l.mu.Unlock()
 	limited, stop := context.WithCancel(ctx)
-	l.next++
-	n := l.next
-	l.stops[n] = stop
+	l.stops[g] = stop
 	return limited, func() {
 		stop()
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		delete(l.stops, n)
+		delete(l.stops, g)
 	}, nil
 }
 

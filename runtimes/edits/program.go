@@ -17,6 +17,8 @@ var errClosed = errors.New("the runtime or the program has been closed")
 type program struct {
 	stop   context.CancelFunc // ends the compilation of the whole; nil if there was no draft
 	served atomic.Bool        // a run of the whole has ended
+	wanted chan struct{}      // closed when a process needs the whole
+	want   sync.Once          // closes it
 	ready  chan struct{}      // closed when whole or err is set
 	whole  runtimes.Program
 	err    error // why there will be no whole
@@ -54,6 +56,16 @@ func (g *program) isWhole() bool {
 	select {
 	case <-g.ready:
 		return g.err == nil
+	default:
+		return false
+	}
+}
+
+// isWanted reports whether a process needs the whole.
+func (g *program) isWanted() bool {
+	select {
+	case <-g.wanted:
+		return true
 	default:
 		return false
 	}
@@ -179,6 +191,7 @@ func (g *program) isClosed() bool {
 // await waits until the whole is there, or will never be. Meanwhile the process needs no processor. The error is that of the context, or of
 // Process.Sleep.
 func (g *program) await(ctx context.Context, p *runtimes.Process) error {
+	g.want.Do(func() { close(g.wanted) })
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
