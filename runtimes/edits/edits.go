@@ -29,6 +29,7 @@ type Runtime struct {
 	runtimes.Parter
 	log   *slog.Logger
 	pause time.Duration
+	small int
 
 	mu     sync.Mutex
 	lines  map[string]*line
@@ -40,7 +41,7 @@ var _ runtimes.Runtime = (*Runtime)(nil)
 
 // New returns a runtime that has modules compiled by another, which it closes. The log is told of wholes that could not be compiled.
 func New(r runtimes.Parter, log *slog.Logger) *Runtime {
-	return &Runtime{Parter: r, log: log, pause: pause, lines: map[string]*line{}, drafts: map[*program]struct{}{}}
+	return &Runtime{Parter: r, log: log, pause: pause, small: small, lines: map[string]*line{}, drafts: map[*program]struct{}{}}
 }
 
 // Close implements runtimes.Runtime.
@@ -69,7 +70,7 @@ func (r *Runtime) line(name string) *line {
 
 // Compile implements runtimes.Runtime.
 func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (runtimes.Program, error) {
-	if o.Line == "" || len(b) <= small {
+	if o.Line == "" || len(b) <= r.small {
 		return r.Parter.Compile(ctx, b, o)
 	}
 	l := r.line(o.Line)

@@ -94,6 +94,8 @@ func (r *Runtime) checkModule(b []byte) (*module.Module, error) {
 // translate has a module compiled, here or by a child.
 func (r *Runtime) translate(ctx context.Context, b []byte) (wazero.CompiledModule, error) {
 	if r.compiler == nil {
+		r.alone.Lock()
+		defer r.alone.Unlock()
 		return compiler.Compile(ctx, r.engine, b)
 	}
 	return r.compiler.Compile(ctx, r.engine, b)
