@@ -11,6 +11,10 @@ import (
 // most is which part of the functions a draft may have, in percent, to be worth the work.
 const most = 70
 
+// depth is how many calls from a function that came with an edit another may be away to be taken for one that is needed. Of each two
+// edits of a Go program that call more of its library, one goes on to functions that were there, but were not called, up to three away.
+const depth = 3
+
 // line is what is known of modules of which each is an edit of the one before.
 type line struct {
 	turn sync.Mutex // of those that somebody waits for
@@ -23,16 +27,16 @@ type line struct {
 
 	// Who has the turn has these.
 	latest *state
-	used   map[shape.Shape]struct{} // functions that a draft needs: they were called, or came with an edit
+	used   map[shape.Shape]struct{} // functions that a draft needs: they were called, or came with an edit, or are near to those
 	known  bool                     // calls have been seen
 }
 
 // state is one module of a line.
 type state struct {
-	shapes  []shape.Shape // nil if they are not known
-	without []bool        // functions that a draft need not have; nil: there is to be no draft
-	kind    string        // how processes come to be
-	program *program
+	functions []shape.Function // nil if they are not known
+	without   []bool           // functions that a draft need not have; nil: there is to be no draft
+	kind      string           // how processes come to be
+	program   *program
 }
 
 // newLine returns a line without modules.
@@ -106,28 +110,48 @@ func (l *line) plan(b []byte) *state {
 	l.learn()
 	s := &state{}
 	var err error
-	if s.shapes, err = shape.Of(b, module.Limits{}); err != nil || l.latest == nil || l.latest.shapes == nil {
+	if s.functions, err = shape.Of(b, module.Limits{}); err != nil || l.latest == nil || l.latest.functions == nil {
 		return s
 	}
 	before := map[shape.Shape]struct{}{}
-	for _, f := range l.latest.shapes {
-		before[f] = struct{}{}
+	for _, f := range l.latest.functions {
+		before[f.Shape] = struct{}{}
 	}
-	without, has := make([]bool, len(s.shapes)), 0
-	for i, f := range s.shapes {
-		if _, ok := before[f]; !ok {
-			l.used[f] = struct{}{}
+	var fresh []int
+	for i, f := range s.functions {
+		if _, ok := before[f.Shape]; !ok {
+			fresh = append(fresh, i)
 		}
-		if _, ok := l.used[f]; ok {
+	}
+	l.need(s.functions, fresh)
+	without, has := make([]bool, len(s.functions)), 0
+	for i, f := range s.functions {
+		if _, ok := l.used[f.Shape]; ok {
 			has++
 		} else {
 			without[i] = true
 		}
 	}
-	if l.known && has*100 <= len(s.shapes)*most {
+	if l.known && has*100 <= len(s.functions)*most {
 		s.without = without
 	}
 	return s
+}
+
+// need takes note of functions that came with an edit, and of those that they call.
+func (l *line) need(all []shape.Function, fresh []int) {
+	for range depth + 1 {
+		var next []int
+		for _, i := range fresh {
+			l.used[all[i].Shape] = struct{}{}
+			for _, callee := range all[i].Calls {
+				if _, ok := l.used[all[callee].Shape]; !ok {
+					next = append(next, callee)
+				}
+			}
+		}
+		fresh = next
+	}
 }
 
 // learn takes note of what calls of the latest module have used.
@@ -136,12 +160,12 @@ func (l *line) learn() {
 		return
 	}
 	called := l.latest.program.called()
-	if len(called) != len(l.latest.shapes) {
+	if len(called) != len(l.latest.functions) {
 		return
 	}
-	for i, f := range l.latest.shapes {
+	for i, f := range l.latest.functions {
 		if called[i] {
-			l.used[f], l.known = struct{}{}, true
+			l.used[f.Shape], l.known = struct{}{}, true
 		}
 	}
 }

@@ -15,27 +15,34 @@ import (
 // Shape tells a function from those that do something else, nearly always.
 type Shape uint64
 
-// Of returns the shapes of the functions that a module defines, in their order.
+// Function is a function that a module defines.
+type Function struct {
+	Shape Shape
+	// Calls are the functions that the module defines which it calls directly, counted from 0.
+	Calls []int
+}
+
+// Of returns the functions that a module defines, in their order.
 //
 // # Errors
 //
 // A *module.Error says that the module is malformed, or more than the limits allow.
-func Of(b []byte, limits module.Limits) ([]Shape, error) {
+func Of(b []byte, limits module.Limits) ([]Function, error) {
 	m, err := edit.Open(b, limits)
 	if err != nil {
 		return nil, err
 	}
 	var r code.Reader
-	list := make([]Shape, len(m.Bodies()))
+	list := make([]Function, len(m.Bodies()))
 	for i, body := range m.Bodies() {
 		m.Instructions(&r, body)
-		list[i] = of(&r, body.Locals)
+		list[i] = of(&r, body.Locals, m.Info.ImportedFunctions())
 	}
 	return list, nil
 }
 
-// of returns the shape of a function with a number of locals.
-func of(r *code.Reader, locals uint32) Shape {
+// of returns a function with a number of locals, in a module that imports a number of functions.
+func of(r *code.Reader, locals uint32, imported int) (f Function) {
 	s := Shape(offset).with(locals)
 	var in code.Instruction
 	for r.Next(&in) {
@@ -43,13 +50,18 @@ func of(r *code.Reader, locals uint32) Shape {
 		switch in.Op {
 		case code.LocalGet, code.LocalSet, code.LocalTee, code.Br, code.BrIf:
 			s = s.with(in.X)
+		case code.Call, code.ReturnCall:
+			if i := int(in.X) - imported; i >= 0 {
+				f.Calls = append(f.Calls, i)
+			}
 		case code.BrTable:
 			for _, l := range in.Labels {
 				s = s.with(l)
 			}
 		}
 	}
-	return s
+	f.Shape = s
+	return f
 }
 
 // The numbers of FNV-1a.

@@ -18,7 +18,7 @@ func of(t *testing.T, body string) shape.Shape {
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%d shapes, %v", len(list), err)
 	}
-	return list[1]
+	return list[1].Shape
 }
 
 // TestShape checks that a shape does not depend on where things are, but on what is done.
@@ -46,6 +46,14 @@ func TestShape(t *testing.T) {
 			t.Errorf("%x is like another", body)
 		}
 		seen = append(seen, s)
+	}
+}
+
+func TestCalls(t *testing.T) {
+	b := "\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x02\x07\x01\x01a\x01b\x00\x00\x03\x03\x02\x00\x00\x0a\x0d\x02\x02\x00\x0b\x08\x00\x10\x00\x10\x01\x10\x02\x0b"
+	list, err := shape.Of([]byte(b), module.Limits{})
+	if err != nil || len(list) != 2 || len(list[0].Calls) != 0 || !slices.Equal(list[1].Calls, []int{0, 1}) {
+		t.Errorf("got %v, %v", list, err)
 	}
 }
 
