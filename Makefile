@@ -50,7 +50,7 @@ bench-once:
 	go test -run '^$$' -bench . -benchtime 1x ./...
 
 # One call of a C function in process and through NATS, beside a native Go echo; see invoker/bench_test.go. A hundred edits of a
-# function under load, by polyvoke dev.
+# function in C and of one in Go under load, by polyvoke dev.
 bench:
 	go test -run '^$$' -bench 'BenchmarkInvoke|BenchmarkCall' -benchtime 2s -timeout 30m ./invoker
 	go test -run '^$$' -bench . -timeout 30m ./runtimes/...

@@ -28,6 +28,7 @@ var rules = []rule{
 	{"runtimes/runtimestest", []string{"runtimes"}, "the suite judges any implementation, os/exec included"},
 	{"runtimes/module", []string{"runtimes/module"}, "bytes from strangers are judged by code that depends on nobody"},
 	{"runtimes/script", []string{"runtimes"}, "an interpreter is a module like any other, whatever runs it"},
+	{"runtimes/edits", []string{"runtimes", "runtimes/module"}, "what can wait until it is compiled does not depend on the engine"},
 	{"runtimes/wasi", []string{"runtimes", "runtimes/module", "github.com/tetratelabs/wazero"}, "there is one place to change when the engine changes"},
 	{"runtimes/wasi/preview1", []string{"runtimes/wasi/lifetime", "github.com/tetratelabs/wazero/api", "github.com/tetratelabs/wazero/sys"},
 		"WASI is spoken through the engine's public interface, so that a new engine version is no new WASI"},

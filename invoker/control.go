@@ -26,9 +26,13 @@ type host struct{ v *Invoker }
 var _ control.Host = host{}
 
 // Try implements control.Host.
-func (h host) Try(ctx context.Context, m *protocol.Function, module []byte) (release func(), err error) {
+func (h host) Try(ctx context.Context, m *protocol.Function, module []byte, edit bool) (release func(), err error) {
 	h.v.Journal.Pardon(m.Digest)
-	p, err := h.v.program(ctx, m, module)
+	options := newVersion(m).options()
+	if edit && m.Runtime == "" {
+		options.Line = m.Name
+	}
+	p, err := h.v.compile(ctx, m, module, options)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (f *function) endpoint(pattern string) *stats.Endpoint {
 // subscribed to, and the server has said so.
 func (f *function) serve(ctx context.Context, e registry.Entry) error {
 	latest := newVersion(e.Latest())
-	p, err := f.v.program(ctx, latest.manifest, nil)
+	p, err := f.v.program(ctx, latest.manifest)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (f *function) load(ctx context.Context, c *call) error {
 	c.waited = true
 	c.receiver.handOver()
 	f.calls.Cold()
-	p, err := f.v.program(ctx, s.manifest, nil)
+	p, err := f.v.program(ctx, s.manifest)
 	if err != nil {
 		return err
 	}
@@ -109,10 +109,13 @@ func (s *version) start() (kind, reason string) {
 	return cmp.Or(start.Kind, s.manifest.Start), start.Reason
 }
 
-// program returns a compiled program that must be released. module may be nil: then the registry has
-// the bytes.
-func (v *Invoker) program(ctx context.Context, m *protocol.Function, module []byte) (*programs.Program, error) {
-	options := newVersion(m).options()
+// program returns a compiled program that must be released.
+func (v *Invoker) program(ctx context.Context, m *protocol.Function) (*programs.Program, error) {
+	return v.compile(ctx, m, nil, newVersion(m).options())
+}
+
+// compile is program for a module that is there, or for one that the registry has if it is nil, and with options.
+func (v *Invoker) compile(ctx context.Context, m *protocol.Function, module []byte, options runtimes.Options) (*programs.Program, error) {
 	return v.programs.Acquire(ctx, programs.KeyOf(m.Digest, options), func() (runtimes.Program, error) {
 		bytes := module
 		if bytes == nil {

@@ -13,6 +13,7 @@ const (
 	HeaderDryRun   = "Fn-Dry-Run"  // request: "1" checks everything and runs nothing
 	HeaderHops     = "Fn-Hops"     // request: how often it, and what it came of, was passed on
 	HeaderManifest = "Fn-Manifest" // deploy: the manifest as JSON
+	HeaderEdit     = "Fn-Edit"     // deploy: "1" says that the module is an edit of the one before, and others follow
 
 	HeaderObject = "Fn-Body-Object" // the body is this object of the bucket fn_bodies
 	HeaderSize   = "Fn-Body-Size"   // its size in bytes

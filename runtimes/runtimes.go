@@ -95,6 +95,36 @@ type Options struct {
 	// Varies tells that the environment differs from process to process, so that it is of no use to start one
 	// before it is asked for: StartPrefork and StartCheckpoint are not possible.
 	Varies bool
+
+	// Line names the modules of which each is an edit of the one before, such as the states of a function that somebody works on. A
+	// runtime may then have a program sooner that takes longer for some of its first runs. Empty means that there are none.
+	Line string
+}
+
+// Part says which of the functions that a module defines a program has, counted from 0.
+type Part struct {
+	// Without has whether a function is left out, by its number: a process that calls it ends with a *TrapError. All that does not is as in the
+	// whole program. Nil means that none is.
+	Without []bool
+	// Called has the program remember which functions have been called.
+	Called bool
+}
+
+// Parter is a Runtime that can leave functions out.
+type Parter interface {
+	Runtime
+
+	// CompilePart is Compile for a part of a module. A part that is not possible for the module is the whole, which remembers nothing.
+	CompilePart(ctx context.Context, module []byte, o Options, p Part) (Program, error)
+}
+
+// Caller is a Program of Parter.CompilePart.
+type Caller interface {
+	Program
+
+	// Called returns which functions have been called in runs that have ended, in their order. It is nil if that is not known. It may be called
+	// after Close, too.
+	Called() []bool
 }
 
 // Mount is a folder of the processes of a program.

@@ -81,6 +81,7 @@ func (c *cli) develop(ctx context.Context, s *client.Session, p *project.Project
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	name := p.Name
+	s.Edits = true
 	followed := make(chan error, 1)
 	go func() {
 		followed <- (&logs.Printer{Out: c.stdout, Paint: c.paint(c.stdout)}).Subject(ctx, s, protocol.LogSubject(name))

@@ -29,9 +29,9 @@ const controlTimeout = 10 * time.Second
 // goroutines at a time.
 type Host interface {
 	// Try compiles a module as the function's calls would have it, whatever the module has done
-	// before, and keeps it loaded until release is called. The error is a
-	// *runtimes.ModuleError if the module cannot be run.
-	Try(ctx context.Context, f *protocol.Function, module []byte) (release func(), err error)
+	// before, and keeps it loaded until release is called. edit tells that it is one of many
+	// edits and is to be there soon. The error is a *runtimes.ModuleError if the module cannot be run.
+	Try(ctx context.Context, f *protocol.Function, module []byte, edit bool) (release func(), err error)
 	// Await waits until the host serves a stored version, and returns why it does not if it has failed to.
 	Await(ctx context.Context, f *protocol.Function) error
 	// AwaitGone waits until the host does not serve a deleted version any more.

@@ -26,7 +26,7 @@ const patience = 30 * time.Second
 // shelf is a host that takes what it is given and runs nothing. What it says of a function depends on its name.
 type shelf struct{ held atomic.Int64 }
 
-func (h *shelf) Try(_ context.Context, f *protocol.Function, _ []byte) (release func(), err error) {
+func (h *shelf) Try(_ context.Context, f *protocol.Function, _ []byte, _ bool) (release func(), err error) {
 	switch f.Name {
 	case "unfit":
 		return nil, &runtimes.ModuleError{Reason: "it does not fit"}

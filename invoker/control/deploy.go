@@ -45,7 +45,7 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 			return nil, err
 		}
 	}
-	release, err := s.Host.Try(ctx, &f, bytes)
+	release, err := s.Host.Try(ctx, &f, bytes, header.Get(protocol.HeaderEdit) == "1")
 	if err != nil {
 		return nil, deployError(f.Name, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/choice"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/marks"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/tetratelabs/wazero"
 )
@@ -32,6 +33,7 @@ type code struct {
 	wrapped  bool                // its entry is rewrite.RunName, for there is more to call
 	globals  []string            // what else a process can change: the exports' names
 	begin    []uint64            // values of the globals before the entry runs; nil: those of a new instance
+	marks    *marks.Marks        // of its functions
 	birth    atomic.Int64        // nanoseconds that it takes to make an instance, at best; 0: none was made
 	refs     atomic.Int64
 }
@@ -45,7 +47,7 @@ func (r *Runtime) newCode(compiled wazero.CompiledModule, report *rewrite.Report
 		return nil, err
 	}
 	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, in: choice.Judge(report), base: base,
-		wrapped: m.Reactor() || m.Start, globals: append(gauges(report), report.Globals...)}
+		marks: marks.New(report.Marks, m.Functions), wrapped: m.Reactor() || m.Start, globals: append(gauges(report), report.Globals...)}
 	c.refs.Store(1)
 	return c, nil
 }

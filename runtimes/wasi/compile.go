@@ -20,6 +20,11 @@ import (
 // with a *runtimes.ModuleError that says why and what to do. The context interrupts a compiler
 // process, but not a compilation in this one.
 func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (runtimes.Program, error) {
+	return r.CompilePart(ctx, b, o, runtimes.Part{})
+}
+
+// CompilePart implements runtimes.Parter. Of a module with exceptions there are no parts.
+func (r *Runtime) CompilePart(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part) (runtimes.Program, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -35,6 +40,9 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 		return nil, err
 	}
 	plan := rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: compiler.MaxPages, Limits: r.modules}
+	if !m.Analysis.Exceptions { // lowering them changes which functions there are
+		plan.Mark, plan.Without = part.Called, part.Without
+	}
 	if m.Reactor() {
 		plan.Setup, plan.Entry = module.Initialize, module.Handle
 	}
@@ -86,6 +94,8 @@ func (r *Runtime) checkModule(b []byte) (*module.Module, error) {
 // translate has a module compiled, here or by a child.
 func (r *Runtime) translate(ctx context.Context, b []byte) (wazero.CompiledModule, error) {
 	if r.compiler == nil {
+		r.alone.Lock()
+		defer r.alone.Unlock()
 		return compiler.Compile(ctx, r.engine, b)
 	}
 	return r.compiler.Compile(ctx, r.engine, b)

@@ -398,3 +398,23 @@ func BenchmarkCompile(b *testing.B) {
 		}
 	}
 }
+
+// TestHammerOneModule loads a module that was compiled before from many goroutines: each program works.
+func TestHammerOneModule(t *testing.T) {
+	r := newRuntime(t)
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			for range 200 {
+				g, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{})
+				if err == nil {
+					err = errors.Join(g.Run(t.Context(), args("hush")), g.Close(t.Context()))
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}

@@ -54,6 +54,7 @@ var (
 	_ runtimes.Program = (*program)(nil)
 	_ runtimes.Starter = (*program)(nil)
 	_ runtimes.Deriver = (*program)(nil)
+	_ runtimes.Caller  = (*program)(nil)
 )
 
 // newModuleConfig returns the configuration of instances. Several cannot have the same name, but all can have
@@ -106,6 +107,9 @@ func (g *program) Start() runtimes.Start {
 	}
 	return runtimes.Start{Kind: g.kind, Reason: g.why}
 }
+
+// Called implements runtimes.Caller.
+func (g *program) Called() []bool { return g.marks.Called() }
 
 // take returns a sandbox for a run, and notes how the process comes to be.
 func (g *program) take(ctx context.Context, p *runtimes.Process) (*sandbox, error) {
@@ -188,6 +192,7 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 
 // giveBack puts a sandbox back after a run and keeps it, or closes it.
 func (g *program) giveBack(s *sandbox) {
+	g.marks.Read(s.instance)
 	if g.doubt.Load() || !s.putBack() {
 		s.Close()
 		return

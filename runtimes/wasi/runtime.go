@@ -46,6 +46,7 @@ type Runtime struct {
 	engine    wazero.Runtime
 	cache     wazero.CompilationCache // nil without a folder
 	compiler  *compiler.Compiler      // nil if modules are compiled in this process
+	alone     sync.Mutex              // of that: who loads what is being loaded gets it from the engine before it is whole
 	regions   *memory.Pool
 	start     time.Time // zero of the guests' monotonic clocks
 	log       *slog.Logger
@@ -61,7 +62,7 @@ type Runtime struct {
 	closed atomic.Bool
 }
 
-var _ runtimes.Runtime = (*Runtime)(nil)
+var _ runtimes.Parter = (*Runtime)(nil)
 
 // New returns a runtime. It must be closed.
 //

@@ -36,7 +36,11 @@ func (s *Session) Deploy(ctx context.Context, f protocol.Function, wasm []byte) 
 	if err != nil {
 		return reply, err
 	}
-	discard, msg, err := s.attach(ctx, &nats.Msg{Header: nats.Header{protocol.HeaderManifest: {ascii(manifest)}}}, wasm, "uploading "+f.Name)
+	header := nats.Header{protocol.HeaderManifest: {ascii(manifest)}}
+	if s.Edits {
+		header.Set(protocol.HeaderEdit, "1")
+	}
+	discard, msg, err := s.attach(ctx, &nats.Msg{Header: header}, wasm, "uploading "+f.Name)
 	if err != nil {
 		return reply, err
 	}

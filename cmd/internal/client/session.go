@@ -30,6 +30,10 @@ type Session struct {
 	// when it is over. It may be set until the first deployment.
 	Waiting func(what string) (done func())
 
+	// Edits tells that each deployment of a function is an edit of the one before, to be there soon. It may be set until the first
+	// deployment.
+	Edits bool
+
 	timeout time.Duration // for an answer of the control service or of JetStream
 }
 

@@ -9,10 +9,42 @@ import (
 // rate is the load of the benchmark, in calls a second, whether they are answered or not.
 const rate = 200
 
-// BenchmarkDev edits a function in C under load, and says how many calls failed and how long it was from the end of a build until
+// inGo is as large as the function that a project in Go begins with.
+var inGo = greeter{"go", "main.go", `package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+)
+
+func main() {
+	body, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(70)
+	}
+	request := struct{ Name string }{Name: string(body)}
+	if json.Valid(body) {
+		err = json.Unmarshal(body, &request)
+	}
+	fmt.Fprintln(os.Stderr, "greeting", request.Name, err)
+	fmt.Print(%d)
+}
+`}
+
+// BenchmarkDev edits functions under load, one in C and one in Go, and says how many calls failed and how long it was from the end of a build until
 // the function answered. An operation is an edit with its build: for a hundred of them, -benchtime 100x.
 func BenchmarkDev(b *testing.B) {
-	d := start(b)
+	for _, g := range []greeter{inC, inGo} {
+		b.Run(g.language, func(b *testing.B) { benchmark(b, g) })
+	}
+}
+
+// benchmark edits a function under load.
+func benchmark(b *testing.B, g greeter) {
+	d := start(b, g)
 	l := &load{b: d}
 	l.live.Store(1)
 	stop := make(chan struct{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -23,6 +24,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/edits"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -39,22 +41,26 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// program is a function in C that answers with its number; if the request begins with an s, it takes two seconds for that.
-const program = `#include <stdio.h>
+// greeter is the source of a function, but for its number, with which it answers.
+type greeter struct{ language, main, source string }
+
+// inC takes two seconds for its answer if the request begins with an s.
+var inC = greeter{"c", "main.c", `#include <stdio.h>
 #include <time.h>
 int main(void) {
   char first = 0;
   fread(&first, 1, 1, stdin);
   if (first == 's')
     for (time_t end = time(NULL) + 2; time(NULL) <= end;) {}
-  printf("%d", NUMBER);
+  printf("%%d", %d);
   return 0;
 }
-`
+`}
 
-// bench is a polyvoke dev on a function in C.
+// bench is a polyvoke dev on a function.
 type bench struct {
 	t       testing.TB
+	greeter greeter
 	dir     string
 	session *client.Session
 	events  chan dev.Event
@@ -62,7 +68,7 @@ type bench struct {
 }
 
 // start starts everything, with the program number 1, and waits until that answers.
-func start(t testing.TB) *bench {
+func start(t testing.TB, g greeter) *bench {
 	t.Helper()
 	server, err := natsd.Start(natsd.Config{Listen: "127.0.0.1:0", Store: t.TempDir()})
 	check(t, err)
@@ -70,14 +76,15 @@ func start(t testing.TB) *bench {
 	s, err := client.Connect(&client.Settings{Server: server.URL(), Timeout: patience}, "test", client.Lasting)
 	check(t, err)
 	t.Cleanup(s.Close)
-	b := &bench{t: t, dir: filepath.Join(t.TempDir(), "shout"), session: s, events: make(chan dev.Event, 1)}
+	s.Edits = true
+	b := &bench{t: t, greeter: g, dir: filepath.Join(t.TempDir(), "shout"), session: s, events: make(chan dev.Event, 1)}
 	b.serve()
 
-	c, err := project.Find("c")
+	l, err := project.Find(g.language)
 	check(t, err)
-	_, err = project.Create(filepath.Dir(b.dir), "shout", c)
+	_, err = project.Create(filepath.Dir(b.dir), "shout", l)
 	check(t, err)
-	b.write(fmt.Sprintf("#define NUMBER %d\n", b.next()) + program)
+	b.write(fmt.Sprintf(g.source, b.next()))
 	b.develop()
 	if e := b.event(); e.Err != nil || e.Live.String() != "shout@1" {
 		t.Fatalf("the beginning: %+v", e)
@@ -101,9 +108,10 @@ func (b *bench) serve() {
 	rt, err := wasi.New(b.t.Context(), wasi.Config{CacheDir: b.t.TempDir(), Compiler: []string{self, compileModule}, CompileTimeout: patience})
 	check(b.t, err)
 	ready := make(chan struct{})
-	v := invoker.Invoker{Registry: reg, Runtime: rt, JetStream: b.session.JS, Replicas: 1, Drain: time.Second, Ready: func() { close(ready) }}
+	soon := edits.New(rt, slog.Default())
+	v := invoker.Invoker{Registry: reg, Runtime: soon, JetStream: b.session.JS, Replicas: 1, Drain: time.Second, Ready: func() { close(ready) }}
 	b.background(func(ctx context.Context) error {
-		defer rt.Close(context.WithoutCancel(ctx))
+		defer soon.Close(context.WithoutCancel(ctx))
 		return v.Serve(ctx, b.session.Conn)
 	})
 	wait(b.t, "the invoker", ready)
@@ -173,7 +181,7 @@ func (b *bench) next() int {
 
 // write saves a source: in place, or as editors do that write a second file and rename it.
 func (b *bench) write(source string) {
-	file := filepath.Join(b.dir, "main.c")
+	file := filepath.Join(b.dir, b.greeter.main)
 	if b.number%2 == 0 {
 		check(b.t, os.WriteFile(file, []byte(source), 0o644))
 		return
@@ -185,7 +193,7 @@ func (b *bench) write(source string) {
 // edit saves the next program, and returns what became of it.
 func (b *bench) edit() dev.Event {
 	b.t.Helper()
-	b.write(fmt.Sprintf("#define NUMBER %d\n", b.next()) + program)
+	b.write(fmt.Sprintf(b.greeter.source, b.next()))
 	return b.event()
 }
 
@@ -230,7 +238,7 @@ func (b *bench) ask(body string) string {
 
 // TestEdits edits a function under load: each version answers, and no call fails or is answered by a version before one that was live.
 func TestEdits(t *testing.T) {
-	b := start(t)
+	b := start(t, inC)
 	l := &load{b: b}
 	l.live.Store(1)
 	stop := make(chan struct{})
@@ -269,7 +277,7 @@ func TestEdits(t *testing.T) {
 
 // TestInFlight edits a function while it works: the call ends with the version that it began with.
 func TestInFlight(t *testing.T) {
-	b := start(t)
+	b := start(t, inC)
 	inbox := nats.NewInbox()
 	sub, err := b.session.SubscribeSync(inbox)
 	check(t, err)
@@ -292,7 +300,7 @@ func TestInFlight(t *testing.T) {
 
 // TestBroken saves what does not compile: the version before stays, and the next edit mends it.
 func TestBroken(t *testing.T) {
-	b := start(t)
+	b := start(t, inC)
 	b.next()
 	b.write("this is no C\n")
 	if e := b.event(); !errors.Is(e.Err, project.ErrBuild) || e.Stage != dev.Building || e.Live.String() != "shout@1" {
@@ -307,7 +315,7 @@ func TestBroken(t *testing.T) {
 	if got := b.ask("x"); got != fmt.Sprint(b.number) {
 		t.Errorf("it answers %q", got)
 	}
-	b.write(fmt.Sprintf("// The same.\n#define NUMBER %d\n", b.number) + program)
+	b.write("// The same.\n" + fmt.Sprintf(inC.source, b.number))
 	if e := b.event(); e.Err != nil || e.New || e.Live.String() != "shout@2" {
 		t.Errorf("the same program: %+v", e)
 	}

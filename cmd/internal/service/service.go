@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/journal"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/runtimes/edits"
 	"github.com/polyvoke/polyvoke/runtimes/script"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
@@ -51,10 +52,12 @@ func Serve(ctx context.Context, s *client.Session, c Config, ready func(function
 		return err
 	}
 	defer end()
+	soon := edits.New(rt, c.Log)
+	defer soon.Close(context.WithoutCancel(ctx))
 	running := openJournal(ctx, c.Cache, c.Log)
 	defer running.Close()
 	v := invoker.Invoker{
-		Registry: reg, Runtime: script.New(rt, store), Interpreters: store, JetStream: s.JS, Journal: running, Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas,
+		Registry: reg, Runtime: script.New(soon, store), Interpreters: store, JetStream: s.JS, Journal: running, Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas,
 		MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 		Ready: func() {
 			entries, err := reg.List(ctx)

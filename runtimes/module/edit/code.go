@@ -1,6 +1,8 @@
 package edit
 
 import (
+	"slices"
+
 	"github.com/polyvoke/polyvoke/runtimes/module/code"
 	"github.com/polyvoke/polyvoke/runtimes/module/leb"
 )
@@ -44,6 +46,27 @@ func (m *Module) Instructions(r *code.Reader, b Body) {
 func (m *Module) SetBody(i int, body []byte) {
 	m.replaced[i] = body
 	m.dirty[codeSection] = true
+}
+
+// Insert puts instructions before those that a function has, which the module defines, counted from 0. Indices in them are as
+// they are now.
+func (m *Module) Insert(i int, instructions []byte) {
+	body := m.replaced[i]
+	if body == nil {
+		body = m.shift(nil, m.bodies[i])
+	}
+	at := afterLocals(body)
+	m.SetBody(i, slices.Concat(body[:at], instructions, body[at:]))
+}
+
+// afterLocals returns where the instructions of a body begin.
+func afterLocals(body []byte) int {
+	r := &reader{b: body}
+	for range r.u32() {
+		r.u32()
+		r.byte()
+	}
+	return r.pos
 }
 
 // encodeCode returns the code section.

@@ -31,6 +31,8 @@ const (
 	// RunName is exported as a function of type () -> () that calls the start function, if there is one, and the entry, and
 	// drops its results if there is no Setup.
 	RunName = "polyvoke.run"
+	// MarkPrefix and a number are what each mark is exported as, see Options.Mark.
+	MarkPrefix = "polyvoke.mark."
 	// GlobalPrefix and an index are what each mutable numeric global of the module is exported as.
 	GlobalPrefix = "polyvoke.global."
 
@@ -68,6 +70,11 @@ type Options struct {
 	// KeepCustom keeps the custom sections as they are. What they say of function indices is then wrong. Otherwise the
 	// names of functions stay, and are right.
 	KeepCustom bool
+	// Mark adds marks: globals that tell which functions have been called.
+	Mark bool
+	// Without has, for each function that the module defines, whether it is left out: it traps with unreachable. All that is
+	// said about the module holds for the whole of it, and what is left costs the fuel and the stack that it always costs. Nil means none.
+	Without []bool
 	// KeepExceptions leaves try_table and throw to the engine. Otherwise they are lowered where that is possible, see
 	// package unwind.
 	KeepExceptions bool
@@ -86,6 +93,9 @@ type Report struct {
 	Meter *meter.Report
 	// Globals are the names that the mutable numeric globals are exported as.
 	Globals []string
+	// Marks are the names that the marks are exported as, if there are any: of type i64, each for 64 functions that the module defines,
+	// one bit each, the lowest for the first. Nothing in the module reads them.
+	Marks []string
 	// Folded tells that the memory is empty now, and must be filled with Data before anything runs.
 	Folded bool
 	// Data are the data segments that were folded, later ones on top of earlier ones.
@@ -129,6 +139,10 @@ func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
 	if !o.Unmetered {
 		r.Meter = meter.Apply(m, meter.Options{Stack: o.Stack, Piece: o.Piece})
 	}
+	if o.Mark {
+		r.Marks = mark(m)
+	}
+	omit(m, o.Without)
 	out := m.Encode()
 	r.Size = len(out)
 	return out, r, nil

@@ -14,8 +14,11 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// childProcs is how many processors a child may use: one compiles, one collects garbage.
+// childProcs is how many processors a child may use, each to compile functions with.
 const childProcs = 2
+
+// childGC is by how many percent its heap may grow until garbage is collected: it does not live long, and has a memory limit.
+const childGC = 400
 
 // Child is what the command of Config.Command does, in a process of its own that ends
 // right after it: it limits this process, reads a module from stdin, compiles it into the folder that args name,
@@ -34,6 +37,7 @@ func Child(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer
 		return fail(childBroken, fmt.Errorf("limit the memory to %d bytes: %w", memory, err))
 	}
 	debug.SetMemoryLimit(int64(memory - memory/4))
+	debug.SetGCPercent(childGC)
 	runtime.GOMAXPROCS(childProcs)
 	if _, err := io.WriteString(stderr, childBegins); err != nil {
 		return childBroken // nobody listens

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 )
 
 // Config says where and within which limits modules are compiled.
@@ -130,7 +131,7 @@ func compileInto(ctx context.Context, dir string, module []byte) error {
 	defer cache.Close(ctx)
 	engine := wazero.NewRuntimeWithConfig(ctx, EngineConfig(cache))
 	defer engine.Close(ctx)
-	_, err = Compile(ctx, engine, module)
+	_, err = Compile(experimental.WithCompilationWorkers(ctx, childProcs), engine, module)
 	return err
 }
 
