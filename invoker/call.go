@@ -117,29 +117,12 @@ func (c *call) setDeadline(s *version) {
 // timeout returns how long the call may take.
 func (c *call) timeout() time.Duration { return c.request.Deadline.Sub(c.received) }
 
-// cancelable is a context that is to be canceled at the end.
-type cancelable interface {
-	context.Context
-	Cancel()
-}
-
 // context returns the context of the call's run: it ends with the deadline, with the caller, and
 // when the invoker gives up what it still runs.
-func (c *call) context(giveUp context.Context) cancelable {
-	if c.caller == nil {
-		c.run = c.run.Again(giveUp, c.request.Deadline)
-		return c.run
+func (c *call) context(giveUp context.Context) deadline.Cancelable {
+	if c.caller != nil {
+		return deadline.Join(c.caller, giveUp, c.request.Deadline)
 	}
-	ctx, cancel := context.WithDeadline(c.caller, c.request.Deadline)
-	stop := context.AfterFunc(giveUp, cancel)
-	return &invoked{ctx, func() { stop(); cancel() }}
+	c.run = c.run.Again(giveUp, c.request.Deadline)
+	return c.run
 }
-
-// invoked is the context of a call that did not come by message.
-type invoked struct {
-	context.Context
-	cancel func()
-}
-
-// Cancel implements cancelable.
-func (i *invoked) Cancel() { i.cancel() }

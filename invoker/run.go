@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/polyvoke/polyvoke/invoker/deadline"
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -83,24 +84,12 @@ func (f *function) fetch(ctx context.Context, c *call) error {
 func (f *function) sleep(ctx context.Context, c *call, d time.Duration) error {
 	had := f.dropSlot(c)
 	f.rest(c)
-	err := pause(ctx, d)
+	err := deadline.Wait(ctx, d)
 	f.wake()
 	if err == nil && had {
 		err = f.takeSlot(ctx, c)
 	}
 	return err
-}
-
-// pause waits for d to pass.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // exitCode returns the code that a process ended itself with, or -1 if it did not.

@@ -1,0 +1,40 @@
+package deadline
+
+import (
+	"context"
+	"time"
+)
+
+// Cancelable is a context that is to be canceled at the end.
+type Cancelable interface {
+	context.Context
+	Cancel()
+}
+
+// Join returns a context that has the values of one, and ends with it, with the other, or at the deadline.
+func Join(ctx, other context.Context, deadline time.Time) Cancelable {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	stop := context.AfterFunc(other, cancel)
+	return &joined{ctx, func() { stop(); cancel() }}
+}
+
+// joined is a Cancelable of package context.
+type joined struct {
+	context.Context
+	cancel func()
+}
+
+// Cancel implements Cancelable.
+func (j *joined) Cancel() { j.cancel() }
+
+// Wait waits for d to pass, or for ctx to end, and returns ctx's error.
+func Wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
