@@ -104,6 +104,26 @@ func TestPoint(t *testing.T) {
 	}
 }
 
+// TestSameSize checks that a guest which is taken back to one point after another has no longer stack in the end.
+func TestSameSize(t *testing.T) {
+	h := newHost(t)
+	var p *Point
+	h.enter = func(ctx context.Context, _ []uint64) { p = h.Take(ctx, 0) }
+	h.call(t)
+	size := h.StackSize()
+	for range 100 {
+		h.enter = func(context.Context, []uint64) { p.Restore([]uint64{50}) }
+		if got := h.call(t); got != 50 {
+			t.Fatalf("a call ends with %d", got)
+		}
+		h.enter = func(ctx context.Context, _ []uint64) { p = h.Take(ctx, 0) }
+		h.call(t)
+	}
+	if h.StackSize() != size {
+		t.Errorf("the stack has %d bytes, where it had %d", h.StackSize(), size)
+	}
+}
+
 // TestRoom checks that a Point taken with room for it needs no stack to grow, and is the same point.
 func TestRoom(t *testing.T) {
 	h := newHost(t)

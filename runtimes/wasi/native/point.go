@@ -26,18 +26,36 @@ type Point struct {
 // made with experimental.WithSnapshotter. From there the guest can go on in later calls of the same function object. Its stack has as many bytes as
 // that of f has now, or room, whichever is more. The result is nil if the engine's snapshots are not of the kind that is known.
 func (f Function) Take(ctx context.Context, room int) *Point {
-	if f.stack == nil {
+	if f.stack == nil || f.sp == nil {
 		return nil
 	}
-	if own := *f.stack; len(own) < room {
-		*f.stack = make([]byte, room) // the engine looks at its length for that of the copy, and at nothing else
-		defer func() { *f.stack = own }()
-	}
+	own := *f.stack
+	*f.stack = f.model(room)
+	defer func() { *f.stack = own }()
 	p := &Point{snapshot: experimental.GetSnapshotter(ctx).Snapshot(), function: f}
 	if !p.find() {
 		return nil
 	}
 	return p
+}
+
+// more is by how many bytes the engine makes the copy of a stack longer than the stack.
+const more = 16
+
+// model returns a stack that is as long as one must be for its copy to have at least room bytes, and no fewer than the function's own; the engine looks
+// at its length and at nothing else. If the model were the function's own, a guest that is taken back again and again would have a longer
+// stack each time.
+func (f Function) model(room int) []byte {
+	own := *f.stack
+	size := max(len(own), room) - more
+	spare := uintptr(*f.sp) - uintptr(unsafe.Pointer(unsafe.SliceData(own)))
+	switch {
+	case spare < 4*more || spare > uintptr(len(own)): // what is in use might not fit
+		return own
+	case size <= len(own):
+		return own[:size]
+	}
+	return make([]byte, size)
 }
 
 // find finds the stack in the snapshot.
