@@ -5,10 +5,10 @@ import (
 	"errors"
 	"time"
 
-	"github.com/polyvoke/polyvoke/invoker/deadline"
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/lifetime"
 )
 
 // run runs an admitted call as a process, and answers it.
@@ -84,7 +84,7 @@ func (f *function) fetch(ctx context.Context, c *call) error {
 func (f *function) sleep(ctx context.Context, c *call, d time.Duration) error {
 	had := f.dropSlot(c)
 	f.rest(c)
-	err := deadline.Wait(ctx, d)
+	err := lifetime.Wait(ctx, d)
 	f.wake()
 	if err == nil && had {
 		err = f.takeSlot(ctx, c)

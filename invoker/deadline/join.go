@@ -26,15 +26,3 @@ type joined struct {
 
 // Cancel implements Cancelable.
 func (j *joined) Cancel() { j.cancel() }
-
-// Wait waits for d to pass, or for ctx to end, and returns ctx's error.
-func Wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

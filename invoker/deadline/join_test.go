@@ -33,15 +33,3 @@ func TestJoin(t *testing.T) {
 		endOther()
 	}
 }
-
-func TestWait(t *testing.T) {
-	begin := time.Now()
-	if err := Wait(t.Context(), 2*time.Millisecond); err != nil || time.Since(begin) < 2*time.Millisecond {
-		t.Errorf("it waited for %v, and the error is %v", time.Since(begin), err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(time.Millisecond, cancel)
-	if err := Wait(ctx, time.Hour); err != context.Canceled {
-		t.Errorf("the error is %v", err)
-	}
-}

@@ -3,10 +3,10 @@ package edits
 import (
 	"errors"
 	"io"
-	"slices"
 	"sync"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/said"
 )
 
 // room is how much a process of a draft may write, in bytes. One that writes more is started again in the whole.
@@ -19,23 +19,16 @@ var errRoom = errors.New("there is no room to hold back what the process writes"
 type trial struct {
 	process runtimes.Process // what the draft runs
 	tape    tape
-	written []chunk
-	left    int // room that is left, in bytes
-}
-
-// chunk is bytes that were written to the same place in a row.
-type chunk struct {
-	stderr bool
-	b      []byte
+	said    said.Record
 }
 
 // newTrial returns a trial of a process.
 func newTrial(p *runtimes.Process) *trial {
-	t := &trial{process: *p, tape: tape{source: p.Stdin}, left: room}
+	t := &trial{process: *p, tape: tape{source: p.Stdin}, said: said.Record{Room: room, TooMuch: errRoom}}
 	if p.Stdin != nil {
 		t.process.Stdin = &view{tape: &t.tape}
 	}
-	t.process.Stdout, t.process.Stderr = held{t, false}, held{t, true}
+	t.process.Stdout, t.process.Stderr = t.said.Stdout(), t.said.Stderr()
 	return t
 }
 
@@ -47,19 +40,8 @@ func inVain(err error) bool {
 
 // finish writes what the process has written. An error of that is what the process has come to; otherwise it is err.
 func (t *trial) finish(p *runtimes.Process, err error) error {
-	for _, c := range t.written {
-		w := p.Stdout
-		if c.stderr {
-			w = p.Stderr
-		}
-		if w == nil {
-			continue
-		}
-		if n, e := w.Write(c.b); e != nil {
-			return e
-		} else if n < len(c.b) {
-			return io.ErrShortWrite
-		}
+	if e := t.said.Repeat(p.Stdout, p.Stderr); e != nil {
+		return e
 	}
 	return err
 }
@@ -71,26 +53,6 @@ func (t *trial) again(p *runtimes.Process) *runtimes.Process {
 		again.Stdin = &view{tape: &t.tape}
 	}
 	return &again
-}
-
-// held is stdout or stderr of a trial.
-type held struct {
-	*trial
-	stderr bool
-}
-
-// Write implements io.Writer.
-func (h held) Write(b []byte) (int, error) {
-	if len(b) > h.left {
-		return 0, errRoom
-	}
-	h.left -= len(b)
-	if n := len(h.written); n > 0 && h.written[n-1].stderr == h.stderr {
-		h.written[n-1].b = append(h.written[n-1].b, b...)
-	} else {
-		h.written = append(h.written, chunk{h.stderr, slices.Clone(b)})
-	}
-	return len(b), nil
 }
 
 // tape keeps what was read from a source. A read may go on when the run that has asked for it has ended.

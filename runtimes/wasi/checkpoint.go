@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/lifetime"
+	"github.com/polyvoke/polyvoke/runtimes/lifetime"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 )
 

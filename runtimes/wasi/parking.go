@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/lifetime"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/said"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/lifetime"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/said"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -32,6 +32,8 @@ const (
 	startFuel = 16_000_000_000
 	// startSleep is for how long it may sleep.
 	startSleep = 100 * time.Millisecond
+	// startOutput is how much it may write, in bytes.
+	startOutput = 64 << 10
 	// startStack is how much native stack, in bytes, it may have grown to.
 	startStack = 1 << 20
 	// goOnStack is up to how many bytes of native stack, which a run has made grow, the next ones begin with.
@@ -40,8 +42,9 @@ const (
 
 // What ends a start that does not come to its first read.
 var (
-	errLate   = errors.New("it does a lot before it reads stdin")
-	errSleepy = errors.New("it sleeps before it reads stdin")
+	errLate      = errors.New("it does a lot before it reads stdin")
+	errSleepy    = errors.New("it sleeps before it reads stdin")
+	errTalkative = errors.New("it writes more than 64 KiB before it reads stdin")
 )
 
 // errParked ends the first call of a sandbox, at its first read of stdin.
@@ -94,7 +97,7 @@ func listener(f api.FunctionDefinition) experimental.FunctionListener {
 //
 // An *unparkable is the program's doing. Others are the context's.
 func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) error {
-	k := &parking{again: again}
+	k := &parking{again: again, said: said.Record{Room: startOutput, TooMuch: errTalkative}}
 	s.running, s.parked = true, k
 	run := s.begin(ctx, &runtimes.Process{Args: s.program.args, Env: s.program.env, Sleep: shortly(p.Sleep), Yield: p.Yield,
 		Stdout: k.said.Stdout(), Stderr: k.said.Stderr()}, time.Now())

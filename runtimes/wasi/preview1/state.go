@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyvoke/polyvoke/runtimes/wasi/lifetime"
+	"github.com/polyvoke/polyvoke/runtimes/lifetime"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 )

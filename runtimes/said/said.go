@@ -1,22 +1,18 @@
-// Package said keeps what a process writes before it reads stdin, for each process that goes on from there to say again.
+// Package said keeps what a process writes, to be written later, or again.
 package said
 
 import (
-	"errors"
 	"io"
 	"slices"
 )
 
-// room is how much a process may write, in bytes.
-const room = 64 << 10
-
-// ErrTooMuch is the error of a Write that is too much.
-var ErrTooMuch = errors.New("it writes more than 64 KiB before it reads stdin")
-
-// Record is what was written, in its order. The zero value is empty. One goroutine at a time writes to it; any number may repeat it then.
+// Record is what was written, in its order. One goroutine at a time writes to it; any number may repeat it then.
 type Record struct {
+	// Room is how much may be written, in bytes, and TooMuch the error of a Write that is more.
+	Room    int
+	TooMuch error
+
 	chunks []chunk
-	size   int
 }
 
 // chunk is bytes that were written to the same place in a row.
@@ -31,15 +27,18 @@ type stream struct {
 	stderr bool
 }
 
-// Stdout and Stderr return where the process writes.
+// Stdout returns where the process writes to stdout.
 func (r *Record) Stdout() io.Writer { return stream{r, false} }
+
+// Stderr returns where it writes to stderr.
 func (r *Record) Stderr() io.Writer { return stream{r, true} }
 
 // Write implements io.Writer.
 func (s stream) Write(b []byte) (int, error) {
-	if s.size += len(b); s.size > room {
-		return 0, ErrTooMuch
+	if len(b) > s.Room {
+		return 0, s.TooMuch
 	}
+	s.Room -= len(b)
 	if n := len(s.chunks); n > 0 && s.chunks[n-1].stderr == s.stderr {
 		s.chunks[n-1].b = append(s.chunks[n-1].b, b...)
 	} else {
