@@ -58,7 +58,8 @@ func processTargets(r *suite.Results) []target {
 		{"Go echo, checkpoint," + wazero, 0.01, false, "x", cpu("Go echo", checkpoint, contestant.Base)},
 		{"QuickJS, checkpoint," + wazero, 0.01, false, "x", cpu("QuickJS", checkpoint, contestant.Base)},
 		{"Ruby, checkpoint," + wazero, 0.01, false, "x", cpu("Ruby", checkpoint, contestant.Base)},
-		{"Go echo, prefork, paced: p50 against " + contestant.Base, 0.05, false, "x", pacedP50(r)},
+		{"Go echo, prefork, one call after another: p50 against " + contestant.Base, 0.05, false, "x", preforkP50(r, "1")},
+		{"Go echo, prefork, paced: p50 against " + contestant.Base, 0.05, false, "x", preforkP50(r, suite.Paced)},
 		{"C echo, reset," + wasmtime, 0.5, false, "x", cpu("C echo", reset, pooling)},
 		{"Go echo, checkpoint," + wasmtime, 0.05, false, "x", cpu("Go echo", checkpoint, pooling)},
 	}
@@ -91,9 +92,9 @@ func compare(r *suite.Results, name, variant string, mine, base suite.Key) float
 	return a.Series.Ratio(b.Series, measure.Sample.CPUPerCall)
 }
 
-// pacedP50 returns the ratio of median latencies of calls that come with time between them.
-func pacedP50(r *suite.Results) float64 {
-	k := suite.Key{Suite: suite.InProcess, Load: "Go echo", Variant: suite.Paced, Contestant: prefork}
+// preforkP50 returns the ratio of median latencies of calls by one caller, without time between them or with it.
+func preforkP50(r *suite.Results, variant string) float64 {
+	k := suite.Key{Suite: suite.InProcess, Load: "Go echo", Variant: variant, Contestant: prefork}
 	a := r.Find(k)
 	k.Contestant = contestant.Base
 	b := r.Find(k)

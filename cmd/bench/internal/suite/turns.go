@@ -47,14 +47,15 @@ func alternate(turns []*turn) {
 }
 
 // calls makes a turn of calls within a worker, with as many calls in a slice as fit, once that is known to go
-// well. It returns nil, and says so in the cell, if it does not or would take too long.
+// well. It returns nil, and says so in the cell, if it does not or would take too long. How many fit is not told by the first slice: what was
+// idle while the other contestants were made ready may have to start anew.
 func (b *Bench) calls(c *Cell, w *worker.Worker, callers int, pause time.Duration) *turn {
 	ask := func(n int) (measure.Sample, error) {
 		r, err := w.Ask(worker.Request{Op: worker.OpSlice, Slice: measure.Slice{Calls: n, Callers: callers, Pause: pause}})
 		return r.Sample, err
 	}
 	n := callers
-	for {
+	for warm := false; ; warm = true {
 		s, err := ask(n)
 		if err != nil {
 			c.Absent = err.Error()
@@ -63,6 +64,9 @@ func (b *Bench) calls(c *Cell, w *worker.Worker, callers int, pause time.Duratio
 		if s.Wall > b.budget() {
 			c.Absent = fmt.Sprintf("%d calls take %.0f s", n, s.Wall.Seconds())
 			return nil
+		}
+		if !warm {
+			continue
 		}
 		fit := max(callers, int(float64(n)*float64(b.Slice)/float64(s.Wall)))
 		if s.Wall >= b.Slice/2 || fit <= n {
