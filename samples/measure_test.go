@@ -75,6 +75,7 @@ type contender struct {
 	args    []string // of its calls
 	program runtimes.Program
 	pause   time.Duration // after each call
+	want    string        // the reply to hello
 
 	took   []time.Duration // by those calls whose process came to be as it should
 	calls  int             // all of them
@@ -102,7 +103,7 @@ func compile(t testing.TB, r runtimes.Runtime, l language, kind string) *contend
 	if kind == runtimes.StartAuto {
 		kind = runtimes.StartOf(p).Kind
 	}
-	return &contender{kind: kind, args: []string{l.folder}, program: p}
+	return &contender{kind: kind, args: []string{l.folder}, program: p, want: welcome}
 }
 
 // call calls once, and checks the reply.
@@ -113,7 +114,7 @@ func (c *contender) call(t testing.TB) (time.Duration, runtimes.Usage) {
 	begin := time.Now()
 	err := c.program.Run(t.Context(), &p)
 	took := time.Since(begin)
-	if err != nil || out.String() != welcome {
+	if err != nil || out.String() != c.want {
 		t.Fatalf("%s: got %q and the error %v", c.kind, out.String(), err)
 	}
 	return took, p.Usage
@@ -258,12 +259,15 @@ func (l language) numbered(t testing.TB, comment string) func(i int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(i int) []byte {
-		text := string(source) + "\n" + comment + " " + strconv.Itoa(i) + "\n"
-		b, err := script.Pack(fstest.MapFS{l.source: {Data: []byte(text)}}, l.source, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
+	return func(i int) []byte { return l.pack(t, string(source)+"\n"+comment+" "+strconv.Itoa(i)+"\n") }
+}
+
+// pack returns a script of a language as a module.
+func (l language) pack(t testing.TB, text string) []byte {
+	t.Helper()
+	b, err := script.Pack(fstest.MapFS{l.source: {Data: []byte(text)}}, l.source, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return b
 }
