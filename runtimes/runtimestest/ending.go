@@ -110,4 +110,9 @@ func usage(t *testing.T, s *suite) {
 			t.Errorf("a sleep of 20 ms took %v by its usage", u.Duration)
 		}
 	}
+	p := process("hush")
+	p.Begin = time.Now().Add(-time.Hour)
+	if err := s.run(t, p); err != nil || p.Usage.Duration < time.Hour {
+		t.Errorf("a run that counts from an hour ago took %v by its usage, and its error is %v", p.Usage.Duration, err)
+	}
 }

@@ -2,6 +2,7 @@ package runtimestest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +95,7 @@ func (g *execProgram) Run(ctx context.Context, p *runtimes.Process) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
+	start := cmp.Or(p.Begin, time.Now())
 	if err := cmd.Start(); err != nil {
 		return err
 	}
