@@ -73,13 +73,16 @@ func makeCall() *call {
 // keepOutput is the largest output buffer that a pooled call keeps, in bytes.
 const keepOutput = 256 << 10
 
-// newCall returns a call that was received now.
-func newCall() *call {
+// newCall returns a call that was received at a moment, or now if that is zero.
+func newCall(received time.Time) *call {
 	c, ok := calls.Get().(*call)
 	if !ok {
 		c = makeCall()
 	}
-	c.received = time.Now()
+	if received.IsZero() {
+		received = time.Now()
+	}
+	c.received = received
 	return c
 }
 

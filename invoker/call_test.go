@@ -81,6 +81,11 @@ func TestVersions(t *testing.T) {
 			t.Errorf("%s: %q, %v", subject, r.Body, r.Err)
 		}
 	}
+	for subject, want := range map[string]string{"fn.f": "f@3", "fn.f@1": "f@1"} {
+		if r := call(t, nc, subject, nil, "Fn-Report", "1"); r.Report == nil || r.Report.Function.String() != want {
+			t.Errorf("%s: report %+v, %v", subject, r.Report, r.Err)
+		}
+	}
 	if _, err := tryCall(nc, "fn.f@4", nil); !noResponders(err) {
 		t.Errorf("unknown version: %v, want no responders", err)
 	}

@@ -189,7 +189,7 @@ func (v *Invoker) openStores(ctx context.Context) {
 // Invoke runs a call that did not come by message, and waits for its reply. It takes its
 // turn like any other call. The reply is never nil; an error is in it.
 func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Reply {
-	c := newCall()
+	c := newCall(time.Time{})
 	c.request, c.caller = *r, ctx
 	if v.ctx == nil {
 		return &protocol.Reply{ID: c.id(), Exit: -1, Err: protocol.Errorf(protocol.CodeUnavailable, "", "the invoker does not serve yet")}

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker/outbox"
+	"github.com/polyvoke/polyvoke/invoker/subjects"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -25,6 +26,7 @@ type receiver struct {
 	f     *function
 	state atomic.Int32
 	out   outbox.Outbox
+	ended time.Time // when the process of the last call did, if nothing was waited for since; else zero
 }
 
 // The states of a receiver.
@@ -50,7 +52,7 @@ func (r *receiver) loop() {
 			return
 		}
 		r.state.Store(busy)
-		r.f.handle(r.f.newCall(m), r)
+		r.f.handle(r.take(m), r)
 		if len(r.f.inbox) == 0 {
 			r.flush()
 		}
@@ -58,6 +60,14 @@ func (r *receiver) loop() {
 			return
 		}
 	}
+}
+
+// take makes a call of a message. If nothing was waited for since the process of the last call ended, it counts from then: the clock need not
+// be looked at again.
+func (r *receiver) take(m *nats.Msg) *call {
+	at := r.ended
+	r.ended = time.Time{}
+	return r.f.newCall(m, at)
 }
 
 // handOver lets another receiver take the function's next message, unless one does already. A nil
@@ -79,13 +89,17 @@ func (r *receiver) handOver() {
 }
 
 // send publishes an answer, or holds it back if more is to come soon.
-func (r *receiver) send(subject string, h protocol.Header, body []byte, took time.Duration) error {
+func (r *receiver) send(c *call, h protocol.Header, body []byte) error {
+	took := c.process.Usage.Duration
 	if h == nil && r.state.Load() == busy && r.out.Takes(took, body) {
-		r.out.Add(subject, body)
+		r.out.Add(c.msg.Reply, body, took)
+		if !c.waited && !c.triggered {
+			r.ended = c.received.Add(took)
+		}
 		return nil
 	}
 	r.flush()
-	return r.f.publish(subject, h, body)
+	return r.f.publish(c.msg.Reply, h, body)
 }
 
 // flush publishes what is held back. It does nothing for a nil receiver.
@@ -93,6 +107,7 @@ func (r *receiver) flush() {
 	if r == nil {
 		return
 	}
+	r.ended = time.Time{}
 	r.out.Flush(func(subject string, body []byte) {
 		if err := r.f.publish(subject, nil, body); err != nil {
 			r.f.v.Log.Error("reply not sent", "function", r.f.name, "subject", subject, "err", err)
@@ -100,24 +115,14 @@ func (r *receiver) flush() {
 	})
 }
 
-// newCall makes a call of a message. What is wrong with the message is kept for the answer.
-func (f *function) newCall(m *nats.Msg) *call {
-	c := newCall()
+// newCall makes a call of a message that was received at a moment, or now if that is zero. What is wrong with the message is kept for the answer.
+func (f *function) newCall(m *nats.Msg, received time.Time) *call {
+	c := newCall(received)
 	c.msg = m
-	if pattern := m.Sub.Subject; isCallSubject(pattern) {
-		c.endpoint = f.calls
-		c.request, c.err = protocol.ParseRequest(m.Subject, protocol.Header(m.Header), m.Data)
-	} else {
-		args, _ := protocol.Match(pattern, m.Subject)
-		c.endpoint, c.triggered = f.endpoint(pattern), true
-		c.request = protocol.Request{Function: protocol.Ref{Name: f.name}, Subject: m.Subject, Args: args, Body: m.Data}
-		c.err = c.request.ReadHeader(protocol.Header(m.Header))
+	c.triggered, c.err = subjects.Read(&c.request, f.name, m)
+	c.endpoint = f.calls
+	if c.triggered {
+		c.endpoint = f.endpoint(m.Sub.Subject)
 	}
 	return c
-}
-
-// isCallSubject reports whether a subscription is one of fn.NAME's.
-func isCallSubject(pattern string) bool {
-	const root = protocol.RootCall + "."
-	return len(pattern) > len(root) && pattern[:len(root)] == root
 }

@@ -121,7 +121,7 @@ func (f *function) send(c *call, h protocol.Header, body []byte) error {
 	if c.receiver == nil {
 		return f.publish(c.msg.Reply, h, body)
 	}
-	return c.receiver.send(c.msg.Reply, h, body, c.process.Usage.Duration)
+	return c.receiver.send(c, h, body)
 }
 
 // publish sends the answer to whoever waits for it. The connection copies body.

@@ -5,10 +5,10 @@ import "time"
 
 const (
 	// mostHeld is how many replies, and heldBytes how many bytes of them, are held back at most.
-	mostHeld  = 16
+	mostHeld  = 64
 	heldBytes = 16 << 10
-	// quickCall is how long a call takes at most, for its reply to be held back.
-	quickCall = 100 * time.Microsecond
+	// heldTime is more than the calls take together whose replies are held back.
+	heldTime = 200 * time.Microsecond
 )
 
 // Outbox holds replies of quick calls back while more messages lie in the function's inbox. Replies that are published
@@ -16,7 +16,8 @@ const (
 // calls is more work than the calls themselves. Published together they travel together. The zero value is empty. One goroutine uses it at a time.
 type Outbox struct {
 	held   []heldReply
-	bodies []byte // of all
+	bodies []byte        // of all
+	took   time.Duration // all calls together
 }
 
 // heldReply is a reply without headers.
@@ -25,15 +26,16 @@ type heldReply struct {
 	end     int // of its body
 }
 
-// Takes tells whether a reply may be held back.
+// Takes tells whether the reply of a call that took so long may be held back.
 func (o *Outbox) Takes(took time.Duration, body []byte) bool {
-	return took < quickCall && len(o.held) < mostHeld && len(o.bodies)+len(body) <= heldBytes
+	return o.took+took < heldTime && len(o.held) < mostHeld && len(o.bodies)+len(body) <= heldBytes
 }
 
 // Add holds a reply back. The body is copied.
-func (o *Outbox) Add(subject string, body []byte) {
+func (o *Outbox) Add(subject string, body []byte, took time.Duration) {
 	o.bodies = append(o.bodies, body...)
 	o.held = append(o.held, heldReply{subject, len(o.bodies)})
+	o.took += took
 }
 
 // Flush publishes what is held back, in its order; publish must not keep the body.
@@ -44,5 +46,5 @@ func (o *Outbox) Flush(publish func(subject string, body []byte)) {
 		from = r.end
 		o.held[i] = heldReply{}
 	}
-	o.held, o.bodies = o.held[:0], o.bodies[:0]
+	o.held, o.bodies, o.took = o.held[:0], o.bodies[:0], 0
 }

@@ -16,7 +16,7 @@ func TestOutbox(t *testing.T) {
 		body  int
 		takes bool
 	}{
-		{"a quick call", 0, 10, true}, {"one that is not", quickCall, 10, false}, {"an empty body", 0, 0, true}, {"a large body", 0, heldBytes + 1, false},
+		{"a quick call", heldTime - 1, 10, true}, {"one that is not", heldTime, 10, false}, {"an empty body", 0, 0, true}, {"a large body", 0, heldBytes + 1, false},
 	} {
 		if got := o.Takes(c.took, make([]byte, c.body)); got != c.takes {
 			t.Errorf("%s: takes is %t", c.name, got)
@@ -29,7 +29,7 @@ func TestOutbox(t *testing.T) {
 			for i := range body {
 				body[i] = byte('a' + n)
 			}
-			o.Add(strings.Repeat("s", n), body[:n%3])
+			o.Add(strings.Repeat("s", n), body[:n%3], 0)
 			want = append(want, strings.Repeat("s", n)+" "+string(body[:n%3]))
 		}
 		o.Flush(func(subject string, body []byte) { got = append(got, subject+" "+string(body)) })
@@ -37,5 +37,22 @@ func TestOutbox(t *testing.T) {
 		if len(got) != mostHeld || !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestHeldTime checks that replies wait no longer than some calls take together, and that the next ones may wait again.
+func TestHeldTime(t *testing.T) {
+	var o Outbox
+	for range 2 {
+		for range 4 {
+			if !o.Takes(heldTime/5, nil) {
+				t.Fatal("a reply is not held back")
+			}
+			o.Add("subject", nil, heldTime/5)
+		}
+		if o.Takes(heldTime/5, nil) || !o.Takes(heldTime/5-1, nil) {
+			t.Error("replies are held back for too long, or too short a time")
+		}
+		o.Flush(func(string, []byte) {})
 	}
 }
