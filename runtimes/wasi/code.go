@@ -13,6 +13,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/births"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/choice"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/marks"
@@ -34,7 +35,7 @@ type code struct {
 	globals  []string            // what else a process can change: the exports' names
 	begin    []uint64            // values of the globals before the entry runs; nil: those of a new instance
 	marks    *marks.Marks        // of its functions
-	birth    atomic.Int64        // nanoseconds that it takes to make an instance, at best; 0: none was made
+	birth    births.Record       // how long it takes to make an instance
 	refs     atomic.Int64
 }
 

@@ -114,6 +114,7 @@ func (s *sandbox) tickAt(now time.Time) {
 		return
 	}
 	s.memory.region.Leave()
+	s.replace()
 	var err error
 	if s.yield != nil {
 		err = s.yield(s.ctx)

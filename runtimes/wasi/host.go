@@ -59,12 +59,13 @@ func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) 
 }
 
 // pause lets time pass for the process.
-func (h *host) pause(ctx context.Context, d time.Duration) error {
-	h.memory.region.Leave()
-	if h.sleep == nil {
+func (s *sandbox) pause(ctx context.Context, d time.Duration) error {
+	s.memory.region.Leave()
+	s.replace()
+	if s.sleep == nil {
 		return lifetime.Wait(ctx, d)
 	}
-	return h.sleep(ctx, d)
+	return s.sleep(ctx, d)
 }
 
 // end ends the run and gives up what it holds outside of the sandbox.

@@ -21,7 +21,7 @@ func (s *sandbox) Cost() int64 {
 			cost += int64(s.parked.own)
 		}
 	}
-	if s.parked != nil && s.parked.image == nil {
+	if s.stale || s.parked != nil && s.parked.image == nil {
 		return cost + int64(s.memory.size) // nothing says how much of it was written
 	}
 	return cost + int64(s.memory.region.Private())
@@ -33,7 +33,7 @@ func (s *sandbox) Shed() bool {
 	if s.parked != nil && s.parked.image == nil {
 		return true
 	}
-	if s.memory.region.Shed() != nil {
+	if s.stale && !s.putBack() || s.memory.region.Shed() != nil {
 		return false
 	}
 	if s.parked != nil {
@@ -53,12 +53,9 @@ func (g *program) newParked(ctx context.Context) (*sandbox, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.runtime.startTime)
 	defer cancel()
-	s, ok := g.clean.Take()
-	if !ok {
-		var err error
-		if s, err = g.openKept(ctx); err != nil {
-			return nil, err
-		}
+	s, err := g.openClean(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if err := s.park(ctx, &runtimes.Process{}, false); err != nil {
 		s.Close()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -388,3 +389,80 @@ func TestImageEnds(t *testing.T) {
 		t.Error("a sandbox was not put back")
 	}
 }
+
+// TestPutBackLater checks that a sandbox that went on once is put back when it is needed again, or gives memory back, and not before.
+func TestPutBackLater(t *testing.T) {
+	g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1}), runtimes.StartPrefork)
+	for name, next := range map[string]func(s *sandbox) bool{
+		"it is needed": func(s *sandbox) bool { return g.takeClean() == s },
+		"it gives memory back": func(s *sandbox) bool {
+			g.sweep(time.Now().Add(idle.ShedAfter + time.Second))
+			return g.takeClean() == s
+		},
+	} {
+		s, err := g.newParked(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.serve(t.Context(), echo(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		written := s.memory.size
+		if g.giveBack(s); !s.stale || s.memory.region.Verify(written) == nil {
+			t.Errorf("%s: it was put back at once", name)
+		}
+		if cost := s.Cost(); cost != int64(overhead+written) {
+			t.Errorf("%s: it costs %d bytes until it is put back", name, cost)
+		}
+		if !next(s) {
+			t.Fatalf("%s: it is gone", name)
+		}
+		if err := s.memory.region.Verify(written); err != nil || s.stale || !slices.Equal(s.getGlobals(), g.initial) {
+			t.Errorf("%s: it was not put back: %v", name, err)
+		}
+		s.Close()
+	}
+}
+
+// TestReplace checks when another sandbox is parked in the place of one that was taken: when its process has ended, or takes its time.
+func TestReplace(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		act       func(s *sandbox)
+		meanwhile int
+	}{
+		{"it ends", func(*sandbox) {}, 0},
+		{"it sleeps", func(s *sandbox) { _ = s.pause(s.ctx, 0) }, 1},
+		{"it has used its slice", func(s *sandbox) { s.sliced = s.sliced.Add(-slice); s.tick() }, 1},
+	} {
+		g := newTestProgram(t, newTestRuntime(t, Config{}), runtimes.StartPrefork)
+		p := echo()
+		s, err := g.take(t.Context(), p)
+		if err != nil || p.Usage.Start != runtimes.StartPrefork {
+			t.Fatalf("start kind %s, %v", p.Usage.Start, err)
+		}
+		meanwhile, body := 0, p.Stdin
+		p.Stdin = readerFunc(func(b []byte) (int, error) {
+			c.act(s)
+			waitReady(t, g)
+			meanwhile = g.parked.State().Idle
+			return body.Read(b)
+		})
+		if err := s.serve(t.Context(), p, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if meanwhile != c.meanwhile {
+			t.Errorf("%s: %d are parked while it runs, want %d", c.name, meanwhile, c.meanwhile)
+		}
+		g.giveBack(s)
+		waitReady(t, g)
+		if n := g.parked.State().Idle; n != 1 {
+			t.Errorf("%s: %d are parked afterwards, want 1", c.name, n)
+		}
+	}
+}
+
+// readerFunc is an io.Reader.
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }

@@ -118,7 +118,7 @@ func (g *program) take(ctx context.Context, p *runtimes.Process) (*sandbox, erro
 			return s, err
 		}
 	}
-	s, _ := g.clean.Take()
+	s := g.takeClean()
 	if s != nil && g.doubt.Load() {
 		s.Close()
 		s = nil
@@ -145,7 +145,11 @@ func (g *program) takeParked(ctx context.Context, p *runtimes.Process) (*sandbox
 	s, _ := g.parked.Take()
 	switch {
 	case g.kind == runtimes.StartPrefork:
-		g.parked.Refill(s == nil)
+		if s == nil {
+			g.parked.Refill(true)
+			break
+		}
+		s.owed = true
 	case s == nil:
 		var err error
 		if s, err = g.newCheckpoint(ctx, p); err != nil {
@@ -165,12 +169,9 @@ func (g *program) suits(p *runtimes.Process) bool {
 
 // newCheckpoint returns a sandbox that is parked for many runs. It is nil if the program did not get so far.
 func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sandbox, error) {
-	s, ok := g.clean.Take() // as the one is in which the start was tried
-	if !ok {
-		var err error
-		if s, err = g.openKept(ctx); err != nil {
-			return nil, err
-		}
+	s, err := g.openClean(ctx) // it can be the one in which the start was tried
+	if err != nil {
+		return nil, err
 	}
 	made := false
 	defer func() { // also if Yield or Sleep ends the goroutine
@@ -178,8 +179,7 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 			s.Close()
 		}
 	}()
-	err := s.checkpoint(ctx, p)
-	if err == nil {
+	if err = s.checkpoint(ctx, p); err == nil {
 		made = true
 		return s, nil
 	}
@@ -190,10 +190,12 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 	return nil, err
 }
 
-// giveBack puts a sandbox back after a run and keeps it, or closes it.
+// giveBack keeps a sandbox after a run, or closes it.
 func (g *program) giveBack(s *sandbox) {
+	defer s.replace()
 	g.marks.Read(s.instance)
-	if g.doubt.Load() || !s.putBack() {
+	later := s.parked != nil && s.parked.image == nil // who parks it again puts it back first: the caller need not wait for that
+	if g.doubt.Load() || !s.finish() || !later && !s.putBack() {
 		s.Close()
 		return
 	}
@@ -202,6 +204,28 @@ func (g *program) giveBack(s *sandbox) {
 	} else {
 		g.clean.Put(s)
 	}
+}
+
+// takeClean returns a sandbox that is as before its entry runs, or nil.
+func (g *program) takeClean() *sandbox {
+	for {
+		s, ok := g.clean.Take()
+		if !ok {
+			return nil
+		}
+		if !s.stale || s.putBack() {
+			return s
+		}
+		s.Close()
+	}
+}
+
+// openClean is takeClean, but opens a sandbox if there is none.
+func (g *program) openClean(until context.Context) (*sandbox, error) {
+	if s := g.takeClean(); s != nil {
+		return s, nil
+	}
+	return g.openKept(until)
 }
 
 // distrust has each process get a sandbox of its own from now on.

@@ -25,6 +25,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/births"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
@@ -55,7 +56,7 @@ type Runtime struct {
 	startTime time.Duration // of a process up to its first read, if it is to be parked there
 	budget    *idle.Budget  // of idle sandboxes
 	starts    chan struct{} // has one for each start that is made in advance
-	births    chan struct{} // has one for each instance being made of a module that takes long
+	births    births.Gate   // for instances of modules that take long
 	mu        sync.Mutex
 	programs  map[*program]struct{} // guarded by mu
 
@@ -78,7 +79,7 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 		return nil, err
 	}
 	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
-		startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), births: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
+		startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), births: births.NewGate(max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, compiler.EngineConfig(cache))
 	if r.compiler, err = c.newCompiler(ctx); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))

@@ -33,8 +33,10 @@ type sandbox struct {
 
 	parked  *parking // where it waits, if it does
 	runs    int      // that it has served
+	owed    bool     // another one is still to be parked in its place
 	running bool     // and is not known to have ended
 	broken  bool     // the last run has left it in a state that cannot be put back
+	stale   bool     // it is still to be put back after the last run
 }
 
 // open returns a sandbox with the program's memory as it is before the entry runs, without an instance.
@@ -59,7 +61,7 @@ func (g *program) open() (*sandbox, error) {
 // have to wait.
 func (s *sandbox) instantiate(until context.Context) (err error) {
 	defer recovered(&err)
-	done, err := s.program.awaitBirth(until)
+	done, err := s.program.birth.Await(until, s.program.runtime.births)
 	if err != nil {
 		return err
 	}
@@ -173,9 +175,9 @@ func recovered(err *error) {
 	}
 }
 
-// putBack makes the sandbox what it was before its last run. It returns false if that is not possible, or
-// not worth it: then the sandbox must be closed.
-func (s *sandbox) putBack() bool {
+// finish gives up what belongs to the last run, and leaves the rest to putBack. It returns false if that is not possible, or not worth it: then the
+// sandbox must be closed.
+func (s *sandbox) finish() bool {
 	lost := s.running || s.broken
 	s.end()
 	fresh := s.program.kind == runtimes.StartFresh
@@ -183,6 +185,7 @@ func (s *sandbox) putBack() bool {
 		return false
 	}
 	s.runs++
+	s.stale = true
 	if fresh {
 		s.closeInstance()
 	}
@@ -192,7 +195,13 @@ func (s *sandbox) putBack() bool {
 			return false
 		}
 	}
-	return s.restore() && s.checked()
+	return true
+}
+
+// putBack makes the sandbox what it was before its last run. It returns false if that is not possible: then the sandbox must be closed.
+func (s *sandbox) putBack() bool {
+	s.stale = !s.restore() || !s.checked()
+	return !s.stale
 }
 
 // restore puts back the memory, and the globals unless that is done when the process goes on.
@@ -209,6 +218,15 @@ func (s *sandbox) restore() bool {
 	}
 	size := s.image().Size()
 	return s.memory.size == size || s.resize(size)
+}
+
+// replace has another sandbox parked in the place of one that was taken from there, when its process has ended or takes its time: to wake who does
+// that, and to share the processor with it, costs a short process as much as its own work.
+func (s *sandbox) replace() {
+	if s.owed {
+		s.owed = false
+		s.program.parked.Refill(false)
+	}
 }
 
 // image returns what the memory is put back to.

@@ -46,7 +46,14 @@ func (p *Pace) Go(at time.Time) { p.since = at }
 // Next returns the next portion in units of fuel, now that the last one has been used up. It is no smaller than need, which the code asks
 // for at once: a part of it would only have it ask again, and be taken for a portion that was quickly used up.
 func (p *Pace) Next(now time.Time, need int64) int64 {
-	p.adapt(now.Sub(p.since))
+	if p.portion == 0 {
+		p.portion = firstFuel
+		if p.Large {
+			p.portion = firstOfLarge
+		}
+	} else {
+		p.adapt(now.Sub(p.since))
+	}
 	if !p.Until.IsZero() {
 		p.portion = min(p.portion, max(leastFuel, int64(p.Until.Sub(now)/slowUnit)))
 	}
@@ -57,10 +64,6 @@ func (p *Pace) Next(now time.Time, need int64) int64 {
 // adapt makes the portion what it should be after the last one took a time.
 func (p *Pace) adapt(took time.Duration) {
 	switch {
-	case p.portion == 0 && p.Large:
-		p.portion = firstOfLarge
-	case p.portion == 0:
-		p.portion = firstFuel
 	case took > portionTime:
 		p.portion = max(leastFuel, int64(float64(p.portion)*float64(portionTime)/float64(took)))
 	case took < portionTime/8:
