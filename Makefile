@@ -16,10 +16,14 @@ BUILD       ?= build
 STEADY_CALLS ?= 2000000
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
+# What is measured and what users get is optimized by a profile, cmd/polyvoke/default.pgo; to compile everything twice for that would only make the
+# checks longer. The test that runs the command as a user does builds it with the profile.
+export GOFLAGS := $(GOFLAGS) -pgo=off
+
 .PHONY: build test check format vet staticcheck tidy bench-once bench hostile steady fuzz cross clean-tree
 
 build:
-	go build -trimpath -o bin/ ./cmd/polyvoke
+	go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
 
 include samples.mk languages.mk spies.mk foreign.mk bench.mk
 

@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/polyvoke/polyvoke/cmd/bench/internal/profile"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/report"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/role"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/suite"
@@ -39,13 +40,14 @@ const workerFlag = "-worker"
 
 // options are what the command line says.
 type options struct {
-	suites []string
-	only   string
-	quick  bool
-	build  string
-	out    string
-	turns  int
-	slice  time.Duration
+	suites  []string
+	only    string
+	quick   bool
+	build   string
+	out     string
+	profile string
+	turns   int
+	slice   time.Duration
 }
 
 // run is the program.
@@ -64,16 +66,33 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	b := &suite.Bench{Dir: o.build, Only: o.only, Quick: o.quick, Slice: o.slice, Turns: o.turns, Self: []string{self, workerFlag}}
 	begin := time.Now()
 	b.Log = func(s string) { fmt.Fprintf(log, "%6.1fs %s\n", time.Since(begin).Seconds(), s) }
-	for _, name := range o.suites {
-		if err := b.Run(ctx, name); err != nil {
-			return err
-		}
+	if err := o.measure(ctx, b); err != nil {
+		return err
 	}
 	if err := report.Write(o.out, report.Data{Results: &b.Results, Machine: report.ThisMachine(), Quick: o.quick, Took: time.Since(begin)}); err != nil {
 		return err
 	}
 	b.Log("written: " + filepath.Join(o.out, report.Page))
 	return nil
+}
+
+// measure runs the suites, and writes the profile if there is to be one.
+func (o *options) measure(ctx context.Context, b *suite.Bench) (err error) {
+	if o.profile != "" {
+		if b.Profile, err = os.MkdirTemp("", "bench"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(b.Profile)
+	}
+	for _, name := range o.suites {
+		if err := b.Run(ctx, name); err != nil {
+			return err
+		}
+	}
+	if o.profile == "" {
+		return nil
+	}
+	return profile.Merge(b.Profile, o.profile)
 }
 
 // parse reads the command line.
@@ -87,6 +106,7 @@ func parse(args []string, log io.Writer) (o options, err error) {
 	flags.StringVar(&o.out, "out", "", "the folder for the report (default ../../docs if everything is measured, else that of -build)")
 	flags.IntVar(&o.turns, "turns", 0, "how many slices each contestant has (default 15, or 3 if quick)")
 	flags.DurationVar(&o.slice, "slice", 0, "how long a slice is, five times as long through NATS (default 40ms, or 10ms if quick)")
+	flags.StringVar(&o.profile, "profile", "", "a file for a profile of polyvoke's processes while they answer through NATS")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -72,11 +72,11 @@ func TestDemo(t *testing.T) {
 	scripts(t, "testdata/demo", func(env *testscript.Env) { env.Setenv("BUILT", bin) })
 }
 
-// buildPolyvoke builds the command into a folder, without the race detector.
+// buildPolyvoke builds the command into a folder as users do, without the race detector and with the profile.
 func buildPolyvoke(t *testing.T, dir string) string {
 	t.Helper()
 	bin := filepath.Join(dir, "polyvoke")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-pgo=auto", "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return bin

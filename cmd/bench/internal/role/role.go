@@ -13,6 +13,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/measure"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/metering"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/pipeline"
+	"github.com/polyvoke/polyvoke/cmd/bench/internal/profile"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/worker"
 	"github.com/polyvoke/polyvoke/cmd/internal/collector"
 )
@@ -34,7 +35,8 @@ type role struct {
 	runner contestant.Runner
 	client *pipeline.Client
 	loads  metering.Loads
-	dir    string // of the NATS server
+	dir    string       // of the NATS server
+	stop   func() error // ends the profile, if there is one
 }
 
 // answer answers one request.
@@ -91,6 +93,12 @@ func (r *role) call(ctx context.Context, caller int) error {
 // serve answers calls through NATS, in the contestant's own way if it has one. Whoever serves has the collector that polyvoke serve has.
 func (r *role) serve(q worker.Request) error {
 	collector.Tune(os.Getenv)
+	if q.Profile != "" {
+		var err error
+		if r.stop, err = profile.Start(q.Profile); err != nil {
+			return err
+		}
+	}
 	if s, ok := r.runner.(contestant.Server); ok {
 		return s.Serve(r.ctx, q.URL, q.Subject)
 	}
@@ -124,8 +132,11 @@ func (r *role) load(q worker.Request) (worker.Reply, error) {
 // close frees what the role holds.
 func (r *role) close() error {
 	var err error
+	if r.stop != nil {
+		err = r.stop()
+	}
 	if r.runner != nil {
-		err = r.runner.Close()
+		err = errors.Join(err, r.runner.Close())
 	}
 	err = errors.Join(err, r.loads.Close())
 	if r.dir != "" {

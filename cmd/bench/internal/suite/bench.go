@@ -23,6 +23,8 @@ type Bench struct {
 	Self  []string      // the command that makes this program a worker
 	Slice time.Duration // about how long a slice is
 	Turns int           // how many slices each contestant has
+	// Profile is a folder for profiles of polyvoke's processes that answer through NATS. Empty means none.
+	Profile string
 	Results
 
 	guests map[string]*guest.Guest

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/contestant"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/guest"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/measure"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/worker"
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // load is what clients do.
@@ -131,7 +133,11 @@ func (b *Bench) serve(s *served, url string, env ...string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.Ask(worker.Request{Op: worker.OpServe, URL: url, Subject: s.subject}); err != nil {
+	q := worker.Request{Op: worker.OpServe, URL: url, Subject: s.subject}
+	if strings.HasPrefix(s.subject, protocol.RootCall+".") {
+		q.Profile = b.Profile
+	}
+	if _, err := w.Ask(q); err != nil {
 		_ = w.Close()
 		return err
 	}

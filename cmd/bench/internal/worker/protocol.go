@@ -33,6 +33,7 @@ type Request struct {
 	Subject    string        `json:"subject,omitempty"`    // OpServe, OpLoad
 	Rate       float64       `json:"rate,omitempty"`       // OpLoad: calls a second, at random times; 0 means as fast as the callers can
 	Form       string        `json:"form,omitempty"`       // OpMeter
+	Profile    string        `json:"profile,omitempty"`    // OpServe: a folder for a profile of what it does until the worker ends; "": none
 }
 
 // Reply is what a worker answers.
