@@ -96,7 +96,7 @@ func (s *sandbox) used() uint64 {
 
 // overflowed tells whether the process has run out of stack.
 func (s *sandbox) overflowed() bool {
-	return len(s.globals) > 0 && int32(s.globals[1].Get()) == meter.Overflow
+	return len(s.globals) > 0 && int64(s.globals[1].Get()) == meter.Overflow
 }
 
 // uncaught tells whether the process has trapped because nothing caught an exception.

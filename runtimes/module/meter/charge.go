@@ -23,7 +23,7 @@ func (w *meter) chargeEntry(a *code.Assembly, units int64, t test) {
 func (w *meter) chargeHead(a *code.Assembly, units int64, t test) {
 	w.spend(a, units)
 	if t.wanted {
-		a.Get(t.rest).Op(code.I64ExtendS).Op(code.I64Or)
+		a.Get(t.rest).Op(code.I64Or)
 	}
 	a.I64(0).Op(code.I64GeS).Begin(code.If).Op(code.Else)
 	if t.wanted {

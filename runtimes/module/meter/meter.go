@@ -36,13 +36,13 @@ import (
 const (
 	// FuelName is what the global is exported as that holds the fuel left, an i64. It begins at 0.
 	FuelName = "polyvoke.fuel"
-	// StackName is what the global is exported as that holds the stack left in bytes, an i32. Nothing puts it back
+	// StackName is what the global is exported as that holds the stack left in bytes, an i64. Nothing puts it back
 	// when a call from outside has ended: whoever makes one sets it before.
 	StackName = "polyvoke.stack"
 	// ThrownName is what the global is exported as that counts exceptions, an i64, if the module has any. It begins at 0.
 	ThrownName = "polyvoke.thrown"
 	// Overflow is what the global StackName is after a trap because there was no stack left.
-	Overflow = math.MinInt32
+	Overflow = math.MinInt64
 	// HookModule and HookName are what the import is called that gets the fuel left, which is below
 	// zero, and returns the fuel to go on with, which may still be.
 	HookModule = "polyvoke"
@@ -148,7 +148,7 @@ func Apply(m *edit.Module, o Options) *Report {
 		w.addExceptions()
 	}
 	if w.report.Stack = w.o.Stack; w.o.Stack > 0 {
-		w.stack = m.AddGlobal(module.I32, int64(w.o.Stack))
+		w.stack = m.AddGlobal(module.I64, int64(w.o.Stack))
 		m.AddExport(StackName, module.GlobalKind, w.stack)
 	}
 	w.rewriteAll()

@@ -56,7 +56,7 @@ func (b *body) begin(f uint32) {
 	params := len(w.m.Info.Types()[w.types[f]].Params)
 	b.rest = uint32(params) + old.Locals
 	b.frame = w.frame(f) + tryFrame*int64(w.paths.most)
-	b.out = append(b.out, 1, byte(module.I32))
+	b.out = append(b.out, 1, byte(module.I64))
 }
 
 // copy copies the old body up to an offset.

@@ -14,7 +14,7 @@ type test struct {
 func (b *body) enter(f uint32, cost int64) {
 	w, a := b.w, &b.out
 	if b.depth == recursive {
-		a.Op(code.GlobalGet, w.stack).I32(b.frame).Op(code.I32Sub).Op(code.LocalSet, b.rest)
+		a.Op(code.GlobalGet, w.stack).I64(b.frame).Op(code.I64Sub).Op(code.LocalSet, b.rest)
 	}
 	tests := b.depth == recursive && w.depths.tests[f]
 	switch {
@@ -31,8 +31,8 @@ func (b *body) enter(f uint32, cost int64) {
 // testStack appends the code that traps if there is no stack left, and says so in the global. The way that does not trap comes first, so that
 // the engine puts the other one behind all others.
 func (w *meter) testStack(a *code.Assembly, rest uint32) {
-	a.Get(rest).I32(0).Op(code.I32GeS).Begin(code.If).Op(code.Else)
-	a.I32(Overflow).Op(code.GlobalSet, w.stack).Op(code.Unreachable).Op(code.End)
+	a.Get(rest).I64(0).Op(code.I64GeS).Begin(code.If).Op(code.Else)
+	a.I64(Overflow).Op(code.GlobalSet, w.stack).Op(code.Unreachable).Op(code.End)
 }
 
 // frame returns the estimate of what a call of a function takes from the stack, without its try_tables.
@@ -64,7 +64,7 @@ func (b *body) descend(in *code.Instruction) {
 	}
 	b.out.Get(b.rest)
 	if in.Op.IsTailCall() {
-		b.out.I32(b.frame).Op(code.I32Add)
+		b.out.I64(b.frame).Op(code.I64Add)
 	}
 	b.out.Op(code.GlobalSet, b.w.stack)
 }

@@ -31,7 +31,7 @@ func TestRewrite(t *testing.T) {
 	for _, e := range m.Exports {
 		names = append(names, e.Name+" "+e.Signature)
 	}
-	want := []string{"memory memory 3..100 pages", "_start () -> ()", "polyvoke.global.0 mut i32", "polyvoke.run () -> ()", "polyvoke.fuel mut i64", "polyvoke.stack mut i32"}
+	want := []string{"memory memory 3..100 pages", "_start () -> ()", "polyvoke.global.0 mut i32", "polyvoke.run () -> ()", "polyvoke.fuel mut i64", "polyvoke.stack mut i64"}
 	if !slices.Equal(names, want) {
 		t.Errorf("got the exports %q, want %q", names, want)
 	}
