@@ -44,7 +44,7 @@ func processTables(r *suite.Results) string {
 		return ""
 	}
 	parts := []string{"## In process\n\nCPU and latencies of one call in microseconds; \"x\" is CPU, of a paced caller p50, against " + contestant.Base +
-		", objects and bytes are what Go allocates. A paced caller waits for 20 ms before each call, so that what is started ahead has been."}
+		", objects and bytes are what Go allocates. A paced caller waits for " + suite.Pause.String() + " before each call, so that what is started ahead has been."}
 	for _, guest := range distinct(all, byLoad) {
 		parts = append(parts, "### "+guest+"\n\n"+processTable(choose(all, byLoad, guest)).String())
 	}
