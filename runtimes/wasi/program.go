@@ -45,7 +45,7 @@ type program struct {
 
 	clean  *idle.Pool[*sandbox] // before the entry runs
 	parked *idle.Pool[*sandbox] // where stdin is read first
-	served atomic.Uint64        // runs after which a sandbox was put back
+	opened atomic.Uint64        // sandboxes
 	doubt  atomic.Bool          // one was not put back: each process gets a new one
 	closed atomic.Bool
 }
@@ -190,9 +190,18 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 	return nil, err
 }
 
-// giveBack keeps a sandbox after a run, or closes it.
+// giveBack takes a sandbox back after a run. Another one is parked in its place when it is there: it may serve for that.
 func (g *program) giveBack(s *sandbox) {
-	defer s.replace()
+	owed := s.owed
+	s.owed = false
+	g.keep(s)
+	if owed {
+		g.parked.Refill(false)
+	}
+}
+
+// keep keeps a sandbox after a run, or closes it. Nobody else may use it any more.
+func (g *program) keep(s *sandbox) {
 	g.marks.Read(s.instance)
 	later := s.parked != nil && s.parked.image == nil // who parks it again puts it back first: the caller need not wait for that
 	if g.doubt.Load() || !s.finish() || !later && !s.putBack() {

@@ -33,6 +33,7 @@ type sandbox struct {
 
 	parked  *parking // where it waits, if it does
 	runs    int      // that it has served
+	checks  uint64   // one more with each run, and not the same for all sandboxes
 	owed    bool     // another one is still to be parked in its place
 	running bool     // and is not known to have ended
 	broken  bool     // the last run has left it in a state that cannot be put back
@@ -49,7 +50,7 @@ func (g *program) open() (*sandbox, error) {
 		region.Free()
 		return nil, fmt.Errorf("preparing memory for a process: %w", err)
 	}
-	s := &sandbox{program: g}
+	s := &sandbox{program: g, checks: g.opened.Add(1)}
 	s.host.init(s, g.runtime.start)
 	s.memory = g.memory
 	s.state.Mounts = g.mounts
@@ -220,8 +221,8 @@ func (s *sandbox) restore() bool {
 	return s.memory.size == size || s.resize(size)
 }
 
-// replace has another sandbox parked in the place of one that was taken from there, when its process has ended or takes its time: to wake who does
-// that, and to share the processor with it, costs a short process as much as its own work.
+// replace has another sandbox parked in the place of this one, if it was taken from there, when its process takes its time: to wake who does that, and to share
+// the processor with it, costs a short process as much as its own work. In the place of such a one another is parked when it has ended.
 func (s *sandbox) replace() {
 	if s.owed {
 		s.owed = false
@@ -264,7 +265,7 @@ func (s *sandbox) getGlobals() []uint64 {
 
 // checked compares the sandbox with what it should be, after one run in so many. It returns false if it is not.
 func (s *sandbox) checked() bool {
-	if every := s.program.runtime.verify; s.program.served.Add(1)%every != 0 {
+	if s.checks++; s.checks%s.program.runtime.verify != 0 {
 		return true
 	}
 	err := s.memory.region.Verify(s.memory.size)

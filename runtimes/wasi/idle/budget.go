@@ -19,9 +19,9 @@ const (
 // Budget is what pools share. Any number of goroutines may use it.
 type Budget struct {
 	most  int64
-	bytes atomic.Int64
+	bytes atomic.Int64 // that pools have reported; they may have fewer
 	start time.Time    // zero of the pools' clock
-	clock atomic.Int64 // see tick
+	clock atomic.Int64 // see now
 
 	mu    sync.Mutex
 	pools map[keeper]struct{}
@@ -34,6 +34,7 @@ type Budget struct {
 // keeper is a Pool, whatever it keeps.
 type keeper interface {
 	Sweep(now time.Time)
+	settle()
 	oldest() (since time.Duration, ok bool)
 	end(until time.Duration, most int)
 }
@@ -45,12 +46,16 @@ func NewBudget(bytes int64) *Budget {
 	return b
 }
 
-// tick returns the moment since when an item is idle that is put into a pool now, by the pools' clock: later than all before it. The clock is set by each sweep, and
-// goes on by a nanosecond with each item, in between: a look at the system's clock would be half of what Take and Put cost.
-func (b *Budget) tick() time.Duration { return time.Duration(b.clock.Add(1)) }
+// now returns the time by the pools' clock, which goes on with each sweep: a look at the system's would be half of what Take and Put cost.
+func (b *Budget) now() time.Duration { return time.Duration(b.clock.Load()) }
 
 // Bytes returns how many bytes all idle items take, by what they say.
-func (b *Budget) Bytes() int64 { return b.bytes.Load() }
+func (b *Budget) Bytes() int64 {
+	for _, k := range b.all() {
+		k.settle()
+	}
+	return b.bytes.Load()
+}
 
 // Close ends looking after pools, and waits until that has ended. It does not close them.
 func (b *Budget) Close() {
@@ -102,6 +107,9 @@ func (b *Budget) sweep() {
 
 // evict ends the items that are longest idle, until the others are no more than may be.
 func (b *Budget) evict() {
+	if b.bytes.Load() <= b.most || b.Bytes() <= b.most {
+		return
+	}
 	for b.bytes.Load() > b.most {
 		k, since := b.oldest()
 		if k == nil {

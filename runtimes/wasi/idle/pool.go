@@ -34,8 +34,11 @@ type Pool[T Item] struct {
 	work   sync.WaitGroup // for who makes, sheds or ends an item
 
 	mu       sync.Mutex
-	idle     []kept[T] // by the time since when; the one used last comes last
-	shedding int       // that are off the list as long as they shed
+	idle     []kept[T]     // by the time since when; the one used last comes last
+	newest   time.Duration // since when the last one is idle that was put
+	shedding int           // that are off the list as long as they shed
+	bytes    int64         // that all of these take
+	granted  int64         // bytes that the budget knows of: no fewer, so that who is taken and put back need not be reported
 	back     *sync.Cond
 	closed   bool
 	ahead    ahead[T]
@@ -65,7 +68,7 @@ func (p *Pool[T]) Take() (item T, ok bool) {
 	}
 	k := &p.idle[n-1]
 	item = k.item
-	p.budget.bytes.Add(-k.cost)
+	p.bytes -= k.cost
 	*k = kept[T]{}
 	p.idle = p.idle[:n-1]
 	return item, true
@@ -74,7 +77,7 @@ func (p *Pool[T]) Take() (item T, ok bool) {
 // Put keeps an item that is idle from now on, or closes it when the pool is closed. If that is more than the budget, the items that are
 // longest idle end, which can be this one.
 func (p *Pool[T]) Put(item T) {
-	k := kept[T]{item: item, since: p.budget.tick(), cost: item.Cost()}
+	k := kept[T]{item: item, since: p.budget.now(), cost: item.Cost()}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -82,12 +85,31 @@ func (p *Pool[T]) Put(item T) {
 		return
 	}
 	p.ahead.failed = 0
+	k.since = max(k.since, p.newest+1) // the list is in order
+	p.newest = k.since
 	p.idle = append(p.idle, k)
-	total := p.budget.bytes.Add(k.cost)
+	p.bytes += k.cost
+	more := p.bytes > p.granted
+	if more {
+		p.report()
+	}
 	p.mu.Unlock()
-	if total > p.budget.most {
+	if more {
 		p.budget.evict()
 	}
+}
+
+// report tells the budget what the idle items take. The caller holds the lock.
+func (p *Pool[T]) report() {
+	p.budget.bytes.Add(p.bytes - p.granted)
+	p.granted = p.bytes
+}
+
+// settle is report for who does not hold the lock.
+func (p *Pool[T]) settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.report()
 }
 
 // State is what a Pool holds at a moment.
@@ -107,6 +129,7 @@ func (p *Pool[T]) State() State {
 // Sweep ends what is idle for EndAfter at a moment, and has what is idle for ShedAfter give memory back, one item after another. The budget
 // does it every second.
 func (p *Pool[T]) Sweep(now time.Time) {
+	p.settle()
 	at := now.Sub(p.budget.start)
 	p.end(at-EndAfter, math.MaxInt)
 	for p.shedNext(at - ShedAfter) {
@@ -154,8 +177,9 @@ func (p *Pool[T]) cut(n int) []kept[T] {
 	gone := slices.Clone(p.idle[:n])
 	p.idle = slices.Delete(p.idle, 0, n)
 	for _, k := range gone {
-		p.budget.bytes.Add(-k.cost)
+		p.bytes -= k.cost
 	}
+	p.report()
 	p.work.Add(n)
 	return gone
 }
@@ -204,11 +228,12 @@ func (p *Pool[T]) restore(k kept[T], useful bool) bool {
 	defer p.mu.Unlock()
 	p.shedding--
 	p.back.Broadcast()
+	p.bytes -= k.cost
+	defer p.report()
 	if !useful || p.closed {
-		p.budget.bytes.Add(-k.cost)
 		return false
 	}
-	p.budget.bytes.Add(cost - k.cost)
+	p.bytes += cost
 	k.cost, k.shed = cost, true
 	place, _ := slices.BinarySearchFunc(p.idle, k.since, func(k kept[T], since time.Duration) int { return cmp.Compare(k.since, since) })
 	p.idle = slices.Insert(p.idle, place, k)
