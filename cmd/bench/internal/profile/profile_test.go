@@ -28,7 +28,9 @@ func TestMerge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		burn(500 * time.Millisecond)
+		if burn(500*time.Millisecond) == 0 {
+			t.Fatal("nothing was computed")
+		}
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
