@@ -540,3 +540,29 @@ func (*weight) Shed() bool { return true }
 
 // Close implements Item.
 func (*weight) Close() {}
+
+// TestInUse checks that items in use take nothing from the budget when others need it, though who takes them does not say so.
+func TestInUse(t *testing.T) {
+	w, b := &workshop{t: t}, newBudget(t, 20)
+	p, q := newPool(t, b, nil), newPool(t, b, nil)
+	p.Put(w.new())
+	p.Put(w.new())
+	var used []*thing
+	for range 2 {
+		th, ok := p.Take()
+		if !ok {
+			t.Fatal("an item ended though it is no more than may be")
+		}
+		used = append(used, th)
+	}
+	other := w.new()
+	if q.Put(other); other.gone.Load() || b.Bytes() != 10 {
+		t.Errorf("an item ended: %t; %d bytes are idle, not 10", other.gone.Load(), b.Bytes())
+	}
+	for _, th := range used {
+		p.Put(th)
+	}
+	if !other.gone.Load() || p.State().Idle != 2 || b.Bytes() != 20 {
+		t.Errorf("the item longest idle ended: %t; %d items are idle beside it, with %d bytes", other.gone.Load(), p.State().Idle, b.Bytes())
+	}
+}
