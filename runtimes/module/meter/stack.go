@@ -1,6 +1,9 @@
 package meter
 
-import "github.com/polyvoke/polyvoke/runtimes/module/code"
+import (
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/code"
+)
 
 // test says that the stack is to be tested with a charge.
 type test struct {
@@ -52,7 +55,8 @@ func (w *meter) descends(f uint32, in *code.Instruction) bool {
 	}
 }
 
-// descend writes the code that says how much stack is left to the function that is called. A tail call gives back the frame.
+// descend writes the code that says how much stack is left to the function that is called. A tail call gives back the frame, if the
+// engine makes one of it.
 // A function that only leads to a recursion takes nothing, and keeps what is left as it was: in a local across such a call only, since one
 // that is needed all the time takes a register from all its loops.
 func (b *body) descend(in *code.Instruction) {
@@ -63,7 +67,7 @@ func (b *body) descend(in *code.Instruction) {
 		return
 	}
 	b.out.Get(b.rest)
-	if in.Op.IsTailCall() {
+	if in.Op.IsTailCall() && b.w.replaces(in) {
 		b.out.I64(b.frame).Op(code.I64Add)
 	}
 	b.out.Op(code.GlobalSet, b.w.stack)
@@ -74,4 +78,36 @@ func (b *body) ascend(in *code.Instruction) {
 	if b.depth == leading && !in.Op.IsTailCall() {
 		b.out.Get(b.rest).Op(code.GlobalSet, b.w.stack)
 	}
+}
+
+// Registers that every processor has for parameters, and for results. Two of those for integers the engine needs for itself.
+const (
+	integerRegisters = 8
+	floatRegisters   = 8
+	engineParams     = 2
+)
+
+// replaces tells whether a tail call takes the place of its caller on the stack. The engine makes an ordinary call of one whose parameters or
+// results are too many for the registers of a processor.
+func (w *meter) replaces(in *code.Instruction) bool {
+	t := in.X
+	if !in.Op.IsIndirect() {
+		t = w.types[in.X-w.imported]
+	}
+	typ := w.m.Info.Types()[t]
+	return fit(typ.Params, integerRegisters-engineParams) && fit(typ.Results, integerRegisters)
+}
+
+// fit tells whether values fit into registers, of which there are so many for integers.
+func fit(values []module.ValueType, integers int) bool {
+	floats := floatRegisters
+	for _, v := range values {
+		switch v {
+		case module.F32, module.F64, module.V128:
+			floats--
+		default:
+			integers--
+		}
+	}
+	return integers >= 0 && floats >= 0
 }

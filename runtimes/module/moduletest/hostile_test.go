@@ -156,6 +156,25 @@ func TestRecursion(t *testing.T) {
 	}
 }
 
+// TestWideTailCalls checks that a tail call takes from the stack what an ordinary call does if the engine makes one of it, since the
+// parameters are too many for the registers of some processor.
+func TestWideTailCalls(t *testing.T) {
+	const stack = 1 << 20
+	for params, want := range map[int]string{6: errSpent.Error(), 7: "unreachable", 8: "unreachable", 100: "unreachable"} {
+		for name, call := range map[string]string{"direct": "\x12\x01", "through a table": constant(1) + "\x13\x02\x00"} {
+			pass := ""
+			for i := range params {
+				pass += "\x20" + number(i)
+			}
+			g := &guest{pages: 1, params: params, bodies: []string{strings.Repeat(constant(1), params) + "\x10\x01", pass + call}}
+			got, _ := spend(t, g, rewrite.Options{Stack: stack}, 1e6, 20e6)
+			if got.err == nil || !strings.Contains(got.err.Error(), want) {
+				t.Errorf("%d parameters, %s: ended with the error %v, want %s", params, name, got.err, want)
+			}
+		}
+	}
+}
+
 // TestBulk checks that bulk operations which go through helpers do what the instructions do, up to the last byte and at every edge.
 func TestBulk(t *testing.T) {
 	const size = 5 << 16
