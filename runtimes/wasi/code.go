@@ -76,7 +76,7 @@ func (c *code) newProgram(ctx context.Context, o runtimes.Options, report *rewri
 		return nil, err
 	}
 	c.refs.Add(1)
-	g := &program{code: c, memory: linear{most: most, limit: limit}, fuelLimit: o.Fuel, mounts: mounts,
+	g := &program{code: c, memory: linear{most: most, limit: limit}, fuelLimit: int64(o.Fuel), mounts: mounts,
 		args: slices.Clone(o.Args), env: slices.Clone(o.Env), varies: o.Varies, renews: o.Renews, created: time.Now()}
 	g.clean, g.parked = idle.New[*sandbox](c.runtime.budget, nil), idle.New(c.runtime.budget, g.newParked)
 	_, _ = rand.Read(g.secret[:]) // never fails

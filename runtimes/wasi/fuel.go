@@ -23,51 +23,35 @@ const slice = time.Millisecond
 // largeMemory is more than how many bytes of memory make a process's first portion small.
 const largeMemory = 2 << 20
 
-// refill is called with what fuel is left, which is below zero, and returns what to go on with.
+// refill is called with what fuel is left, which is below zero, and returns what to go on with. It ends a process that has none left, before
+// anything that depends on time.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
 	// This asks one clock, where time.Now asks two.
 	now := s.sliced.Add(time.Since(s.sliced))
-	more := s.portion(now, int64(stack[0]))
+	more, enough := s.pace.Refill(now, int64(stack[0]))
+	if !enough {
+		s.state.Stop(runtimes.ErrFuel)
+	}
+	if s.pace.Given > startFuel && s.state.BeforeRead != nil {
+		s.state.Stop(errLate)
+	}
 	s.state.LiveAt(now)
 	s.tickAt(now)
 	if s.sliced.After(now) { // others have run
 		now = s.sliced
 	}
-	s.pace.Go(now)
-	s.fuel += more
+	s.pace.Go(now, more)
 	stack[0] += uint64(more)
 }
 
-// fund has a first portion be left of what the process was given, no more and no less: a short one need never ask for fuel, and one that
-// goes on from where it was parked may be slower from there on.
+// fund has a first portion be left of what the process was given.
 func (s *sandbox) fund() {
 	s.pace.Large = s.memory.size > largeMemory
-	left := int64(s.globals[0].Get())
-	more := s.pace.Next(s.sliced, 0) - left
-	if limit := s.program.fuelLimit; limit > 0 {
-		more = min(more, int64(limit)-s.fuel)
-	}
-	s.pace.Go(s.sliced)
-	s.fuel += more
-	s.globals[0].Set(uint64(left + more))
-}
-
-// portion returns how much fuel the process gets next. It ends one that has none left, before anything that depends
-// on time.
-func (s *sandbox) portion(now time.Time, left int64) int64 {
-	more := s.pace.Next(now, -left)
-	if s.program.fuelLimit > 0 {
-		rest := int64(s.program.fuelLimit) - s.fuel
-		if more >= rest && left+rest < 0 {
-			s.state.Stop(runtimes.ErrFuel)
-		}
-		more = min(more, rest)
-	}
-	if s.fuel > startFuel && s.state.BeforeRead != nil {
-		s.state.Stop(errLate)
-	}
-	return more
+	left := s.globals[0].Get()
+	more := s.pace.Fund(s.sliced, int64(left))
+	s.globals[0].Set(left + uint64(more))
+	s.pace.Go(s.sliced, more)
 }
 
 // gauges returns the exported globals that rewriting adds: the fuel, the stack, and what else there is.
@@ -87,11 +71,7 @@ func (s *sandbox) used() uint64 {
 	if len(s.globals) == 0 {
 		return 0 // there is no instance: it failed at its start
 	}
-	used := uint64(s.fuel) - s.globals[0].Get() // what is left may be below zero
-	if limit := s.program.fuelLimit; limit > 0 {
-		used = min(used, limit) // what was asked for beyond it was not done
-	}
-	return used
+	return s.pace.Used(int64(s.globals[0].Get()))
 }
 
 // overflowed tells whether the process has run out of stack.

@@ -27,7 +27,6 @@ type host struct {
 	ctx    context.Context
 	yield  func(ctx context.Context) error                  // nil: the goroutine yields
 	sleep  func(ctx context.Context, d time.Duration) error // nil: a timer
-	fuel   int64                                            // that was given to the process
 	sliced time.Time                                        // when its slice began
 	pace   pace.Pace                                        // how much fuel it gets at a time
 }
@@ -52,7 +51,7 @@ func (h *host) begin(ctx context.Context, p *runtimes.Process, now time.Time) *p
 
 // prepare sets what belongs to a run.
 func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) {
-	h.ctx, h.yield, h.sleep, h.fuel, h.sliced, h.pace = ctx, p.Yield, p.Sleep, 0, now, pace.Pace{}
+	h.ctx, h.yield, h.sleep, h.sliced, h.pace = ctx, p.Yield, p.Sleep, now, pace.Pace{Limit: h.pace.Limit}
 	h.pace.Until, _ = ctx.Deadline()
 	s := &h.state
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files

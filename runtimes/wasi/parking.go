@@ -105,7 +105,7 @@ func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) err
 	err := s.enter(run)
 	s.state.BeforeRead = nil
 	s.running, s.broken = false, ending.Broken(err)
-	k.seen, k.fuel, k.refused = s.state.Seen(), s.fuel, s.memory.refused
+	k.seen, k.fuel, k.refused = s.state.Seen(), s.pace.Given, s.memory.refused
 
 	if err = s.waiting(ctx, err); err == nil {
 		k.globals = s.getGlobals()
@@ -214,7 +214,7 @@ func (e *unparkable) Error() string { return e.reason }
 // resume prepares the host for a run that goes on now where the sandbox is parked, and returns the context of the guest.
 func (s *sandbox) resume(ctx context.Context, p *runtimes.Process, now time.Time) *preview1.Context {
 	s.prepare(ctx, p, now)
-	s.fuel, s.state.Values = s.parked.fuel, s.snapshotting
+	s.pace.Given, s.state.Values = s.parked.fuel, s.snapshotting
 	return s.state.Resume(ctx)
 }
 

@@ -23,7 +23,7 @@ type program struct {
 	*code
 	memory    linear   // of a sandbox, but for its region
 	initial   []uint64 // values of the globals before the entry runs; nil for StartFresh
-	fuelLimit uint64   // of every run; 0: none
+	fuelLimit int64    // of every run; 0: none
 	mounts    []preview1.Mount
 	args      []string // with which processes are started before they are asked for
 	env       []string

@@ -53,6 +53,7 @@ func (g *program) open() (*sandbox, error) {
 	s := &sandbox{program: g, checks: g.opened.Add(1)}
 	s.host.init(s, g.runtime.start)
 	s.memory = g.memory
+	s.pace.Limit = g.fuelLimit
 	s.state.Mounts = g.mounts
 	s.memory.region = region
 	return s, nil

@@ -34,18 +34,57 @@ type Pace struct {
 	Until time.Time
 	// Large tells that it has more memory than a first portion should touch, 2 MiB or so.
 	Large bool
+	// Limit is how much fuel it may use. 0 means as much as it likes.
+	Limit int64
+	// Given is how much it was given so far.
+	Given int64
 
 	portion int64         // the last one; 0: none yet
 	since   time.Time     // it was given
 	quick   time.Duration // that quick portions have taken, up to 8*soon; half of it for each that did not
 }
 
-// Go says that the process goes on at a moment, with the portion that it was given.
-func (p *Pace) Go(at time.Time) { p.since = at }
+// Go says that the process goes on at a moment, with so much more fuel.
+func (p *Pace) Go(at time.Time, more int64) {
+	p.since = at
+	p.Given += more
+}
 
-// Next returns the next portion in units of fuel, now that the last one has been used up. It is no smaller than need, which the code asks
+// Fund returns what a process gets for a first portion to be left, no more and no less, when left is. A short process need never ask for fuel,
+// and one that goes on from where it was parked may be slower from there on.
+func (p *Pace) Fund(now time.Time, left int64) (more int64) {
+	more = p.next(now, 0) - left
+	if p.Limit > 0 {
+		more = min(more, p.Limit-p.Given)
+	}
+	return more
+}
+
+// Refill returns what a process gets that has used up its portion: left is below zero. It returns false if that is not enough
+// to go on, but all there is.
+func (p *Pace) Refill(now time.Time, left int64) (more int64, enough bool) {
+	more, enough = p.next(now, -left), true
+	if p.Limit > 0 {
+		rest := p.Limit - p.Given
+		enough = more < rest || left+rest >= 0
+		more = min(more, rest)
+	}
+	return more, enough
+}
+
+// Used returns how much of what it was given the process has used, when left is: that may be below zero. What it asked for beyond its
+// limit was not done.
+func (p *Pace) Used(left int64) uint64 {
+	used := uint64(p.Given - left)
+	if p.Limit > 0 {
+		used = min(used, uint64(p.Limit))
+	}
+	return used
+}
+
+// next returns the next portion in units of fuel, now that the last one has been used up. It is no smaller than need, which the code asks
 // for at once: a part of it would only have it ask again, and be taken for a portion that was quickly used up.
-func (p *Pace) Next(now time.Time, need int64) int64 {
+func (p *Pace) next(now time.Time, need int64) int64 {
 	if p.portion == 0 {
 		p.portion = firstFuel
 		if p.Large {

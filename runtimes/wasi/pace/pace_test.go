@@ -42,14 +42,41 @@ func TestPace(t *testing.T) {
 		now := time.Unix(0, 0)
 		p := Pace{Large: c.large}
 		for i, u := range c.uses {
-			p.Go(now)
+			p.Go(now, 0)
 			now = now.Add(time.Duration(p.portion * u.perUnit / 1000))
 			if c.left != 0 {
 				p.Until = now.Add(c.left)
 			}
-			if got := p.Next(now, u.need); u.want != 0 && got != u.want {
+			if got := p.next(now, u.need); u.want != 0 && got != u.want {
 				t.Errorf("%s: portion %d is %d, want %d", c.name, i, got, u.want)
 			}
+		}
+	}
+}
+
+// TestLimit checks what a process gets that may not use as much as it likes, and what it is said to have used. It goes on with 7 units left.
+func TestLimit(t *testing.T) {
+	const left = 7
+	for _, c := range []struct {
+		limit, first int64 // what it gets at first
+		wants, gets  int64 // beyond that
+		enough       bool
+		used         uint64
+	}{
+		{0, firstFuel - left, 1, 8 * firstFuel, true, firstFuel + 1},
+		{firstFuel + 100, firstFuel - left, 1, 100, true, firstFuel + 1},
+		{firstFuel + 100, firstFuel - left, 100, 100, true, firstFuel + 100},
+		{firstFuel + 100, firstFuel - left, 101, 100, false, firstFuel + 100},
+		{10, 3, 1, 0, false, 10},
+	} {
+		now, p := time.Unix(0, 0), Pace{Limit: c.limit, Given: left}
+		first := p.Fund(now, left)
+		p.Go(now, first)
+		if gets, enough := p.Refill(now, -c.wants); first != c.first || gets != c.gets || enough != c.enough {
+			t.Errorf("limit %d: gets %d and then %d for %d, enough: %t", c.limit, first, gets, c.wants, enough)
+		}
+		if used := p.Used(-c.wants); used != c.used {
+			t.Errorf("limit %d: %d are used", c.limit, used)
 		}
 	}
 }
