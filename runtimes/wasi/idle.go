@@ -21,7 +21,10 @@ func (s *sandbox) Cost() int64 {
 			cost += int64(s.parked.own)
 		}
 	}
-	if s.stale || s.parked != nil && s.parked.image == nil {
+	switch {
+	case s.stale:
+		return cost + int64(s.written)
+	case s.parked != nil && s.parked.image == nil:
 		return cost + int64(s.memory.size) // nothing says how much of it was written
 	}
 	return cost + int64(s.memory.region.Private())

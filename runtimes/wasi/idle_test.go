@@ -394,10 +394,10 @@ func TestImageEnds(t *testing.T) {
 func TestPutBackLater(t *testing.T) {
 	g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1}), runtimes.StartPrefork)
 	for name, next := range map[string]func(s *sandbox) bool{
-		"it is needed": func(s *sandbox) bool { return g.takeClean() == s },
+		"it is needed": func(s *sandbox) bool { return takeFrom(g.clean) == s },
 		"it gives memory back": func(s *sandbox) bool {
 			g.sweep(time.Now().Add(idle.ShedAfter + time.Second))
-			return g.takeClean() == s
+			return takeFrom(g.clean) == s
 		},
 	} {
 		s, err := g.newParked(t.Context())
@@ -421,6 +421,52 @@ func TestPutBackLater(t *testing.T) {
 			t.Errorf("%s: it was not put back: %v", name, err)
 		}
 		s.Close()
+	}
+}
+
+// TestPutBackMuch checks that the caller of a process that has written much does not wait until all of it is put back: that is done when the
+// sandbox is needed again, or gives memory back.
+func TestPutBackMuch(t *testing.T) {
+	const few, many = putBackNow / 2, putBackNow + 1
+	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartCheckpoint} {
+		g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1}), kind)
+		for _, c := range []struct {
+			name  string
+			bytes int
+			shed  bool
+		}{{"little", few, false}, {"much", many, false}, {"much, and nobody needs it", many, true}} {
+			s, err := g.take(t.Context(), echo())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.serve(t.Context(), echo(), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := s.instance.Memory().Grow(32); !ok {
+				t.Fatal("the memory does not grow")
+			}
+			b := s.memory.region.Bytes(s.memory.size)
+			for i := range c.bytes {
+				b[len(b)-1-i] = 1
+			}
+			later := c.bytes > putBackNow
+			if g.giveBack(s); s.stale != later {
+				t.Errorf("%s, %s: to be put back later: %t", kind, c.name, s.stale)
+			}
+			if cost := s.Cost(); cost < int64(c.bytes) || cost > int64(2*c.bytes+overhead+1<<20) {
+				t.Errorf("%s, %s: it costs %d bytes", kind, c.name, cost)
+			}
+			if c.shed {
+				g.sweep(time.Now().Add(idle.ShedAfter + time.Second))
+			}
+			if next := takeFrom(g.pool(kind)); next != s {
+				t.Fatalf("%s, %s: it is gone", kind, c.name)
+			}
+			if err := s.memory.region.Verify(uint64(len(b))); err != nil || s.stale {
+				t.Errorf("%s, %s: it was not put back: %v", kind, c.name, err)
+			}
+			s.Close()
+		}
 	}
 }
 

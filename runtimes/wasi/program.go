@@ -118,7 +118,7 @@ func (g *program) take(ctx context.Context, p *runtimes.Process) (*sandbox, erro
 			return s, err
 		}
 	}
-	s := g.takeClean()
+	s := takeFrom(g.clean)
 	if s != nil && g.doubt.Load() {
 		s.Close()
 		s = nil
@@ -142,7 +142,7 @@ func (g *program) takeParked(ctx context.Context, p *runtimes.Process) (*sandbox
 	if g.doubt.Load() || !g.suits(p) {
 		return nil, nil
 	}
-	s, _ := g.parked.Take()
+	s := takeFrom(g.parked)
 	switch {
 	case g.kind == runtimes.StartPrefork:
 		if s == nil {
@@ -203,8 +203,7 @@ func (g *program) giveBack(s *sandbox) {
 // keep keeps a sandbox after a run, or closes it. Nobody else may use it any more.
 func (g *program) keep(s *sandbox) {
 	g.marks.Read(s.instance)
-	later := s.parked != nil && s.parked.image == nil // who parks it again puts it back first: the caller need not wait for that
-	if g.doubt.Load() || !s.finish() || !later && !s.putBack() {
+	if g.doubt.Load() || !s.finish() {
 		s.Close()
 		return
 	}
@@ -215,10 +214,10 @@ func (g *program) keep(s *sandbox) {
 	}
 }
 
-// takeClean returns a sandbox that is as before its entry runs, or nil.
-func (g *program) takeClean() *sandbox {
+// takeFrom returns a sandbox out of a pool that is as before a run, or nil.
+func takeFrom(p *idle.Pool[*sandbox]) *sandbox {
 	for {
-		s, ok := g.clean.Take()
+		s, ok := p.Take()
 		if !ok {
 			return nil
 		}
@@ -229,9 +228,9 @@ func (g *program) takeClean() *sandbox {
 	}
 }
 
-// openClean is takeClean, but opens a sandbox if there is none.
+// openClean returns a sandbox that is as before its entry runs, and opens one if there is none.
 func (g *program) openClean(until context.Context) (*sandbox, error) {
-	if s := g.takeClean(); s != nil {
+	if s := takeFrom(g.clean); s != nil {
 		return s, nil
 	}
 	return g.openKept(until)

@@ -16,6 +16,9 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
+// putBackNow is up to how many bytes are put back before the caller goes on: some 100 microseconds.
+const putBackNow = 1 << 20
+
 // recycled is after how many runs a sandbox ends: whatever might add up over runs does not add up for long.
 const recycled = 10_000
 
@@ -38,6 +41,7 @@ type sandbox struct {
 	running bool     // and is not known to have ended
 	broken  bool     // the last run has left it in a state that cannot be put back
 	stale   bool     // it is still to be put back after the last run
+	written uint64   // about how many bytes of its memory the last run wrote, if it is
 }
 
 // open returns a sandbox with the program's memory as it is before the entry runs, without an instance.
@@ -177,8 +181,9 @@ func recovered(err *error) {
 	}
 }
 
-// finish gives up what belongs to the last run, and leaves the rest to putBack. It returns false if that is not possible, or not worth it: then the
-// sandbox must be closed.
+// finish gives up what belongs to the last run, and puts the sandbox back, unless that is left to who needs it next: the caller need not wait for what
+// takes long, nor for what is no concern of a sandbox that is parked again. It returns false if it is not possible, or not worth it: then
+// the sandbox must be closed.
 func (s *sandbox) finish() bool {
 	lost := s.running || s.broken
 	s.end()
@@ -192,12 +197,12 @@ func (s *sandbox) finish() bool {
 		s.closeInstance()
 	}
 	if s.parked != nil && s.parked.image == nil {
-		s.parked = nil                             // it goes on once
-		if s.run.native.StackSize() > startStack { // and could not be parked again
-			return false
-		}
+		s.parked, s.written = nil, s.memory.size      // it goes on once
+		return s.run.native.StackSize() <= startStack // or could not be parked again
 	}
-	return true
+	n, err := s.memory.region.Written(s.memory.size)
+	s.written = n
+	return err == nil && (n > putBackNow || s.putBack())
 }
 
 // putBack makes the sandbox what it was before its last run. It returns false if that is not possible: then the sandbox must be closed.

@@ -35,6 +35,9 @@ func (m *Image) lay(r *Region) error {
 // restoreWritten has no way to know what was written.
 func (r *Region) restoreWritten(uint64) error { return errNoImage }
 
+// findWritten has no way to know it either.
+func (r *Region) findWritten(uint64) (uint64, error) { return 0, errNoImage }
+
 // Begin does nothing, nor do Leave and End: faults that are counted say nothing where all is copied.
 func (r *Region) Begin() {}
 

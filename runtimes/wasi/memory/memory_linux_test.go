@@ -65,6 +65,7 @@ func TestPrivate(t *testing.T) {
 	const size, used = 4 * granule, 8 * granule
 	page := uint64(os.Getpagesize())
 	want := map[method]uint64{scan: 3 * page, pread: 3 * page, giveBack: 0, copyAll: used}
+	toPutBack := map[method]uint64{scan: 3 * page, pread: 3 * page, giveBack: used, copyAll: used}
 	for _, d := range methods(t) {
 		r := attached(t, testImage(t, size, d), used)
 		b := r.Bytes(used)
@@ -72,6 +73,9 @@ func TestPrivate(t *testing.T) {
 			t.Errorf("%s: %d bytes at first, want 0", d, n)
 		}
 		b[0], b[granule], b[size] = b[0]+1, b[granule]+1, 1
+		if n, err := r.Written(used); err != nil || n != toPutBack[d] {
+			t.Errorf("%s: %d bytes are to be put back, want %d: %v", d, n, toPutBack[d], err)
+		}
 		if err := r.Restore(used); err != nil {
 			t.Fatal(err)
 		}

@@ -126,18 +126,32 @@ func (g *pages) pread(r *Region, w which, from, to uint64) (n int, next uint64, 
 // base returns the region's address.
 func (r *Region) base() uint64 { return uint64(uintptr(unsafe.Pointer(&r.b[0]))) }
 
-// restoreWritten copies the image over the pages that were written.
-func (r *Region) restoreWritten(used uint64) error {
+// findWritten finds the pages that were written, unless they are known, and returns how many bytes they are. They stay known until the
+// next Restore.
+func (r *Region) findWritten(used uint64) (own uint64, err error) {
 	w := &r.pages.watch
 	if !w.sure(used) {
 		if err := r.findOwn(used); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	base, own := r.base(), uint64(0)
+	w.quiet = true
 	for _, p := range w.known {
 		own += p.end - p.start
-		r.image.put(r.b, p.start-base, p.end-base)
+	}
+	return own, nil
+}
+
+// restoreWritten copies the image over the pages that were written.
+func (r *Region) restoreWritten(used uint64) error {
+	own, err := r.findWritten(used)
+	if err != nil {
+		return err
+	}
+	w := &r.pages.watch
+	w.quiet = false
+	for _, p := range w.known {
+		r.image.put(r.b, p.start-r.base(), p.end-r.base())
 	}
 	r.private.Store(own)
 	r.pages.copied += own

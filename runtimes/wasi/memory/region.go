@@ -128,6 +128,16 @@ func (r *Region) Detach() error {
 	return r.wipe()
 }
 
+// Written returns how many bytes the next Restore will put back, if used are in use and none is written until then: those that were
+// written, or all where that cannot be known. The errors are those of Restore.
+func (r *Region) Written(used uint64) (uint64, error) {
+	used, err := r.inUse(used)
+	if err != nil || r.image.method != scan && r.image.method != pread {
+		return used, err
+	}
+	return r.findWritten(used)
+}
+
 // Restore puts the image back after the first used bytes were in use, and makes all beyond the image
 // zero. After an error the region must not be used by anyone else before Detach or Free.
 func (r *Region) Restore(used uint64) error {

@@ -66,6 +66,11 @@ func restoreAtRandom(t *testing.T, m *Image) {
 		for range 1 + random.IntN(2) { // two runs, as when a process waits and goes on
 			watched(random, r, func() { scribble(random, r.Bytes(used), random.IntN(1<<random.IntN(11))) })
 		}
+		if i%3 == 1 {
+			if n, err := r.Written(used); err != nil || n > used {
+				t.Fatalf("%d bytes were written, of %d: %v", n, used, err)
+			}
+		}
 		if i%10 == 9 {
 			if err := r.Shed(); err != nil {
 				t.Fatal(err)
