@@ -26,9 +26,10 @@ type Budget struct {
 	mu    sync.Mutex
 	pools map[keeper]struct{}
 
-	close   sync.Once
-	done    chan struct{} // closed when the budget is
-	sweeper sync.WaitGroup
+	close sync.Once
+	done  chan struct{} // closed when the budget is
+	full  chan struct{} // has one when more bytes are idle than may be
+	work  sync.WaitGroup
 }
 
 // keeper is a Pool, whatever it keeps.
@@ -41,8 +42,9 @@ type keeper interface {
 
 // NewBudget returns a budget of that many bytes. It looks after its pools until it is closed.
 func NewBudget(bytes int64) *Budget {
-	b := &Budget{most: bytes, start: time.Now(), pools: map[keeper]struct{}{}, done: make(chan struct{})}
-	b.sweeper.Go(b.sweep)
+	b := &Budget{most: bytes, start: time.Now(), pools: map[keeper]struct{}{}, done: make(chan struct{}), full: make(chan struct{}, 1)}
+	b.work.Go(b.sweep)
+	b.work.Go(b.relieve)
 	return b
 }
 
@@ -60,7 +62,7 @@ func (b *Budget) Bytes() int64 {
 // Close ends looking after pools, and waits until that has ended. It does not close them.
 func (b *Budget) Close() {
 	b.close.Do(func() { close(b.done) })
-	b.sweeper.Wait()
+	b.work.Wait()
 }
 
 // join takes a pool on.
@@ -105,12 +107,34 @@ func (b *Budget) sweep() {
 	}
 }
 
-// evict ends the items that are longest idle, until the others are no more than may be.
+// evict has items end until the others are no more than may be. To end one takes long, so another goroutine does it. If that cannot keep up, who
+// adds to it helps: there are never more than twice as many.
 func (b *Budget) evict() {
 	if b.bytes.Load() <= b.most || b.Bytes() <= b.most {
 		return
 	}
-	for b.bytes.Load() > b.most {
+	select {
+	case b.full <- struct{}{}:
+	default: // it will look
+	}
+	b.endBeyond(2 * b.most)
+}
+
+// relieve ends items when there are more than may be, until the budget is closed.
+func (b *Budget) relieve() {
+	for {
+		select {
+		case <-b.full:
+			b.endBeyond(b.most)
+		case <-b.done:
+			return
+		}
+	}
+}
+
+// endBeyond ends the items that are longest idle, until the others are no more than that many bytes.
+func (b *Budget) endBeyond(most int64) {
+	for b.bytes.Load() > most && b.Bytes() > most {
 		k, since := b.oldest()
 		if k == nil {
 			return

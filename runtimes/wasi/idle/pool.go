@@ -75,7 +75,7 @@ func (p *Pool[T]) Take() (item T, ok bool) {
 }
 
 // Put keeps an item that is idle from now on, or closes it when the pool is closed. If that is more than the budget, the items that are
-// longest idle end, which can be this one.
+// longest idle end soon, which can be this one.
 func (p *Pool[T]) Put(item T) {
 	k := kept[T]{item: item, since: p.budget.now(), cost: item.Cost()}
 	p.mu.Lock()

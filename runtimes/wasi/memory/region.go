@@ -13,6 +13,9 @@ const (
 	// clearLimit is up to how many bytes are zeroed by writing zeros. Beyond it, giving the pages back
 	// and having new ones costs less time, and less memory while the region is idle.
 	clearLimit = 1 << 20
+
+	// piece is how many bytes are given back at once: 50 to 100 microseconds.
+	piece = 1 << 20
 )
 
 var (
@@ -27,7 +30,7 @@ type Region struct {
 	size    uint64 // capacity, a multiple of granule
 	b       []byte // all of it, or as much as there is yet (see Bytes)
 	image   *Image // nil: zeros
-	top     uint64 // the most bytes in use since Attach
+	top     uint64 // the most bytes in use since Attach, or since they were zero
 	broken  bool   // a mapping failed, so there may be a hole in b
 	private atomic.Uint64
 	pages   *pages // to find the written ones; of Linux
@@ -59,6 +62,7 @@ func (r *Region) Bytes(size uint64) []byte {
 	if size > r.size || r.broken {
 		return nil
 	}
+	r.top = max(r.top, size)
 	return r.bytes(size)
 }
 
@@ -121,7 +125,7 @@ func (r *Region) Detach() error {
 	if r.image == nil {
 		return errNoImage
 	}
-	r.letGo()
+	defer r.letGo()
 	if r.broken {
 		return errBroken
 	}

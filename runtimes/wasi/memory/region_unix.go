@@ -36,6 +36,7 @@ func (r *Region) zero(used uint64) bool {
 
 // wipe makes the whole region zero, whatever it maps, by mapping nothing in its place.
 func (r *Region) wipe() error {
+	r.lighten()
 	_, err := unix.MmapPtr(-1, 0, unsafe.Pointer(&r.b[0]), uintptr(r.size), readWrite, ofZeros|unix.MAP_FIXED)
 	if err != nil {
 		r.broken = true
@@ -45,7 +46,16 @@ func (r *Region) wipe() error {
 	return nil
 }
 
+// lighten gives the pages back of a region whose mapping is about to change. With them that takes long, and until it is done all threads wait
+// that need a page.
+func (r *Region) lighten() {
+	if r.top > piece {
+		discard(r.b[:r.top])
+	}
+}
+
 // unmap gives the address space back.
 func (r *Region) unmap() {
+	r.lighten()
 	_ = unix.Munmap(r.b) // the mapping is ours and whole: it cannot fail
 }
