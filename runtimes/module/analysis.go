@@ -14,14 +14,16 @@ type Analysis struct {
 	Segments bool
 	// Exceptions tells that exceptions are thrown or handled: try_table, throw or throw_ref.
 	Exceptions bool
+	// References tells that code makes references to functions: ref.func.
+	References bool
 	// Grows tells that the memory can grow.
 	Grows bool
 	// Numbers are the indices of the module's own mutable globals of the types i32, i64, f32 and f64.
 	Numbers []uint32
 	// Vectors is how many mutable globals of type v128 the module has of its own.
 	Vectors int
-	// References is how many mutable globals of a reference type the module has of its own.
-	References int
+	// Held is how many mutable globals of a reference type the module has of its own.
+	Held int
 	// Imported is how many of the imported globals are mutable.
 	Imported int
 }
@@ -39,6 +41,8 @@ func (a *Analysis) note(op code.Op) {
 		a.Segments = true
 	case code.TryTable, code.Throw, code.ThrowRef:
 		a.Exceptions = true
+	case code.RefFunc:
+		a.References = true
 	case code.MemoryGrow:
 		a.Grows = true
 	}
@@ -54,7 +58,7 @@ func (m *Module) addGlobal(g globalType, imported bool) {
 	case g.value == V128:
 		a.Vectors++
 	case g.value.isReference():
-		a.References++
+		a.Held++
 	default:
 		a.Numbers = append(a.Numbers, uint32(len(m.globals)))
 	}
@@ -72,7 +76,7 @@ func (a *Analysis) Obstacles() []string {
 		{a.TableWrites, "it changes tables"},
 		{a.Drops, "it drops segments"},
 		{a.Vectors > 0, "it has mutable globals of type v128"},
-		{a.References > 0, "it has mutable globals of a reference type"},
+		{a.Held > 0, "it has mutable globals of a reference type"},
 		{a.Imported > 0, "it imports mutable globals"},
 	} {
 		if o.is {

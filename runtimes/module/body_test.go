@@ -114,7 +114,7 @@ func TestAnalysisOfGlobals(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := m.Analysis
-	if len(a.Numbers) != 2 || a.Numbers[0] != 3 || a.Numbers[1] != 7 || a.Vectors != 1 || a.References != 1 || a.Imported != 1 || len(a.Obstacles()) != 3 {
+	if len(a.Numbers) != 2 || a.Numbers[0] != 3 || a.Numbers[1] != 7 || a.Vectors != 1 || a.Held != 1 || a.Imported != 1 || len(a.Obstacles()) != 3 {
 		t.Errorf("got %+v", a)
 	}
 }

@@ -149,7 +149,7 @@ func (r *Report) describe(m *module.Module) {
 	}
 	r.Analysis = &Analysis{
 		Functions: m.Functions, Start: m.Start, TableWrites: a.TableWrites, Drops: a.Drops, Exceptions: a.Exceptions,
-		Globals:   Globals{len(a.Numbers), a.Vectors, a.References, a.Imported},
+		Globals:   Globals{len(a.Numbers), a.Vectors, a.Held, a.Imported},
 		Obstacles: append([]string{}, a.Obstacles()...),
 	}
 }

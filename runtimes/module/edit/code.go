@@ -90,7 +90,7 @@ func (m *Module) encodeCode() []byte {
 
 // shift appends a body with the indices that its functions have now.
 func (m *Module) shift(out []byte, b Body) []byte {
-	if len(m.imports) == 0 {
+	if len(m.imports) == 0 && m.shared == nil {
 		return append(out, m.b[b.Start:b.End]...)
 	}
 	out = append(out, m.b[b.Start:b.Code]...)

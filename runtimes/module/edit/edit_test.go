@@ -1,11 +1,13 @@
 package edit_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
+	"github.com/polyvoke/polyvoke/runtimes/module/leb"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
@@ -265,5 +267,61 @@ func TestGuard(t *testing.T) {
 	}
 	if _, err := module.Parse([]byte(out)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestShareReferences has code take references from globals: one for each function, imported or not, in code that stays and code that is written
+// anew. Those in globals and segments stay.
+func TestShareReferences(t *testing.T) {
+	const code = "\x03\x0b\x00\xd2\x02\x1a\xd2\x00\x1a\xd2\x02\x1a\x0b\x02\x00\x0b\x02\x00\x0b"
+	b := header + section(1, types) + section(2, imports) + section(3, functions) + section(4, "\x01\x70\x00\x01") +
+		section(6, "\x01\x70\x00\xd2\x01\x0b") + section(9, "\x02\x00\x41\x00\x0b\x01\x02\x03\x00\x01\x00") + section(10, code)
+	for name, imports := range map[string][]edit.Import{"nothing moves": nil, "functions move": {hook()}} {
+		m, err := edit.Open([]byte(b), module.Limits{}, imports...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.ShareReferences(); err != nil {
+			t.Fatal(err)
+		}
+		f := func(old uint32) string { return string(leb.AppendU32(nil, m.Function(old))) }
+		out := string(m.Encode())
+		for _, want := range []string{
+			"\x03\x0b\x00\x23\x01\x1a\x23\x02\x1a\x23\x01\x1a\x0b",
+			section(6, "\x03\x70\x00\xd2"+f(1)+"\x0b\x70\x00\xd2"+f(2)+"\x0b\x70\x00\xd2"+f(0)+"\x0b"),
+		} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: got %q, which does not have %q", name, out, want)
+			}
+		}
+		if _, err := module.Parse([]byte(out)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestTooManyReferences refuses code that refers to so many functions that an instance would take long to make.
+func TestTooManyReferences(t *testing.T) {
+	for n, refused := range map[int]bool{10_000: false, 10_001: true} {
+		one, refer := "", ""
+		for i := range n {
+			one += "\x00"
+			refer += "\xd2" + string(leb.AppendU32(nil, uint32(i))) + "\x1a"
+		}
+		body := "\x00" + refer + "\x0b"
+		count := string(leb.AppendU32(nil, uint32(n)))
+		size := string(leb.AppendU32(nil, uint32(len(body))))
+		long := func(id byte, body string) string {
+			return string([]byte{id}) + string(leb.AppendU32(nil, uint32(len(body)))) + body
+		}
+		m := open(t, header+section(1, types)+long(3, count+one)+long(10, count+size+body+strings.Repeat("\x02\x00\x0b", n-1)))
+		err := m.ShareReferences()
+		if refused != (err != nil) {
+			t.Errorf("with %d functions: %v", n, err)
+		}
+		var e *module.Error
+		if refused && (!errors.As(err, &e) || e.Section != "code" || e.Offset == 0) {
+			t.Errorf("the error does not say where: %v", err)
+		}
 	}
 }

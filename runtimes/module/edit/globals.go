@@ -66,7 +66,7 @@ func (m *Module) globalReferences(list []uint32) []uint32 {
 func (m *Module) appendConstant(out []byte, r *reader) []byte {
 	var in code.Instruction
 	for m.reader.Reset(r.b, r.pos, len(r.b), 0); in.Op != code.End && m.reader.Next(&in); {
-		out = m.AppendInstruction(out, &in)
+		out = m.appendMoved(out, &in)
 	}
 	r.pos = in.End
 	return out
@@ -84,8 +84,8 @@ func (m *Module) readConstant(r *reader) (functions []uint32) {
 	return functions
 }
 
-// AppendInstruction appends an instruction of the binary with the index that its function has now.
-func (m *Module) AppendInstruction(out []byte, in *code.Instruction) []byte {
+// appendMoved appends an instruction of the binary with the index that its function has now.
+func (m *Module) appendMoved(out []byte, in *code.Instruction) []byte {
 	if in.Op.NamesFunction() && len(m.imports) > 0 {
 		return leb.AppendU32(append(out, byte(in.Op)), m.Function(in.X))
 	}

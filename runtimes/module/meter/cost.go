@@ -16,8 +16,6 @@ func (w *meter) cost(in, before *code.Instruction) int64 {
 		return 2 + int64(max(w.o.Short, 0))
 	case code.MemoryGrow, code.TableGrow:
 		return growCost
-	case code.RefFunc:
-		return importCost // the engine asks the host for the reference
 	default:
 		if isBulk(op) {
 			return bulkCost + max(inlineLength(in, before), 0)

@@ -17,7 +17,7 @@
 // # What things cost
 //
 // Most instructions cost 1; block, loop, else, end, try_table and nop nothing; a call of an imported
-// function 64, and so does ref.func; a call through a table 100 more than one that is not; a bulk operation 8, and 1 for
+// function 64; a call through a table 100 more than one that is not; a bulk operation 8, and 1 for
 // each byte or entry; growing the memory 4096 a page, and a table 1 an entry, once it has worked.
 //
 // Entering a try_table costs 65,536, and 64 for each exception that the instance has thrown before: the

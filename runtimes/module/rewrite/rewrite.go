@@ -130,7 +130,9 @@ func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
 			return nil, nil, err
 		}
 	}
-	o.bound(m)
+	if err := o.bound(m); err != nil {
+		return nil, nil, err
+	}
 	if o.FoldData {
 		if err := r.fold(m); err != nil {
 			return nil, nil, err
@@ -266,7 +268,7 @@ func dropAll(body []byte, t module.FuncType) []byte {
 }
 
 // bound sets what the module may take, and leaves out what is not needed.
-func (o *Options) bound(m *edit.Module) {
+func (o *Options) bound(m *edit.Module) error {
 	if o.MemoryMax > 0 {
 		m.SetMemoryMax(o.MemoryMax)
 	}
@@ -274,6 +276,7 @@ func (o *Options) bound(m *edit.Module) {
 	if !o.KeepCustom {
 		m.DropCustom()
 	}
+	return m.ShareReferences()
 }
 
 // fold takes the data segments out, if it can.

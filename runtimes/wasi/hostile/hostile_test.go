@@ -90,3 +90,24 @@ func (c *attack) check(t *testing.T, g runtimes.Program, s slots, n int) {
 		}
 	}
 }
+
+// TestReferences makes a million references to a function in each of many processes of one sandbox: the engine would keep every one of them, 40 bytes
+// each, as long as the instance lives.
+func TestReferences(t *testing.T) {
+	const runs, made, kept = 20, 1_000_000, 16 << 20
+	r := newRuntime(t, wasi.Config{})
+	g, err := r.Compile(t.Context(), guest{functions: entry(times(made, 0, "\xd2\x00"+drop)), tabled: true}.build(), runtimes.Options{Start: runtimes.StartReset})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := level.Measure(t).Heap
+	for range runs {
+		p := &runtimes.Process{Args: []string{"x"}}
+		if err := g.Run(t.Context(), p); err != nil || p.Usage.Fuel < made {
+			t.Fatalf("it has used %d units of fuel: %v", p.Usage.Fuel, err)
+		}
+	}
+	if now := level.Measure(t).Heap; now > before+kept {
+		t.Errorf("%d bytes are in use, %d before", now, before)
+	}
+}
