@@ -273,7 +273,7 @@ func TestGuard(t *testing.T) {
 // TestShareReferences has code take references from globals: one for each function, imported or not, in code that stays and code that is written
 // anew. Those in globals and segments stay.
 func TestShareReferences(t *testing.T) {
-	const code = "\x03\x0b\x00\xd2\x02\x1a\xd2\x00\x1a\xd2\x02\x1a\x0b\x02\x00\x0b\x02\x00\x0b"
+	const code = "\x03\x0b\x00\xd2\x02\x1a\xd2\x00\x1a\xd2\x02\x1a\x0b\x05\x00\xd2\x03\x1a\x0b\x02\x00\x0b"
 	b := header + section(1, types) + section(2, imports) + section(3, functions) + section(4, "\x01\x70\x00\x01") +
 		section(6, "\x01\x70\x00\xd2\x01\x0b") + section(9, "\x02\x00\x41\x00\x0b\x01\x02\x03\x00\x01\x00") + section(10, code)
 	for name, imports := range map[string][]edit.Import{"nothing moves": nil, "functions move": {hook()}} {
@@ -288,6 +288,7 @@ func TestShareReferences(t *testing.T) {
 		out := string(m.Encode())
 		for _, want := range []string{
 			"\x03\x0b\x00\x23\x01\x1a\x23\x02\x1a\x23\x01\x1a\x0b",
+			"\x05\x00\xd2" + f(3) + "\x1a\x0b", // which is not valid
 			section(6, "\x03\x70\x00\xd2"+f(1)+"\x0b\x70\x00\xd2"+f(2)+"\x0b\x70\x00\xd2"+f(0)+"\x0b"),
 		} {
 			if !strings.Contains(out, want) {
@@ -303,10 +304,12 @@ func TestShareReferences(t *testing.T) {
 // TestTooManyReferences refuses code that refers to so many functions that an instance would take long to make.
 func TestTooManyReferences(t *testing.T) {
 	for n, refused := range map[int]bool{10_000: false, 10_001: true} {
-		one, refer := "", ""
+		one, all, refer := "", "", ""
 		for i := range n {
 			one += "\x00"
-			refer += "\xd2" + string(leb.AppendU32(nil, uint32(i))) + "\x1a"
+			index := string(leb.AppendU32(nil, uint32(i)))
+			all += index
+			refer += "\xd2" + index + "\x1a"
 		}
 		body := "\x00" + refer + "\x0b"
 		count := string(leb.AppendU32(nil, uint32(n)))
@@ -314,7 +317,7 @@ func TestTooManyReferences(t *testing.T) {
 		long := func(id byte, body string) string {
 			return string([]byte{id}) + string(leb.AppendU32(nil, uint32(len(body)))) + body
 		}
-		m := open(t, header+section(1, types)+long(3, count+one)+long(10, count+size+body+strings.Repeat("\x02\x00\x0b", n-1)))
+		m := open(t, header+section(1, types)+long(3, count+one)+long(9, "\x01\x03\x00"+count+all)+long(10, count+size+body+strings.Repeat("\x02\x00\x0b", n-1)))
 		err := m.ShareReferences()
 		if refused != (err != nil) {
 			t.Errorf("with %d functions: %v", n, err)

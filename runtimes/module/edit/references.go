@@ -11,7 +11,8 @@ import (
 const mostShared = 10_000
 
 // ShareReferences has code take references to functions from globals, one for each function, which are made with the instance. The engine
-// makes a new one each time that code executes ref.func, asks the host for it, and keeps it as long as the instance.
+// makes a new one each time that code executes ref.func, asks the host for it, and keeps it as long as the instance. References that are not
+// valid, since nothing but code refers to the function, stay as they are.
 //
 // # Errors
 //
@@ -22,10 +23,11 @@ func (m *Module) ShareReferences() error {
 	}
 	m.shared = map[uint32]uint32{}
 	m.dirty[codeSection] = true
+	declared := m.declared()
 	var in code.Instruction
 	for _, b := range m.bodies {
 		for m.Instructions(&m.reader, b); m.reader.Next(&in); {
-			if in.Op != code.RefFunc {
+			if in.Op != code.RefFunc || !declared[in.X] {
 				continue
 			}
 			if _, ok := m.shared[in.X]; !ok {
@@ -37,6 +39,20 @@ func (m *Module) ShareReferences() error {
 		}
 	}
 	return nil
+}
+
+// declared returns the functions that something besides code and the start section refers to: code may do so too.
+func (m *Module) declared() map[uint32]bool {
+	set := map[uint32]bool{}
+	for _, f := range m.References() {
+		set[f] = true
+	}
+	for _, e := range m.Info.Exports {
+		if e.Kind == module.FunctionKind {
+			set[e.Index] = true
+		}
+	}
+	return set
 }
 
 // AppendInstruction appends an instruction of the code of the binary as it is now.
