@@ -3,6 +3,7 @@ package lifetime
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"time"
 )
@@ -58,5 +59,21 @@ func TestWait(t *testing.T) {
 	time.AfterFunc(time.Millisecond, cancel)
 	if err := Wait(ctx, time.Hour); err != context.Canceled {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestAtMost(t *testing.T) {
+	passed := time.Duration(0)
+	sleep := AtMost(10, func(_ context.Context, d time.Duration) error { passed += d; return nil }, errors.ErrUnsupported)
+	for _, c := range []struct {
+		d, passed time.Duration
+		want      error
+	}{{6, 6, nil}, {5, 6, errors.ErrUnsupported}, {math.MaxInt64, 6, errors.ErrUnsupported}, {4, 10, nil}, {1, 10, errors.ErrUnsupported}, {0, 10, nil}} {
+		if err := sleep(t.Context(), c.d); err != c.want || passed != c.passed {
+			t.Errorf("after %d: %v have passed, and the error is %v", c.d, passed, err)
+		}
+	}
+	if err := AtMost(time.Hour, nil, nil)(t.Context(), time.Nanosecond); err != nil {
+		t.Errorf("by itself: %v", err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/preempt"
 	"github.com/tetratelabs/wazero/api"
 )
 
@@ -27,9 +29,11 @@ const largeMemory = 2 << 20
 // anything that depends on time.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
+	s.guest.Pause()
+	left := preempt.Fuel(stack[0])
 	// This asks one clock, where time.Now asks two.
 	now := s.sliced.Add(time.Since(s.sliced))
-	more, enough := s.pace.Refill(now, int64(stack[0]))
+	more, enough := s.pace.Refill(now, left)
 	if !enough {
 		s.state.Stop(runtimes.ErrFuel)
 	}
@@ -42,15 +46,16 @@ func refill(ctx context.Context, _ api.Module, stack []uint64) {
 		now = s.sliced
 	}
 	s.pace.Go(now, more)
-	stack[0] += uint64(more)
+	stack[0] = uint64(left + more)
+	s.guest.Run(now)
 }
 
 // fund has a first portion be left of what the process was given.
 func (s *sandbox) fund() {
 	s.pace.Large = s.memory.size > largeMemory
-	left := s.globals[0].Get()
-	more := s.pace.Fund(s.sliced, int64(left))
-	s.globals[0].Set(left + uint64(more))
+	left := preempt.Fuel(s.globals[0].Get())
+	more := s.pace.Fund(s.sliced, left)
+	s.globals[0].Set(uint64(left + more))
 	s.pace.Go(s.sliced, more)
 }
 
@@ -71,7 +76,7 @@ func (s *sandbox) used() uint64 {
 	if len(s.globals) == 0 {
 		return 0 // there is no instance: it failed at its start
 	}
-	return s.pace.Used(int64(s.globals[0].Get()))
+	return s.pace.Used(preempt.Fuel(s.globals[0].Get()))
 }
 
 // overflowed tells whether the process has run out of stack.
@@ -85,16 +90,23 @@ func (s *sandbox) uncaught() bool {
 	return i >= 0 && i < len(s.globals) && s.globals[i].Get() != 0
 }
 
-// tick lets others run if the process has used a slice.
-func (s *sandbox) tick() { s.tickAt(time.Now()) }
+// gauge returns where the fuel is that is left.
+func (s *sandbox) gauge() *uint64 { return native.Gauge(s.instance, s.globals[0]) }
 
-// tickAt is tick at a moment that has just been looked up.
+// tick lets others run if the process has used a slice.
+func (s *sandbox) tick() {
+	s.tickAt(time.Now())
+	s.guest.Run(s.sliced)
+}
+
+// tickAt is tick at a moment that has just been looked up. From its first slice on a process is looked after when it runs, see package preempt.
 func (s *sandbox) tickAt(now time.Time) {
 	if now.Sub(s.sliced) < slice {
 		return
 	}
 	s.memory.region.Leave()
 	s.replace()
+	s.guest.End()
 	var err error
 	if s.yield != nil {
 		err = s.yield(s.ctx)
@@ -106,4 +118,5 @@ func (s *sandbox) tickAt(now time.Time) {
 		s.state.Stop(err)
 	}
 	s.sliced = time.Now()
+	s.guest.Begin(s.program.runtime.watch, s.gauge)
 }

@@ -61,6 +61,7 @@ func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) 
 func (s *sandbox) pause(ctx context.Context, d time.Duration) error {
 	s.memory.region.Leave()
 	s.replace()
+	s.guest.End()
 	if s.sleep == nil {
 		return lifetime.Wait(ctx, d)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/preempt"
 	"github.com/tetratelabs/wazero/api"
 )
 
@@ -221,7 +222,7 @@ func TestCloseWhileFilling(t *testing.T) {
 	if n := r.budget.Bytes(); n != 0 {
 		t.Errorf("%d bytes are idle", n)
 	}
-	if n := runtime.NumGoroutine(); n > before+2 { // the sweeper, and one of the runtime's own
+	if n := runtime.NumGoroutine(); n > before+4 { // those of the budget, the watch, and one of the runtime's own
 		t.Errorf("%d goroutines, %d before", n, before)
 	}
 }
@@ -468,6 +469,32 @@ func TestPutBackMuch(t *testing.T) {
 				t.Errorf("%s, %s: it was not put back: %v", kind, c.name, err)
 			}
 			s.Close()
+		}
+	}
+}
+
+// TestWatched checks that processes which are made to ask for fuel all the time use as much as others.
+func TestWatched(t *testing.T) {
+	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset} {
+		r := newTestRuntime(t, Config{Verify: 1})
+		g := newTestProgram(t, r, kind)
+		used := func() uint64 {
+			p := &runtimes.Process{Args: []string{"probe", "dirty", "96"}, Stdout: &bytes.Buffer{}}
+			if err := g.Run(t.Context(), p); err != nil || p.Usage.Duration < slice {
+				t.Errorf("%s: it took %v: %v", kind, p.Usage.Duration, err)
+			}
+			return p.Usage.Fuel
+		}
+		want := used()
+		r.watch.Close()
+		r.watch = preempt.NewWatch(time.Microsecond)
+		for range 10 {
+			if got := used(); got != want {
+				t.Errorf("%s: it used %d units of fuel, and %d when it was watched", kind, want, got)
+			}
+		}
+		if g.doubt.Load() {
+			t.Errorf("%s: a sandbox was not put back", kind)
 		}
 	}
 }

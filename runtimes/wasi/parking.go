@@ -99,7 +99,7 @@ func listener(f api.FunctionDefinition) experimental.FunctionListener {
 func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) error {
 	k := &parking{again: again, said: said.Record{Room: startOutput, TooMuch: errTalkative}}
 	s.running, s.parked = true, k
-	run := s.begin(ctx, &runtimes.Process{Args: s.program.args, Env: s.program.env, Sleep: shortly(p.Sleep), Yield: p.Yield,
+	run := s.begin(ctx, &runtimes.Process{Args: s.program.args, Env: s.program.env, Sleep: lifetime.AtMost(startSleep, p.Sleep, errSleepy), Yield: p.Yield,
 		Stdout: k.said.Stdout(), Stderr: k.said.Stderr()}, time.Now())
 	s.state.Values, s.state.BeforeRead = s.snapshotting, s.wait
 	err := s.enter(run)
@@ -112,20 +112,6 @@ func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) err
 	}
 	s.end()
 	return err
-}
-
-// shortly returns a Process.Sleep that ends a start which sleeps for long, and else does as sleep.
-func shortly(sleep func(context.Context, time.Duration) error) func(context.Context, time.Duration) error {
-	slept := time.Duration(0)
-	return func(ctx context.Context, d time.Duration) error {
-		if slept += d; slept > startSleep || d > startSleep {
-			return errSleepy
-		}
-		if sleep == nil {
-			sleep = lifetime.Wait
-		}
-		return sleep(ctx, d)
-	}
 }
 
 // wait is told of the first read of stdin.

@@ -29,6 +29,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/preempt"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
 )
@@ -56,7 +57,8 @@ type Runtime struct {
 	startTime time.Duration // of a process up to its first read, if it is to be parked there
 	budget    *idle.Budget  // of idle sandboxes
 	starts    chan struct{} // has one for each start that is made in advance
-	births    births.Gate   // for instances of modules that take long
+	watch     *preempt.Watch
+	births    births.Gate // for instances of modules that take long
 	mu        sync.Mutex
 	programs  map[*program]struct{} // guarded by mu
 
@@ -79,7 +81,7 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 		return nil, err
 	}
 	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
-		startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), births: births.NewGate(max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
+		startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), watch: preempt.NewWatch(preempt.Every), births: births.NewGate(max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, compiler.EngineConfig(cache))
 	if r.compiler, err = c.newCompiler(ctx); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
@@ -115,6 +117,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 		err = errors.Join(err, g.Close(ctx))
 	}
 	r.budget.Close()
+	r.watch.Close()
 	err = errors.Join(err, r.engine.Close(ctx))
 	if r.cache != nil {
 		err = errors.Join(err, r.cache.Close(ctx))

@@ -12,6 +12,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/preempt"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/api"
 )
@@ -33,6 +34,7 @@ type sandbox struct {
 	run      entry           // the one by way of entered; without a function until it is called
 	called   native.Function // the one of them that was called last
 	globals  []api.MutableGlobal
+	guest    preempt.Guest
 
 	parked  *parking // where it waits, if it does
 	runs    int      // that it has served
@@ -140,6 +142,7 @@ func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 	}
 	e := s.entry()
 	s.called = e.native
+	defer s.guest.End()
 	return e.CallWithStack(ctx, nil)
 }
 
@@ -289,7 +292,7 @@ func (s *sandbox) closeInstance() {
 	if s.instance != nil {
 		_ = s.instance.Close(context.Background()) // the engine has nothing to say here
 	}
-	s.instance, s.start, s.run, s.called, s.globals = nil, entry{}, entry{}, native.Function{}, nil
+	s.instance, s.start, s.run, s.called, s.globals, s.guest = nil, entry{}, entry{}, native.Function{}, nil, preempt.Guest{}
 }
 
 // Close ends the sandbox.

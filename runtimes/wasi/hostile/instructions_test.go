@@ -26,8 +26,9 @@ func slowInstructions(pages int) []attack {
 		{name: "call_indirect of a leaf", guest: guest{functions: []function{{code: forever(rep(2000, indirect(1)))}, {}}, tabled: true}, want: deadline()},
 		{name: "a store into each page, again and again", guest: guest{pages: pages, functions: entry(forever(eachStep(4096, size)))}, want: deadline()},
 		{name: "a store into each cache line", guest: guest{pages: pages, functions: entry(forever(eachStep(64, size)))}, want: deadline()},
-		{name: "loads that the cache has not, each from where the last one says", guest: chase(pages, 0), want: deadline()},
-		{name: "the same after work that takes no time, in turns", guest: chase(pages, 2_000_000), want: deadline()},
+		{name: "loads that the cache has not, each from where the last one says", guest: chase(pages, 0, 2000), want: deadline()},
+		{name: "one such load in each turn of a loop", guest: chase(pages, 0, 1), want: deadline()},
+		{name: "the same after work that takes no time, in turns", guest: chase(pages, 2_000_000, 2000), want: deadline()},
 		{name: "stores that the cache has not", guest: guest{pages: pages, functions: entry(forever(rep(2000, random(size)+i32(1)+store)))}, want: deadline()},
 		{name: "loads that are not aligned and cross pages", guest: guest{pages: pages, functions: unrolled(i32(4093) + "\x29\x00\x00" + drop)}, want: deadline()},
 	}
@@ -52,9 +53,9 @@ func mask(size int) int {
 	return m - 4
 }
 
-// chase fills memory with a walk that goes everywhere, and then follows it: 1,000,000 steps at a time, each time after some turns of a
-// loop that does nothing.
-func chase(pages, turns int) guest {
+// chase fills memory with a walk that goes everywhere, and then follows it: 1,000,000 steps at a time, so many in each turn of a
+// loop, each time after some turns of a loop that does nothing.
+func chase(pages, turns, loads int) guest {
 	size := mask(pages<<16) + 4
 	// Every cache line says where the next is: (7919*64 + 64) times something odd further on is a full cycle of a power of two.
 	const stride = 7919 * 64 * 13
@@ -64,5 +65,5 @@ func chase(pages, turns int) guest {
 	if turns > 0 {
 		idle = times(turns, 1, "")
 	}
-	return guest{pages: pages, functions: entry(write + forever(i32(0)+set(1)+idle+i32(0)+set(1)+times(500, 1, get(0)+rep(2000, load)+set(0))))}
+	return guest{pages: pages, functions: entry(write + forever(i32(0)+set(1)+idle+i32(0)+set(1)+times(1_000_000/loads, 1, get(0)+rep(loads, load)+set(0))))}
 }

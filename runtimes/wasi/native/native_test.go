@@ -186,3 +186,42 @@ func TestUnknown(t *testing.T) {
 		}
 	}
 }
+
+// TestGauge finds a global among others, where the guest has it too, and does not change it.
+func TestGauge(t *testing.T) {
+	const two = "\x00asm\x01\x00\x00\x00" + "\x06\x0b\x02" + "\x7e\x01\x42\x07\x0b" + "\x7e\x01\x42\x07\x0b" + "\x07\x09\x02" + "\x01a\x03\x00" + "\x01b\x03\x01"
+	ctx := t.Context()
+	engine := wazero.NewRuntime(ctx)
+	defer engine.Close(ctx)
+	instance, err := engine.Instantiate(ctx, []byte(two))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []*uint64
+	for i, name := range []string{"a", "b"} {
+		g := instance.ExportedGlobal(name).(api.MutableGlobal)
+		word := Gauge(instance, g)
+		if word == nil || *word != 7 || g.Get() != 7 {
+			t.Fatalf("%s: found %v", name, word)
+		}
+		*word = uint64(100 + i)
+		words = append(words, word)
+		if g.Get() != *word {
+			t.Errorf("%s is %d, not %d", name, g.Get(), *word)
+		}
+	}
+	if words[0] == words[1] {
+		t.Error("two globals are in one place")
+	}
+	if word := Gauge(nil, instance.ExportedGlobal("a").(api.MutableGlobal)); word != nil {
+		t.Errorf("found %v without an instance", word)
+	}
+	interpreted := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
+	defer interpreted.Close(ctx)
+	if instance, err = interpreted.Instantiate(ctx, []byte(two)); err != nil {
+		t.Fatal(err)
+	}
+	if word := Gauge(instance, instance.ExportedGlobal("a").(api.MutableGlobal)); word != nil {
+		t.Errorf("found %v in an engine that keeps it elsewhere", word)
+	}
+}

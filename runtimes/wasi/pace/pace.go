@@ -60,10 +60,15 @@ func (p *Pace) Fund(now time.Time, left int64) (more int64) {
 	return more
 }
 
-// Refill returns what a process gets that has used up its portion: left is below zero. It returns false if that is not enough
-// to go on, but all there is.
+// Refill returns what a process gets when left is. That is below zero if it has used up its portion; if not, it has taken long over it, and can get less than
+// nothing. Refill returns false if that is not enough to go on, but all there is.
 func (p *Pace) Refill(now time.Time, left int64) (more int64, enough bool) {
-	more, enough = p.next(now, -left), true
+	if left > 0 {
+		p.portion = max(1, p.portion-left)
+		more, enough = p.next(now, 0)-left, true
+	} else {
+		more, enough = p.next(now, -left), true
+	}
 	if p.Limit > 0 {
 		rest := p.Limit - p.Given
 		enough = more < rest || left+rest >= 0
