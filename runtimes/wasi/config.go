@@ -46,7 +46,7 @@ type Config struct {
 	Idle int
 
 	// IdleMemory is how much memory in bytes idle sandboxes of all programs may take together, by estimate, besides
-	// what they share. Those that are longest idle end when it is more. 0 means 256 MiB.
+	// what they share. Those that are longest idle end when it is more; until they have, it can be twice as much. 0 means 256 MiB.
 	IdleMemory int64
 
 	// StartTime is how long a process may take until it reads stdin for programs like it to be started before they

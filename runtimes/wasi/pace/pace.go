@@ -10,9 +10,10 @@ import "time"
 // knows in advance which of them comes next. A process cannot tell how large they are, and uses as much fuel in the end.
 const (
 	// soonFuel is a portion of code that has been quick for no more than soon. It bounds what comes of a process that is quick for a
-	// moment and then goes where the cache has nothing: some 15 milliseconds.
-	soonFuel = 1 << 17
-	soon     = time.Millisecond
+	// moment and then goes where the cache has nothing: some 25 milliseconds. One that has much memory gets soonOfLarge at first.
+	soonFuel    = 1 << 17
+	soonOfLarge = soonFuel / 4
+	soon        = time.Millisecond
 	// mostFuel is a portion of code that has been quick for eight times as long. It takes 40 to 130 microseconds. In between, portions are
 	// in proportion.
 	mostFuel = 8 * soonFuel
@@ -120,5 +121,9 @@ func (p *Pace) adapt(took time.Duration) {
 	} else {
 		p.quick /= 2
 	}
-	p.portion = min(p.portion, mostFuel, max(soonFuel, int64(p.quick*soonFuel/soon)))
+	least := int64(soonFuel)
+	if p.Large {
+		least = soonOfLarge
+	}
+	p.portion = min(p.portion, mostFuel, max(least, int64(p.quick*soonFuel/soon)))
 }
