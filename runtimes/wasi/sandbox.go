@@ -122,9 +122,8 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process, since time.Tim
 	return s.outcome(ctx, err)
 }
 
-// enter calls the guest.
-func (s *sandbox) enter(ctx *preview1.Context) (err error) {
-	defer recovered(&err)
+// enter calls the guest's entry.
+func (s *sandbox) enter(ctx *preview1.Context) error {
 	made := s.instance == nil || s.runs == 0
 	if s.instance == nil {
 		if err := s.instantiate(ctx); err != nil {
@@ -142,8 +141,14 @@ func (s *sandbox) enter(ctx *preview1.Context) (err error) {
 	}
 	e := s.entry()
 	s.called = e.native
+	return s.call(ctx, e.Function)
+}
+
+// call calls a function of the guest. Nothing else does.
+func (s *sandbox) call(ctx context.Context, f api.Function) (err error) {
+	defer recovered(&err)
 	defer s.guest.End()
-	return e.CallWithStack(ctx, nil)
+	return f.CallWithStack(ctx, nil)
 }
 
 // entry is an exported function that runs a process.

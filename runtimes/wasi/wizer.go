@@ -79,10 +79,7 @@ func (s *sandbox) callOnce(ctx context.Context, name string) error {
 	defer s.end()
 	s.state.BeforeRead = func(context.Context, api.Module, api.GoModuleFunc, []uint64) { s.state.Stop(errAsks) }
 	defer func() { s.state.BeforeRead = nil }()
-	err := func() (err error) {
-		defer recovered(&err)
-		return s.instance.ExportedFunction(name).CallWithStack(run, nil)
-	}()
+	err := s.call(run, s.instance.ExportedFunction(name))
 	if err == nil && (s.state.Changed() || s.state.Seen().Files) {
 		return errAsks
 	}
