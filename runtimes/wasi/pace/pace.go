@@ -64,16 +64,13 @@ func (p *Pace) Fund(now time.Time, left int64) (more int64) {
 // Refill returns what a process gets when left is. That is below zero if it has used up its portion; if not, it has taken long over it, and can get less than
 // nothing. Refill returns false if that is not enough to go on, but all there is.
 func (p *Pace) Refill(now time.Time, left int64) (more int64, enough bool) {
-	if left > 0 {
-		p.portion = max(1, p.portion-left)
-		more, enough = p.next(now, 0)-left, true
-	} else {
-		more, enough = p.next(now, -left), true
-	}
+	rest := max(left, 0)
+	p.portion = max(p.portion-rest, 1) // that it took so long over
+	more, enough = p.next(now, -left)-rest, true
 	if p.Limit > 0 {
-		rest := p.Limit - p.Given
-		enough = more < rest || left+rest >= 0
-		more = min(more, rest)
+		all := p.Limit - p.Given
+		enough = more < all || left+all >= 0
+		more = min(more, all)
 	}
 	return more, enough
 }

@@ -56,6 +56,7 @@ func TestPace(t *testing.T) {
 }
 
 // TestLimit checks what a process gets that may not use as much as it likes, and what it is said to have used. It goes on with 7 units left.
+// One that wants less than nothing has some left.
 func TestLimit(t *testing.T) {
 	const left = 7
 	for _, c := range []struct {
@@ -69,6 +70,8 @@ func TestLimit(t *testing.T) {
 		{firstFuel + 100, firstFuel - left, 100, 100, true, firstFuel + 100},
 		{firstFuel + 100, firstFuel - left, 101, 100, false, firstFuel + 100},
 		{10, 3, 1, 0, false, 10},
+		{0, firstFuel - left, -firstFuel / 2, 8*firstFuel/2 - firstFuel/2, true, firstFuel / 2}, // it took long over half of it
+		{firstFuel + 100, firstFuel - left, -firstFuel / 2, 100, true, firstFuel / 2},
 	} {
 		now, p := time.Unix(0, 0), Pace{Limit: c.limit, Given: left}
 		first := p.Fund(now, left)

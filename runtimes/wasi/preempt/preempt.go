@@ -57,6 +57,7 @@ func (w *Watch) run() {
 	t := time.NewTicker(w.every)
 	defer t.Stop()
 	for {
+		t.Stop() // nobody is woken as long as there are none
 		select {
 		case <-w.done:
 			return
@@ -69,7 +70,6 @@ func (w *Watch) run() {
 			case <-t.C:
 			}
 		}
-		t.Stop()
 	}
 }
 
