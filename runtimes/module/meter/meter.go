@@ -76,7 +76,8 @@ type Options struct {
 	// function itself. 0 means 100; below 0, no caller pays.
 	Short int
 	// Stack is how many bytes of stack a recursion may use before it traps with unreachable, by an
-	// estimate of 64 bytes a call, 8 a parameter or local, and 16 KiB an open try_table. Since only one function in each cycle of
+	// estimate of 64 bytes a call, 8 a parameter or local, and 16 KiB an open try_table. A tail call takes nothing, but for one that has more
+	// than 6 parameters, or 8 results, of other types than f32, f64 and v128, or 8 of these. Since only one function in each cycle of
 	// calls tests it, up to 64 KiB more may be used. 0 means that only the engine bounds it, or 1 MiB for a module with
 	// exceptions, which never gets more than 2 MiB: the engine keeps a copy of the whole stack for each open try_table, and needs
 	// memory by the square of the depth.
