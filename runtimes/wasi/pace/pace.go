@@ -9,14 +9,12 @@ import "time"
 // data for, or whose memory the system has still to provide, takes a hundred to a thousand times as long as another, and nobody
 // knows in advance which of them comes next. A process cannot tell how large they are, and uses as much fuel in the end.
 const (
-	// soonFuel is a portion of code that has been quick for no more than soon. It bounds what comes of a process that is quick for a
-	// moment and then goes where the cache has nothing: some 25 milliseconds. One that has much memory gets soonOfLarge at first.
-	soonFuel    = 1 << 17
-	soonOfLarge = soonFuel / 4
+	// mostFuel is a portion of quick code. It takes 10 to 40 microseconds, and bounds what comes of a process that is quick for a moment and
+	// then goes where the cache has nothing: some 10 milliseconds, or 25 where nothing else is quick either.
+	mostFuel = 1 << 17
+	// soonOfLarge is that of a process with much memory, until it has been quick for soon. In between, portions are in proportion.
+	soonOfLarge = mostFuel / 4
 	soon        = time.Millisecond
-	// mostFuel is a portion of code that has been quick for eight times as long. It takes 40 to 130 microseconds. In between, portions are
-	// in proportion.
-	mostFuel = 8 * soonFuel
 	// firstFuel is enough for a small function to the end. One that has much memory may touch a new page with every few units, and
 	// gets firstOfLarge: that is some hundred pages.
 	firstFuel    = 1 << 14
@@ -42,7 +40,7 @@ type Pace struct {
 
 	portion int64         // the last one; 0: none yet
 	since   time.Time     // it was given
-	quick   time.Duration // that quick portions have taken, up to 8*soon; half of it for each that did not
+	quick   time.Duration // that quick portions have taken, up to soon; half of it for each that did not
 }
 
 // Go says that the process goes on at a moment, with so much more fuel.
@@ -114,13 +112,12 @@ func (p *Pace) adapt(took time.Duration) {
 		p.portion *= 2
 	}
 	if took < portionTime/2 {
-		p.quick = min(p.quick+took, 8*soon)
+		p.quick = min(p.quick+took, soon)
 	} else {
 		p.quick /= 2
 	}
-	least := int64(soonFuel)
+	p.portion = min(p.portion, mostFuel)
 	if p.Large {
-		least = soonOfLarge
+		p.portion = min(p.portion, max(soonOfLarge, int64(p.quick*mostFuel/soon)))
 	}
-	p.portion = min(p.portion, mostFuel, max(least, int64(p.quick*soonFuel/soon)))
 }

@@ -17,7 +17,7 @@ type use struct {
 // than what is needed.
 func TestPace(t *testing.T) {
 	const quickest, ordinary, slow, slowest = 40, 100, 100_000, 5_000_000
-	begins := []use{{want: firstFuel}, {ordinary, 1, 8 * firstFuel}, {ordinary, 1, soonFuel}, {ordinary, 1, soonFuel}}
+	begins := []use{{want: firstFuel}, {ordinary, 1, 8 * firstFuel}, {ordinary, 1, mostFuel}, {ordinary, 1, mostFuel}}
 	goesOn := append(slices.Clone(begins), slices.Repeat([]use{{ordinary, 1, 0}}, 400)...)
 	for _, c := range []struct {
 		name  string
@@ -33,8 +33,8 @@ func TestPace(t *testing.T) {
 		{"slow code", false, 0, []use{{want: firstFuel}, {slow, 1, 2500}, {slow, 1, 2500}}},
 		{"the slowest code", false, 0, []use{{want: firstFuel}, {slowest, 1, leastFuel}, {slowest, 1, leastFuel}}},
 		{"quick code that becomes slow, and quick again", false, 0, append(slices.Concat(goesOn, slices.Repeat([]use{{slow, 1, 2500}}, 10)),
-			use{quickest, 1, 20_000}, use{quickest, 1, soonFuel}, use{quickest, 1, soonFuel})},
-		{"large pieces", false, 0, []use{{need: 50_000, want: 50_000}, {slow, 50_000, 50_000}, {slow, 1, 2500}, {slow, 10 * mostFuel, 10 * mostFuel}, {1, 1, soonFuel}}},
+			use{quickest, 1, 20_000}, use{quickest, 1, mostFuel}, use{quickest, 1, mostFuel})},
+		{"large pieces", false, 0, []use{{need: 50_000, want: 50_000}, {slow, 50_000, 50_000}, {slow, 1, 2500}, {slow, 10 * mostFuel, 10 * mostFuel}, {1, 1, mostFuel}}},
 		{"an end that is far", false, time.Hour, begins},
 		{"an end that is near", false, 2 * time.Millisecond, []use{{want: firstFuel}, {ordinary, 1, 20_000}, {ordinary, 1, 20_000}}},
 		{"an end that is there", false, time.Nanosecond, []use{{want: leastFuel}, {ordinary, 1, leastFuel}}},
