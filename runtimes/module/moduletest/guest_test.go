@@ -12,14 +12,14 @@ type guest struct {
 	bodies []string // of functions, without the locals and the last end
 	locals string   // of every function; "" means none
 	start  bool     // function 0 is the start function, in place of an export
-	params int      // i32 that each function but the first has as parameters
+	wide   string   // the parameters and results of each function but the first, encoded; "" means none
 }
 
 // Types of guests by their index.
 const (
 	plainType = iota // () -> ()
 	intType          // (i32) -> (i32)
-	wideType         // (i32 times params) -> ()
+	wideType         // that of guest.wide
 )
 
 // number returns a number as unsigned LEB128.
@@ -57,10 +57,13 @@ func (g *guest) buildTyped(typ byte) []byte {
 	}
 	data := strings.Repeat("x", 65536)
 	types := strings.Repeat(string([]byte{typ}), n)
-	if g.params > 0 {
+	wide := g.wide
+	if wide == "" {
+		wide = "\x00\x00"
+	} else {
 		types = string([]byte{typ}) + strings.Repeat(string([]byte{wideType}), n-1)
 	}
-	return []byte("\x00asm\x01\x00\x00\x00" + part(1, "\x03\x60\x00\x00\x60\x01\x7f\x01\x7f\x60"+sized(g.params, strings.Repeat("\x7f", g.params))+"\x00") +
+	return []byte("\x00asm\x01\x00\x00\x00" + part(1, "\x03\x60\x00\x00\x60\x01\x7f\x01\x7f\x60"+wide) +
 		part(3, sized(n, types)) +
 		part(4, "\x02\x70\x00"+number(n)+"\x6f\x00"+number(100_000)) + part(5, "\x01\x00"+number(g.pages)) + part(13, "\x01\x00\x00") + entry +
 		part(9, "\x01\x00"+constant(0)+"\x0b"+sized(n, indices)) + part(12, "\x01") +

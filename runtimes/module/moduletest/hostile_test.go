@@ -157,19 +157,36 @@ func TestRecursion(t *testing.T) {
 }
 
 // TestWideTailCalls checks that a tail call takes from the stack what an ordinary call does if the engine makes one of it, since the
-// parameters are too many for the registers of some processor.
+// parameters or results are too many for the registers of some processor.
 func TestWideTailCalls(t *testing.T) {
 	const stack = 1 << 20
-	for params, want := range map[int]string{6: errSpent.Error(), 7: "unreachable", 8: "unreachable", 100: "unreachable"} {
-		for name, call := range map[string]string{"direct": "\x12\x01", "through a table": constant(1) + "\x13\x02\x00"} {
+	const i32, f32, zero32, zeroF = "\x7f", "\x7d", "\x41\x00", "\x43\x00\x00\x00\x00"
+	rep := strings.Repeat
+	for _, c := range []struct {
+		name            string
+		params, results string
+		arguments       string
+		want            string
+	}{
+		{"6 integers", rep(i32, 6), "", rep(zero32, 6), errSpent.Error()},
+		{"7 integers", rep(i32, 7), "", rep(zero32, 7), "unreachable"},
+		{"100 integers", rep(i32, 100), "", rep(zero32, 100), "unreachable"},
+		{"8 floats", rep(f32, 8), "", rep(zeroF, 8), errSpent.Error()},
+		{"9 floats", rep(f32, 9), "", rep(zeroF, 9), "unreachable"},
+		{"6 integers and 8 floats", rep(i32, 6) + rep(f32, 8), "", rep(zero32, 6) + rep(zeroF, 8), errSpent.Error()},
+		{"8 results", "", rep(i32, 8), "", errSpent.Error()},
+		{"9 results", "", rep(i32, 9), "", "unreachable"},
+	} {
+		for how, call := range map[string]string{"direct": "\x12\x01", "through a table": constant(1) + "\x13\x02\x00"} {
 			pass := ""
-			for i := range params {
+			for i := range c.params {
 				pass += "\x20" + number(i)
 			}
-			g := &guest{pages: 1, params: params, bodies: []string{strings.Repeat(constant(1), params) + "\x10\x01", pass + call}}
+			g := &guest{pages: 1, wide: sized(len(c.params), c.params) + sized(len(c.results), c.results),
+				bodies: []string{c.arguments + "\x10\x01" + rep(drop, len(c.results)), pass + call}}
 			got, _ := spend(t, g, rewrite.Options{Stack: stack}, 1e6, 20e6)
-			if got.err == nil || !strings.Contains(got.err.Error(), want) {
-				t.Errorf("%d parameters, %s: ended with the error %v, want %s", params, name, got.err, want)
+			if got.err == nil || !strings.Contains(got.err.Error(), c.want) {
+				t.Errorf("%s, %s: ended with the error %v, want %s", c.name, how, got.err, c.want)
 			}
 		}
 	}

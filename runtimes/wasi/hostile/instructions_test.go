@@ -14,6 +14,7 @@ func slowInstructions(pages int) []attack {
 		{name: "memory.size", guest: guest{functions: unrolled("\x3f\x00" + drop)}, want: deadline()},
 		{name: "memory.grow by nothing", guest: guest{functions: unrolled(i32(0) + grow + drop)}, want: deadline()},
 		{name: "memory.grow that fails", guest: guest{functions: unrolled(i32(-1) + grow + drop)}, want: deadline()},
+		{name: "references to 10,000 functions", guest: guest{functions: append(entry(forever(refer(10_000))), make([]function, 9_999)...), tabled: true}, want: deadline()},
 		{name: "ref.func", guest: guest{functions: unrolled("\xd2\x00" + drop), tabled: true}, want: deadline()},
 		{name: "table.get", guest: guest{functions: unrolled(i32(0) + "\x25\x00" + drop), tabled: true}, want: deadline()},
 		{name: "table.size", guest: guest{functions: unrolled("\xfc\x10\x00" + drop), tabled: true}, want: deadline()},
@@ -66,4 +67,12 @@ func chase(pages, turns, loads int) guest {
 		idle = times(turns, 1, "")
 	}
 	return guest{pages: pages, functions: entry(write + forever(i32(0)+set(1)+idle+i32(0)+set(1)+times(1_000_000/loads, 1, get(0)+rep(loads, load)+set(0))))}
+}
+
+// refer refers to each of n functions.
+func refer(n int) (code string) {
+	for i := range n {
+		code += "\xd2" + number(i) + drop
+	}
+	return code
 }

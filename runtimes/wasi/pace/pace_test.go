@@ -28,7 +28,7 @@ func TestPace(t *testing.T) {
 		{"ordinary code", false, 0, begins},
 		{"ordinary code for long", false, 0, append(slices.Clone(goesOn), use{ordinary, 1, mostFuel})},
 		{"ordinary code in much memory", true, 0, []use{{want: firstOfLarge}, {ordinary, 1, 8 * firstOfLarge}, {ordinary, 1, soonOfLarge}, {ordinary, 1, soonOfLarge}}},
-		{"ordinary code for long in much memory", true, 0, append(slices.Clone(goesOn), use{ordinary, 1, mostFuel})[4:]},
+		{"ordinary code for long in much memory", true, 0, append(slices.Repeat([]use{{ordinary, 1, 0}}, 400), use{ordinary, 1, mostFuel})},
 		{"code that takes its time", false, 0, []use{{want: firstFuel}, {4000, 1, 2 * firstFuel}, {5000, 1, 2 * firstFuel}}},
 		{"slow code", false, 0, []use{{want: firstFuel}, {slow, 1, 2500}, {slow, 1, 2500}}},
 		{"the slowest code", false, 0, []use{{want: firstFuel}, {slowest, 1, leastFuel}, {slowest, 1, leastFuel}}},

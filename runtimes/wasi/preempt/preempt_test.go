@@ -112,7 +112,7 @@ func TestHammer(t *testing.T) {
 			}
 		})
 	}
-	if all.Wait(); taken.Load() == 0 && others > 0 {
+	if all.Wait(); taken.Load() == 0 && others > 0 && runtime.GOOS == "linux" {
 		t.Error("no guest has been made to ask")
 	}
 	t.Logf("guests were made to ask %d times", taken.Load())
