@@ -17,7 +17,7 @@ import (
 // Every function is a NATS service (ADR-32), so that nats micro ls, info and stats show it with
 // no tool of ours. The answers are built here, from the types of nats.go/micro: its own
 // services run an endpoint's handlers one at a time, count wrongly what is handed to a
-// goroutine, and cannot take an endpoint away (see RATIONALE.md).
+// goroutine, and cannot take an endpoint away (see RATIONALE.md beside this file).
 
 // discovery answers for all functions, however many come and go. It has a subject for each, so that
 // the server itself answers, at once, a client that asks for a service that does not exist.
