@@ -6,9 +6,6 @@ package protocol
 // DefaultLine is the length of the longest protocol line, in bytes, that a NATS server takes unless its max_control_line says otherwise.
 const DefaultLine = 4096
 
-// MinLine is the least that an invoker can work with: the longest line that it sends for what a manifest may choose.
-const MinLine = MaxSubject + MaxQueue + lineRoom
-
 // lineRoom is the most that stands beside the subject and the queue group in a line that publishes or subscribes: a blank and a number
 // of 19 digits, or two of 10.
 const lineRoom = 24
@@ -16,3 +13,8 @@ const lineRoom = 24
 // LongestSubject returns how long a subject may be, in bytes, to be published on, with headers and without a reply subject, if the server
 // takes lines of a length.
 func LongestSubject(line int) int { return line - lineRoom }
+
+// FitsSubscription reports whether a subscription can be made at a server that takes lines of a length.
+func FitsSubscription(subject, queue string, line int) bool {
+	return len(subject)+len(queue) <= line-lineRoom
+}
