@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -195,7 +196,13 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 	if v.line, err = subjects.Line(nc); err != nil {
 		v.Log.Warn("the longest line that the NATS server takes is not known", "assumed", v.line, "err", err)
 	}
-	v.openStores(ctx)
+	stores := v.denials
+	if v.own != nc {
+		stores = denials.On(v.own, nil)
+	}
+	opening, opened := stores.During(ctx, func(d denials.Denial) bool { return strings.HasPrefix(d.Subject, "$") })
+	v.openStores(opening)
+	_ = opened(nil)
 	v.slots = slots.New(v.Slots)
 	v.open = ctx
 	v.ctx, giveUp = context.WithCancel(context.WithoutCancel(ctx))
