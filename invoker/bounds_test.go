@@ -124,13 +124,24 @@ func TestLongDestinations(t *testing.T) {
 	v := startInvoker(t, s)
 	nc := connect(t, s)
 	deployProbe(t, nc, "good", protocol.Limits{})
-	deploy(t, nc, protocol.Function{Name: "f", Triggers: []protocol.Trigger{{Subject: "t.*", To: "to" + strings.Repeat(".{1}", 100)}}}, probe())
+	deploy(t, nc, protocol.Function{Name: "f", Triggers: []protocol.Trigger{{Subject: "t.*.*.*", To: "to" + strings.Repeat(".{3}", 100)}}}, probe())
 	id := v.clientID(t)
+	passed, err := nc.SubscribeSync("to.>")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, n := range []int{39, 40, 41, 100, 4000} {
-		if _, err := nc.Request("t."+strings.Repeat("x", n), nil, patience); err != nil {
-			t.Errorf("a token of %d bytes: %v", n, err)
+		m, err := nc.Request("t.lines.1."+strings.Repeat("x", n), nil, patience)
+		if err != nil || m.Header.Get(protocol.HeaderError) != "" {
+			t.Fatalf("a token of %d bytes: %v, %v", n, m, err)
 		}
 		v.unharmed(t, nc, "good", id)
+		if _, err := passed.NextMsg(time.Millisecond); (err == nil) != (n == 39) {
+			t.Errorf("a token of %d bytes: it was passed on: %t", n, err == nil)
+		}
+	}
+	if !strings.Contains(v.log.String(), "reply not passed on") {
+		t.Errorf("nothing of it is in the log: %s", v.log)
 	}
 }
 
