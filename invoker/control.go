@@ -3,16 +3,14 @@ package invoker
 import (
 	"context"
 
-	"github.com/nats-io/nats.go/micro"
-
 	"github.com/polyvoke/polyvoke/invoker/control"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // serveControl begins to answer the control verbs.
-func (v *Invoker) serveControl() (micro.Service, error) {
+func (v *Invoker) serveControl() (*control.Endpoints, error) {
 	s := &control.Service{Host: host{v}, Registry: v.Registry, NC: v.nc, JetStream: v.js, Interpreters: v.Interpreters,
-		Bodies: v.bodies, MaxModule: v.MaxModule, Version: v.Version, Log: v.Log}
+		Bodies: v.bodies, Line: v.line, MaxModule: v.MaxModule, Version: v.Version, Log: v.Log}
 	m, err := s.Serve(v.open)
 	if err != nil {
 		return nil, err

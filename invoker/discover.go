@@ -74,6 +74,10 @@ func (f *function) discoverySubjects() []string {
 
 // discover answers for every function that a subject $SRV.VERB[.NAME[.ID]] means.
 func (v *Invoker) discover(m *nats.Msg) {
+	if err := protocol.CheckReply(m.Reply, v.line); err != nil {
+		v.Log.Warn("discovery not answered", "subject", m.Subject, "err", err)
+		return
+	}
 	part := append(strings.Split(m.Subject, "."), "", "")
 	verb, name, id := part[1], part[2], part[3]
 	for _, f := range v.served() {

@@ -3,11 +3,16 @@ package invoker
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
 
+	"github.com/polyvoke/polyvoke/invoker/denials"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/stats"
 	"github.com/polyvoke/polyvoke/invoker/subjects"
@@ -28,6 +33,9 @@ type function struct {
 	latest    *version // nil before the first version is loaded and after the function has ended
 	versions  map[int]*version
 	subs      map[subjects.Subject]*nats.Subscription
+	denied    []error                    // why subscriptions are not there; of the one of subscribe that is under way
+	asking    bool                       // one is
+	unsure    bool                       // NATS has denied it something, and did not say what
 	triggers  map[string]*stats.Endpoint // by subject
 	running   int                        // admitted calls that are not waiting
 	onCPU     int                        // of them, those that do not sleep
@@ -80,6 +88,9 @@ func (f *function) endpoint(pattern string) *stats.Endpoint {
 // serve makes e what the function is: its latest version is loaded, its subjects are
 // subscribed to, and the server has said so.
 func (f *function) serve(ctx context.Context, e registry.Entry) error {
+	if err := subjects.Fit(e, f.v.line); err != nil {
+		return err
+	}
 	latest := newVersion(e.Latest())
 	p, err := f.v.program(ctx, latest.manifest)
 	if err != nil {
@@ -133,9 +144,12 @@ func (f *function) subscribe(e registry.Entry) error {
 	}
 	var errs []error
 	f.mu.Lock()
+	f.asking, f.denied = true, nil
+	var made []subjects.Subject
 	for s := range want {
 		if f.subs[s] == nil {
 			errs = append(errs, f.listen(s))
+			made = append(made, s)
 		}
 	}
 	var gone []*nats.Subscription
@@ -147,10 +161,26 @@ func (f *function) subscribe(e registry.Entry) error {
 	}
 	f.mu.Unlock()
 	errs = append(errs, f.v.roundTrip())
+	errs = append(errs, f.heard(made)...)
 	for _, sub := range gone {
 		errs = append(errs, sub.Drain())
 	}
 	return errors.Join(errs...)
+}
+
+// heard returns why subscriptions that were just made are not there. If nobody knows which those are, none is.
+func (f *function) heard(made []subjects.Subject) []error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	why := f.denied
+	for _, s := range made {
+		if sub := f.subs[s]; sub != nil && f.unsure {
+			_ = sub.Unsubscribe() // an error means that the connection is gone
+			delete(f.subs, s)
+		}
+	}
+	f.asking, f.denied, f.unsure = false, nil, false
+	return why
 }
 
 // listen makes one subscription. The caller holds the mutex.
@@ -164,6 +194,43 @@ func (f *function) listen(s subjects.Subject) error {
 		f.subs[s] = sub
 	}
 	return err
+}
+
+// denied takes note of what NATS does not let the invoker do. A subscription that is not there is tried again as a deployment that has failed is: at
+// once by the one that is under way, which fails, or else as if the function had changed.
+func (v *Invoker) denied(d denials.Denial) {
+	if !d.Subscription || strings.HasPrefix(d.Subject, micro.APIPrefix+".") {
+		return // the ErrorHandler says so; without discovery functions are called all the same
+	}
+	v.mu.Lock()
+	all := slices.Collect(maps.Values(v.functions))
+	v.mu.Unlock()
+	for _, f := range all {
+		if again := f.miss(d); again != nil && v.open.Err() == nil {
+			v.want(v.open, *again)
+		}
+	}
+}
+
+// miss takes note that a subscription of the function's is not there, and returns the change that makes it again if nobody does.
+func (f *function) miss(d denials.Denial) *registry.Change {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := subjects.Subject{Name: d.Subject, Queue: d.Queue}
+	sub := f.subs[s]
+	if sub == nil && (d.Subject != "" || !f.asking) {
+		return nil
+	}
+	if sub != nil {
+		_ = sub.Unsubscribe() // an error means that it is gone already
+		delete(f.subs, s)
+	}
+	if f.asking {
+		f.denied = append(f.denied, d.Refusal())
+		f.unsure = f.unsure || d.Subject == ""
+		return nil
+	}
+	return &registry.Change{Name: f.name, Entry: f.entry}
 }
 
 // keepTriggers makes the figures of triggers those of the entry; what a trigger has counted

@@ -77,6 +77,7 @@ func connect(t testing.TB, s *server.Server, o ...nats.Option) *nats.Conn {
 // service is an invoker that serves.
 type service struct {
 	*invoker.Invoker
+	nc   *nats.Conn // its own
 	stop context.CancelFunc
 	done chan error
 	log  *logBuffer
@@ -85,7 +86,12 @@ type service struct {
 // startInvoker serves the registry of a server, and waits until it does.
 func startInvoker(t testing.TB, s *server.Server, change ...func(*invoker.Invoker)) *service {
 	t.Helper()
-	nc := connect(t, s)
+	return serveOn(t, connect(t, s), change...)
+}
+
+// serveOn is startInvoker on a connection.
+func serveOn(t testing.TB, nc *nats.Conn, change ...func(*invoker.Invoker)) *service {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	log := &logBuffer{}
 	ready := make(chan struct{})
@@ -100,7 +106,7 @@ func startInvoker(t testing.TB, s *server.Server, change ...func(*invoker.Invoke
 		}
 		v.Registry = r
 	}
-	out := &service{Invoker: v, stop: stop, done: make(chan error, 1), log: log}
+	out := &service{Invoker: v, nc: nc, stop: stop, done: make(chan error, 1), log: log}
 	go func() { out.done <- v.Serve(ctx, nc) }()
 	t.Cleanup(func() { out.end(t) })
 	select {

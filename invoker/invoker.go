@@ -11,8 +11,10 @@ package invoker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,12 +23,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies"
+	"github.com/polyvoke/polyvoke/invoker/denials"
 	"github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/journal"
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/slots"
+	"github.com/polyvoke/polyvoke/invoker/subjects"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 )
@@ -44,7 +48,8 @@ type Invoker struct {
 	// invoker does not close it. Nil means that nobody does.
 	Journal *journal.Journal
 	// JetStream is where large bodies and recent log lines are kept. Nil means that of the server
-	// of Serve's connection; another is of a domain or behind an API prefix.
+	// of Serve's connection; another is of a domain or behind an API prefix. It may have a connection of its own, with a user of its own. Then everything goes
+	// there that the invoker says of itself (log lines, what is passed on), and Serve's connection only takes messages and answers them.
 	JetStream jetstream.JetStream
 	// Slots is how many calls may use a processor at a time once they have used up their
 	// first slice, and how many of one function in any case. 0 means one less than GOMAXPROCS, at
@@ -73,6 +78,9 @@ type Invoker struct {
 // service is what an invoker has while it serves.
 type service struct {
 	nc        *nats.Conn
+	own       *nats.Conn // JetStream's: for what is no answer; the same as nc unless it has another
+	line      int        // the longest protocol line that the server takes, in bytes
+	denials   *denials.Watch
 	js        jetstream.JetStream
 	bodies    *bodies.Store // nil if NATS has no JetStream
 	programs  *programs.Cache
@@ -90,9 +98,12 @@ type service struct {
 
 // Serve answers calls until ctx ends, then drains: it takes no new message, goes on with what
 // has come in for up to Drain, answers the rest with 503, and returns when nothing of it
-// runs any more. nc stays open; it should have been made with an ErrorHandler. Serve may be
-// called once. An error means that it could not begin.
+// runs any more. nc stays open; it should have been made with an ErrorHandler, which is not to be set again afterwards. Serve may be
+// called once. An error means that it could not begin, or that the connection, or JetStream's, was closed: then
+// nobody can be answered any more, what runs is given up, and the error has nats.ErrConnectionClosed in its chain.
 func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	giveUp, err := v.begin(ctx, nc)
 	if err != nil {
 		return err
@@ -106,12 +117,45 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	if err != nil {
 		return errors.Join(err, control.Stop())
 	}
+	defer v.whenClosed(func() { end(); giveUp() })()
 	err = v.follow(ctx) // until ctx ends
 
 	err = errors.Join(err, control.Stop())
 	v.drain(giveUp)
 	discovery.end()
+	if closed := v.closed(); closed != nil {
+		return closed
+	}
 	return errors.Join(err, v.roundTrip())
+}
+
+// whenClosed calls do when the connection or JetStream's is closed for good, which nats.go does not make anew.
+func (v *Invoker) whenClosed(do func()) (stop func()) {
+	changes := []chan nats.Status{v.nc.StatusChanged(nats.CLOSED), v.own.StatusChanged(nats.CLOSED)}
+	if v.closed() != nil {
+		do()
+	}
+	for _, change := range changes {
+		go func() {
+			if _, closed := <-change; closed {
+				do()
+			}
+		}()
+	}
+	return func() {
+		v.nc.RemoveStatusListener(changes[0])
+		v.own.RemoveStatusListener(changes[1])
+	}
+}
+
+// closed returns an error if the connection or JetStream's is closed for good.
+func (v *Invoker) closed() error {
+	for _, nc := range []*nats.Conn{v.nc, v.own} {
+		if nc.IsClosed() {
+			return fmt.Errorf("%w: %v", nats.ErrConnectionClosed, nc.LastError())
+		}
+	}
+	return nil
 }
 
 // flushTimeout bounds one round trip to the server.
@@ -124,7 +168,9 @@ func (v *Invoker) roundTrip() error {
 	if !v.nc.IsConnected() {
 		return nats.ErrDisconnected
 	}
-	return v.nc.FlushTimeout(flushTimeout)
+	err := v.nc.FlushTimeout(flushTimeout)
+	v.denials.Settle()
+	return err
 }
 
 // begin checks the configuration and makes ready what calls need.
@@ -145,7 +191,18 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 			return nil, err
 		}
 	}
-	v.openStores(ctx)
+	v.own = v.js.Conn()
+	v.denials = denials.On(nc, v.denied)
+	if v.line, err = subjects.Line(nc); err != nil {
+		v.Log.Warn("the longest line that the NATS server takes is not known", "assumed", v.line, "err", err)
+	}
+	stores := v.denials
+	if v.own != nc {
+		stores = denials.On(v.own, nil)
+	}
+	opening, opened := stores.During(ctx, func(d denials.Denial) bool { return strings.HasPrefix(d.Subject, "$") })
+	v.openStores(opening)
+	_ = opened(nil)
 	v.slots = slots.New(v.Slots)
 	v.open = ctx
 	v.ctx, giveUp = context.WithCancel(context.WithoutCancel(ctx))

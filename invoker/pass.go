@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -24,7 +26,8 @@ func (f *function) pass(ctx context.Context, c *call, r *protocol.Reply) {
 	}
 	if err != nil {
 		c.log.Platform("reply not passed on: " + protocol.MessageOf(err))
-		f.v.Log.Error("reply not passed on", "function", c.version.ref, "id", c.id(), "subject", c.request.Subject, "to", to, "err", err)
+		f.v.Log.Error("reply not passed on", "function", c.version.ref, "id", c.id(),
+			"subject", c.request.Subject, "to", protocol.CleanValue(to, protocol.MaxErrorText), "err", err)
 	}
 }
 
@@ -35,6 +38,9 @@ func (f *function) passTo(ctx context.Context, c *call, to string, body []byte) 
 	if hops > protocol.MaxHops {
 		return protocol.Errorf(protocol.CodeFailed, "", "it has been passed on %d times, so there is a loop: see which functions' to leads to which other's subject", c.request.Hops)
 	}
+	if most := protocol.LongestSubject(f.v.line); len(to) > most {
+		return protocol.Errorf(protocol.CodeBadRequest, "", "subject %.40q... has %d bytes; NATS takes %d", to, len(to), most)
+	}
 	h := protocol.Header{protocol.HeaderID: {c.id()}, protocol.HeaderHops: {strconv.Itoa(hops)}}
 	if int64(h.Size()+len(body)) > f.v.nc.MaxPayload() {
 		claim, err := f.keep(ctx, c, body)
@@ -44,7 +50,7 @@ func (f *function) passTo(ctx context.Context, c *call, to string, body []byte) 
 		claim.Put(h)
 		body = nil
 	}
-	return f.publish(to, h, body)
+	return f.v.own.PublishMsg(&nats.Msg{Subject: to, Header: nats.Header(h), Data: body})
 }
 
 // trigger returns the one whose subscription this is; a zero one if the version has it no more.

@@ -51,6 +51,10 @@ func (r *receiver) loop() {
 		if m == nil {
 			return
 		}
+		if err := protocol.CheckReply(m.Reply, r.f.v.line); err != nil {
+			r.f.decline(m, err)
+			continue
+		}
 		r.state.Store(busy)
 		r.f.handle(r.take(m), r)
 		if len(r.f.inbox) == 0 {
@@ -60,6 +64,14 @@ func (r *receiver) loop() {
 			return
 		}
 	}
+}
+
+// decline refuses a message whose reply subject nothing may be published on, so that nobody can be told but the operator.
+func (f *function) decline(m *nats.Msg, err error) {
+	c := f.newCall(m, time.Time{})
+	f.count(c, &protocol.Reply{Err: asError(err)})
+	f.v.Log.Warn("call refused, and not answered", "function", f.name, "id", c.id(), "subject", protocol.CleanValue(m.Subject, protocol.MaxErrorText), "err", err)
+	c.free()
 }
 
 // take makes a call of a message. If nothing was waited for since the process of the last call ended, it counts from then: the clock need not

@@ -87,8 +87,8 @@ func (f *function) reply(ctx context.Context, c *call, r *protocol.Reply) {
 	}
 	f.pass(ctx, c, r)
 	h, body := r.Message()
-	if c.msg.Reply != "" && int64(h.Size()+len(body)) > f.v.nc.MaxPayload() {
-		f.store(ctx, c, r)
+	if most := f.v.nc.MaxPayload(); c.msg.Reply != "" && int64(h.Size()+len(body)) > most {
+		f.fit(ctx, c, r, int(most))
 		h, body = r.Message()
 	}
 	f.count(c, r)
@@ -97,6 +97,18 @@ func (f *function) reply(ctx context.Context, c *call, r *protocol.Reply) {
 	} else if err := f.send(c, h, body); err != nil {
 		f.v.Log.Error("reply not sent", "function", f.name, "id", c.id(), "err", err)
 	}
+}
+
+// fit makes a reply fit a message of most bytes: a success by putting its body into the object store, a failure by saying less.
+func (f *function) fit(ctx context.Context, c *call, r *protocol.Reply, most int) {
+	if r.Err == nil {
+		f.store(ctx, c, r)
+		if h, body := r.Message(); r.Err == nil && h.Size()+len(body) > most {
+			r.Claim = nil
+			r.Err = protocol.Errorf(protocol.CodeBadOutput, "", "NATS takes messages of %d bytes (max_payload), which has no room for a reply's headers", most)
+		}
+	}
+	r.Shorten(most)
 }
 
 // count adds the call to its endpoint's figures.

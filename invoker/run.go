@@ -54,7 +54,7 @@ func (f *function) prepare(ctx context.Context, c *call) error {
 	}
 	c.stdin.Reset(c.request.Body)
 	c.limited = runtimes.CapWriter{W: &c.stdout, N: int64(s.limits.Output)}
-	c.log = logs.Writer{NC: f.v.nc, Function: s.ref, ID: c.hooks.id}
+	c.log = logs.Writer{NC: f.v.own, Function: s.ref, ID: c.hooks.id}
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
 	c.function = f
 	p.Files, p.Sleep, p.Yield = c.hooks.files, c.hooks.sleep, c.hooks.yield

@@ -11,6 +11,9 @@ import (
 // of replies and of uploads. Its objects expire.
 const BucketBodies = "fn_bodies"
 
+// MaxObject is the length of the longest name of an object, in bytes: it becomes part of a subject.
+const MaxObject = 255
+
 // Claim is a claim check: the body is not in the message but is an object in BucketBodies.
 type Claim struct {
 	Object string // its name
@@ -46,6 +49,9 @@ func ParseClaim(h Header) (*Claim, error) {
 	object := h.Get(HeaderObject)
 	if object == "" {
 		return nil, nil
+	}
+	if len(object) > MaxObject {
+		return nil, Errorf(CodeBadRequest, "", "header %s: %.40q... has %d bytes; at most %d", HeaderObject, object, len(object), MaxObject)
 	}
 	size, err := strconv.ParseInt(h.Get(HeaderSize), 10, 64)
 	if err != nil || size < 0 {

@@ -10,14 +10,14 @@ const MaxHops = 16
 
 // Destination returns the subject on which the reply to a message is passed on: To, with what the
 // wildcards of Subject stand for in the message's subject. It is "" for a trigger that passes nothing on. The error's
-// code is 400 if the subject does not match, or would give one that cannot be published on.
+// code is 400 if the subject does not match, or would give one that cannot be published on or lies where no trigger may.
 func (t Trigger) Destination(subject string) (string, error) {
 	if t.To == "" {
 		return "", nil
 	}
 	args, ok := Match(t.Subject, subject)
 	if !ok {
-		return "", Errorf(CodeBadRequest, "", "subject %q is none of %s", subject, t.Subject)
+		return "", Errorf(CodeBadRequest, "", "subject %.80q is none of %s", subject, t.Subject)
 	}
 	tokens := strings.Split(t.To, ".")
 	for i, token := range tokens {
@@ -33,9 +33,12 @@ func (t Trigger) Destination(subject string) (string, error) {
 		}
 	}
 	to := strings.Join(tokens, ".")
+	if Reserved(to) || strings.HasPrefix(to, "_") {
+		return "", Errorf(CodeBadRequest, "", "subject %.80q is not for what functions pass on", to)
+	}
 	for token := range strings.SplitSeq(to, ".") {
 		if !literalToken(token) {
-			return "", Errorf(CodeBadRequest, "", "subject %q cannot be published on: it has an empty token or a blank, * or > in it", to)
+			return "", Errorf(CodeBadRequest, "", "subject %.80q cannot be published on: it has an empty token or a blank, * or > in it", to)
 		}
 	}
 	return to, nil
@@ -86,6 +89,9 @@ func placeholder(token string) (n int, ok bool) {
 func (t Trigger) checkTo() error {
 	if t.To == "" {
 		return nil
+	}
+	if len(t.To) > MaxSubject {
+		return Errorf(CodeRefused, "", "to = %.40q... has %d bytes; at most %d", t.To, len(t.To), MaxSubject)
 	}
 	tokens := strings.Split(t.To, ".")
 	for i, token := range tokens {

@@ -93,6 +93,7 @@ const (
 	MaxConcurrency = 10000
 	MaxTriggers    = 64
 	MaxEnv         = 64 << 10 // bytes of args and env together
+	MaxLanguage    = 64       // bytes
 )
 
 // Trigger binds subjects to a function besides fn.NAME.
@@ -236,6 +237,9 @@ func (f *Function) Check() error {
 			return Errorf(CodeRefused, "", "manifest: runtime: %w", err)
 		}
 	}
+	if len(f.Language) > MaxLanguage {
+		return Errorf(CodeRefused, "", "manifest: language %.20q... is longer than %d characters", f.Language, MaxLanguage)
+	}
 	switch f.Meta {
 	case "", MetaFiles, MetaEnv:
 	default:
@@ -307,8 +311,8 @@ func (f *Function) checkTriggers() error {
 		if err := CheckPattern(t.Subject); err != nil {
 			return Errorf(CodeRefused, "", "manifest: trigger %d: %w", i+1, err)
 		}
-		if t.Queue != "" && !literalToken(t.Queue) {
-			return Errorf(CodeRefused, "", "manifest: trigger %d: queue %q must be one token without blanks or wildcards", i+1, t.Queue)
+		if err := t.checkQueue(f.Name); err != nil {
+			return Errorf(CodeRefused, "", "manifest: trigger %d: %w", i+1, err)
 		}
 		if err := t.checkTo(); err != nil {
 			return Errorf(CodeRefused, "", "manifest: trigger %d: %w", i+1, err)
@@ -318,6 +322,26 @@ func (f *Function) checkTriggers() error {
 				return Errorf(CodeRefused, "", "manifest: trigger %d: %s is that of trigger %d, but to is not: let another function, or another queue, pass it on", i+1, t.Subject, k+1)
 			}
 		}
+	}
+	return nil
+}
+
+// checkQueue returns what is wrong with the queue group of a trigger of the function name. A group that others are in
+// would take their messages from them.
+func (t Trigger) checkQueue(name string) error {
+	switch {
+	case t.Queue == "":
+		return nil
+	case len(t.Queue) > MaxQueue:
+		return Errorf(CodeRefused, "", "queue %.40q... has %d bytes; at most %d", t.Queue, len(t.Queue), MaxQueue)
+	case !literalToken(t.Queue):
+		return Errorf(CodeRefused, "", "queue %q must be one token without blanks or wildcards", t.Queue)
+	case t.Queue[0] == '_' || t.Queue[0] == '$':
+		return Errorf(CodeRefused, "", "queue %q belongs to the NATS server", t.Queue)
+	case t.Queue == QueueGroup:
+		return Errorf(CodeRefused, "", "queue %q is that of every NATS service: choose one of your own", t.Queue)
+	case strings.HasPrefix(t.Queue, RootCall+"-") && t.Queue != (Trigger{}).QueueOf(name):
+		return Errorf(CodeRefused, "", "queue %q is that of function %s, whose messages it would take: choose one without %s- in front", t.Queue, t.Queue[len(RootCall)+1:], RootCall)
 	}
 	return nil
 }

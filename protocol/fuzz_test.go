@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -150,8 +151,32 @@ func FuzzDestination(f *testing.F) {
 		if _, ok := Match(r.DestinationPattern(), got); !ok {
 			t.Fatalf("%q is none of %q", got, r.DestinationPattern())
 		}
-		if err := CheckPattern(got); err != nil {
-			t.Fatalf("a message goes where it must not: %v", err)
+		if Reserved(got) || strings.HasPrefix(got, "_") || !literalSubject(got) {
+			t.Fatalf("a message goes where it must not: %q", got)
+		}
+	})
+}
+
+// Whatever is let in is answered within a line that the server takes, and outside of what is polyvoke's.
+func FuzzCheckReply(f *testing.F) {
+	f.Add("_INBOX.x", DefaultLine)
+	f.Add("polyvoke.api.remove", DefaultLine)
+	f.Add(strings.Repeat("x", 4089), DefaultLine)
+	f.Fuzz(func(t *testing.T, reply string, line int) {
+		err := CheckReply(reply, line)
+		if err != nil && CodeOf(err) != CodeBadRequest && CodeOf(err) != CodeForbidden {
+			t.Fatalf("code %d: %v", CodeOf(err), err)
+		}
+		if err != nil {
+			return
+		}
+		if published := fmt.Sprintf("%s %d %d", reply, 1<<30, 1<<30); len(published) > line {
+			t.Fatalf("a line of %d bytes, where the server takes %d", len(published), line)
+		}
+		for _, root := range []string{RootCall, RootJob, RootDead, RootLog, RootAPI, RootLater, RootDue, RootSocket, RootEvent, "$JS", "$KV.x"} {
+			if reply == root || Overlap(reply, root+".>") {
+				t.Fatalf("an answer goes to %q", reply)
+			}
 		}
 	})
 }

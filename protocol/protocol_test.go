@@ -65,10 +65,53 @@ func TestCheckPattern(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", ".", "a.", "a..b", "a b", ">", "*", "*.x", "fn.greet", "fn.>", "fn", "log.x", "job.>", "dead.x",
-		"polyvoke.api.list", "polyvoke.*.list", "polyvoke.>", "$SRV.PING", "$JS.>", "_INBOX.x", "a.>.b", "a\x00b"} {
+		"polyvoke.api.list", "polyvoke.*.list", "polyvoke.>", "$SRV.PING", "$JS.>", "_INBOX.x", "a.>.b", "a\x00b",
+		"later.x", "due.x.y", "ws.>", "polyvoke.event.x", "polyvoke", "_mine.x", "_", "$", strings.Repeat("x", MaxSubject+1)} {
 		if err := CheckPattern(bad); CodeOf(err) != CodeRefused {
 			t.Errorf("%q: got %v, want an error with code 422", bad, err)
 		}
+	}
+}
+
+// What a caller may choose as reply subject, beside a server that takes lines of 4096 bytes.
+func TestCheckReply(t *testing.T) {
+	for reply, code := range map[string]int{
+		"": 0, "_INBOX.a.b": 0, "_mine.x": 0, "_R_.x": 0, "mine": 0, "fnord.x": 0, "orders.fn": 0, "polyvoker.x": 0, strings.Repeat("x", 4096-24): 0,
+		strings.Repeat("x", 4096-23): CodeBadRequest, strings.Repeat("x", 4089): CodeBadRequest,
+		"fn.f": CodeForbidden, "fn": CodeForbidden, "job.f": CodeForbidden, "dead.f": CodeForbidden, "log.f": CodeForbidden, "later.f": CodeForbidden,
+		"due.f.x": CodeForbidden, "ws.g.1": CodeForbidden, "polyvoke.api.remove": CodeForbidden, "polyvoke.event.x": CodeForbidden, "polyvoke": CodeForbidden,
+		"$JS.API.STREAM.DELETE.x": CodeForbidden, "$KV.b.k": CodeForbidden, "$O.b.M.x": CodeForbidden, "$SRV.PING": CodeForbidden, "$": CodeForbidden,
+		"*.api.remove": CodeForbidden, ">": CodeForbidden,
+	} {
+		if err := CheckReply(reply, DefaultLine); CodeOf(err) != code {
+			t.Errorf("%.40q: got %v, want code %d", reply, err, code)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { _ = CheckReply("_INBOX.0123456789.abc", DefaultLine) }); n != 0 {
+		t.Errorf("%v allocations for a good one", n)
+	}
+}
+
+// What a manifest may not say, because it would take what is somebody else's or not fit a line.
+func TestTriggersAreBounded(t *testing.T) {
+	long := strings.Repeat("x", MaxSubject+1)
+	for _, good := range []Trigger{{Subject: "a", Queue: "fn-f"}, {Subject: "a", Queue: "workers"}, {Subject: "a", Queue: "fnord"},
+		{Subject: long[1:], Queue: long[:MaxQueue], To: long[1:]}} {
+		f := Function{Name: "f", Triggers: []Trigger{good}}
+		if err := f.Check(); err != nil {
+			t.Errorf("%.100v: %v", good, err)
+		}
+	}
+	for _, bad := range []Trigger{{Subject: long}, {Subject: "a", Queue: long[:MaxQueue+1]}, {Subject: "a", To: long}, {Subject: "a", Queue: "fn-g"}, {Subject: "a", Queue: "fn-"},
+		{Subject: "a", Queue: "q"}, {Subject: "a", Queue: "_sys_"}, {Subject: "a", To: "_INBOX.x"}, {Subject: "a", To: "later.x"}, {Subject: "a", To: "polyvoke.event.x"},
+		{Subject: "a.*", To: "{1}"}, {Subject: "a.>", To: "{1}"}, {Subject: "a.*", To: "{1}.b"}} {
+		f := Function{Name: "f", Triggers: []Trigger{bad}}
+		if err := f.Check(); CodeOf(err) != CodeRefused {
+			t.Errorf("%.100v: got %v, want code %d", bad, err, CodeRefused)
+		}
+	}
+	if _, err := ParseClaim(Header{HeaderObject: {strings.Repeat("x", MaxObject+1)}, HeaderSize: {"1"}, HeaderDigest: {Digest(nil)}}); CodeOf(err) != CodeBadRequest {
+		t.Errorf("the name of an object: got %v", err)
 	}
 }
 

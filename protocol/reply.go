@@ -69,6 +69,28 @@ func (r *Reply) Message() (Header, []byte) {
 	return h, r.Body
 }
 
+// Shorten makes an error reply fit a message of max bytes, headers included: it keeps the end of its body, or else the beginning of its text, and
+// without room for that its code. A success stays as it is.
+func (r *Reply) Shorten(max int) {
+	h, body := r.Message()
+	over := h.Size() + len(body) - max
+	if r.Err == nil || over <= 0 {
+		return
+	}
+	if len(r.Body) > over {
+		r.Body = r.Body[over:]
+		return
+	}
+	short := Reply{ID: r.ID, Exit: r.Exit, Err: &Error{Code: r.Err.Code, Err: r.Err}}
+	h, body = short.Message()
+	room := max - h.Size() - len(body)
+	if room < 0 {
+		short.ID, room = "", 0
+	}
+	short.Err.Msg = CleanValue(r.Err.Error(), min(MaxErrorText, room/2)) // it is header and body
+	*r = short
+}
+
 // ParseReply reads the answer to a call. Clients must look at both error headers (ADR-32), so
 // a reply that has only one of them is an error too.
 func ParseReply(h Header, body []byte) (Reply, error) {

@@ -12,7 +12,15 @@ const (
 	RootDead = "dead"         // dead.NAME: dead letters
 	RootLog  = "log"          // log.NAME: lines of stderr
 	RootAPI  = "polyvoke.api" // polyvoke.api.VERB: control
+
+	RootLater  = "later"          // reserved: delayed calls
+	RootDue    = "due"            // reserved: calls that are due
+	RootSocket = "ws"             // reserved: pushes to WebSockets
+	RootEvent  = "polyvoke.event" // reserved: what operators may want to know
 )
+
+// rootOwn is the first token of all trees that are about polyvoke itself, RootAPI and RootEvent among them.
+const rootOwn = "polyvoke"
 
 // QueueGroup is the queue group of all call subscriptions: each call is taken by one of the
 // invokers. It is also the default of NATS services (ADR-32).
@@ -20,6 +28,12 @@ const QueueGroup = "q"
 
 // MaxName is the length of the longest function name, in bytes.
 const MaxName = 64
+
+// Bounds of what a manifest may choose, in bytes. A subscription's line then fits a quarter of what a NATS server takes.
+const (
+	MaxSubject = 1024 // of trigger.subject and trigger.to
+	MaxQueue   = 128  // of trigger.queue
+)
 
 var versionForm = regexp.MustCompile(`^([1-9][0-9]{0,8}|[A-Za-z_-][A-Za-z0-9_-]*)$`)
 
@@ -126,9 +140,23 @@ func literalToken(s string) bool {
 // LogSubject returns the subject of a function's log lines.
 func LogSubject(name string) string { return RootLog + "." + name }
 
-// CheckPattern returns nil if a trigger may subscribe to the pattern: tokens joined by dots, * for
-// any token, > at the end for one or more; nothing of polyvoke's own or of the server's.
+// Reserved reports whether a subject lies in one of the trees of section 2 or of the NATS server, or, as a pattern, can match one that
+// does. Whoever may publish on no such subject must not be able to have an invoker do it. It allocates nothing.
+func Reserved(subject string) bool {
+	first, _, _ := strings.Cut(subject, ".")
+	switch first {
+	case RootCall, RootJob, RootDead, RootLog, RootLater, RootDue, RootSocket, rootOwn, "*", ">":
+		return true
+	}
+	return first != "" && first[0] == '$'
+}
+
+// CheckPattern returns nil if a trigger may subscribe to the pattern, or pass on to what it matches: tokens joined by dots, * for
+// any token, > at the end for one or more; nothing of polyvoke's own or of the server's, and nobody's inbox.
 func CheckPattern(pattern string) error {
+	if len(pattern) > MaxSubject {
+		return Errorf(CodeRefused, "", "subject %.40q... has %d bytes; at most %d", pattern, len(pattern), MaxSubject)
+	}
 	tokens := strings.Split(pattern, ".")
 	for i, t := range tokens {
 		if t == ">" && i == len(tokens)-1 || t == "*" {
@@ -138,13 +166,26 @@ func CheckPattern(pattern string) error {
 			return Errorf(CodeRefused, "", "subject %q: token %d is empty, or has a blank in it, or > is not the last", pattern, i+1)
 		}
 	}
-	for _, root := range []string{RootCall, RootJob, RootDead, RootLog, RootAPI} {
-		if Overlap(pattern, root+".>") || Overlap(pattern, root) {
-			return Errorf(CodeRefused, "", "subject %q takes messages of %s.>, which polyvoke needs itself: put a token of your own first", pattern, root)
-		}
-	}
-	if strings.HasPrefix(pattern, "$") || strings.HasPrefix(pattern, "_INBOX.") {
+	switch {
+	case pattern[0] == '$':
 		return Errorf(CodeRefused, "", "subject %q belongs to the NATS server", pattern)
+	case pattern[0] == '_':
+		return Errorf(CodeRefused, "", "subject %q is somebody's inbox: subjects that begin with _ are for replies", pattern)
+	case Reserved(pattern):
+		return Errorf(CodeRefused, "", "subject %q takes messages that polyvoke needs itself: put a token of your own first", pattern)
+	}
+	return nil
+}
+
+// CheckReply returns nil if an answer may be published on the reply subject of a request, by a connection to a server that takes
+// protocol lines of a length. Callers choose it, and an invoker may publish where they may not. It allocates nothing for one that is good.
+// The error's code is 400 or 403.
+func CheckReply(reply string, line int) error {
+	switch {
+	case len(reply) > LongestSubject(line):
+		return Errorf(CodeBadRequest, "", "reply subject %.40q... has %d bytes; NATS takes %d", reply, len(reply), LongestSubject(line))
+	case Reserved(reply):
+		return Errorf(CodeForbidden, "", "reply subject %.80q is polyvoke's or the NATS server's own: use an inbox", reply)
 	}
 	return nil
 }

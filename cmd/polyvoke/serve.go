@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,7 +25,8 @@ type serveOptions struct {
 	slots, replicas                int
 	drain                          time.Duration
 	compile                        compileLimits
-	idleMemory                     string // as protocol.ParseSize reads it
+	idleMemory                     string          // as protocol.ParseSize reads it
+	own                            client.Settings // who does what is no answer; nobody else if it is empty
 }
 
 // serveCommand serves functions until it is told to stop.
@@ -40,7 +42,14 @@ signal ends it at once.
 Without --server or --context it brings its own NATS server, on this machine only
 (` + natsd.DefaultListen + `) and with JetStream on disk. --user and --password, or --token, are then what
 clients must present; without them it does not listen where others can reach it.
-With --server or --context it joins that NATS; several invokers share the work.`,
+With --server or --context it joins that NATS; several invokers share the work.
+With --js-creds or others of --js-... it does so as two users: the first takes
+messages and answers them, the second stores, logs and passes on. What each must be
+permitted is in docs/permissions.md.
+
+It ends with exit code 125 if NATS closes its connection for good, for example because
+its credentials were revoked. A supervisor that starts it again on failure begins anew
+(systemd: Restart=on-failure).`,
 		Example: `  polyvoke serve
   NATS_TOKEN=... polyvoke serve --listen 0.0.0.0:4222
   polyvoke serve --server nats://nats.example.com --creds worker.creds`,
@@ -65,7 +74,23 @@ With --server or --context it joins that NATS; several invokers share the work.`
 	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "most memory that processes may take, all functions together, which wait for calls")
 	o.compile.addTo(cmd)
 	addConnection(cmd, &n)
+	for _, w := range o.own.Identity() {
+		f.StringVar(w.Value, "js-"+w.Flag, "", w.Usage+", of a user for JetStream and all that is no answer ["+jsVariable(w)+"]")
+	}
 	return cmd
+}
+
+// jsVariable returns the variable of a setting of the second user.
+func jsVariable(w client.Word) string { return strings.Replace(w.Env, "NATS_", "NATS_JS_", 1) }
+
+// second reports whether what is no answer is done by a user of its own, whose settings it completes from the environment.
+func (o *serveOptions) second(env func(string) string) bool {
+	some := false
+	for _, w := range o.own.Identity() {
+		*w.Value = cmp.Or(*w.Value, env(jsVariable(w)))
+		some = some || *w.Value != ""
+	}
+	return some
 }
 
 // checkServe refuses settings that contradict each other or mean nothing.
@@ -74,6 +99,11 @@ func (c *cli) checkServe(cmd *cobra.Command, n *client.Settings, o *serveOptions
 	for _, flag := range []string{"listen", "store", "insecure"} {
 		if joins && cmd.Flags().Changed(flag) {
 			return usageError(cmd, "--%s is for a NATS server of its own, and --server or --context joins another: choose one", flag)
+		}
+	}
+	for _, w := range o.own.Identity() {
+		if flag := "js-" + w.Flag; !joins && cmd.Flags().Changed(flag) {
+			return usageError(cmd, "--%s is for the NATS that --server or --context joins", flag)
 		}
 	}
 	switch {
@@ -121,8 +151,15 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 		return err
 	}
 	defer s.Close()
+	var own *client.Session
+	if where == "joined" && o.second(c.env) {
+		if own, err = c.connectTo(cmd, n.As(&o.own), client.Lasting, nats.ErrorHandler(service.LogAsync(log))); err != nil {
+			return err
+		}
+		defer own.Close()
+	}
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
-	how := service.Config{Version: version(), Cache: o.cache, Slots: o.slots, Replicas: o.replicas, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Log: log}
+	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Log: log}
 	return service.Serve(ctx, s, how, func(functions int) {
 		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"), s.URL, where)
 		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {

@@ -54,6 +54,8 @@ type Service struct {
 	Interpreters *interpreters.Store
 	// Bodies has the modules that come as objects. Nil means that they are refused.
 	Bodies *bodies.Store
+	// Line is the length of the longest protocol line that the server takes, in bytes, such as protocol.DefaultLine. It must be positive.
+	Line int
 	// MaxModule is the size of the largest module that can be deployed, in bytes. It must be positive.
 	MaxModule int64
 	// Version is polyvoke's own version, in SemVer. It must not be empty.
@@ -64,14 +66,11 @@ type Service struct {
 	open context.Context // ends when nothing new is to be begun
 }
 
-// Serve begins to answer, and returns what stops it. Its endpoints handle one request at a time,
-// which is what their figures need and what verbs can bear. Nothing goes on after ctx has
+// Serve begins to answer, and returns what stops it. Its endpoints handle one request at a time. Nothing goes on after ctx has
 // ended. Serve may be called once.
-func (s *Service) Serve(ctx context.Context) (micro.Service, error) {
+func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 	s.open = ctx
-	m, err := micro.AddService(s.NC, micro.Config{
-		Name: "polyvoke", Version: s.Version, Description: "control of polyvoke's functions",
-	})
+	m, err := s.describe()
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +83,7 @@ func (s *Service) Serve(ctx context.Context) (micro.Service, error) {
 		protocol.APIRuntimeAdd: s.addRuntime,
 		protocol.APIRuntimePin: s.pinRuntime,
 	} {
-		err := m.AddEndpoint(string(verb), micro.HandlerFunc(func(r micro.Request) { s.respond(r, handle) }),
-			micro.WithEndpointSubject(verb.Subject()))
+		err := m.add(verb, func(r micro.Request) { s.respond(r, handle) })
 		if err != nil {
 			return nil, errors.Join(err, m.Stop())
 		}
@@ -107,6 +105,11 @@ func (s *Service) respond(r micro.Request, handle func(micro.Request) (any, erro
 		s.Log.Log(s.open, level, "control request failed", "subject", r.Subject(), "code", code, "err", err)
 		err = r.Error(strconv.Itoa(code), protocol.CleanValue(text, protocol.MaxErrorText), []byte(text+"\n"))
 	}
+	s.failed(r, err)
+}
+
+// failed logs why a request was not answered, if it was not.
+func (s *Service) failed(r micro.Request, err error) {
 	if err != nil {
 		s.Log.Error("control request not answered", "subject", r.Subject(), "err", err)
 	}

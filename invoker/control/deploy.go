@@ -3,9 +3,11 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -30,6 +32,9 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 	}
 	f, err := protocol.ParseFunction([]byte(manifest))
 	if err != nil {
+		return nil, err
+	}
+	if err := subjects.Fit(registry.Entry{Name: f.Name, Versions: []protocol.Function{f}}, s.Line); err != nil {
 		return nil, err
 	}
 	if err := s.settle(ctx, &f); err != nil {
@@ -57,7 +62,7 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 	if err := s.Host.Await(ctx, e.Latest()); err != nil {
 		return nil, err
 	}
-	warnings := append(subjects.Confirm(ctx, s.NC, f.Name), s.warnings(ctx, e)...)
+	warnings := append(subjects.Confirm(ctx, s.JetStream.Conn(), f.Name), s.warnings(ctx, e, created)...)
 	return protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: warnings}, nil
 }
 
@@ -95,8 +100,8 @@ func deployError(name string, err error) error {
 }
 
 // warnings tells what the author of a deployed function should know about its subjects. What cannot be
-// found out is left out.
-func (s *Service) warnings(ctx context.Context, e registry.Entry) []string {
+// found out is left out. The owners of others that a new version overlaps are told too.
+func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) []string {
 	out := subjects.Loops(e.Latest())
 	for _, subject := range subjects.Of(e) {
 		out = append(out, subjects.Captured(ctx, s.JetStream, subject)...)
@@ -106,10 +111,24 @@ func (s *Service) warnings(ctx context.Context, e registry.Entry) []string {
 		s.Log.Warn("routes not compared", "function", e.Name, "err", err)
 	}
 	for _, other := range all {
-		if other.Name != e.Name {
-			out = append(out, subjects.Overlaps(e.Latest(), other.Latest())...)
+		if other.Name == e.Name {
+			continue
+		}
+		overlaps := subjects.Overlaps(e.Latest(), other.Latest())
+		out = append(out, overlaps...)
+		if created {
+			s.tellOwner(other.Latest(), e.Latest(), overlaps)
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// tellOwner says in the log of a function which routes of a new version overlap its own: its owner has not asked for it.
+func (s *Service) tellOwner(owner, f *protocol.Function, overlaps []string) {
+	for _, text := range overlaps {
+		line := protocol.LogLine{Function: owner.Ref(), Platform: true, Text: fmt.Sprintf("%s was deployed: %s", f.Ref(), text)}
+		h, body := line.Message()
+		_ = s.JetStream.Conn().PublishMsg(&nats.Msg{Subject: protocol.LogSubject(owner.Name), Header: nats.Header(h), Data: body}) // as other lines
+	}
 }

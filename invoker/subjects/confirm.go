@@ -42,11 +42,8 @@ func Confirm(ctx context.Context, nc *nats.Conn, name string) (unsure []string) 
 
 // dryRunFrom calls a function from another server until that server knows who serves it.
 func dryRunFrom(ctx context.Context, o nats.Options, url, name string) error {
-	o.Url, o.Servers, o.InProcessServer = url, nil, nil
-	o.AllowReconnect, o.RetryOnFailedConnect, o.IgnoreDiscoveredServers = false, false, true
-	o.ClosedCB, o.DisconnectedErrCB, o.ConnectedCB, o.AsyncErrorCB, o.DiscoveredServersCB, o.LameDuckModeHandler = nil, nil, nil, nil, nil, nil
-	o.Timeout = confirmTimeout
-	nc, err := o.Connect()
+	o.InProcessServer = nil
+	nc, err := another(o, url, confirmTimeout)
 	if err != nil {
 		return err
 	}
@@ -63,4 +60,14 @@ func dryRunFrom(ctx context.Context, o nats.Options, url, name string) error {
 		case <-time.After(time.Millisecond):
 		}
 	}
+}
+
+// another makes a connection to one server for a moment, with the options of one that lasts.
+func another(o nats.Options, url string, timeout time.Duration) (*nats.Conn, error) {
+	o.Url, o.Servers = url, nil
+	o.AllowReconnect, o.RetryOnFailedConnect, o.IgnoreDiscoveredServers = false, false, true
+	o.ClosedCB, o.DisconnectedErrCB, o.ConnectedCB, o.DiscoveredServersCB, o.LameDuckModeHandler = nil, nil, nil, nil, nil
+	o.AsyncErrorCB = func(*nats.Conn, *nats.Subscription, error) {} // nats.go would print
+	o.Timeout = timeout
+	return o.Connect()
 }

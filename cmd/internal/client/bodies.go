@@ -26,7 +26,9 @@ func (s *Session) fits(msg *nats.Msg) bool {
 }
 
 // put stores a body for a claim check.
-func (s *Session) put(ctx context.Context, body []byte, what string) (*protocol.Claim, error) {
+func (s *Session) put(ctx context.Context, body []byte, what string) (_ *protocol.Claim, err error) {
+	ctx, permitted := s.Permitted(ctx, "")
+	defer func() { err = permitted(err) }()
 	b, err := bodies.Existing(ctx, s.JS)
 	if err != nil {
 		return nil, s.noBodies(ctx, err)
@@ -39,12 +41,14 @@ func (s *Session) put(ctx context.Context, body []byte, what string) (*protocol.
 }
 
 // fetch gets a reply that came by reference, and removes it.
-func (s *Session) fetch(ctx context.Context, claim *protocol.Claim) ([]byte, error) {
+func (s *Session) fetch(ctx context.Context, claim *protocol.Claim) (_ []byte, err error) {
+	defer s.discard(ctx, claim)
+	ctx, permitted := s.Permitted(ctx, "")
+	defer func() { err = permitted(err) }()
 	store, err := bodies.Existing(ctx, s.JS)
 	if err != nil {
 		return nil, s.noBodies(ctx, err)
 	}
-	defer s.discard(ctx, claim)
 	return store.Get(ctx, claim, replyLimit)
 }
 
@@ -55,13 +59,18 @@ func (s *Session) discard(ctx context.Context, claim *protocol.Claim) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
+	ctx, permitted := s.Permitted(ctx, "")
 	if b, err := bodies.Existing(ctx, s.JS); err == nil {
 		_ = b.Delete(ctx, claim)
 	}
+	_ = permitted(nil)
 }
 
 // noBodies says why a large body cannot be carried: without an invoker there is no store for it.
 func (s *Session) noBodies(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
 	if _, e := s.List(ctx); e != nil {
 		return e
 	}

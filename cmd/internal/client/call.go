@@ -65,7 +65,9 @@ func badReply(r *protocol.Request, err error) error {
 
 // exchange sends the message and waits for the answer: as long as the caller says, or else as
 // long as the function may take, which is asked for only when the call is not a quick one.
-func (s *Session) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error) {
+func (s *Session) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request) (m *nats.Msg, err error) {
+	ctx, permitted := s.Permitted(ctx, msg.Subject)
+	defer func() { err = permitted(err) }()
 	msg.Reply = s.NewInbox()
 	sub, err := s.SubscribeSync(msg.Reply)
 	if err != nil {
@@ -79,7 +81,7 @@ func (s *Session) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Reque
 	if r.Timeout == 0 {
 		wait = min(callQuick, s.timeout)
 	}
-	m, err := next(ctx, sub, wait)
+	m, err = next(ctx, sub, wait)
 	if errors.Is(err, nats.ErrTimeout) && r.Timeout == 0 {
 		wait = s.timeout
 		if i, e := s.Info(ctx, r.Function.Name); e == nil {

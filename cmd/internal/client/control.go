@@ -15,8 +15,9 @@ import (
 // control asks the invokers' control service and decodes the answer into reply.
 func (s *Session) control(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg, reply any) error {
 	msg.Subject = verb.Subject()
-	m, err := s.RequestMsgWithContext(ctx, msg)
-	if err != nil {
+	waiting, permitted := s.Permitted(ctx, msg.Subject)
+	m, err := s.RequestMsgWithContext(waiting, msg)
+	if err = permitted(err); err != nil {
 		return s.RequestError(string(verb), err)
 	}
 	r, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
@@ -51,12 +52,14 @@ func (s *Session) ask(ctx context.Context, verb protocol.APIVerb, request, reply
 // and err is what nats.go says.
 func (s *Session) RequestError(what string, err error) error {
 	switch {
+	case protocol.CodeOf(err) == protocol.CodeForbidden:
+		return err
 	case errors.Is(err, nats.ErrNoResponders):
 		return s.noInvoker()
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return protocol.Errorf(protocol.CodeTimeout, "", "%s: no answer on %s in time: may this user publish there? NATS_TIMEOUT gives it more time", what, s.URL)
+		return protocol.Errorf(protocol.CodeTimeout, "", "%s: no answer on %s in time: NATS_TIMEOUT gives it more time", what, s.URL)
 	}
 	return protocol.Errorf(protocol.CodeUnavailable, "", "%s: %w: is NATS on %s still there? What was asked for may have been done all the same", what, err, s.URL)
 }

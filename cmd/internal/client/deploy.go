@@ -54,7 +54,11 @@ func (s *Session) Deploy(ctx context.Context, f protocol.Function, wasm []byte) 
 	if err != nil {
 		return reply, err
 	}
-	return reply, s.waitReady(ctx, reply.Function.Ref())
+	err = s.waitReady(ctx, reply.Function.Ref())
+	if protocol.CodeOf(err) == protocol.CodeForbidden { // the invoker has said that it serves the function
+		reply.Warnings, err = append(reply.Warnings, "not called to see whether it answers: "+protocol.MessageOf(err)), nil
+	}
+	return reply, err
 }
 
 // attach makes a body that of a message, or an object that the message claims. discard removes the object.
@@ -88,7 +92,7 @@ func ascii(doc []byte) string {
 }
 
 // waitReady waits until a dry run of the function is answered: then the next call works.
-func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) error {
+func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	dry := protocol.Request{Function: ref, DryRun: true}
@@ -96,6 +100,8 @@ func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) error {
 	if err != nil {
 		return err
 	}
+	ctx, permitted := s.Permitted(ctx, subject)
+	defer func() { err = permitted(err) }()
 	for {
 		m, err := s.RequestMsgWithContext(ctx, &nats.Msg{Subject: subject, Header: nats.Header(h)})
 		if err == nil {

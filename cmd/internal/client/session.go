@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/polyvoke/polyvoke/invoker/denials"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -35,6 +37,8 @@ type Session struct {
 	Edits bool
 
 	timeout time.Duration // for an answer of the control service or of JetStream
+	api     string        // prefix of JetStream's API, if it is not $JS.API
+	denials *denials.Watch
 }
 
 // Connect reaches NATS, with settings that have been resolved, under a name that operators see.
@@ -46,13 +50,14 @@ func Connect(settings *Settings, name string, more ...nats.Option) (*Session, er
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{URL: Redact(settings.Server), timeout: settings.Timeout}
+	s := &Session{URL: Redact(settings.Server), timeout: settings.Timeout, api: settings.APIPrefix}
 	options = append(options, nats.Name(name), nats.Timeout(settings.Timeout),
 		nats.NoReconnect(), nats.UseOldRequestStyle()) // requests of the new style do not learn
 	s.Conn, err = nats.Connect(settings.Server, append(options, more...)...)
 	if err != nil {
 		return nil, connectError(s.URL, err)
 	}
+	s.denials = denials.On(s.Conn, nil)
 	if s.JS, err = settings.jetStream(s.Conn); err != nil {
 		s.Close()
 		return nil, err
@@ -107,4 +112,20 @@ func Redact(servers string) string {
 // Within bounds what waits for an answer that is not a function's by the timeout of the settings.
 func (s *Session) Within(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.timeout)
+}
+
+// Permitted returns a context that ends when NATS does not permit what somebody waits for: a publication on a subject or a subscription
+// to it, an inbox, or, if the subject is empty, a request to JetStream. What it returns beside must be called with the error of the
+// wait, and returns the refusal, whose code is 403, in place of that.
+func (s *Session) Permitted(ctx context.Context, subject string) (context.Context, func(error) error) {
+	inbox := cmp.Or(s.Opts.InboxPrefix, "_INBOX") + "."
+	return s.denials.During(ctx, func(d denials.Denial) bool {
+		switch {
+		case d.Subscription && (d.Subject == "" || strings.HasPrefix(d.Subject, inbox)):
+			return true
+		case subject == "":
+			return strings.HasPrefix(d.Subject, "$") || s.api != "" && strings.HasPrefix(d.Subject, s.api+".")
+		}
+		return d.Subject == subject
+	})
 }

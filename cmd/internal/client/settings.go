@@ -93,6 +93,29 @@ func (s *Settings) Resolve(env func(string) string) error {
 	return s.checkJetStream()
 }
 
+// Identity returns the settings that say who somebody is: those that As takes.
+func (s *Settings) Identity() []Word {
+	var who []Word
+	for _, w := range s.Words() {
+		switch w.Flag {
+		case "creds", "nkey", "user", "password", "token", "inbox-prefix":
+			who = append(who, w)
+		}
+	}
+	return who
+}
+
+// As returns the settings, which have been resolved, for somebody else on the same NATS: with the Identity of who.
+func (s *Settings) As(who *Settings) *Settings {
+	other := *s
+	other.userJWT, other.userSeed = "", ""
+	to, from := other.Identity(), who.Identity()
+	for i := range to {
+		*to[i].Value = *from[i].Value
+	}
+	return &other
+}
+
 // checkJetStream refuses names that cannot be parts of a subject.
 func (s *Settings) checkJetStream() error {
 	const wildcards, blanks = "*>", " \t\r\n"

@@ -50,9 +50,14 @@ func (p *Printer) Print(ctx context.Context, s *client.Session) error {
 	if p.Lines == 0 {
 		config.DeliverPolicy = jetstream.DeliverNewPolicy
 	}
-	consumer, err := s.JS.OrderedConsumer(opening, protocol.StreamLog, config)
-	if err == nil {
-		return p.read(ctx, consumer)
+	asking, permitted := s.Permitted(opening, "")
+	consumer, err := s.JS.OrderedConsumer(asking, protocol.StreamLog, config)
+	if err = permitted(err); err == nil {
+		reading, permitted := s.Permitted(ctx, "")
+		return permitted(p.read(reading, consumer))
+	}
+	if protocol.CodeOf(err) == protocol.CodeForbidden && !p.Follow {
+		return err
 	}
 	if _, e := s.List(ctx); e != nil && !p.Follow {
 		return e // most likely there is no invoker yet
@@ -100,7 +105,9 @@ func (p *Printer) read(ctx context.Context, consumer jetstream.Consumer) error {
 }
 
 // Subject prints the lines of a subject as they come, until ctx ends, whose error it returns then. It works without JetStream.
-func (p *Printer) Subject(ctx context.Context, s *client.Session, subject string) error {
+func (p *Printer) Subject(ctx context.Context, s *client.Session, subject string) (err error) {
+	ctx, permitted := s.Permitted(ctx, subject)
+	defer func() { err = permitted(err) }()
 	sub, err := s.SubscribeSync(subject)
 	if err != nil {
 		return err

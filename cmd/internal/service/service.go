@@ -3,6 +3,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +11,15 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/journal"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/edits"
 	"github.com/polyvoke/polyvoke/runtimes/script"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
@@ -23,26 +27,28 @@ import (
 
 // Config says how functions are served.
 type Config struct {
-	Version    string        // polyvoke's own
-	Cache      string        // folder for compiled modules; empty: the one that CacheDir gives
-	Slots      int           // calls that may use a processor at a time; 0: processors less one, at least 1
-	Replicas   int           // copies of functions that a NATS cluster keeps; 0: 1
-	Drain      time.Duration // how long calls may go on after the end of the context; 0: the invoker's default
-	IdleMemory int64         // bytes that waiting processes may take; 0: the sandbox's default
-	Limits     Limits        // of the compilation of one module
-	Log        *slog.Logger  // must not be nil
+	Version    string          // polyvoke's own
+	Own        *client.Session // of a user for JetStream and all that is no answer; nil: that of the answers
+	Cache      string          // folder for compiled modules; empty: the one that CacheDir gives
+	Slots      int             // calls that may use a processor at a time; 0: processors less one, at least 1
+	Replicas   int             // copies of functions that a NATS cluster keeps; 0: 1
+	Drain      time.Duration   // how long calls may go on after the end of the context; 0: the invoker's default
+	IdleMemory int64           // bytes that waiting processes may take; 0: the sandbox's default
+	Limits     Limits          // of the compilation of one module
+	Log        *slog.Logger    // must not be nil
 }
 
 // Serve serves functions on a connection until ctx ends and everything has been answered. ready is called when calls are
-// taken, with how many functions there are.
+// taken, with how many functions there are. If NATS closes the connection for good the error's code is 503.
 func Serve(ctx context.Context, s *client.Session, c Config, ready func(functions int)) error {
+	own := cmp.Or(c.Own, s)
 	opening, cancel := s.Within(ctx)
 	defer cancel()
-	reg, err := registry.Open(opening, s.JS, registry.Config{Replicas: c.Replicas, Log: c.Log})
+	reg, err := open(opening, own, registry.Config{Replicas: c.Replicas, Log: c.Log})
 	if err != nil {
 		return fmt.Errorf("functions on %s: %w", s.URL, err)
 	}
-	languages, err := registry.Open(opening, s.JS, registry.Config{Replicas: c.Replicas, Log: c.Log, Runtimes: true})
+	languages, err := open(opening, own, registry.Config{Replicas: c.Replicas, Log: c.Log, Runtimes: true})
 	if err != nil {
 		return fmt.Errorf("runtimes on %s: %w", s.URL, err)
 	}
@@ -57,7 +63,7 @@ func Serve(ctx context.Context, s *client.Session, c Config, ready func(function
 	running := openJournal(ctx, c.Cache, c.Log)
 	defer running.Close()
 	v := invoker.Invoker{
-		Registry: reg, Runtime: script.New(soon, store), Interpreters: store, JetStream: s.JS, Journal: running, Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas,
+		Registry: reg, Runtime: script.New(soon, store), Interpreters: store, JetStream: own.JS, Journal: running, Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas,
 		MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 		Ready: func() {
 			entries, err := reg.List(ctx)
@@ -67,11 +73,22 @@ func Serve(ctx context.Context, s *client.Session, c Config, ready func(function
 			ready(len(entries))
 		},
 	}
-	if err := v.Serve(ctx, s.Conn); err != nil && !errors.Is(err, context.Canceled) {
+	err = v.Serve(ctx, s.Conn)
+	switch {
+	case errors.Is(err, nats.ErrConnectionClosed):
+		return protocol.Errorf(protocol.CodeUnavailable, "", "NATS on %s has closed the connection for good, so nothing can be served: %w; start polyvoke serve again once the reason is gone", s.URL, err)
+	case err != nil && !errors.Is(err, context.Canceled):
 		return err
 	}
 	c.Log.Info("drained")
 	return nil
+}
+
+// open opens a registry. What NATS does not permit is an error at once.
+func open(ctx context.Context, s *client.Session, config registry.Config) (*registry.JetStream, error) {
+	asking, permitted := s.Permitted(ctx, "")
+	r, err := registry.Open(asking, s.JS, config)
+	return r, permitted(err)
 }
 
 // While serves functions on a connection while do runs, and until all has been answered.
@@ -79,7 +96,10 @@ func While(ctx context.Context, s *client.Session, c Config, do func(context.Con
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	ready := make(chan struct{})
-	go func() { served <- Serve(ctx, s, c, func(int) { close(ready) }) }()
+	go func() {
+		served <- Serve(ctx, s, c, func(int) { close(ready) })
+		cancel() // what is done needs the service
+	}()
 	defer func() {
 		cancel()
 		err = errors.Join(err, <-served)
