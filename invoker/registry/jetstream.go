@@ -1,16 +1,15 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies/objects"
@@ -38,6 +37,7 @@ type Config struct {
 	Replicas int          // of the buckets when they are created; 0: 1
 	Log      *slog.Logger // where records that are skipped are reported; nil: nowhere
 	Runtimes bool         // it is for interpreters, not functions, in buckets of their own
+	Copies   string       // folder for copies of modules, from which a store that has lost them gets them back; empty: none
 }
 
 // buckets returns the names of the buckets, and what is in the first.
@@ -59,6 +59,7 @@ type JetStream struct {
 	kv      jetstream.KeyValue
 	records jetstream.Stream // what kv is made of
 	modules *objects.Bucket
+	copies  copies // of modules, on this machine
 }
 
 var _ Registry = (*JetStream)(nil)
@@ -75,7 +76,7 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*JetStream, 
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	bucket, modules, _ := cfg.buckets()
-	r := &JetStream{js: js, cfg: cfg, bucket: bucket}
+	r := &JetStream{js: js, cfg: cfg, bucket: bucket, copies: copies{cfg.Copies}}
 	err := r.create(ctx)
 	if err != nil {
 		return nil, objects.Error(op, err)
@@ -115,19 +116,15 @@ func (r *JetStream) Find(ctx context.Context, name string) (Entry, error) {
 	if err := protocol.CheckName(name); err != nil {
 		return Entry{}, err
 	}
-	kve, err := r.get(ctx, name)
-	if err == nil {
+	if kve, err := r.get(ctx, name); err == nil {
 		e, err := decodeEntry(name, kve.Value())
 		return e, r.broken("", name, err)
-	}
-	if !errors.Is(err, jetstream.ErrKeyNotFound) {
-		return Entry{}, objects.Error("find "+name, err)
 	}
 	rec, err := r.read(ctx, name) // any replica may say yes, but only the leader may say no
 	switch {
 	case err != nil:
 		return Entry{}, objects.Error("find "+name, err)
-	case rec.raw == nil:
+	case !rec.there():
 		return Entry{}, notFound("", name)
 	}
 	return rec.entry, r.broken("", name, rec.err)
@@ -149,67 +146,30 @@ func (r *JetStream) broken(op, name string, err error) error {
 		"the record of function %s in bucket %s cannot be read (%w): remove the function and deploy it again, or use the polyvoke that wrote it", name, r.bucket, err)
 }
 
-// record is the state of a function in the bucket.
-type record struct {
-	raw   []byte // as it is stored; nil if there is none
-	entry Entry  // empty if there is none or it cannot be read
-	err   error  // why it cannot be read
-	seq   uint64 // what a compare-and-set compares; 0 if there never was one
-}
-
-// read asks the leader for a function's record.
-func (r *JetStream) read(ctx context.Context, name string) (record, error) {
-	m, err := objects.Last(ctx, r.js, "KV_"+r.bucket, r.subject(name))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return record{}, nil
-	}
-	if err != nil {
-		return record{}, err
-	}
-	rec := record{seq: m.Sequence}
-	if m.Header.Get("KV-Operation") == "" { // otherwise it says that the key is deleted
-		rec.raw = slices.Concat([]byte{}, m.Data)
-		rec.entry, rec.err = decodeEntry(name, m.Data)
-	}
-	return rec, nil
-}
-
-// subject returns the subject of a record.
-func (r *JetStream) subject(name string) string { return "$KV." + r.bucket + "." + name }
-
 // List implements Registry. Records that cannot be read are skipped and reported.
 func (r *JetStream) List(ctx context.Context) ([]Entry, error) {
 	ctx, cancel := objects.Bound(ctx, listing)
 	defer cancel()
-	w, err := r.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	all, err := r.readAll(ctx)
 	if err != nil {
 		return nil, objects.Error("list", err)
 	}
-	defer stop(w)
 	var list []Entry
-	for {
-		select {
-		case kve, ok := <-w.Updates():
-			if !ok {
-				return nil, objects.Error("list", nats.ErrDisconnected)
-			}
-			if kve == nil {
-				slices.SortFunc(list, byName)
-				return list, nil
-			}
-			if e, err := decodeEntry(kve.Key(), kve.Value()); err != nil {
-				r.skipped(kve, err)
-			} else {
-				list = append(list, e)
-			}
-		case <-ctx.Done():
-			return nil, objects.Error("list", ctx.Err())
+	for name, rec := range all {
+		switch {
+		case rec.err != nil:
+			r.skipped(name, rec)
+		case rec.there():
+			list = append(list, rec.entry)
 		}
 	}
+	slices.SortFunc(list, byName)
+	return list, nil
 }
 
-func (r *JetStream) skipped(kve jetstream.KeyValueEntry, err error) {
-	r.cfg.Log.Warn("registry: a record cannot be read and is skipped", "function", kve.Key(), "revision", kve.Revision(), "err", err)
+func (r *JetStream) skipped(name string, rec record) {
+	r.cfg.Log.Warn("registry: a record cannot be read and is skipped; polyvoke rm removes it",
+		"function", name, "bucket", r.bucket, "revision", rec.seq, "err", rec.err)
 }
 
 // Put implements Registry. The order is: claim and store the module, write the record, give
@@ -237,6 +197,7 @@ func (r *JetStream) Put(ctx context.Context, f protocol.Function, module []byte)
 	if err != nil {
 		return Entry{}, false, objects.Error(op, err)
 	}
+	r.copy(f.Digest, module)
 	r.collect(tidy, c.was, c.is)
 	return c.entry, c.created, nil
 }
@@ -248,6 +209,10 @@ type replacement struct {
 	created bool
 }
 
+// maxRecord is the length of the longest record: two of them, and what is around them, fit into one message, as a reply
+// that has all versions and the latest does.
+func (r *JetStream) maxRecord() int { return int(r.js.Conn().MaxPayload()/2) - 2<<10 }
+
 // replace makes f the latest version in the record of its function.
 func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function) (replacement, error) {
 	for try := range attempts {
@@ -255,18 +220,18 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 		if err != nil {
 			return replacement{}, err
 		}
-		if rec.err != nil {
+		if rec.err != nil && !rec.rotten() {
 			return replacement{}, r.broken(op, f.Name, rec.err)
 		}
 		e, created := rec.entry.with(f, time.Now())
 		if !created {
 			return replacement{entry: e}, nil
 		}
-		b, e, err := encodeEntry(e, int(r.js.Conn().MaxPayload()/2))
+		b, e, err := encodeEntry(e, r.maxRecord())
 		if err != nil {
 			return replacement{}, err
 		}
-		if err := r.write(ctx, f.Name, b, rec.seq); !lost(err) {
+		if err := r.write(ctx, f.Name, b, rec); !lost(err) {
 			return replacement{was: rec.raw, is: b, entry: e, created: true}, err
 		}
 		if err := backOff(ctx, try); err != nil {
@@ -277,18 +242,33 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 }
 
 // write replaces the record that seq identifies.
-func (r *JetStream) write(ctx context.Context, name string, record []byte, seq uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip)
+func (r *JetStream) write(ctx context.Context, name string, b []byte, was record) error {
+	limited, cancel := context.WithTimeout(ctx, was.patience())
 	defer cancel()
-	_, err := r.kv.Update(ctx, name, record, seq)
-	return err
+	_, err := r.kv.Update(limited, name, b, was.seq)
+	return r.made(ctx, name, err, func(is record) bool { return bytes.Equal(is.raw, b) })
 }
 
 // erase deletes the record that seq identifies.
-func (r *JetStream) erase(ctx context.Context, name string, seq uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip)
+func (r *JetStream) erase(ctx context.Context, name string, was record) error {
+	limited, cancel := context.WithTimeout(ctx, was.patience())
 	defer cancel()
-	return r.kv.Delete(ctx, name, jetstream.LastRevision(seq))
+	err := r.kv.Delete(limited, name, jetstream.LastRevision(was.seq))
+	return r.made(ctx, name, err, func(is record) bool { return is.deleted })
+}
+
+// made returns what has become of a write whose confirmation may have been lost: it looks whether
+// the record is as the write would have left it. A server never confirms a write whose
+// subject has a message that it cannot read any more, though it stores what was written.
+func (r *JetStream) made(ctx context.Context, name string, err error, as func(record) bool) error {
+	var refused *jetstream.APIError
+	if err == nil || errors.As(err, &refused) || lost(err) {
+		return err
+	}
+	if is, again := r.read(ctx, name); again != nil || !as(is) {
+		return err
+	}
+	return nil
 }
 
 // lost reports whether a compare-and-set came too late.
@@ -326,10 +306,10 @@ func (r *JetStream) Delete(ctx context.Context, name string) (Entry, error) {
 		if err != nil {
 			return Entry{}, objects.Error(op, err)
 		}
-		if rec.raw == nil {
+		if !rec.there() {
 			return Entry{}, notFound(op, name)
 		}
-		err = r.erase(ctx, name, rec.seq)
+		err = r.erase(ctx, name, rec)
 		if err == nil {
 			r.collect(context.WithoutCancel(ctx), rec.raw, nil)
 			rec.entry.Name = name
@@ -345,10 +325,13 @@ func (r *JetStream) Delete(ctx context.Context, name string) (Entry, error) {
 	return Entry{}, contended(op)
 }
 
-// Module implements Registry. A module that is there but not whole is a 503.
+// Module implements Registry. A copy on this machine is as good as the stored module. One that is there but not whole is a 503.
 func (r *JetStream) Module(ctx context.Context, digest string) ([]byte, error) {
 	if err := protocol.CheckDigest(digest); err != nil {
 		return nil, err
+	}
+	if module := r.copies.get(digest); module != nil {
+		return module, nil
 	}
 	ctx, cancel := objects.Bound(ctx, whole)
 	defer cancel()
@@ -361,9 +344,15 @@ func (r *JetStream) Module(ctx context.Context, digest string) ([]byte, error) {
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the stored module %s: %w; deploy its function again to repair it", digest, err)
 	case errors.Is(err, objects.ErrNotFound):
 		return nil, noModule(digest)
+	case err == nil:
+		r.copy(digest, module)
 	}
 	return module, objects.Error("read module", err)
 }
 
-// nameOf returns the function whose record is on a subject.
-func (r *JetStream) nameOf(subject string) string { return strings.TrimPrefix(subject, r.subject("")) }
+// copy keeps a copy of a module. That it cannot is reported and matters only if the store loses it too.
+func (r *JetStream) copy(digest string, module []byte) {
+	if err := r.copies.put(digest, module); err != nil {
+		r.cfg.Log.Warn("registry: a module cannot be kept in the cache", "digest", digest, "err", err)
+	}
+}

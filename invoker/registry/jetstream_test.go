@@ -242,7 +242,11 @@ func TestBrokenRecords(t *testing.T) {
 	changes, err := x.r.Watch(t.Context())
 	must(t, err)
 	equal(t, "first", registrytest.Next(t, changes), registry.Change{Name: "good", Entry: good})
-	equal(t, "second", registrytest.Next(t, changes), registry.Change{Synced: true})
+	for range 8 {
+		c := registrytest.Next(t, changes)
+		wantError(t, c.Name, c.Err, protocol.CodeConflict, "the record of function "+c.Name)
+	}
+	equal(t, "synced", registrytest.Next(t, changes), registry.Change{Synced: true})
 
 	_, err = x.r.Find(t.Context(), "key")
 	wantError(t, "Find", err, protocol.CodeConflict, "cannot be read")
@@ -250,10 +254,13 @@ func TestBrokenRecords(t *testing.T) {
 	wantError(t, "Put", err, protocol.CodeConflict, "remove the function")
 	_, err = x.r.Delete(t.Context(), "key")
 	must(t, err)
+	equal(t, "removal", registrytest.Next(t, changes), registry.Change{Name: "key"})
 	e := put(t, x.r, "key", "module")
 	equal(t, "third", registrytest.Next(t, changes), registry.Change{Name: "key", Entry: e})
-	_, err = x.kv.PutString(t.Context(), "key", "rubbish") // the last good state stays
+	_, err = x.kv.PutString(t.Context(), "key", "rubbish")
 	must(t, err)
+	c := registrytest.Next(t, changes)
+	wantError(t, "rubbish", c.Err, protocol.CodeConflict, "the record of function key")
 	e = put(t, x.r, "later", "module")
 	equal(t, "fourth", registrytest.Next(t, changes), registry.Change{Name: "later", Entry: e})
 }

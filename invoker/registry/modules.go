@@ -88,7 +88,7 @@ func (r *JetStream) release(ctx context.Context, claim, digest, function string)
 	if err == nil {
 		var rec record
 		if rec, err = r.read(ctx, function); err == nil && !digestsIn(rec.raw)[digest] {
-			err = r.collectOne(ctx, digest)
+			_, err = r.collectOne(ctx, digest)
 		}
 	}
 	r.garbage(digest, err)
@@ -122,40 +122,43 @@ func (r *JetStream) unclaim(ctx context.Context, claim, digest string) error {
 func (r *JetStream) collect(ctx context.Context, was, is []byte) {
 	kept := digestsIn(is)
 	for d := range digestsIn(was) {
-		if !kept[d] {
-			r.garbage(d, r.collectOne(ctx, d))
+		if kept[d] {
+			continue
+		}
+		collected, err := r.collectOne(ctx, d)
+		if r.garbage(d, err); collected {
+			r.copies.drop(d)
 		}
 	}
 }
 
 // collectOne deletes a module unless it is claimed or a record names it. Whoever changes it in
 // the meantime needs it, or deletes it as well.
-func (r *JetStream) collectOne(ctx context.Context, digest string) error {
+func (r *JetStream) collectOne(ctx context.Context, digest string) (collected bool, err error) {
 	o, err := r.modules.Stat(ctx, digest)
 	if err != nil || !o.Live() || len(o.Info.Metadata) > 0 {
-		return err
+		return false, err
 	}
 	used, err := r.used(ctx)
 	if err != nil || used[digest] {
-		return err
+		return false, err
 	}
 	if err := r.modules.Delete(ctx, o); !lost(err) {
-		return err
+		return err == nil, err
 	}
-	return nil
+	return false, nil
 }
 
-// used returns every module that a record names.
+// used returns every module that a record names. It is an error if a record is rotten: nobody knows what that names.
 func (r *JetStream) used(ctx context.Context) (map[string]bool, error) {
-	subjects, err := objects.Subjects(ctx, r.records, r.subject(">"))
+	all, err := r.readAll(ctx)
 	if err != nil {
 		return nil, err
 	}
 	set := map[string]bool{}
-	for s := range subjects {
-		rec, err := r.read(ctx, r.nameOf(s))
-		if err != nil {
-			return nil, err
+	for name, rec := range all {
+		if rec.rotten() {
+			return nil, r.broken("", name, rec.err)
 		}
 		maps.Copy(set, digestsIn(rec.raw))
 	}

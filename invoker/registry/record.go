@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
+
+// maxVersion is the largest number of a version: with one deployment a second it is reached in 68 years.
+const maxVersion = math.MaxInt32
 
 // encodeEntry returns the record of an entry, and the entry as it reads: the oldest versions
 // go if the record would be longer than max bytes.
@@ -24,7 +28,7 @@ func encodeEntry(e Entry, max int) ([]byte, Entry, error) {
 			return nil, e, protocol.Errorf(protocol.CodeRefused, "deploy "+e.Name,
 				"the manifest is %d bytes long; the store takes %d: shorten env, args or triggers", len(b), max)
 		}
-		e.Versions = e.Versions[1:]
+		e = e.withoutOldest()
 	}
 }
 
@@ -43,14 +47,17 @@ func decodeEntry(name string, record []byte) (Entry, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return Entry{}, errors.New("something follows the record's object")
 	}
-	if e.Name != name || len(e.Versions) == 0 {
+	if e.Name != name || len(e.Versions) == 0 || len(e.Versions) > KeepVersions {
 		return Entry{}, fmt.Errorf("it has the name %.80q and %d versions", e.Name, len(e.Versions))
 	}
 	last := 0
 	for i := range e.Versions {
 		f := &e.Versions[i]
-		if f.Name != name || f.Version <= last {
+		if f.Name != name || f.Version <= last || f.Version > maxVersion {
 			return Entry{}, fmt.Errorf("version %d of %.80q follows version %d", f.Version, f.Name, last)
+		}
+		if f.Size < 0 || f.Size > maxModule {
+			return Entry{}, fmt.Errorf("version %d: its module has %d bytes", f.Version, f.Size)
 		}
 		if err := errors.Join(f.Check(), protocol.CheckDigest(f.Digest)); err != nil {
 			return Entry{}, fmt.Errorf("version %d: %w", f.Version, err)

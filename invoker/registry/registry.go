@@ -27,7 +27,8 @@ type Registry interface {
 	// and Created are the registry's to give; what f says about them is ignored. If the
 	// latest version is the same in the sense of Function.Same, nothing changes, and created
 	// is false. The entry is what Find returns afterwards. A version is visible as a whole or
-	// not at all, whatever dies on the way. No more than KeepVersions are kept; the oldest go.
+	// not at all, whatever dies on the way. No more than KeepVersions are kept, and fewer if they would not fit
+	// the store; the oldest go, and the entry's Dropped names them.
 	Put(ctx context.Context, f protocol.Function, module []byte) (e Entry, created bool, err error)
 
 	// Delete removes a function with all its versions and returns what it was. A function that is
@@ -38,7 +39,8 @@ type Registry interface {
 	Module(ctx context.Context, digest string) ([]byte, error)
 
 	// Watch sends every entry there is, then a Change whose Synced is true, then each change
-	// as it happens, the newest state of an entry only. The channel is closed when ctx ends,
+	// as it happens, the newest state of an entry only. A record that cannot be read is sent as
+	// a Change with an Err, and holds nothing up. The channel is closed when ctx ends,
 	// and never otherwise: a registry that loses its store goes on when the store is back.
 	Watch(ctx context.Context) (<-chan Change, error)
 }
@@ -51,6 +53,10 @@ const KeepVersions = 20
 type Entry struct {
 	Name     string              `json:"name"`
 	Versions []protocol.Function `json:"versions"`
+
+	// Dropped has the numbers of the versions that a Put dropped to make room for its own.
+	// It is set only in what that Put returns.
+	Dropped []int `json:"-"`
 }
 
 // Latest returns the newest version.
@@ -76,5 +82,6 @@ func (e Entry) Version(version string) (*protocol.Function, error) {
 type Change struct {
 	Name   string // the function; empty if Synced
 	Entry  Entry  // its new state; no versions if it was deleted
+	Err    error  // why its record cannot be read now; then Entry says nothing, and the last state stays
 	Synced bool   // everything that was there when the watch began has been sent
 }

@@ -38,8 +38,18 @@ func (e Entry) with(f protocol.Function, now time.Time) (Entry, bool) {
 		f.Version = e.Latest().Version + 1
 	}
 	f.Created = now.UTC().Truncate(time.Millisecond)
-	kept := e.Versions[max(0, len(e.Versions)+1-KeepVersions):]
-	return Entry{Name: f.Name, Versions: slices.Concat(kept, []protocol.Function{f})}, true
+	next := Entry{Name: f.Name, Versions: slices.Concat(e.Versions, []protocol.Function{f})}
+	for len(next.Versions) > KeepVersions {
+		next = next.withoutOldest()
+	}
+	return next, true
+}
+
+// withoutOldest returns the entry without its oldest version.
+func (e Entry) withoutOldest() Entry {
+	e.Dropped = append(slices.Clip(e.Dropped), e.Versions[0].Version)
+	e.Versions = e.Versions[1:]
+	return e
 }
 
 // digests returns the modules that the entry's versions run, each once.

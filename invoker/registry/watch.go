@@ -1,9 +1,13 @@
 package registry
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"maps"
+	"reflect"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,12 +15,12 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/bodies/objects"
 )
 
-// Watch implements Registry. When the connection is back after a loss, everything is read
-// again and what is new is sent; a function that was deleted meanwhile is sent as deleted. A bucket
-// that is gone is created again. Records that cannot be read are skipped and reported,
-// and the last state that could be read stays.
+// Watch implements Registry. A watch reads everything, and then follows what changes. It reads everything again
+// when the connection is back after a loss, and when the store is not what the watch
+// has seen of it: emptied, made anew, or put back to an older state. What the store has lost, and was not removed
+// from it, is put back: see restore.go.
 func (r *JetStream) Watch(ctx context.Context) (<-chan Change, error) {
-	w := &watch{r: r, feed: newFeed(), known: map[string]moment{}}
+	w := &watch{r: r, feed: newFeed(), known: map[string]moment{}, missing: map[string]bool{}}
 	first, err := w.begin(ctx)
 	if err != nil {
 		return nil, objects.Error("watch", err)
@@ -26,43 +30,102 @@ func (r *JetStream) Watch(ctx context.Context) (<-chan Change, error) {
 		defer close(out)
 		var running sync.WaitGroup
 		running.Go(func() { w.run(ctx, first) })
+		running.Go(func() { w.keepModules(ctx) })
 		w.feed.pump(ctx, out)
 		running.Wait()
 	}()
 	return out, nil
 }
 
+// look is how often a watch asks what the store has.
+const look = time.Second
+
 // watch is one watch of a JetStream registry.
 type watch struct {
-	r      *JetStream
-	feed   *feed
-	known  map[string]moment // the functions that the watcher has been told of
-	synced bool
+	r        *JetStream
+	feed     *feed
+	synced   bool
+	accepted gap             // what reading everything again has not closed
+	missing  map[string]bool // modules that are gone for good, and were reported
+
+	mu    sync.Mutex        // for those who only read known
+	known map[string]moment // the functions that the watcher has been told of, or could not be
 }
 
-// moment identifies a state of a record, even if the bucket was created anew.
+// moment is what the watcher knows about a function: a state of its record, which is identified even if
+// the bucket was created anew.
 type moment struct {
 	revision uint64
 	created  int64
+	entry    Entry // the last one that could be read
+	err      error // why the present one cannot
 }
 
-// session is a watch for as long as the connection holds.
+// session is a watch for as long as the store goes on as it was.
 type session struct {
 	watcher jetstream.KeyWatcher
 	status  chan nats.Status // says when the connection is back
 	end     context.CancelFunc
+	created int64             // of the bucket
+	seen    map[string]uint64 // the keys that there are, with the revision of each
+	last    uint64            // the newest revision that has come
+	looked  uint64            // what that was at the last look at the store
+	gap     gap               // what was missing then
+	lost    map[string]record // what stands in the place of records that are to be put back
+	retry   time.Time         // when that is tried again
+	pause   time.Duration     // after which it was
+}
+
+// gap is what a store has of which the watch knows nothing, or the other way round. Its zero value means that they agree.
+type gap struct {
+	bucket int64  // when the bucket was created
+	keys   int    // how many the store has more
+	behind uint64 // the revision that does not come
 }
 
 // begin starts a session.
 func (w *watch) begin(ctx context.Context) (*session, error) {
 	ctx, end := context.WithCancel(ctx)
 	s := &session{end: end, status: w.r.js.Conn().StatusChanged(nats.CONNECTED)}
-	var err error
-	if s.watcher, err = w.r.kv.WatchAll(ctx); err != nil {
+	err := w.read(ctx, s)
+	if err != nil {
 		w.finish(s)
 		return nil, err
 	}
 	return s, nil
+}
+
+// read subscribes to what changes, and only then reads what there is, so that nothing lies between.
+func (w *watch) read(ctx context.Context, s *session) error {
+	state, err := objects.StateOf(ctx, w.r.records)
+	if err != nil {
+		return err
+	}
+	if s.watcher, err = w.r.kv.WatchAll(ctx, jetstream.UpdatesOnly()); err != nil {
+		return err
+	}
+	all, err := w.r.readAll(ctx)
+	if err != nil {
+		return err
+	}
+	s.created, s.last, s.seen, s.lost = state.Created, state.Last, make(map[string]uint64, len(all)), map[string]record{}
+	inOrder := func(a, b string) int { return cmp.Compare(all[a].seq, all[b].seq) }
+	for _, name := range slices.SortedFunc(maps.Keys(all), inOrder) {
+		s.seen[name] = all[name].seq
+		s.last = max(s.last, all[name].seq)
+		w.update(name, all[name])
+	}
+	for name, m := range w.known {
+		if rec := all[name]; !rec.there() && !rec.deleted || rec.rotten() && len(m.entry.Versions) > 0 {
+			s.lost[name] = rec
+		}
+	}
+	w.putBack(ctx, s)
+	if !w.synced {
+		w.synced = true
+		w.feed.add(Change{Synced: true})
+	}
+	return nil
 }
 
 // finish ends a session and waits until nothing of it runs.
@@ -94,25 +157,31 @@ func (w *watch) run(ctx context.Context, s *session) {
 		}
 		_ = backOff(ctx, try)
 		var err error
-		if s, err = w.begin(ctx); err != nil {
-			w.r.cfg.Log.Warn("registry: the watch cannot go on yet", "try", try+1, "err", err)
-			w.restore(ctx, err)
+		if s, err = w.begin(ctx); err != nil && ctx.Err() == nil {
+			if try&(try-1) == 0 { // 0, 1, 2, 4, 8 ...
+				w.r.cfg.Log.Warn("registry: the watch cannot go on yet", "bucket", w.r.bucket, "try", try+1, "err", err)
+			}
+			w.r.remake(ctx, err)
 		}
 	}
 }
 
-// restore creates the buckets again if they are gone.
-func (w *watch) restore(ctx context.Context, err error) {
-	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrStreamNotFound) {
-		ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip)
-		defer cancel()
-		_ = w.r.create(ctx) // or the next try does it
+// remake creates the buckets again if err says that they are gone.
+func (r *JetStream) remake(ctx context.Context, err error) {
+	if !objects.Gone(err) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip)
+	defer cancel()
+	if err = r.create(ctx); err == nil { // otherwise the next try does it
+		r.cfg.Log.Error("registry: a bucket was gone from the store, and is created again", "records", r.bucket)
 	}
 }
 
 // follow tells the watcher what a session brings, until the session or ctx ends.
 func (w *watch) follow(ctx context.Context, s *session) {
-	seen := map[string]bool{} // what there is at the session's beginning; nil once that is complete
+	tick := time.NewTicker(look)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -120,59 +189,95 @@ func (w *watch) follow(ctx context.Context, s *session) {
 		case <-s.status:
 			return // the connection was lost and is back: who knows what was missed
 		case kve, ok := <-s.watcher.Updates():
-			switch {
-			case !ok:
+			if !ok {
 				return
-			case kve == nil:
-				w.complete(seen)
-				seen = nil
-			default:
-				if seen != nil && kve.Operation() == jetstream.KeyValuePut {
-					seen[kve.Key()] = true
-				}
-				w.update(kve)
 			}
+			if kve != nil && kve.Revision() > s.seen[kve.Key()] {
+				s.seen[kve.Key()] = kve.Revision()
+				s.last = max(s.last, kve.Revision())
+				delete(s.lost, kve.Key())
+				w.update(kve.Key(), recordOf(kve))
+			}
+		case <-tick.C:
+			if !w.agrees(ctx, s) {
+				return
+			}
+			w.putBack(ctx, s)
 		}
 	}
+}
+
+// agrees reports whether the store is what the session has seen of it. What differs may still be on its
+// way, so it must differ at two looks; and what was read again once, and differs all the same, is accepted.
+func (w *watch) agrees(ctx context.Context, s *session) bool {
+	now, err := objects.StateOf(ctx, w.r.records)
+	if err != nil {
+		return !objects.Gone(err) // of all else the connection's status will tell
+	}
+	if now.Created != s.created || now.Last < s.last {
+		return false
+	}
+	var is gap
+	if is.keys = int(now.Subjects) - len(s.seen); is.keys != 0 {
+		is.bucket = now.Created
+	}
+	if now.Last > s.last && s.last == s.looked {
+		is.bucket, is.behind = now.Created, now.Last
+	}
+	again := is != gap{} && is.keys == s.gap.keys && (is.behind > 0) == (s.gap.behind > 0) && is != w.accepted
+	s.gap, s.looked = is, s.last
+	if again {
+		w.accepted = is
+	}
+	return !again
+}
+
+// recordOf returns the record that a KV watch has brought.
+func recordOf(kve jetstream.KeyValueEntry) record {
+	rec := record{seq: kve.Revision(), created: kve.Created()}
+	if kve.Operation() != jetstream.KeyValuePut {
+		rec.deleted = true
+		return rec
+	}
+	rec.raw = append([]byte{}, kve.Value()...)
+	rec.entry, rec.err = decodeEntry(kve.Key(), rec.raw)
+	return rec
 }
 
 // update tells the watcher of one record, if that is news.
-func (w *watch) update(kve jetstream.KeyValueEntry) {
-	name := kve.Key()
-	if kve.Operation() != jetstream.KeyValuePut {
-		w.forget(name)
-		return
-	}
-	now := moment{kve.Revision(), kve.Created().UnixNano()}
-	if w.known[name] == now {
-		return
-	}
-	e, err := decodeEntry(name, kve.Value())
-	if err != nil {
-		w.r.skipped(kve, err)
-		return
-	}
-	w.known[name] = now
-	w.feed.add(Change{Name: name, Entry: e})
-}
-
-// forget tells the watcher that a function it knows is gone.
-func (w *watch) forget(name string) {
-	if _, ok := w.known[name]; ok {
-		delete(w.known, name)
-		w.feed.add(Change{Name: name})
-	}
-}
-
-// complete is called when all that there is has been seen.
-func (w *watch) complete(seen map[string]bool) {
-	for name := range w.known {
-		if !seen[name] {
+func (w *watch) update(name string, rec record) {
+	was, known := w.known[name]
+	now := moment{revision: rec.seq, created: rec.created.UnixNano(), entry: was.entry, err: rec.err}
+	switch {
+	case !rec.there():
+		if known && rec.deleted {
 			w.forget(name)
 		}
+		return
+	case known && was.revision == now.revision && was.created == now.created && (was.err == nil) == (now.err == nil):
+		return
+	case rec.err != nil:
+		w.r.skipped(name, rec)
+		w.feed.add(Change{Name: name, Err: w.r.broken("", name, rec.err)})
+	default:
+		now.entry = rec.entry
+		if was.err != nil || !reflect.DeepEqual(was.entry, rec.entry) {
+			w.feed.add(Change{Name: name, Entry: rec.entry})
+		}
 	}
-	if !w.synced {
-		w.synced = true
-		w.feed.add(Change{Synced: true})
-	}
+	w.remember(name, now)
+}
+
+func (w *watch) remember(name string, m moment) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.known[name] = m
+}
+
+// forget tells the watcher that a function is gone.
+func (w *watch) forget(name string) {
+	w.mu.Lock()
+	delete(w.known, name)
+	w.mu.Unlock()
+	w.feed.add(Change{Name: name})
 }

@@ -16,8 +16,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"iter"
+	"maps"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -171,22 +174,47 @@ func (b *Bucket) List(ctx context.Context) ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
+	var mu sync.Mutex
 	var live []Object
-	for s := range subjects {
+	err = Each(ctx, maps.Keys(subjects), func(ctx context.Context, s string) error {
 		name, err := base64.URLEncoding.DecodeString(strings.TrimPrefix(s, b.metaSubject("")))
 		if err != nil {
-			continue // no Object Store client wrote this
+			return nil // no Object Store client wrote this
 		}
 		o, err := b.Stat(ctx, string(name))
-		if err != nil {
-			return nil, err
-		}
-		if o.Live() {
+		if err == nil && o.Live() {
+			mu.Lock()
+			defer mu.Unlock()
 			live = append(live, o)
 		}
-	}
-	return live, nil
+		return err
+	})
+	return live, err
 }
+
+// Missing returns which of the objects with these names are not there, or not with all of their chunks, by what
+// the server has in its index: no bytes are read.
+func (b *Bucket) Missing(ctx context.Context, names iter.Seq[string]) ([]string, error) {
+	chunks, err := Subjects(ctx, b.stream, b.chunkSubject(">"))
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var missing []string
+	err = Each(ctx, names, func(ctx context.Context, name string) error {
+		o, err := b.Stat(ctx, name)
+		if err == nil && (!o.Live() || chunks[b.chunkSubject(o.Info.NUID)] != uint64(o.Info.Chunks)) {
+			mu.Lock()
+			defer mu.Unlock()
+			missing = append(missing, name)
+		}
+		return err
+	})
+	return missing, err
+}
+
+// State returns what tells whether the bucket has changed.
+func (b *Bucket) State(ctx context.Context) (State, error) { return StateOf(ctx, b.stream) }
 
 // Sweep removes what uploads left behind that died: chunks of no object, none of them
 // younger than age. It returns how many uploads they were of.

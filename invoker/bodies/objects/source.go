@@ -120,6 +120,31 @@ func Subjects(ctx context.Context, stream jetstream.Stream, filter string) (map[
 	return info.State.Subjects, nil
 }
 
+// State is what tells whether a stream has changed: two that are equal have the same messages.
+type State struct {
+	Created  int64  // when the stream was, in nanoseconds since 1970
+	Last     uint64 // the last sequence number that was given
+	Messages uint64
+	Subjects uint64
+}
+
+// StateOf asks a stream's leader for its state.
+func StateOf(ctx context.Context, stream jetstream.Stream) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, RoundTrip)
+	defer cancel()
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	return State{info.Created.UnixNano(), info.State.LastSeq, info.State.Msgs, info.State.NumSubjects}, nil
+}
+
+// Gone reports whether an error says that a stream or bucket does not exist.
+func Gone(err error) bool {
+	return errors.Is(err, ErrNoBucket) || errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrStreamNotFound) ||
+		errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrNoStreamResponse)
+}
+
 // WrongSequence reports whether a server refused a compare-and-set because the last message on the
 // subject is another one.
 func WrongSequence(err error) bool {

@@ -1,0 +1,155 @@
+package registry
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/polyvoke/polyvoke/invoker/bodies/objects"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// A record can be gone from the store without having been removed: its bucket was deleted, the server came back without its
+// files or with older ones, or cannot read them. Whoever watches still has it, and puts it back, unless
+// somebody else was quicker. A removal is a record too, which says so; so what was removed stays removed, unless that
+// note is lost with everything else.
+
+// putBack puts what the watcher knows in the place of records that the store has lost, and tries again what it does not take,
+// after a second at first and half a minute at last.
+func (w *watch) putBack(ctx context.Context, s *session) {
+	if len(s.lost) == 0 || time.Now().Before(s.retry) {
+		return
+	}
+	for name, is := range s.lost {
+		if w.putBackOne(ctx, name, is) {
+			delete(s.lost, name) // the watch brings what is there now
+		}
+	}
+	s.pause = min(max(look, 2*s.pause), 30*time.Second)
+	s.retry = time.Now().Add(s.pause)
+}
+
+// putBackOne puts one record back, and reports whether somebody has.
+func (w *watch) putBackOne(ctx context.Context, name string, is record) bool {
+	m, log := w.known[name], w.r.cfg.Log
+	if len(m.entry.Versions) == 0 { // it could never be read, and now it is gone
+		w.forget(name)
+		return true
+	}
+	err := w.r.putBack(ctx, m.entry, is)
+	if err == nil || lost(err) {
+		log.Error("registry: the store had lost a function that was not removed; it is put back", "function", name, "bucket", w.r.bucket)
+		return true
+	}
+	log.Error("registry: the store has lost a function that was not removed, and does not take it back yet", "function", name, "bucket", w.r.bucket, "err", err)
+	m.err = protocol.Errorf(protocol.CodeUnavailable, "", "the store has lost the function, and does not take it back yet: %w", err)
+	w.remember(name, m)
+	w.feed.add(Change{Name: name, Err: m.err})
+	return false
+}
+
+// putBack writes an entry in the place of a record that is gone, and before it the modules that are gone too.
+func (r *JetStream) putBack(ctx context.Context, e Entry, is record) error {
+	b, _, err := encodeEntry(e, r.maxRecord())
+	if err != nil {
+		return err
+	}
+	for digest := range e.digests() {
+		module := r.copies.get(digest)
+		if module == nil {
+			continue // the store has it, or the next look says that it is missing
+		}
+		claim, err := r.claim(ctx, digest, module)
+		if err != nil {
+			return err
+		}
+		defer func() { r.garbage(digest, r.unclaim(context.WithoutCancel(ctx), claim, digest)) }()
+	}
+	return r.write(ctx, e.Name, b, is)
+}
+
+// copyAge is how long copies are believed to be there without a look.
+const copyAge = time.Hour
+
+// keepModules looks after the modules that the known functions run, until ctx ends: each is in the store, with all of its
+// chunks, and there is a copy of it here. Only when the bucket has changed since the last time is each module asked for, and
+// that takes a fiftieth of the time at most.
+func (w *watch) keepModules(ctx context.Context) {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	var was objects.State
+	var next time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case begin := <-tick.C:
+			if begin.Before(next) {
+				continue
+			}
+			now, err := w.r.modules.State(ctx)
+			if err == nil && (now != was || begin.After(next.Add(copyAge))) {
+				err = w.stock(ctx)
+				next = time.Now().Add(50 * time.Since(begin))
+			}
+			if was = now; err != nil && ctx.Err() == nil {
+				was = objects.State{}
+				w.r.remake(ctx, err)
+			}
+		}
+	}
+}
+
+// stock puts modules back into the store that it has lost, and keeps copies of all others.
+func (w *watch) stock(ctx context.Context) error {
+	users := w.users()
+	gone, err := w.r.modules.Missing(ctx, maps.Keys(users))
+	if err != nil {
+		return err
+	}
+	for _, digest := range gone {
+		w.returnModule(ctx, digest, users[digest])
+		delete(users, digest)
+	}
+	for digest := range users {
+		delete(w.missing, digest)
+		if w.r.copies.folder != "" && !w.r.copies.have(digest) {
+			if _, err := w.r.Module(ctx, digest); err != nil { // which keeps a copy
+				w.r.cfg.Log.Error("registry: a module cannot be read: deploy its function again", "function", users[digest], "err", err)
+			}
+		}
+	}
+	w.r.copies.tidy()
+	return ctx.Err()
+}
+
+// users returns the modules that are needed, and a function for each that needs it.
+func (w *watch) users() map[string]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	users := map[string]string{}
+	for name, m := range w.known {
+		for digest := range m.entry.digests() {
+			users[digest] = name
+		}
+	}
+	return users
+}
+
+// returnModule puts a module back into the store, or says that nobody here has it.
+func (w *watch) returnModule(ctx context.Context, digest, function string) {
+	module := w.r.copies.get(digest)
+	if module == nil {
+		if !w.missing[digest] {
+			w.missing[digest] = true
+			w.r.cfg.Log.Error("registry: the store has lost a module, and there is no copy of it here: deploy its function again",
+				"function", function, "digest", digest)
+		}
+		return
+	}
+	claim, err := w.r.claim(ctx, digest, module)
+	if err == nil {
+		err = w.r.unclaim(context.WithoutCancel(ctx), claim, digest) // and nothing more: its record may be gone at this moment too
+	}
+	w.r.cfg.Log.Error("registry: the store has lost a module; it is put back", "function", function, "digest", digest, "err", err)
+}

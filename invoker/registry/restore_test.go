@@ -1,0 +1,163 @@
+package registry_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// until waits until ok is true, asking again and again.
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(registrytest.Patience)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("%s does not happen", what)
+		}
+	}
+}
+
+// returned waits until a function is in the store as it was.
+func returned(t testing.TB, r registry.Registry, e registry.Entry) {
+	t.Helper()
+	var last error
+	until(t, e.Name+" in the store again", func() bool {
+		var is registry.Entry
+		is, last = r.Find(t.Context(), e.Name)
+		return last == nil && reflect.DeepEqual(is, e)
+	})
+}
+
+// existing opens the registry of a server whose buckets somebody else creates.
+func existing(t *testing.T, s *server.Server) *fixture {
+	t.Helper()
+	nc := registrytest.Connect(t, s)
+	js := registrytest.JetStream(t, nc)
+	until(t, "the buckets' creation", func() bool {
+		_, err := js.Stream(t.Context(), "OBJ_"+registry.BucketModules)
+		return err == nil
+	})
+	return connect(t, nc)
+}
+
+// watched is a registry that an invoker watches, with copies of its modules.
+func watched(t *testing.T, nc *nats.Conn) (*registry.JetStream, *journal) {
+	t.Helper()
+	log := &journal{}
+	r, err := registry.Open(t.Context(), registrytest.JetStream(t, nc),
+		registry.Config{Copies: t.TempDir(), Log: slog.New(slog.NewTextHandler(log, nil))})
+	must(t, err)
+	changes, err := r.Watch(t.Context())
+	must(t, err)
+	go func() {
+		for range changes { // until the test ends
+		}
+	}()
+	return r, log
+}
+
+// What the store loses while it is watched is put back, records and modules, and the log names it.
+func TestStoreLosesWhatIsWatched(t *testing.T) {
+	const functions, modules = "KV_" + registry.BucketFunctions, "OBJ_" + registry.BucketModules
+	purge := func(stream, subject string) func(context.Context, jetstream.JetStream) error {
+		return func(ctx context.Context, js jetstream.JetStream) error {
+			s, err := js.Stream(ctx, stream)
+			if err != nil {
+				return err
+			}
+			return s.Purge(ctx, jetstream.WithPurgeSubject(subject))
+		}
+	}
+	remove := func(streams ...string) func(context.Context, jetstream.JetStream) error {
+		return func(ctx context.Context, js jetstream.JetStream) error {
+			for _, s := range streams {
+				if err := js.DeleteStream(ctx, s); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	for _, test := range []struct {
+		what string
+		lose func(context.Context, jetstream.JetStream) error
+		log  string
+	}{
+		{"a record", purge(functions, "$KV.fn_functions.greet"), "lost a function"},
+		{"all records", purge(functions, ">"), "lost a function"},
+		{"the bucket of records", remove(functions), "lost a function"},
+		{"the bucket of modules", remove(modules), "lost a module"},
+		{"both buckets", remove(functions, modules), "lost a function"},
+		{"both buckets, modules first", remove(modules, functions), "lost a function"},
+		{"descriptions", purge(modules, "$O.fn_modules.M.>"), "lost a module"},
+		{"chunks", purge(modules, "$O.fn_modules.C.>"), "lost a module"},
+		{"an object", func(ctx context.Context, js jetstream.JetStream) error {
+			o, err := js.ObjectStore(ctx, registry.BucketModules)
+			if err != nil {
+				return err
+			}
+			return o.Delete(ctx, protocol.Digest([]byte("two")))
+		}, "lost a module"},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			s := registrytest.StartNATS(t, t.TempDir(), 0)
+			r, log := watched(t, registrytest.Connect(t, s))
+			put(t, r, "removed", "three")
+			put(t, r, "greet", "one")
+			e := put(t, r, "greet", "two")
+			other := put(t, r, "other", "two")
+			_, err := r.Delete(t.Context(), "removed")
+			must(t, err)
+			nc := registrytest.Connect(t, s)
+			must(t, test.lose(t.Context(), registrytest.JetStream(t, nc)))
+			until(t, "the report of the loss", func() bool { return strings.Contains(log.String(), test.log) })
+			x := existing(t, s)
+			for _, e := range []registry.Entry{e, other} {
+				returned(t, x.r, e)
+				for _, v := range e.Versions {
+					until(t, "the module of "+v.Ref().String(), func() bool {
+						_, err := x.r.Module(t.Context(), v.Digest)
+						return err == nil
+					})
+				}
+			}
+			_, err = x.r.Find(t.Context(), "removed")
+			wantError(t, "what was removed", err, protocol.CodeNotFound, "removed")
+			e = put(t, x.r, "greet", "four")
+			returned(t, r, e)
+		})
+	}
+}
+
+// Of two who watch, one puts back, and neither disturbs the other.
+func TestTwoPutBack(t *testing.T) {
+	s := registrytest.StartNATS(t, t.TempDir(), 0)
+	a, _ := watched(t, registrytest.Connect(t, s))
+	_, _ = watched(t, registrytest.Connect(t, s))
+	var all []registry.Entry
+	for i := range 50 {
+		all = append(all, put(t, a, fmt.Sprint("f", i), fmt.Sprint("module ", i%7)))
+	}
+	nc := registrytest.Connect(t, s)
+	must(t, registrytest.JetStream(t, nc).DeleteStream(t.Context(), "KV_"+registry.BucketFunctions))
+	x := existing(t, s)
+	for _, e := range all {
+		returned(t, x.r, e)
+	}
+}
