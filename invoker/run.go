@@ -50,7 +50,11 @@ func (f *function) prepare(ctx context.Context, c *call) error {
 		p.Args = append(append([]string{f.name}, c.request.Args...), s.manifest.Args...)
 	}
 	if s.manifest.Meta == protocol.MetaEnv {
-		p.Env = append(s.env[:len(s.env):len(s.env)], c.request.Env(c.id())...)
+		env, err := c.request.Env(c.id())
+		if err != nil {
+			return err
+		}
+		p.Env = append(env, s.env...) // of a name that comes twice, the last value counts
 	}
 	c.stdin.Reset(c.request.Body)
 	c.limited = runtimes.CapWriter{W: &c.stdout, N: int64(s.limits.Output)}

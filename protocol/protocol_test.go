@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -266,12 +265,53 @@ func TestFiles(t *testing.T) {
 }
 
 func TestEnv(t *testing.T) {
-	r := Request{Subject: "fn.greet.x", Header: Header{"Content-Type": {"a", "b"}, "x.é1": {"=y"}, "Nul": {"\x00"}}}
-	got := r.Env("order-7")
-	slices.Sort(got)
-	want := []string{"FN_ID=order-7", "FN_SUBJECT=fn.greet.x", "HEADER_CONTENT_TYPE=a, b", "HEADER_X__1==y"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+	r := Request{Subject: "fn.greet.x", Header: Header{"Content-Type": {"a", "b"}, "x.1": {"=\xff"}, "x_user": {"no"}, "X-User": {"yes"}, "X.User": {"no"}}}
+	want := []string{"FN_ID=order-7", "FN_SUBJECT=fn.greet.x", "HEADER_CONTENT_TYPE=a, b", "HEADER_X_USER=yes", "HEADER_X_1==\xff"}
+	for range 10 {
+		got, err := r.Env("order-7")
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Fatal(diff, err)
+		}
+	}
+	for _, bad := range []Request{{Subject: "a\x00"}, {Header: Header{"X": {"\x00"}}}} {
+		if env, err := bad.Env("7"); CodeOf(err) != CodeBadRequest {
+			t.Errorf("%q, %v", env, err)
+		}
+	}
+}
+
+func TestFold(t *testing.T) {
+	for _, c := range []struct {
+		h, want Header
+	}{
+		{nil, nil},
+		{Header{"A": {"1", "2"}}, Header{"A": {"1", "2"}}},
+		{Header{"A": {"1"}, "b": {"2"}}, Header{"A": {"1"}, "b": {"2"}}},
+		{Header{"x-user": {"3", "4"}, "X-User": {"2"}, "X-USER": {"1"}, "X_User": {"5"}}, Header{"X-USER": {"1", "2", "3", "4"}, "X_User": {"5"}}},
+	} {
+		if got := c.h.Fold(); !cmp.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.h, got, c.want)
+		}
+	}
+}
+
+// TestReadHeaderBounds checks that what is over a bound is refused, and that the answer can carry the id.
+func TestReadHeaderBounds(t *testing.T) {
+	many := Header{"Fn-Id": {"7"}}
+	for i := range MaxHeaders {
+		many[fmt.Sprint("X-", i)] = []string{""}
+	}
+	for _, h := range []Header{many, {"Fn-Id": {"7"}, "X": make([]string, MaxHeaders)}, {"Fn-Id": {"7"}, "X": {strings.Repeat("x", MaxHeaderBytes)}},
+		{"Fn-Id": {"7"}, strings.Repeat("x", MaxHeaderBytes): {""}}} {
+		var r Request
+		if err := r.ReadHeader(h); CodeOf(err) != CodeHeaders || r.ID != "7" {
+			t.Errorf("%d names: %v, id %q", len(h), err, r.ID)
+		}
+	}
+	delete(many, "X-0")
+	var r Request
+	if err := r.ReadHeader(many); err != nil {
+		t.Error(err)
 	}
 }
 
