@@ -152,7 +152,7 @@ func (h Header) check() error {
 		}
 	}
 	if count > MaxHeaders || size > MaxHeaderBytes {
-		return Errorf(CodeHeaders, "", "the request has %d headers of %d bytes: at most %d of together %d can be sent", count, size, MaxHeaders, MaxHeaderBytes)
+		return Errorf(CodeHeaders, "", "the request has %d headers with %d bytes: send at most %d with %d bytes", count, size, MaxHeaders, MaxHeaderBytes)
 	}
 	for name := range h {
 		if err := checkHeaderName(name); err != nil {

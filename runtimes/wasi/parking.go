@@ -62,6 +62,7 @@ type parking struct {
 	shrinking bool             // the call is that of shrink
 
 	globals []uint64
+	clock   int64         // that its monotonic clock shows while it waits
 	fuel    int64         // that was given to it
 	refused bool          // it was refused memory
 	seen    preview1.Seen // what it has looked at
@@ -119,6 +120,7 @@ func (s *sandbox) wait(ctx context.Context, _ api.Module, call api.GoModuleFunc,
 	k := s.parked
 	k.read = call
 	copy(k.params[:], params)
+	k.clock = s.state.Monotonic()
 	if s.called.StackSize() <= startStack {
 		k.take(ctx, s.called, 0)
 	}
@@ -201,6 +203,7 @@ func (e *unparkable) Error() string { return e.reason }
 func (s *sandbox) resume(ctx context.Context, p *runtimes.Process, now time.Time) *preview1.Context {
 	s.prepare(ctx, p, now)
 	s.pace.Given, s.state.Values = s.parked.fuel, s.snapshotting
+	s.state.Freeze(now, s.parked.clock)
 	return s.state.Resume(ctx)
 }
 
