@@ -25,7 +25,7 @@ const (
 	HeaderDigest = "Fn-Body-Digest" // its digest, "sha256:" and 64 hexadecimal digits
 
 	HeaderFunction = "Fn-Function" // report: NAME@VERSION
-	HeaderExit     = "Fn-Exit"     // report and error: the exit code
+	HeaderExit     = "Fn-Exit"     // report, error, and a reply with another one than 0: the exit code
 	HeaderDuration = "Fn-Duration" // report: wall time of the process, such as "1.25ms"
 	HeaderFuel     = "Fn-Fuel"     // report: how much work it was
 	HeaderMemory   = "Fn-Memory"   // report: the most memory it had, in bytes

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -167,6 +168,9 @@ func TestParseFunction(t *testing.T) {
 	if diff := cmp.Diff(want, f); diff != "" {
 		t.Error(diff)
 	}
+	if f, err := ParseFunction([]byte(`{"name":"a","args":["\ud83d\ude00","\\ud800","é\ufffd"]}`)); err != nil || !slices.Equal(f.Args, []string{"\U0001f600", `\ud800`, "é\ufffd"}) {
+		t.Errorf("%q, %v", f.Args, err)
+	}
 	b, err := json.Marshal(f)
 	if err != nil {
 		t.Fatal(err)
@@ -186,6 +190,17 @@ func TestParseFunctionRefuses(t *testing.T) {
 		`{"name":"a"} x`:                  "something follows",
 		`{"name":"a","timeot":"3s"}`:      `unknown key "timeot"`,
 		`{"name":"a","limits":{"cpu":1}}`: `unknown key "cpu"`,
+		`{"name":"a","replies":[64]}`:     "64 cannot be a reply",
+		`{"name":"a","replies":[1,78]}`:   "78 cannot be a reply",
+		`{"name":"a","replies":[-1]}`:     "-1 cannot be a reply",
+		`{"name":"a","replies":[256]}`:    "256 cannot be a reply",
+		`{"name":"a","replies":[1.5]}`:    "replies must be a whole number",
+		`{"name":"a","replies":"1"}`:      "replies must be a list",
+		`{"name":"a","replies":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}`:               "at most 16",
+		"{\"name\":\"a\",\"args\":[\"\xff\"]}":                                             "not UTF-8",
+		`{"name":"a","args":["\ud800"]}`:                                                   `the escape \ud800 is half of a pair`,
+		`{"name":"a","args":["\udc00\ud800"]}`:                                             `the escape \udc00 is half of a pair`,
+		`{"name":"a","args":["\ud83d\ue000"]}`:                                             `the escape \ud83d is half of a pair`,
 		`{"name":"a","limits":{"timeout":"-1s"}}`:                                          "longer than zero",
 		`{"name":"a","limits":{"timeout":3}}`:                                              "with its unit",
 		`{"name":"a","limits":{"timeout":"16m"}}`:                                          "at most 15m0s",
@@ -220,7 +235,7 @@ func TestParseFunctionRefuses(t *testing.T) {
 
 func TestSame(t *testing.T) {
 	a := Function{Name: "a", Version: 1, Created: time.Now(), Size: 3, Digest: "sha256:x"}
-	b := Function{Name: "a", Digest: "sha256:x", Limits: Limits{}.WithDefaults(), Start: StartAuto, Meta: MetaFiles, Args: []string{}, Env: map[string]string{}}
+	b := Function{Name: "a", Digest: "sha256:x", Limits: Limits{}.WithDefaults(), Start: StartAuto, Meta: MetaFiles, Args: []string{}, Env: map[string]string{}, Replies: []int{0}}
 	if !a.Same(&b) {
 		t.Error("defaults written out make another version")
 	}
@@ -230,6 +245,7 @@ func TestSame(t *testing.T) {
 		"args":   func(f *Function) { f.Args = []string{"x"} },
 		"limit":  func(f *Function) { f.Limits.Memory = 1 << 20 },
 		"fuel":   func(f *Function) { f.Limits.Fuel = 1 },
+		"reply":  func(f *Function) { f.Replies = []int{1} },
 		"stack":  func(f *Function) { f.Limits.Stack = 1 << 20 },
 		"route":  func(f *Function) { f.Triggers = []Trigger{{Subject: "x"}} },
 		"to":     func(f *Function) { f.Triggers = []Trigger{{Subject: "x", To: "y"}} },
