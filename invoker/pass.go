@@ -22,7 +22,7 @@ func (f *function) pass(ctx context.Context, c *call, r *protocol.Reply) {
 	}
 	r.ID = c.id()
 	if err == nil {
-		err = f.passTo(ctx, c, to, r.Body)
+		err = f.passTo(ctx, c, to, r)
 	}
 	if err != nil {
 		c.log.Platform("reply not passed on: " + protocol.MessageOf(err))
@@ -31,9 +31,9 @@ func (f *function) pass(ctx context.Context, c *call, r *protocol.Reply) {
 	}
 }
 
-// passTo publishes a body, as an object if it is too large for a message: another one than the caller's, who may
+// passTo publishes a reply's body, as an object if it is too large for a message: another one than the caller's, who may
 // delete that.
-func (f *function) passTo(ctx context.Context, c *call, to string, body []byte) error {
+func (f *function) passTo(ctx context.Context, c *call, to string, r *protocol.Reply) error {
 	hops := c.request.Hops + 1
 	if hops > protocol.MaxHops {
 		return protocol.Errorf(protocol.CodeFailed, "", "it has been passed on %d times, so there is a loop: see which functions' to leads to which other's subject", c.request.Hops)
@@ -41,7 +41,10 @@ func (f *function) passTo(ctx context.Context, c *call, to string, body []byte) 
 	if most := protocol.LongestSubject(f.v.line); len(to) > most {
 		return protocol.Errorf(protocol.CodeBadRequest, "", "subject %.40q... has %d bytes; NATS takes %d", to, len(to), most)
 	}
-	h := protocol.Header{protocol.HeaderID: {c.id()}, protocol.HeaderHops: {strconv.Itoa(hops)}}
+	h, body := protocol.Header{protocol.HeaderID: {c.id()}, protocol.HeaderHops: {strconv.Itoa(hops)}}, r.Body
+	if r.Exit > 0 {
+		h[protocol.HeaderExit] = []string{strconv.Itoa(r.Exit)}
+	}
 	if int64(h.Size()+len(body)) > f.v.nc.MaxPayload() {
 		claim, err := f.keep(ctx, c, body)
 		if err != nil {

@@ -23,6 +23,9 @@ func (f *function) run(c *call) {
 		c.log.Flush()
 		reply.Exit = exitCode(err)
 		reply.Body = c.stdout.Bytes()
+		if err != nil && reply.Exit > 0 && c.version.manifest.IsReply(reply.Exit) && !errors.Is(err, runtimes.ErrMemory) {
+			err = nil
+		}
 	}
 	if err != nil {
 		f.fail(c, &reply, err)
@@ -50,7 +53,11 @@ func (f *function) prepare(ctx context.Context, c *call) error {
 		p.Args = append(append([]string{f.name}, c.request.Args...), s.manifest.Args...)
 	}
 	if s.manifest.Meta == protocol.MetaEnv {
-		p.Env = append(s.env[:len(s.env):len(s.env)], c.request.Env(c.id())...)
+		env, err := c.request.Env(c.id())
+		if err != nil {
+			return err
+		}
+		p.Env = append(env, s.env...) // of a name that comes twice, the last value counts
 	}
 	c.stdin.Reset(c.request.Body)
 	c.limited = runtimes.CapWriter{W: &c.stdout, N: int64(s.limits.Output)}

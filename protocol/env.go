@@ -1,19 +1,40 @@
 package protocol
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// Env returns what a process with meta = "env" learns about its request from its environment, besides the manifest's
-// (section 5 of the specification), as NAME=value entries in no particular order. It is the manner
-// of CGI (RFC 3875, section 4.1.18).
-func (r *Request) Env(id string) []string {
+// Env returns what a process with meta = "env" learns about its request from its environment, besides the manifest's, which comes behind
+// it and counts where both have a name (section 5 of the specification). The entries are NAME=value, each name once, in the
+// manner of CGI (RFC 3875, section 4.1.18). Of several headers that come to one name it is the first in the order of their names in lower
+// case, so that X-User cannot be replaced by X_User.
+//
+// # Errors
+//
+// A NUL byte, which no entry can have, is an Error with CodeBadRequest.
+func (r *Request) Env(id string) ([]string, error) {
 	env := []string{"FN_ID=" + id, "FN_SUBJECT=" + r.Subject}
-	for name, values := range r.Header {
-		value := strings.Join(values, ", ")
-		if !strings.ContainsRune(value, 0) { // no entry can have it
-			env = append(env, "HEADER_"+strings.Map(variable, name)+"="+value)
+	names := make([]string, 0, len(r.Header))
+	for name := range r.Header {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	taken := make(map[string]bool, len(names))
+	for _, name := range names {
+		variable := "HEADER_" + strings.Map(variable, name)
+		if !taken[variable] {
+			taken[variable] = true
+			env = append(env, variable+"="+strings.Join(r.Header[name], ", "))
 		}
 	}
-	return env
+	for _, e := range env {
+		if strings.IndexByte(e, 0) >= 0 {
+			name, _, _ := strings.Cut(e, "=")
+			return nil, Errorf(CodeBadRequest, "", "the value of %s has a NUL byte, which an environment cannot have", name)
+		}
+	}
+	return env, nil
 }
 
 // variable returns what stands for a character of a header's name in that of a variable.

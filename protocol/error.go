@@ -16,6 +16,7 @@ const (
 	CodeTooLarge    = 413 // the request's body is over the function's limit
 	CodeRefused     = 422 // the module or its manifest cannot be deployed
 	CodeTooMany     = 429 // too many calls of this function at once
+	CodeHeaders     = 431 // the request has too many headers, or too long ones
 	CodeFailed      = 500 // the function failed: any other exit code, or a trap
 	CodeBadOutput   = 502 // the function's output is over its limit, or could not be stored
 	CodeUnavailable = 503 // the function, or the invoker, cannot serve now (exit 69, 75; draining)

@@ -30,6 +30,8 @@ const (
 	ExitUnavailable = 69 // EX_UNAVAILABLE: something that the function needs is missing
 	ExitTempFail    = 75 // EX_TEMPFAIL: try again later
 	ExitNoPerm      = 77 // EX_NOPERM: the caller may not do this
+
+	exitMax = 78 // EX__MAX: up to here sysexits.h has given all codes a meaning
 )
 
 // Outcome is the meaning of an exit code.

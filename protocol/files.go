@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -32,41 +31,61 @@ func (f requestFiles) Open(name string) (fs.File, error) {
 	case !fs.ValidPath(name):
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	case name == ".":
-		return f.folder(name, rootNames), nil
+		return f.folder(name, f.rootEntries), nil
 	case name == "headers":
-		return f.folder(name, f.headerNames), nil
+		return f.folder(name, f.headerEntries), nil
 	case name == "id":
 		return file(f.id())
 	case name == "subject":
 		return file(f.r.Subject)
 	case name == "deadline":
 		return file(f.r.Deadline.UTC().Format(time.RFC3339Nano))
-	case isHeader && slices.Contains(f.headerNames(), header):
-		return file(strings.Join(f.r.Header.Values(header), "\n"))
+	case isHeader && isFileName(header) && header == strings.ToLower(header):
+		if values := f.r.Header.Values(header); values != nil {
+			return file(strings.Join(values, "\n"))
+		}
 	}
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
-// headerNames returns the names of the files in headers/, sorted.
-func (f requestFiles) headerNames() []string {
-	var names []string
-	for k := range f.r.Header {
-		if k = strings.ToLower(k); fs.ValidPath(k) && k != "." && !strings.ContainsAny(k, "/\\:\x00") {
-			names = append(names, k)
+// isFileName reports whether a file can have a name that is not empty.
+func isFileName(name string) bool {
+	return name != "." && name != ".." && !strings.ContainsAny(name, "/\\:\x00")
+}
+
+// headerEntries returns the files in headers/, by name.
+func (f requestFiles) headerEntries() []fs.DirEntry {
+	var entries []fs.DirEntry
+	for name, values := range f.r.Header {
+		if !isFileName(name) {
+			continue
+		}
+		size := int64(len(values) - 1) // of the line feeds
+		for _, v := range values {
+			size += int64(len(v))
+		}
+		entries = append(entries, fs.FileInfoToDirEntry(fileInfo{name: strings.ToLower(name), size: size}))
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries
+}
+
+// rootEntries returns what is in /request, by name.
+func (f requestFiles) rootEntries() []fs.DirEntry {
+	var entries []fs.DirEntry
+	for _, name := range []string{"deadline", "headers", "id", "subject"} {
+		if info, err := fs.Stat(f, name); err == nil {
+			entries = append(entries, fs.FileInfoToDirEntry(info))
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return entries
 }
 
-// folder opens a folder whose entries have the given names. What they are is found out when
+// folder opens a folder. What is in it is found out when
 // somebody reads it: every WASI program opens its folders at the start, and few read one.
-func (f requestFiles) folder(name string, entries func() []string) fs.File {
-	return &requestFolder{files: f, path: name, entries: entries}
+func (f requestFiles) folder(name string, entries func() []fs.DirEntry) fs.File {
+	return &requestFolder{path: name, entries: entries}
 }
-
-// rootNames returns the names in /request, sorted.
-func rootNames() []string { return []string{"deadline", "headers", "id", "subject"} }
 
 // base returns the last element of a valid path.
 func base(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
@@ -85,9 +104,8 @@ func (f *requestFile) Close() error { return nil }
 
 // requestFolder is an open folder.
 type requestFolder struct {
-	files   requestFiles
 	path    string
-	entries func() []string // nil once rest is set
+	entries func() []fs.DirEntry // nil once rest is set
 	rest    []fs.DirEntry
 }
 
@@ -107,12 +125,7 @@ func (d *requestFolder) Read([]byte) (int, error) {
 // ReadDir implements fs.ReadDirFile.
 func (d *requestFolder) ReadDir(n int) ([]fs.DirEntry, error) {
 	if d.entries != nil {
-		for _, name := range d.entries() {
-			if info, err := fs.Stat(d.files, path.Join(d.path, name)); err == nil {
-				d.rest = append(d.rest, fs.FileInfoToDirEntry(info))
-			}
-		}
-		d.entries = nil
+		d.rest, d.entries = d.entries(), nil
 	}
 	if n > 0 && len(d.rest) == 0 {
 		return nil, io.EOF

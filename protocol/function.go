@@ -10,8 +10,11 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // Function is the manifest: everything about one version of a function but its module's bytes.
@@ -29,6 +32,7 @@ type Function struct {
 	Meta     string            `json:"meta,omitempty"`     // MetaFiles (default) or MetaEnv
 	Args     []string          `json:"args,omitempty"`     // argv behind the subject's tokens
 	Env      map[string]string `json:"env,omitempty"`      // the whole environment
+	Replies  []int             `json:"replies,omitempty"`  // exit codes besides 0 with which stdout is a reply, see IsReply
 	Limits   Limits            `json:"limits,omitzero"`
 	Triggers []Trigger         `json:"trigger,omitempty"` // further subjects that call the function
 }
@@ -94,6 +98,7 @@ const (
 	MaxTriggers    = 64
 	MaxEnv         = 64 << 10 // bytes of args and env together
 	MaxLanguage    = 64       // bytes
+	MaxReplies     = 16       // exit codes that are replies
 )
 
 // Trigger binds subjects to a function besides fn.NAME.
@@ -118,6 +123,9 @@ func (t Trigger) QueueOf(name string) string {
 
 // Ref returns NAME@VERSION of this very version.
 func (f *Function) Ref() Ref { return Ref{Name: f.Name, Version: fmt.Sprint(f.Version)} }
+
+// IsReply reports whether a process that ends with this exit code has replied: 0, or one that the manifest lists.
+func (f *Function) IsReply(exit int) bool { return exit == 0 || slices.Contains(f.Replies, exit) }
 
 // WithDefaults returns l with every zero replaced by its default.
 func (l Limits) WithDefaults() Limits {
@@ -162,6 +170,10 @@ func (f *Function) plain() Function {
 	}
 	p.Args = slices.Concat(p.Args)
 	p.Triggers = slices.Concat(p.Triggers)
+	p.Replies = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(p.Replies))), func(exit int) bool { return exit == 0 })
+	if len(p.Replies) == 0 {
+		p.Replies = nil
+	}
 	if len(p.Env) == 0 {
 		p.Env = nil
 	}
@@ -174,7 +186,10 @@ func ParseFunction(b []byte) (Function, error) {
 	var f Function
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
-	err := dec.Decode(&f)
+	err := checkText(b)
+	if err == nil {
+		err = dec.Decode(&f)
+	}
 	if err == nil {
 		if _, extra := dec.Token(); extra != io.EOF {
 			err = errors.New("something follows the manifest's object")
@@ -184,6 +199,38 @@ func ParseFunction(b []byte) (Function, error) {
 		return Function{}, &Error{Code: CodeRefused, Msg: "manifest: " + manifestProblem(err), Err: err}
 	}
 	return f, f.Check()
+}
+
+// checkText returns an error for JSON of which encoding/json would replace a part without a word: bytes that are not UTF-8, and half of a pair of
+// surrogates.
+func checkText(b []byte) error {
+	if !utf8.Valid(b) {
+		return errors.New("it is not UTF-8")
+	}
+	for i := 0; i+1 < len(b); i++ {
+		if b[i] != '\\' {
+			continue
+		}
+		if i++; b[i] != 'u' {
+			continue
+		}
+		if first := escaped(b[i:]); utf16.IsSurrogate(first) {
+			if i += 5; i+1 >= len(b) || b[i] != '\\' || utf16.DecodeRune(first, escaped(b[i+1:])) == utf8.RuneError {
+				return fmt.Errorf("the escape \\u%04x is half of a pair, and the other half does not follow", first)
+			}
+			i++
+		}
+	}
+	return nil
+}
+
+// escaped returns the character that u and four hexadecimal digits mean, or 0.
+func escaped(b []byte) rune {
+	if len(b) < 5 || b[0] != 'u' {
+		return 0
+	}
+	c, _ := strconv.ParseUint(string(b[1:5]), 16, 16)
+	return rune(c)
 }
 
 // manifestProblem turns what encoding/json says into what the author of a manifest can use.
@@ -251,6 +298,9 @@ func (f *Function) Check() error {
 	if err := f.checkEnv(); err != nil {
 		return err
 	}
+	if err := f.checkReplies(); err != nil {
+		return err
+	}
 	return f.checkTriggers()
 }
 
@@ -285,8 +335,8 @@ func (l Limits) check() error {
 func (f *Function) checkEnv() error {
 	total := 0
 	for _, a := range f.Args {
-		if strings.ContainsRune(a, 0) {
-			return Errorf(CodeRefused, "", "manifest: args: %q contains a NUL byte", a)
+		if strings.ContainsRune(a, 0) || !utf8.ValidString(a) {
+			return Errorf(CodeRefused, "", "manifest: args: %q contains a NUL byte, or is not UTF-8", a)
 		}
 		total += len(a) + 1
 	}
@@ -294,10 +344,27 @@ func (f *Function) checkEnv() error {
 		if k == "" || strings.ContainsAny(k, "=\x00") || strings.ContainsRune(f.Env[k], 0) {
 			return Errorf(CodeRefused, "", "manifest: env: %q cannot be a variable: no =, no NUL byte, not empty", k)
 		}
+		if !utf8.ValidString(k + f.Env[k]) {
+			return Errorf(CodeRefused, "", "manifest: env: %q, or its value, is not UTF-8", k)
+		}
 		total += len(k) + len(f.Env[k]) + 2
 	}
 	if total > MaxEnv {
 		return Errorf(CodeRefused, "", "manifest: args and env together are %d bytes; at most %d", total, MaxEnv)
+	}
+	return nil
+}
+
+// checkReplies returns the first exit code that cannot be a reply.
+func (f *Function) checkReplies() error {
+	if len(f.Replies) > MaxReplies {
+		return Errorf(CodeRefused, "", "manifest: replies has %d exit codes; at most %d", len(f.Replies), MaxReplies)
+	}
+	for _, exit := range f.Replies {
+		if exit < 0 || exit > 255 || exit >= ExitUsage && exit <= exitMax {
+			return Errorf(CodeRefused, "", "manifest: replies: %d cannot be a reply: use exit codes of 1 to 255, but for %d to %d, which say what has failed",
+				exit, ExitUsage, exitMax)
+		}
 	}
 	return nil
 }

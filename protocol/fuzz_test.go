@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func FuzzParseRequest(f *testing.F) {
@@ -15,7 +17,7 @@ func FuzzParseRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, subject, k1, v1, k2, v2 string, body []byte) {
 		r, err := ParseRequest(subject, Header{k1: {v1}, k2: {v2}}, body)
 		if err != nil {
-			if CodeOf(err) != CodeBadRequest {
+			if CodeOf(err) != CodeBadRequest && CodeOf(err) != CodeHeaders {
 				t.Fatalf("code %d: %v", CodeOf(err), err)
 			}
 			return
@@ -26,6 +28,40 @@ func FuzzParseRequest(f *testing.F) {
 		again, err := CallSubject(r.Function, r.Args...)
 		if err != nil || again != subject {
 			t.Fatalf("%q is written as %q, %v", subject, again, err)
+		}
+	})
+}
+
+// FuzzParseHeader checks that a block of headers that is read has nothing else in it, and comes back as it was when it is written in the usual form.
+func FuzzParseHeader(f *testing.F) {
+	f.Add([]byte("NATS/1.0\r\na: 1\r\nA: 2\r\nb:3\r\n\r\n"))
+	f.Add([]byte("NATS/1.0 503\n\n"))
+	f.Add([]byte("NATS/1.0\r\n\r\na: 1\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, block []byte) {
+		h, err := ParseHeader(block)
+		if err != nil {
+			if CodeOf(err) != CodeBadRequest {
+				t.Fatalf("code %d: %v", CodeOf(err), err)
+			}
+			return
+		}
+		if h.Folds() {
+			t.Fatalf("%q: names differ in case only", h)
+		}
+		values := 0
+		usual := headerBegin + headerEnd
+		for name, list := range h {
+			values += len(list)
+			for _, v := range list {
+				usual += name + ": " + v + headerEnd
+			}
+		}
+		if lines := bytes.Count(block, []byte("\n")); lines != values+2 {
+			t.Fatalf("%q: %d lines, %d values", block, lines, values)
+		}
+		back, err := ParseHeader([]byte(usual + headerEnd))
+		if err != nil || !cmp.Equal(back, h) {
+			t.Fatalf("%q is read back as %q, %v", h, back, err)
 		}
 	})
 }

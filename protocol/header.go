@@ -1,6 +1,11 @@
 package protocol
 
-import "strings"
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Names of headers. Ours begin with Fn-; those of NATS services are ADR-32's.
 const (
@@ -20,11 +25,17 @@ const (
 	HeaderDigest = "Fn-Body-Digest" // its digest, "sha256:" and 64 hexadecimal digits
 
 	HeaderFunction = "Fn-Function" // report: NAME@VERSION
-	HeaderExit     = "Fn-Exit"     // report and error: the exit code
+	HeaderExit     = "Fn-Exit"     // report, error, and a reply with another one than 0: the exit code
 	HeaderDuration = "Fn-Duration" // report: wall time of the process, such as "1.25ms"
 	HeaderFuel     = "Fn-Fuel"     // report: how much work it was
 	HeaderMemory   = "Fn-Memory"   // report: the most memory it had, in bytes
 	HeaderStart    = "Fn-Start"    // report: the start kind
+)
+
+// Bounds of a request's headers. A request with more is refused with CodeHeaders.
+const (
+	MaxHeaders     = 256      // values
+	MaxHeaderBytes = 64 << 10 // of all names and values on the wire
 )
 
 // Header holds the headers of a message, as nats.Header does. Clients write names in any
@@ -40,8 +51,7 @@ func (h Header) Get(name string) string {
 	return ""
 }
 
-// Values returns all values of a header. Where a message has the name in several cases, the
-// specification's own spelling wins.
+// Values returns all values of a header. Of a name that comes in several spellings it returns those of one: Fold comes first.
 func (h Header) Values(name string) []string {
 	if v, ok := h[name]; ok || len(h) == 0 {
 		return v
@@ -70,13 +80,140 @@ func (h Header) Size() int {
 	if len(h) == 0 {
 		return 0
 	}
-	size := len("NATS/1.0\r\n\r\n")
+	size := len(headerBegin + headerEnd + headerEnd)
 	for k, values := range h {
 		for _, v := range values {
 			size += len(k) + len(v) + len(": \r\n")
 		}
 	}
 	return size
+}
+
+// Folds reports whether there are names that differ in case only.
+func (h Header) Folds() bool {
+	var hashes uint64 // a bit for each
+	for name := range h {
+		bit := uint64(1) << (hashFold(name) % 64)
+		if hashes&bit != 0 {
+			return h.foldsSome()
+		}
+		hashes |= bit
+	}
+	return false
+}
+
+// hashFold is FNV-1a (fnvhash.github.io), the same for names that differ in case only.
+func hashFold(name string) uint32 {
+	hash := uint32(2166136261)
+	for i := range len(name) {
+		hash = (hash ^ uint32(name[i]|0x20)) * 16777619
+	}
+	return hash
+}
+
+// foldsSome is Folds, and allocates.
+func (h Header) foldsSome() bool {
+	seen := make(map[string]bool, len(h))
+	for name := range h {
+		seen[strings.ToLower(name)] = true
+	}
+	return len(seen) < len(h)
+}
+
+// Fold returns h with all values of a name under one spelling of it: h itself if no two names differ in case only. Spellings and
+// their values come in the order of their bytes; ParseHeader knows the order in which they were sent.
+func (h Header) Fold() Header {
+	if !h.Folds() {
+		return h
+	}
+	folded, spellings := Header{}, map[string]string{} // by the name in lower case
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		folded.add(spellings, name, h[name]...)
+	}
+	return folded
+}
+
+// add adds values to a header under the spelling that its name had first.
+func (h Header) add(spellings map[string]string, name string, values ...string) {
+	lower := strings.ToLower(name)
+	if _, ok := spellings[lower]; !ok {
+		spellings[lower] = name
+	}
+	h[spellings[lower]] = append(h[spellings[lower]], values...)
+}
+
+// check returns what a request's headers are refused for.
+func (h Header) check() error {
+	count, size := 0, 0
+	for name, values := range h {
+		count += len(values)
+		for _, v := range values {
+			size += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	if count > MaxHeaders || size > MaxHeaderBytes {
+		return Errorf(CodeHeaders, "", "the request has %d headers with %d bytes: send at most %d with %d bytes", count, size, MaxHeaders, MaxHeaderBytes)
+	}
+	for name := range h {
+		if err := checkHeaderName(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkHeaderName returns nil for one or more visible characters of ASCII without a colon (ADR-4).
+func checkHeaderName(name string) error {
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c > '~' || c == ':' {
+			return Errorf(CodeBadRequest, "", "header name %.40q: use visible characters of ASCII, and no colon", name)
+		}
+	}
+	if name == "" {
+		return Errorf(CodeBadRequest, "", "a header has no name")
+	}
+	return nil
+}
+
+// What a block of headers begins with, and how its lines end. The last line is empty.
+const (
+	headerBegin = "NATS/1.0"
+	headerEnd   = "\r\n"
+)
+
+// ParseHeader reads a block of headers as it comes on the wire (ADR-4). All values of a name have the spelling that came first, in the
+// order in which they were sent.
+//
+// # Errors
+//
+// A block with a line that is no header, or with anything behind the empty line, is an Error with CodeBadRequest. What
+// stands before the first bad line is returned all the same.
+func ParseHeader(block []byte) (Header, error) {
+	h := Header{}
+	spellings := map[string]string{} // by the name in lower case
+	for n, first := 1, true; ; n, first = n+1, false {
+		line, rest, ended := bytes.Cut(block, []byte("\n"))
+		line, block = bytes.TrimSuffix(line, []byte("\r")), rest
+		name, value, colon := strings.Cut(string(line), ":")
+		switch {
+		case !ended:
+			return h, Errorf(CodeBadRequest, "", "line %d of the headers has no end", n)
+		case first && !bytes.HasPrefix(line, []byte(headerBegin)):
+			return h, Errorf(CodeBadRequest, "", "the headers begin with %.20q, not with %s", line, headerBegin)
+		case first:
+			continue
+		case len(line) == 0 && len(rest) > 0:
+			return h, Errorf(CodeBadRequest, "", "line %d of the headers is empty, and more follows", n)
+		case len(line) == 0:
+			return h, nil
+		case !colon:
+			return h, Errorf(CodeBadRequest, "", "line %d of the headers has no colon: %.40q", n, line)
+		}
+		if err := checkHeaderName(name); err != nil {
+			return h, Errorf(CodeBadRequest, "", "line %d of the headers: %w", n, err)
+		}
+		h.add(spellings, name, strings.TrimLeft(value, " \t"))
+	}
 }
 
 // CleanValue makes s fit to be a header's value: control characters become blanks, so that

@@ -211,6 +211,9 @@ func TestParseFunction(t *testing.T) {
 	if diff := cmp.Diff(want, f); diff != "" {
 		t.Error(diff)
 	}
+	if f, err := ParseFunction([]byte(`{"name":"a","args":["\ud83d\ude00","\\ud800","é\ufffd"]}`)); err != nil || !slices.Equal(f.Args, []string{"\U0001f600", `\ud800`, "é\ufffd"}) {
+		t.Errorf("%q, %v", f.Args, err)
+	}
 	b, err := json.Marshal(f)
 	if err != nil {
 		t.Fatal(err)
@@ -230,6 +233,17 @@ func TestParseFunctionRefuses(t *testing.T) {
 		`{"name":"a"} x`:                  "something follows",
 		`{"name":"a","timeot":"3s"}`:      `unknown key "timeot"`,
 		`{"name":"a","limits":{"cpu":1}}`: `unknown key "cpu"`,
+		`{"name":"a","replies":[64]}`:     "64 cannot be a reply",
+		`{"name":"a","replies":[1,78]}`:   "78 cannot be a reply",
+		`{"name":"a","replies":[-1]}`:     "-1 cannot be a reply",
+		`{"name":"a","replies":[256]}`:    "256 cannot be a reply",
+		`{"name":"a","replies":[1.5]}`:    "replies must be a whole number",
+		`{"name":"a","replies":"1"}`:      "replies must be a list",
+		`{"name":"a","replies":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}`:               "at most 16",
+		"{\"name\":\"a\",\"args\":[\"\xff\"]}":                                             "not UTF-8",
+		`{"name":"a","args":["\ud800"]}`:                                                   `the escape \ud800 is half of a pair`,
+		`{"name":"a","args":["\udc00\ud800"]}`:                                             `the escape \udc00 is half of a pair`,
+		`{"name":"a","args":["\ud83d\ue000"]}`:                                             `the escape \ud83d is half of a pair`,
 		`{"name":"a","limits":{"timeout":"-1s"}}`:                                          "longer than zero",
 		`{"name":"a","limits":{"timeout":3}}`:                                              "with its unit",
 		`{"name":"a","limits":{"timeout":"16m"}}`:                                          "at most 15m0s",
@@ -264,7 +278,7 @@ func TestParseFunctionRefuses(t *testing.T) {
 
 func TestSame(t *testing.T) {
 	a := Function{Name: "a", Version: 1, Created: time.Now(), Size: 3, Digest: "sha256:x"}
-	b := Function{Name: "a", Digest: "sha256:x", Limits: Limits{}.WithDefaults(), Start: StartAuto, Meta: MetaFiles, Args: []string{}, Env: map[string]string{}}
+	b := Function{Name: "a", Digest: "sha256:x", Limits: Limits{}.WithDefaults(), Start: StartAuto, Meta: MetaFiles, Args: []string{}, Env: map[string]string{}, Replies: []int{0}}
 	if !a.Same(&b) {
 		t.Error("defaults written out make another version")
 	}
@@ -274,6 +288,7 @@ func TestSame(t *testing.T) {
 		"args":   func(f *Function) { f.Args = []string{"x"} },
 		"limit":  func(f *Function) { f.Limits.Memory = 1 << 20 },
 		"fuel":   func(f *Function) { f.Limits.Fuel = 1 },
+		"reply":  func(f *Function) { f.Replies = []int{1} },
 		"stack":  func(f *Function) { f.Limits.Stack = 1 << 20 },
 		"route":  func(f *Function) { f.Triggers = []Trigger{{Subject: "x"}} },
 		"to":     func(f *Function) { f.Triggers = []Trigger{{Subject: "x", To: "y"}} },
@@ -309,12 +324,53 @@ func TestFiles(t *testing.T) {
 }
 
 func TestEnv(t *testing.T) {
-	r := Request{Subject: "fn.greet.x", Header: Header{"Content-Type": {"a", "b"}, "x.é1": {"=y"}, "Nul": {"\x00"}}}
-	got := r.Env("order-7")
-	slices.Sort(got)
-	want := []string{"FN_ID=order-7", "FN_SUBJECT=fn.greet.x", "HEADER_CONTENT_TYPE=a, b", "HEADER_X__1==y"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+	r := Request{Subject: "fn.greet.x", Header: Header{"Content-Type": {"a", "b"}, "x.1": {"=\xff"}, "x_user": {"no"}, "X-User": {"yes"}, "X.User": {"no"}}}
+	want := []string{"FN_ID=order-7", "FN_SUBJECT=fn.greet.x", "HEADER_CONTENT_TYPE=a, b", "HEADER_X_USER=yes", "HEADER_X_1==\xff"}
+	for range 10 {
+		got, err := r.Env("order-7")
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Fatal(diff, err)
+		}
+	}
+	for _, bad := range []Request{{Subject: "a\x00"}, {Header: Header{"X": {"\x00"}}}} {
+		if env, err := bad.Env("7"); CodeOf(err) != CodeBadRequest {
+			t.Errorf("%q, %v", env, err)
+		}
+	}
+}
+
+func TestFold(t *testing.T) {
+	for _, c := range []struct {
+		h, want Header
+	}{
+		{nil, nil},
+		{Header{"A": {"1", "2"}}, Header{"A": {"1", "2"}}},
+		{Header{"A": {"1"}, "b": {"2"}}, Header{"A": {"1"}, "b": {"2"}}},
+		{Header{"x-user": {"3", "4"}, "X-User": {"2"}, "X-USER": {"1"}, "X_User": {"5"}}, Header{"X-USER": {"1", "2", "3", "4"}, "X_User": {"5"}}},
+	} {
+		if got := c.h.Fold(); !cmp.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.h, got, c.want)
+		}
+	}
+}
+
+// TestReadHeaderBounds checks that what is over a bound is refused, and that the answer can carry the id.
+func TestReadHeaderBounds(t *testing.T) {
+	many := Header{"Fn-Id": {"7"}}
+	for i := range MaxHeaders {
+		many[fmt.Sprint("X-", i)] = []string{""}
+	}
+	for _, h := range []Header{many, {"Fn-Id": {"7"}, "X": make([]string, MaxHeaders)}, {"Fn-Id": {"7"}, "X": {strings.Repeat("x", MaxHeaderBytes)}},
+		{"Fn-Id": {"7"}, strings.Repeat("x", MaxHeaderBytes): {""}}} {
+		var r Request
+		if err := r.ReadHeader(h); CodeOf(err) != CodeHeaders || r.ID != "7" {
+			t.Errorf("%d names: %v, id %q", len(h), err, r.ID)
+		}
+	}
+	delete(many, "X-0")
+	var r Request
+	if err := r.ReadHeader(many); err != nil {
+		t.Error(err)
 	}
 }
 

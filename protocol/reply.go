@@ -13,7 +13,7 @@ type Reply struct {
 	Claim  *Claim  // if not nil, the body is there
 	Report *Report // if the caller asked for it
 	Err    *Error  // nil for success
-	Exit   int     // the exit code, -1 if the process did not get that far
+	Exit   int     // the exit code, -1 if the process did not get that far; not 0 in a success if the manifest lists it (Function.Replies)
 }
 
 // Report says how a call went: Lambda's REPORT line as headers.
@@ -34,7 +34,7 @@ const MaxTail = 4 << 10
 // Message returns the reply as headers and a body. A success that nobody asked about has no
 // headers, since they cost 10 to 30 % of a small message.
 func (r *Reply) Message() (Header, []byte) {
-	if r.Err == nil && r.ID == "" && r.Report == nil && r.Claim == nil {
+	if r.Err == nil && r.ID == "" && r.Report == nil && r.Claim == nil && r.Exit <= 0 {
 		return nil, r.Body
 	}
 	h := Header{}
@@ -45,7 +45,7 @@ func (r *Reply) Message() (Header, []byte) {
 	if r.Claim != nil {
 		r.Claim.Put(h)
 	}
-	if r.Exit >= 0 && (r.Err != nil || r.Report != nil) {
+	if r.Exit > 0 || r.Exit == 0 && (r.Err != nil || r.Report != nil) {
 		set(HeaderExit, strconv.Itoa(r.Exit))
 	}
 	if p := r.Report; p != nil {

@@ -3,6 +3,7 @@ package protocol
 import (
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // Request is one call.
@@ -49,13 +50,22 @@ func ParseRequest(subject string, h Header, body []byte) (Request, error) {
 }
 
 // ReadHeader takes over the headers that mean something in a request. A bad one is an
-// error, and the good ones are taken over all the same, so that the answer can carry the id.
+// error, and the good ones are taken over all the same, so that the answer can carry the id. Headers are kept folded, see Header.Fold.
 func (r *Request) ReadHeader(h Header) error {
 	if len(h) == 0 {
 		return nil
 	}
+	err := h.check()
+	if err == nil {
+		h = h.Fold()
+	}
+	if err := r.readID(h); err != nil {
+		return err
+	}
+	if err != nil {
+		return err
+	}
 	r.Header = h
-	r.ID = CleanValue(h.Get(HeaderID), MaxID)
 	r.Report = h.Get(HeaderReport) == "1"
 	r.DryRun = h.Get(HeaderDryRun) == "1"
 	if t := h.Get(HeaderTimeout); t != "" {
@@ -72,9 +82,18 @@ func (r *Request) ReadHeader(h Header) error {
 		}
 		r.Hops = int(n)
 	}
-	var err error
 	r.Claim, err = ParseClaim(h)
 	return err
+}
+
+// readID takes over the id.
+func (r *Request) readID(h Header) error {
+	id := h.Get(HeaderID)
+	if !utf8.ValidString(id) || CleanValue(id, MaxID) != id {
+		return Errorf(CodeBadRequest, "", "header %s: use at most %d bytes of UTF-8 without control characters", HeaderID, MaxID)
+	}
+	r.ID = id
+	return nil
 }
 
 // Message returns the request as a message: what ParseRequest reads. The request's headers are

@@ -1,6 +1,9 @@
 package subjects
 
 import (
+	"strings"
+	"unsafe"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/protocol"
@@ -10,15 +13,52 @@ import (
 // is wrong with it is an error, and the rest is read all the same. The body is not copied.
 func Read(r *protocol.Request, function string, m *nats.Msg) (triggered bool, err error) {
 	const call = protocol.RootCall + "."
-	h, pattern := protocol.Header(m.Header), m.Sub.Subject
+	h, broken := header(m)
+	pattern := m.Sub.Subject
 	triggered = len(pattern) <= len(call) || pattern[:len(call)] != call
 	if !triggered && len(m.Subject) != len(call)+len(function) {
 		*r, err = protocol.ParseRequest(m.Subject, h, m.Data)
-		return false, err
+	} else {
+		r.Function.Name, r.Subject, r.Body = function, m.Subject, m.Data // of fn.NAME the server has compared the letters
+		if triggered {
+			r.Args, err = arguments(pattern, m.Subject)
+		}
+		if bad := r.ReadHeader(h); bad != nil {
+			err = bad
+		}
 	}
-	r.Function.Name, r.Subject, r.Body = function, m.Subject, m.Data // of fn.NAME the server has compared the letters
-	if triggered {
-		r.Args, _ = protocol.Match(pattern, m.Subject)
+	if broken != nil {
+		err = broken
 	}
-	return triggered, r.ReadHeader(h)
+	return triggered, err
+}
+
+// arguments returns what a trigger's wildcards stand for in the subject of a message. A NUL byte, which no argument can have, is an error.
+func arguments(pattern, subject string) ([]string, error) {
+	if strings.IndexByte(subject, 0) >= 0 {
+		return nil, protocol.Errorf(protocol.CodeBadRequest, "", "subject %.80q has a NUL byte, which an argument cannot have", subject)
+	}
+	args, _ := protocol.Match(pattern, subject)
+	return args, nil
+}
+
+// header returns the headers of a message. Those that the client library has not understood, or not as a whole, are read anew: it drops a
+// block with a broken line, and all behind an empty one, without a word; and it does not keep the order of names that differ in case only.
+func header(m *nats.Msg) (protocol.Header, error) {
+	h := protocol.Header(m.Header)
+	size := m.Size() - len(m.Subject) - len(m.Reply) - len(m.Data)
+	if size == 0 || h != nil && size == h.Size() && !h.Folds() {
+		return h, nil
+	}
+	return protocol.ParseHeader(block(m, size))
+}
+
+// block returns the headers of a message as they came. The client library leaves them in front of the body, in the same array, and of an empty
+// body in its place. TestBlock fails if a new version of it does not.
+func block(m *nats.Msg, size int) []byte {
+	begin := unsafe.Pointer(unsafe.SliceData(m.Data))
+	if cap(m.Data) > 0 {
+		begin = unsafe.Add(begin, -size)
+	}
+	return unsafe.Slice((*byte)(begin), size)
 }

@@ -30,6 +30,24 @@ func ParkedStack(p runtimes.Program) (stack, all int) {
 	return s.run.native.StackSize(), s.parked.stack()
 }
 
+// Wait has all of a program's sandboxes that are parked now wait, as far as they can tell, for d longer than they did, and returns how many there were.
+func Wait(p runtimes.Program, d time.Duration) (n int) {
+	g := p.(*program)
+	var all []*sandbox
+	for {
+		s, ok := g.parked.Take()
+		if !ok {
+			break
+		}
+		s.state.Start = s.state.Start.Add(-d)
+		all = append(all, s)
+	}
+	for _, s := range all {
+		g.parked.Put(s)
+	}
+	return len(all)
+}
+
 // Sweep has a program's idle sandboxes looked after as if it were now.
 func Sweep(p runtimes.Program, now time.Time) { p.(*program).sweep(now) }
 

@@ -7,15 +7,17 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 )
 
-// overhead is about what a sandbox takes besides its memory, in bytes: the instance and its native stack.
+// overhead is about what a sandbox takes besides its memory and its native stack, in bytes.
 const overhead = 32 << 10
 
 var _ idle.Item = (*sandbox)(nil)
 
 // Cost implements idle.Item.
 func (s *sandbox) Cost() int64 {
-	cost := int64(overhead)
-	if s.parked != nil {
+	cost := int64(overhead + s.start.native.StackSize())
+	if s.parked == nil {
+		cost += int64(s.run.native.StackSize())
+	} else {
 		cost += int64(s.parked.stack())
 		if s.parked.again {
 			cost += int64(s.parked.own)

@@ -34,8 +34,10 @@ const (
 	startSleep = 100 * time.Millisecond
 	// startOutput is how much it may write, in bytes.
 	startOutput = 64 << 10
-	// startStack is how much native stack, in bytes, it may have grown to.
-	startStack = 1 << 20
+	// startStack is how much native stack, in bytes, it may have grown to. The engine doubles it, and a process that waits has it twice.
+	startStack = 8 << 20
+	// usedStack is how much of it may be in use where it waits.
+	usedStack = 1 << 20
 	// goOnStack is up to how many bytes of native stack, which a run has made grow, the next ones begin with.
 	goOnStack = 256 << 10
 )
@@ -62,6 +64,7 @@ type parking struct {
 	shrinking bool             // the call is that of shrink
 
 	globals []uint64
+	clock   int64         // that its monotonic clock shows while it waits
 	fuel    int64         // that was given to it
 	refused bool          // it was refused memory
 	seen    preview1.Seen // what it has looked at
@@ -119,13 +122,17 @@ func (s *sandbox) wait(ctx context.Context, _ api.Module, call api.GoModuleFunc,
 	k := s.parked
 	k.read = call
 	copy(k.params[:], params)
-	if s.called.StackSize() <= startStack {
-		k.take(ctx, s.called, 0)
+	k.clock = s.state.Monotonic()
+	if size := s.called.StackSize(); size <= startStack && s.called.StackUsed() <= usedStack {
+		if k.again { // what the start needed need not stay
+			size = min(size, goOnStack)
+		}
+		k.take(ctx, s.called, size)
 	}
 	s.state.Stop(errParked)
 }
 
-// take takes the point at which the process waits, with at least that much room on its stack.
+// take takes the point at which the process waits, with so much room on its stack, or as much as is in use.
 func (k *parking) take(ctx context.Context, called native.Function, room int) {
 	point := called.Take(ctx, room)
 	if point == nil {
@@ -162,7 +169,7 @@ func (k *parking) stack() (size int) {
 			size += p.Resident()
 		}
 	}
-	return size + k.point.Grown()
+	return size + k.point.Besides()
 }
 
 // waiting returns nil if a start that has ended with err has come to where it can go on with any request.
@@ -182,7 +189,7 @@ func (s *sandbox) waiting(ctx context.Context, err error) error {
 	case cause != errParked:
 		return &unparkable{cause.Error()}
 	case s.parked.point == nil:
-		return &unparkable{"its native stack is larger than 1 MiB before it reads stdin, or not to be seen in this engine"}
+		return &unparkable{"its native stack grows to more than 8 MiB before it reads stdin, or more than 1 MiB of it are in use, or it is not to be seen in this engine"}
 	case s.state.Changed():
 		return &unparkable{"it opens or closes files before it reads stdin"}
 	case s.program.kind != "" && s.state.Seen() != s.program.seen:
@@ -201,6 +208,7 @@ func (e *unparkable) Error() string { return e.reason }
 func (s *sandbox) resume(ctx context.Context, p *runtimes.Process, now time.Time) *preview1.Context {
 	s.prepare(ctx, p, now)
 	s.pace.Given, s.state.Values = s.parked.fuel, s.snapshotting
+	s.state.Freeze(now, s.parked.clock)
 	return s.state.Resume(ctx)
 }
 

@@ -52,7 +52,7 @@ func Of(err error) int {
 // OfCode returns the exit code for an error code that came without one.
 func OfCode(code int) int {
 	switch code {
-	case protocol.CodeBadRequest, protocol.CodeTooLarge:
+	case protocol.CodeBadRequest, protocol.CodeTooLarge, protocol.CodeHeaders:
 		return Usage
 	case protocol.CodeNotFound:
 		return NotFound

@@ -54,7 +54,11 @@ func Run(ctx context.Context, src *source.Source, c Config) error {
 	defer cancel()
 	id, o := rand.Text(), src.Options()
 	if f.Meta == protocol.MetaEnv {
-		o.Env = append(o.Env, r.Env(id)...)
+		env, err := r.Env(id)
+		if err != nil {
+			return err
+		}
+		o.Env = append(env, o.Env...) // of a name that comes twice, the last value counts
 	}
 	return Error(src, program.Run(ctx, &runtimes.Process{
 		Args:   o.Args,

@@ -9,9 +9,13 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Failure returns the error for a reply that is one, with an exit code: the function's own if there is one.
+// Failure returns the error for a reply that is one, with an exit code: the function's own if there is one. A reply with an exit code that is
+// not 0 has that one, and nothing to say.
 func Failure(r *protocol.Request, reply protocol.Reply) error {
-	if reply.Err == nil {
+	switch {
+	case reply.Err == nil && reply.Exit > 0:
+		return &exit.Error{Code: exit.OfProcess(reply.Exit)}
+	case reply.Err == nil:
 		return nil
 	}
 	code := exit.OfCode(reply.Err.Code)

@@ -47,6 +47,19 @@ func (f Function) StackSize() int {
 	return len(*f.stack)
 }
 
+// StackUsed returns how many bytes of native stack were in use when the guest last called the host: all, if that cannot be seen.
+func (f Function) StackUsed() int {
+	size := f.StackSize()
+	if f.sp == nil || size == 0 {
+		return size
+	}
+	spare := uintptr(*f.sp) - uintptr(unsafe.Pointer(unsafe.SliceData(*f.stack)))
+	if spare > uintptr(size) { // the guest was nowhere
+		return size
+	}
+	return size - int(spare)
+}
+
 // Quiet is called by a host function that is about to end the call by a panic of which nobody wants a stack trace. The engine makes one
 // for each panic, also for an exit with a code, which takes longer than a short call does; and none if
 // the guest was nowhere.

@@ -79,7 +79,7 @@ func TestPoint(t *testing.T) {
 	}
 	var p *Point
 	h.value, h.enter = 7, func(ctx context.Context, stack []uint64) {
-		if p = h.Take(ctx, 0); p == nil {
+		if p = h.Take(ctx, h.StackSize()); p == nil {
 			t.Fatal("the engine's snapshots are of a kind that is not known")
 		}
 		p.Keep()
@@ -108,7 +108,7 @@ func TestPoint(t *testing.T) {
 func TestSameSize(t *testing.T) {
 	h := newHost(t)
 	var p *Point
-	h.enter = func(ctx context.Context, _ []uint64) { p = h.Take(ctx, 0) }
+	h.enter = func(ctx context.Context, _ []uint64) { p = h.Take(ctx, h.StackSize()) }
 	h.call(t)
 	size := h.StackSize()
 	for range 100 {
@@ -116,7 +116,7 @@ func TestSameSize(t *testing.T) {
 		if got := h.call(t); got != 50 {
 			t.Fatalf("a call ends with %d", got)
 		}
-		h.enter = func(ctx context.Context, _ []uint64) { p = h.Take(ctx, 0) }
+		h.enter = func(ctx context.Context, _ []uint64) { p = h.Take(ctx, h.StackSize()) }
 		h.call(t)
 	}
 	if h.StackSize() != size {
@@ -223,5 +223,30 @@ func TestGauge(t *testing.T) {
 	}
 	if word := Gauge(instance, instance.ExportedGlobal("a").(api.MutableGlobal)); word != nil {
 		t.Errorf("found %v in an engine that keeps it elsewhere", word)
+	}
+}
+
+// TestLessRoom checks that a Point taken deep down a long stack has what is in use, and needs no more than that.
+func TestLessRoom(t *testing.T) {
+	h := newHost(t)
+	h.enter = func(_ context.Context, stack []uint64) { stack[0] = 5000 }
+	h.call(t)
+	large := h.StackSize()
+	for _, room := range []int{0, 20 << 10} {
+		var p *Point
+		h.enter = func(ctx context.Context, _ []uint64) {
+			p = h.Take(ctx, room)
+			p.Keep()
+		}
+		h.call(t)
+		if n := p.Resident(); n < max(room, leastStack) || n > max(room, leastStack)+1<<10 || p.Besides() == 0 || p.Besides() < large && room == 0 {
+			t.Errorf("with room for %d bytes the point takes %d, besides %d", room, n, p.Besides())
+		}
+		for _, depth := range []uint64{3, 5000, 7} {
+			h.enter = func(context.Context, []uint64) { p.Restore([]uint64{depth}) }
+			if got := h.call(t); got != depth {
+				t.Errorf("a call %d deep ends with %d", depth, got)
+			}
+		}
 	}
 }

@@ -23,8 +23,8 @@ type Point struct {
 }
 
 // Take returns the point at which the caller, a host function, was called by function f; ctx is its context, which must be
-// made with experimental.WithSnapshotter. From there the guest can go on in later calls of the same function object. Its stack has as many bytes as
-// that of f has now, or room, whichever is more. The result is nil if the engine's snapshots are not of the kind that is known.
+// made with experimental.WithSnapshotter. From there the guest can go on in later calls of the same function object. Its stack has room bytes, or
+// some more than are in use, whichever is more. The result is nil if the engine's snapshots are not of the kind that is known.
 func (f Function) Take(ctx context.Context, room int) *Point {
 	if f.stack == nil || f.sp == nil {
 		return nil
@@ -42,17 +42,18 @@ func (f Function) Take(ctx context.Context, room int) *Point {
 // more is by how many bytes the engine makes the copy of a stack longer than the stack.
 const more = 16
 
-// model returns a stack that is as long as one must be for its copy to have at least room bytes, and no fewer than the function's own; the engine looks
-// at its length and at nothing else. If the model were the function's own, a guest that is taken back again and again would have a longer
-// stack each time.
+// leastStack is what the engine gives a function to begin with, in bytes; headroom is what there is besides what is in use.
+const (
+	leastStack = 10 << 10
+	headroom   = 4 << 10
+)
+
+// model returns a stack that is as long as one must be for its copy to have room bytes, or a little more than are in use; the engine looks
+// at its length and at nothing else.
 func (f Function) model(room int) []byte {
 	own := *f.stack
-	size := max(len(own), room) - more
-	spare := uintptr(*f.sp) - uintptr(unsafe.Pointer(unsafe.SliceData(own)))
-	switch {
-	case spare < 4*more || spare > uintptr(len(own)): // what is in use might not fit
-		return own
-	case size <= len(own):
+	size := max(room, leastStack, f.StackUsed()+headroom) - more
+	if size <= len(own) {
 		return own[:size]
 	}
 	return make([]byte, size)
@@ -94,6 +95,14 @@ func (p *Point) Restore(results []uint64) {
 func (p *Point) Grown() int {
 	if n := p.function.StackSize(); n > len(p.stack) {
 		return n
+	}
+	return 0
+}
+
+// Besides returns how many bytes of native stack the function has besides those of the Point.
+func (p *Point) Besides() int {
+	if own := *p.function.stack; unsafe.SliceData(own) != unsafe.SliceData(p.stack) {
+		return len(own)
 	}
 	return 0
 }

@@ -29,6 +29,17 @@ func clockTimeGet(s *State, m memory, p []uint64) errno {
 	return m.putU64(p[2], uint64(now))
 }
 
+// Monotonic returns what the guest would read off its monotonic clock, in nanoseconds.
+func (s *State) Monotonic() int64 {
+	now, _ := s.now(monotonic)
+	return now
+}
+
+// Freeze has the monotonic clock of a run that goes on at a moment show what it showed when it was last looked at, as if no time had passed since.
+func (s *State) Freeze(at time.Time, showed int64) {
+	s.Stood = max(0, at.Sub(s.Start)+time.Second-time.Duration(showed))
+}
+
 // now reads a clock, if there is such a clock.
 func (s *State) now(clock uint32) (int64, bool) {
 	switch clock {
@@ -41,7 +52,7 @@ func (s *State) now(clock uint32) (int64, bool) {
 		if s.Nanotime != nil {
 			return s.Nanotime(), true
 		}
-		return int64(time.Since(s.Start) + time.Second), true // a guest in Go takes 0 for a broken clock
+		return int64(time.Since(s.Start) + time.Second - s.Stood), true // a guest in Go takes 0 for a broken clock
 	}
 	return 0, false
 }

@@ -40,6 +40,8 @@ type State struct {
 	Walltime, Nanotime func() int64
 	// Start is a moment before all runs that can meet the same memory image, so that none of them sees time go back. Zero means the first Begin.
 	Start time.Time
+	// Stood is for how long the monotonic clock has stood still since Start, see Freeze. Reset makes it 0.
+	Stood time.Duration
 	// Entropy is where random bytes come from. Nil means crypto/rand. An error ends the process.
 	Entropy io.Reader
 	// Ending is called when the host is about to end the process, by proc_exit or Stop. Nil means nothing.
@@ -118,7 +120,7 @@ func (s *State) Reset() {
 	s.stdin.end()
 	s.table.end(len(s.Mounts))
 	s.ctx, s.err, s.asked, s.context = nil, nil, false, Context{}
-	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = nil, nil, nil, nil, nil, nil
+	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Stood = nil, nil, nil, nil, nil, nil, 0
 }
 
 // Context carries a State.

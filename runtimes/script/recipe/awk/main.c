@@ -79,10 +79,10 @@ int awk_getc(FILE *f) {
   return 0300;
 }
 
-// awk_time is what srand() seeds with.
+// awk_time is what srand() seeds with: calls of one second differ.
 long awk_time(void *nothing) {
   (void)nothing;
-  return host_stdin_read() ? host_entropy() >> 33 : 1;
+  return host_entropy() >> 33;
 }
 
 // awk_calls is called for each call of a function of the script: below the stack is nothing.

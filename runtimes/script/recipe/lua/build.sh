@@ -26,7 +26,7 @@ $compile -Wall -Wextra "$here/main.c" "$here/../shared/host.c"
 for f in lapi lauxlib lbaselib lcode lcorolib lctype ldblib ldebug ldo ldump lfunc lgc liolib llex lmathlib lmem loadlib lobject \
   lopcodes loslib lparser lstate lstring lstrlib ltable ltablib ltm lundump lutf8lib lvm lzio; do
   case $f in
-  lmathlib) flags=-Dtime=no_time ;; # the first seed is a constant
+  lmathlib) flags=-Dtime=no_time ;; # the first seed is a constant, which nobody draws from
   loadlib) flags="-Dgetenv=no_getenv -DluaL_loadfilex=load_script" ;; # no paths of the environment
   *) flags= ;;
   esac

@@ -15,7 +15,7 @@
 
 static lua_State *state;
 static lua_CFunction lua_random, lua_randomseed; // those of Lua's own library
-static bool seeded;                              // by the script or by random_number
+static enum { NEVER, EARLY, SEEDED } seeded;     // by the script or by random_number
 
 // load_script takes the place of luaL_loadfilex where Lua loads modules. Messages then have the names of
 // files as people know them. Binary chunks are refused: Lua does not check them.
@@ -48,11 +48,11 @@ char *no_getenv(const char *name) {
   return NULL;
 }
 
-// random_number is math.random, which seeds itself anew in the first use after stdin has been read, unless the script
-// has seeded it.
+// random_number is math.random. Unless the script has seeded it, it seeds itself in its first use, and once more in the first one
+// after stdin has been read: a process may go on from there many times.
 static int random_number(lua_State *L) {
-  if (!seeded && host_stdin_read()) {
-    seeded = true;
+  if (seeded == NEVER || (seeded == EARLY && host_stdin_read())) {
+    seeded = host_stdin_read() ? SEEDED : EARLY;
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushcclosure(L, lua_randomseed, 1);
     lua_pushinteger(L, host_entropy());
@@ -64,8 +64,9 @@ static int random_number(lua_State *L) {
 
 // random_seed is math.randomseed; without arguments it takes entropy, where Lua's own takes time and addresses.
 static int random_seed(lua_State *L) {
-  seeded = true;
+  seeded = SEEDED;
   if (lua_isnone(L, 1)) {
+    if (!host_stdin_read()) seeded = EARLY;
     lua_pushinteger(L, host_entropy());
     lua_pushinteger(L, host_entropy());
   }

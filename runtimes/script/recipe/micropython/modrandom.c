@@ -1,16 +1,16 @@
-// modrandom.c: the module random. It seeds itself anew in the first use after stdin has been read, unless the
-// script has seeded it; before that it begins with a constant. It is no source of secrets: os.urandom is.
+// modrandom.c: the module random. Unless the script has seeded it, it seeds itself in its first use, and once more in the
+// first one after stdin has been read: a process may go on from there many times. It is no source of secrets: os.urandom is.
 
 #include "host.h"
 #include "py/runtime.h"
 
-static uint64_t random_state = 0x6d6963726f707974;
-static bool random_seeded;
+static uint64_t random_state;
+static enum { NEVER, EARLY, SEEDED } random_seeded;
 
 // next_bits is SplitMix64 (Steele, Lea and Flood, 2014).
 static uint64_t next_bits(void) {
-  if (!random_seeded && host_stdin_read()) {
-    random_seeded = true;
+  if (random_seeded == NEVER || (random_seeded == EARLY && host_stdin_read())) {
+    random_seeded = host_stdin_read() ? SEEDED : EARLY;
     random_state = host_entropy();
   }
   uint64_t z = random_state += 0x9e3779b97f4a7c15;
@@ -30,8 +30,10 @@ static uint64_t below(uint64_t n) {
 static double unit(void) { return (next_bits() >> 11) * 0x1p-53; }
 
 static mp_obj_t random_seed(size_t n, const mp_obj_t *args) {
-  random_seeded = true;
-  random_state = n > 0 && args[0] != mp_const_none ? (uint64_t)mp_obj_get_int_truncated(args[0]) : host_entropy();
+  random_seeded = NEVER;
+  if (n == 0 || args[0] == mp_const_none) return mp_const_none;
+  random_state = (uint64_t)mp_obj_get_int_truncated(args[0]);
+  random_seeded = SEEDED;
   return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(random_seed_obj, 0, 1, random_seed);

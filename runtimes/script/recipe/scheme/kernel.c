@@ -12,8 +12,10 @@ void *scheme_left;
 int scheme_seeded;
 
 U32 scheme_seed(U32 seed) {
-  if (scheme_seeded || !host_stdin_read()) return seed;
-  scheme_seeded = 1;
+  static int early;
+  if (scheme_seeded || (early && !host_stdin_read())) return seed;
+  early = !host_stdin_read();
+  scheme_seeded = !early;
   return host_entropy();
 }
 

@@ -57,6 +57,7 @@ extern void *scheme_left;
 // scheme_ended ends the process after an error that C has found and Scheme has dealt with. code is the exit code, as Scheme has it.
 _Noreturn void scheme_ended(uint64_t code);
 
-// scheme_seeded is set when the script has chosen a seed; scheme_seed returns the seed to go on from.
+// scheme_seeded is set when the script has chosen a seed. scheme_seed returns the seed to go on from: a new one in its first use, and
+// in the first one after stdin has been read.
 extern int scheme_seeded;
 uint32_t scheme_seed(uint32_t seed);

@@ -7,11 +7,14 @@
 //	log(text)       writes a line to stderr and is NULL; log(x) of a number is the logarithm, as in SQLite
 //	exit(code)      ends the process; exit(code, text) logs text before that
 //	utf8_valid(x)   1 if text or a BLOB is UTF-8 (RFC 3629), else 0; NULL of NULL
+//
+// random() and randomblob(n) are SQLite's, but draw of the entropy of the process, where SQLite's own seed is the same until stdin is read.
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wasi/api.h>
 
 #include "host.h"
 #include "script.h"
@@ -92,6 +95,28 @@ static void utf8_valid(sqlite3_context *c, int n, sqlite3_value **v) {
   sqlite3_result_int(c, p == stop);
 }
 
+static void random_number(sqlite3_context *c, int n, sqlite3_value **v) {
+  (void)n, (void)v;
+  sqlite3_result_int64(c, (sqlite3_int64)host_entropy());
+}
+
+static void random_blob(sqlite3_context *c, int n, sqlite3_value **v) {
+  (void)n;
+  sqlite3_int64 size = sqlite3_value_int64(v[0]);
+  if (size < 1) size = 1;
+  if (size > sqlite3_limit(sqlite3_context_db_handle(c), SQLITE_LIMIT_LENGTH, -1)) {
+    sqlite3_result_error_toobig(c);
+    return;
+  }
+  uint8_t *bytes = malloc(size);
+  if (!bytes || __wasi_random_get(bytes, size) != 0) {
+    free(bytes);
+    sqlite3_result_error_nomem(c);
+    return;
+  }
+  sqlite3_result_blob64(c, bytes, size, free);
+}
+
 static void nothing(sqlite3_context *c, int n, sqlite3_value **v) { (void)c, (void)n, (void)v; }
 
 int functions_add(sqlite3 *db, bool checking) {
@@ -107,6 +132,8 @@ int functions_add(sqlite3 *db, bool checking) {
       {"log", 1, SQLITE_UTF8, log_line},
       {"exit", 1, SQLITE_UTF8, end},
       {"exit", 2, SQLITE_UTF8, end},
+      {"random", 0, SQLITE_UTF8, random_number},
+      {"randomblob", 1, SQLITE_UTF8, random_blob},
       {"utf8_valid", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, utf8_valid},
   };
   int rc = SQLITE_OK;

@@ -7,7 +7,7 @@
 
 #include "sqlite3.h"
 
-// vfs_wake is called when stdin is read first: randomness is real from then on.
+// vfs_wake is called when stdin is read first: what SQLite draws for itself is random from then on.
 void vfs_wake(void);
 
 // functions_add gives db the functions of a script: request() and the like. When checking they do nothing.

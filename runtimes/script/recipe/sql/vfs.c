@@ -8,7 +8,7 @@
 
 #include "sql.h"
 
-static bool awake; // stdin has been read: entropy is real
+static bool awake; // stdin has been read: entropy is real; scripts have their own, see functions.c
 
 void vfs_wake(void) {
   awake = true;

@@ -12,7 +12,7 @@
 
 static Jim_Interp *tcl;
 
-int tcl_seed(void) { return host_stdin_read() ? (int)host_entropy() : 1; }
+int tcl_seed(void) { return (int)host_entropy(); }
 
 int tcl_unseeded(Jim_Interp *interp) {
   static bool fresh;

@@ -12,7 +12,7 @@ struct Jim_Interp;
 // tcl_unseeded tells whether random numbers have to be seeded: at first, and once more when stdin has been read.
 int tcl_unseeded(struct Jim_Interp *interp);
 
-// tcl_seed is a random number that the seeds are made of, always the same before stdin is read.
+// tcl_seed is a random number that the seeds are made of.
 int tcl_seed(void);
 
 #define rand tcl_seed

@@ -4,7 +4,9 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -53,9 +55,42 @@ func run(mode string) error {
 			b[len(b)-1] = 1
 			all = append(all, b)
 		}
+	case "armed":
+		return armed()
 	case "random":
 		fmt.Println(rand.Text(), time.Now().UnixNano())
 	}
+	return nil
+}
+
+// The times that a program sets when it starts.
+var (
+	begun          = time.Now()
+	soon, giveUp   = context.WithTimeout(context.Background(), 5*time.Minute)
+	timer, ticking = time.NewTimer(5 * time.Minute), time.NewTicker(5 * time.Minute)
+)
+
+// armed reads stdin, and fails if what was to come 5 minutes after the start has come.
+func armed() error {
+	defer giveUp()
+	b, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	time.Sleep(time.Millisecond)
+	select {
+	case <-soon.Done():
+		return soon.Err()
+	case <-timer.C:
+		return errors.New("the timer has come")
+	case <-ticking.C:
+		return errors.New("the ticker has come")
+	default:
+	}
+	if d := time.Since(begun); d < 0 || d > 5*time.Minute {
+		return fmt.Errorf("%v have passed", d)
+	}
+	fmt.Println(string(b), "in time")
 	return nil
 }
 
