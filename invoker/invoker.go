@@ -165,7 +165,7 @@ func (v *Invoker) setDefaults() {
 		v.Drain = 30 * time.Second
 	}
 	if v.MaxModule <= 0 {
-		v.MaxModule = 16 << 20
+		v.MaxModule = int64(protocol.DefaultModule)
 	}
 	if v.Replicas <= 0 {
 		v.Replicas = 1

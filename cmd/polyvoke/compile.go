@@ -38,7 +38,7 @@ type compileLimits struct {
 func (l *compileLimits) addTo(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&l.timeout, "compile-timeout", 2*time.Minute, "processor time for compiling a module of 16 MiB; smaller ones have their share")
 	cmd.Flags().StringVar(&l.memory, "compile-memory", "1GiB", "most memory for compiling one module; one of 24 MiB needs some 2GiB")
-	cmd.Flags().StringVar(&l.module, "max-module", "16MiB", "size of the largest module that can be deployed")
+	cmd.Flags().StringVar(&l.module, "max-module", protocol.DefaultModule.String(), "size of the largest module that can be deployed")
 }
 
 // check refuses limits that mean nothing.

@@ -76,7 +76,7 @@ func TestKillBlamesNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := s.nc.RequestMsg(&nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: runtimestest.Wasm(),
+		m, err := s.nc.RequestMsg(&nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: numbered(int64(len(arg))),
 			Header: nats.Header{protocol.HeaderManifest: {string(manifest)}}}, patience)
 		if err != nil || m.Header.Get(protocol.HeaderErrorCode) != "" {
 			t.Fatalf("deploy %s: %v %v", name, m, err)

@@ -81,7 +81,7 @@ const mostAtOnce = 32
 func (s *Service) Serve(ctx context.Context) (micro.Service, error) {
 	s.open, s.places = ctx, make(chan struct{}, mostAtOnce)
 	m, err := micro.AddService(s.NC, micro.Config{
-		Name: "polyvoke", Version: s.Version, Description: "control of polyvoke's functions",
+		Name: protocol.Service, Version: s.Version, Description: "control of polyvoke's functions",
 		Metadata: map[string]string{protocol.MetadataMaxModule: strconv.FormatInt(s.MaxModule, 10)},
 	})
 	if err != nil {

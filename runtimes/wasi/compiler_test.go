@@ -1,12 +1,16 @@
 package wasi_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -276,7 +280,7 @@ func TestCompilerEnds(t *testing.T) {
 // TestCompilerCancelled ends the context of a compilation.
 func TestCompilerCancelled(t *testing.T) {
 	dir := t.TempDir()
-	r, err := wasi.New(t.Context(), wasi.Config{CacheDir: dir, Compiler: self(t)})
+	r, err := wasi.New(t.Context(), wasi.Config{CacheDir: dir, Compiler: self(t), CompileTimeout: 10 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,6 +379,48 @@ func TestCompilerHeals(t *testing.T) {
 		c.Compiler = absent
 		if err := compileWith(t, c, module); err != nil {
 			t.Errorf("%s: after it was healed: got the error %v", name, err)
+		}
+	}
+}
+
+// TestCacheDamaged flips bits and cuts files of the cache at random. Each time the log names the file, and the module runs, compiled
+// again if need be; one that was refused is tried again.
+func TestCacheDamaged(t *testing.T) {
+	dir := t.TempDir()
+	random := rand.New(rand.NewPCG(5, 7))
+	good, bomb := assembly{code: i32(7) + "\x1a"}.bytes(), manyLoops(10_000, 1000)
+	var log bytes.Buffer
+	c := wasi.Config{CacheDir: dir, Compiler: self(t), Log: slog.New(slog.NewTextHandler(&log, nil))}
+	if err := errors.Join(compileWith(t, c, good)); err != nil {
+		t.Fatal(err)
+	}
+	if err := compileWith(t, c, bomb); reason(err) == "" {
+		t.Fatalf("the bomb: %v", err)
+	}
+	for round := range 30 {
+		files := slices.Concat(entries(t, dir, "wazero-*/*"), entries(t, dir, "compiled/*"), entries(t, dir, "quarantine/*"))
+		file := files[round%len(files)]
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := random.IntN(len(b)); random.IntN(2) == 0 {
+			b[at] ^= 1 << random.IntN(8)
+		} else {
+			b = b[:at]
+		}
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		log.Reset()
+		if err := compileWith(t, c, good); err != nil {
+			t.Errorf("%s is damaged: %v", file, err)
+		}
+		if err := compileWith(t, c, bomb); !strings.Contains(reason(err), "of processor time") {
+			t.Errorf("%s is damaged: the bomb: %v", file, err)
+		}
+		if !strings.Contains(log.String(), file) {
+			t.Errorf("%s is damaged, and the log says %s", file, &log)
 		}
 	}
 }

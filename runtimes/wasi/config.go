@@ -112,7 +112,7 @@ func (c Config) newCompiler(ctx context.Context) (*compiler.Compiler, error) {
 		return nil, nil
 	}
 	p, err := compiler.New(ctx, compiler.Config{Command: c.Compiler, Dir: c.CacheDir,
-		Timeout: cmp.Or(c.CompileTimeout, defaultCompileTimeout), Memory: c.compileMemory()})
+		Timeout: cmp.Or(c.CompileTimeout, defaultCompileTimeout), Memory: c.compileMemory(), Log: c.log()})
 	if err != nil {
 		return nil, fmt.Errorf("CacheDir: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -31,6 +32,8 @@ type Config struct {
 	Timeout time.Duration
 	// Memory is how much memory in bytes it may take; exact on Linux, a hint to Go's collector elsewhere.
 	Memory uint64
+	// Log is told of files that are damaged. It must not be nil.
+	Log *slog.Logger
 }
 
 // errClosed is what Compile returns after Close.
@@ -49,6 +52,7 @@ type Compiler struct {
 	dir     string // absolute
 	timeout time.Duration
 	memory  uint64 // bytes
+	log     *slog.Logger
 	engine  engineID
 	lanes   lanes
 
@@ -79,7 +83,7 @@ func New(ctx context.Context, c Config) (*Compiler, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Compiler{command: c.Command, dir: dir, timeout: c.Timeout, memory: c.Memory, lanes: newLanes(), busy: map[string]*work{}}
+	p := &Compiler{command: c.Command, dir: dir, timeout: c.Timeout, memory: c.Memory, log: c.Log, lanes: newLanes(), busy: map[string]*work{}}
 	for _, folder := range []string{compiledFolder, quarantineFolder} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
 			return nil, err
