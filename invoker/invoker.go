@@ -158,6 +158,10 @@ func (v *Invoker) closed() error {
 	return nil
 }
 
+// mostCompiling is how many modules may be compiled or loaded at a time. The runtime says how many of them use a processor;
+// the others wait for a compiler or a start, and must not keep out those that would not wait.
+const mostCompiling = 64
+
 // flushTimeout bounds one round trip to the server.
 const flushTimeout = 10 * time.Second
 
@@ -185,7 +189,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 	v.nc = nc
 	v.Runtime = v.Journal.Guard(v.Runtime)
 	v.functions = map[string]*function{}
-	v.programs = programs.New(runtime.GOMAXPROCS(0))
+	v.programs = programs.New(mostCompiling)
 	if v.js = v.JetStream; v.js == nil {
 		if v.js, err = jetstream.New(nc); err != nil {
 			return nil, err
@@ -218,7 +222,7 @@ func (v *Invoker) setDefaults() {
 		v.Drain = 30 * time.Second
 	}
 	if v.MaxModule <= 0 {
-		v.MaxModule = 16 << 20
+		v.MaxModule = int64(protocol.DefaultModule)
 	}
 	if v.Replicas <= 0 {
 		v.Replicas = 1

@@ -21,6 +21,13 @@ const (
 	APIRuntimePin APIVerb = "runtime-pin" // NameRequest, of NAME@VERSION -> DeployReply
 )
 
+// Service is the name of the NATS service that has the control verbs.
+const Service = "polyvoke"
+
+// MetadataMaxModule is the key of the metadata of the NATS service polyvoke that says how large a module may be on this
+// invoker, in bytes.
+const MetadataMaxModule = "max_module"
+
 // Subject returns the subject of a control verb.
 func (v APIVerb) Subject() string { return RootAPI + "." + string(v) }
 

@@ -86,6 +86,7 @@ const (
 	DefaultOutput      = Size(8 << 20)
 	DefaultConcurrency = 64
 	DefaultQueue       = 128
+	DefaultModule      = Size(16 << 20) // the largest module that an invoker takes
 
 	MaxTimeout     = Duration(15 * time.Minute) // Lambda's
 	MaxMemory      = Size(4<<30 - 128<<10)      // what wasm can address, less two pages

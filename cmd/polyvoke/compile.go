@@ -36,9 +36,9 @@ type compileLimits struct {
 
 // addTo adds the flags.
 func (l *compileLimits) addTo(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&l.timeout, "compile-timeout", time.Minute, "how long compiling one module may take")
-	cmd.Flags().StringVar(&l.memory, "compile-memory", "1GiB", "most memory for compiling one module")
-	cmd.Flags().StringVar(&l.module, "max-module", "16MiB", "size of the largest module, such as an interpreter")
+	cmd.Flags().DurationVar(&l.timeout, "compile-timeout", 2*time.Minute, "processor time for compiling a module of 16 MiB; smaller ones have their share")
+	cmd.Flags().StringVar(&l.memory, "compile-memory", "1GiB", "most memory for compiling one module; one of 24 MiB needs some 2GiB")
+	cmd.Flags().StringVar(&l.module, "max-module", protocol.DefaultModule.String(), "size of the largest module that can be deployed")
 }
 
 // check refuses limits that mean nothing.

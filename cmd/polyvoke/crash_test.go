@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,6 +65,57 @@ func TestKillDuringDeploysAndCalls(t *testing.T) {
 	s.kill(t)
 }
 
+// TestKillBlamesNobody ends polyvoke serve again and again by signals from outside, while a busy function is called and
+// a slow one runs: neither is ever refused.
+func TestKillBlamesNobody(t *testing.T) {
+	dir := t.TempDir()
+	bin := buildPolyvoke(t, dir)
+	s := startServe(t, bin, dir)
+	for name, arg := range map[string]string{"busy": "env", "slow": "loop"} {
+		manifest, err := json.Marshal(protocol.Function{Name: name, Args: []string{arg}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := s.nc.RequestMsg(&nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: numbered(int64(len(arg))),
+			Header: nats.Header{protocol.HeaderManifest: {string(manifest)}}}, patience)
+		if err != nil || m.Header.Get(protocol.HeaderErrorCode) != "" {
+			t.Fatalf("deploy %s: %v %v", name, m, err)
+		}
+	}
+	var answers atomic.Int64
+	for round := range 12 {
+		enough := make(chan struct{})
+		left := answers.Load() + 200
+		call := func(name string) {
+			for {
+				m, err := s.nc.Request("fn."+name, nil, patience)
+				if err != nil {
+					return
+				}
+				if code := m.Header.Get(protocol.HeaderErrorCode); code != "" && (name == "busy" || code == "422") {
+					t.Errorf("round %d: %s: %v", round, name, m.Header)
+				}
+				if name == "busy" && answers.Add(1) == left {
+					close(enough)
+				}
+			}
+		}
+		var work sync.WaitGroup
+		for _, name := range []string{"busy", "busy", "busy", "slow"} {
+			work.Go(func() { call(name) })
+		}
+		select {
+		case <-enough:
+		case <-time.After(patience):
+			t.Fatalf("round %d: %d answers in all", round, answers.Load())
+		}
+		s.end(t, []syscall.Signal{syscall.SIGKILL, syscall.SIGSEGV, syscall.SIGKILL, syscall.SIGABRT}[round%4])
+		work.Wait()
+		s = startServe(t, bin, dir)
+	}
+	s.kill(t)
+}
+
 // served is a polyvoke serve with a connection to it.
 type served struct {
 	cmd *exec.Cmd
@@ -99,9 +151,12 @@ func startServe(t *testing.T, bin, dir string) *served {
 }
 
 // kill ends the process at once.
-func (s *served) kill(t *testing.T) {
+func (s *served) kill(t *testing.T) { s.end(t, syscall.SIGKILL) }
+
+// end ends the process with a signal.
+func (s *served) end(t *testing.T, sig syscall.Signal) {
 	t.Helper()
-	if err := s.cmd.Process.Kill(); err != nil {
+	if err := s.cmd.Process.Signal(sig); err != nil {
 		t.Error(err)
 	}
 	_ = s.cmd.Wait() // it says that it was killed

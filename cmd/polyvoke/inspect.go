@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/inspect"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
@@ -24,13 +25,14 @@ import (
 func (c *cli) inspectCommand() *cobra.Command {
 	var asJSON bool
 	var cache string
+	var n client.Settings
 	cmd := &cobra.Command{
 		Use:   "inspect FILE.wasm",
 		Short: "Show what is in a module, and whether it can be a function",
 		Long: `Show what is in a module, and whether it can be a function: what it imports and exports, its memory,
 what its code can change, what metering adds, what keeps a sandbox from being used for more than one
 call, and how its processes will start. For the last it is compiled, and runs in the sandbox until it
-reads its request. The exit code is 126 if it cannot be a function.`,
+reads its request. How large a module may be is asked of an invoker, if there is one. The exit code is 126 if it cannot be a function.`,
 		Args: argsBetween(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := os.ReadFile(args[0])
@@ -42,6 +44,9 @@ reads its request. The exit code is 126 if it cannot be a function.`,
 				if problem, err = c.try(cmd.Context(), r, b, cache); err != nil {
 					return err
 				}
+			}
+			if err := r.Compare(c.limit(cmd, &n)); problem == nil {
+				problem = err
 			}
 			if asJSON {
 				err = printJSON(c.stdout, r)
@@ -55,8 +60,23 @@ reads its request. The exit code is 126 if it cannot be a function.`,
 		},
 	}
 	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: in the user's cache folder)")
+	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// limit asks how large a module may be. If nobody can be asked, it is the default.
+func (c *cli) limit(cmd *cobra.Command, n *client.Settings) inspect.Limit {
+	l := inspect.Limit{Size: int64(protocol.DefaultModule)}
+	s, err := c.connect(cmd, n)
+	if err != nil {
+		return l
+	}
+	defer s.Close()
+	if size, ok := s.MaxModule(cmd.Context()); ok {
+		l = inspect.Limit{Size: size, Of: s.URL}
+	}
+	return l
 }
 
 // try has a runtime complete a report. problem is why the module cannot be a function.

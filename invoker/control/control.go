@@ -10,6 +10,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -63,13 +64,22 @@ type Service struct {
 	// Log takes what operators should know. It must not be nil.
 	Log *slog.Logger
 
-	open context.Context // ends when nothing new is to be begun
+	open   context.Context // ends when nothing new is to be begun
+	places chan struct{}   // has one for each deployment that goes on
+
+	mu      sync.Mutex
+	stopped bool           // nothing is begun beside the endpoints any more
+	work    sync.WaitGroup // deployments that go on; those that begin hold mu
 }
 
-// Serve begins to answer, and returns what stops it. Its endpoints handle one request at a time. Nothing goes on after ctx has
-// ended. Serve may be called once.
+// mostAtOnce is how many deployments may go on at a time. They wait for compilers, hold a module each, and must not wait
+// for one another. Further ones wait on the connection.
+const mostAtOnce = 32
+
+// Serve begins to answer, and returns what stops it. Its endpoints handle one request at a time, but for those that
+// compile. Nothing goes on after ctx has ended and the service has stopped. Serve may be called once.
 func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
-	s.open = ctx
+	s.open, s.places = ctx, make(chan struct{}, mostAtOnce)
 	m, err := s.describe()
 	if err != nil {
 		return nil, err
@@ -89,6 +99,29 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 		}
 	}
 	return m, nil
+}
+
+// beside has something done while the endpoint goes on, unless too much is done already: then it waits.
+func (s *Service) beside(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		do() // what has ended says so at once
+		return
+	}
+	s.places <- struct{}{}
+	s.work.Go(func() {
+		defer func() { <-s.places }()
+		do()
+	})
+}
+
+// finish lets nothing be done beside the endpoints any more, and waits for what is.
+func (s *Service) finish() {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	s.work.Wait()
 }
 
 // respond answers a control request with what its handler returns.

@@ -132,7 +132,9 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"no manifest", protocol.APIDeploy, nil, "wasm", 400, "Fn-Manifest"},
 		{"no name", protocol.APIDeploy, manifest(`{}`), "wasm", 422, "name"},
-		{"too large", protocol.APIDeploy, manifest(`{"name":"x"}`), strings.Repeat("x", 101), 422, "deploy x"},
+		{"too large", protocol.APIDeploy, manifest(`{"name":"x"}`), strings.Repeat("x", 101), 422, "deploy x: the module has 101 bytes, and this service takes 100 (100B) at most: make it smaller (strip its symbols), or have the service started with --max-module 1MiB"},
+		{"too large an object", protocol.APIDeploy,
+			manifest(`{"name":"x"}`, protocol.HeaderObject, "o", protocol.HeaderSize, "101", protocol.HeaderDigest, digest), "", 422, "the module has 101 bytes"},
 		{"unfit", protocol.APIDeploy, manifest(`{"name":"unfit"}`), "wasm", 422, "deploy unfit: it does not fit"},
 		{"unknown reason", protocol.APIDeploy, manifest(`{"name":"odd"}`), "wasm", 500, "internal error"},
 		{"not served", protocol.APIDeploy, manifest(`{"name":"late"}`), "wasm", 503, "late@1 comes later"},
@@ -154,6 +156,56 @@ func TestRefusals(t *testing.T) {
 	}
 	if n := h.held.Load(); n != 0 {
 		t.Errorf("%d modules are still held", n)
+	}
+}
+
+// gate is a host that keeps modules whose function is called "long" until it is opened.
+type gate struct {
+	shelf
+	arrived, open chan struct{}
+}
+
+func (g *gate) Try(ctx context.Context, f *protocol.Function, module []byte, edit bool) (release func(), err error) {
+	if f.Name == "long" {
+		g.arrived <- struct{}{}
+		select {
+		case <-g.open:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return g.shelf.Try(ctx, f, module, edit)
+}
+
+// Deployments do not wait for one another.
+func TestDeployBesideOthers(t *testing.T) {
+	const long = 20
+	g := &gate{arrived: make(chan struct{}, long), open: make(chan struct{})}
+	nc := serve(t, g)
+	answers := make(chan error, long)
+	for range long {
+		go func() {
+			answers <- ask(nc, protocol.APIDeploy, manifest(`{"name":"long"}`), "wasm", new(protocol.DeployReply))
+		}()
+	}
+	for i := range long {
+		select {
+		case <-g.arrived:
+		case <-time.After(patience):
+			t.Fatalf("%d deployments have begun", i)
+		}
+	}
+	if err := ask(nc, protocol.APIDeploy, manifest(`{"name":"short"}`), "wasm", new(protocol.DeployReply)); err != nil {
+		t.Error(err)
+	}
+	if err := ask(nc, protocol.APIDeploy, manifest(`{"name":"unfit"}`), "wasm", new(protocol.DeployReply)); protocol.CodeOf(err) != 422 {
+		t.Errorf("one that is refused meanwhile: %v", err)
+	}
+	close(g.open)
+	for range long {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -40,15 +40,13 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 	if err := s.settle(ctx, &f); err != nil {
 		return nil, err
 	}
-	bytes, err := s.upload(ctx, header, r.Data(), s.MaxModule)
+	bytes, err := s.module(ctx, f.Name, header, r.Data())
 	if err != nil {
 		return nil, err
 	}
 	f.Digest = protocol.Digest(bytes)
 	if f.Runtime == "" {
-		if err := s.look(&f, bytes); err != nil {
-			return nil, err
-		}
+		s.look(&f, bytes)
 	}
 	release, err := s.Host.Try(ctx, &f, bytes, header.Get(protocol.HeaderEdit) == "1")
 	if err != nil {
@@ -66,16 +64,38 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 	return protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: warnings}, nil
 }
 
-// look sees what language a module is made of, and refuses one that is too large: those of interpreters may be larger.
-func (s *Service) look(f *protocol.Function, bytes []byte) error {
+// look sees what language a module is made of.
+func (s *Service) look(f *protocol.Function, bytes []byte) {
 	m, err := module.Limits{Size: int(s.MaxModule)}.Parse(bytes)
-	if err == nil && f.Language == "" {
+	if err == nil && f.Language == "" { // whatever is wrong, the runtime says better
 		f.Language = m.Language()
 	}
-	if int64(len(bytes)) > s.MaxModule {
-		return protocol.Errorf(protocol.CodeRefused, "deploy "+f.Name, "%w", err)
+}
+
+// module returns the module or the script of a function, which comes with a request. The error is 422 if it is too large.
+func (s *Service) module(ctx context.Context, name string, header protocol.Header, body []byte) ([]byte, error) {
+	claim, err := protocol.ParseClaim(header)
+	if err != nil {
+		return nil, err
 	}
-	return nil // whatever else is wrong, the runtime says better
+	size := int64(len(body))
+	if claim != nil {
+		size = claim.Size
+	}
+	if size > s.MaxModule {
+		return nil, s.tooLarge(name, size)
+	}
+	bytes, err := s.upload(ctx, header, body, s.MaxModule)
+	if protocol.CodeOf(err) == protocol.CodeTooLarge { // it is larger than the claim says
+		return nil, s.tooLarge(name, s.MaxModule+1)
+	}
+	return bytes, err
+}
+
+// tooLarge is the error for a module of so many bytes, or more.
+func (s *Service) tooLarge(name string, size int64) error {
+	return protocol.Errorf(protocol.CodeRefused, "deploy "+name, "the module has %d bytes, and this service takes %d (%s) at most: "+
+		"make it smaller (strip its symbols), or have the service started with --max-module %dMiB", size, s.MaxModule, protocol.Size(s.MaxModule), (size+1<<20-1)>>20)
 }
 
 // upload returns what comes with a request, which is its body or an object, up to a size.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -35,10 +36,10 @@ func (s *Service) describe() (*Endpoints, error) {
 	}
 	e := &Endpoints{service: s, started: time.Now().UTC()}
 	e.info = micro.Info{Type: micro.InfoResponseType, Description: "control of polyvoke's functions", Endpoints: []micro.EndpointInfo{},
-		ServiceIdentity: micro.ServiceIdentity{Name: "polyvoke", ID: id.String(), Version: s.Version, Metadata: map[string]string{}}}
+		ServiceIdentity: micro.ServiceIdentity{Name: protocol.Service, ID: id.String(), Version: s.Version, Metadata: map[string]string{protocol.MetadataMaxModule: strconv.FormatInt(s.MaxModule, 10)}}}
 	for verb, answer := range map[micro.Verb]func() any{micro.PingVerb: e.ping, micro.InfoVerb: e.tell, micro.StatsVerb: e.figures} {
 		subject := micro.APIPrefix + "." + verb.String()
-		for _, subject := range []string{subject, subject + ".polyvoke", subject + ".polyvoke." + e.info.ID} {
+		for _, subject := range []string{subject, subject + "." + protocol.Service, subject + "." + protocol.Service + "." + e.info.ID} {
 			err := e.listen(subject, "", func(r *request) { s.failed(r, r.RespondJSON(answer())) })
 			if err != nil {
 				return nil, errors.Join(err, e.Stop())
@@ -56,9 +57,16 @@ func (e *Endpoints) add(verb protocol.APIVerb, handle func(micro.Request)) error
 	e.info.Endpoints = append(e.info.Endpoints, micro.EndpointInfo{Name: string(verb), Subject: verb.Subject(), QueueGroup: protocol.QueueGroup, Metadata: map[string]string{}})
 	e.mu.Unlock()
 	return e.listen(verb.Subject(), protocol.QueueGroup, func(r *request) {
-		began := time.Now()
-		handle(r)
-		n.Count(time.Since(began), r.failure)
+		answer := func() {
+			began := time.Now()
+			handle(r)
+			n.Count(time.Since(began), r.failure)
+		}
+		if verb == protocol.APIDeploy {
+			e.service.beside(answer)
+		} else {
+			answer()
+		}
 	})
 }
 
@@ -80,8 +88,15 @@ func (e *Endpoints) listen(subject, queue string, handle func(*request)) error {
 	return nil
 }
 
-// Stop takes no new request. Those that have come in are still answered.
+// Stop takes no new request, and returns when no deployment goes on. Requests that have come in are still answered.
 func (e *Endpoints) Stop() error {
+	err := e.drain()
+	e.service.finish()
+	return err
+}
+
+// drain takes no new request.
+func (e *Endpoints) drain() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var errs []error

@@ -2,109 +2,79 @@ package journal
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Who runs when a process dies need not be guilty: others ran too, or an operator used kill -9. So there are points:
+// Three rules say what follows from the end of a process:
 //
-//	the process ...                     | ran alone, and no    | ran alone | ran with
-//	                                    | call of it had ended |           | others
-//	crashed                             | 6                    | 3         | 2
-//	was killed, and memory was short    | 3                    | 3         | 2
-//	was killed                          | 3                    | none: it is cleared if calls of it had ended, or 2
+//  1. A module is in quarantine if the process crashed, and Go's own report names a goroutine of the module.
+//  2. Otherwise, each module that ran is a suspect. Suspects run one at a time, until a call of theirs has ended.
+//  3. A suspect is in quarantine if the process crashed again, and nothing but the suspect ran.
 //
-// Six are guilty. So a function that crashes the process whenever it is called is out at the next start;
-// a kill -9, twice and each time in a function's first call, is what it takes to be taken for guilty without being it.
-//
-// With others means: with others that are as suspicious. Those that have points and no call
-// that has ended since come first, then those with no call that has ended. And because suspects run one at a time until
-// a call of theirs has ended, the second time finds one alone.
-const guilty = 6
+// A signal that somebody sent, such as kill -9, is not a crash: it makes suspects and no more. A suspect waits for
+// others no longer than turnTime, so that suspicion alone refuses nobody.
 
-// memoryOfBlame is how long points count, and how long a module that is guilty is refused.
+// memoryOfBlame is how long a module is in quarantine or a suspect.
 const memoryOfBlame = time.Hour
-
-// points returns what a module gets that ran when a process died.
-func (e ending) points(alone, worked bool) int {
-	switch {
-	case e == killed && worked:
-		return 0
-	case e == crashed && alone && !worked:
-		return guilty
-	case alone:
-		return guilty / 2
-	}
-	return guilty / 3
-}
-
-// suspects returns those of the modules in a record that the ending may be due to, the most suspicious ones only.
-func (e ending) suspects(all []entry, known suspects) []entry {
-	var ran []entry
-	for _, x := range all {
-		if x.running || e != killed { // loading takes long; a kill meanwhile means nothing
-			ran = append(ran, x)
-		}
-	}
-	for _, better := range []func(entry) bool{
-		func(x entry) bool { return !x.worked && known[x.digest].Points > 0 },
-		func(x entry) bool { return !x.worked },
-	} {
-		if slices.ContainsFunc(ran, better) {
-			return slices.DeleteFunc(ran, func(x entry) bool { return !better(x) })
-		}
-	}
-	return ran
-}
 
 // suspect is what there is against a module.
 type suspect struct {
-	Points int       `json:"points"`
-	Time   time.Time `json:"time"`            // of the last of them
-	Until  time.Time `json:"until,omitzero"`  // when it may be tried again, if it is guilty
-	Reason string    `json:"reason,omitzero"` // why it is guilty
+	Time   time.Time `json:"time"`            // of the process's end, as it was found
+	Reason string    `json:"reason,omitzero"` // why the module is in quarantine; empty: it is not
 }
 
-// barred tells whether it is refused.
-func (s *suspect) barred(now time.Time) bool { return now.Before(s.Until) }
+// barred reports whether the module is refused.
+func (s *suspect) barred(now time.Time) bool { return s.Reason != "" && s.holds(now) }
+
+// holds reports whether what there is still counts. What is yet to come does not: the clock was wrong.
+func (s *suspect) holds(now time.Time) bool {
+	age := now.Sub(s.Time)
+	return age >= 0 && age < memoryOfBlame
+}
 
 // refusal is the error for a call.
 func (s *suspect) refusal() error {
 	return protocol.Errorf(protocol.CodeRefused, "", "the module is in quarantine on this invoker until %s: %s; to have it tried at once, deploy it again",
-		s.Until.UTC().Format(time.RFC3339), s.Reason)
+		s.Time.Add(memoryOfBlame).UTC().Format(time.RFC3339), s.Reason)
 }
 
 // suspects has them by the digest of the module.
 type suspects map[string]suspect
 
-// charge gives points, and returns who is guilty now.
-func (s suspects) charge(how ending, ran []entry, now time.Time) (out []string) {
-	for _, x := range ran {
-		points := how.points(len(ran) == 1, x.worked)
-		if points == 0 {
-			delete(s, x.digest)
-			continue
-		}
-		it := s[x.digest]
-		it.Points, it.Time = it.Points+points, now
-		if it.Points >= guilty {
-			it.Until, it.Reason = now.Add(memoryOfBlame), fmt.Sprintf("it was running when the invoker's process %s", how)
-			out = append(out, x.digest)
-		}
-		s[x.digest] = it
+// judge applies the rules to the end of a process in which modules ran. It returns the module that is in quarantine
+// for it, or "".
+func (s suspects) judge(c crash, ran []entry, now time.Time) (guilty string) {
+	reason := "it crashed the invoker's process"
+	guilty = c.module
+	if guilty == "" && c.raised && len(ran) == 1 && ran[0].suspect {
+		guilty = ran[0].digest
+		reason = "it was all that ran when the invoker's process crashed, twice"
 	}
-	return out
+	if guilty != "" {
+		s[guilty] = suspect{Time: now, Reason: fmt.Sprintf("%s (%s)", reason, protocol.CleanValue(c.reason, 200))}
+		return guilty
+	}
+	for _, x := range ran {
+		if it := s[x.digest]; x.digest != overflow.String() && !it.barred(now) {
+			s[x.digest] = suspect{Time: now}
+		}
+	}
+	return ""
 }
 
-// expire forgets what is too long ago, or yet to come because the clock was wrong.
+// expire forgets what does not count any more.
 func (s suspects) expire(now time.Time) {
 	for d, it := range s {
-		if age := now.Sub(it.Time); age < 0 || age >= memoryOfBlame {
+		if !it.holds(now) {
 			delete(s, d)
 		}
 	}
@@ -113,26 +83,65 @@ func (s suspects) expire(now time.Time) {
 // suspectsFile is where suspects are in the folder.
 const suspectsFile = "suspects.json"
 
-// readSuspects reads the suspects. If that is not possible there are none.
-func readSuspects(dir string) suspects {
-	out := suspects{}
-	b, err := os.ReadFile(filepath.Join(dir, suspectsFile))
-	if err != nil || json.Unmarshal(b, &out) != nil || out == nil {
-		return suspects{}
+// maxSuspects bounds the size of that file, in bytes.
+const maxSuspects = 4 << 20
+
+// checked is what that file has.
+type checked struct {
+	CRC      uint32          `json:"crc32c"` // of the suspects as they are written
+	Suspects json.RawMessage `json:"suspects"`
+}
+
+// castagnoli is the polynomial of all checksums here.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// readSuspects reads the suspects. With an error that says why they cannot be read, there are none.
+func readSuspects(dir string) (suspects, error) {
+	path := filepath.Join(dir, suspectsFile)
+	b, err := readMost(path, maxSuspects)
+	if errors.Is(err, fs.ErrNotExist) {
+		return suspects{}, nil
 	}
-	return out
+	var c checked
+	out := suspects{}
+	if err == nil {
+		err = json.Unmarshal(b, &c)
+	}
+	if err == nil && crc32.Checksum(c.Suspects, castagnoli) != c.CRC {
+		err = errors.New("the checksum is wrong")
+	}
+	if err == nil {
+		err = json.Unmarshal(c.Suspects, &out)
+	}
+	if err != nil || out == nil {
+		return suspects{}, fmt.Errorf("%s is damaged, and is begun anew: %w", path, err)
+	}
+	return out, nil
+}
+
+// readMost reads a file up to a length in bytes.
+func readMost(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // write replaces the file, or removes it if there are none.
 func (s suspects) write(dir string) error {
 	path := filepath.Join(dir, suspectsFile)
 	if len(s) == 0 {
-		if err := os.Remove(path); !os.IsNotExist(err) {
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return nil
 	}
-	b, err := json.MarshalIndent(s, "", "  ")
+	b, err := json.Marshal(s)
+	if err == nil {
+		b, err = json.Marshal(checked{crc32.Checksum(b, castagnoli), b})
+	}
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,9 @@ package journal
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"sync/atomic"
 	"unsafe"
@@ -15,7 +16,8 @@ const (
 	crashEnding = ".crash"
 )
 
-// The journal's file is a header of one page and the slots. It is in the machine's own byte order: nobody else reads it.
+// The journal's file is a page with the magic and the slots. It is in the machine's own byte order: nobody else
+// reads it.
 const (
 	headerSize = 4096
 	slotSize   = int(unsafe.Sizeof(slot{}))
@@ -24,42 +26,46 @@ const (
 )
 
 // magic is how the file begins, with the version of its layout.
-const magic = "plyvkj01"
+const magic = "plyvkj02"
 
-// header is the beginning of the file. What follows it in the first page are the circumstances, as JSON and NUL bytes.
-type header struct {
-	magic    [8]byte
-	killed   atomic.Uint64 // see killedForMemory
-	stopping atomic.Uint32 // 1: the process has been told to end
-	_        [44]byte
-}
+// overflow is the digest of the slot that modules share for which no other is left.
+var overflow = digest(bytes.Repeat([]byte{0xff}, len(digest{})))
 
 // slot says what a module is doing. It fills a cache line, so that modules do not slow each other down.
 type slot struct {
 	digest  digest        // zero: the slot is free
-	running atomic.Int32  // calls of it
-	loading atomic.Int32  // it is being compiled or loaded
-	worked  atomic.Uint32 // 1: a call of it has ended, in this process
-	_       [20]byte
+	crc     uint32        // of the digest
+	running atomic.Int32  // calls of it, and it is loaded so many times at this moment
+	suspect atomic.Uint32 // 1: it is a suspect, and no call of it has ended in this process
+	unused  [20]byte      // zero
 }
+
+// take gives a slot to a module.
+func (s *slot) take(d digest) {
+	s.suspect.Store(0)
+	s.digest, s.crc = d, crc32.Checksum(d[:], castagnoli)
+}
+
+// whole reports whether a slot can be what a process left. No process has so many goroutines.
+func (s *slot) whole() bool {
+	n := s.running.Load()
+	return s.crc == crc32.Checksum(s.digest[:], castagnoli) && n >= 0 && n < 1<<24 && s.suspect.Load() <= 1 && zero(s.unused[:])
+}
+
+// zero reports whether there is nothing in b.
+func zero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 
 // file is the journal's file of this process, mapped into memory, where it stays: a call that is late does no harm.
 type file struct {
-	f      *os.File
-	header *header
-	slots  []slot
+	f     *os.File
+	slots []slot
 }
 
 // create fills an empty file, locks it and maps it. The file is as long as it will be from the start, and written
 // to, so that no slot can be without room on the disk later.
-func create(f *os.File, c circumstances) (*file, error) {
-	meta, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
+func create(f *os.File) (*file, error) {
 	b := make([]byte, fileSize)
 	copy(b, magic)
-	copy(b[unsafe.Sizeof(header{}):headerSize-1], meta)
 	if _, err := f.Write(b); err != nil {
 		return nil, err
 	}
@@ -70,28 +76,21 @@ func create(f *os.File, c circumstances) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", f.Name(), err)
 	}
-	out := &file{f: f, header: (*header)(unsafe.Pointer(&mapped[0]))}
-	out.slots = unsafe.Slice((*slot)(unsafe.Pointer(&mapped[headerSize])), slotCount)
-	out.header.killed.Store(c.Killed)
-	return out, nil
+	return &file{f: f, slots: unsafe.Slice((*slot)(unsafe.Pointer(&mapped[headerSize])), slotCount)}, nil
 }
 
-// record is what the file of a dead process says.
-type record struct {
-	circumstances
-	stopping bool
-	entries  []entry // of modules that were doing something
-}
-
-// entry is a module in a record.
+// entry is a module that ran when a process ended.
 type entry struct {
-	digest           string
-	running, loading bool
-	worked           bool
+	digest  string
+	suspect bool
 }
 
-// readFile reads the file of another process. If it is alive, there is nothing else to know.
-func readFile(path string) (r *record, alive bool, err error) {
+// errDamaged says that a file has something that no process wrote.
+var errDamaged = errors.New("it is damaged")
+
+// readFile returns what ran in another process when that ended. If it is alive, there is nothing else to know. With an
+// error, ran is what can still be read.
+func readFile(path string) (ran []entry, alive bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, false, err
@@ -101,34 +100,32 @@ func readFile(path string) (r *record, alive bool, err error) {
 	if err != nil || !free {
 		return nil, err == nil, err
 	}
-	b, err := os.ReadFile(path)
+	b, err := readMost(path, int64(fileSize)+1)
 	if err != nil {
 		return nil, false, err
 	}
-	r, err = parse(b)
-	return r, false, err
+	ran, err = parse(b)
+	return ran, false, err
 }
 
 // parse reads the contents of a file.
-func parse(b []byte) (*record, error) {
+func parse(b []byte) (ran []entry, err error) {
 	if len(b) != fileSize || string(b[:len(magic)]) != magic {
 		return nil, fmt.Errorf("%d bytes are not a journal of this version", len(b))
 	}
-	b = bytes.Clone(b) // aligned
-	h := (*header)(unsafe.Pointer(&b[0]))
-	meta, _, _ := bytes.Cut(b[unsafe.Sizeof(*h):headerSize], []byte{0})
-	r := &record{stopping: h.stopping.Load() != 0}
-	if err := json.Unmarshal(meta, &r.circumstances); err != nil {
-		return nil, err
+	if !zero(b[len(magic):headerSize]) {
+		err = errDamaged
 	}
-	r.Killed = h.killed.Load()
+	b = bytes.Clone(b) // aligned
 	slots := unsafe.Slice((*slot)(unsafe.Pointer(&b[headerSize])), slotCount)
 	for i := range slots {
 		s := &slots[i]
-		e := entry{s.digest.String(), s.running.Load() > 0, s.loading.Load() > 0, s.worked.Load() != 0}
-		if s.digest != (digest{}) && (e.running || e.loading) {
-			r.entries = append(r.entries, e)
+		switch {
+		case !s.whole() && !zero(b[headerSize+i*slotSize:][:slotSize]):
+			err = errDamaged
+		case s.digest != digest{} && s.running.Load() > 0:
+			ran = append(ran, entry{s.digest.String(), s.suspect.Load() == 1})
 		}
 	}
-	return r, nil
+	return ran, err
 }

@@ -3,6 +3,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"os"
 )
@@ -10,6 +11,6 @@ import (
 // supported tells whether there are journals on this system.
 const supported = false
 
-func mapFile(*os.File, int) ([]byte, error) { return nil, errors.ErrUnsupported }
-func tryLock(*os.File) (bool, error)        { return false, errors.ErrUnsupported }
-func lockFolder(string) (func(), error)     { return nil, errors.ErrUnsupported }
+func mapFile(*os.File, int) ([]byte, error)              { return nil, errors.ErrUnsupported }
+func tryLock(*os.File) (bool, error)                     { return false, errors.ErrUnsupported }
+func lockFolder(context.Context, string) (func(), error) { return nil, errors.ErrUnsupported }

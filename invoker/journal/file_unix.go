@@ -3,10 +3,13 @@
 package journal
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // supported tells whether there are journals on this system.
@@ -26,21 +29,34 @@ func tryLock(f *os.File) (free bool, err error) {
 	return err == nil, err
 }
 
-// lockFolder waits until nobody else judges in a folder. Nobody does so for long.
-func lockFolder(dir string) (unlock func(), err error) {
+// lockTime is how long another process may hold the folder's lock. Nobody needs it for long, but a process that is
+// stopped keeps it.
+const lockTime = 5 * time.Second
+
+// lockFolder waits until nobody else judges in a folder.
+func lockFolder(ctx context.Context, dir string) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, lockTime)
+	defer cancel()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
 	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		if err != syscall.EINTR {
-			break
+		free, err := tryLock(f)
+		if free {
+			return func() { f.Close() }, nil
 		}
-	}
-	if err != nil {
+		if err == nil {
+			select {
+			case <-again.C:
+				continue
+			case <-ctx.Done():
+				err = fmt.Errorf("%s is locked by another process: %w", f.Name(), ctx.Err())
+			}
+		}
 		f.Close()
 		return nil, err
 	}
-	return func() { f.Close() }, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,10 +33,10 @@ func (g *guard) Compile(ctx context.Context, module []byte, o runtimes.Options) 
 	w := g.journal.watch(module)
 	p := &program{journal: g.journal, watch: w}
 	if w.barred.Load() != nil {
-		p.inner = &later{runtime: g.Runtime, watch: w, module: bytes.Clone(module), options: o}
+		p.inner = &later{runtime: g.Runtime, module: bytes.Clone(module), options: o}
 		return p, nil
 	}
-	inner, err := w.load(ctx, g.Runtime, module, o)
+	inner, err := g.journal.load(ctx, w, g.Runtime, module, o)
 	if err != nil {
 		g.journal.release(w)
 		return nil, err
@@ -46,20 +47,51 @@ func (g *guard) Compile(ctx context.Context, module []byte, o runtimes.Options) 
 
 // watch is what is known about a module in this process.
 type watch struct {
-	digest  digest
-	slot    *slot
-	unseen  bool                    // there was no slot left in the file
-	uses    int                     // programs of it; guarded by the journal's mutex
-	idle    bool                    // it is in the journal's list of those; guarded by its mutex
-	suspect atomic.Bool             // it runs when no other suspect does
-	barred  atomic.Pointer[suspect] // why it is refused, or nil
+	digest digest
+	slot   *slot
+	labels context.Context         // has the label of the module's goroutines
+	uses   int                     // programs of it; guarded by the journal's mutex
+	idle   bool                    // it is in the journal's list of those; guarded by its mutex
+	barred atomic.Pointer[suspect] // why it is refused, or nil
 }
 
-// load compiles the module.
-func (w *watch) load(ctx context.Context, r runtimes.Runtime, module []byte, o runtimes.Options) (runtimes.Program, error) {
-	w.slot.loading.Add(1)
-	defer w.slot.loading.Add(-1)
+// enter says that this goroutine works for the module, until leave.
+func (w *watch) enter() {
+	pprof.SetGoroutineLabels(w.labels)
+	w.slot.running.Add(1)
+}
+
+// leave says that it does not any more.
+func (w *watch) leave() {
+	w.slot.running.Add(-1)
+	pprof.SetGoroutineLabels(context.Background())
+}
+
+// load compiles the module. For a suspect, no other does something meanwhile.
+func (j *Journal) load(ctx context.Context, w *watch, r runtimes.Runtime, module []byte, o runtimes.Options) (runtimes.Program, error) {
+	if w.slot.suspect.Load() != 0 {
+		defer j.await(ctx)()
+	}
+	w.enter()
+	defer w.leave()
 	return r.Compile(ctx, module, o)
+}
+
+// turnTime is how long a suspect waits for others.
+const turnTime = time.Second
+
+// await waits for the turn of a suspect, but not for long: others may be slow without having done anything. end must
+// be called when the turn is over.
+func (j *Journal) await(ctx context.Context) (end func()) {
+	late := time.NewTimer(turnTime)
+	defer late.Stop()
+	select {
+	case <-j.turn:
+		return func() { j.turn <- struct{}{} }
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	return func() {}
 }
 
 // program is a program with a journal.
@@ -80,43 +112,21 @@ func (p *program) Run(ctx context.Context, process *runtimes.Process) error {
 		}
 		w.barred.Store(nil)
 	}
-	if w.suspect.Load() {
-		return p.runAlone(ctx, process)
+	if w.slot.suspect.Load() != 0 {
+		defer p.journal.await(ctx)()
+		if err := ctx.Err(); err != nil {
+			process.Usage = runtimes.Usage{}
+			return err
+		}
+		defer w.slot.suspect.Store(0) // the process has survived it
 	}
-	return p.run(ctx, process)
+	w.enter()
+	defer w.leave()
+	return p.inner.Run(ctx, process)
 }
 
 // Start implements runtimes.Starter.
 func (p *program) Start() runtimes.Start { return runtimes.StartOf(p.inner) }
-
-// runAlone runs a suspect when no other does.
-func (p *program) runAlone(ctx context.Context, process *runtimes.Process) error {
-	select {
-	case <-p.journal.turn:
-	case <-ctx.Done():
-		process.Usage = runtimes.Usage{}
-		return ctx.Err()
-	}
-	defer func() { p.journal.turn <- struct{}{} }()
-	defer p.watch.suspect.Store(false) // it has not ended the process
-	return p.run(ctx, process)
-}
-
-// run runs the program, and says so.
-func (p *program) run(ctx context.Context, process *runtimes.Process) error {
-	s := p.watch.slot
-	s.running.Add(1)
-	defer s.end()
-	return p.inner.Run(ctx, process)
-}
-
-// end says that a call has ended.
-func (s *slot) end() {
-	if s.worked.Load() == 0 {
-		s.worked.Store(1)
-	}
-	s.running.Add(-1)
-}
 
 // Close implements runtimes.Program.
 func (p *program) Close(ctx context.Context) error {
@@ -130,7 +140,6 @@ func (p *program) Close(ctx context.Context) error {
 // later is a program that is compiled when it is first run.
 type later struct {
 	runtime runtimes.Runtime
-	watch   *watch
 	options runtimes.Options
 
 	compiled atomic.Pointer[runtimes.Program] // nil until it is
@@ -168,7 +177,7 @@ func (l *later) get(ctx context.Context) (runtimes.Program, error) {
 	if p := l.compiled.Load(); p != nil {
 		return *p, nil
 	}
-	p, err := l.watch.load(ctx, l.runtime, l.module, l.options)
+	p, err := l.runtime.Compile(ctx, l.module, l.options)
 	var refused *runtimes.ModuleError
 	if errors.As(err, &refused) {
 		return nil, &protocol.Error{Code: protocol.CodeRefused, Msg: refused.Reason, Err: err}

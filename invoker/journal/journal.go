@@ -1,22 +1,22 @@
 // Package journal keeps a function that ends the whole process from being tried for ever.
 //
 // In goes what a process runs, call by call; out comes, at the next start after it has died, who may have done
-// that. A function that is found guilty is refused for a while, and all others go on.
+// that. A function against which there is evidence is refused for a while; all others go on. See blame.go for the
+// rules.
 //
 // # How
 //
 // Each process has a file, which it maps into its memory: a slot for each module, with the number of calls that run. A
 // call costs two atomic additions there and no system call; what was written is in the file even if
-// the process is killed by SIGKILL. A process that ends in order removes its file. One that starts looks for files
-// that nobody holds a lock on, and reads in them what ran when their processes died; see blame.go for what follows
-// from that.
+// the process is killed by SIGKILL. Beside it, Go writes why it crashes, if it does, and the label of the goroutine, by which
+// its module is known. A process that ends in order removes its files. One that starts looks for files that nobody
+// holds a lock on, and reads in them what ran when their processes died.
 //
-// Processes that have the same folder for their journals share what they found out. After the
-// machine itself has gone down nobody is to blame.
+// Processes that have the same folder for their journals share what they found out. A file that is damaged
+// is named in the log, and counts for nothing.
 package journal
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -47,7 +47,6 @@ type Journal struct {
 	log  *slog.Logger
 	file *file
 	turn chan struct{} // has a token while no suspect runs
-	done chan struct{} // closed by Close
 
 	mu       sync.Mutex
 	free     []*slot
@@ -57,13 +56,12 @@ type Journal struct {
 }
 
 // Open judges the processes that have died since the last start, and begins the journal of this one, in a
-// folder that is made if it does not exist. Once ctx has ended, a death that nothing explains is
-// taken for an impatient operator's doing. A process has one open journal at most, because
-// it takes Go's crash output (see debug.SetCrashOutput). On systems other than Unix there is none: Open returns nil.
+// folder that is made if it does not exist. A process has one open journal at most, because it takes Go's
+// crash output (see debug.SetCrashOutput). On systems other than Unix there is none: Open returns nil.
 //
 // # Errors
 //
-// An error means that the folder cannot be used. Files in it that make no sense are removed and logged.
+// An error means that the folder cannot be used, or ctx has ended while another process judged.
 func Open(ctx context.Context, dir string, log *slog.Logger) (*Journal, error) {
 	if !supported {
 		return nil, nil
@@ -71,12 +69,12 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	unlock, err := lockFolder(dir)
+	unlock, err := lockFolder(ctx, dir)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	defer unlock()
-	j := &Journal{dir: dir, log: log, turn: make(chan struct{}, 1), done: make(chan struct{}), watches: map[digest]*watch{}}
+	j := &Journal{dir: dir, log: log, turn: make(chan struct{}, 1), watches: map[digest]*watch{}}
 	j.turn <- struct{}{}
 	if err := j.judge(time.Now()); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
@@ -84,8 +82,6 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Journal, error) {
 	if err := j.begin(); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	context.AfterFunc(ctx, j.stopping)
-	go j.keepCount()
 	return j, nil
 }
 
@@ -96,51 +92,19 @@ func (j *Journal) begin() error {
 		return err
 	}
 	j.path = strings.TrimSuffix(f.Name(), runEnding)
-	if j.file, err = create(f, circumstancesNow()); err != nil {
+	if j.file, err = create(f); err != nil {
 		f.Close()
 		os.Remove(f.Name())
 		return err
 	}
-	for i := range j.file.slots {
-		j.free = append(j.free, &j.file.slots[i])
+	j.file.slots[0].take(overflow)
+	for i := range j.file.slots[1:] {
+		j.free = append(j.free, &j.file.slots[1+i])
 	}
-	crash, err := os.OpenFile(j.path+crashEnding, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err == nil {
-		err = debug.SetCrashOutput(crash, debug.CrashOptions{}) // it has a descriptor of its own
-		crash.Close()
-	}
-	if err != nil {
+	if err := recordCrash(j.path + crashEnding); err != nil {
 		j.log.Warn("a crash will be taken for a kill", "err", err)
 	}
 	return nil
-}
-
-// stopping takes note that the process is about to end.
-func (j *Journal) stopping() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.file != nil {
-		j.file.header.stopping.Store(1)
-	}
-}
-
-// keepCount keeps the kernel's count of processes that were killed for want of memory up to date, so that one
-// long ago does not count when this process dies.
-func (j *Journal) keepCount() {
-	t := time.NewTicker(time.Minute)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-		case <-j.done:
-			return
-		}
-		j.mu.Lock()
-		if j.file != nil {
-			j.file.header.killed.Store(killedForMemory())
-		}
-		j.mu.Unlock()
-	}
 }
 
 // Close ends the journal: the process ends in order. Nothing may run any more.
@@ -153,7 +117,6 @@ func (j *Journal) Close() error {
 	if j.file == nil {
 		return nil
 	}
-	close(j.done)
 	_ = debug.SetCrashOutput(nil, debug.CrashOptions{}) // that cannot fail
 	os.Remove(j.path + crashEnding)
 	err := os.Remove(j.path + runEnding) // before the lock on it goes
@@ -177,7 +140,7 @@ func (j *Journal) Pardon(module string) {
 	for d, w := range j.watches {
 		if d.String() == module {
 			w.barred.Store(nil)
-			w.suspect.Store(false)
+			w.slot.suspect.Store(0)
 		}
 	}
 	if err := j.forget(module); err != nil {
@@ -187,12 +150,15 @@ func (j *Journal) Pardon(module string) {
 
 // forget takes a module out of the file of suspects.
 func (j *Journal) forget(module string) error {
-	unlock, err := lockFolder(j.dir)
+	unlock, err := lockFolder(context.Background(), j.dir)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	all := readSuspects(j.dir)
+	all, err := readSuspects(j.dir)
+	if err != nil {
+		return err
+	}
 	delete(all, module)
 	return all.write(j.dir)
 }
@@ -204,14 +170,13 @@ func (j *Journal) watch(module []byte) *watch {
 	defer j.mu.Unlock()
 	w := j.watches[d]
 	if w == nil {
-		w = &watch{digest: d}
-		if w.slot = j.slot(d); w.slot == nil {
-			w.slot, w.unseen = new(slot), true
-		}
+		w = &watch{digest: d, slot: j.slot(d), labels: d.labelled()}
 		if s, ok := j.suspects[d.String()]; ok {
-			w.suspect.Store(true)
 			if s.barred(time.Now()) {
 				w.barred.Store(&s)
+			}
+			if w.slot.digest == d {
+				w.slot.suspect.Store(1)
 			}
 		}
 		j.watches[d] = w
@@ -220,8 +185,8 @@ func (j *Journal) watch(module []byte) *watch {
 	return w
 }
 
-// slot returns a slot for a module: a free one, or that of a module which is not loaded any more. It is nil if there is
-// none. The caller holds the mutex.
+// slot returns a slot for a module: a free one, that of a module which is not loaded any more, or the one for those
+// that find none. The caller holds the mutex.
 func (j *Journal) slot(d digest) *slot {
 	for len(j.free) == 0 && len(j.idle) > 0 {
 		w := j.idle[0]
@@ -232,12 +197,11 @@ func (j *Journal) slot(d digest) *slot {
 		}
 	}
 	if len(j.free) == 0 {
-		return nil
+		return &j.file.slots[0]
 	}
 	s := j.free[len(j.free)-1]
 	j.free = j.free[:len(j.free)-1]
-	s.worked.Store(0)
-	s.digest = d
+	s.take(d)
 	return s
 }
 
@@ -248,7 +212,7 @@ func (j *Journal) release(w *watch) {
 	w.uses--
 	switch {
 	case w.uses > 0 || w.idle:
-	case w.unseen:
+	case w.slot.digest == overflow:
 		delete(j.watches, w.digest)
 	default:
 		w.idle = true
@@ -259,7 +223,10 @@ func (j *Journal) release(w *watch) {
 // judge reads the files of processes that have died, and finds out what that means for the modules in them. The caller
 // holds the folder's lock.
 func (j *Journal) judge(now time.Time) error {
-	j.suspects = readSuspects(j.dir)
+	var err error
+	if j.suspects, err = readSuspects(j.dir); err != nil {
+		j.log.Warn("nobody is in quarantine any more", "err", err)
+	}
 	j.suspects.expire(now)
 	files, err := filepath.Glob(filepath.Join(j.dir, "*"+runEnding))
 	if err != nil {
@@ -273,26 +240,25 @@ func (j *Journal) judge(now time.Time) error {
 
 // autopsy judges one process, if it has died, and removes its files.
 func (j *Journal) autopsy(path string, now time.Time) {
-	r, alive, err := readFile(path)
+	ran, alive, err := readFile(path)
 	if alive || errors.Is(err, fs.ErrNotExist) { // it has just ended in order
 		return
 	}
 	crashPath := strings.TrimSuffix(path, runEnding) + crashEnding
-	text, _ := os.ReadFile(crashPath)
+	text, _ := readMost(crashPath, maxCrash)
 	defer os.Remove(path)
 	defer os.Remove(crashPath)
+	c := readCrash(text)
 	if err != nil {
-		j.log.Warn("a journal makes no sense", "file", path, "err", err)
-		return
+		j.log.Warn("a journal cannot be read", "file", path, "err", err)
+		c.raised = false // who knows what else ran
 	}
-	how := r.ending(circumstancesNow(), text)
-	if how == inOrder {
-		return
-	}
-	ran := how.suspects(r.entries, j.suspects)
-	first, _, _ := bytes.Cut(text, []byte("\n"))
-	j.log.Warn("an invoker has died here", "how", how, "running", len(ran), "crash", protocol.CleanValue(string(first), 200))
-	for _, d := range j.suspects.charge(how, ran, now) {
-		j.log.Error("function in quarantine", "digest", d, "until", j.suspects[d].Until, "reason", j.suspects[d].Reason)
+	j.log.Warn("an invoker has died here", "running", len(ran), "crash", protocol.CleanValue(c.reason, 200), "module", c.module)
+	if guilty := j.suspects.judge(c, ran, now); guilty != "" {
+		s := j.suspects[guilty]
+		j.log.Error("function in quarantine", "digest", guilty, "until", s.Time.Add(memoryOfBlame), "reason", s.Reason)
 	}
 }
+
+// maxCrash is how much is read of what Go wrote, in bytes. What counts comes first.
+const maxCrash = 1 << 20

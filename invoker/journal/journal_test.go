@@ -6,18 +6,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -41,14 +39,17 @@ func open(t testing.TB, dir string) *Journal {
 	return j
 }
 
-// die leaves the journal's file as it would be if the process were killed now.
-func (j *Journal) die() {
+// die leaves the journal's files as they would be if the process ended now, with what Go writes about that.
+func (j *Journal) die(crash string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	// The lock goes with the process. Here a copy without one takes the file's place.
 	b, err := os.ReadFile(j.path + runEnding)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(j.dir, "dead"+runEnding), b, 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(j.dir, "dead"+crashEnding), []byte(crash), 0o600)
 	}
 	if err != nil {
 		panic(err)
@@ -98,35 +99,66 @@ func TestNoJournal(t *testing.T) {
 	}
 }
 
-// TestDeath has a process die in the first call of a module, twice, and looks at what becomes of the module.
-func TestDeath(t *testing.T) {
-	dir := t.TempDir()
-	for range 2 {
-		j := open(t, dir)
-		p := compile(t, j, script(func(context.Context) error { j.die(); return nil }), "bad")
-		if err := call(t, p); err != nil {
-			t.Fatalf("it is refused too soon: %v", err)
-		}
-		j.Close()
+// crashOf is what Go writes when a goroutine of a module crashes, or one of nobody's.
+func crashOf(module string) string {
+	label := ""
+	if module != "" {
+		label = ` labels:{"module": "` + protocol.Digest([]byte(module)) + `"}`
 	}
+	return "fatal error: oops\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x1 pc=0x1]\n\ngoroutine 7 gp=0x1 m=2 mp=0x2 [running" + label + "]:\nmain.f()\n"
+}
+
+// TestDeath has processes die while a module runs, and looks at what becomes of the module and of another.
+func TestDeath(t *testing.T) {
+	for _, c := range []struct {
+		what    string
+		crashes []string
+		refused bool
+	}{
+		{"kill -9, again and again", []string{"", "", "", "", ""}, false},
+		{"a crash that names it", []string{crashOf("bad")}, true},
+		{"a crash that names another", []string{crashOf("other"), crashOf("other")}, false},
+		{"a crash that names nobody", []string{crashOf("")}, false},
+		{"two such crashes", []string{crashOf(""), crashOf("")}, true},
+		{"a kill and such a crash", []string{"", crashOf("")}, true},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, crash := range c.crashes {
+				j := open(t, dir)
+				p := compile(t, j, script(func(context.Context) error { j.die(crash); return nil }), "bad")
+				if err := call(t, p); err != nil {
+					t.Fatalf("it is refused too soon: %v", err)
+				}
+				j.Close()
+			}
+			checkQuarantine(t, dir, c.refused)
+		})
+	}
+}
+
+// checkQuarantine checks that the module "bad" is refused or not, that another is not, and what a pardon does.
+func checkQuarantine(t *testing.T, dir string, refused bool) {
 	j := open(t, dir)
 	ran := 0
 	work := script(func(context.Context) error { ran++; return nil })
-	bad, good, refused := compile(t, j, work, "bad"), compile(t, j, work, "good"), compile(t, j, work, "bad")
+	bad, good := compile(t, j, work, "bad"), compile(t, j, work, "good")
 	for range 2 {
-		if err := call(t, bad); protocol.CodeOf(err) != protocol.CodeRefused || !strings.Contains(err.Error(), "deploy it again") {
-			t.Errorf("the guilty one: %v", err)
+		err := call(t, bad)
+		if !refused && err != nil || refused && (protocol.CodeOf(err) != protocol.CodeRefused || !strings.Contains(err.Error(), "deploy it again")) {
+			t.Errorf("the bad one: %v", err)
 		}
 	}
-	if err := call(t, good); err != nil || ran != 1 {
-		t.Errorf("another one: %v, %d have run", err, ran)
+	if err := call(t, good); err != nil {
+		t.Errorf("another one: %v", err)
 	}
 	j.Pardon("sha256:nobody")
-	if err := call(t, refused); err == nil {
+	if err := call(t, bad); refused && err == nil {
 		t.Error("pardoned by another's digest")
 	}
+	ran = 0
 	j.Pardon(protocol.Digest([]byte("bad")))
-	if err := errors.Join(call(t, bad), call(t, refused), call(t, compile(t, j, work, "bad"))); err != nil || ran != 4 {
+	if err := errors.Join(call(t, bad), call(t, compile(t, j, work, "bad"))); err != nil || ran != 2 {
 		t.Errorf("after a pardon: %v, %d have run", err, ran)
 	}
 	j.Close()
@@ -140,7 +172,7 @@ func TestQuarantineEnds(t *testing.T) {
 	dir := t.TempDir()
 	work := script(func(context.Context) error { return nil })
 	now := time.Now()
-	barred := suspect{Points: guilty, Time: now, Until: now.Add(time.Hour)}
+	barred := suspect{Time: now, Reason: "it crashed"}
 	if err := (suspects{protocol.Digest([]byte("bad")): barred, protocol.Digest([]byte("refused")): barred}).write(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +182,7 @@ func TestQuarantineEnds(t *testing.T) {
 		if err := call(t, p); protocol.CodeOf(err) != protocol.CodeRefused {
 			t.Errorf("%s in quarantine: %v", module, err)
 		}
-		p.(*program).watch.barred.Load().Until = time.Now()
+		p.(*program).watch.barred.Load().Time = now.Add(-memoryOfBlame)
 		err := call(t, p)
 		if module == "bad" && err != nil || module == "refused" && (protocol.CodeOf(err) != protocol.CodeRefused || err.Error() != "refused") {
 			t.Errorf("%s afterwards: %v", module, err)
@@ -162,10 +194,11 @@ func TestQuarantineEnds(t *testing.T) {
 	}
 }
 
-// TestSuspectsRunAlone checks that suspects wait for each other, until a call of theirs has ended, and for nobody else.
+// TestSuspectsRunAlone checks that suspects wait for each other, but not long, until a call of theirs has ended, and for
+// nobody else.
 func TestSuspectsRunAlone(t *testing.T) {
 	dir := t.TempDir()
-	some := suspect{Points: 2, Time: time.Now()}
+	some := suspect{Time: time.Now()}
 	if err := (suspects{protocol.Digest([]byte("a")): some, protocol.Digest([]byte("b")): some}).write(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -184,6 +217,9 @@ func TestSuspectsRunAlone(t *testing.T) {
 	defer cancel()
 	if err := b.Run(ctx, &runtimes.Process{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("another suspect meanwhile: %v", err)
+	}
+	if err := call(t, b); err != nil {
+		t.Errorf("another suspect that has waited long enough: %v", err)
 	}
 	proceed <- struct{}{}
 	if err := errors.Join(<-done, call(t, b)); err != nil {
@@ -214,7 +250,7 @@ func TestFolder(t *testing.T) {
 		t.Errorf("two processes have %s", files())
 	}
 	b.Close()
-	a.die() // with nothing running
+	a.die("") // with nothing running
 	open(t, dir).Close()
 	a.Close()
 	if files() != "" {
@@ -226,34 +262,6 @@ func TestFolder(t *testing.T) {
 	open(t, dir).Close()
 	if files() != "" {
 		t.Errorf("nonsense stays: %s", files())
-	}
-}
-
-// TestStopping checks that a kill after the process was told to end blames nobody.
-func TestStopping(t *testing.T) {
-	dir := t.TempDir()
-	for range 3 {
-		ctx, stop := context.WithCancel(t.Context())
-		j, err := Open(ctx, dir, testLog(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		stop()
-		ended := time.Now().Add(time.Minute)
-		for j.file.header.stopping.Load() == 0 {
-			if time.Now().After(ended) {
-				t.Fatal("it takes no note of the end of its context")
-			}
-			runtime.Gosched()
-		}
-		err = call(t, compile(t, j, script(func(context.Context) error { j.die(); return nil }), "a"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		j.Close()
-	}
-	if s := readSuspects(dir); len(s) > 0 {
-		t.Errorf("suspects: %v", s)
 	}
 }
 
@@ -279,16 +287,43 @@ func TestManyModules(t *testing.T) {
 	if _, err := j.Guard(work).Compile(t.Context(), []byte("refused"), runtimes.Options{}); err == nil {
 		t.Error("a module that is refused is not refused")
 	}
-	if n := len(j.watches); n != slotCount {
+	if n := len(j.watches); n != slotCount-1 {
 		t.Errorf("%d modules are remembered", n)
 	}
-	p := compile(t, j, script(func(context.Context) error { j.die(); return nil }), "one more")
+	p := compile(t, j, script(func(context.Context) error { j.die(crashOf("")); return nil }), "one more")
 	if err := call(t, p); err != nil {
 		t.Fatal(err)
 	}
-	r, _, err := readFile(filepath.Join(j.dir, "dead"+runEnding))
-	if err != nil || len(r.entries) != 1 || r.entries[0].digest != protocol.Digest([]byte("one more")) {
-		t.Errorf("the journal then says %+v, %v", r, err)
+	ran, _, err := readFile(filepath.Join(j.dir, "dead"+runEnding))
+	if err != nil || len(ran) != 1 || ran[0].digest != protocol.Digest([]byte("one more")) {
+		t.Errorf("the journal then says %+v, %v", ran, err)
+	}
+}
+
+// TestCrowd has more modules loaded than there are slots, and one run without a slot of its own beside a suspect
+// when the process crashes: the suspect was not alone.
+func TestCrowd(t *testing.T) {
+	dir := t.TempDir()
+	lone := protocol.Digest([]byte("lone"))
+	if err := (suspects{lone: {Time: time.Now()}}).write(dir); err != nil {
+		t.Fatal(err)
+	}
+	j := open(t, dir)
+	work := script(func(context.Context) error { return nil })
+	p := compile(t, j, script(func(ctx context.Context) error {
+		crowd := compile(t, j, script(func(context.Context) error { j.die(crashOf("")); return nil }), "crowd")
+		return call(t, crowd)
+	}), "lone")
+	for i := range slotCount {
+		compile(t, j, work, strconv.Itoa(i))
+	}
+	if err := call(t, p); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	j = open(t, dir)
+	if s := j.suspects[lone]; s.Reason != "" || len(j.suspects) != 1 {
+		t.Errorf("the suspects are %+v", j.suspects)
 	}
 }
 
@@ -296,7 +331,7 @@ func TestManyModules(t *testing.T) {
 func TestHammerJournal(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()
-	if err := (suspects{protocol.Digest([]byte("0")): {Points: guilty, Time: now, Until: now.Add(time.Hour)}, protocol.Digest([]byte("1")): {Points: 2, Time: now}}).write(dir); err != nil {
+	if err := (suspects{protocol.Digest([]byte("0")): {Time: now, Reason: "x"}, protocol.Digest([]byte("1")): {Time: now}}).write(dir); err != nil {
 		t.Fatal(err)
 	}
 	j := open(t, dir)
@@ -330,40 +365,43 @@ func TestHammerJournal(t *testing.T) {
 		t.Errorf("%d ran, %d were refused", ran.Load(), refused.Load())
 	}
 	for i := range j.file.slots {
-		if s := &j.file.slots[i]; s.running.Load() != 0 || s.loading.Load() != 0 {
-			t.Errorf("%v: %d run, %d are loading", s.digest, s.running.Load(), s.loading.Load())
+		if s := &j.file.slots[i]; s.running.Load() != 0 {
+			t.Errorf("%v: %d run", s.digest, s.running.Load())
 		}
 	}
 }
 
-// FuzzParse reads files in which something was changed: there is a record, or an error.
+// FuzzParse reads files in which something was changed: what cannot have been written is an error.
 func FuzzParse(f *testing.F) {
 	name := filepath.Join(f.TempDir(), "x")
 	file, err := os.Create(name)
 	if err != nil {
 		f.Fatal(err)
 	}
-	if _, err := create(file, circumstancesNow()); err != nil {
+	made, err := create(file)
+	if err != nil {
 		f.Fatal(err)
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		f.Fatal(err)
+	for i := range 3 {
+		made.slots[i].take(digest{byte(i + 1)})
+		made.slots[i].running.Add(1)
 	}
-	whole, err := io.ReadAll(file)
+	whole, err := os.ReadFile(name)
 	if err != nil {
 		f.Fatal(err)
 	}
 	file.Close()
-	f.Add([]byte("{}"), uint32(unsafe.Sizeof(header{})), uint32(fileSize))
+	f.Add([]byte("{}"), uint32(headerSize-1), uint32(fileSize))
 	f.Add([]byte{1}, uint32(headerSize), uint32(fileSize))
-	f.Add([]byte{1, 1, 1, 1}, uint32(headerSize+32), uint32(fileSize))
+	f.Add([]byte{0xff, 1, 1, 1}, uint32(headerSize+32), uint32(fileSize))
 	f.Add([]byte{}, uint32(0), uint32(10))
 	f.Fuzz(func(t *testing.T, change []byte, at, size uint32) {
 		b := bytes.Clone(whole)
 		copy(b[int(at)%fileSize:], change)
-		r, err := parse(b[:min(int(size), fileSize)])
-		if (r == nil) == (err == nil) {
-			t.Errorf("got %v and %v", r, err)
+		b = b[:min(int(size), fileSize)]
+		ran, err := parse(b)
+		if err == nil && len(ran) > len(change)/slotSize+4 || bytes.Equal(b, whole) && (err != nil || len(ran) != 3) {
+			t.Errorf("got %v and %v", ran, err)
 		}
 	})
 }
@@ -422,8 +460,7 @@ func TestStart(t *testing.T) {
 	if got := runtimes.StartOf(compile(t, j, script(nil), "other")); got != (runtimes.Start{}) {
 		t.Errorf("a program that cannot tell says %+v", got)
 	}
-	w := &watch{slot: new(slot)}
-	l := &later{runtime: starter{}, watch: w}
+	l := &later{runtime: starter{}}
 	if got := l.Start(); got != (runtimes.Start{}) {
 		t.Errorf("before it is compiled: %+v", got)
 	}
@@ -433,4 +470,78 @@ func TestStart(t *testing.T) {
 	if got := l.Start(); got != want {
 		t.Errorf("after it is compiled: %+v", got)
 	}
+}
+
+// TestDamagedFolder opens journals in folders whose files were damaged at random. What is damaged is named in the log,
+// a module in quarantine is refused or not, and all others run.
+func TestDamagedFolder(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 5))
+	original := t.TempDir()
+	j := open(t, original)
+	if err := call(t, compile(t, j, script(func(context.Context) error { j.die(crashOf("bad")); return nil }), "bad")); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	if err := (suspects{protocol.Digest([]byte("worse")): {Time: time.Now(), Reason: "x"}}).write(original); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 60 {
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS(original)); err != nil {
+			t.Fatal(err)
+		}
+		name := []string{"dead" + runEnding, suspectsFile, "dead" + crashEnding}[round%3]
+		damage(t, filepath.Join(dir, name), random)
+		var log bytes.Buffer
+		j, err := Open(t.Context(), dir, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != "dead"+crashEnding && !strings.Contains(log.String(), filepath.Join(dir, name)) {
+			t.Errorf("%s is damaged, and the log says %s", name, &log)
+		}
+		work := script(func(context.Context) error { return nil })
+		for _, module := range []string{"good", "bad", "worse"} {
+			if err := call(t, compile(t, j, work, module)); err != nil && (module == "good" || protocol.CodeOf(err) != protocol.CodeRefused) {
+				t.Errorf("%s with a damaged %s: %v", module, name, err)
+			}
+		}
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// damage flips a bit of a file, or cuts it.
+func damage(t *testing.T, path string, random *rand.Rand) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := random.IntN(len(b))
+	if random.IntN(2) == 0 {
+		b[at] ^= 1 << random.IntN(8)
+	} else {
+		b = b[:at]
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLockedFolder opens a journal while another process holds the lock and does not go on.
+func TestLockedFolder(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := lockFolder(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if j, err := Open(ctx, dir, testLog(t)); j != nil || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("got the error %v", err)
+	}
+	unlock()
+	open(t, dir)
 }

@@ -35,23 +35,9 @@ func (r *Runtime) CompilePart(ctx context.Context, b []byte, o runtimes.Options,
 	if err != nil {
 		return nil, err
 	}
-	m, err := r.checkModule(b)
+	b, report, err := r.prepare(ctx, b, o, part, stack)
 	if err != nil {
 		return nil, err
-	}
-	plan := rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: compiler.MaxPages, Limits: r.modules}
-	if !m.Analysis.Exceptions { // lowering them changes which functions there are
-		plan.Mark, plan.Without = part.Called, part.Without
-	}
-	if m.Reactor() {
-		plan.Setup, plan.Entry = module.Initialize, module.Handle
-	}
-	if _, _, err := admit.Memory(m.Memories[0], o, r.maxMemory); err != nil {
-		return nil, err
-	}
-	b, report, err := rewrite.Rewrite(b, plan)
-	if err != nil {
-		return nil, &runtimes.ModuleError{Reason: err.Error(), Err: err}
 	}
 	compiled, err := r.translate(ctx, b)
 	if err != nil {
@@ -63,6 +49,36 @@ func (r *Runtime) CompilePart(ctx context.Context, b []byte, o runtimes.Options,
 	}
 	defer c.release()
 	return c.newProgram(ctx, o, report)
+}
+
+// prepare checks a module and rewrites it into what is compiled. It takes memory in proportion to the module, so only a few modules
+// are prepared at a time.
+func (r *Runtime) prepare(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part, stack int32) ([]byte, *rewrite.Report, error) {
+	select {
+	case r.prepares <- struct{}{}:
+		defer func() { <-r.prepares }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	m, err := r.checkModule(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan := rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: compiler.MaxPages, Limits: r.modules}
+	if !m.Analysis.Exceptions { // lowering them changes which functions there are
+		plan.Mark, plan.Without = part.Called, part.Without
+	}
+	if m.Reactor() {
+		plan.Setup, plan.Entry = module.Initialize, module.Handle
+	}
+	if _, _, err := admit.Memory(m.Memories[0], o, r.maxMemory); err != nil {
+		return nil, nil, err
+	}
+	b, report, err := rewrite.Rewrite(b, plan)
+	if err != nil {
+		return nil, nil, &runtimes.ModuleError{Reason: err.Error(), Err: err}
+	}
+	return b, report, nil
 }
 
 // imageOf returns the image of a memory with data in it.

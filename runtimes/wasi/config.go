@@ -27,7 +27,8 @@ type Config struct {
 	// in this process, which a hostile one can occupy for hours and fill with garbage.
 	Compiler []string
 
-	// CompileTimeout is how long such a process may take. 0 means 30 seconds.
+	// CompileTimeout is how much processor time such a process may take for a module of 16 MiB. Others have their share of it, in
+	// proportion to their size, and a thirty-second part of it besides. 0 means two minutes.
 	CompileTimeout time.Duration
 
 	// CompileMemory is how much memory in bytes it may take; exact on Linux, a hint to Go's
@@ -64,7 +65,7 @@ type Config struct {
 // What fields are if they are 0.
 const (
 	defaultMaxMemory      = 1 << 30
-	defaultCompileTimeout = 30 * time.Second
+	defaultCompileTimeout = 2 * time.Minute
 	defaultCompileMemory  = 1 << 30
 	defaultIdleMemory     = 256 << 20
 	defaultStartTime      = 3 * time.Second
@@ -111,7 +112,7 @@ func (c Config) newCompiler(ctx context.Context) (*compiler.Compiler, error) {
 		return nil, nil
 	}
 	p, err := compiler.New(ctx, compiler.Config{Command: c.Compiler, Dir: c.CacheDir,
-		Timeout: cmp.Or(c.CompileTimeout, defaultCompileTimeout), Memory: c.compileMemory()})
+		Timeout: cmp.Or(c.CompileTimeout, defaultCompileTimeout), Memory: c.compileMemory(), Log: c.log()})
 	if err != nil {
 		return nil, fmt.Errorf("CacheDir: %w", err)
 	}

@@ -6,6 +6,7 @@ package inspect
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -29,7 +30,30 @@ type Report struct {
 	Analysis *Analysis `json:"analysis,omitempty"` // of a well-formed module
 	Metering *Metering `json:"metering,omitempty"` // of a module that can be a function
 	Start    *Start    `json:"start,omitempty"`    // of one that was tried
+	Limit    Limit     `json:"limit"`
 }
+
+// Limit is how large a module may be.
+type Limit struct {
+	Size int64  `json:"size"`
+	Of   string `json:"of,omitempty"` // the NATS whose invoker says so; empty: it is the default, since none was asked
+}
+
+// Compare takes note of how large a module may be. The error says that the invoker that was asked would refuse this one. What is
+// larger than the default may be deployed where --max-module allows it.
+func (r *Report) Compare(l Limit) error {
+	r.Limit = l
+	if r.Size <= l.Size || l.Of == "" || !r.Runnable {
+		return nil
+	}
+	r.Runnable = false
+	r.Problem = fmt.Sprintf("the module has %d bytes, and the invoker on %s takes %d (%s) at most: make it smaller (strip its symbols), or start that with %s",
+		r.Size, l.Of, l.Size, protocol.Size(l.Size), r.flag())
+	return errors.New(r.Problem)
+}
+
+// flag returns what polyvoke serve needs to take the module.
+func (r *Report) flag() string { return fmt.Sprintf("--max-module %dMiB", (r.Size+1<<20-1)>>20) }
 
 // Memory is the linear memory.
 type Memory struct {
@@ -94,7 +118,7 @@ func limits() module.Limits { return module.Limits{Size: int(protocol.MaxModule)
 // Inspect describes the module b, which was read from a file. problem is why it cannot be a function; the report
 // then has what could be found out.
 func Inspect(file string, b []byte) (r *Report, problem error) {
-	r = &Report{File: file, Size: int64(len(b)), Digest: protocol.Digest(b),
+	r = &Report{File: file, Size: int64(len(b)), Digest: protocol.Digest(b), Limit: Limit{Size: int64(protocol.DefaultModule)},
 		Tables: []string{}, Imports: []Item{}, Exports: []Item{}, Custom: []Section{}}
 	m, err := limits().Parse(b)
 	if err == nil {

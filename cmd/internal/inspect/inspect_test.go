@@ -79,6 +79,34 @@ func TestInspect(t *testing.T) {
 	}
 }
 
+// TestCompare compares a module with what is taken where it may go.
+func TestCompare(t *testing.T) {
+	size := int64(len(runtimestest.Wasm()))
+	for _, c := range []struct {
+		limit   Limit
+		problem string
+		want    string
+	}{
+		{Limit{size, "nats://here"}, "", "yes, deploy it with"},
+		{Limit{size - 1, ""}, "", "yes, where it is served by polyvoke serve --max-module 1MiB: the default is 16MiB"},
+		{Limit{size - 1, "nats://here"}, "the invoker on nats://here takes", "function no"},
+	} {
+		r, err := Inspect("file.wasm", runtimestest.Wasm())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = r.Compare(c.limit)
+		if (err == nil) != (c.problem == "") || err != nil && !strings.Contains(err.Error(), c.problem) || r.Runnable != (err == nil) {
+			t.Errorf("%v: the problem is %v, want %q", c.limit, err, c.problem)
+		}
+		var out bytes.Buffer
+		r.Print(&out, false)
+		if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text, c.want) {
+			t.Errorf("%v: %q is missing in\n%s", c.limit, c.want, &out)
+		}
+	}
+}
+
 // TestJSON checks that programs find a list where there may be one, and the figures that people see.
 func TestJSON(t *testing.T) {
 	r, err := Inspect("file.wasm", restless)

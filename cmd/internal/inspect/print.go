@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // Print prints the report for people.
@@ -42,6 +43,9 @@ func (r *Report) running(p terminal.Paint) (facts [][2]string) {
 		facts = append(facts, [2]string{"start", r.Start.Kind + ": " + r.Start.Reason})
 	}
 	verdict := "yes, deploy it with polyvoke deploy " + r.File
+	if r.Size > r.Limit.Size {
+		verdict = fmt.Sprintf("yes, where it is served by polyvoke serve %s: the default is %s", r.flag(), protocol.DefaultModule)
+	}
 	if !r.Runnable {
 		verdict = p.Red("no")
 	}

@@ -39,6 +39,29 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// lines is a writer that passes on what is written.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	l <- string(b)
+	return len(b), nil
+}
+
+func TestWaitingWithoutATerminal(t *testing.T) {
+	out, stop := make(lines, 1000), make(chan struct{})
+	go list(out, "compiling", stop, 0, time.Millisecond)
+	for range 3 {
+		if got := <-out; !strings.HasPrefix(got, "compiling ... ") || !strings.HasSuffix(got, " s\n") {
+			t.Errorf("printed %q", got)
+		}
+	}
+	close(stop)
+	var b bytes.Buffer
+	if Waiting(&b, "compiling")(); b.Len() > 0 {
+		t.Errorf("something quick prints %q", &b)
+	}
+}
+
 func TestProgressNeedsATerminal(t *testing.T) {
 	var b bytes.Buffer
 	r := strings.NewReader("")

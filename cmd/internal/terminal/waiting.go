@@ -7,19 +7,45 @@ import (
 	"time"
 )
 
-// Waiting shows on w what is being done and for how long, until done is called, which takes it away again. It
-// shows nothing if w is no terminal. done must be called, once.
+// What is written to something that is no terminal: a line after firstLine, and one each nextLine after that.
+const (
+	firstLine = 2 * time.Second
+	nextLine  = 10 * time.Second
+)
+
+// Waiting shows on w what is being done and for how long, until done is called: on a terminal in a line that done takes away
+// again, elsewhere in a line now and then. done must be called, once.
 func Waiting(w io.Writer, what string) (done func()) {
-	if !Is(w) {
-		return func() {}
-	}
 	stop := make(chan struct{})
 	var shown sync.WaitGroup
+	if !Is(w) {
+		shown.Go(func() { list(w, what, stop, firstLine, nextLine) })
+		return func() {
+			close(stop)
+			shown.Wait()
+		}
+	}
 	shown.Go(func() { count(w, what, stop) })
 	return func() {
 		close(stop)
 		shown.Wait()
 		fmt.Fprint(w, "\r\x1b[K") // ECMA-48, 8.3.41: erase in line
+	}
+}
+
+// list writes a line with the seconds that have passed after a first time, and then each time that next has passed, until
+// stop is closed.
+func list(w io.Writer, what string, stop <-chan struct{}, first, next time.Duration) {
+	t := time.NewTimer(first)
+	defer t.Stop()
+	for since := time.Now(); ; {
+		select {
+		case <-t.C:
+			fmt.Fprintf(w, "%s ... %d s\n", what, int(time.Since(since).Seconds()))
+			t.Reset(next)
+		case <-stop:
+			return
+		}
 	}
 }
 

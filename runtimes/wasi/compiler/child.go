@@ -17,38 +17,42 @@ import (
 // childProcs is how many processors a child may use, each to compile functions with.
 const childProcs = 2
 
+// began is when this process did, or soon after.
+var began = time.Now()
+
+// watchEvery is how often a child looks at the processor time that it has taken.
+const watchEvery = 10 * time.Millisecond
+
 // childGC is by how many percent its heap may grow until garbage is collected: it does not live long, and has a memory limit.
 const childGC = 400
 
 // Child is what the command of Config.Command does, in a process of its own that ends
 // right after it: it limits this process, reads a module from stdin, compiles it into the folder that args name,
-// and returns the exit code. args are those behind the command's own, as they are: they and the exit code are
+// and returns the exit code. args are those behind the command's own, as they are: they, the exit code and how stderr begins are
 // between Child and a [Compiler] of the same binary. It is stopped by ctx.
 func Child(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer) int {
 	fail := func(code int, err error) int {
 		fmt.Fprintln(stderr, err)
 		return code
 	}
-	dir, memory, timeout, err := parseChildArgs(args)
+	dir, l, err := parseChildArgs(args)
 	if err != nil {
 		return fail(childUsage, err)
 	}
-	if err := limitChild(memory); err != nil {
-		return fail(childBroken, fmt.Errorf("limit the memory to %d bytes: %w", memory, err))
+	if err := limitChild(l); err != nil {
+		return fail(childBroken, fmt.Errorf("limit the memory to %d bytes and the processor time to %v: %w", l.memory, l.cpu, err))
 	}
-	debug.SetMemoryLimit(int64(memory - memory/4))
+	debug.SetMemoryLimit(int64(l.memory - l.memory/4))
 	debug.SetGCPercent(childGC)
 	runtime.GOMAXPROCS(childProcs)
 	if _, err := io.WriteString(stderr, childBegins); err != nil {
 		return childBroken // nobody listens
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout+childGrace) // in case that nobody kills it
-	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- readAndCompile(ctx, dir, stdin) }()
-	select {
-	case err = <-done:
-	case <-ctx.Done(): // the engine does not look at it
+	if err = l.watch(ctx, done, stderr); err == errOverspent {
+		return fail(childTime, err)
+	} else if ctx.Err() != nil { // the engine does not look at it
 		return fail(childStopped, ctx.Err())
 	}
 	var refused *runtimes.ModuleError
@@ -63,6 +67,34 @@ func Child(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer
 	return fail(childBroken, err)
 }
 
+// errOverspent ends a child that has taken all its processor time.
+var errOverspent = errors.New("the processor time is spent")
+
+// watch waits for the end of a compilation, or of its time, and says so when it is not quick.
+func (l limits) watch(ctx context.Context, done <-chan error, stderr io.Writer) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for quick := true; ; {
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		cpu := cpuTime()
+		if cpu > l.cpu {
+			return errOverspent
+		}
+		if quick && cpu > l.quick {
+			quick = false
+			if _, err := io.WriteString(stderr, childSlow); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // readAndCompile compiles what stdin has.
 func readAndCompile(ctx context.Context, dir string, stdin io.Reader) error {
 	module, err := io.ReadAll(stdin)
@@ -72,21 +104,31 @@ func readAndCompile(ctx context.Context, dir string, stdin io.Reader) error {
 	return compileInto(ctx, dir, module)
 }
 
+// limits are what a child may take.
+type limits struct {
+	memory uint64        // in bytes
+	cpu    time.Duration // of processor time
+	quick  time.Duration // processor time after which it says that it is not quick
+}
+
 // childArgs returns the arguments of a child, behind those of the command.
-func childArgs(dir string, memory uint64, timeout time.Duration) []string {
-	return []string{dir, strconv.FormatUint(memory, 10), timeout.String()}
+func childArgs(dir string, l limits) []string {
+	return []string{dir, strconv.FormatUint(l.memory, 10), l.cpu.String(), l.quick.String()}
 }
 
 // parseChildArgs reads what childArgs has written.
-func parseChildArgs(args []string) (dir string, memory uint64, timeout time.Duration, err error) {
-	if len(args) != 3 {
-		return "", 0, 0, fmt.Errorf("there are %d arguments in place of 3: a folder, bytes of memory, a time", len(args))
+func parseChildArgs(args []string) (dir string, l limits, err error) {
+	if len(args) != 4 {
+		return "", l, fmt.Errorf("there are %d arguments in place of 4: a folder, bytes of memory, two times", len(args))
 	}
-	if memory, err = strconv.ParseUint(args[1], 10, 63); err != nil {
-		return "", 0, 0, fmt.Errorf("memory: %w", err)
+	if l.memory, err = strconv.ParseUint(args[1], 10, 63); err != nil {
+		return "", l, fmt.Errorf("memory: %w", err)
 	}
-	if timeout, err = time.ParseDuration(args[2]); err != nil {
-		return "", 0, 0, fmt.Errorf("time: %w", err)
+	if l.cpu, err = time.ParseDuration(args[2]); err == nil {
+		l.quick, err = time.ParseDuration(args[3])
 	}
-	return args[0], memory, timeout, nil
+	if err != nil {
+		return "", l, fmt.Errorf("time: %w", err)
+	}
+	return args[0], l, nil
 }

@@ -3,15 +3,21 @@ package compiler
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
+	"time"
 )
 
 // childSlack is address space for the stacks of threads and the like, in bytes.
 const childSlack = 64 << 20
 
+// cpuSlack is how many seconds of processor time a child may take to end.
+const cpuSlack = 3
+
 // limitChild limits how much address space this process takes besides what it has now, which is
-// mostly reserved by Go's runtime and costs nothing, and forbids it to leave core files.
-func limitChild(memory uint64) error {
+// mostly reserved by Go's runtime and costs nothing, and forbids it to leave core files. The kernel kills it when it has taken
+// more processor time than it may and has not ended by itself.
+func limitChild(l limits) error {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return err
@@ -23,7 +29,10 @@ func limitChild(memory uint64) error {
 	if err := lower(syscall.RLIMIT_CORE, 0); err != nil {
 		return err
 	}
-	return lower(syscall.RLIMIT_AS, pages*uint64(os.Getpagesize())+memory+childSlack)
+	if err := lower(syscall.RLIMIT_CPU, uint64(l.cpu/time.Second)+cpuSlack); err != nil {
+		return err
+	}
+	return lower(syscall.RLIMIT_AS, pages*uint64(os.Getpagesize())+l.memory+childSlack)
 }
 
 // lower lowers a limit, for good.
@@ -49,3 +58,18 @@ func killChild(p *os.Process) error {
 	}
 	return nil
 }
+
+// pauseChild stops a child, and resumeChild has it go on, from then on after everything else that wants a processor.
+func pauseChild(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGSTOP) } // it may have ended
+func resumeChild(p *os.Process) {
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", p.Pid))
+	for _, t := range threads {
+		if id, err := strconv.Atoi(t.Name()); err == nil {
+			_ = syscall.Setpriority(syscall.PRIO_PROCESS, id, slowNice) // those that it starts have it, too
+		}
+	}
+	_ = syscall.Kill(-p.Pid, syscall.SIGCONT)
+}
+
+// slowNice is the nice value of children that are not quick.
+const slowNice = 5

@@ -2,9 +2,11 @@ package compiler
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -52,6 +54,9 @@ func (p *Compiler) loadCompiled(key string, load func() (wazero.CompiledModule, 
 			return c, nil
 		}
 	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		p.log.Warn("a compiled module cannot be used, and is compiled again", "err", err)
+	}
 	_ = os.Remove(p.recordPath(key)) // the next one is written over it
 	return nil, err
 }
@@ -67,7 +72,7 @@ func (p *Compiler) checkCompiled(key string) error {
 		return err
 	}
 	if size != r.Size || crc != r.CRC {
-		return fmt.Errorf("%s is damaged", r.File)
+		return fmt.Errorf("%s %w", filepath.Join(p.dir, r.File), errDamaged)
 	}
 	return nil
 }
@@ -79,14 +84,26 @@ func checksum(path string) (size int64, crc uint32, err error) {
 		return 0, 0, err
 	}
 	defer f.Close()
-	h := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	h := crc32.New(castagnoli)
 	size, err = io.Copy(h, f)
 	return size, h.Sum32(), err
 }
 
+// checked is what files of JSON have.
+type checked struct {
+	CRC   uint32          `json:"crc32c"` // of the value as it is written
+	Value json.RawMessage `json:"value"`
+}
+
+// castagnoli is the polynomial of all checksums here.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // writeJSON writes a file that others see whole or not at all.
 func writeJSON(path string, v any) error {
 	b, err := json.Marshal(v)
+	if err == nil {
+		b, err = json.Marshal(checked{crc32.Checksum(b, castagnoli), b})
+	}
 	if err != nil {
 		return err
 	}
@@ -107,11 +124,18 @@ func writeJSON(path string, v any) error {
 	return err
 }
 
+// errDamaged is how errors end that say that a file is not what was written.
+var errDamaged = errors.New("is damaged")
+
 // readJSON reads such a file.
 func readJSON(path string, v any) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(b, v)
+	var c checked
+	if err := json.Unmarshal(b, &c); err != nil || crc32.Checksum(c.Value, castagnoli) != c.CRC {
+		return fmt.Errorf("%s %w", path, errDamaged)
+	}
+	return json.Unmarshal(c.Value, v)
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -26,10 +27,13 @@ type Config struct {
 	Command []string
 	// Dir is the engine's folder of compiled modules.
 	Dir string
-	// Timeout is how long a child may take for a module of up to 16 MiB, and as long again for each further 16 MiB.
+	// Timeout is how much processor time a child may take for a module of 16 MiB, as it is compiled. Others have their share of it, in
+	// proportion to their size, and a thirty-second part of it besides.
 	Timeout time.Duration
 	// Memory is how much memory in bytes it may take; exact on Linux, a hint to Go's collector elsewhere.
 	Memory uint64
+	// Log is told of files that are damaged. It must not be nil.
+	Log *slog.Logger
 }
 
 // errClosed is what Compile returns after Close.
@@ -48,7 +52,9 @@ type Compiler struct {
 	dir     string // absolute
 	timeout time.Duration
 	memory  uint64 // bytes
+	log     *slog.Logger
 	engine  engineID
+	lanes   lanes
 
 	mu     sync.Mutex
 	closed bool
@@ -77,7 +83,7 @@ func New(ctx context.Context, c Config) (*Compiler, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Compiler{command: c.Command, dir: dir, timeout: c.Timeout, memory: c.Memory, busy: map[string]*work{}}
+	p := &Compiler{command: c.Command, dir: dir, timeout: c.Timeout, memory: c.Memory, log: c.Log, lanes: newLanes(), busy: map[string]*work{}}
 	for _, folder := range []string{compiledFolder, quarantineFolder} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
 			return nil, err
@@ -232,7 +238,10 @@ func (p *Compiler) run(ctx context.Context, key string, module []byte) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := p.spawn(ctx, dir, module); err != nil {
+	if err = p.spawn(ctx, dir, module); err == errKilled { // not for the module's sake, as far as is known
+		err = p.spawn(ctx, dir, module)
+	}
+	if err != nil {
 		return err
 	}
 	return p.keep(key, dir)

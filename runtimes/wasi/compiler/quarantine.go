@@ -1,6 +1,8 @@
 package compiler
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -36,10 +38,13 @@ func (p *Compiler) quarantinePath(key string) string {
 // quarantined returns the reason why a module is not to be compiled again, or nil.
 func (p *Compiler) quarantined(key string, now time.Time) error {
 	var v verdict
-	if readJSON(p.quarantinePath(key), &v) != nil {
-		return nil // none, or one that cannot be read
+	err := readJSON(p.quarantinePath(key), &v)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	if v.holds(p.timeout, p.memory, now) {
+	if err != nil {
+		p.log.Warn("a module is tried again, since it cannot be read why it was refused", "err", err)
+	} else if v.holds(p.timeout, p.memory, now) {
 		return &runtimes.ModuleError{Reason: v.Reason}
 	}
 	_ = os.Remove(p.quarantinePath(key)) // it does not hold next time either

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler/price"
 )
 
 // What a child says in its exit code. Any other means that the module was too much for it.
@@ -22,21 +23,43 @@ const (
 	childInvalid = 65 // the engine refuses the module; stderr says why
 	childBroken  = 71 // something is wrong here, not with the module; stderr says what
 	childMemory  = 72 // the system gave it no more memory
+	childTime    = 73 // it has taken all its processor time
 	childStopped = 75 // it was told to stop
 )
 
 // childBegins is the first line that a child writes to stderr, when it has limited itself.
 const childBegins = "compiling\n"
 
+// childSlow is a line that it writes when it turns out not to be quick.
+const childSlow = "taking long\n"
+
 // childStderr is how much of a child's stderr is kept, in bytes.
 const childStderr = 4 << 10
 
-// childGrace is how long the end of a child that was killed may take to be seen, and how much longer than
-// its parent's patience a child goes on that has lost its parent.
+// childGrace is how long the end of a child that was killed may take to be seen.
 const childGrace = 5 * time.Second
 
-// patientSize is how large a module may be, in bytes, to be compiled in the time limit. Only interpreters are larger.
-const patientSize = 16 << 20
+// A module of fullSize bytes may take the whole time limit, and others a share of it in proportion to their size, with leastSize
+// bytes added to it: no compiler that is known makes modules that take a third of that.
+const (
+	fullSize  = 16 << 20
+	leastSize = 512 << 10
+)
+
+// A module that takes patience times its price, and quickTime, is not quick.
+const (
+	patience  = 3
+	quickTime = 250 * time.Millisecond
+)
+
+// dearest is how many times its processor time a module may seem to cost. What costs more is not tried.
+const dearest = 4
+
+// wallTimes is how many times as long as its processor time a child may take, and wallTime what is added: the machine may be busy.
+const (
+	wallTimes = 20
+	wallTime  = time.Minute
+)
 
 // outOfMemory is how Go's runtime, the race detector and the engine say that the system gives them no more.
 var outOfMemory = regexp.MustCompile(`(?i)out of memory|cannot (allocate|map|reserve)|failed to (create new OS thread|m?map|allocate)|pthread_create|address space`)
@@ -44,74 +67,118 @@ var outOfMemory = regexp.MustCompile(`(?i)out of memory|cannot (allocate|map|res
 // lethal is why a child did not survive a module.
 type lethal struct{ *runtimes.ModuleError }
 
+// errKilled says that somebody killed a child, who did not say why.
+var errKilled = errors.New("the compiler was killed, but not for its limits: the machine may be out of memory")
+
 // spawn has a child compile a module into a folder. It returns when the child is gone. The error is
-// a *lethal if the module was too much for it, or another *runtimes.ModuleError if the
-// engine refuses the module.
+// a *lethal if the module was too much for it, another *runtimes.ModuleError if the
+// engine refuses the module, or errKilled.
 func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
+	cost := price.Of(module)
+	l := p.limits(module, cost)
+	if cost.Total() > dearest*l.cpu {
+		return tooLong(l.cpu)
+	}
+	turn, err := p.lanes.enter(ctx, cost.Usual())
+	if err != nil {
+		return err
+	}
+	defer turn.end()
 	// Where children die with their parents, the parent is the thread that has started them.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	timeout := p.patience(module)
-	limited, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	cmd := exec.CommandContext(limited, p.command[0], append(p.command[1:len(p.command):len(p.command)], childArgs(dir, p.memory, timeout)...)...)
+	limited, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	wall := wallTimes*l.cpu + wallTime
+	timer := time.AfterFunc(wall, func() { cancel(errWall) })
+	defer timer.Stop()
+	cmd := exec.CommandContext(limited, p.command[0], append(p.command[1:len(p.command):len(p.command)], childArgs(dir, l)...)...)
 	cmd.Env = []string{} // a child has no use for secrets
 	cmd.Stdin = bytes.NewReader(module)
 	cmd.SysProcAttr = childAttr()
 	cmd.Cancel = func() error { return killChild(cmd.Process) }
 	cmd.WaitDelay = childGrace
-	stderr := &head{most: childStderr}
+	stderr := &head{most: childStderr, slow: func() {
+		turn.slowDown(cmd.Process, func() { timer.Stop() }, func() { timer.Reset(wall) })
+	}}
 	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the compiler: %w", err)
 	}
-	err := cmd.Wait()
-	said, began := strings.CutPrefix(stderr.reason(), childBegins)
-	said = strings.TrimSpace(said)
+	if !cost.Usual() {
+		resumeChild(cmd.Process)
+	}
+	err = cmd.Wait()
+	said, began := stderr.reason()
 	switch {
 	case cmd.ProcessState != nil && cmd.ProcessState.Success():
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case limited.Err() != nil:
-		return tooLong(timeout)
+		return fmt.Errorf("compiling the module was given up after %v, of which the compiler could use a processor for %v: the machine is busy; try again",
+			wall, took(cmd.ProcessState).Round(time.Millisecond))
 	case !began:
 		return fmt.Errorf("start the compiler %q: %w: %s", cmd.Args, err, said)
 	}
-	return p.ending(cmd.ProcessState, said)
+	return l.ending(cmd.ProcessState, said)
 }
 
-// patience returns how long compiling a module may take: the time limit, and as long again for each further patientSize.
-func (p *Compiler) patience(module []byte) time.Duration {
-	return p.timeout * time.Duration(1+len(module)/patientSize)
+// errWall ends a child that hardly gets a processor.
+var errWall = errors.New("the time is up")
+
+// limits returns what the child for a module may take.
+func (p *Compiler) limits(module []byte, cost price.Price) limits {
+	cpu := time.Duration(float64(p.timeout) * float64(leastSize+len(module)) / fullSize)
+	return limits{memory: p.memory, cpu: cpu, quick: patience*cost.Total() + quickTime}
+}
+
+// took returns the processor time that a child has taken.
+func took(s *os.ProcessState) time.Duration {
+	if s == nil {
+		return 0
+	}
+	return s.UserTime() + s.SystemTime()
 }
 
 // ending says what the end of a child means that has not compiled its module.
-func (p *Compiler) ending(s *os.ProcessState, said string) error {
+func (l limits) ending(s *os.ProcessState, said string) error {
 	switch s.ExitCode() {
 	case childInvalid:
 		return &runtimes.ModuleError{Reason: said}
 	case childUsage, childBroken, childStopped:
 		return fmt.Errorf("the compiler: %s", said)
+	case childTime:
+		return tooLong(l.cpu)
 	}
 	if w, ok := s.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 		switch w.Signal() {
 		case syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP: // meant for all of us
 			return fmt.Errorf("the compiler was stopped: %v", s)
+		case syscall.SIGKILL:
+			if took(s) > l.cpu {
+				return tooLong(l.cpu)
+			}
+			return errKilled
 		}
 	}
 	if s.ExitCode() == childMemory || outOfMemory.MatchString(said) {
 		return &lethal{&runtimes.ModuleError{Reason: fmt.Sprintf("compiling the module takes more than %d MiB of memory, which is the limit: "+
-			"split its largest functions (many branches in a function with many variables cost most), or raise the compiler's memory limit", p.memory>>20), Err: errors.New(said)}}
+			"split its largest functions (many branches in a function with many variables cost most), or allow more with serve --compile-memory %s",
+			l.memory>>20, sizeAfter(l.memory)), Err: errors.New(said)}}
 	}
 	return &lethal{&runtimes.ModuleError{Reason: fmt.Sprintf("the compiler did not survive the module (%v): "+
 		"build it in another way, such as with less optimization", join(s.String(), said)), Err: errors.New(s.String())}}
 }
 
-// tooLong is the error for a child that was killed for its time.
-func tooLong(timeout time.Duration) error {
-	return &lethal{&runtimes.ModuleError{Reason: fmt.Sprintf("compiling the module takes longer than %v, which is the limit: "+
-		"split its largest functions (many branches in a function with many variables cost most), or raise the compiler's time limit", timeout), Err: context.DeadlineExceeded}}
+// sizeAfter returns twice as much, in a form that flags take.
+func sizeAfter(bytes uint64) string { return fmt.Sprintf("%dMiB", 2*bytes>>20) }
+
+// tooLong is the error for a module that takes too much processor time.
+func tooLong(cpu time.Duration) error {
+	return &lethal{&runtimes.ModuleError{Reason: fmt.Sprintf("compiling the module takes more than %v of processor time, which is the limit for its size: "+
+		"split its largest functions (many branches in a function with many variables cost most), or raise serve --compile-timeout", cpu.Round(time.Millisecond)),
+		Err: context.DeadlineExceeded}}
 }
 
 // join puts what a child said behind how it ended.
@@ -127,19 +194,26 @@ func join(ended, said string) string {
 type head struct {
 	most int
 	b    []byte
+	slow func() // is called when the child says that it is not quick; nil after that
 }
 
 // Write implements io.Writer.
 func (h *head) Write(b []byte) (int, error) {
 	h.b = append(h.b, b[:min(len(b), h.most-len(h.b))]...)
+	if h.slow != nil && bytes.Contains(h.b, []byte(childBegins+childSlow)) {
+		h.slow()
+		h.slow = nil
+	}
 	return len(b), nil
 }
 
-// reason returns what was written, without stacks.
-func (h *head) reason() string {
-	s := string(h.b)
+// reason returns what was written, without what is said to the parent, and without stacks. began reports whether the child
+// has limited itself.
+func (h *head) reason() (said string, began bool) {
+	said, began = strings.CutPrefix(string(h.b), childBegins)
+	said = strings.TrimPrefix(said, childSlow)
 	for _, stack := range []string{"\nruntime stack:", "\ngoroutine "} {
-		s, _, _ = strings.Cut(s, stack)
+		said, _, _ = strings.Cut(said, stack)
 	}
-	return s
+	return strings.TrimSpace(said), began
 }

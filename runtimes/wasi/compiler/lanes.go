@@ -1,0 +1,82 @@
+package compiler
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"sync"
+)
+
+// lanes keep modules that take long from holding up those that do not. A module that looks quick (see package price) is
+// compiled beside a few others. One that does not, or that turns out not to be, is compiled when no other such module is.
+type lanes struct {
+	quick, slow chan struct{} // hold one for each child
+}
+
+// newLanes returns lanes that are free.
+func newLanes() lanes {
+	return lanes{quick: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))), slow: make(chan struct{}, 1)}
+}
+
+// turn is a child's place in a lane.
+type turn struct {
+	lanes *lanes
+	over  chan struct{} // closed when the child has ended
+
+	mu   sync.Mutex
+	lane chan struct{}  // in which it has a place; nil while it waits for one
+	move sync.WaitGroup // into the slow lane
+}
+
+// enter waits for a place. end must be called.
+func (l *lanes) enter(ctx context.Context, quick bool) (*turn, error) {
+	t := &turn{lanes: l, over: make(chan struct{}), lane: l.slow}
+	if quick {
+		t.lane = l.quick
+	}
+	select {
+	case t.lane <- struct{}{}:
+		return t, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// slowDown moves a child into the slow lane. It stands still while it waits for a place there. rest and wake are called
+// when it does and when it goes on. slowDown does not wait. It may be called once, before end.
+func (t *turn) slowDown(child *os.Process, rest, wake func()) {
+	if t.lane == t.lanes.slow {
+		return
+	}
+	pauseChild(child)
+	rest()
+	t.leave()
+	t.move.Go(func() {
+		select {
+		case t.lanes.slow <- struct{}{}:
+			t.mu.Lock()
+			t.lane = t.lanes.slow
+			t.mu.Unlock()
+			wake()
+			resumeChild(child)
+		case <-t.over:
+		}
+	})
+}
+
+// leave gives the place back.
+func (t *turn) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lane != nil {
+		<-t.lane
+		t.lane = nil
+	}
+}
+
+// end gives the place back when the child has ended.
+func (t *turn) end() {
+	close(t.over)
+	t.move.Wait()
+	t.leave()
+}
