@@ -30,7 +30,7 @@ type State struct {
 	// Files is the folder /request. Nil means that it is empty.
 	Files fs.FS
 	// Mounts are further folders: descriptors from 4 on. They are set before the first Begin and
-	// stay, and there are at most MaxMounts.
+	// stay, and there are at most MaxMounts. Then comes the topmost folder.
 	Mounts []Mount
 	// Sleep waits for d to pass or for ctx to end. Nil means a timer. An error ends the process.
 	Sleep func(ctx context.Context, d time.Duration) error
@@ -61,6 +61,8 @@ type State struct {
 	stdin  input
 	table  table
 
+	folders []string // the preopens
+
 	env, environ []string // Env when environ was made, and environ: each name once
 
 	context Context // of the run
@@ -82,7 +84,8 @@ func (s *State) Begin(ctx context.Context) *Context {
 	s.ctx, s.err, s.asked, s.seen = ctx, nil, false, Seen{}
 	s.stdin.begin(s, s.Stdin)
 	if !s.table.initial {
-		s.table.reset(len(s.Mounts))
+		s.folders = foldersOf(s.Mounts)
+		s.table.reset(s.folders)
 	}
 	if s.Start.IsZero() {
 		s.Start = time.Now()
@@ -107,7 +110,7 @@ func (s *State) Resume(ctx context.Context) *Context {
 func (s *State) Seen() Seen { return s.seen }
 
 // Changed reports whether the guest has other descriptors than at the beginning.
-func (s *State) Changed() bool { return s.table.changed(len(s.Mounts)) }
+func (s *State) Changed() bool { return s.table.changed(len(s.folders)) }
 
 // Err returns the error because of which the host ended the process, or nil.
 func (s *State) Err() error { return s.err }
@@ -116,7 +119,7 @@ func (s *State) Err() error { return s.err }
 // the descriptors back. Stdin, when it blocks, is given up.
 func (s *State) Reset() {
 	s.stdin.end()
-	s.table.end(len(s.Mounts))
+	s.table.end(s.folders)
 	s.ctx, s.err, s.asked, s.context = nil, nil, false, Context{}
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = nil, nil, nil, nil, nil, nil
 }
