@@ -180,9 +180,12 @@ func fdFdstatSetFlags(s *State, _ memory, p []uint64) errno {
 		return ebadf
 	case uint32(p[1])&^(flagAppend|flagNonblock) != 0:
 		return einval
-	case d.flags != uint8(p[1]):
-		d.flags, s.table.initial = uint8(p[1]), false
+	case uint32(p[0]) < firstFolder:
+		s.table.flagged = true
+	default:
+		s.table.initial = false
 	}
+	d.flags = uint8(p[1])
 	return 0
 }
 

@@ -72,11 +72,8 @@ func TestReset(t *testing.T) {
 		{"list the folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_readdir", 3, buf, 30, 0, at) }, false},
 		{"open a file", open, true},
 		{"open and close", func(t *testing.T, g *guest) { open(t, g); g.must(t, 0, "fd_close", 5) }, false},
-		{"set a flag", func(t *testing.T, g *guest) { g.must(t, 0, "fd_fdstat_set_flags", 0, 4) }, true},
-		{"set a flag and clear it", func(t *testing.T, g *guest) {
-			g.must(t, 0, "fd_fdstat_set_flags", 0, 4)
-			g.must(t, 0, "fd_fdstat_set_flags", 0, 0)
-		}, false},
+		{"set a flag of stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_fdstat_set_flags", 0, 4) }, false},
+		{"set a flag of a folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_fdstat_set_flags", 3, 4) }, true},
 		{"open in place of stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 0); open(t, g) }, true},
 		{"renumber", func(t *testing.T, g *guest) {
 			open(t, g)
@@ -116,6 +113,12 @@ func checkInitial(t testing.TB, g *guest) {
 	t.Helper()
 	if g.state.Changed() || g.state.Err() != nil {
 		t.Errorf("changed: %t, error: %v", g.state.Changed(), g.state.Err())
+	}
+	for fd := range uint64(5) {
+		g.must(t, 0, "fd_fdstat_get", fd, at)
+		if g.memory()[at+2] != 0 {
+			t.Errorf("descriptor %d has flags", fd)
+		}
 	}
 	for fd, want := range map[uint64]byte{0: 1, 1: 1, 2: 1, 3: 3, 4: 3} {
 		g.must(t, 0, "fd_fdstat_get", fd, at)
@@ -321,6 +324,34 @@ func TestResume(t *testing.T) {
 	if got := string(g.memory()[buf : buf+5]); got != "hello" || told != 1 {
 		t.Errorf("got %q, told %d times", got, told)
 	}
+}
+
+// TestResumeFlags checks that what a start has set of the flags of stdio stays set for each run that goes on from there, whatever
+// these change, and for no other.
+func TestResumeFlags(t *testing.T) {
+	g := newGuest(t, &preview1.State{})
+	check := func(want ...byte) {
+		t.Helper()
+		for fd, f := range want {
+			g.must(t, 0, "fd_fdstat_get", uint64(fd), at)
+			if got := g.memory()[at+2]; got != f {
+				t.Errorf("descriptor %d has the flags %d, want %d", fd, got, f)
+			}
+		}
+	}
+	g.must(t, 0, "fd_fdstat_set_flags", 0, 4)
+	g.must(t, 0, "fd_fdstat_set_flags", 2, 1)
+	for range 2 {
+		g.state.Reset()
+		g.ctx = g.state.Resume(t.Context())
+		check(4, 0, 1)
+		g.must(t, 0, "fd_fdstat_set_flags", 0, 0)
+		g.must(t, 0, "fd_fdstat_set_flags", 1, 4)
+		g.must(t, 0, "fd_renumber", 1, 2)
+	}
+	g.state.Reset()
+	g.ctx = g.state.Begin(t.Context())
+	check(0, 0, 0)
 }
 
 // TestValue finds the State behind a context that was derived from its own, and other values where they are looked for.

@@ -57,7 +57,8 @@ type file struct {
 
 // table holds the descriptors of a run.
 type table struct {
-	initial bool // nothing has been changed since reset
+	initial bool // nothing has been changed since reset, but perhaps the flags of stdio
+	flagged bool // these have been
 	open    int  // how many descriptors are not closed
 	list    [maxDescriptors]descriptor
 	folders [2 + MaxMounts]file // the preopens
@@ -70,10 +71,29 @@ func (t *table) reset(folders []string) {
 		t.folders[i] = file{path: p, folder: true}
 		t.list[firstFolder+i] = descriptor{kind: preopen, file: &t.folders[i]}
 	}
-	t.open, t.initial = firstFolder+len(folders), true
+	t.open, t.initial, t.flagged = firstFolder+len(folders), true, false
 }
 
-// changed reports whether other descriptors are open than in the initial state, with that many folders, or with other flags.
+// flags are those of descriptors 0, 1 and 2.
+type flags [firstFolder]uint8
+
+// flags returns the flags of stdio.
+func (t *table) flags() (all flags) {
+	for i := range all {
+		all[i] = t.list[i].flags
+	}
+	return all
+}
+
+// setFlags sets the flags of stdio.
+func (t *table) setFlags(all flags) {
+	for i, f := range all {
+		t.list[i].flags = f
+	}
+	t.flagged = all != flags{}
+}
+
+// changed reports whether other descriptors are open than in the initial state, with that many folders. The flags of stdio do not count.
 func (t *table) changed(folders int) bool {
 	if t.initial {
 		return false
@@ -82,7 +102,7 @@ func (t *table) changed(folders int) bool {
 		want := descriptor{}
 		switch {
 		case i < firstFolder:
-			want.kind = stdin + kind(i)
+			want = descriptor{kind: stdin + kind(i), flags: t.list[i].flags}
 		case i < firstFolder+folders:
 			want = descriptor{kind: preopen, file: &t.folders[i-firstFolder]}
 		}
@@ -96,6 +116,9 @@ func (t *table) changed(folders int) bool {
 // end closes what is open and resets the table.
 func (t *table) end(folders []string) {
 	if t.initial {
+		if t.flagged {
+			t.setFlags(flags{})
+		}
 		return
 	}
 	for i := range t.list {
