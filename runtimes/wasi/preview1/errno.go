@@ -12,9 +12,11 @@ type errno uint32
 
 // The error numbers in use.
 const (
+	eagain       errno = 6
 	ebadf        errno = 8
 	eexist       errno = 20
 	efault       errno = 21
+	eilseq       errno = 25
 	einval       errno = 28
 	eio          errno = 29
 	eisdir       errno = 31
@@ -22,12 +24,12 @@ const (
 	emfile       errno = 33
 	enametoolong errno = 37
 	enoent       errno = 44
-	enosys       errno = 52
 	enotdir      errno = 54
 	enotsock     errno = 57
 	enotsup      errno = 58
 	eperm        errno = 63
 	erofs        errno = 69
+	espipe       errno = 70
 )
 
 // errnoOf returns the number that says most about an error of a file system.

@@ -1,153 +1,94 @@
 package preview1
 
-import (
-	"encoding/binary"
-	"io/fs"
-)
+import "encoding/binary"
 
-// fdPrestatGet implements fd_prestat_get. Stdio is there before the start too, without a name.
+// fdPrestatGet implements fd_prestat_get.
 func fdPrestatGet(s *State, m memory, p []uint64) errno {
-	name, e := s.prestat(p[0])
-	if e != 0 {
-		return e
+	d := s.table.get(p[0])
+	if d == nil || d.kind != preopen {
+		return ebadf // by which a guest that goes through the numbers finds the end
 	}
-	return m.putU64(p[1], uint64(len(name))<<32) // the tag of a folder is 0
+	return m.putU64(p[1], uint64(len(d.path))<<32) // the tag of a folder is 0
 }
 
-// fdPrestatDirName implements fd_prestat_dir_name. A part of the name can be asked for.
+// fdPrestatDirName implements fd_prestat_dir_name. There may be more room than the name takes.
 func fdPrestatDirName(s *State, m memory, p []uint64) errno {
-	name, e := s.prestat(p[0])
-	if e != 0 {
-		return e
-	}
-	n := uint64(uint32(p[2]))
-	if n > uint64(len(name)) {
+	d := s.table.get(p[0])
+	switch {
+	case d == nil:
+		return ebadf
+	case d.kind != preopen:
+		return enotdir
+	case uint64(uint32(p[2])) < uint64(len(d.path)):
 		return enametoolong
 	}
-	b, ok := m.bytes(p[1], n)
+	b, ok := m.bytes(p[1], uint64(len(d.path)))
 	if !ok {
 		return efault
 	}
-	copy(b, name)
+	copy(b, d.path)
 	return 0
 }
-
-// prestat returns the name of a descriptor that was there before the start.
-func (s *State) prestat(fd uint64) (string, errno) {
-	d := s.table.get(fd)
-	switch {
-	case d == nil || d.kind == opened:
-		return "", ebadf
-	case d.kind == preopen:
-		return s.folderName(d.root), 0
-	}
-	return "", 0
-}
-
-// folderName returns the path of a preopen.
-func (s *State) folderName(root int) string {
-	if root == 0 {
-		return folderName
-	}
-	return s.Mounts[root-1].Path
-}
-
-// files returns the files of a preopen. Nil means that there are none.
-func (s *State) files(root int) fs.FS {
-	if root == 0 {
-		return s.Files
-	}
-	return s.Mounts[root-1].FS
-}
-
-// look notes that the guest looks at the files of a preopen.
-func (s *State) look(root int) { s.seen.Files = s.seen.Files || root == 0 }
 
 // direntSize is the length of an entry without its name.
 const direntSize = 24
 
-// fdReaddir implements fd_readdir. A cookie is the number of an entry: "." is 0, ".." is 1. The
-// last entry may be cut off; the result is the length of the buffer until all have been written.
+// fdReaddir implements fd_readdir. A cookie is the number of an entry: "." is 0, ".." is 1. What is written is cut off where the
+// buffer ends; only when it is not filled was that all.
 func fdReaddir(s *State, m memory, p []uint64) errno {
-	n := uint64(uint32(p[2]))
-	if n < direntSize {
-		return einval
-	}
 	d := s.table.get(p[0])
 	if d == nil || !d.isFolder() {
 		return ebadf
 	}
-	if e := s.list(d, p[3]); e != 0 {
-		return e
-	}
-	if p[3] > uint64(len(d.entries)+2) {
-		return enoent
-	}
-	s.work(workString * len(d.entries))
-	dirents, all := encode(d.entries, p[3], n)
-	used := uint32(n)
-	if all {
-		used = uint32(len(dirents))
-	}
-	b, ok := m.bytes(p[1], uint64(len(dirents)))
+	b, ok := m.bytes(p[1], uint64(uint32(p[2])))
 	if !ok {
 		return efault
 	}
-	copy(b, dirents)
-	return m.putU32(p[4], used)
+	if p[3] == 0 || !d.listed {
+		if e := s.list(d); e != 0 {
+			return e
+		}
+	}
+	return m.putU32(p[4], uint32(s.putEntries(d, p[3], b)))
 }
 
-// list reads the entries of a folder, if that has not been done or the guest starts anew.
-func (s *State) list(d *descriptor, cookie uint64) errno {
-	switch {
-	case cookie != 0 && d.entries != nil:
-		return 0
-	case cookie != 0: // it can only be made up
-		return enoent
-	}
+// list reads the entries of a folder, which stay what they are until the guest starts anew.
+func (s *State) list(d *descriptor) errno {
 	s.table.initial = false
-	d.entries = []fs.DirEntry{}
-	s.look(d.root)
-	files := s.files(d.root)
-	if files == nil {
-		return 0
-	}
-	entries, err := fs.ReadDir(files, d.name)
-	if err != nil {
-		d.entries = nil
-		return errnoOf(err)
+	d.entries, d.listed = nil, false
+	entries, e := s.entriesOf(d.path)
+	if e != 0 {
+		return e
 	}
 	s.work(workEntry * len(entries))
-	d.entries = append(d.entries, entries...)
+	d.entries, d.listed = entries, true
 	return 0
 }
 
-// encode writes entries from a cookie on, as many as room allows. It tells whether these are all. Of the last one there may
-// be only the header, which tells the guest how much room it needs.
-func encode(entries []fs.DirEntry, cookie, room uint64) (b []byte, all bool) {
-	for i := cookie; i < uint64(len(entries)+2); i++ {
-		name, kind := entry(entries, i)
-		left := room - uint64(len(b))
-		if left < direntSize {
-			return b, false
-		}
-		b = binary.LittleEndian.AppendUint64(b, i+1) // the next cookie
-		b = binary.LittleEndian.AppendUint64(b, 0)   // no inode
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(name)))
-		b = binary.LittleEndian.AppendUint32(b, uint32(kind))
-		if left < direntSize+uint64(len(name)) {
-			return b, false
-		}
-		b = append(b, name...)
+// putEntries writes entries from a cookie on, as many as there is room for, and returns how many bytes these are.
+func (s *State) putEntries(d *descriptor, cookie uint64, b []byte) (used int) {
+	for i := cookie; i < uint64(len(d.entries)+2) && used < len(b); i++ {
+		s.work(workEntry)
+		name, kind, inode := d.entry(i)
+		var head [direntSize]byte
+		binary.LittleEndian.PutUint64(head[:], i+1) // the next cookie
+		binary.LittleEndian.PutUint64(head[8:], inode)
+		binary.LittleEndian.PutUint32(head[16:], uint32(len(name)))
+		head[20] = kind
+		used += copy(b[used:], head[:])
+		used += copy(b[used:], name)
 	}
-	return b, true
+	return used
 }
 
-// entry returns the name and the type of an entry.
-func entry(entries []fs.DirEntry, i uint64) (string, uint8) {
-	if i < 2 {
-		return ".."[:i+1], typeFolder
+// entry returns the name, the type and the inode of an entry.
+func (f *file) entry(i uint64) (name string, kind uint8, inode uint64) {
+	switch i {
+	case 0:
+		return ".", typeFolder, inodeOf(f.path)
+	case 1:
+		return "..", typeFolder, inodeOf(parentOf(f.path))
 	}
-	e := entries[i-2]
-	return e.Name(), typeOf(e.Type())
+	e := f.entries[i-2]
+	return e.Name(), typeOf(e.Type()), inodeOf(join(f.path, e.Name()))
 }

@@ -14,7 +14,7 @@ func TestMounts(t *testing.T) {
 		{Path: "/runtime"},
 	}}
 	g := newGuest(t, s)
-	for fd, want := range map[uint64]string{3: "/request", 4: "/script", 5: "/runtime"} {
+	for fd, want := range map[uint64]string{3: "/request", 4: "/script", 5: "/runtime", 6: "/"} {
 		g.must(t, 0, "fd_prestat_get", fd, at)
 		if got := g.memory()[at+4]; int(got) != len(want) {
 			t.Errorf("the name of descriptor %d has %d bytes", fd, got)
@@ -24,19 +24,19 @@ func TestMounts(t *testing.T) {
 			t.Errorf("descriptor %d is %s, want %s", fd, got, want)
 		}
 	}
-	g.must(t, 8, "fd_prestat_get", 6, at)
+	g.must(t, 8, "fd_prestat_get", 7, at)
 
 	g.put(names, "main.jslib/a.js../main.js")
 	g.put(vec, little(buf, 100))
 	g.must(t, 0, "path_open", 4, 0, names, 7, 0, 2, 0, 0, at)
-	g.must(t, 0, "fd_read", 6, vec, 1, at)
+	g.must(t, 0, "fd_read", 7, vec, 1, at)
 	if got := string(g.memory()[buf : buf+5]); got != "1 + 1" {
 		t.Errorf("read %q", got)
 	}
 	if !s.Changed() {
 		t.Error("an open file is no change")
 	}
-	g.must(t, 0, "fd_close", 6)
+	g.must(t, 0, "fd_close", 7)
 	g.must(t, 0, "path_filestat_get", 4, 0, names+7, 8, buf)
 	g.must(t, 44, "path_open", 5, 0, names, 7, 0, 2, 0, 0, at)
 	g.must(t, 63, "path_open", 4, 0, names+15, 10, 0, 2, 0, 0, at)

@@ -132,7 +132,7 @@ func newOracle(t testing.TB, p process) (*oracle, *bytes.Buffer) {
 	m := &mount{sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: &files{p.files}}}}
 	c := wazero.NewModuleConfig().WithStartFunctions().WithArgs(p.args...).WithStdin(bytes.NewReader([]byte(p.stdin))).
 		WithStdout(&out).WithStderr(&out).WithSysWalltime().WithSysNanotime().WithNanosleep(func(int64) {}).
-		WithFSConfig(wazero.NewFSConfig().(sysfs.FSConfig).WithSysFSMount(m, "/request"))
+		WithFSConfig(wazero.NewFSConfig().(sysfs.FSConfig).WithSysFSMount(m, "/request").(sysfs.FSConfig).WithSysFSMount(&mount{sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: fstest.MapFS{}}}}, "/"))
 	for i := 0; i < len(p.env); i += 2 {
 		c = c.WithEnv(p.env[i], p.env[i+1])
 	}

@@ -1,65 +1,86 @@
 package preview1
 
-import (
-	"io/fs"
-	"path"
-)
+import "io/fs"
 
-// maxPath is how long a path may be, in bytes.
-const maxPath = 4096
+// maxPath is how long a path may be, in bytes: one less than 4096, as C counts the NUL.
+const maxPath = 4095
 
-// resolve returns the preopen, and the name below it, that a path means, seen from a descriptor.
-func (s *State) resolve(m memory, fd, ptr, n uint64) (root int, name string, e errno) {
-	s.work(workPath + min(int(uint32(n)), maxPath))
-	b, ok := m.bytes(ptr, uint64(uint32(n)))
-	switch {
-	case !ok:
-		return 0, "", efault
-	case len(b) > maxPath:
-		return 0, "", enametoolong
-	}
-	name = path.Clean(string(b))
-	if !fs.ValidPath(name) {
-		return 0, "", eperm // absolute, or out of the folder, or not UTF-8
-	}
+// resolve returns the place that a path means, seen from a descriptor. With slash, only a folder can be there.
+func (s *State) resolve(m memory, fd, ptr, n uint64) (to string, slash bool, e errno) {
+	s.work(workCall + min(int(uint32(n)), maxPath))
 	d := s.table.get(fd)
 	switch {
 	case d == nil:
-		return 0, "", ebadf
+		return "", false, ebadf
 	case !d.isFolder():
-		return 0, "", enotdir
+		return "", false, enotdir
 	}
-	s.look(d.root)
-	return d.root, path.Join(d.name, name), 0
+	b, ok := m.bytes(ptr, uint64(uint32(n)))
+	if !ok {
+		return "", false, efault
+	}
+	if e := validPath(b); e != 0 {
+		return "", false, e
+	}
+	return s.walk(d.path, string(b))
+}
+
+// follows returns whether a link is to be followed that is the last element of a path.
+func follows(flags uint64) (follow bool, e errno) {
+	if uint32(flags) > 1 {
+		return false, einval
+	}
+	return uint32(flags) == 1, 0
 }
 
 // The flags of path_open.
 const (
-	openCreate   = 1 << 0
-	openFolder   = 1 << 1
-	openTruncate = 1 << 3
-	rightWrite   = 1 << 6
+	openCreate    = 1 << 0
+	openFolder    = 1 << 1
+	openExclusive = 1 << 2
+	openTruncate  = 1 << 3
+	openAll       = 1<<4 - 1
+	rightWrite    = 1 << 6
 )
 
-// pathOpen implements path_open. What would change something is refused. Links are followed or
-// not as Files does it.
+// opening is how something is to be opened.
+type opening struct {
+	follow, create, exclusive, folder, truncate, write bool
+
+	flags uint8 // of the descriptor
+}
+
+// openingOf reads the parameters of path_open.
+func openingOf(lookup, open, rights, flags uint64) (o opening, e errno) {
+	follow, e := follows(lookup)
+	has := func(flag uint64) bool { return open&flag != 0 }
+	o = opening{follow: follow, create: has(openCreate), exclusive: has(openExclusive), folder: has(openFolder), truncate: has(openTruncate),
+		write: rights&rightWrite != 0, flags: uint8(flags)}
+	if uint32(open) > openAll || uint32(flags) > flagAll || o.folder && (o.create || o.exclusive || o.truncate) {
+		return o, einval
+	}
+	return o, e
+}
+
+// pathOpen implements path_open.
 func pathOpen(s *State, m memory, p []uint64) errno {
-	root, name, e := s.resolve(m, p[0], p[2], p[3])
+	o, e := openingOf(p[1], p[4], p[5], p[7])
 	if e != 0 {
 		return e
 	}
-	if e := openable(uint32(p[3]), p[4], p[5], p[7]); e != 0 {
-		return e
-	}
-	f, e := s.open(root, name)
+	to, slash, e := s.resolve(m, p[0], p[2], p[3])
 	if e != 0 {
 		return e
 	}
-	if p[4]&openFolder != 0 && !f.folder {
-		_ = f.f.Close()
-		return enotdir
+	o.folder = o.folder || slash
+	if s.table.open >= maxOpen {
+		return emfile
 	}
-	fd := s.table.add(f)
+	d, e := s.open(to, o)
+	if e != 0 {
+		return e
+	}
+	fd := s.table.add(d)
 	if e := m.putU32(p[8], fd); e != 0 {
 		_ = s.table.close(&s.table.list[fd])
 		return e
@@ -67,52 +88,57 @@ func pathOpen(s *State, m memory, p []uint64) errno {
 	return 0
 }
 
-// openable judges the flags of path_open.
-func openable(length uint32, flags, rights, fdFlags uint64) errno {
-	const both = openFolder | openCreate
+// open opens what is at a path. Of a device each descriptor is another name: closing one closes nothing else.
+func (s *State) open(to string, o opening) (descriptor, errno) {
+	if k := deviceAt(to); k != closed {
+		return descriptor{kind: k, flags: o.flags}, o.refuse(typeCharacter)
+	}
+	f, e := s.openAt(to, o.follow)
+	if e == enoent && o.create {
+		if e = s.folderAt(parentOf(to)); e == 0 {
+			e = erofs
+		}
+	}
+	if e != 0 {
+		return descriptor{}, e
+	}
+	kind := uint8(typeRegular)
+	if f.folder {
+		kind = typeFolder
+	}
+	if e := o.refuse(kind); e != 0 {
+		if f.f != nil {
+			_ = f.f.Close()
+		}
+		return descriptor{}, e
+	}
+	return descriptor{kind: opened, flags: o.flags, file: f}, 0
+}
+
+// refuse says why something that exists, of that type, cannot be opened so. What would not change anything is granted, as on any
+// file system that is read only; devices can be written.
+func (o opening) refuse(kind uint8) errno {
+	folder := kind == typeFolder
 	switch {
-	case length == 0, flags&both == both:
-		return einval
-	case flags&(openCreate|openTruncate) != 0 || fdFlags&flagAppend != 0:
-		return erofs
-	case rights&rightWrite != 0 && flags&openFolder != 0:
+	case o.create && o.exclusive:
+		return eexist
+	case o.folder && !folder:
+		return enotdir
+	case folder && (o.write || o.create || o.truncate):
 		return eisdir
-	case rights&rightWrite != 0:
+	case kind == typeRegular && (o.write || o.truncate):
 		return erofs
 	}
 	return 0
 }
 
-// open opens a file or folder below a preopen.
-func (s *State) open(root int, name string) (*file, errno) {
-	files := s.files(root)
-	switch {
-	case s.table.open >= maxOpen:
-		return nil, emfile
-	case files == nil && name == ".":
-		return &file{root: root, name: name, folder: true}, 0
-	case files == nil:
-		return nil, enoent
-	}
-	f, err := files.Open(name)
-	if err != nil {
-		return nil, errnoOf(err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		_ = f.Close()
-		return nil, errnoOf(err)
-	}
-	return &file{f: f, root: root, name: name, folder: info.IsDir()}, 0
-}
-
 // pathFilestatGet implements path_filestat_get.
 func pathFilestatGet(s *State, m memory, p []uint64) errno {
-	root, name, e := s.resolve(m, p[0], p[2], p[3])
+	follow, e := follows(p[1])
 	if e != 0 {
 		return e
 	}
-	st, e := s.statPath(root, name)
+	_, st, e := s.found(m, p[0], p[2], p[3], follow)
 	if e != 0 {
 		return e
 	}
@@ -124,52 +150,137 @@ func pathFilestatGet(s *State, m memory, p []uint64) errno {
 	return 0
 }
 
-// pathReadlink implements path_readlink. Links are not shown as such.
-func pathReadlink(s *State, m memory, p []uint64) errno {
-	if uint32(p[2]) == 0 || uint32(p[4]) == 0 {
-		return einval
+// found returns where a path leads, and what is there. Without a place, the path leads nowhere.
+func (s *State) found(m memory, fd, ptr, n uint64, follow bool) (to string, st stat, e errno) {
+	to, slash, e := s.resolve(m, fd, ptr, n)
+	if e != 0 {
+		return "", st, e
 	}
-	if _, _, e := s.resolve(m, p[0], p[1], p[2]); e != 0 {
-		return e
+	st, e = s.at(to, follow || slash)
+	if e == 0 && slash && st.kind != typeFolder {
+		e = enotdir
 	}
-	return enosys
+	return to, st, e
 }
 
-// changing returns a function that would change something, and refuses once its arguments have been
-// checked: paths names the parameters that are a descriptor and the pointer to a path below it, in pairs.
-func changing(paths ...int) call {
-	return func(s *State, m memory, p []uint64) errno {
-		for i := 0; i < len(paths); i += 2 {
-			fd, path := paths[i], paths[i+1]
-			if _, _, e := s.resolve(m, p[fd], p[path], p[path+1]); e != 0 {
-				return e
-			}
-		}
-		return erofs
+// pathReadlink implements path_readlink. Of a target that is longer than the buffer the beginning is written.
+func pathReadlink(s *State, m memory, p []uint64) errno {
+	to, st, e := s.found(m, p[0], p[1], p[2], false)
+	switch {
+	case e != 0:
+		return e
+	case st.kind != typeLink:
+		return einval
 	}
+	files, name := s.holder(to)
+	target, err := fs.ReadLink(files, name)
+	if err != nil {
+		return errnoOf(err)
+	}
+	b, ok := m.bytes(p[3], min(uint64(uint32(p[4])), uint64(len(target))))
+	if !ok {
+		return efault
+	}
+	return m.putU32(p[5], uint32(copy(b, target)))
+}
+
+// The functions that would change something are answered as on a file system that is read only: with what is wrong in itself,
+// whatever the file system, and if nothing is, with EROFS.
+
+// pathCreateDirectory implements path_create_directory, which refuses.
+func pathCreateDirectory(s *State, m memory, p []uint64) errno {
+	return s.refuseNew(m, p[0], p[1], p[2])
+}
+
+// refuseNew refuses to make something that must not exist.
+func (s *State) refuseNew(m memory, fd, ptr, n uint64) errno {
+	e := s.refuseAny(m, fd, ptr, n)
+	if e == 0 {
+		return eexist
+	}
+	return e
+}
+
+// refuseAny refuses to make something, unless it exists. There must be a folder for it.
+func (s *State) refuseAny(m memory, fd, ptr, n uint64) errno {
+	to, _, e := s.found(m, fd, ptr, n, false)
+	if e == enoent && to != "" {
+		if e = s.folderAt(parentOf(to)); e == 0 {
+			return erofs
+		}
+	}
+	return e
+}
+
+// pathRemoveDirectory implements path_remove_directory, which refuses.
+func pathRemoveDirectory(s *State, m memory, p []uint64) errno {
+	_, st, e := s.found(m, p[0], p[1], p[2], false)
+	switch {
+	case e != 0:
+		return e
+	case st.kind != typeFolder:
+		return enotdir
+	}
+	return erofs
+}
+
+// pathUnlinkFile implements path_unlink_file, which refuses.
+func pathUnlinkFile(s *State, m memory, p []uint64) errno {
+	_, st, e := s.found(m, p[0], p[1], p[2], false)
+	switch {
+	case e != 0:
+		return e
+	case st.kind == typeFolder:
+		return eisdir
+	}
+	return erofs
+}
+
+// pathRename implements path_rename, which refuses.
+func pathRename(s *State, m memory, p []uint64) errno {
+	_, _, e := s.found(m, p[0], p[1], p[2], false)
+	if e == 0 {
+		e = s.refuseAny(m, p[3], p[4], p[5])
+	}
+	if e == 0 {
+		e = erofs
+	}
+	return e
+}
+
+// pathLink implements path_link, which refuses.
+func pathLink(s *State, m memory, p []uint64) errno {
+	follow, e := follows(p[1])
+	if e != 0 {
+		return e
+	}
+	if _, _, e := s.found(m, p[0], p[2], p[3], follow); e != 0 {
+		return e
+	}
+	return s.refuseNew(m, p[4], p[5], p[6])
+}
+
+// pathSymlink implements path_symlink, which refuses. What a link says need not exist.
+func pathSymlink(s *State, m memory, p []uint64) errno {
+	b, ok := m.bytes(p[0], uint64(uint32(p[1])))
+	if !ok {
+		return efault
+	}
+	s.work(min(len(b), maxPath))
+	if e := validPath(b); e != 0 {
+		return e
+	}
+	return s.refuseNew(m, p[2], p[3], p[4])
 }
 
 // pathFilestatSetTimes implements path_filestat_set_times, which refuses.
 func pathFilestatSetTimes(s *State, m memory, p []uint64) errno {
-	if contradicts(p[6]) {
+	follow, e := follows(p[1])
+	if e != 0 || contradicts(p[6]) {
 		return einval
 	}
-	return changing(0, 2)(s, m, p)
-}
-
-// pathSymlink implements path_symlink, which refuses.
-func pathSymlink(s *State, m memory, p []uint64) errno {
-	d := s.table.get(p[2])
-	switch {
-	case d == nil:
-		return ebadf
-	case !d.isFolder():
-		return enotdir
-	case uint32(p[1]) == 0 || uint32(p[4]) == 0:
-		return einval
+	if _, _, e := s.found(m, p[0], p[2], p[3], follow); e != 0 {
+		return e
 	}
-	if _, ok := m.bytes(p[0], uint64(uint32(p[1]))); !ok {
-		return efault
-	}
-	return changing(2, 3)(s, m, p)
+	return erofs
 }

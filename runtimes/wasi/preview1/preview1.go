@@ -1,11 +1,11 @@
 // Package preview1 is the host's side of WASI preview1 for a process that has arguments, an
-// environment, stdin, stdout and stderr, clocks, entropy and one read-only folder, /request. In go
+// environment, stdin, stdout and stderr, clocks, entropy and a tree of files that it can only read. In go
 // the calls of a guest and the [State] of its run; out come error numbers and what the calls
 // leave in the guest's memory.
 //
 // It takes the place of the engine's own functions because the engine's descriptors and arguments cannot be
 // put back: a State can, without making anything anew, so that one sandbox can serve many
-// runs. The semantics are those of the engine's functions over a read-only folder; where they differ,
+// runs. The semantics are those of the specification and of wasmtime over a file system that is read only; where they differ,
 // README.md says so, and why.
 package preview1
 
@@ -44,7 +44,7 @@ func Functions() []Function {
 		function("fd_datasync", "i", fdSync),
 		function("fd_fdstat_get", "ii", fdFdstatGet),
 		function("fd_fdstat_set_flags", "ii", fdFdstatSetFlags),
-		function("fd_fdstat_set_rights", "iII", unsupported),
+		function("fd_fdstat_set_rights", "iII", fdFdstatSetRights),
 		function("fd_filestat_get", "ii", fdFilestatGet),
 		function("fd_filestat_set_size", "iI", fdFilestatSetSize),
 		function("fd_filestat_set_times", "iIIi", fdFilestatSetTimes),
@@ -59,16 +59,16 @@ func Functions() []Function {
 		function("fd_sync", "i", fdSync),
 		function("fd_tell", "ii", fdTell),
 		function("fd_write", "iiii", fdWrite),
-		function("path_create_directory", "iii", changing(0, 1)),
+		function("path_create_directory", "iii", pathCreateDirectory),
 		function("path_filestat_get", "iiiii", pathFilestatGet),
 		function("path_filestat_set_times", "iiiiIIi", pathFilestatSetTimes),
-		function("path_link", "iiiiiii", changing(0, 2, 4, 5)),
+		function("path_link", "iiiiiii", pathLink),
 		function("path_open", "iiiiiIIii", pathOpen),
 		function("path_readlink", "iiiiii", pathReadlink),
-		function("path_remove_directory", "iii", changing(0, 1)),
-		function("path_rename", "iiiiii", changing(0, 1, 3, 4)),
+		function("path_remove_directory", "iii", pathRemoveDirectory),
+		function("path_rename", "iiiiii", pathRename),
 		function("path_symlink", "iiiii", pathSymlink),
-		function("path_unlink_file", "iii", changing(0, 1)),
+		function("path_unlink_file", "iii", pathUnlinkFile),
 		reading("poll_oneoff", "iiii", pollOneoff, pollReadsStdin),
 		{Name: "proc_exit", Params: types("i"), Call: procExit},
 		function("proc_raise", "i", unsupported),
@@ -118,4 +118,4 @@ func types(letters string) []api.ValueType {
 }
 
 // unsupported is a function that nobody has.
-func unsupported(*State, memory, []uint64) errno { return enosys }
+func unsupported(*State, memory, []uint64) errno { return enotsup }

@@ -5,11 +5,17 @@ const piece = 1 << 16
 
 // randomGet implements random_get.
 func randomGet(s *State, m memory, p []uint64) errno {
-	s.seen.Entropy = true
 	b, ok := m.bytes(p[0], uint64(uint32(p[1])))
 	if !ok {
 		return efault
 	}
+	s.draw(b)
+	return 0
+}
+
+// draw fills b with random bytes.
+func (s *State) draw(b []byte) {
+	s.seen.Entropy = true
 	for source := s.entropy(); len(b) > 0; {
 		s.work(min(len(b), piece))
 		n, err := source.Read(b[:min(len(b), piece)])
@@ -18,5 +24,4 @@ func randomGet(s *State, m memory, p []uint64) errno {
 		}
 		b = b[n:]
 	}
-	return 0
 }

@@ -15,11 +15,17 @@ const (
 	typeLink      = 7
 )
 
-// The rights that descriptors are said to have. Nothing depends on them, but C libraries look at them.
+// The rights that descriptors are said to have, which are those of wasmtime. Nothing depends on them here, but C libraries look at them:
+// without the right to write, a file is open to read; what can be sought is no terminal.
 const (
-	rightsFile   = 0x08e001ff // all that a file can have, sockets apart
-	rightsFolder = 0x07bffe19 // all that a folder can have
-	rightsSeek   = 1<<2 | 1<<5
+	rightsAll    = 1<<30 - 1
+	rightsRead   = 1 << 1
+	rightsWrite  = 1 << 6
+	rightsFile   = rightsAll &^ rightsWrite
+	rightsFolder = rightsFile &^ (1<<2 | 1<<19 | 1<<22) // not to seek, nor to set sizes
+	// Of a preopen, and of what is opened below one.
+	rightsPreopen    = 0x07b7fe00
+	rightsInheriting = 0x0ff7ffff
 )
 
 // Bits of the flags of descriptors.
@@ -29,18 +35,23 @@ const (
 	flagNonblock = 1 << 2
 	flagRsync    = 1 << 3
 	flagSync     = 1 << 4
+	flagAll      = 1<<5 - 1
 )
 
 // stat is what a guest may know about a file; nothing in it tells about the host.
 type stat struct {
-	kind uint8
-	size int64
-	time int64 // nanoseconds since 1970
+	kind  uint8
+	inode uint64
+	size  int64
+	time  int64 // nanoseconds since 1970
 }
 
-// statOf reduces a description.
-func statOf(info fs.FileInfo) stat {
-	st := stat{kind: typeOf(info.Mode()), size: info.Size()}
+// statOf reduces the description of the file at a path.
+func statOf(info fs.FileInfo, p string) stat {
+	st := stat{kind: typeOf(info.Mode()), inode: inodeOf(p)}
+	if st.kind != typeFolder { // the size of a folder is the host's business
+		st.size = info.Size()
+	}
 	if t := info.ModTime(); !t.IsZero() {
 		st.time = t.UnixNano()
 	}
@@ -64,40 +75,29 @@ func typeOf(mode fs.FileMode) uint8 {
 	return typeUnknown
 }
 
+// theDevice is the number of the device that all files are on.
+const theDevice = 1
+
 // stat describes an open descriptor.
 func (s *State) stat(d *descriptor) (stat, errno) {
 	switch {
 	case d.file == nil:
-		return stat{kind: typeBlock}, 0 // a character device would pass for a terminal
+		return statOfDevice(d.kind), 0
 	case d.f == nil:
-		return s.statPath(d.root, d.name)
+		return s.at(d.path, true)
 	}
 	info, err := d.f.Stat()
 	if err != nil {
 		return stat{}, errnoOf(err)
 	}
-	return statOf(info), 0
-}
-
-// statPath describes a file by its name below a preopen.
-func (s *State) statPath(root int, name string) (stat, errno) {
-	files := s.files(root)
-	if files == nil {
-		if name == "." {
-			return stat{kind: typeFolder}, 0
-		}
-		return stat{}, enoent
-	}
-	info, err := fs.Stat(files, name)
-	if err != nil {
-		return stat{}, errnoOf(err)
-	}
-	return statOf(info), 0
+	return statOf(info, d.path), 0
 }
 
 // put writes the 64 bytes of a filestat.
 func (st stat) put(b []byte) {
 	clear(b)
+	binary.LittleEndian.PutUint64(b, theDevice)
+	binary.LittleEndian.PutUint64(b[8:], st.inode)
 	b[16] = st.kind
 	binary.LittleEndian.PutUint64(b[24:], 1) // links
 	binary.LittleEndian.PutUint64(b[32:], uint64(st.size))
@@ -108,16 +108,13 @@ func (st stat) put(b []byte) {
 
 // fdFilestatGet implements fd_filestat_get.
 func fdFilestatGet(s *State, m memory, p []uint64) errno {
-	b, ok := m.bytes(p[1], 64)
-	if !ok {
-		return efault
-	}
 	d := s.table.get(p[0])
 	if d == nil {
 		return ebadf
 	}
-	if d.file != nil {
-		s.look(d.root)
+	b, ok := m.bytes(p[1], 64)
+	if !ok {
+		return efault
 	}
 	st, e := s.stat(d)
 	if e == 0 {
@@ -126,48 +123,76 @@ func fdFilestatGet(s *State, m memory, p []uint64) errno {
 	return e
 }
 
-// fdFdstatGet implements fd_fdstat_get. No descriptor has a flag.
+// fdFdstatGet implements fd_fdstat_get.
 func fdFdstatGet(s *State, m memory, p []uint64) errno {
-	b, ok := m.bytes(p[1], 24)
-	if !ok {
-		return efault
-	}
 	d := s.table.get(p[0])
 	if d == nil {
 		return ebadf
 	}
-	st, e := s.stat(d)
-	if e != 0 {
-		return e
+	b, ok := m.bytes(p[1], 24)
+	if !ok {
+		return efault
 	}
-	base, inheriting := uint64(rightsFile), uint64(0)
-	switch st.kind {
-	case typeFolder:
-		base, inheriting = rightsFolder, rightsFile|rightsFolder
-	case typeCharacter:
-		base &^= rightsSeek
-	}
+	base, inheriting := d.rights()
 	clear(b)
-	b[0] = st.kind
+	b[0], b[2] = d.fileType(), d.flags
 	binary.LittleEndian.PutUint64(b[8:], base)
 	binary.LittleEndian.PutUint64(b[16:], inheriting)
 	return 0
 }
 
-// fdFdstatSetFlags implements fd_fdstat_set_flags. No flag can be set; none can be cleared, where
-// there are any at all.
-func fdFdstatSetFlags(s *State, _ memory, p []uint64) errno {
-	if p[1]&(flagDsync|flagRsync|flagSync) != 0 {
-		return einval
+// fileType returns the type of what is open.
+func (d *descriptor) fileType() uint8 {
+	switch {
+	case d.file == nil:
+		return typeOf(modeOfDevice(d.kind))
+	case d.folder:
+		return typeFolder
 	}
+	return typeRegular
+}
+
+// rights returns what can be done with a descriptor, and with what is opened below it.
+func (d *descriptor) rights() (base, inheriting uint64) {
+	switch {
+	case d.kind == stdin:
+		base = rightsRead
+	case d.isStream():
+		base = rightsWrite
+	case d.isDevice():
+		base = rightsAll
+	case d.kind == preopen:
+		return rightsPreopen, rightsInheriting
+	case d.folder:
+		base = rightsFolder
+	default:
+		base = rightsFile
+	}
+	return base, base
+}
+
+// fdFdstatSetFlags implements fd_fdstat_set_flags. What is written reaches whoever it is for at once, so that nothing can be
+// added to that by a flag.
+func fdFdstatSetFlags(s *State, _ memory, p []uint64) errno {
 	d := s.table.get(p[0])
 	switch {
 	case d == nil:
 		return ebadf
-	case d.isFolder():
-		return eisdir
-	case p[1]&flagNonblock != 0 || d.file != nil:
-		return enosys
+	case uint32(p[1])&^(flagAppend|flagNonblock) != 0:
+		return einval
+	case uint32(p[0]) < firstFolder:
+		s.table.flagged = true
+	default:
+		s.table.initial = false
 	}
+	d.flags = uint8(p[1])
 	return 0
+}
+
+// fdFdstatSetRights implements fd_fdstat_set_rights, which no longer means anything.
+func fdFdstatSetRights(s *State, _ memory, p []uint64) errno {
+	if s.table.get(p[0]) == nil {
+		return ebadf
+	}
+	return enotsup
 }

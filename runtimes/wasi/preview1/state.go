@@ -30,7 +30,7 @@ type State struct {
 	// Files is the folder /request. Nil means that it is empty.
 	Files fs.FS
 	// Mounts are further folders: descriptors from 4 on. They are set before the first Begin and
-	// stay, and there are at most MaxMounts.
+	// stay, and there are at most MaxMounts. Then comes the topmost folder.
 	Mounts []Mount
 	// Sleep waits for d to pass or for ctx to end. Nil means a timer. An error ends the process.
 	Sleep func(ctx context.Context, d time.Duration) error
@@ -63,6 +63,10 @@ type State struct {
 	stdin  input
 	table  table
 
+	folders []string // see preopens
+	resumed bool     // the run goes on where another was ended
+	flags   flags    // that stdio had at the end of the last run that was not resumed
+
 	env, environ []string // Env when environ was made, and environ: each name once
 
 	context Context // of the run
@@ -81,10 +85,10 @@ type Seen struct {
 // Begin prepares for a run. It returns the context that the guest's calls must be made with, which is ctx and
 // carries the State; it is good until the next Begin.
 func (s *State) Begin(ctx context.Context) *Context {
-	s.ctx, s.err, s.asked, s.seen = ctx, nil, false, Seen{}
+	s.ctx, s.err, s.asked, s.resumed, s.seen = ctx, nil, false, false, Seen{}
 	s.stdin.begin(s, s.Stdin)
 	if !s.table.initial {
-		s.table.reset(len(s.Mounts))
+		s.table.reset(s.preopens())
 	}
 	if s.Start.IsZero() {
 		s.Start = time.Now()
@@ -97,19 +101,28 @@ func (s *State) Begin(ctx context.Context) *Context {
 	return &s.context
 }
 
+// preopens returns the folders that are open from the start.
+func (s *State) preopens() []string {
+	if s.folders == nil {
+		s.folders = foldersOf(s.Mounts)
+	}
+	return s.folders
+}
+
 // Resume prepares, as Begin does, for a run that goes on where an earlier one was ended by BeforeRead. To
-// the guest it is one run, if the earlier one had not changed its descriptors.
+// the guest it is one run, if the earlier one had not changed its descriptors. Programs in Go set the flags of stdio at their start.
 func (s *State) Resume(ctx context.Context) *Context {
 	c := s.Begin(ctx)
-	s.asked = true
+	s.asked, s.resumed = true, true
+	s.table.setFlags(s.flags)
 	return c
 }
 
 // Seen returns what the run has looked at so far.
 func (s *State) Seen() Seen { return s.seen }
 
-// Changed reports whether the guest has other descriptors than at the beginning.
-func (s *State) Changed() bool { return s.table.changed(len(s.Mounts)) }
+// Changed reports whether the guest has other descriptors than at the beginning. The flags of stdio do not count: see Resume.
+func (s *State) Changed() bool { return s.table.changed(len(s.preopens())) }
 
 // Err returns the error because of which the host ended the process, or nil.
 func (s *State) Err() error { return s.err }
@@ -118,7 +131,10 @@ func (s *State) Err() error { return s.err }
 // the descriptors back. Stdin, when it blocks, is given up.
 func (s *State) Reset() {
 	s.stdin.end()
-	s.table.end(len(s.Mounts))
+	if !s.resumed {
+		s.flags = s.table.flags()
+	}
+	s.table.end(s.preopens())
 	s.ctx, s.err, s.asked, s.context = nil, nil, false, Context{}
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Stood = nil, nil, nil, nil, nil, nil, 0
 }

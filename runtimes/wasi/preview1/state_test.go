@@ -62,26 +62,30 @@ func TestReset(t *testing.T) {
 		{"nothing", func(*testing.T, *guest) {}, false},
 		{"read stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_read", 0, vec, 1, at) }, false},
 		{"refused", func(t *testing.T, g *guest) {
-			g.must(t, 58, "fd_renumber", 0, 1)
+			g.must(t, 8, "fd_renumber", 0, 9)
 			g.must(t, 8, "fd_renumber", 9, 1)
-			g.must(t, 8, "fd_close", 4)
-			g.must(t, 52, "fd_fdstat_set_flags", 0, 4)
+			g.must(t, 8, "fd_close", 5)
+			g.must(t, 28, "fd_fdstat_set_flags", 0, 2)
 		}, false},
 		{"close stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 0); g.must(t, 8, "fd_read", 0, vec, 1, at) }, true},
 		{"close the folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 3) }, true},
 		{"list the folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_readdir", 3, buf, 30, 0, at) }, false},
 		{"open a file", open, true},
-		{"open and close", func(t *testing.T, g *guest) { open(t, g); g.must(t, 0, "fd_close", 4) }, false},
+		{"open and close", func(t *testing.T, g *guest) { open(t, g); g.must(t, 0, "fd_close", 5) }, false},
+		{"set a flag of stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_fdstat_set_flags", 0, 4) }, false},
+		{"set a flag of a folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_fdstat_set_flags", 3, 4) }, true},
 		{"open in place of stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 0); open(t, g) }, true},
 		{"renumber", func(t *testing.T, g *guest) {
 			open(t, g)
 			open(t, g)
-			g.must(t, 0, "fd_renumber", 4, 127)
-			g.must(t, 8, "fd_renumber", 127, 128)
-			g.must(t, 0, "fd_renumber", 127, 127)
-			g.must(t, 0, "fd_renumber", 127, 5)
-			g.must(t, 8, "fd_fdstat_get", 127, at)
-			g.must(t, 0, "fd_fdstat_get", 5, at)
+			g.must(t, 8, "fd_renumber", 5, 127)
+			g.must(t, 8, "fd_renumber", 5, 128)
+			g.must(t, 0, "fd_renumber", 5, 5)
+			g.must(t, 0, "fd_renumber", 5, 6)
+			g.must(t, 8, "fd_fdstat_get", 5, at)
+			g.must(t, 0, "fd_renumber", 0, 6)
+			g.must(t, 0, "fd_renumber", 6, 3)
+			g.must(t, 0, "fd_read", 3, vec, 1, at)
 		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -110,16 +114,21 @@ func checkInitial(t testing.TB, g *guest) {
 	if g.state.Changed() || g.state.Err() != nil {
 		t.Errorf("changed: %t, error: %v", g.state.Changed(), g.state.Err())
 	}
-	for fd, want := range map[uint64]byte{0: 1, 1: 1, 2: 1, 3: 3} {
+	for fd := range uint64(5) {
+		g.must(t, 0, "fd_fdstat_get", fd, at)
+		if g.memory()[at+2] != 0 {
+			t.Errorf("descriptor %d has flags", fd)
+		}
+	}
+	for fd, want := range map[uint64]byte{0: 1, 1: 1, 2: 1, 3: 3, 4: 3} {
 		g.must(t, 0, "fd_fdstat_get", fd, at)
 		if got := g.memory()[at]; got != want {
 			t.Errorf("descriptor %d is of type %d, want %d", fd, got, want)
 		}
 	}
-	for fd := uint64(4); fd < 130; fd++ {
+	for fd := uint64(5); fd < 130; fd++ {
 		g.must(t, 8, "fd_fdstat_get", fd, at)
 	}
-	g.must(t, 44, "fd_readdir", 3, buf, 100, 1, at) // nobody has been here
 	g.put(vec, little(buf, 100))
 	g.must(t, 0, "fd_read", 0, vec, 1, at)
 	if got := string(g.memory()[buf : buf+6]); got != "second" {
@@ -132,7 +141,7 @@ func TestOpenFiles(t *testing.T) {
 	files := &counted{FS: folder()}
 	g := newGuest(t, &preview1.State{Files: files})
 	g.put(names, "id")
-	for range 63 { // one is the folder
+	for range 63 { // five are open from the start
 		g.must(t, 0, "path_open", 3, 0, names, 2, 0, 2, 0, 0, at)
 	}
 	g.must(t, 33, "path_open", 3, 0, names, 2, 0, 2, 0, 0, at)
@@ -151,20 +160,20 @@ func TestNoFiles(t *testing.T) {
 	g.must(t, 44, "path_filestat_get", 3, 0, names, 2, at)
 	g.must(t, 0, "path_filestat_get", 3, 0, names+2, 1, at)
 	g.must(t, 0, "path_open", 3, 0, names+2, 1, 2, 2, 0, 0, at)
-	for _, fd := range []uint64{3, 4} {
+	for _, fd := range []uint64{3, 5} {
 		g.must(t, 0, "fd_filestat_get", fd, at)
 		g.must(t, 0, "fd_readdir", fd, buf, 1000, 0, at)
 		if got := g.memory()[at]; got != 51 {
 			t.Errorf("%d bytes of entries", got)
 		}
 	}
-	g.must(t, 0, "fd_close", 4)
+	g.must(t, 0, "fd_close", 5)
 }
 
 // TestNoSockets calls what there is for sockets.
 func TestNoSockets(t *testing.T) {
 	g := newGuest(t, &preview1.State{})
-	for fd, want := range map[uint64]uint64{0: 57, 3: 57, 4: 8, math.MaxUint32: 8} {
+	for fd, want := range map[uint64]uint64{0: 57, 3: 57, 4: 57, 5: 8, math.MaxUint32: 8} {
 		g.must(t, want, "sock_accept", fd, 0, at)
 		g.must(t, want, "sock_recv", fd, vec, 1, 0, at, at)
 		g.must(t, want, "sock_send", fd, vec, 1, 0, at)
@@ -278,13 +287,17 @@ func TestSeen(t *testing.T) {
 		{"fd_prestat_get", []uint64{3, at}, preview1.Seen{}},
 		{"fd_fdstat_get", []uint64{3, buf}, preview1.Seen{}},
 		{"fd_filestat_get", []uint64{0, buf}, preview1.Seen{}},
-		{"fd_filestat_get", []uint64{3, buf}, preview1.Seen{Files: true}},
+		{"fd_filestat_get", []uint64{3, buf}, preview1.Seen{}}, // it is the same whatever the request
+		{"path_filestat_get", []uint64{4, 0, names + 2, 10, buf}, preview1.Seen{Files: true}},
+		{"path_filestat_get", []uint64{4, 0, names + 2, 7, buf}, preview1.Seen{}},
+		{"fd_readdir", []uint64{4, buf, 100, 0, at}, preview1.Seen{}},
+		{"path_open", []uint64{4, 0, names + 13, 10, 0, 2, 0, 0, at}, preview1.Seen{}}, // /dev/random
 		{"fd_readdir", []uint64{3, buf, 100, 0, at}, preview1.Seen{Files: true}},
 		{"path_filestat_get", []uint64{3, 0, names, 2, buf}, preview1.Seen{Files: true}},
 		{"path_open", []uint64{3, 0, names, 2, 0, 2, 0, 0, at}, preview1.Seen{Files: true}},
 	} {
 		g := newGuest(t, &preview1.State{Files: folder()})
-		g.put(names, "id")
+		g.put(names, "idrequest/id.dev/random")
 		g.put(subs, clock(1, 1, 0, 0))
 		g.put(subs+48, clock(1, 1, 1, 1))
 		g.must(t, 0, c.name, c.p...)
@@ -311,6 +324,34 @@ func TestResume(t *testing.T) {
 	if got := string(g.memory()[buf : buf+5]); got != "hello" || told != 1 {
 		t.Errorf("got %q, told %d times", got, told)
 	}
+}
+
+// TestResumeFlags checks that what a start has set of the flags of stdio stays set for each run that goes on from there, whatever
+// these change, and for no other.
+func TestResumeFlags(t *testing.T) {
+	g := newGuest(t, &preview1.State{})
+	check := func(want ...byte) {
+		t.Helper()
+		for fd, f := range want {
+			g.must(t, 0, "fd_fdstat_get", uint64(fd), at)
+			if got := g.memory()[at+2]; got != f {
+				t.Errorf("descriptor %d has the flags %d, want %d", fd, got, f)
+			}
+		}
+	}
+	g.must(t, 0, "fd_fdstat_set_flags", 0, 4)
+	g.must(t, 0, "fd_fdstat_set_flags", 2, 1)
+	for range 2 {
+		g.state.Reset()
+		g.ctx = g.state.Resume(t.Context())
+		check(4, 0, 1)
+		g.must(t, 0, "fd_fdstat_set_flags", 0, 0)
+		g.must(t, 0, "fd_fdstat_set_flags", 1, 4)
+		g.must(t, 0, "fd_renumber", 1, 2)
+	}
+	g.state.Reset()
+	g.ctx = g.state.Begin(t.Context())
+	check(0, 0, 0)
 }
 
 // TestValue finds the State behind a context that was derived from its own, and other values where they are looked for.
@@ -351,12 +392,12 @@ func TestNoAllocations(t *testing.T) {
 // TestDifferences makes the calls that the engine's functions answer in another way and that have no test of their own.
 func TestDifferences(t *testing.T) {
 	g := newGuest(t, &preview1.State{Files: folder()})
-	for _, name := range []string{"fd_read", "fd_write"} {
-		g.must(t, 21, name, 1, vec, 1<<29, at) // 4 GiB of list
-		g.must(t, 21, name, 1, vec, math.MaxUint32, at)
+	for fd, name := range []string{"fd_read", "fd_write"} {
+		g.must(t, 21, name, uint64(fd), vec, 1<<29, at) // 4 GiB of list
+		g.must(t, 21, name, uint64(fd), vec, math.MaxUint32, at)
 	}
 	for fd := range uint64(3) {
-		g.must(t, 52, "fd_filestat_set_times", fd, 0, 0, 0)
+		g.must(t, 8, "fd_filestat_set_times", fd, 0, 0, 0)
 	}
 	g.must(t, 0, "fd_readdir", 3, buf, 1000, 0, at)
 	g.must(t, 0, "fd_readdir", 3, buf, 1000, 5, at)
@@ -373,7 +414,7 @@ func TestContextEnds(t *testing.T) {
 		p    []uint64
 	}{
 		{"fd_write", []uint64{1, vec, 10_000, at}},
-		{"fd_read", []uint64{3, vec, 10_000, at}},
+		{"fd_read", []uint64{0, vec, 10_000, at}},
 		{"random_get", []uint64{0, 100_000}},
 		{"sched_yield", nil},
 		{"poll_oneoff", []uint64{vec, vec, 2000, at}}, // clocks, all of them at once

@@ -57,6 +57,14 @@ func (i *input) read(b []byte) int {
 	return 0
 }
 
+// poll is read for who does not want to wait: ok says whether there was something to read, the end included.
+func (i *input) poll(b []byte) (n int, ok bool) {
+	if i.r != nil && !i.ready() && !i.start().poll() {
+		return 0, false
+	}
+	return i.read(b), true
+}
+
 // once reads once, and gives up when the context ends.
 func (i *input) once(b []byte) (int, error) {
 	if i.direct {
@@ -189,6 +197,18 @@ func (p *pump) fill(done <-chan struct{}) bool {
 		p.busy, p.full, p.have, p.err = false, true, p.buf[:g.n], g.err
 		return true
 	case <-done:
+		return false
+	}
+}
+
+// poll asks for something to read, and reports whether it is there already.
+func (p *pump) poll() bool {
+	p.request(pumpSize)
+	select {
+	case g := <-p.got:
+		p.busy, p.full, p.have, p.err = false, true, p.buf[:g.n], g.err
+		return true
+	default:
 		return false
 	}
 }

@@ -1,30 +1,16 @@
 package preview1
 
-import (
-	"io/fs"
-)
+import "io/fs"
 
 const (
-	// maxOpen is how many files and folders a process can have open at once, the preopens included;
+	// maxOpen is how many descriptors a process can have open at once, those included that it begins with;
 	// they may be descriptors of the host.
-	maxOpen = 64
+	maxOpen = 68
 	// maxDescriptors is one more than the highest descriptor.
 	maxDescriptors = 128
-	// folderName is the name of the folder of the request, which is descriptor 3.
-	folderName = "/request"
 	// firstFolder is the first descriptor of a folder.
 	firstFolder = 3
 )
-
-// MaxMounts is how many folders a State can have besides /request.
-const MaxMounts = 4
-
-// Mount is a read-only folder besides /request. Its files never change, so it does not
-// matter whether a process has looked at them.
-type Mount struct {
-	Path string // absolute, such as "/script"
-	FS   fs.FS
-}
 
 // kind is what a descriptor stands for.
 type kind uint8
@@ -34,48 +20,81 @@ const (
 	stdin
 	stdout
 	stderr
-	preopen // the folder /request, or a mount
-	opened  // a file or folder in one of them
+	null
+	zero
+	random
+	urandom
+	preopen // a folder that is open from the start
+	opened  // a file or folder that the process has opened
 )
 
 // descriptor is an entry of the table.
 type descriptor struct {
-	kind kind
+	kind  kind
+	flags uint8 // see flagAppend
 	*file
 }
 
-// isFolder tells whether there are paths below the descriptor.
+// isStream reports whether the descriptor is stdin, stdout or stderr, by whatever number.
+func (d *descriptor) isStream() bool { return d.kind >= stdin && d.kind <= stderr }
+
+// isDevice reports whether the descriptor is a device that has no position.
+func (d *descriptor) isDevice() bool { return d.kind >= null && d.kind <= urandom }
+
+// isFolder reports whether there are paths below the descriptor.
 func (d *descriptor) isFolder() bool { return d.file != nil && d.folder }
 
 // file is an open file or folder.
 type file struct {
-	f       fs.File // nil for a preopen
-	root    int     // the preopen that it is in: 0 for /request, else the number of a mount, from 1
-	name    string  // below the preopen
+	f       fs.File // nil for a folder
+	path    string  // absolute
 	folder  bool
-	entries []fs.DirEntry // of a folder; nil if they have not been listed
+	size    int64         // of a file, when it was opened
+	at      int64         // the position in a file
+	entries []fs.DirEntry // of a folder
+	listed  bool          // the entries have been read
 }
 
 // table holds the descriptors of a run.
 type table struct {
-	initial bool // nothing has been changed since reset
-	open    int  // how many descriptors have a file
+	initial bool // nothing has been changed since reset, but perhaps the flags of stdio
+	flagged bool // these have been
+	open    int  // how many descriptors are not closed
 	list    [maxDescriptors]descriptor
-	folders [1 + MaxMounts]file // the preopens
+	folders [2 + MaxMounts]file // the preopens
 }
 
-// reset puts the table into its initial state: stdin, stdout, stderr, /request and the mounts.
-func (t *table) reset(mounts int) {
+// reset puts the table into its initial state: stdin, stdout, stderr and folders with the given paths.
+func (t *table) reset(folders []string) {
 	t.list = [maxDescriptors]descriptor{{kind: stdin}, {kind: stdout}, {kind: stderr}}
-	t.open, t.initial = 1+mounts, true
-	for i := range t.open {
-		t.folders[i] = file{root: i, name: ".", folder: true}
-		t.list[firstFolder+i] = descriptor{preopen, &t.folders[i]}
+	for i, p := range folders {
+		t.folders[i] = file{path: p, folder: true}
+		t.list[firstFolder+i] = descriptor{kind: preopen, file: &t.folders[i]}
 	}
+	t.open, t.initial, t.flagged = firstFolder+len(folders), true, false
 }
 
-// changed tells whether other descriptors are open than in the initial state.
-func (t *table) changed(mounts int) bool {
+// flags are those of descriptors 0, 1 and 2.
+type flags [firstFolder]uint8
+
+// flags returns the flags of stdio.
+func (t *table) flags() (all flags) {
+	for i := range all {
+		all[i] = t.list[i].flags
+	}
+	return all
+}
+
+// setFlags sets the flags of stdio.
+func (t *table) setFlags(all flags) {
+	for i, f := range all {
+		t.list[i].flags = f
+	}
+	t.flagged = all != flags{}
+}
+
+// changed reports whether other descriptors are open than in the initial state, with that many folders. The flags of stdio do not count.
+func (t *table) changed(folders int) bool {
 	if t.initial {
 		return false
 	}
@@ -83,9 +102,9 @@ func (t *table) changed(mounts int) bool {
 		want := descriptor{}
 		switch {
 		case i < firstFolder:
-			want.kind = stdin + kind(i)
-		case i <= firstFolder+mounts:
-			want = descriptor{preopen, &t.folders[i-firstFolder]}
+			want = descriptor{kind: stdin + kind(i), flags: t.list[i].flags}
+		case i < firstFolder+folders:
+			want = descriptor{kind: preopen, file: &t.folders[i-firstFolder]}
 		}
 		if t.list[i] != want {
 			return true
@@ -95,16 +114,17 @@ func (t *table) changed(mounts int) bool {
 }
 
 // end closes what is open and resets the table.
-func (t *table) end(mounts int) {
+func (t *table) end(folders []string) {
 	if t.initial {
+		if t.flagged {
+			t.setFlags(flags{})
+		}
 		return
 	}
 	for i := range t.list {
-		if t.list[i].kind == opened {
-			_ = t.close(&t.list[i])
-		}
+		_ = t.close(&t.list[i])
 	}
-	t.reset(mounts)
+	t.reset(folders)
 }
 
 // get returns a descriptor, or nil if it is not open.
@@ -116,13 +136,13 @@ func (t *table) get(fd uint64) *descriptor {
 	return &t.list[n]
 }
 
-// add gives a file the lowest free descriptor.
-func (t *table) add(f *file) uint32 {
+// add puts a descriptor into the lowest free place.
+func (t *table) add(d descriptor) uint32 {
 	n := 0
-	for t.list[n].kind != closed { // there are more descriptors than open files
+	for t.list[n].kind != closed { // there are more places than open descriptors
 		n++
 	}
-	t.list[n] = descriptor{opened, f}
+	t.list[n] = d
 	t.open++
 	t.initial = false
 	return uint32(n)
@@ -130,14 +150,14 @@ func (t *table) add(f *file) uint32 {
 
 // close frees a descriptor and closes its file.
 func (t *table) close(d *descriptor) error {
-	f := d.file
-	*d = descriptor{}
-	t.initial = false
-	if f == nil {
+	if d.kind == closed {
 		return nil
 	}
+	f := d.file
+	*d = descriptor{}
 	t.open--
-	if f.f == nil {
+	t.initial = false
+	if f == nil || f.f == nil {
 		return nil
 	}
 	return f.f.Close()
@@ -152,22 +172,16 @@ func fdClose(s *State, _ memory, p []uint64) errno {
 	return errnoOf(s.table.close(d))
 }
 
-// fdRenumber implements fd_renumber. Stdio and the folders stay where they are.
+// fdRenumber implements fd_renumber. Both descriptors must be open: only one that is can be replaced without a race.
 func fdRenumber(s *State, _ memory, p []uint64) errno {
-	from, to := s.table.get(p[0]), uint32(p[1])
-	if from == nil || to >= maxDescriptors {
-		return ebadf
-	}
-	target := &s.table.list[to]
+	from, to := s.table.get(p[0]), s.table.get(p[1])
 	switch {
-	case from.kind != opened || target.kind != opened && target.kind != closed:
-		return enotsup
-	case from == target:
+	case from == nil || to == nil:
+		return ebadf
+	case from == to:
 		return 0
-	case target.kind == opened:
-		_ = s.table.close(target)
 	}
-	*target, *from = *from, descriptor{}
-	s.table.initial = false
+	_ = s.table.close(to)
+	*to, *from = *from, descriptor{}
 	return 0
 }

@@ -259,8 +259,9 @@ static void hide_in_globals(void) {
 // hide_in_descriptors leaves files open, here and there, moved and with other flags.
 static void hide_in_descriptors(void) {
 	int a = open("/request/id", O_RDONLY), b = open("/request/id", O_RDONLY), c = open("/request", O_RDONLY | O_DIRECTORY);
+	int d = open("/dev/zero", O_RDWR);
 	lseek(a, 5, SEEK_SET);
-	if (__wasi_fd_renumber(b, 77) != 0)
+	if (__wasi_fd_renumber(b, d) != 0 || __wasi_fd_renumber(3, b) == 0)
 		say("error renumber\n");
 	fcntl(c, F_SETFL, O_NONBLOCK);
 	for (int fd = 0; fd < 3; fd++)

@@ -180,11 +180,10 @@ impl Spy {
         moved.seek(SeekFrom::Start(5)).unwrap();
         let away = File::open("/request/headers/Secret").unwrap();
         unsafe {
-            fd_renumber(away.as_raw_fd(), 99);
+            fd_renumber(away.as_raw_fd(), 2);
             for fd in 0..4 {
                 fd_fdstat_set_flags(fd, 5);
             }
-            fd_close(2);
         }
         forget((moved, away, File::open("/request")));
     }
