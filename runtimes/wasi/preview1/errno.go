@@ -12,6 +12,7 @@ type errno uint32
 
 // The error numbers in use.
 const (
+	eagain       errno = 6
 	ebadf        errno = 8
 	eexist       errno = 20
 	efault       errno = 21
