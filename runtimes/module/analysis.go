@@ -14,6 +14,8 @@ type Analysis struct {
 	Segments bool
 	// Exceptions tells that exceptions are thrown or handled: try_table, throw or throw_ref.
 	Exceptions bool
+	// Atomics reports that there are atomic instructions, and Waits that some of them wait for a notification.
+	Atomics, Waits bool
 	// References tells that code makes references to functions: ref.func.
 	References bool
 	// Grows tells that the memory can grow.
@@ -45,6 +47,9 @@ func (a *Analysis) note(op code.Op) {
 		a.References = true
 	case code.MemoryGrow:
 		a.Grows = true
+	default:
+		a.Atomics = a.Atomics || op.IsAtomic()
+		a.Waits = a.Waits || op.IsWait()
 	}
 }
 

@@ -1,6 +1,7 @@
 package module_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,12 +62,13 @@ func TestFaultyBodies(t *testing.T) {
 		{"\x41\x80\x80\x80\x80\x10", "LEB128"}, {"\x44\x00", "unexpected end"}, {"\x41", "does not end"}, {"\xd0\x63", "typed function references"},
 		{"\x14\x00", "typed function references"}, {"\xd5\x00", "typed function references"}, {"\xd3", "WasmGC"}, {"\xfb\x00", "WasmGC"},
 		{"\x06\x40", "--translate-to-exnref"}, {"\x07\x00", "exnref"}, {"\x09\x00", "exnref"}, {"\x18\x00", "exnref"}, {"\x19", "exnref"},
-		{"\xfe\x03\x00", "threads"}, {"\x27", "no instruction 0x27"}, {"\xff", "no instruction 0xff"}, {"\xfc\x12", "0xfc 18"}, {"\xfc\x89\x02", "0xfc 265"},
+		{"\xfe\x03\x01", "must be 0"}, {"\xfe\x04", "0xfe 4"}, {"\xfe\x4f", "0xfe 79"}, {"\xfe\x90\x02", "0xfe 272"},
+		{"\xfe\x10\x01\x00", "alignment 2^1"}, {"\xfe\x12\x02\x00", "alignment 2^2"}, {"\xfe\x02\x02\x00", "alignment 2^2"}, {"\xfe\x10\x42\x00", "several memories"},
+		{"\x27", "no instruction 0x27"}, {"\xff", "no instruction 0xff"}, {"\xfc\x12", "0xfc 18"}, {"\xfc\x89\x02", "0xfc 265"},
 		{"\xfd\x9a\x01", "0xfd 154"}, {"\xfd\x80\x02", "relaxed"}, {"\xfd\xa0\x02", "0xfd 288"}, {"\x1c\x02\x7f\x7f", "one type"}, {"\x1c\x01\x40", "value type"},
 		{"\xfc\x08\x01\x00", "no data segment"}, {"\xfc\x09\x01", "no data segment"}, {"\xfc\x0c\x01\x00", "no element segment"}, {"\xfc\x0c\x00\x01", "no table"},
 		{"\xfc\x0d\x01", "no element segment"}, {"\xfc\x0e\x00\x01", "no table"}, {"\xfc\x0f\x01", "no table"}, {"\xfc\x0b\x01", "several memories"},
 		{"\x08\x01", "no tag 1"}, {"\x1f\x40\x01\x00\x01\x00\x0b", "no tag 1"}, {"\x1f\x40\x01\x02\x01\x0b", "no label 1"}, {"\x1f\x40\x01\x04\x00\x0b", "kind of a handler"},
-		{strings.Repeat("\x02\x40", 5001) + strings.Repeat("\x0b", 5001), "nested deeper"},
 	} {
 		e := parseError(t, function(c.in))
 		if e.Section != "code" || !strings.Contains(e.Msg, c.want) {
@@ -131,8 +133,14 @@ func TestBombs(t *testing.T) {
 	const huge = "\xff\xff\xff\xff\x0f"
 	for _, c := range []struct{ name, file, want string }{
 		{"100,001 functions", many(100_001), "100001 functions are more"},
-		{"nested blocks, > 45 s", one + bodies("\x00"+strings.Repeat("\x02\x40", 100_000)+strings.Repeat("\x0b", 100_001)), "nested deeper"},
-		{"nested ifs, 43.8 s", one + bodies("\x00"+strings.Repeat("\x41\x00\x04\x40", 30_000)+strings.Repeat("\x0b", 30_001)), "nested deeper"},
+		{"nested blocks, > 45 s", one + bodies("\x00"+deep("\x02\x40", 100_000, "")), "nested too deeply"},
+		{"nested ifs, 43.8 s", one + bodies("\x00"+deep("\x41\x00\x04\x40", 30_000, "")), "nested too deeply"},
+		{"blocks in nested blocks", one + bodies("\x00"+deep("\x02\x40", 5000, strings.Repeat("\x02\x40\x0b", 20_000))), "nested too deeply"},
+		{"calls in nested blocks", one + bodies("\x00"+deep("\x02\x40", 5000, strings.Repeat("\x10\x00", 100_000))), "nested too deeply"},
+		{"returns in nested blocks", one + bodies("\x00"+deep("\x02\x40", 5000, strings.Repeat("\x02\x40\x0f\x0b", 100_000))), "nested too deeply"},
+		{"branches out of nested blocks", one + bodies("\x00"+deep("\x02\x40", 5000, strings.Repeat("\x41\x00\x0d\x87\x27", 100_000))), "nested too deeply"},
+		{"labels of nested blocks", one + bodies("\x00"+deep("\x02\x40", 9000, "\x41\x00\x0e"+counted(60_000, strings.Repeat("\xa7\x46", 60_001)))), "nested too deeply"},
+		{"nested blocks in many functions", header + types + long(3, counted(100, strings.Repeat("\x00", 100))) + bodies(slices.Repeat([]string{"\x00" + deep("\x02\x40", 5000, "")}, 100)...), "nested too deeply"},
 		{"br_table of 100,000, 4.5 s", one + bodies("\x00\x41\x00\x0e"+table+"\x0b"), "more labels"},
 		{"1000 br_tables of 1000, > 60 s", one + bodies("\x00"+strings.Repeat("\x41\x00\x0e"+counted(999, strings.Repeat("\x00", 1000)), 1000)+"\x0b"), "more labels"},
 		{"10^8 locals, 2.5 GB", one + bodies("\x01\x80\xc2\xd7\x2f\x7f\x0b"), "100000000 locals"},
@@ -161,6 +169,24 @@ func TestBombs(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 		})
+	}
+}
+
+// deep returns a function body without locals, of nested blocks that each begin so, with something in the innermost.
+func deep(begin string, n int, inner string) string {
+	return strings.Repeat(begin, n) + inner + strings.Repeat("\x0b", n+1)
+}
+
+// TestDeep checks that functions pass which are nested as deeply as those of the largest programs in Go.
+func TestDeep(t *testing.T) {
+	const n = 8000
+	labels := ""
+	for i := range n + 1 {
+		labels += string(leb.AppendU32(nil, uint32(i)))
+	}
+	file := header + types + functions + bodies("\x00"+deep("\x02\x40", n, "\x41\x00\x0e"+counted(n, labels)))
+	if _, err := module.Parse([]byte(file)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -32,6 +32,7 @@ type Import struct {
 	Signature string
 
 	offset int
+	shared bool // it is a memory that is
 }
 
 // readImports reads the import section.
@@ -44,6 +45,7 @@ func (m *Module) readImports(c *cursor) {
 		im.Name = c.name("the import's name")
 		im.Kind = Kind(c.byte("the import's kind"))
 		im.Signature = m.readImported(c, im.Kind)
+		im.shared = im.Kind == MemoryKind && c.ok() && m.Memories[0].Shared
 		m.Imports = append(m.Imports, im)
 	}
 }

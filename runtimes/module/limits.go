@@ -20,9 +20,11 @@ type Limits struct {
 	AllLocals int
 	// Values are the parameters of one function, and as many results. 0 means 1000.
 	Values int
-	// Nesting is how deep blocks are in one another. 0 means 5000: large switch statements of Go come to 3300. The engine takes a fifth of a
-	// second for a function with that many, with the square of it.
-	Nesting int
+	// Nesting is what all functions together may cost because their blocks are nested: 4 for each block around a block, 8 for each around
+	// an if, and 1 for each around a call or a return and for each that a branch or a label of br_table leaves. The engine goes through
+	// as many, in some 3 ns each, so this bounds what a deep function costs it by the square of the depth. 0 means 256 Mi, and 32 for each byte of the
+	// module: the compiler of Go, in Go, has functions of 7,740 blocks in one another, and takes half of it.
+	Nesting int64
 	// Labels are those in all br_table and try_table instructions of a function. 0 means 65,536.
 	Labels int
 	// Tables are those of the module, imported ones included. 0 means 10.
@@ -45,14 +47,17 @@ type Limits struct {
 	Pages int
 }
 
-// orDefaults returns the limits with the figures that zero values stand for.
-func (l Limits) orDefaults() Limits {
+// orDefaults returns the limits with the figures that zero values stand for, for a module of a size in bytes.
+func (l Limits) orDefaults(size int) Limits {
+	if l.Nesting == 0 {
+		l.Nesting = 256<<20 + 32*int64(size)
+	}
 	for _, f := range []struct {
 		field *int
 		value int
 	}{
 		{&l.Size, 16 << 20}, {&l.Functions, 100_000}, {&l.Body, 7_654_321}, {&l.Locals, 50_000}, {&l.AllLocals, 5_000_000},
-		{&l.Values, 1000}, {&l.Nesting, 5000}, {&l.Labels, 65_536}, {&l.Tables, 10}, {&l.Entries, 1_000_000},
+		{&l.Values, 1000}, {&l.Labels, 65_536}, {&l.Tables, 10}, {&l.Entries, 1_000_000},
 		{&l.Elements, 100_000}, {&l.Constants, 500_000}, {&l.Globals, 10_000}, {&l.Data, 100_000}, {&l.Pages, 65_535},
 	} {
 		if *f.field == 0 {

@@ -13,12 +13,17 @@ type Memory struct {
 	Max uint32
 	// HasMax tells whether the module names a largest size.
 	HasMax bool
+	// Shared reports whether threads may share the memory, which then has a largest size.
+	Shared bool
 	// Imported tells whether the memory comes from outside.
 	Imported bool
 }
 
-// String returns the memory in the form "memory 1..10 pages".
+// String returns the memory in the form "memory 1..10 pages" or "shared memory 1..10 pages".
 func (m Memory) String() string {
+	if m.Shared {
+		return fmt.Sprintf("shared memory %d..%d pages", m.Min, m.Max)
+	}
 	if !m.HasMax {
 		return fmt.Sprintf("memory %d.. pages", m.Min)
 	}
@@ -62,6 +67,7 @@ func (m *Module) readMemory(c *cursor) (r Memory) {
 		c.failAt(start, "a module with several memories is not supported")
 		return r
 	}
+	r.Shared = c.left() > 0 && c.b[c.pos] == sharedLimits
 	r.Min, r.Max, r.HasMax = c.limits("memory")
 	if c.ok() && (r.Min > maxPages || r.Max > maxPages) {
 		c.failAt(start, "a memory has %d pages at most, not %d", maxPages, max(r.Min, r.Max))
@@ -96,6 +102,9 @@ func (m *Module) readTable(c *cursor) (r Table) {
 	return r
 }
 
+// sharedLimits is how the limits of a shared memory begin.
+const sharedLimits = 3
+
 // limits reads the smallest and the largest size of a memory or a table.
 func (c *cursor) limits(what string) (least, most uint32, hasMost bool) {
 	start := c.pos
@@ -103,15 +112,17 @@ func (c *cursor) limits(what string) (least, most uint32, hasMost bool) {
 	switch {
 	case !c.ok():
 		return 0, 0, false
-	case flags == 2 || flags == 3:
-		c.failAt(start, "a shared %s: threads are not supported; build without them", what)
+	case flags == 2:
+		c.failAt(start, "a shared %s without a largest size", what)
+	case flags == sharedLimits && what != "memory":
+		c.failAt(start, "a shared %s is not supported", what)
 	case flags >= 4 && flags <= 7:
 		c.failAt(start, "a %s with 64-bit addresses is not supported; build for wasm32", what)
-	case flags > 1:
+	case flags > sharedLimits:
 		c.failAt(start, "unknown limits %#02x of a %s", flags, what)
 	}
 	least = c.u32("the smallest size")
-	if flags == 1 {
+	if flags&1 != 0 {
 		most, hasMost = c.u32("the largest size"), true
 	}
 	if c.ok() && hasMost && most < least {

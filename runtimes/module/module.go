@@ -70,7 +70,7 @@ func (l Limits) Parse(b []byte) (*Module, error) {
 	if err := checkHeader(b); err != nil {
 		return nil, err
 	}
-	m := &Module{Size: len(b), limits: l.orDefaults(), dataCount: -1}
+	m := &Module{Size: len(b), limits: l.orDefaults(len(b)), dataCount: -1}
 	if m.Size > m.limits.Size {
 		return nil, &Error{Msg: fmt.Sprintf("a module of %d bytes is larger than the %d allowed", m.Size, m.limits.Size)}
 	}

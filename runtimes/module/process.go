@@ -5,13 +5,23 @@ import (
 	"strings"
 )
 
-// Preview1 is the only module that a process may import from.
+// Preview1 is the module that a process may import from.
 const Preview1 = "wasi_snapshot_preview1"
+
+// What a program that was built for threads imports besides: thread-spawn of the module wasi, as the proposal wasi-threads has it, and a shared
+// memory, by the name that linkers give it. Its only thread gets a memory of its own, and cannot start others.
+const (
+	Threads      = "wasi"
+	ThreadSpawn  = "thread-spawn"
+	memoryModule = "env"
+	memoryName   = "memory"
+)
 
 // CheckProcess says whether the module can run as a process: it is a WASI preview1 command. That
 // means that all its imports are functions of wasi_snapshot_preview1, with the types they have
-// there, that it exports a function _start of type () -> (), and that it has a memory of its own
-// and exports it as "memory". Or it is a reactor with an entry for requests: in place of _start it exports _initialize of
+// there, that it exports a function _start of type () -> (), and that it has a memory
+// and exports it as "memory". The memory is its own, or the shared one of a program that was built for threads, which
+// may import thread-spawn as well. Or it is a reactor with an entry for requests: in place of _start it exports _initialize of
 // type () -> () and handle of type () -> () or () -> (i32), the result being the exit code.
 //
 // # Errors
@@ -33,6 +43,9 @@ func (m *Module) CheckProcess() error {
 
 // checkImport returns what is wrong with an import, or "".
 func checkImport(im Import) string {
+	if forThreads(im) {
+		return ""
+	}
 	what := fmt.Sprintf("the module imports the %v %q from %q, which polyvoke does not offer", im.Kind, im.Name, im.Module)
 	if im.Module != Preview1 {
 		return what + ": " + importAdvice(im)
@@ -46,6 +59,17 @@ func checkImport(im Import) string {
 			"build with a current WASI library", im.Name, im.Module, im.Signature, want)
 	}
 	return ""
+}
+
+// forThreads reports whether an import is one of a program that was built for threads.
+func forThreads(im Import) bool {
+	switch im.Kind {
+	case FunctionKind:
+		return im.Module == Threads && im.Name == ThreadSpawn && im.Signature == "(i32) -> (i32)"
+	case MemoryKind:
+		return im.Module == memoryModule && im.Name == memoryName && im.shared
+	}
+	return false
 }
 
 // importAdvice says where a foreign import usually comes from and what to do.

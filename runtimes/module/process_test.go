@@ -35,6 +35,10 @@ func TestCheckProcess(t *testing.T) {
 		{"wrong type", importing(preview1, "fd_write"), []string{`"fd_write"`, "() -> ()", "(i32, i32, i32, i32) -> (i32)"}},
 		{"imported memory", header + types + section(2, "\x01\x03env\x06memory\x02\x00\x01") + functions + exports + code,
 			[]string{`the memory "memory"`, `"env"`}},
+		{"shared memory of another name", header + types + section(2, "\x01\x03env\x01m\x02\x03\x01\x02") + functions + exports + code,
+			[]string{`the memory "m"`, `"env"`}},
+		{"threads of another kind", header + types + section(2, "\x01\x04wasi\x0cthread-spawn\x00\x00"), []string{`"thread-spawn"`, `"wasi"`}},
+		{"another function of wasi", importing("wasi", "thread-join"), []string{`"thread-join"`, `"wasi"`}},
 		{"no entry", header + types + functions + memories + section(7, "\x01\x06memory\x02\x00") + code, []string{"_start", "main"}},
 		{"reactor", header + types + functions + memories + section(7, "\x02\x0b_initialize\x00\x00\x06memory\x02\x00") + code,
 			[]string{"reactor", "handle", "c-shared"}},
@@ -85,5 +89,21 @@ func TestPreview1(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestThreads checks that a program that was built for threads passes with what it imports for them.
+func TestThreads(t *testing.T) {
+	m, err := module.Parse([]byte(header + section(1, "\x02\x60\x00\x00\x60\x01\x7f\x01\x7f") +
+		section(2, "\x02\x03env\x06memory\x02\x03\x01\x02\x04wasi\x0cthread-spawn\x00\x01") + functions +
+		section(7, "\x02\x06_start\x00\x01\x06memory\x02\x00") + code))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.CheckProcess(); err != nil {
+		t.Error(err)
+	}
+	if got := m.Memories[0].String(); got != "shared memory 1..2 pages" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -10,6 +10,7 @@ type walker struct {
 	params int   // of the function
 	locals int64 // of the function, its parameters included
 	all    int64 // locals of all functions so far
+	nested int64 // what the nesting of blocks costs so far, see Limits.Nesting
 	reader code.Reader
 	blocks []code.Op // those open, the function's own first
 }
@@ -20,7 +21,13 @@ func (w *walker) walk(c *cursor) {
 	w.blocks = append(w.blocks[:0], code.Block)
 	var in code.Instruction
 	for len(w.blocks) > 0 && w.reader.Next(&in) {
+		w.pay(&in)
 		if w.check(c, &in); !c.ok() {
+			return
+		}
+		if w.nested > w.m.limits.Nesting {
+			c.failAt(in.Start, "blocks are nested too deeply for a module of this size: %d are around one another here; "+
+				"split large functions, or have the compiler inline less", len(w.blocks)-1)
 			return
 		}
 		w.m.Analysis.note(in.Op)
@@ -32,6 +39,25 @@ func (w *walker) walk(c *cursor) {
 	c.pos = w.reader.Pos()
 	if len(w.blocks) > 0 {
 		c.fail("a function body does not end with the instruction end")
+	}
+}
+
+// pay adds what an instruction costs because of the blocks around it.
+func (w *walker) pay(in *code.Instruction) {
+	depth := int64(len(w.blocks))
+	switch op := in.Op; {
+	case op == code.If:
+		w.nested += 8 * depth
+	case op.Opens():
+		w.nested += 4 * depth
+	case op.IsCall() || op == code.Return:
+		w.nested += depth
+	case op == code.Br || op == code.BrIf:
+		w.nested += int64(in.X)
+	case op == code.BrTable:
+		for _, l := range in.Labels {
+			w.nested += int64(l)
+		}
 	}
 }
 
@@ -71,9 +97,6 @@ func (w *walker) open(c *cursor, in *code.Instruction) {
 	}
 	if in.Value >= int64(len(w.m.types)) {
 		c.failAt(in.Start, "there is no type %d", in.Value)
-	}
-	if len(w.blocks) > w.m.limits.Nesting {
-		c.failAt(in.Start, "blocks are nested deeper than the %d allowed", w.m.limits.Nesting)
 	}
 	w.blocks = append(w.blocks, in.Op)
 }

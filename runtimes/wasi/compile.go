@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/atomics"
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
@@ -23,7 +24,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	return r.CompilePart(ctx, b, o, runtimes.Part{})
 }
 
-// CompilePart implements runtimes.Parter. Of a module with exceptions there are no parts.
+// CompilePart implements runtimes.Parter. Of a module with exceptions, or one that was built for threads, there are no parts.
 func (r *Runtime) CompilePart(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part) (runtimes.Program, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func (r *Runtime) prepare(ctx context.Context, b []byte, o runtimes.Options, par
 		return nil, nil, err
 	}
 	plan := rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: compiler.MaxPages, Limits: r.modules}
-	if !m.Analysis.Exceptions { // lowering them changes which functions there are
+	if !m.Analysis.Exceptions && !atomics.Needed(m) { // lowering them changes which functions there are
 		plan.Mark, plan.Without = part.Called, part.Without
 	}
 	if m.Reactor() {

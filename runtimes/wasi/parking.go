@@ -81,6 +81,7 @@ func exportPolyvoke(ctx context.Context, engine wazero.Runtime) error {
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(entered), nil, nil).Export(rewrite.EnterName)
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(ready), nil, nil).Export(rewrite.ReadyName)
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(exit), []api.ValueType{api.ValueTypeI32}, nil).Export(rewrite.ExitName)
+	b.NewFunctionBuilder().WithGoModuleFunction(preview1.Sleep(), i64, nil).Export(rewrite.SleepName)
 	_, err := b.Instantiate(experimental.WithFunctionListenerFactory(ctx, experimental.FunctionListenerFactoryFunc(listener)))
 	return err
 }

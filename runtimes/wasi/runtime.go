@@ -93,7 +93,7 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	return r, nil
 }
 
-// exportPreview1 offers our functions of WASI preview1 to modules.
+// exportPreview1 offers our functions of WASI preview1 to modules, and that of its threads.
 func exportPreview1(ctx context.Context, engine wazero.Runtime) error {
 	b := engine.NewHostModuleBuilder(preview1.ModuleName)
 	for _, f := range preview1.Functions() {
@@ -102,7 +102,10 @@ func exportPreview1(ctx context.Context, engine wazero.Runtime) error {
 	if _, err := b.Instantiate(ctx); err != nil {
 		return fmt.Errorf("offering WASI preview1: %w", err)
 	}
-	return nil
+	spawn := preview1.ThreadSpawn()
+	_, err := engine.NewHostModuleBuilder(preview1.ThreadsModule).NewFunctionBuilder().
+		WithGoModuleFunction(spawn.Call, spawn.Params, spawn.Results).Export(spawn.Name).Instantiate(ctx)
+	return err
 }
 
 // Close implements runtimes.Runtime.

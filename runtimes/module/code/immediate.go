@@ -71,7 +71,7 @@ func (r *Reader) memory(in *Instruction) {
 	case in.X >= 32:
 		r.failAt(in.Start, fmt.Sprintf("there is no alignment 2^%d", in.X))
 	default:
-		r.index()
+		in.Y = r.index()
 	}
 }
 

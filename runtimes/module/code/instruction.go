@@ -10,7 +10,7 @@ type Instruction struct {
 	Start, End int
 	// X and Y are the indices in it, in the order of the binary: of a label, function, type, local,
 	// global, table, data or element segment or tag. call_indirect has the type in X and the
-	// table in Y. Loads and stores have their alignment in X.
+	// table in Y. Loads and stores have their alignment in X and their offset in Y.
 	X, Y uint32
 	// Value is the constant of i32.const and i64.const, and the block type of a block as [Reader]
 	// finds it: a type's index, or below 0 the value type less 128, or -64 for none.
@@ -56,8 +56,6 @@ func unsupported(op byte) string {
 		return "typed function references are not supported"
 	case 0xd3, 0xfb:
 		return "the module uses garbage collection (WasmGC), which is not supported: choose a target of the compiler that uses linear memory"
-	case 0xfe:
-		return "the module uses atomic instructions: threads are not supported; build without them"
 	}
 	return fmt.Sprintf("there is no instruction %#02x", op)
 }

@@ -4,7 +4,7 @@
 //
 // It knows the instructions of the WebAssembly core specification 2.0 (which has the sign
 // extensions, the saturating conversions, several results, bulk memory, reference types and
-// vectors), and those of the proposals for tail calls and for exception handling with exnref.
+// vectors), and those of the proposals for tail calls, for exception handling with exnref, and for threads.
 // Instructions of other proposals are refused by the proposal's name.
 package code
 
@@ -56,22 +56,30 @@ const (
 	I32Eq      Op = 0x46
 	I32LtS     Op = 0x48
 	I32GeS     Op = 0x4e
+	I32LtU     Op = 0x49
 	I32GtU     Op = 0x4b
 	I32LeU     Op = 0x4d
 	I32Ne      Op = 0x47
+	I64Eq      Op = 0x51
+	I64Ne      Op = 0x52
+	I64LtS     Op = 0x53
 	I64GtU     Op = 0x56
 	I64GeS     Op = 0x59
 	I32Add     Op = 0x6a
 	I32Sub     Op = 0x6b
 	I32Mul     Op = 0x6c
+	I32And     Op = 0x71
 	I32Or      Op = 0x72
+	I32Xor     Op = 0x73
 	I64Add     Op = 0x7c
 	I64Sub     Op = 0x7d
 	I64Mul     Op = 0x7e
 	I64Shl     Op = 0x86
 	I64ExtendS Op = 0xac // i64.extend_i32_s
 	I64Extend  Op = 0xad // i64.extend_i32_u
+	I64And     Op = 0x83
 	I64Or      Op = 0x84
+	I64Xor     Op = 0x85
 	RefNull    Op = 0xd0
 	RefIsNull  Op = 0xd1
 	RefFunc    Op = 0xd2
@@ -92,6 +100,42 @@ const (
 	VecConst   Op = 0xfd0c
 	VecShuffle Op = 0xfd0d
 )
+
+// Atomic instructions. Each from AtomicLoad on is the first of seven: of i32 and i64 in full, of i32 in 8 and in 16 bits, and of i64 in 8, in 16
+// and in 32 bits.
+const (
+	AtomicNotify   Op = 0xfe00
+	AtomicWait32   Op = 0xfe01
+	AtomicWait64   Op = 0xfe02
+	AtomicFence    Op = 0xfe03
+	AtomicLoad     Op = 0xfe10
+	AtomicStore    Op = 0xfe17
+	AtomicAdd      Op = 0xfe1e
+	AtomicSub      Op = 0xfe25
+	AtomicAnd      Op = 0xfe2c
+	AtomicOr       Op = 0xfe33
+	AtomicXor      Op = 0xfe3a
+	AtomicExchange Op = 0xfe41
+	AtomicCompare  Op = 0xfe48 // cmpxchg
+	atomicLast     Op = 0xfe4e
+)
+
+// IsAtomic reports whether the instruction is one of the threads proposal.
+func (o Op) IsAtomic() bool { return o >= AtomicNotify && o <= atomicLast }
+
+// IsWait reports whether the instruction waits for a notification.
+func (o Op) IsWait() bool { return o == AtomicWait32 || o == AtomicWait64 }
+
+// AtomicWidth returns how many bytes an atomic instruction works on, as a power of two.
+func (o Op) AtomicWidth() uint32 {
+	switch o {
+	case AtomicNotify, AtomicWait32:
+		return 2
+	case AtomicWait64:
+		return 3
+	}
+	return [...]uint32{2, 3, 0, 1, 0, 1, 2}[(o-AtomicLoad)%7]
+}
 
 // IsCall tells whether the instruction calls a function, be it as a tail call.
 func (o Op) IsCall() bool { return o >= Call && o <= ReturnCallIndirect }
@@ -118,7 +162,7 @@ func (o Op) Leaves() bool {
 func (o Op) NeedsMemory() bool {
 	switch {
 	case o >= 0x28 && o <= MemoryGrow, o == MemoryInit, o == MemoryCopy, o == MemoryFill,
-		o >= 0xfd00 && o <= 0xfd0b, o >= 0xfd54 && o <= 0xfd5d:
+		o >= 0xfd00 && o <= 0xfd0b, o >= 0xfd54 && o <= 0xfd5d, o.IsAtomic() && o != AtomicFence:
 		return true
 	}
 	return false

@@ -50,6 +50,8 @@ func (r *Reader) Next(in *Instruction) bool {
 		r.bulk(in)
 	case op == 0xfd:
 		r.vector(in)
+	case op == 0xfe:
+		r.atomic(in)
 	default:
 		r.other(in)
 	}
@@ -133,6 +135,24 @@ func (r *Reader) vector(in *Instruction) {
 	case sub >= 84 && sub <= 91: // loads and stores of lanes
 		r.memory(in)
 		r.skip(1)
+	}
+}
+
+// atomic reads what follows the prefix 0xfe. An atomic instruction has no choice of its alignment.
+func (r *Reader) atomic(in *Instruction) {
+	sub := r.index()
+	in.Op = 0xfe00 | Op(sub&0xff)
+	switch {
+	case r.err != nil:
+	case sub > 0xff || in.Op > AtomicFence && in.Op < AtomicLoad || !in.Op.IsAtomic():
+		r.failAt(in.Start, fmt.Sprintf("there is no instruction 0xfe %d", sub))
+	case in.Op == AtomicFence:
+		r.zero("atomic.fence has a byte that must be 0")
+	default:
+		r.memory(in)
+		if want := in.Op.AtomicWidth(); r.err == nil && in.X != want {
+			r.failAt(in.Start, fmt.Sprintf("an atomic instruction of %d bytes has the alignment 2^%d", 1<<want, in.X))
+		}
 	}
 }
 

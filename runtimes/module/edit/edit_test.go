@@ -328,3 +328,33 @@ func TestTooManyReferences(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnMemory checks that a memory becomes the module's own, whatever else is imported around it.
+func TestOwnMemory(t *testing.T) {
+	const others = "\x01a\x01f\x00\x00" + "\x01a\x01t\x01\x70\x01\x01\x02" + "\x01a\x01g\x03\x7f\x01" + "\x01a\x01e\x04\x00\x00"
+	for _, c := range []struct{ name, file, want string }{
+		{"imported", header + section(1, types) + section(2, "\x05\x01a\x01m\x02\x03\x01\x02"+others), header + section(1, types) + section(2, "\x04"+others) + section(5, "\x01\x01\x01\x02")},
+		{"imported last", header + section(1, types) + section(2, "\x05"+others+"\x01a\x01m\x02\x03\x01\x02"), header + section(1, types) + section(2, "\x04"+others) + section(5, "\x01\x01\x01\x02")},
+		{"imported, and not shared", header + section(2, "\x01\x01a\x01m\x02\x00\x01"), header + section(2, "\x00") + section(5, "\x01\x00\x01")},
+		{"shared", header + section(5, "\x01\x03\x01\x02"), header + section(5, "\x01\x01\x01\x02")},
+		{"its own", header + section(5, "\x01\x00\x01"), header + section(5, "\x01\x00\x01")},
+		{"none", header + section(1, types), header + section(1, types)},
+	} {
+		m, err := edit.Open([]byte(c.file), module.Limits{})
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		m.OwnMemory()
+		if got := string(m.Encode()); got != c.want {
+			t.Errorf("%s: got %x, want %x", c.name, got, c.want)
+		}
+	}
+	m, err := edit.Open([]byte(header+section(5, "\x01\x03\x01\x02")), module.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.SetMemoryMax(5)
+	if got, want := string(m.Encode()), header+section(5, "\x01\x03\x01\x05"); got != want {
+		t.Errorf("still shared: got %x, want %x", got, want)
+	}
+}

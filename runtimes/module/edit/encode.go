@@ -63,6 +63,8 @@ func (m *Module) encodeNew(out []byte, id byte) []byte {
 		has = len(m.types) > 0
 	case importSection:
 		has = len(m.imports) > 0
+	case memorySection:
+		has = m.takesMemory()
 	case functionSection, codeSection:
 		has = len(m.functions) > 0
 	case globalSection:

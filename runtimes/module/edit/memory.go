@@ -8,18 +8,36 @@ func (m *Module) SetMemoryMax(pages uint32) {
 	m.dirty[memorySection] = true
 }
 
+// OwnMemory makes the module's memory one that nobody else has: it is not shared, and defined by the module where it was imported. Its
+// contents then begin as zeros.
+func (m *Module) OwnMemory() {
+	m.ownMemory = true
+	m.dirty[importSection], m.dirty[memorySection] = true, true
+}
+
+// takesMemory reports whether the module imported a memory that it defines now.
+func (m *Module) takesMemory() bool {
+	return m.ownMemory && len(m.Info.Memories) > 0 && m.Info.Memories[0].Imported
+}
+
 // encodeMemories returns the memory section.
 func (m *Module) encodeMemories() []byte {
-	r, n := m.content(memorySection)
-	if m.memoryMax == 0 {
-		return appendRest(nil, n, r)
+	memories := m.Info.Memories
+	if len(memories) == 0 || memories[0].Imported && !m.ownMemory {
+		return []byte{0}
 	}
-	out := leb.AppendU32(nil, n)
-	for range n {
-		least, _, _ := r.limits()
-		out = appendLimits(out, least, max(least, m.memoryMax))
+	own := memories[0] // there is one at most
+	if m.memoryMax > 0 {
+		own.Max, own.HasMax = max(own.Min, m.memoryMax), true
 	}
-	return out
+	out := []byte{1}
+	switch {
+	case !own.HasMax:
+		return leb.AppendU32(append(out, 0), own.Min)
+	case own.Shared && !m.ownMemory:
+		return leb.AppendU32(leb.AppendU32(append(out, 3), own.Min), own.Max)
+	}
+	return appendLimits(out, own.Min, own.Max)
 }
 
 // CapTables sets the largest size of each of the module's own tables to a number of entries, or to

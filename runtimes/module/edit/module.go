@@ -36,6 +36,7 @@ type Module struct {
 	moved     map[int]uint32    // exports of the binary that are of other functions now
 
 	memoryMax  uint32
+	ownMemory  bool
 	tableMax   uint32
 	dirty      [sectionIDs]bool
 	start      *uint32 // another start function; nil: that of the binary

@@ -33,7 +33,7 @@ func (r *reader) text() []byte {
 
 // limits reads the smallest and the largest size of a memory or a table.
 func (r *reader) limits() (least, most uint32, hasMost bool) {
-	hasMost = r.byte() == 1
+	hasMost = r.byte()&1 != 0 // 3 is that of a shared memory
 	least = r.u32()
 	if hasMost {
 		most = r.u32()

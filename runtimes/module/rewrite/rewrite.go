@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/atomics"
 	"github.com/polyvoke/polyvoke/runtimes/module/code"
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
 	"github.com/polyvoke/polyvoke/runtimes/module/leb"
@@ -28,6 +29,9 @@ const (
 	// ExitName is the function of type (i32) -> () of that module that RunName calls with the result of the
 	// entry, if it has one and there is a Setup.
 	ExitName = "exit"
+	// SleepName is the function of type (i64) -> () of that module that a module calls to wait, if it was built for threads: for so many
+	// nanoseconds, or below 0 until it is ended.
+	SleepName = "sleep"
 	// RunName is exported as a function of type () -> () that calls the start function, if there is one, and the entry, and
 	// drops its results if there is no Setup.
 	RunName = "polyvoke.run"
@@ -82,7 +86,7 @@ type Options struct {
 
 // Report says what a module is and what has been made of it.
 type Report struct {
-	// Module is the module before. If its exceptions were lowered it is the module right after that, which has
+	// Module is the module before. If its atomic instructions or exceptions were lowered it is the module right after that, which has
 	// a few more globals, types and functions.
 	Module *module.Module
 	// Unwind is what lowering exceptions has done. It is nil if there are none, or if they stay.
@@ -119,6 +123,15 @@ func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
 		return nil, nil, err
 	}
 	r := &Report{}
+	if atomics.Needed(m.Info) {
+		if b, err = atomics.Lower(b, o.Limits, atomics.Sleep(meter.HookModule, SleepName)); err != nil {
+			return nil, nil, err
+		}
+		o.Limits = unwind.Limits(o.Limits) // the code has grown
+		if m, err = edit.Open(b, o.Limits, o.imports()...); err != nil {
+			return nil, nil, err
+		}
+	}
 	if m.Info.Analysis.Exceptions {
 		if m, err = r.lower(m, &o); err != nil {
 			return nil, nil, err

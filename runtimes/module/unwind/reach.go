@@ -3,6 +3,7 @@ package unwind
 import (
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/code"
+	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 )
 
 // reach finds the functions that exceptions may leave. It is a graph of who may be called by whom: each
@@ -25,7 +26,7 @@ func (w *lowering) findThrowing() error {
 		}
 	}
 	for _, im := range w.m.Info.Imports {
-		if im.Kind != module.FunctionKind || im.Module != module.Preview1 {
+		if im.Kind != module.FunctionKind || !ours(im.Module) {
 			return errShared
 		}
 	}
@@ -53,6 +54,11 @@ func (w *lowering) findThrowing() error {
 		}
 	}
 	return nil
+}
+
+// ours reports whether the functions of a module are the sandbox's, which throw nothing.
+func ours(from string) bool {
+	return from == module.Preview1 || from == module.Threads || from == meter.HookModule
 }
 
 // offer takes note that a function may be called through a table.

@@ -34,6 +34,7 @@ package unwind
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/polyvoke/polyvoke/runtimes/module"
@@ -160,7 +161,7 @@ func Lower(b []byte, l module.Limits) ([]byte, *Report, error) {
 // Limits returns limits that what Lower makes of a module keeps if the module keeps l.
 func Limits(l module.Limits) module.Limits {
 	const endless = 1 << 30
-	l.Size, l.Functions, l.Body, l.Nesting, l.Globals, l.Constants = endless, endless, endless, endless, endless, endless
+	l.Size, l.Functions, l.Body, l.Nesting, l.Globals, l.Constants = endless, endless, endless, math.MaxInt64, endless, endless
 	return l
 }
 
