@@ -15,6 +15,7 @@ type Pool struct {
 	most   int                  // how many may be
 	closed bool
 	mother *Image // of the images; nil until there is one
+	arenas arenas // that the images lie in; of Linux
 }
 
 // NewPool returns a pool that keeps at most most regions.
@@ -22,13 +23,13 @@ func NewPool(most int) *Pool {
 	return &Pool{idle: map[uint64][]*Region{}, most: most}
 }
 
-// NewImage is the function NewImage, but all images of the pool share what they need to find written pages. So each
-// takes one descriptor of the system, not two, and nothing is tried out for it.
+// NewImage is the function NewImage, but all images of the pool share what they need to find written pages, and the memory files
+// that they lie in. So an image takes no descriptor of the system, and nothing is tried out for it.
 func (p *Pool) NewImage(content []byte) (*Image, error) { return p.newImage(new(Image), content) }
 
 // newImage makes m the image of content.
 func (p *Pool) newImage(m *Image, content []byte) (*Image, error) {
-	m.mother = p.motherOfImages()
+	m.mother, m.pool = p.motherOfImages(), p
 	if err := m.init(content, anyMethod); err != nil {
 		m.letGo()
 		return nil, err
@@ -124,4 +125,5 @@ func (p *Pool) Close() {
 		p.mother.Release()
 		p.mother = nil
 	}
+	p.arenas.close()
 }
