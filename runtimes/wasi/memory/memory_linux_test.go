@@ -176,7 +176,7 @@ func TestArena(t *testing.T) {
 	want := make([][]byte, n)
 	fill := func(i, round int) {
 		want[i] = content(granule * uint64(1+i%3))
-		want[i][0], want[i][len(want[i])-1] = byte(i), byte(round)
+		want[i][0], want[i][len(want[i])-1] = byte(i), byte(round+1)
 		m, err := p.NewImage(want[i])
 		if err != nil {
 			t.Fatal(err)
