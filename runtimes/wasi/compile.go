@@ -13,6 +13,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
 	"github.com/tetratelabs/wazero"
 )
 
@@ -57,6 +58,7 @@ func (r *Runtime) CompilePart(ctx context.Context, b []byte, o runtimes.Options,
 	if err != nil {
 		return nil, err
 	}
+	native.Strip(compiled)
 	c, err := r.newCode(compiled, report, stack)
 	if err != nil {
 		return nil, errors.Join(err, compiled.Close(ctx))

@@ -47,6 +47,7 @@ type Runtime struct {
 	modules   module.Limits
 	engine    wazero.Runtime
 	cache     wazero.CompilationCache // nil without a folder
+	folder    string                  // of that
 	compiler  *compiler.Compiler      // nil if modules are compiled in this process
 	alone     sync.Mutex              // of that: who loads what is being loaded gets it from the engine before it is whole
 	regions   *memory.Pool
@@ -80,7 +81,7 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
+	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, folder: c.CacheDir, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
 		startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), watch: preempt.NewWatch(preempt.Every), births: births.NewGate(max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, compiler.EngineConfig(cache))
 	if r.compiler, err = c.newCompiler(ctx); err != nil {

@@ -57,6 +57,7 @@ func (g *program) open() (*sandbox, error) {
 		return nil, fmt.Errorf("preparing memory for a process: %w", err)
 	}
 	s := &sandbox{program: g, checks: g.opened.Add(1)}
+	g.rest.began()
 	s.host.init(s, g.runtime.start)
 	s.memory = g.memory
 	s.pace.Limit = g.fuelLimit
@@ -82,6 +83,7 @@ func (s *sandbox) instantiate(until context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	s.program.rest.know(s.instance)
 	for _, name := range s.program.globals {
 		s.globals = append(s.globals, s.instance.ExportedGlobal(name).(api.MutableGlobal))
 	}
@@ -309,4 +311,5 @@ func (s *sandbox) Close() {
 	}
 	s.program.runtime.regions.Put(s.memory.region, s.memory.region.Capacity())
 	s.memory.region = nil
+	s.program.rest.ended()
 }
