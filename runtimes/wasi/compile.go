@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
@@ -26,11 +27,23 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 
 // CompilePart implements runtimes.Parter. Of a module with exceptions there are no parts.
 func (r *Runtime) CompilePart(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part) (runtimes.Program, error) {
+	g, err := r.compilePart(ctx, b, o, part)
+	if m := (*runtimes.ModuleError)(nil); !errors.As(err, &m) {
+		err = exhausted.Of(err)
+	}
+	return g, err
+}
+
+// compilePart is CompilePart, with errors of the system as they are.
+func (r *Runtime) compilePart(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part) (runtimes.Program, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if r.closed.Load() {
 		return nil, errClosed
+	}
+	if err := exhausted.Descriptors(); err != nil {
+		return nil, err
 	}
 	stack, err := admit.Stack(o)
 	if err != nil {

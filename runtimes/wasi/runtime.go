@@ -127,6 +127,12 @@ func (r *Runtime) Close(ctx context.Context) error {
 	return err
 }
 
+// yield gives back all memory and address space that is kept for runs to come.
+func (r *Runtime) yield() {
+	r.budget.Empty()
+	r.regions.Trim()
+}
+
 // keep takes a program on, which is closed with the runtime.
 func (r *Runtime) keep(g *program) {
 	r.mu.Lock()

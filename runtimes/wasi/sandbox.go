@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
@@ -48,13 +49,12 @@ type sandbox struct {
 
 // open returns a sandbox with the program's memory as it is before the entry runs, without an instance.
 func (g *program) open() (*sandbox, error) {
-	region, err := g.runtime.regions.Get(g.memory.most)
+	region, err := g.region()
 	if err != nil {
-		return nil, fmt.Errorf("reserving memory for a process: %w", err)
-	}
-	if err := region.Attach(g.base); err != nil {
-		region.Free()
-		return nil, fmt.Errorf("preparing memory for a process: %w", err)
+		g.runtime.yield() // what others may need later gives way to what is needed now
+		if region, err = g.region(); err != nil {
+			return nil, exhausted.Of(err)
+		}
 	}
 	s := &sandbox{program: g, checks: g.opened.Add(1)}
 	g.rest.began()
@@ -64,6 +64,19 @@ func (g *program) open() (*sandbox, error) {
 	s.state.Mounts = g.mounts
 	s.memory.region = region
 	return s, nil
+}
+
+// region returns a region with the program's memory as it is before the entry runs. The error is the system's if it gives none.
+func (g *program) region() (*memory.Region, error) {
+	region, err := g.runtime.regions.Get(g.memory.most)
+	if err != nil {
+		return nil, fmt.Errorf("reserving memory for a process: %w", err)
+	}
+	if err := region.Attach(g.base); err != nil {
+		region.Free()
+		return nil, fmt.Errorf("preparing memory for a process: %w", err)
+	}
+	return region, nil
 }
 
 // instantiate makes the instance, in which nothing runs: a start function is called with the entry. until bounds how long it may

@@ -2,6 +2,7 @@ package idle
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -143,6 +144,13 @@ func (b *Budget) evict() {
 	default: // it will look
 	}
 	b.endBeyond(2 * b.most)
+}
+
+// Empty ends all items that are idle now.
+func (b *Budget) Empty() {
+	for _, k := range b.all() {
+		k.end(math.MaxInt64, math.MaxInt)
+	}
 }
 
 // relieve ends items when there are more than may be, until the budget is closed.

@@ -110,17 +110,27 @@ func (p *Pool) keep(r *Region) bool {
 	return true
 }
 
-// Close frees what is idle; what comes back later is freed then.
-func (p *Pool) Close() {
+// Trim frees what is idle.
+func (p *Pool) Trim() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	for _, list := range p.idle {
+	idle := p.idle
+	p.idle, p.count = map[uint64][]*Region{}, 0
+	p.mu.Unlock()
+	for _, list := range idle {
 		for _, r := range list {
 			r.Free()
 		}
 	}
-	p.idle, p.count = nil, 0
+}
+
+// Close frees what is idle; what comes back later is freed then.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.Trim()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.mother != nil {
 		p.mother.Release()
 		p.mother = nil
