@@ -62,14 +62,11 @@ func (d *discovery) end() {
 	<-d.done
 }
 
-// discoverySubjects returns the subjects that mean one function, or this instance of it.
+// discoverySubjects returns the subjects that mean one function, or this instance of it. They are for all verbs, since a subscription takes
+// more than a kilobyte of the NATS server.
 func (f *function) discoverySubjects() []string {
-	var all []string
-	for _, verb := range []micro.Verb{micro.PingVerb, micro.InfoVerb, micro.StatsVerb} {
-		subject := micro.APIPrefix + "." + verb.String() + "." + f.name
-		all = append(all, subject, subject+"."+f.id)
-	}
-	return all
+	subject := micro.APIPrefix + ".*." + f.name
+	return []string{subject, subject + "." + f.id}
 }
 
 // discover answers for every function that a subject $SRV.VERB[.NAME[.ID]] means.
@@ -84,7 +81,11 @@ func (v *Invoker) discover(m *nats.Msg) {
 		if name != "" && name != f.name || id != "" && id != f.id {
 			continue
 		}
-		b, err := json.Marshal(f.describe(verb))
+		answer := f.describe(verb)
+		if answer == nil {
+			return
+		}
+		b, err := json.Marshal(answer)
 		if err == nil {
 			err = m.Respond(b)
 		}
@@ -94,15 +95,17 @@ func (v *Invoker) discover(m *nats.Msg) {
 	}
 }
 
-// describe returns the answer to a verb.
+// describe returns the answer to a verb, or nil if it is none.
 func (f *function) describe(verb string) any {
 	switch verb {
 	case micro.PingVerb.String():
 		return f.ping()
 	case micro.InfoVerb.String():
 		return f.info()
+	case micro.StatsVerb.String():
+		return f.serviceStats()
 	}
-	return f.serviceStats()
+	return nil
 }
 
 // served returns the functions that are being served, by name.

@@ -13,8 +13,8 @@ import (
 
 // inboxSize is how many messages of a function can lie between the connection and its
 // receiver. The client library drops what does not fit, and an answer is owed to each; so it is
-// much more than arrives while a receiver is away for a slice, and costs 64 KiB a function.
-const inboxSize = 8192
+// much more than arrives while a receiver is away for a slice, and costs 24 KiB a function.
+const inboxSize = 3000
 
 // receiver is the one goroutine that takes a function's messages, and runs their calls
 // itself: a hand-over to another goroutine would cost as much as a quick call does. When a

@@ -21,7 +21,8 @@ type Runtime interface {
 	// # Errors
 	//
 	// A module that this runtime will not run, or not with these options, gives a *[ModuleError]; a cancelled
-	// context gives an error that is context.Canceled or context.DeadlineExceeded.
+	// context gives an error that is context.Canceled or context.DeadlineExceeded. If the process has no more memory, descriptors
+	// or disk for it, the error is an *exhausted.Error.
 	Compile(ctx context.Context, module []byte, o Options) (Program, error)
 
 	// Close frees what the runtime holds, its programs included. Runs that are still going

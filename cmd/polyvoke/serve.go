@@ -134,6 +134,7 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 	ctx := cmd.Context()
 	log := c.logger(o.logLevel)
 	collector.Tune(c.env)
+	go collector.Rest(ctx)
 	where, connect := "joined", c.connect
 	if n.Server == "" && n.Context == "" {
 		server, store, err := service.StartServer(n, natsd.Config{Listen: o.listen, Store: o.store, Insecure: o.insecure, Log: log}, c.env)

@@ -37,6 +37,7 @@ type code struct {
 	marks    *marks.Marks        // of its functions
 	birth    births.Record       // how long it takes to make an instance
 	refs     atomic.Int64
+	rest     rest // what it does while nobody needs it
 }
 
 // newCode returns the code of a rewritten module, to which the caller has a reference. Its first program is to be made
@@ -50,6 +51,7 @@ func (r *Runtime) newCode(compiled wazero.CompiledModule, report *rewrite.Report
 	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, in: choice.Judge(report), base: base,
 		marks: marks.New(report.Marks, m.Functions), wrapped: m.Reactor() || m.Start, globals: append(gauges(report), report.Globals...)}
 	c.refs.Store(1)
+	c.rest.unwatch = r.budget.Watch(c.tire)
 	return c, nil
 }
 
@@ -58,6 +60,7 @@ func (c *code) release() error {
 	if c.refs.Add(-1) > 0 {
 		return nil
 	}
+	c.rest.stop()
 	c.base.Release()
 	return c.compiled.Close(context.Background()) // which only frees
 }

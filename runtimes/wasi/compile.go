@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/atomics"
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
@@ -14,6 +15,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
 	"github.com/tetratelabs/wazero"
 )
 
@@ -26,11 +28,23 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 
 // CompilePart implements runtimes.Parter. Of a module with exceptions, or one that was built for threads, there are no parts.
 func (r *Runtime) CompilePart(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part) (runtimes.Program, error) {
+	g, err := r.compilePart(ctx, b, o, part)
+	if m := (*runtimes.ModuleError)(nil); !errors.As(err, &m) {
+		err = exhausted.Of(err)
+	}
+	return g, err
+}
+
+// compilePart is CompilePart, with errors of the system as they are.
+func (r *Runtime) compilePart(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part) (runtimes.Program, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if r.closed.Load() {
 		return nil, errClosed
+	}
+	if err := exhausted.Descriptors(); err != nil {
+		return nil, err
 	}
 	stack, err := admit.Stack(o)
 	if err != nil {
@@ -44,6 +58,7 @@ func (r *Runtime) CompilePart(ctx context.Context, b []byte, o runtimes.Options,
 	if err != nil {
 		return nil, err
 	}
+	native.Strip(compiled)
 	c, err := r.newCode(compiled, report, stack)
 	if err != nil {
 		return nil, errors.Join(err, compiled.Close(ctx))

@@ -7,9 +7,9 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
 )
 
-// TestDescriptors counts what an idle program takes of the descriptors of the process, of which there may be few.
+// TestDescriptors checks that an idle program takes none of the descriptors of the process, of which there may be few.
 func TestDescriptors(t *testing.T) {
-	for kind, most := range map[string]int{runtimes.StartFresh: 1, runtimes.StartReset: 1, runtimes.StartPrefork: 1, runtimes.StartCheckpoint: 2} {
+	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
 		r := newTestRuntime(t, Config{})
 		first := newTestProgram(t, r, kind)
 		echoes(t, first)
@@ -21,8 +21,8 @@ func TestDescriptors(t *testing.T) {
 			echoes(t, g)
 			waitReady(t, g)
 		}
-		if got := level.Files(t) - before; got > n*most {
-			t.Errorf("%s: %d programs have %d descriptors, more than %d each", kind, n, got, most)
+		if got := level.Files(t) - before; got > 0 {
+			t.Errorf("%s: %d programs have %d descriptors", kind, n, got)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 	"github.com/polyvoke/polyvoke/runtimes/lifetime"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
@@ -94,7 +95,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	}
 	s, err := g.take(ctx, p)
 	if err != nil {
-		return err
+		return exhausted.Of(err)
 	}
 	defer g.giveBack(s) // also if a Writer ends the goroutine
 	return s.serve(ctx, p, now)

@@ -47,6 +47,7 @@ type Runtime struct {
 	modules   module.Limits
 	engine    wazero.Runtime
 	cache     wazero.CompilationCache // nil without a folder
+	folder    string                  // of that
 	compiler  *compiler.Compiler      // nil if modules are compiled in this process
 	prepares  chan struct{}           // has one for each module that is being prepared
 	alone     sync.Mutex              // of that: who loads what is being loaded gets it from the engine before it is whole
@@ -81,8 +82,11 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
-		prepares: make(chan struct{}, runtime.GOMAXPROCS(0)), startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), watch: preempt.NewWatch(preempt.Every), births: births.NewGate(max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
+	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, folder: c.CacheDir,
+		regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
+		prepares: make(chan struct{}, runtime.GOMAXPROCS(0)), startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()),
+		starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), watch: preempt.NewWatch(preempt.Every),
+		births: births.NewGate(max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, compiler.EngineConfig(cache))
 	if r.compiler, err = c.newCompiler(ctx); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
@@ -128,6 +132,12 @@ func (r *Runtime) Close(ctx context.Context) error {
 	}
 	r.regions.Close()
 	return err
+}
+
+// yield gives back all memory and address space that is kept for runs to come.
+func (r *Runtime) yield() {
+	r.budget.Empty()
+	r.regions.Trim()
 }
 
 // keep takes a program on, which is closed with the runtime.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
@@ -48,6 +49,25 @@ type sandbox struct {
 
 // open returns a sandbox with the program's memory as it is before the entry runs, without an instance.
 func (g *program) open() (*sandbox, error) {
+	region, err := g.region()
+	if err != nil {
+		g.runtime.yield() // what others may need later gives way to what is needed now
+		if region, err = g.region(); err != nil {
+			return nil, exhausted.Of(err)
+		}
+	}
+	s := &sandbox{program: g, checks: g.opened.Add(1)}
+	g.rest.began()
+	s.host.init(s, g.runtime.start)
+	s.memory = g.memory
+	s.pace.Limit = g.fuelLimit
+	s.state.Mounts = g.mounts
+	s.memory.region = region
+	return s, nil
+}
+
+// region returns a region with the program's memory as it is before the entry runs. The error is the system's if it gives none.
+func (g *program) region() (*memory.Region, error) {
 	region, err := g.runtime.regions.Get(g.memory.most)
 	if err != nil {
 		return nil, fmt.Errorf("reserving memory for a process: %w", err)
@@ -56,13 +76,7 @@ func (g *program) open() (*sandbox, error) {
 		region.Free()
 		return nil, fmt.Errorf("preparing memory for a process: %w", err)
 	}
-	s := &sandbox{program: g, checks: g.opened.Add(1)}
-	s.host.init(s, g.runtime.start)
-	s.memory = g.memory
-	s.pace.Limit = g.fuelLimit
-	s.state.Mounts = g.mounts
-	s.memory.region = region
-	return s, nil
+	return region, nil
 }
 
 // instantiate makes the instance, in which nothing runs: a start function is called with the entry. until bounds how long it may
@@ -82,6 +96,7 @@ func (s *sandbox) instantiate(until context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	s.program.rest.know(s.instance)
 	for _, name := range s.program.globals {
 		s.globals = append(s.globals, s.instance.ExportedGlobal(name).(api.MutableGlobal))
 	}
@@ -309,4 +324,5 @@ func (s *sandbox) Close() {
 	}
 	s.program.runtime.regions.Put(s.memory.region, s.memory.region.Capacity())
 	s.memory.region = nil
+	s.program.rest.ended()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/choice"
 )
 
@@ -25,6 +26,9 @@ func (g *program) choose(ctx context.Context, want string) error {
 		return g.settle(want, o)
 	}
 	s, err := g.openKept(ctx)
+	if e := (*exhausted.Error)(nil); errors.As(err, &e) {
+		return err
+	}
 	if err != nil {
 		return &runtimes.ModuleError{Reason: "the module cannot be instantiated: " + err.Error(), Err: err}
 	}

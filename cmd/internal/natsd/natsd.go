@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 )
 
 // DefaultListen is where the server listens unless it is told otherwise.
@@ -140,6 +142,7 @@ func (c Config) start(host string, port int) (*server.Server, error) {
 		Password:      c.Password,
 		Authorization: c.Token,
 		NoSigs:        true,
+		MaxConn:       mostClients(exhausted.Limit()),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("nats server: %w", err)
@@ -160,6 +163,18 @@ func (c Config) start(host string, port int) (*server.Server, error) {
 	s.Shutdown()
 	s.WaitForShutdown()
 	return nil, fmt.Errorf("nats server: %w", err)
+}
+
+// kept is how many descriptors clients never get: for the store, for what else the process does, and for being told that there is none left.
+const kept = 128
+
+// mostClients returns how many clients may be connected to a process that may have so many descriptors, or 0 for the server's default. One that is
+// too many is told so, where it would otherwise wait for the server to have a descriptor again.
+func mostClients(descriptors int) int {
+	if descriptors == 0 {
+		return 0
+	}
+	return min(descriptors-max(min(kept, descriptors/2), descriptors/8), server.DEFAULT_MAX_CONNECTIONS)
 }
 
 // logger hands on what the server says. It implements server.Logger.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/tetratelabs/wazero"
@@ -41,6 +42,10 @@ func Compile(ctx context.Context, engine wazero.Runtime, b []byte) (c wazero.Com
 	defer func() {
 		if p := recover(); p != nil {
 			cause, _ := p.(error)
+			if _, ok := p.(syscall.Errno); ok { // the system gives the engine no memory for code
+				err = fmt.Errorf("memory for native code: %w", cause)
+				return
+			}
 			err = &runtimes.ModuleError{Reason: fmt.Sprintf("the engine cannot compile this module: %v", p), Err: cause}
 		}
 	}()

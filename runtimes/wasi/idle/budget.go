@@ -1,6 +1,9 @@
 package idle
 
 import (
+	"maps"
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +26,9 @@ type Budget struct {
 	start time.Time    // zero of the pools' clock
 	clock atomic.Int64 // see now
 
-	mu    sync.Mutex
-	pools map[keeper]struct{}
+	mu       sync.Mutex
+	pools    map[keeper]struct{}
+	watchers map[*func()]struct{}
 
 	close sync.Once
 	done  chan struct{} // closed when the budget is
@@ -42,7 +46,7 @@ type keeper interface {
 
 // NewBudget returns a budget of that many bytes. It looks after its pools until it is closed.
 func NewBudget(bytes int64) *Budget {
-	b := &Budget{most: bytes, start: time.Now(), pools: map[keeper]struct{}{}, done: make(chan struct{}), full: make(chan struct{}, 1)}
+	b := &Budget{most: bytes, start: time.Now(), pools: map[keeper]struct{}{}, watchers: map[*func()]struct{}{}, done: make(chan struct{}), full: make(chan struct{}, 1)}
 	b.work.Go(b.sweep)
 	b.work.Go(b.relieve)
 	return b
@@ -90,6 +94,25 @@ func (b *Budget) all() []keeper {
 	return list
 }
 
+// Watch has f called after each sweep, every second, by one goroutine at a time, until stop is called; f may still be running then.
+func (b *Budget) Watch(f func()) (stop func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.watchers[&f] = struct{}{}
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.watchers, &f)
+	}
+}
+
+// watching returns what Watch was called with.
+func (b *Budget) watching() []*func() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Keys(b.watchers))
+}
+
 // sweep looks after all pools, until the budget is closed.
 func (b *Budget) sweep() {
 	t := time.NewTicker(sweepEvery)
@@ -100,6 +123,9 @@ func (b *Budget) sweep() {
 			b.clock.Store(int64(now.Sub(b.start)))
 			for _, k := range b.all() {
 				k.Sweep(now)
+			}
+			for _, w := range b.watching() {
+				(*w)()
 			}
 		case <-b.done:
 			return
@@ -118,6 +144,13 @@ func (b *Budget) evict() {
 	default: // it will look
 	}
 	b.endBeyond(2 * b.most)
+}
+
+// Empty ends all items that are idle now.
+func (b *Budget) Empty() {
+	for _, k := range b.all() {
+		k.end(math.MaxInt64, math.MaxInt)
+	}
 }
 
 // relieve ends items when there are more than may be, until the budget is closed.

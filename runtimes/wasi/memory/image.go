@@ -19,6 +19,7 @@ type Image struct {
 	count   uint64   // of these pages, those that it has itself
 	method  method
 	refs    atomic.Int64
+	pool    *Pool    // with whose images it shares memory files; nil: it has one of its own
 	file    file     // what data maps; of Linux
 	mother  *Image   // whose method it uses, and means for it; nil: it has its own
 	under   *Image   // over which it lies; nil: it has all of its content itself

@@ -15,23 +15,24 @@ const copyLimit = 1 << 20
 // file is what an image has of the system. To read a zero page of a memory file is to allocate it, so
 // an image never does: it knows its zero pages.
 type file struct {
-	memory  int  // descriptor of the memory file; -1 if the content is a plain copy
-	pagemap int  // descriptor of /proc/self/pagemap, or the mother's; -1 if it is of no use
-	counted bool // the kernel counts the faults in which pages become a region's own
+	arena   *arena // where the content is; nil if it is a plain copy
+	at      uint64 // and at which byte of that
+	pagemap int    // descriptor of /proc/self/pagemap, or the mother's; -1 if it is of no use
+	counted bool   // the kernel counts the faults in which pages become a region's own
 }
 
 // keep makes the image content's, in a memory file if that works, and finds a method.
 func (m *Image) keep(content []byte, d method) error {
-	m.file = file{memory: -1, pagemap: -1}
+	m.file = file{pagemap: -1}
 	if m.size == 0 {
 		m.method = copyAll
 		return nil
 	}
 	if err := m.keepFile(content); err != nil {
-		if d != anyMethod {
+		if d != anyMethod || errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.ENOSPC) {
 			return err
 		}
-		m.copyOf(content) // memory files are forbidden here
+		m.copyOf(content) // memory files are forbidden here, or there is no descriptor left
 		return nil
 	}
 	m.choose(d)
@@ -42,47 +43,25 @@ func (m *Image) keep(content []byte, d method) error {
 	return nil
 }
 
-// keepFile writes what is not zero of content to a memory file, seals it and maps it to be read.
+// keepFile writes what is not zero of content to a memory file.
 func (m *Image) keepFile(content []byte) error {
-	fd, err := memoryFile()
+	claim := alone
+	if m.pool != nil {
+		claim = m.pool.arenas.claim
+	}
+	a, at, err := claim(m.size)
 	if err != nil {
-		return fmt.Errorf("making a memory file: %w", err)
-	}
-	m.file.memory = fd
-	if err := m.fill(content); err != nil {
-		m.free()
-		return fmt.Errorf("filling a memory file of %d bytes: %w", m.size, err)
-	}
-	return nil
-}
-
-// memoryFile returns the descriptor of a new memory file.
-func memoryFile() (int, error) {
-	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	fd, err := unix.MemfdCreate("polyvoke-image", flags|unix.MFD_NOEXEC_SEAL)
-	if errors.Is(err, unix.EINVAL) { // Linux before 6.3
-		fd, err = unix.MemfdCreate("polyvoke-image", flags)
-	}
-	return fd, err
-}
-
-// fill writes content to the memory file and maps it.
-func (m *Image) fill(content []byte) error {
-	if err := unix.Ftruncate(m.file.memory, int64(m.size)); err != nil {
 		return err
 	}
+	m.file.arena, m.file.at = a, at
+	m.data = a.b[at : at+m.size : at+m.size]
 	for _, part := range m.parts() {
 		if err := m.write(content, part); err != nil {
-			return err
+			m.free()
+			return fmt.Errorf("filling %d bytes of a memory file: %w", m.size, err)
 		}
 	}
-	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
-	if _, err := unix.FcntlInt(uintptr(m.file.memory), unix.F_ADD_SEALS, seals); err != nil {
-		return err
-	}
-	b, err := unix.Mmap(m.file.memory, 0, int(m.size), unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_NORESERVE)
-	m.data = b
-	return err
+	return nil
 }
 
 // parts returns where the image has content of its own.
@@ -98,7 +77,7 @@ func (m *Image) write(content []byte, part span) error {
 	for from := part.from; from < part.to; {
 		end, holder := m.stretch(from, part.to)
 		for holder != nil && from < end {
-			n, err := unix.Pwrite(m.file.memory, content[from:end], int64(from))
+			n, err := unix.Pwrite(m.file.arena.fd, content[from:end], int64(m.file.at+from))
 			if err != nil {
 				return err
 			}
@@ -110,7 +89,7 @@ func (m *Image) write(content []byte, part span) error {
 }
 
 // mapOver maps the image in place of the first bytes of b, which map nothing: first what it lies over. It is private,
-// because a sealed file cannot be mapped shared before Linux 6.7, and so that regions can write.
+// so that regions can write.
 func (m *Image) mapOver(b []byte) error {
 	if m.under != nil {
 		if err := m.under.mapOver(b); err != nil {
@@ -118,7 +97,7 @@ func (m *Image) mapOver(b []byte) error {
 		}
 	}
 	for _, s := range m.parts() {
-		_, err := unix.MmapPtr(m.file.memory, int64(s.from), unsafe.Pointer(&b[s.from]), uintptr(s.to-s.from), readWrite,
+		_, err := unix.MmapPtr(m.file.arena.fd, int64(m.file.at+s.from), unsafe.Pointer(&b[s.from]), uintptr(s.to-s.from), readWrite,
 			unix.MAP_PRIVATE|unix.MAP_NORESERVE|unix.MAP_FIXED)
 		if err != nil {
 			return err
@@ -177,32 +156,27 @@ func (m *Image) try() error {
 
 // free gives everything up.
 func (m *Image) free() {
-	if m.file.memory < 0 {
-		m.data = nil
+	m.data = nil
+	if m.file.arena == nil {
 		return
 	}
-	if m.data != nil {
-		_ = unix.Munmap(m.data) // the mapping is ours and whole: it cannot fail
-		m.data = nil
-	}
-	_ = unix.Close(m.file.memory) // nothing can be lost
+	m.file.arena.free(m.file.at, m.size)
 	if m.file.pagemap >= 0 && m.mother == nil {
-		_ = unix.Close(m.file.pagemap)
+		_ = unix.Close(m.file.pagemap) // nothing can be lost
 	}
-	m.file = file{memory: -1, pagemap: -1}
+	m.file = file{pagemap: -1}
 }
 
 // allocated returns how many bytes the image takes.
 func (m *Image) allocated() uint64 {
-	var s unix.Stat_t
-	if m.file.memory < 0 || unix.Fstat(m.file.memory, &s) != nil {
+	if m.file.arena == nil {
 		return uint64(len(m.data))
 	}
-	return uint64(s.Blocks) * 512
+	return m.file.arena.allocated(m.file.at, m.file.at+m.size)
 }
 
 // shared tells whether regions share the image's pages.
-func (m *Image) shared() bool { return m.file.memory >= 0 }
+func (m *Image) shared() bool { return m.file.arena != nil }
 
 // unshared returns how many bytes a region has for itself when it was just attached.
 func (m *Image) unshared() uint64 {

@@ -6,7 +6,12 @@ package memory
 type (
 	pages struct{}
 	file  struct{}
+
+	arenas struct{}
 )
+
+// close has nothing to close.
+func (*arenas) close() {}
 
 // keep makes the image a copy of content. Only copyAll works here.
 func (m *Image) keep(content []byte, _ method) error {

@@ -152,19 +152,104 @@ func TestSparse(t *testing.T) {
 	}
 }
 
-// TestSealed checks that nobody can change a memory file, and that no child process gets it.
+// TestSealed checks that a memory file keeps its size, so that no mapping loses pages, and that no child process gets it.
 func TestSealed(t *testing.T) {
 	m := testImage(t, granule, anyMethod)
-	if _, err := unix.Pwrite(m.file.memory, []byte{1}, 0); err != unix.EPERM {
-		t.Errorf("writing to the file: %v", err)
+	for _, size := range []int64{0, 2 * granule} {
+		if err := unix.Ftruncate(m.file.arena.fd, size); err != unix.EPERM {
+			t.Errorf("making the file %d bytes long: %v", size, err)
+		}
 	}
-	if err := unix.Ftruncate(m.file.memory, 0); err != unix.EPERM {
-		t.Errorf("shortening the file: %v", err)
-	}
-	for _, fd := range []int{m.file.memory, m.file.pagemap} {
+	for _, fd := range []int{m.file.arena.fd, m.file.pagemap} {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
 			t.Errorf("descriptor %d: flags %#x, %v", fd, flags, err)
 		}
+	}
+}
+
+// TestArena makes many images in one pool, has some of them go and others come, and counts what they take.
+func TestArena(t *testing.T) {
+	p := NewPool(0)
+	descriptors, mappings := held(t)
+	const n = 100
+	images := make([]*Image, n)
+	want := make([][]byte, n)
+	fill := func(i, round int) {
+		want[i] = content(granule * uint64(1+i%3))
+		want[i][0], want[i][len(want[i])-1] = byte(i), byte(round+1)
+		m, err := p.NewImage(want[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		images[i] = m
+	}
+	for i := range n {
+		fill(i, 0)
+	}
+	if d, m := held(t); d-descriptors > 3 || m-mappings > 2 { // one file and pagemap, and the mother's
+		t.Errorf("%d images take %d descriptors and %d mappings", n, d-descriptors, m-mappings)
+	}
+	before := p.arenas.current.allocated(0, arenaSize)
+	for round := range 3 {
+		for i := round; i < n; i += 2 {
+			images[i].Release()
+			fill(i, round+1)
+		}
+	}
+	if after := p.arenas.current.allocated(0, arenaSize); after != before {
+		t.Errorf("after images came and went, they take %d bytes, and before that %d", after, before)
+	}
+	for i, m := range images {
+		r, err := Reserve(m.Size())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Attach(m); err != nil {
+			t.Fatal(err)
+		}
+		if b := r.Bytes(m.Size()); !bytes.Equal(b, want[i]) || !m.Equal(want[i]) {
+			t.Errorf("image %d has changed", i)
+		}
+		r.Bytes(1)[0]++
+		if err := r.Restore(m.Size()); err != nil || r.Verify(m.Size()) != nil {
+			t.Errorf("image %d was not put back: %v", i, err)
+		}
+		m.Release()
+		r.Free()
+	}
+	if left := p.arenas.current.allocated(0, arenaSize); left > 0 {
+		t.Errorf("without images, %d bytes are taken", left)
+	}
+	p.Close()
+	if d, m := held(t); d != descriptors || m != mappings {
+		t.Errorf("after all, %d descriptors and %d mappings are left", d-descriptors, m-mappings)
+	}
+}
+
+// TestArenaFull has an arena filled, and checks that the next image begins another, and that an empty one is used anew.
+func TestArenaFull(t *testing.T) {
+	var p arenas
+	a, at, err := p.claim(arenaSize - granule)
+	if err != nil || at != 0 {
+		t.Fatalf("the first image is at %d: %v", at, err)
+	}
+	a.free(at, arenaSize-granule)
+	again, at, err := p.claim(granule)
+	if err != nil || again != a || at != 0 {
+		t.Errorf("in an empty arena, an image is at %d: %v", at, err)
+	}
+	other, at, err := p.claim(arenaSize)
+	if err != nil || other == a || at != 0 {
+		t.Errorf("what does not fit is at %d, in the same arena: %t, %v", at, other == a, err)
+	}
+	again.free(0, granule)
+	if a.refs != 0 {
+		t.Errorf("the full arena has %d references left", a.refs)
+	}
+	other.free(0, arenaSize)
+	p.close()
+	if other.refs != 0 {
+		t.Errorf("the last arena has %d references left", other.refs)
 	}
 }
 

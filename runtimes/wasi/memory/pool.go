@@ -15,6 +15,7 @@ type Pool struct {
 	most   int                  // how many may be
 	closed bool
 	mother *Image // of the images; nil until there is one
+	arenas arenas // that the images lie in; of Linux
 }
 
 // NewPool returns a pool that keeps at most most regions.
@@ -22,13 +23,13 @@ func NewPool(most int) *Pool {
 	return &Pool{idle: map[uint64][]*Region{}, most: most}
 }
 
-// NewImage is the function NewImage, but all images of the pool share what they need to find written pages. So each
-// takes one descriptor of the system, not two, and nothing is tried out for it.
+// NewImage is the function NewImage, but all images of the pool share what they need to find written pages, and the memory files
+// that they lie in. So an image takes no descriptor of the system, and nothing is tried out for it.
 func (p *Pool) NewImage(content []byte) (*Image, error) { return p.newImage(new(Image), content) }
 
 // newImage makes m the image of content.
 func (p *Pool) newImage(m *Image, content []byte) (*Image, error) {
-	m.mother = p.motherOfImages()
+	m.mother, m.pool = p.motherOfImages(), p
 	if err := m.init(content, anyMethod); err != nil {
 		m.letGo()
 		return nil, err
@@ -109,19 +110,30 @@ func (p *Pool) keep(r *Region) bool {
 	return true
 }
 
-// Close frees what is idle; what comes back later is freed then.
-func (p *Pool) Close() {
+// Trim frees what is idle.
+func (p *Pool) Trim() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	for _, list := range p.idle {
+	idle := p.idle
+	p.idle, p.count = map[uint64][]*Region{}, 0
+	p.mu.Unlock()
+	for _, list := range idle {
 		for _, r := range list {
 			r.Free()
 		}
 	}
-	p.idle, p.count = nil, 0
+}
+
+// Close frees what is idle; what comes back later is freed then.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.Trim()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.mother != nil {
 		p.mother.Release()
 		p.mother = nil
 	}
+	p.arenas.close()
 }

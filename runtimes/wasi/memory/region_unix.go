@@ -3,6 +3,7 @@
 package memory
 
 import (
+	"math"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,8 +19,28 @@ func (r *Region) reserve() (err error) {
 	if r.b, err = unix.Mmap(-1, 0, int(r.size), readWrite, ofZeros); err != nil {
 		return err
 	}
+	if err := keepRoom(); err != nil {
+		_ = unix.Munmap(r.b) // the mapping is ours and whole: it cannot fail
+		return err
+	}
 	smallPages(r.b)
 	return nil
+}
+
+// room is how many bytes of address space are left to Go's heap, which grows by 64 MiB at a time: the process would end if it could not.
+const room = 192 << 20
+
+// keepRoom returns an error if there is less address space left. Most processes may have all there is.
+func keepRoom() error {
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_AS, &l) != nil || l.Cur >= math.MaxInt64 {
+		return nil
+	}
+	b, err := unix.Mmap(-1, 0, room, unix.PROT_NONE, ofZeros)
+	if err == nil {
+		_ = unix.Munmap(b) // as above
+	}
+	return err
 }
 
 // bytes returns the first size bytes.

@@ -3,6 +3,7 @@ package native
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -248,5 +249,47 @@ func TestLessRoom(t *testing.T) {
 				t.Errorf("a call %d deep ends with %d", depth, got)
 			}
 		}
+	}
+}
+
+// TestStrip has the engine forget a module's bytes, and calls it.
+func TestStrip(t *testing.T) {
+	ctx := t.Context()
+	engine := wazero.NewRuntime(ctx)
+	defer engine.Close(ctx)
+	const answers = "\x00asm\x01\x00\x00\x00" + "\x01\x05\x01\x60\x00\x01\x7f" + "\x03\x02\x01\x00" + "\x07\x07\x01\x03run\x00\x00" + "\x0a\x06\x01\x04\x00\x41\x2a\x0b"
+	compiled, err := engine.CompileModule(ctx, []byte(answers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies := func() (n int) {
+		code := field(field(reflect.ValueOf(compiled), "module"), "CodeSection")
+		for i := range code.Len() {
+			n += code.Index(i).FieldByName("Body").Len()
+		}
+		return n
+	}
+	if bodies() == 0 {
+		t.Fatal("the engine keeps what it has compiled in another place")
+	}
+	Strip(compiled)
+	if n := bodies(); n != 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+	for range 2 {
+		instance, err := engine.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := instance.ExportedFunction("run").Call(ctx); err != nil || out[0] != 42 {
+			t.Errorf("got %v, %v", out, err)
+		}
+		if len(Code(instance)) == 0 {
+			t.Error("the native code is not where it is looked for")
+		}
+	}
+	Strip(nil)
+	if Code(nil) != nil {
+		t.Error("no instance has code")
 	}
 }
