@@ -61,21 +61,25 @@ type Service struct {
 	// Log takes what operators should know. It must not be nil.
 	Log *slog.Logger
 
-	open context.Context // ends when nothing new is to be begun
+	open    context.Context // ends when nothing new is to be begun
+	members members         // the other invokers
 }
 
-// Serve begins to answer, and returns what stops it. Its endpoints handle one request at a time,
-// which is what their figures need and what verbs can bear. Nothing goes on after ctx has
+// Serve begins to answer, and returns what stops it. The endpoints of the queue group handle one request at a time,
+// which is what their figures need; those that are for this invoker alone go on side by side. Nothing goes on after ctx has
 // ended. Serve may be called once.
 func (s *Service) Serve(ctx context.Context) (micro.Service, error) {
+	ctx, end := context.WithCancel(ctx)
 	s.open = ctx
+	s.members.heard = map[string]*member{}
 	m, err := micro.AddService(s.NC, micro.Config{
 		Name: "polyvoke", Version: s.Version, Description: "control of polyvoke's functions",
 	})
 	if err != nil {
+		end()
 		return nil, err
 	}
-	for verb, handle := range map[protocol.APIVerb]func(micro.Request) (any, error){
+	d := &direct{s: s, self: s.myself(m.Info().ID), tasks: map[string]*task{}, verbs: map[protocol.APIVerb]handler{
 		protocol.APIDeploy:     s.deploy,
 		protocol.APIList:       s.list,
 		protocol.APIInfo:       s.tell,
@@ -83,14 +87,33 @@ func (s *Service) Serve(ctx context.Context) (micro.Service, error) {
 		protocol.APIRuntimes:   s.listRuntimes,
 		protocol.APIRuntimeAdd: s.addRuntime,
 		protocol.APIRuntimePin: s.pinRuntime,
-	} {
+	}}
+	for verb, handle := range d.verbs {
 		err := m.AddEndpoint(string(verb), micro.HandlerFunc(func(r micro.Request) { s.respond(r, handle) }),
 			micro.WithEndpointSubject(verb.Subject()))
 		if err != nil {
+			end()
 			return nil, errors.Join(err, m.Stop())
 		}
 	}
-	return m, nil
+	leave, err := s.join(ctx, end, d)
+	if err != nil {
+		return nil, errors.Join(err, m.Stop())
+	}
+	return serving{m, leave}, nil
+}
+
+// serving is a micro service whose end is that of what lies beside it too.
+type serving struct {
+	micro.Service
+	leave func()
+}
+
+// Stop implements micro.Service. It returns when nothing goes on any more that was asked of this invoker alone.
+func (s serving) Stop() error {
+	err := s.Service.Stop()
+	s.leave()
+	return err
 }
 
 // respond answers a control request with what its handler returns.
