@@ -149,16 +149,15 @@ func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
 	}
 	wait := lookTime
 	if invoker == "" {
-		wait, a.group = a.group, 2*a.group
+		wait = a.group
 	}
 	for {
 		m, err := next(ctx, sub, wait)
 		switch {
-		case err == nil && nobody(m):
-			return nil, nats.ErrNoResponders
 		case !errors.Is(err, nats.ErrTimeout):
 			return m, err
 		case invoker == "":
+			a.group *= 2
 			return nil, errSilent
 		}
 		if err := a.look(ctx, invoker, msg); err != nil {
@@ -190,6 +189,3 @@ func (a *asking) giveUp(except string) {
 		}
 	}
 }
-
-// nobody reports whether a message is the server's, which says that nobody has subscribed.
-func nobody(m *nats.Msg) bool { return len(m.Data) == 0 && m.Header.Get("Status") == "503" }

@@ -130,10 +130,10 @@ func (s *Session) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) 
 		m, err = next(ctx, sub, max(wait-time.Since(begin), time.Millisecond))
 	}
 	switch {
-	case err == nil && nobody(m):
-		return nil, nats.ErrNoResponders
 	case err == nil:
 		return m, nil
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, err
 	case errors.Is(err, nats.ErrTimeout) && (s.Stats().Reconnects > connections || !s.IsConnected()):
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the connection to NATS on %s broke while %s was called, and its answer may be lost: it may have run all the same",
 			s.URL, r.Function)
