@@ -75,6 +75,7 @@ var rules = []rule{
 	{"cmd/internal/terminal", nil, "it shows what it is given"},
 	{"cmd/internal/natsd", []string{"runtimes/exhausted", "github.com/nats-io/nats-server/v2", "golang.org/x/sys"}, "it is a NATS server and knows of no functions"},
 	{"cmd/internal/client", []string{"protocol", "invoker/bodies", "invoker/denials", "github.com/nats-io/nats.go"}, "it is a client, like any other, and knows of no command line"},
+	{"cmd/internal/proxy", nil, "it copies bytes, whatever they mean"},
 	{"cmd/internal/inspect", []string{"protocol", "runtimes", "cmd/internal/terminal"}, "it describes modules and runs none"},
 	{"cmd/internal/demo", []string{"protocol", "runtimes/script", "samples", "cmd/internal/client", "cmd/internal/exit", "cmd/internal/terminal", "github.com/nats-io/nats.go"}, "it tries the samples as any client can"},
 	{"cmd/internal/orders", []string{"protocol", "samples", "cmd/internal/client", "cmd/internal/exit", "cmd/internal/project", "cmd/internal/terminal", "github.com/nats-io/nats.go", "github.com/BurntSushi/toml"},

@@ -49,7 +49,7 @@ func (f *function) admit(c *call) (started bool, err error) {
 	}
 	c.setDeadline(s)
 	start := f.mayStart()
-	if !start && f.full(c) {
+	if !start && f.full(c) && !f.giveWay(c) {
 		return false, f.tooMany()
 	}
 	c.version, c.loaded, c.waited = s, s.program != nil, !start
@@ -90,12 +90,54 @@ const burst = 50 * time.Millisecond
 var errNoRoomYet = errors.New("no room yet")
 
 // full reports whether a call cannot even wait: there are as many as may, or one more would hardly be answered in
-// time. That is so if the first of them has waited for a quarter of the time it has, or if the last, as the queue moves, would
+// time. That is so if the first of them has waited for a quarter of the time that it has, or if the last, as the queue moves, would
 // wait for half of it. The caller holds the mutex.
 func (f *function) full(c *call) bool {
 	n := len(f.queue)
 	return n >= f.latest.limits.Queue || n > 0 &&
-		(c.received.Sub(f.queue[0].received) > f.queue[0].timeout()/4 || time.Duration(n)*f.pace > c.timeout()/2)
+		(c.received.Sub(f.queue[0].received) > c.timeout()/4 || time.Duration(n)*f.pace > c.timeout()/2)
+}
+
+// giveWay reports whether a call can wait after all, in place of calls that cannot be answered in time any more: their callers are gone
+// when their turn comes, and would have kept others out until then. These are refused. The caller holds the mutex.
+func (f *function) giveWay(c *call) bool {
+	for _, hopeless := range f.takeHopeless(time.Now()) {
+		f.madeRoom()
+		if hopeless.expiry.Stop() { // else its deadline came first; expire answers it
+			go f.refuseWaiting(hopeless)
+		}
+	}
+	return !f.full(c)
+}
+
+// takeHopeless takes out of the queue whatever will have too little time when its turn comes. As the queue moves, each call ahead takes what
+// they have taken in the mean, or what the first has waited now if that is more, and a call itself as long. The caller holds the mutex.
+func (f *function) takeHopeless(now time.Time) (hopeless []*call) {
+	if len(f.queue) == 0 {
+		return nil
+	}
+	since := f.queue[0].received
+	if f.taken.After(since) {
+		since = f.taken
+	}
+	pace := max(f.pace, now.Sub(since))
+	ahead := 0
+	f.queue = slices.DeleteFunc(f.queue, func(c *call) bool {
+		if c.request.Deadline.Sub(now) >= time.Duration(ahead+1)*pace {
+			ahead++
+			return false
+		}
+		f.done(c.version)
+		hopeless = append(hopeless, c)
+		return true
+	})
+	return hopeless
+}
+
+// refuseWaiting answers a call that gave way to another.
+func (f *function) refuseWaiting(c *call) {
+	defer f.exit()
+	f.refuse(c, protocol.Errorf(protocol.CodeTooMany, "", "%s could not have answered within %v: too many calls are before this one; try again later", f.name, c.timeout()))
 }
 
 // moved takes note that a call need wait no longer. The caller holds the mutex.
@@ -181,7 +223,7 @@ func (f *function) expire(c *call) {
 	}
 	f.mu.Unlock()
 	defer f.exit()
-	f.refuse(c, protocol.Errorf(protocol.CodeTimeout, "", "the deadline of %v passed while the call waited for %s", c.timeout(), f.name))
+	f.refuse(c, protocol.Errorf(protocol.CodeTimeout, "", "the deadline passed while the call waited for %s: %s", f.name, c.timeLimit()))
 }
 
 // yield is called when a running call has used a slice. With the first, another receiver takes

@@ -3,6 +3,7 @@ package invoker
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io/fs"
 	"sync"
 	"time"
@@ -119,6 +120,14 @@ func (c *call) setDeadline(s *version) {
 
 // timeout returns how long the call may take.
 func (c *call) timeout() time.Duration { return c.request.Deadline.Sub(c.received) }
+
+// timeLimit says how long the call may take, and who says so.
+func (c *call) timeLimit() string {
+	if t := c.request.Timeout; t > 0 && t == c.timeout() {
+		return fmt.Sprintf("%v, the time of its caller (%s)", t, protocol.HeaderTimeout)
+	}
+	return fmt.Sprintf("%v (limits.timeout)", c.timeout())
+}
 
 // context returns the context of the call's run: it ends with the deadline, with the caller, and
 // when the invoker gives up what it still runs.

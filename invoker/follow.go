@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -144,6 +146,9 @@ func (f *function) applyEntry(ctx context.Context, e registry.Entry) {
 		if refused(err) != nil {
 			return
 		}
+		if passing(err) {
+			pause = passingPause
+		}
 		t := time.NewTimer(pause)
 		select {
 		case <-t.C:
@@ -164,6 +169,16 @@ func refused(err error) *runtimes.ModuleError {
 	return m
 }
 
+// passingPause is the time between two tries that fail because the connection does: it is about to be made anew.
+const passingPause = 100 * time.Millisecond
+
+// passing reports whether an error is that of a connection which broke, so that it passes by itself. The error of a connection that
+// was closed is also that of one that is being made anew.
+func passing(err error) bool {
+	return refused(err) == nil && (errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrConnectionClosed) ||
+		errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded))
+}
+
 // serves reports whether a version is served, or could not be.
 func (v *Invoker) serves(m *protocol.Function) (done bool, err error) {
 	f := v.function(m.Name)
@@ -172,7 +187,7 @@ func (v *Invoker) serves(m *protocol.Function) (done bool, err error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.failure != nil && f.failed.Created.Equal(m.Created) {
+	if f.failure != nil && !passing(f.failure) && f.failed.Created.Equal(m.Created) {
 		return true, f.failure
 	}
 	for i := range f.confirmed.Versions {

@@ -106,10 +106,10 @@ func TestG3DeadlineEndsTheGuest(t *testing.T) {
 	nc := connect(t, s)
 	deployProbe(t, nc, "probe", protocol.Limits{Timeout: protocol.Duration(200 * time.Millisecond)})
 	for _, mode := range []string{"loop", "sleep.60000", "stubborn-stderr"} {
-		wantError(t, call(t, nc, "fn.probe."+mode, nil), 504, "did not end within 200ms")
+		wantError(t, call(t, nc, "fn.probe."+mode, nil), 504, "did not end within 200ms (limits.timeout)")
 	}
 	// The caller's time counts if it is shorter.
-	wantError(t, call(t, nc, "fn.probe.loop", nil, "Fn-Timeout", "50ms"), 504, "did not end within 50ms")
+	wantError(t, call(t, nc, "fn.probe.loop", nil, "Fn-Timeout", "50ms"), 504, "did not end within 50ms, the time of its caller (Fn-Timeout)")
 	if r := call(t, nc, "fn.probe", []byte("alive")); string(r.Body) != "alive" {
 		t.Errorf("afterwards: %+v", r)
 	}

@@ -60,7 +60,7 @@ func (f *function) explain(c *call, err error) *protocol.Error {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, context.DeadlineExceeded):
-		return protocol.Errorf(protocol.CodeTimeout, "", "%s did not end within %v (limits.timeout)", c.version.ref, c.timeout())
+		return protocol.Errorf(protocol.CodeTimeout, "", "%s did not end within %s", c.version.ref, c.timeLimit())
 	case errors.Is(err, context.Canceled):
 		return protocol.Errorf(protocol.CodeUnavailable, "", "%s was stopped: the invoker ends, or the caller went away", c.version.ref)
 	}

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -28,8 +29,19 @@ const Service = "polyvoke"
 // invoker, in bytes.
 const MetadataMaxModule = "max_module"
 
+// The verbs of a cluster. Every invoker hears them, not one of a queue group.
+const (
+	APIPing    APIVerb = "ping"    // no body -> Pong, from every invoker
+	APIConfirm APIVerb = "confirm" // ConfirmRequest -> Confirmation, from every invoker that serves the version, or cannot
+	APIAlive   APIVerb = "alive"   // Member, published by invokers; no reply
+	APICancel  APIVerb = "cancel"  // header Fn-Id; to one invoker only: it gives up the request of that id; no reply
+)
+
 // Subject returns the subject of a control verb.
 func (v APIVerb) Subject() string { return RootAPI + "." + string(v) }
+
+// At returns the subject by which one invoker is asked, and no other.
+func (v APIVerb) At(invoker string) string { return v.Subject() + "." + invoker }
 
 // NameRequest asks about one function.
 type NameRequest struct {
@@ -52,6 +64,42 @@ func ParseRefRequest(b []byte) (Ref, error) {
 		return Ref{}, Errorf(CodeBadRequest, "", `the body must be {"name":"..."}: %v`, err)
 	}
 	return ParseRef(q.Name)
+}
+
+// Member is one of the invokers that share the functions of a NATS.
+type Member struct {
+	ID      string `json:"id"`             // a token of subjects, new with each start
+	Host    string `json:"host,omitempty"` // name of its machine
+	PID     int    `json:"pid,omitempty"`  // of its process there
+	Version string `json:"version"`        // polyvoke's own
+	Gone    bool   `json:"gone,omitempty"` // it ends, and says so
+}
+
+// String names a member for people.
+func (m Member) String() string {
+	if m.Host == "" {
+		return "invoker " + m.ID
+	}
+	return fmt.Sprintf("invoker %s (process %d on %s)", m.ID, m.PID, m.Host)
+}
+
+// Pong answers a ping.
+type Pong struct {
+	Member
+	Busy bool `json:"busy,omitempty"` // it works on the request whose Fn-Id the ping had
+}
+
+// ConfirmRequest asks every invoker to say when it serves a version.
+type ConfirmRequest struct {
+	Name    string    `json:"name"`
+	Version int       `json:"version"`
+	Created time.Time `json:"created"` // tells it from a version of the same number that was removed before
+}
+
+// Confirmation is what an invoker answers to a ConfirmRequest.
+type Confirmation struct {
+	Member
+	Error string `json:"error,omitempty"` // why it cannot serve the version; empty: it does
 }
 
 // DeployReply answers a deployment. When it arrives, the next call of the function works.

@@ -63,7 +63,7 @@ With --server or --context the function goes to the polyvoke that serves there.`
 
 // onServer does something on a NATS server that is there.
 func (c *cli) onServer(cmd *cobra.Command, n *client.Settings, do func(context.Context, *client.Session) error) error {
-	s, err := c.connect(cmd, n, client.Lasting)
+	s, err := c.connect(cmd, n)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (c *cli) logsCommand() *cobra.Command {
 				}
 				o.Name = args[0]
 			}
-			s, err := c.connect(cmd, &n, client.Lasting)
+			s, err := c.connect(cmd, &n)
 			if err != nil {
 				return err
 			}

@@ -30,7 +30,7 @@ func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string
 		return err
 	}
 	defer server.Close()
-	s, err := c.connectTo(cmd, &client.Settings{Server: server.URL(), Timeout: ownStart}, client.Lasting)
+	s, err := c.connectTo(cmd, &client.Settings{Server: server.URL(), Timeout: ownStart})
 	if err != nil {
 		return err
 	}

@@ -147,14 +147,14 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 		*n = client.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token, Timeout: cmp.Or(n.Timeout, client.DefaultTimeout)}
 		connect = c.connectTo
 	}
-	s, err := connect(cmd, n, client.Lasting, nats.ErrorHandler(service.LogAsync(log)))
+	s, err := connect(cmd, n, nats.ErrorHandler(service.LogAsync(log)))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	var own *client.Session
 	if where == "joined" && o.second(c.env) {
-		if own, err = c.connectTo(cmd, n.As(&o.own), client.Lasting, nats.ErrorHandler(service.LogAsync(log))); err != nil {
+		if own, err = c.connectTo(cmd, n.As(&o.own), nats.ErrorHandler(service.LogAsync(log))); err != nil {
 			return err
 		}
 		defer own.Close()

@@ -64,8 +64,9 @@ type Service struct {
 	// Log takes what operators should know. It must not be nil.
 	Log *slog.Logger
 
-	open   context.Context // ends when nothing new is to be begun
-	places chan struct{}   // has one for each deployment that goes on
+	open    context.Context // ends when nothing new is to be begun
+	members members         // the other invokers
+	places  chan struct{}   // has one for each deployment that goes on
 
 	mu      sync.Mutex
 	stopped bool           // nothing is begun beside the endpoints any more
@@ -76,15 +77,19 @@ type Service struct {
 // for one another. Further ones wait on the connection.
 const mostAtOnce = 32
 
-// Serve begins to answer, and returns what stops it. Its endpoints handle one request at a time, but for those that
-// compile. Nothing goes on after ctx has ended and the service has stopped. Serve may be called once.
+// Serve begins to answer, and returns what stops it. The endpoints of the queue group handle one request at a time, but
+// for deployments; those that are for this invoker alone go on side by side. Nothing goes on after ctx has ended and the
+// service has stopped. Serve may be called once.
 func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
+	ctx, end := context.WithCancel(ctx)
 	s.open, s.places = ctx, make(chan struct{}, mostAtOnce)
+	s.members.heard = map[string]*member{}
 	m, err := s.describe()
 	if err != nil {
+		end()
 		return nil, err
 	}
-	for verb, handle := range map[protocol.APIVerb]func(micro.Request) (any, error){
+	d := &direct{s: s, self: s.myself(m.info.ID), tasks: map[string]*task{}, verbs: map[protocol.APIVerb]handler{
 		protocol.APIDeploy:     s.deploy,
 		protocol.APIList:       s.list,
 		protocol.APIInfo:       s.tell,
@@ -92,11 +97,16 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 		protocol.APIRuntimes:   s.listRuntimes,
 		protocol.APIRuntimeAdd: s.addRuntime,
 		protocol.APIRuntimePin: s.pinRuntime,
-	} {
+	}}
+	for verb, handle := range d.verbs {
 		err := m.add(verb, func(r micro.Request) { s.respond(r, handle) })
 		if err != nil {
+			end()
 			return nil, errors.Join(err, m.Stop())
 		}
+	}
+	if m.leave, err = s.join(ctx, end, d); err != nil {
+		return nil, errors.Join(err, m.Stop())
 	}
 	return m, nil
 }

@@ -23,7 +23,8 @@ const deployTimeout = 4 * time.Minute
 // deploy checks a module, stores it as a function's next version, and answers when the
 // next call will work.
 func (s *Service) deploy(r micro.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(s.open, deployTimeout)
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(s.context(r), deployTimeout)
 	defer cancel()
 	header := protocol.Header(r.Headers())
 	manifest := header.Get(protocol.HeaderManifest)
@@ -40,7 +41,11 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 	if err := s.settle(ctx, &f); err != nil {
 		return nil, err
 	}
-	bytes, err := s.module(ctx, f.Name, header, r.Data())
+	var bytes []byte
+	err = again(ctx, func() (err error) {
+		bytes, err = s.module(ctx, f.Name, header, r.Data())
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -53,14 +58,16 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 		return nil, deployError(f.Name, err)
 	}
 	defer release()
-	e, created, err := s.Registry.Put(ctx, f, bytes)
+	e, created, err := s.put(ctx, f, bytes)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.Host.Await(ctx, e.Latest()); err != nil {
 		return nil, err
 	}
-	warnings := append(subjects.Confirm(ctx, s.JetStream.Conn(), f.Name), s.warnings(ctx, e, created)...)
+	warnings := subjects.Confirm(ctx, s.JetStream.Conn(), f.Name)
+	warnings = append(warnings, s.confirmed(ctx, e.Latest(), time.Since(begun))...)
+	warnings = append(warnings, s.warnings(ctx, e, created)...)
 	return protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: warnings}, nil
 }
 

@@ -1,9 +1,7 @@
 package control
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -23,6 +21,7 @@ type Endpoints struct {
 	info    micro.Info
 	started time.Time
 	stats   []*stats.Endpoint // of each of info's
+	leave   func()            // ends what is for this invoker alone; nil before that has begun
 
 	mu   sync.Mutex
 	subs []*nats.Subscription
@@ -40,7 +39,10 @@ func (s *Service) describe() (*Endpoints, error) {
 	for verb, answer := range map[micro.Verb]func() any{micro.PingVerb: e.ping, micro.InfoVerb: e.tell, micro.StatsVerb: e.figures} {
 		subject := micro.APIPrefix + "." + verb.String()
 		for _, subject := range []string{subject, subject + "." + protocol.Service, subject + "." + protocol.Service + "." + e.info.ID} {
-			err := e.listen(subject, "", func(r *request) { s.failed(r, r.RespondJSON(answer())) })
+			err := e.listen(subject, "", func(r *request) {
+				s.failed(r, r.RespondJSON(answer()))
+				s.send(r.msg, r.answer)
+			})
 			if err != nil {
 				return nil, errors.Join(err, e.Stop())
 			}
@@ -60,6 +62,7 @@ func (e *Endpoints) add(verb protocol.APIVerb, handle func(micro.Request)) error
 		answer := func() {
 			began := time.Now()
 			handle(r)
+			e.service.send(r.msg, r.answer)
 			n.Count(time.Since(began), r.failure)
 		}
 		if verb == protocol.APIDeploy {
@@ -72,13 +75,7 @@ func (e *Endpoints) add(verb protocol.APIVerb, handle func(micro.Request)) error
 
 // listen hands what comes on a subject to a handler, one message at a time, but for what must not be answered.
 func (e *Endpoints) listen(subject, queue string, handle func(*request)) error {
-	sub, err := e.service.NC.QueueSubscribe(subject, queue, func(m *nats.Msg) {
-		if err := protocol.CheckReply(m.Reply, e.service.Line); err != nil {
-			e.service.Log.Warn("control request refused, and not answered", "subject", m.Subject, "id", protocol.CleanValue(m.Header.Get(protocol.HeaderID), protocol.MaxID), "err", err)
-			return
-		}
-		handle(&request{msg: m})
-	})
+	sub, err := e.service.NC.QueueSubscribe(subject, queue, e.service.guard(func(m *nats.Msg) { handle(&request{msg: m}) }))
 	if err != nil {
 		return err
 	}
@@ -91,6 +88,9 @@ func (e *Endpoints) listen(subject, queue string, handle func(*request)) error {
 // Stop takes no new request, and returns when no deployment goes on. Requests that have come in are still answered.
 func (e *Endpoints) Stop() error {
 	err := e.drain()
+	if e.leave != nil {
+		e.leave()
+	}
 	e.service.finish()
 	return err
 }
@@ -134,49 +134,3 @@ func (e *Endpoints) figures() any {
 	}
 	return out
 }
-
-// request is a message as verbs see it.
-type request struct {
-	msg     *nats.Msg
-	failure string // what it was answered with, CODE:TEXT
-}
-
-var _ micro.Request = (*request)(nil)
-
-// Respond implements micro.Request.
-func (r *request) Respond(body []byte, more ...micro.RespondOpt) error {
-	m := &nats.Msg{Data: body}
-	for _, change := range more {
-		change(m)
-	}
-	return r.msg.RespondMsg(m)
-}
-
-// RespondJSON implements micro.Request.
-func (r *request) RespondJSON(v any, more ...micro.RespondOpt) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("%w: %w", micro.ErrMarshalResponse, err)
-	}
-	return r.Respond(body, more...)
-}
-
-// Error implements micro.Request.
-func (r *request) Error(code, text string, body []byte, more ...micro.RespondOpt) error {
-	r.failure = code + ":" + text
-	return r.Respond(body, append([]micro.RespondOpt{func(m *nats.Msg) {
-		m.Header = nats.Header{protocol.HeaderError: {text}, protocol.HeaderErrorCode: {code}}
-	}}, more...)...)
-}
-
-// Data implements micro.Request.
-func (r *request) Data() []byte { return r.msg.Data }
-
-// Headers implements micro.Request.
-func (r *request) Headers() micro.Headers { return micro.Headers(r.msg.Header) }
-
-// Subject implements micro.Request.
-func (r *request) Subject() string { return r.msg.Subject }
-
-// Reply implements micro.Request.
-func (r *request) Reply() string { return r.msg.Reply }

@@ -5,12 +5,13 @@ import (
 
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // list answers with the latest version of every function.
-func (s *Service) list(micro.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(s.open, controlTimeout)
+func (s *Service) list(r micro.Request) (any, error) {
+	ctx, cancel := context.WithTimeout(s.context(r), controlTimeout)
 	defer cancel()
 	all, err := s.Registry.List(ctx)
 	if err != nil {
@@ -25,13 +26,17 @@ func (s *Service) list(micro.Request) (any, error) {
 
 // tell answers with everything about one function.
 func (s *Service) tell(r micro.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(s.open, controlTimeout)
+	ctx, cancel := context.WithTimeout(s.context(r), controlTimeout)
 	defer cancel()
 	q, err := protocol.ParseNameRequest(r.Data())
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.Registry.Find(ctx, q.Name)
+	var e registry.Entry
+	err = again(ctx, func() (err error) {
+		e, err = s.Registry.Find(ctx, q.Name)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -40,13 +45,13 @@ func (s *Service) tell(r micro.Request) (any, error) {
 
 // remove deletes a function, and answers when the host serves it no more.
 func (s *Service) remove(r micro.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(s.open, controlTimeout)
+	ctx, cancel := context.WithTimeout(s.context(r), controlTimeout)
 	defer cancel()
 	q, err := protocol.ParseNameRequest(r.Data())
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.Registry.Delete(ctx, q.Name)
+	e, err := s.delete(ctx, q.Name)
 	if err != nil {
 		return nil, err
 	}

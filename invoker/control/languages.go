@@ -37,7 +37,7 @@ func (s *Service) settle(ctx context.Context, f *protocol.Function) error {
 
 // addRuntime stores an interpreter, for all invokers.
 func (s *Service) addRuntime(r micro.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(s.open, deployTimeout)
+	ctx, cancel := context.WithTimeout(s.context(r), deployTimeout)
 	defer cancel()
 	if s.Interpreters == nil {
 		return nil, errNoScripts()
@@ -52,7 +52,7 @@ func (s *Service) addRuntime(r micro.Request) (any, error) {
 
 // pinRuntime makes a version of an interpreter the one for what is deployed from now on.
 func (s *Service) pinRuntime(r micro.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(s.open, deployTimeout)
+	ctx, cancel := context.WithTimeout(s.context(r), deployTimeout)
 	defer cancel()
 	if s.Interpreters == nil {
 		return nil, errNoScripts()
@@ -66,8 +66,8 @@ func (s *Service) pinRuntime(r micro.Request) (any, error) {
 }
 
 // listRuntimes answers with the newest version of each interpreter.
-func (s *Service) listRuntimes(micro.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(s.open, controlTimeout)
+func (s *Service) listRuntimes(r micro.Request) (any, error) {
+	ctx, cancel := context.WithTimeout(s.context(r), controlTimeout)
 	defer cancel()
 	if s.Interpreters == nil {
 		return protocol.ListReply{Functions: []protocol.Function{}}, nil

@@ -29,27 +29,43 @@ func (s *Session) fits(msg *nats.Msg) bool {
 func (s *Session) put(ctx context.Context, body []byte, what string) (_ *protocol.Claim, err error) {
 	ctx, permitted := s.Permitted(ctx, "")
 	defer func() { err = permitted(err) }()
-	b, err := bodies.Existing(ctx, s.JS)
+	var b *bodies.Store
+	err = s.again(ctx, func() (err error) {
+		b, err = bodies.Existing(ctx, s.JS)
+		return err
+	})
 	if err != nil {
 		return nil, s.noBodies(ctx, err)
 	}
-	var r io.Reader = bytes.NewReader(body)
-	if s.Progress != nil {
-		r = s.Progress(r, what, int64(len(body)))
-	}
-	return b.Put(ctx, r, int64(len(body)))
+	var claim *protocol.Claim
+	return claim, s.again(ctx, func() (err error) {
+		var r io.Reader = bytes.NewReader(body)
+		if s.Progress != nil {
+			r = s.Progress(r, what, int64(len(body)))
+		}
+		claim, err = b.Put(ctx, r, int64(len(body)))
+		return err
+	})
 }
 
 // fetch gets a reply that came by reference, and removes it.
-func (s *Session) fetch(ctx context.Context, claim *protocol.Claim) (_ []byte, err error) {
+func (s *Session) fetch(ctx context.Context, claim *protocol.Claim) (body []byte, err error) {
 	defer s.discard(ctx, claim)
 	ctx, permitted := s.Permitted(ctx, "")
 	defer func() { err = permitted(err) }()
-	store, err := bodies.Existing(ctx, s.JS)
+	var store *bodies.Store
+	err = s.again(ctx, func() (err error) {
+		store, err = bodies.Existing(ctx, s.JS)
+		return err
+	})
 	if err != nil {
 		return nil, s.noBodies(ctx, err)
 	}
-	return store.Get(ctx, claim, replyLimit)
+	err = s.again(ctx, func() (err error) {
+		body, err = store.Get(ctx, claim, replyLimit)
+		return err
+	})
+	return body, err
 }
 
 // discard removes a body that nobody needs any more. It would expire in any case.

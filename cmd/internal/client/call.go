@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ func (s *Session) Call(ctx context.Context, r *protocol.Request) (protocol.Reply
 		return protocol.Reply{}, err
 	}
 	msg := &nats.Msg{Subject: subject, Header: nats.Header(h), Data: body}
+	tell(ctx, msg, r)
 	if !s.fits(msg) {
 		if r.Claim, err = s.put(ctx, body, "sending "+r.Function.Name); err != nil {
 			return protocol.Reply{}, err
@@ -63,25 +65,65 @@ func badReply(r *protocol.Request, err error) error {
 	return protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %s cannot be read: %w: the function has run all the same", r.Function, err)
 }
 
-// exchange sends the message and waits for the answer: as long as the caller says, or else as
-// long as the function may take, which is asked for only when the call is not a quick one.
+// tell says in a request how long its caller will wait, so that nobody works or queues for one that is gone. A caller
+// that names no time waits as long as any function may take.
+func tell(ctx context.Context, msg *nats.Msg, r *protocol.Request) {
+	wait := time.Duration(protocol.MaxTimeout)
+	if r.Timeout > 0 {
+		wait = r.Timeout
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, max(time.Until(deadline), time.Millisecond))
+	}
+	if msg.Header == nil {
+		msg.Header = nats.Header{}
+	}
+	msg.Header.Set(protocol.HeaderTimeout, wait.String())
+}
+
+// exchange sends the message and waits for the answer. A message that surely nobody got is sent again for a moment: the
+// function's invokers may be about to connect anew. Any other is sent once, and its answer is waited for also when the connection breaks
+// and is made anew meanwhile.
 func (s *Session) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request) (m *nats.Msg, err error) {
 	ctx, permitted := s.Permitted(ctx, msg.Subject)
 	defer func() { err = permitted(err) }()
+	patience := absence
+	if r.Timeout > 0 {
+		patience = min(patience, r.Timeout)
+	}
+	for begin := time.Now(); ; pause(ctx, askPause) {
+		if err := s.connectedWithin(ctx, cmp.Or(r.Timeout, s.timeout)); err != nil {
+			return nil, s.RequestError("call "+r.Function.String(), err)
+		}
+		tell(ctx, msg, r)
+		m, err := s.send(ctx, msg, r)
+		if !errors.Is(err, nats.ErrNoResponders) {
+			return m, err
+		}
+		if err := s.absent(ctx, r.Function); protocol.CodeOf(err) != protocol.CodeUnavailable || time.Since(begin) > patience {
+			return nil, err
+		}
+	}
+}
+
+// send sends the message once and waits for the answer: as long as the caller says, or else as long as the function may
+// take, which is asked for only when the call is not a quick one. The error is nats.ErrNoResponders if nobody got it.
+func (s *Session) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error) {
+	begin, wait := time.Now(), r.Timeout+callGrace
+	if r.Timeout == 0 {
+		wait = min(callQuick, s.timeout)
+	}
 	msg.Reply = s.NewInbox()
 	sub, err := s.SubscribeSync(msg.Reply)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
+	connections := s.Stats().Reconnects
 	if err := s.PublishMsg(msg); err != nil {
 		return nil, s.RequestError("call "+r.Function.String(), err)
 	}
-	begin, wait := time.Now(), r.Timeout+callGrace
-	if r.Timeout == 0 {
-		wait = min(callQuick, s.timeout)
-	}
-	m, err = next(ctx, sub, wait)
+	m, err := next(ctx, sub, wait)
 	if errors.Is(err, nats.ErrTimeout) && r.Timeout == 0 {
 		wait = s.timeout
 		if i, e := s.Info(ctx, r.Function.Name); e == nil {
@@ -90,16 +132,27 @@ func (s *Session) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Reque
 		m, err = next(ctx, sub, max(wait-time.Since(begin), time.Millisecond))
 	}
 	switch {
-	case err == nil && len(m.Data) == 0 && m.Header.Get("Status") == "503", errors.Is(err, nats.ErrNoResponders):
-		return nil, s.absent(ctx, r.Function)
+	case err == nil:
+		return m, nil
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, err
+	case errors.Is(err, nats.ErrTimeout) && (s.Stats().Reconnects > connections || !s.IsConnected()):
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the connection to NATS on %s broke while %s was called, and its answer may be lost: it may have run all the same",
+			s.URL, r.Function)
 	case errors.Is(err, nats.ErrTimeout):
-		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s: --timeout gives it more time", r.Function, s.URL, wait)
+		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s%s", r.Function, s.URL, wait, moreTime(r))
 	case errors.Is(err, context.Canceled):
 		return nil, err
-	case err != nil:
-		return nil, s.RequestError("call "+r.Function.String(), err)
 	}
-	return m, nil
+	return nil, s.RequestError("call "+r.Function.String(), err)
+}
+
+// moreTime says how a call gets more time, if its caller has said how much it has.
+func moreTime(r *protocol.Request) string {
+	if r.Timeout > 0 {
+		return ", which is the caller's time and a little more: --timeout gives it more"
+	}
+	return ""
 }
 
 // next waits for a message for a while. The error of a while that has passed is nats.ErrTimeout.

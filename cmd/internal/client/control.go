@@ -14,9 +14,8 @@ import (
 
 // control asks the invokers' control service and decodes the answer into reply.
 func (s *Session) control(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg, reply any) error {
-	msg.Subject = verb.Subject()
-	waiting, permitted := s.Permitted(ctx, msg.Subject)
-	m, err := s.RequestMsgWithContext(waiting, msg)
+	waiting, permitted := s.Permitted(ctx, verb.Subject())
+	m, again, err := s.consult(waiting, verb, msg)
 	if err = permitted(err); err != nil {
 		return s.RequestError(string(verb), err)
 	}
@@ -25,6 +24,9 @@ func (s *Session) control(ctx context.Context, verb protocol.APIVerb, msg *nats.
 		return err
 	}
 	if r.Err != nil {
+		if again && verb == protocol.APIRemove && r.Err.Code == protocol.CodeNotFound {
+			return nil // whoever was asked before has removed it
+		}
 		return r.Err
 	}
 	if err := json.Unmarshal(m.Data, reply); err != nil {
@@ -58,6 +60,8 @@ func (s *Session) RequestError(what string, err error) error {
 		return s.noInvoker()
 	case errors.Is(err, context.Canceled):
 		return err
+	case (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) && !s.IsConnected():
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s: the connection to NATS on %s broke and could not be made anew in time: is the server still there? What was asked for may have been done all the same", what, s.URL)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
 		return protocol.Errorf(protocol.CodeTimeout, "", "%s: no answer on %s in time: NATS_TIMEOUT gives it more time", what, s.URL)
 	}
@@ -86,6 +90,7 @@ func (s *Session) Info(ctx context.Context, name string) (protocol.InfoReply, er
 // Remove removes a function with all its versions. The error's code is 404 if there is none.
 func (s *Session) Remove(ctx context.Context, name string) (protocol.RemoveReply, error) {
 	var reply protocol.RemoveReply
+	reply.Removed = name
 	err := s.about(ctx, protocol.APIRemove, name, &reply)
 	return reply, err
 }

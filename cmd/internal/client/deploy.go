@@ -103,7 +103,9 @@ func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) (err error) {
 	ctx, permitted := s.Permitted(ctx, subject)
 	defer func() { err = permitted(err) }()
 	for {
-		m, err := s.RequestMsgWithContext(ctx, &nats.Msg{Subject: subject, Header: nats.Header(h)})
+		waiting, done := context.WithTimeout(ctx, lookTime) // the one that is asked may be frozen
+		m, err := s.RequestMsgWithContext(waiting, &nats.Msg{Subject: subject, Header: nats.Header(h)})
+		done()
 		if err == nil {
 			reply, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
 			if err == nil && reply.Err != nil && reply.Err.Code != protocol.CodeNotFound && reply.Err.Code != protocol.CodeTooMany {
@@ -112,7 +114,7 @@ func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) (err error) {
 			if err != nil || reply.Err == nil {
 				return err
 			}
-		} else if !errors.Is(err, nats.ErrNoResponders) && ctx.Err() == nil {
+		} else if !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, context.DeadlineExceeded) {
 			return s.RequestError("deploy", err)
 		}
 		select {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -41,20 +43,28 @@ type Session struct {
 	denials *denials.Watch
 }
 
-// Connect reaches NATS, with settings that have been resolved, under a name that operators see.
-// Unless an option says otherwise, the connection is for one answer: when it breaks, whoever
-// waits on it learns so at once. The error's code is 400 for a setting that is wrong, and 503
-// if NATS cannot be reached.
+// How a connection that breaks is noticed and made anew. A peer that is frozen is missed after three pings.
+const (
+	pingEvery     = 4 * time.Second
+	pingsMissed   = 2
+	reconnectMin  = 100 * time.Millisecond // doubles with each try
+	reconnectMax  = 800 * time.Millisecond
+	reconnectMore = 150 * time.Millisecond // at most, at random, so that not all come at once
+	connectPause  = 100 * time.Millisecond
+)
+
+// Connect reaches NATS, with settings that have been resolved, under a name that operators see. The connection outlives the
+// server's restarts: what is asked on it waits for as long as it may. A server that is not there is waited for too, for a moment: it may
+// just be starting again. The error's code is 400 for a setting that is wrong, and 503 if NATS cannot be reached.
 func Connect(settings *Settings, name string, more ...nats.Option) (*Session, error) {
 	options, err := settings.options()
 	if err != nil {
 		return nil, err
 	}
 	s := &Session{URL: Redact(settings.Server), timeout: settings.Timeout, api: settings.APIPrefix}
-	options = append(options, nats.Name(name), nats.Timeout(settings.Timeout),
-		nats.NoReconnect(), nats.UseOldRequestStyle()) // requests of the new style do not learn
-	s.Conn, err = nats.Connect(settings.Server, append(options, more...)...)
-	if err != nil {
+	options = append(options, nats.Name(name), nats.Timeout(settings.Timeout), nats.MaxReconnects(-1), nats.CustomReconnectDelay(reconnectDelay),
+		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsMissed))
+	if s.Conn, err = reach(settings, append(options, more...)); err != nil {
 		return nil, connectError(s.URL, err)
 	}
 	s.denials = denials.On(s.Conn, nil)
@@ -76,10 +86,28 @@ func (s *Settings) jetStream(nc *nats.Conn) (jetstream.JetStream, error) {
 	return jetstream.New(nc)
 }
 
-// Lasting is the option of Connect for a connection that outlives the server's restarts.
-func Lasting(o *nats.Options) error {
-	o.AllowReconnect, o.MaxReconnect, o.UseOldRequestStyle = true, -1, false
-	return nil
+// reach connects, and tries again for a while if the server is not there or the connection is cut before it stands.
+func reach(settings *Settings, options []nats.Option) (nc *nats.Conn, err error) {
+	for begun := time.Now(); ; time.Sleep(connectPause) {
+		nc, err = nats.Connect(settings.Server, options...)
+		patience := time.Duration(0)
+		switch {
+		case err == nil:
+			return nc, nil
+		case errors.Is(err, nats.ErrNoServers):
+			patience = min(absence, settings.Timeout)
+		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+			patience = settings.Timeout
+		}
+		if time.Since(begun) >= patience {
+			return nil, err
+		}
+	}
+}
+
+// reconnectDelay returns how long to wait before all servers are tried once more.
+func reconnectDelay(tries int) time.Duration {
+	return min(reconnectMin<<min(max(tries-1, 0), 8), reconnectMax) + rand.N(reconnectMore)
 }
 
 // connectError says what to do about a server that could not be reached.
@@ -126,6 +154,46 @@ func (s *Session) Permitted(ctx context.Context, subject string) (context.Contex
 		case subject == "":
 			return strings.HasPrefix(d.Subject, "$") || s.api != "" && strings.HasPrefix(d.Subject, s.api+".")
 		}
-		return d.Subject == subject
+		return d.Subject == subject || strings.HasPrefix(d.Subject, subject+".")
 	})
+}
+
+// connected waits until there is a connection, or ctx ends.
+func (s *Session) connected(ctx context.Context) error {
+	for !s.IsConnected() {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case s.IsClosed():
+			return nats.ErrConnectionClosed
+		}
+		pause(ctx, askPause)
+	}
+	return nil
+}
+
+// connectedWithin is connected for a time.
+func (s *Session) connectedWithin(ctx context.Context, d time.Duration) error {
+	if s.IsConnected() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return s.connected(ctx)
+}
+
+// lostTime is how long something is tried again that fails because the connection does, if ctx lets it.
+const lostTime = time.Minute
+
+// again does something, and does it again as long as it fails because the connection was cut or an answer was lost with it. It must bear
+// being done twice.
+func (s *Session) again(ctx context.Context, do func() error) error {
+	for begun := time.Now(); ; pause(ctx, reconnectMin) {
+		err := do()
+		lost := errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
+			errors.Is(err, nats.ErrConnectionClosed) && !s.IsClosed() // which is what waiting for a flush ends with too
+		if !lost || ctx.Err() != nil || time.Since(begun) > lostTime {
+			return err
+		}
+	}
 }

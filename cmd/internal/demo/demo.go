@@ -14,6 +14,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -167,10 +169,11 @@ func (r *Result) time(ctx context.Context, s *client.Session, q samples.Request)
 	if err != nil {
 		return err
 	}
+	header := nats.Header{protocol.HeaderTimeout: {callTimeout.String()}}
 	durations := make([]time.Duration, Timed)
 	for i := range durations {
 		begin := time.Now()
-		m, err := s.RequestWithContext(ctx, subject, q.Body)
+		m, err := s.RequestMsgWithContext(ctx, &nats.Msg{Subject: subject, Header: header, Data: q.Body})
 		if err != nil {
 			return s.RequestError("call "+r.Function, err)
 		}

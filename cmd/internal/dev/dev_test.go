@@ -73,7 +73,7 @@ func start(t testing.TB, g greeter) *bench {
 	server, err := natsd.Start(natsd.Config{Listen: "127.0.0.1:0", Store: t.TempDir()})
 	check(t, err)
 	t.Cleanup(server.Close)
-	s, err := client.Connect(&client.Settings{Server: server.URL(), Timeout: patience}, "test", client.Lasting)
+	s, err := client.Connect(&client.Settings{Server: server.URL(), Timeout: patience}, "test")
 	check(t, err)
 	t.Cleanup(s.Close)
 	s.Edits = true

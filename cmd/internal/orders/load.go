@@ -99,7 +99,7 @@ func (b *book) send(ctx context.Context, s *client.Session, load Load) error {
 	for n := 0; n < all; {
 		due := min(all, 1+int(float64(load.Rate)*time.Since(b.begin).Seconds()))
 		for ; n < due; n++ {
-			m := &nats.Msg{Subject: samples.OrdersIn, Header: nats.Header{protocol.HeaderID: {id(n)}}, Data: b.order(n)}
+			m := &nats.Msg{Subject: samples.OrdersIn, Header: nats.Header{protocol.HeaderID: {id(n)}, protocol.HeaderTimeout: {patience.String()}}, Data: b.order(n)}
 			b.sending(time.Now())
 			if err := s.PublishMsg(m); err != nil {
 				return s.RequestError("orders", err)

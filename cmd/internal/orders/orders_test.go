@@ -51,7 +51,7 @@ func start(t *testing.T) (*client.Session, *logBuffer) {
 	}
 	t.Cleanup(server.Close)
 	connect := func() *client.Session {
-		s, err := client.Connect(&client.Settings{Server: server.URL(), Timeout: limit}, "test", client.Lasting)
+		s, err := client.Connect(&client.Settings{Server: server.URL(), Timeout: limit}, "test")
 		if err != nil {
 			t.Fatal(err)
 		}

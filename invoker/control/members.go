@@ -1,0 +1,268 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+const (
+	// heartbeat is the time between two signs of life of an invoker.
+	heartbeat = 5 * time.Second
+	// memory is how long an invoker that says nothing more is still thought of as one: by then the server has dropped it.
+	memory = 30 * time.Second
+	// mostMembers bounds what is kept of others.
+	mostMembers = 1000
+	// confirmTime is how long a deployment waits for the other invokers, beside what it has taken until then.
+	confirmTime = 2 * time.Second
+	// mostConfirms is how many confirmations wait at a time.
+	mostConfirms = 64
+)
+
+// members are the other invokers on this NATS, as far as they have been heard. Its methods may be called from several goroutines.
+type members struct {
+	mu    sync.Mutex
+	heard map[string]*member
+}
+
+// member is another invoker.
+type member struct {
+	protocol.Member
+	at     time.Time // when it was heard last
+	silent bool      // it has not confirmed something since: nobody waits for it again until it is heard
+}
+
+// hear takes note of a sign of life.
+func (l *members) hear(m protocol.Member) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m.Gone {
+		delete(l.heard, m.ID)
+		return
+	}
+	if l.heard[m.ID] == nil && len(l.heard) >= mostMembers {
+		return
+	}
+	l.heard[m.ID] = &member{Member: m, at: time.Now()}
+}
+
+// present returns who is there, or was until a short while ago, and which of them are worth waiting for.
+func (l *members) present() (all map[string]protocol.Member, awaited map[string]bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all, awaited = map[string]protocol.Member{}, map[string]bool{}
+	for id, m := range l.heard {
+		switch {
+		case time.Since(m.at) > memory:
+			delete(l.heard, id)
+			continue
+		case !m.silent:
+			awaited[id] = true
+		}
+		all[id] = m.Member
+	}
+	return all, awaited
+}
+
+// missed takes note that an invoker has not confirmed something.
+func (l *members) missed(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m := l.heard[id]; m != nil {
+		m.silent = true
+	}
+}
+
+// myself returns this invoker as others know it.
+func (s *Service) myself(id string) protocol.Member {
+	host, _ := os.Hostname() // without a name it is known by its id
+	return protocol.Member{ID: id, Host: host, PID: os.Getpid(), Version: s.Version}
+}
+
+// join makes this invoker known to the others and the others to it, until leave is called: that ends ctx by end, waits for what is
+// still being done, and says that this one goes.
+func (s *Service) join(ctx context.Context, end func(), d *direct) (leave func(), err error) {
+	var subs []*nats.Subscription
+	leave = func() {
+		for _, sub := range subs {
+			_ = sub.Unsubscribe() // an error means that the connection is gone
+		}
+		end()
+		d.work.Wait()
+		gone := d.self
+		gone.Gone = true
+		s.say(gone)
+	}
+	confirming := make(chan struct{}, mostConfirms)
+	for subject, take := range map[string]nats.MsgHandler{
+		protocol.APIAlive.Subject():          s.hear(d.self.ID),
+		protocol.APIPing.Subject():           func(m *nats.Msg) { d.pong(m, "") },
+		protocol.APIConfirm.Subject():        func(m *nats.Msg) { s.confirm(d, m, confirming) },
+		protocol.RootAPI + ".*." + d.self.ID: d.take,
+	} {
+		sub, err := s.NC.Subscribe(subject, s.guard(take))
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		subs = append(subs, sub)
+	}
+	d.work.Go(func() { s.beat(ctx, d.self) })
+	return leave, nil
+}
+
+// beat says that this invoker is there, and asks once who else is.
+func (s *Service) beat(ctx context.Context, self protocol.Member) {
+	nc := s.JetStream.Conn()
+	inbox := nc.NewInbox()
+	sub, err := nc.Subscribe(inbox, s.hear(self.ID))
+	if err == nil {
+		err = nc.PublishRequest(protocol.APIPing.Subject(), inbox, nil)
+		defer func() { _ = sub.Unsubscribe() }()
+	}
+	if err != nil {
+		s.Log.Warn("other invokers not asked for", "err", err)
+	}
+	t := time.NewTicker(heartbeat)
+	defer t.Stop()
+	for {
+		s.say(self)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// say publishes a sign of life.
+func (s *Service) say(m protocol.Member) {
+	b, _ := json.Marshal(m)                                        // strings and numbers
+	_ = s.JetStream.Conn().Publish(protocol.APIAlive.Subject(), b) // without a connection nobody hears it; the next one may be heard
+}
+
+// hear returns what takes signs of life of others.
+func (s *Service) hear(self string) nats.MsgHandler {
+	return func(msg *nats.Msg) {
+		var m protocol.Member
+		if json.Unmarshal(msg.Data, &m) == nil && m.ID != self && plainID(m.ID) && len(m.Host) <= protocol.MaxID {
+			m.Host = protocol.CleanValue(m.Host, protocol.MaxID)
+			s.members.hear(m)
+		}
+	}
+}
+
+// plainID reports whether an id can be a token of a subject.
+func plainID(id string) bool {
+	return id != "" && len(id) <= protocol.MaxID && !strings.ContainsFunc(id, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-'
+	})
+}
+
+// confirm answers when this invoker serves a version, or when it is sure that it cannot. It says nothing if that takes longer than
+// whoever asks waits.
+func (s *Service) confirm(d *direct, m *nats.Msg, confirming chan struct{}) {
+	var q protocol.ConfirmRequest
+	timeout, err := protocol.ParseDuration(m.Header.Get(protocol.HeaderTimeout))
+	if json.Unmarshal(m.Data, &q) != nil || err != nil || protocol.CheckName(q.Name) != nil {
+		return
+	}
+	select {
+	case confirming <- struct{}{}:
+	default:
+		return
+	}
+	d.work.Go(func() {
+		defer func() { <-confirming }()
+		ctx, cancel := context.WithTimeout(s.open, min(time.Duration(timeout), deployTimeout))
+		defer cancel()
+		c := protocol.Confirmation{Member: d.self}
+		err := s.Host.Await(ctx, &protocol.Function{Name: q.Name, Version: q.Version, Created: q.Created})
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			c.Error = protocol.MessageOf(err)
+		}
+		b, _ := json.Marshal(c) // strings and numbers
+		s.send(m, &nats.Msg{Data: b})
+	})
+}
+
+// confirmed waits until the other invokers serve a version too, for a bounded time, and says which of them do not.
+func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken time.Duration) (unsure []string) {
+	all, awaited := s.members.present()
+	if len(all) == 0 {
+		return nil
+	}
+	wait := confirmTime + taken
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	problems, err := s.collect(ctx, f, wait, all, awaited)
+	if err != nil {
+		return []string{fmt.Sprintf("the other invokers could not be asked whether they serve %s: %v", f.Ref(), err)}
+	}
+	for id, m := range all {
+		text := problems[id]
+		switch {
+		case text == "" && awaited[id]:
+			text = fmt.Sprintf("has not confirmed within %v that it serves %s", wait.Round(time.Millisecond), f.Ref())
+			s.members.missed(id)
+		case text == "":
+			text = "has said nothing for a while, so it may not serve " + f.Ref().String()
+		}
+		unsure = append(unsure, fmt.Sprintf("%v %s: calls that reach it may be answered late or by another version", m, text))
+	}
+	slices.Sort(unsure)
+	return unsure
+}
+
+// collect asks all invokers and takes their answers until all that are awaited have come, or ctx ends. Whoever serves the version is
+// removed from all; what others say is returned.
+func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.Duration, all map[string]protocol.Member, awaited map[string]bool) (map[string]string, error) {
+	nc := s.JetStream.Conn()
+	inbox := nc.NewInbox()
+	sub, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	b, err := json.Marshal(protocol.ConfirmRequest{Name: f.Name, Version: f.Version, Created: f.Created})
+	if err != nil {
+		return nil, err
+	}
+	m := &nats.Msg{Subject: protocol.APIConfirm.Subject(), Reply: inbox, Data: b, Header: nats.Header{protocol.HeaderTimeout: {wait.String()}}}
+	if err := nc.PublishMsg(m); err != nil {
+		return nil, err
+	}
+	problems := map[string]string{}
+	for missing := len(awaited); missing > 0; {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return problems, nil // the time is over
+		}
+		var c protocol.Confirmation
+		if json.Unmarshal(m.Data, &c) != nil || problems[c.ID] != "" {
+			continue
+		}
+		if _, known := all[c.ID]; !known {
+			continue
+		}
+		if awaited[c.ID] {
+			missing--
+		}
+		if problems[c.ID] = c.Error; c.Error == "" {
+			delete(all, c.ID)
+		}
+	}
+	return problems, nil
+}
