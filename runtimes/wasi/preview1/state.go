@@ -29,6 +29,9 @@ type State struct {
 	Stdout, Stderr io.Writer
 	// Files is the folder /request. Nil means that it is empty.
 	Files fs.FS
+	// Names are the only ones that can be at the top of Files, in all runs: that there is no other is no news about a request. Nil
+	// means that any can be there.
+	Names []string
 	// Mounts are further folders: descriptors from 4 on. They are set before the first Begin and
 	// stay, and there are at most MaxMounts. Then comes the topmost folder.
 	Mounts []Mount

@@ -94,6 +94,9 @@ func below(folder, p string) (name string, ok bool) {
 // holder returns the files that a path is in, if any are, and its name there.
 func (s *State) holder(p string) (files fs.FS, name string) {
 	if name, ok := below(requestFolder, p); ok {
+		if s.isNoName(name) {
+			return nil, name
+		}
 		return s.Files, name
 	}
 	longest := 0
@@ -111,9 +114,15 @@ func (s *State) isFixed(p string) bool {
 		slices.ContainsFunc(s.Mounts, func(m Mount) bool { _, ok := below(p, m.Path); return ok })
 }
 
+// isNoName reports whether a name below /request cannot exist, whatever the request.
+func (s *State) isNoName(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	return s.Names != nil && name != "." && !slices.Contains(s.Names, first)
+}
+
 // note remembers that the guest looks at what may be different in the next run.
 func (s *State) note(p string) {
-	if _, ok := below(requestFolder, p); ok {
+	if name, ok := below(requestFolder, p); ok && !s.isNoName(name) {
 		s.seen.Files = true
 	}
 }
@@ -250,6 +259,9 @@ func (s *State) entriesOf(p string) ([]fs.DirEntry, errno) {
 			return nil, errnoOf(err)
 		}
 		all = entries
+		if p == requestFolder {
+			all = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return s.isNoName(e.Name()) })
+		}
 	}
 	fixed := s.fixedIn(p)
 	if len(fixed) == 0 {

@@ -135,6 +135,33 @@ func TestNowhere(t *testing.T) {
 	}
 }
 
+// TestNames looks for names that no request has, and for those that it can have: only these are a look at the request.
+func TestNames(t *testing.T) {
+	s := &preview1.State{Files: folder(), Names: []string{"id", "headers"}}
+	g := newGuest(t, s)
+	for _, p := range []string{".editorconfig", "sub", "sub/deep/file", "empty", "none/x"} {
+		if got, _ := g.openPath(t, 3, p, 0, reading); got != noent {
+			t.Errorf("%s: got %d", p, got)
+		}
+		g.must(t, noent, "path_filestat_get", 3, 1, names, uint64(len(p)), buf)
+	}
+	if s.Seen().Files {
+		t.Error("a name that no request has is no news about one")
+	}
+	if got := namesOf(g.readdir(t, 3, 1000)); got != ".:3 ..:3 headers:3 id:4" || !s.Seen().Files {
+		t.Errorf("listed %s, seen %+v", got, s.Seen())
+	}
+	for _, p := range []string{"id", "headers", "headers/none", "headers/Accept", "none/../id"} {
+		s.Reset()
+		s.Files = nil // as while a process starts before its request
+		g.ctx = s.Begin(t.Context())
+		g.openPath(t, 3, p, 0, reading)
+		if s.Seen().Files != (p != "none/../id") {
+			t.Errorf("%s: seen %+v", p, s.Seen())
+		}
+	}
+}
+
 // TestInodes checks that every file has a number of its own, by whatever way it is found, and the same one in each run.
 func TestInodes(t *testing.T) {
 	g := newGuest(t, mounted())
