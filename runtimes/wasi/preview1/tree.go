@@ -339,14 +339,6 @@ func join(folder, name string) string {
 // parentOf returns the folder that a path is in. The topmost one is in itself.
 func parentOf(p string) string { return p[:max(strings.LastIndexByte(p, '/'), 1)] }
 
-// readLink returns what a link says.
-func readLink(files fs.FS, name string) (string, error) {
-	if files == nil {
-		return "", fs.ErrInvalid
-	}
-	return fs.ReadLink(files, name)
-}
-
 // walk follows a path from a folder, and returns where it leads. It never leaves the folder. With slash, what is there must be a
 // folder. Only where a path goes on from somewhere without going deeper has it to be looked whether that is a folder: what has
 // something in it is one.
