@@ -10,7 +10,7 @@ import (
 	"testing/iotest"
 )
 
-// inputCases are about stdin that is read to its end, and about files.
+// inputCases are about stdin that is read to its end.
 func inputCases() []testCase {
 	return []testCase{
 		{"stdin/nil", func(t *testing.T, s *suite) {
@@ -38,11 +38,6 @@ func inputCases() []testCase {
 			p.Stdin = iotest.DataErrReader(strings.NewReader("the end"))
 			wantText(t, "stdout", s.output(t, p), "the end")
 		}},
-		{"files", func(t *testing.T, s *suite) {
-			p := process("files")
-			p.Stdin = strings.NewReader("from stdin\n")
-			wantText(t, "stdout", s.output(t, p), everywhere)
-		}},
 		{"stdin/read to the end twice", func(t *testing.T, s *suite) {
 			p := process("twice")
 			p.Stdin = bytes.NewReader(make([]byte, 100_000))
@@ -50,40 +45,6 @@ func inputCases() []testCase {
 		}},
 	}
 }
-
-// everywhere is what comes of opening files that every system has, or none.
-const everywhere = `/: ok
-/dev: ok
-/dev/.: ok
-/dev/null: ok
-/dev/../dev//null: ok
-/dev/null/: ENOTDIR
-/dev/null/..: ENOTDIR
-/dev/null/x: ENOTDIR
-/nowhere: ENOENT
-/nowhere/: ENOENT
-/nowhere/../dev/null: ENOENT
-.editorconfig-of-nobody: ENOENT
-nowhere/x: ENOENT
-/dev/stdin: ok
-/dev/stdout: ok
-/dev/stderr: ok
-to write
-/dev/null: ok
-/dev/null: EEXIST
-/dev/null: ENOTDIR
-/dev: EISDIR
-/dev: EISDIR
-/nowhere/x: ENOENT
-lseek: ESPIPE
-pread: ESPIPE
-pwrite: ESPIPE
-fcntl: ok
-write to nothing: EBADF
-stat: ok
-two devices
-from stdin
-`
 
 // unreadCases are about stdin that nobody reads, or that does not end.
 func unreadCases() []testCase {

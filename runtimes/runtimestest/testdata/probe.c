@@ -205,59 +205,6 @@ static int spoil(const char *path) {
 	return bad;
 }
 
-// said prints what was tried, and what came of it.
-static void said(const char *what, int failed) {
-	puts_(1, what);
-	puts_(1, ": ");
-	puts_(1, !failed            ? "ok\n"
-	         : errno == ENOENT  ? "ENOENT\n"
-	         : errno == ENOTDIR ? "ENOTDIR\n"
-	         : errno == EISDIR  ? "EISDIR\n"
-	         : errno == EEXIST  ? "EEXIST\n"
-	         : errno == EINVAL  ? "EINVAL\n"
-	         : errno == EBADF   ? "EBADF\n"
-	         : errno == ESPIPE  ? "ESPIPE\n"
-	                            : "another error\n");
-}
-
-// try opens a path.
-static void try(const char *path, int flags) {
-	int fd = open(path, flags, 0666);
-	said(path, fd < 0);
-	if (fd >= 0)
-		close(fd);
-}
-
-// files does what programs from elsewhere do with files that every system has, or none.
-static int files(void) {
-	static const char *const paths[] = {"/", "/dev", "/dev/.", "/dev/null", "/dev/../dev//null", "/dev/null/", "/dev/null/..", "/dev/null/x",
-		"/nowhere", "/nowhere/", "/nowhere/../dev/null", ".editorconfig-of-nobody", "nowhere/x", "/dev/stdin", "/dev/stdout", "/dev/stderr"};
-	struct stat a, b;
-	for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++)
-		try(paths[i], O_RDONLY);
-	puts_(1, "to write\n");
-	try("/dev/null", O_RDWR | O_CREAT | O_TRUNC);
-	try("/dev/null", O_WRONLY | O_CREAT | O_EXCL);
-	try("/dev/null", O_RDONLY | O_DIRECTORY);
-	try("/dev", O_WRONLY);
-	try("/dev", O_RDONLY | O_CREAT);
-	try("/nowhere/x", O_WRONLY | O_CREAT);
-	said("lseek", lseek(0, 0, SEEK_CUR) < 0);
-	said("pread", pread(0, buf, 1, 0) < 0);
-	said("pwrite", pwrite(1, buf, 1, 0) < 0);
-	said("fcntl", fcntl(0, F_SETFL, O_NONBLOCK) < 0);
-	said("write to nothing", write(42, buf, 1) < 0);
-	said("stat", stat("/dev/null", &a) < 0 || stat("/dev/zero", &b) < 0);
-	puts_(1, S_ISCHR(a.st_mode) && (a.st_ino != b.st_ino || a.st_dev != b.st_dev) ? "two devices\n" : "one device\n");
-	int in = open("/dev/stdin", O_RDONLY), out = open("/dev/stdout", O_WRONLY), null = open("/dev/null", O_WRONLY);
-	put(null, "nothing", 7);
-	put(out, buf, read(in, buf, 5));
-	close(in);
-	close(out);
-	put(1, buf, read(0, buf, sizeof buf));
-	return 0;
-}
-
 // recurse calls itself until the stack is used up.
 static __attribute__((noinline)) int recurse(int n) {
 	volatile char frame[256];
@@ -320,8 +267,6 @@ static int run(const char *mode, int argc, char **argv) {
 		return clocks();
 	if (!strcmp(mode, "entropy"))
 		return entropy();
-	if (!strcmp(mode, "files"))
-		return files();
 	if (!strcmp(mode, "ls"))
 		return list(path);
 	if (!strcmp(mode, "cat"))
