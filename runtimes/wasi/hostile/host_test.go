@@ -125,7 +125,7 @@ func streams(pages int) []attack {
 }
 
 // files are calls that are after files and descriptors.
-func files(int) []attack {
+func files(pages int) []attack {
 	with := func(path, code string) guest {
 		return guest{imports: []string{"path_open", "fd_close", "fd_readdir", "fd_renumber", "path_filestat_get", "fd_read", "fd_seek"},
 			functions: entry(code), pages: 2, data: []string{active(1024, path)}}
@@ -134,7 +134,7 @@ func files(int) []attack {
 	long := rep(2000, "a/") + "b"
 	device := func(path string) guest { // below /, which is descriptor 4
 		g := with(path, call(0, 4, 0, 1024, len(path), 0, int64(0), int64(0), 0, 512)+drop+forever(call(5, i32(512)+load, 8, 1, 4)+drop))
-		g.pages, g.data = 512, append(g.data, active(8, words(65_536, 500<<16)))
+		g.pages, g.data = pages, append(g.data, active(8, words(65_536, uint32(pages-1)<<16)))
 		return g
 	}
 	return []attack{
