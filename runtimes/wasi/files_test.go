@@ -95,7 +95,8 @@ two devices
 from stdin
 `
 
-// TestFilesEverywhere opens files that every system has, or none, here and, where there is a C compiler, on the machine itself.
+// TestFilesEverywhere opens files that every system has, or none, here and, where there is a C compiler, on the
+// machine itself.
 func TestFilesEverywhere(t *testing.T) {
 	dir := filepath.Join("testdata", "everywhere")
 	module, err := os.ReadFile(filepath.Join(dir, "everywhere.wasm"))

@@ -32,8 +32,9 @@ type suiteCase struct {
 	ExitCode uint32            `json:"exit_code"`
 }
 
-// TestPublicSuite runs the programs of the public WASI test suite, which WASI_TESTSUITE names: the folder tests of its branch
-// prod/testsuite-base, where they are compiled. What is known not to pass must not pass: the list is to be true.
+// TestPublicSuite runs the programs of the public WASI test suite, which WASI_TESTSUITE names: the folder tests of
+// its branch prod/testsuite-base, where they are compiled. What is known not to pass must not pass: the list is to be
+// true.
 func TestPublicSuite(t *testing.T) {
 	dir := os.Getenv("WASI_TESTSUITE")
 	if dir == "" {

@@ -34,8 +34,8 @@ type Mount struct {
 	FS   fs.FS
 }
 
-// foldersOf returns the preopens: /request, the mounts, and the topmost folder, which comes last so that the others have
-// the numbers that they had before there was one.
+// foldersOf returns the preopens: /request, the mounts, and the topmost folder, which comes last so that the others
+// have the numbers that they had before there was one.
 func foldersOf(mounts []Mount) []string {
 	all := []string{requestFolder}
 	for _, m := range mounts {
@@ -52,7 +52,8 @@ type device struct {
 	kind kind
 }
 
-// devices are the files in /dev. The names of one file come one after the other, the one by which its inode is known first.
+// devices are the files in /dev. The names of one file come one after the other, the one by which its inode is known
+// first.
 var devices = [...]device{
 	{"/dev/stdin", stdin}, {"/dev/fd/0", stdin},
 	{"/dev/stdout", stdout}, {"/dev/fd/1", stdout},
@@ -339,9 +340,8 @@ func join(folder, name string) string {
 // parentOf returns the folder that a path is in. The topmost one is in itself.
 func parentOf(p string) string { return p[:max(strings.LastIndexByte(p, '/'), 1)] }
 
-// walk follows a path from a folder, and returns where it leads. It never leaves the folder. With slash, what is there must be a
-// folder. Only where a path goes on from somewhere without going deeper has it to be looked whether that is a folder: what has
-// something in it is one.
+// walk follows a path from a folder, and returns where it leads. It never leaves the folder. With slash, what is there
+// must be a folder. It looks for a folder only where the path has "." or "..": what has something in it is one.
 func (s *State) walk(from, p string) (to string, slash bool, e errno) {
 	to = from
 	depth, sure := 0, true // names below from; there is a folder at to

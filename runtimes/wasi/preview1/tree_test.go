@@ -120,7 +120,8 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestNowhere looks for what is nowhere, as programs from elsewhere do: each path is ENOENT, and looking for it is no look at the request.
+// TestNowhere looks for what is nowhere, as programs from elsewhere do: each path is ENOENT, and looking for it is no
+// look at the request.
 func TestNowhere(t *testing.T) {
 	g := newGuest(t, &preview1.State{})
 	for _, p := range []string{"etc/localtime", ".editorconfig", "home/user/.config/tool.toml", "usr/lib/ssl/openssl.cnf", "tmp", "proc/self/exe"} {
@@ -262,7 +263,8 @@ func (i info) Mode() fs.FileMode  { return 0o444 }
 func (i info) IsDir() bool        { return false }
 func (i info) Sys() any           { return nil }
 
-// TestReaddirLarge lists a large folder in small pieces: it is read once, and each piece takes as long as the piece is large.
+// TestReaddirLarge lists a large folder in small pieces: it is read once, and each piece takes as long as the piece
+// is large.
 func TestReaddirLarge(t *testing.T) {
 	listed, ticks := 0, 0
 	s := &preview1.State{Files: large{fstest.MapFS{}, 50_000, &listed}, Yield: func() { ticks++ }}
@@ -273,14 +275,15 @@ func TestReaddirLarge(t *testing.T) {
 	if listed != 1 {
 		t.Errorf("listed %d times", listed)
 	}
-	// An entry costs what 2 KiB of bytes cost, so that the host's work is seen by the deadline and by other processes, and not twice as often.
+	// An entry costs what 2 KiB of bytes cost, so that the host's work is seen by the deadline and by other
+	// processes, and not twice as often.
 	if ticks < 50_000/64 || ticks > 50_000/8 {
 		t.Errorf("%d turns for 50,000 entries", ticks)
 	}
 }
 
-// FuzzReaddir lists a folder of made-up names, with any buffer from any place: nothing is written outside of the buffer, and what is there is what
-// a listing of the whole says.
+// FuzzReaddir lists a folder of made-up names, with any buffer from any place: nothing is written outside of the
+// buffer, and what is there is what a listing of the whole says.
 func FuzzReaddir(f *testing.F) {
 	f.Add("a b c", uint64(100), uint64(1))
 	f.Add("long-name "+strings.Repeat("n", 255), uint64(25), uint64(3))
