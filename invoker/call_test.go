@@ -3,6 +3,7 @@ package invoker_test
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
@@ -194,5 +196,21 @@ func TestRepliesDoNotWait(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Fatalf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestFileNames checks that the names in /request that a runtime takes for possible are those that there are.
+func TestFileNames(t *testing.T) {
+	r := protocol.Request{Deadline: time.Now()}
+	entries, err := fs.ReadDir(r.Files(func() string { return "id" }), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if !slices.Equal(names, runtimes.FileNames) {
+		t.Errorf("a request has %q, runtimes take %q for possible", names, runtimes.FileNames)
 	}
 }

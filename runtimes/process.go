@@ -31,7 +31,8 @@ type Process struct {
 	Stdout, Stderr io.Writer
 
 	// Files is what the process sees below /request/, read only. Nil means an empty folder.
-	// There are no other files.
+	// At its top only FileNames are seen. Besides there are Options.Mounts and, in /dev, stdin, stdout,
+	// stderr, null, zero, random, urandom and fd.
 	Files fs.FS
 
 	// Sleep waits for d to pass, or for ctx to end, on behalf of a process that has nothing
@@ -89,3 +90,7 @@ type TrapError struct {
 
 // Error returns the reason.
 func (e *TrapError) Error() string { return "trap: " + e.Reason }
+
+// FileNames are the names that can be at the top of Process.Files, whatever the request: a process that looks for
+// others, such as for an optional file with settings, learns nothing about it.
+var FileNames = []string{"deadline", "headers", "id", "subject"}

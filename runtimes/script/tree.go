@@ -13,7 +13,10 @@ import (
 // tree holds files in memory, by their paths. It does not change. Files can be read at any position.
 type tree map[string][]byte
 
-var _ fs.ReadDirFS = tree(nil)
+var (
+	_ fs.ReadDirFS = tree(nil)
+	_ fs.StatFS    = tree(nil)
+)
 
 // with returns a tree with one more file.
 func (t tree) with(name string, content []byte) tree {
@@ -38,6 +41,22 @@ func (t tree) Open(name string) (fs.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return &openFolder{entry: entry{name: path.Base(name), folder: true}, left: entries}, nil
+}
+
+// Stat implements fs.StatFS. A folder's entries are not looked for: one is enough.
+func (t tree) Stat(name string) (fs.FileInfo, error) {
+	if name == "." {
+		return entry{name: name, folder: true}, nil
+	}
+	if b, ok := t[name]; ok {
+		return fileEntry(name, b), nil
+	}
+	for p := range t {
+		if len(p) > len(name) && p[len(name)] == '/' && p[:len(name)] == name {
+			return entry{name: path.Base(name), folder: true}, nil
+		}
+	}
+	return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
 }
 
 // ReadDir implements fs.ReadDirFS. There are no empty folders but the topmost.

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
+	"strings"
 	"testing"
 
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -55,5 +58,66 @@ func TestFilesOfTheHost(t *testing.T) {
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "id")); err != nil || string(b) != "42" {
 		t.Errorf("the file is now %q (%v)", b, err)
+	}
+}
+
+// everywhere is what comes of opening files that every system has, or none.
+const everywhere = `/: ok
+/dev: ok
+/dev/.: ok
+/dev/null: ok
+/dev/../dev//null: ok
+/dev/null/: ENOTDIR
+/dev/null/..: ENOTDIR
+/dev/null/x: ENOTDIR
+/nowhere: ENOENT
+/nowhere/: ENOENT
+/nowhere/../dev/null: ENOENT
+.editorconfig-of-nobody: ENOENT
+nowhere/x: ENOENT
+/dev/stdin: ok
+/dev/stdout: ok
+/dev/stderr: ok
+to write
+/dev/null: ok
+/dev/null: EEXIST
+/dev/null: ENOTDIR
+/dev: EISDIR
+/dev: EISDIR
+/nowhere/x: ENOENT
+lseek: ESPIPE
+pread: ESPIPE
+pwrite: ESPIPE
+fcntl: ok
+write to nothing: EBADF
+stat: ok
+two devices
+from stdin
+`
+
+// TestFilesEverywhere opens files that every system has, or none, here and, where there is a C compiler, on the
+// machine itself.
+func TestFilesEverywhere(t *testing.T) {
+	dir := filepath.Join("testdata", "everywhere")
+	module, err := os.ReadFile(filepath.Join(dir, "everywhere.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &runtimes.Process{Stdin: strings.NewReader("from stdin\n")}
+	if got, err := run(t, compile(t, module, runtimes.Options{}), p); err != nil || got != everywhere {
+		t.Errorf("got the error %v and\n%s", err, got)
+	}
+	cc, err := exec.LookPath("cc")
+	if err != nil || goruntime.GOOS != "linux" {
+		t.Skip("no C compiler, or not Linux")
+	}
+	program := filepath.Join(t.TempDir(), "everywhere")
+	if out, err := exec.Command(cc, "-o", program, filepath.Join(dir, "everywhere.c")).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	native := exec.Command(program)
+	native.Stdin = strings.NewReader("from stdin\n")
+	if out, err := native.Output(); err != nil || string(out) != everywhere {
+		t.Errorf("natively the error %v and\n%s", err, out)
 	}
 }

@@ -166,7 +166,11 @@ func TestFilesC(t *testing.T) {
 		{"ls", "/request", "headers\nid\nsubject\n", 0},
 		{"ls", "/request/headers", "Accept\nTrace\n", 0},
 		{"ls", "/request/id", "", 66},
-		{"ls", "/", "", 66},
+		{"ls", "/", "dev\nrequest\n", 0},
+		{"ls", "/dev/fd", "0\n1\n2\n", 0},
+		{"ls", "/request/none", "", 66},
+		{"cat", "/dev/null", "", 0},
+		{"cat", "/dev/stdin", "from stdin", 0},
 		{"cat", "/request/none", "", 66},
 		{"cat", "/request/../etc/passwd", "", 66},
 		{"cat", "/request/headers/../../etc/passwd", "", 66},
@@ -178,10 +182,10 @@ func TestFilesC(t *testing.T) {
 		{"spoil", "/request/id", "", 0},
 		{"spoil", "/request/none", "", 0},
 		{"spoil", "/etc/hostname", "", 0},
-		{"hold", "/request/id", "63\n", 0}, // one of the 64 is the folder itself
+		{"hold", "/request/id", "63\n", 0},
 	} {
 		p := args(c.mode, c.path, "1000")
-		p.Files = request()
+		p.Stdin, p.Files = strings.NewReader("from stdin"), request()
 		got, err := run(t, g, p)
 		var exit *runtimes.ExitError
 		if errors.As(err, &exit); got != c.want || (c.code == 0) != (err == nil) || exit != nil && exit.Code != c.code {

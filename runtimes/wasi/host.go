@@ -36,7 +36,7 @@ type sandboxKey struct{}
 
 // init makes the host that of a sandbox. start is the zero of the guests' monotonic clocks.
 func (h *host) init(s *sandbox, start time.Time) {
-	h.state.Start = start
+	h.state.Start, h.state.Names = start, runtimes.FileNames
 	h.state.Yield, h.state.Sleep, h.state.Ending = s.tick, s.pause, s.quiet
 	h.values = context.WithValue(experimental.WithMemoryAllocator(context.Background(), h), sandboxKey{}, s)
 	h.snapshotting = experimental.WithSnapshotter(h.values)

@@ -75,9 +75,12 @@ func sleeps(ms int) string {
 	return c + invoke(fnPoll, 2048, 4096, 1, 8192)
 }
 
-// opens is code that opens a file below /request.
-func opens() string {
-	return i32(3) + i32(0) + i32(512) + i32(2) + i32(0) + "\x42\x02\x42\x00" + i32(0) + i32(16) + "\x10" + uleb(fnOpen) + "\x1a"
+// opens is code that opens the file id below /request.
+func opens() string { return opensAt(3, 512, 2) }
+
+// opensAt is code that opens a file by n bytes of the memory.
+func opensAt(fd, at, n int) string {
+	return i32(fd) + i32(0) + i32(at) + i32(n) + i32(0) + "\x42\x02\x42\x00" + i32(0) + i32(16) + "\x10" + uleb(fnOpen) + "\x1a"
 }
 
 // withTableSet is a guest that changes a table.
@@ -133,6 +136,8 @@ func choices(t *testing.T) []choice {
 		{"exits", script(slow() + i32(7) + "\x10" + uleb(fnExit)).bytes(), 0, "reset", "exit status 7", false},
 		{"traps", script(slow() + "\x00").bytes(), 0, "reset", "unreachable", false},
 		{"opens a file", guest(slow() + opens()).bytes(), 0, "reset", "/request", true},
+		{"looks for a file that no request has", guest(slow() + opensAt(3, 515, 3)).bytes(), 0, "checkpoint", "neither", true},
+		{"looks for a file that is nowhere", guest(slow() + opensAt(4, 515, 3)).bytes(), 0, "checkpoint", "neither", true},
 		{"sleeps", guest(slow() + sleeps(200)).bytes(), 0, "reset", "it sleeps", true},
 		{"sleeps a little", guest(slow() + sleeps(1)).bytes(), 0, "checkpoint", "neither", true},
 		{"writes a lot", guest(slow() + strings.Repeat(transfer("\x10"+uleb(fnWrite), 1, 0, 60<<10), 2)).bytes(), 0, "reset", "64 KiB", false},

@@ -90,7 +90,7 @@ func (c *attack) process() *runtimes.Process {
 
 // request is a folder with as much as a request may bring along.
 func request() fstest.MapFS {
-	f := fstest.MapFS{"id": {Data: []byte("42")}, "body": {Data: []byte(strings.Repeat("x", 1<<20))}}
+	f := fstest.MapFS{"id": {Data: []byte("42")}, "subject": {Data: []byte(strings.Repeat("x", 1<<20))}}
 	for _, n := range numbers(100) {
 		f["headers/X"+hexOf(n)] = &fstest.MapFile{Data: []byte("value")}
 	}

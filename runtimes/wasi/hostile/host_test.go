@@ -125,13 +125,18 @@ func streams(pages int) []attack {
 }
 
 // files are calls that are after files and descriptors.
-func files(int) []attack {
+func files(pages int) []attack {
 	with := func(path, code string) guest {
 		return guest{imports: []string{"path_open", "fd_close", "fd_readdir", "fd_renumber", "path_filestat_get", "fd_read", "fd_seek"},
 			functions: entry(code), pages: 2, data: []string{active(1024, path)}}
 	}
 	open := func(n int) string { return call(0, 3, 0, 1024, n, 0, int64(0), int64(0), 0, 512) }
 	long := rep(2000, "a/") + "b"
+	device := func(path string) guest { // below /, which is descriptor 4
+		g := with(path, call(0, 4, 0, 1024, len(path), 0, int64(0), int64(0), 0, 512)+drop+forever(call(5, i32(512)+load, 8, 1, 4)+drop))
+		g.pages, g.data = pages, append(g.data, active(8, words(65_536, uint32(pages-1)<<16)))
+		return g
+	}
 	return []attack{
 		{name: "path_open of the same file for ever", guest: with("id", forever(open(2)+drop)), want: deadline()},
 		{name: "path_open and fd_close for ever", guest: with("id", forever(open(2)+drop+call(1, i32(512)+load)+drop)), want: deadline()},
@@ -141,14 +146,18 @@ func files(int) []attack {
 		{name: "path_open of ..", guest: with("../etc/passwd", forever(open(13)+drop)), want: deadline()},
 		{name: "path_open of a path beyond the end", guest: with("id", forever(open(-1)+drop)), want: deadline()},
 		{name: "path_open whose descriptor cannot be written", guest: with("id", forever(call(0, 3, 0, 1024, 2, 0, int64(0), int64(0), 0, -1)+drop)), want: deadline()},
-		{name: "path_filestat_get for ever", guest: with("body", forever(call(4, 3, 0, 1024, 4, 64)+drop)), want: deadline()},
+		{name: "path_filestat_get for ever", guest: with("subject", forever(call(4, 3, 0, 1024, 7, 64)+drop)), want: deadline()},
 		{name: "fd_readdir for ever", guest: with("headers", open(7)+drop+forever(call(2, i32(512)+load, 4096, 60_000, int64(0), 64)+drop)), want: deadline()},
 		{name: "fd_readdir with cookies that are made up", guest: with("headers", open(7)+drop+forever(call(2, i32(512)+load, 4096, 60_000, int64(-1), 64)+drop)), want: deadline()},
 		{name: "fd_readdir into 24 bytes", guest: with("headers", open(7)+drop+forever(call(2, i32(512)+load, 4096, 24, int64(0), 64)+drop)), want: deadline()},
+		{name: "path_open down and up a long path", guest: with(rep(400, "headers/../")+"id", forever(open(4402)+drop)), want: deadline()},
+		{name: "path_open of what is nowhere", guest: with(rep(400, "headers/")+"id", forever(open(3202)+drop)), want: deadline()},
+		{name: "fd_read of all the memory from /dev/zero", guest: device("dev/zero"), want: deadline()},
+		{name: "fd_read of all the memory from /dev/urandom", guest: device("dev/urandom"), want: deadline()},
 		{name: "fd_close of everything, again and again", guest: with("", forever(closeAll()+drop)), want: deadline()},
 		{name: "fd_renumber of everything over everything", guest: with("id", forever(open(2)+drop+call(3, i32(512)+load, 100)+drop+call(3, 0, 1)+drop+call(3, 100, 3)+drop+call(3, 100, -1)+drop)), want: deadline()},
-		{name: "fd_seek far away and fd_read there", guest: with("body", open(4)+drop+forever(call(6, i32(512)+load, int64(math.MaxInt64), 0, 64)+drop+call(5, i32(512)+load, 8, 1, 4)+drop)), want: deadline()},
-		{name: "fd_seek before the beginning", guest: with("body", open(4)+drop+forever(call(6, i32(512)+load, int64(math.MinInt64), 1, 64)+drop)), want: deadline()},
+		{name: "fd_seek far away and fd_read there", guest: with("subject", open(7)+drop+forever(call(6, i32(512)+load, int64(math.MaxInt64), 0, 64)+drop+call(5, i32(512)+load, 8, 1, 4)+drop)), want: deadline()},
+		{name: "fd_seek before the beginning", guest: with("subject", open(7)+drop+forever(call(6, i32(512)+load, int64(math.MinInt64), 1, 64)+drop)), want: deadline()},
 	}
 }
 

@@ -54,8 +54,8 @@ func (g *guest) mustOpen(t testing.TB, fd uint64, p string, oflags, rights uint6
 	return opened
 }
 
-// TestDescriptorCodes makes the calls on descriptors of each kind, and checks the error numbers. Unless README.md says why not, these are
-// those of wasmtime.
+// TestDescriptorCodes makes the calls on descriptors of each kind, and checks the error numbers. Unless README.md
+// says why not, these are those of wasmtime.
 func TestDescriptorCodes(t *testing.T) {
 	files := folder()
 	for _, c := range []struct {
@@ -135,7 +135,8 @@ func TestDescriptorCodes(t *testing.T) {
 	}
 }
 
-// TestOpenCodes opens paths in various ways. What does not ask for a change is granted, also with flags that would be needed for one.
+// TestOpenCodes opens paths in various ways. What does not ask for a change is granted, also with flags that would be
+// needed for one.
 func TestOpenCodes(t *testing.T) {
 	g := newGuest(t, &preview1.State{Files: folder()})
 	const create, directory, exclusive, truncate = 1, 2, 4, 8

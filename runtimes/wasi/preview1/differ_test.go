@@ -32,8 +32,8 @@ type step struct {
 	p    []uint64
 }
 
-// otherwise are the calls that succeed here and fail there, or the other way round: the name, our error number, the engine's.
-// What they should give is said by the specification, by wasmtime or by Linux, and by other tests.
+// otherwise are the calls that succeed here and fail there, or the other way round: the name, our error number, the
+// engine's. What they should give is said by the specification, by wasmtime or by Linux, and by other tests.
 var otherwise = map[string]bool{
 	"fd_advise 8 0": true, "fd_allocate 8 0": true, "fd_allocate 28 0": true, "fd_allocate 58 0": true,
 	"fd_readdir 0 44": true, "fd_fdstat_set_flags 0 52": true, "fd_fdstat_set_flags 0 31": true,
@@ -201,8 +201,8 @@ func operations(fd uint64) []step {
 	}
 }
 
-// TestDiffer makes each call of the table here and on the engine's own functions, and compares whether it succeeds, the whole
-// memory and what was written.
+// TestDiffer makes each call of the table here and on the engine's own functions, and compares whether it succeeds,
+// the whole memory and what was written.
 func TestDiffer(t *testing.T) {
 	p := process{args: []string{"fn", "", "two words"}, env: []string{"A", "1", "EMPTY", "", "B", "=="},
 		stdin: strings.Repeat("stdin ", 20), files: folder()}

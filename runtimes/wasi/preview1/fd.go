@@ -123,7 +123,8 @@ func (s *State) readv(m memory, list, count, result uint64, read func([]byte) (i
 	return m.putU32(result, uint32(total))
 }
 
-// maxTransfer is how many bytes are read or written by one call, as on Linux: more may come up to more than a number of 32 bits can say.
+// maxTransfer is how many bytes are read or written by one call, as on Linux: more may come up to more than a number
+// of 32 bits can say.
 const maxTransfer = math.MaxInt32
 
 // liveAt looks at the context in the last of every 1024 turns.
@@ -310,5 +311,6 @@ func fdFilestatSetTimes(s *State, _ memory, p []uint64) errno {
 // contradicts reports whether flags ask for a time and for the present time at once, or for what there is not.
 func contradicts(flags uint64) bool {
 	const access, accessNow, modified, modifiedNow = 1, 2, 4, 8
-	return flags&(access|accessNow) == access|accessNow || flags&(modified|modifiedNow) == modified|modifiedNow || uint32(flags) > 15
+	return flags&(access|accessNow) == access|accessNow || flags&(modified|modifiedNow) == modified|modifiedNow ||
+		uint32(flags) > 15
 }

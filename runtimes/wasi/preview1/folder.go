@@ -33,8 +33,8 @@ func fdPrestatDirName(s *State, m memory, p []uint64) errno {
 // direntSize is the length of an entry without its name.
 const direntSize = 24
 
-// fdReaddir implements fd_readdir. A cookie is the number of an entry: "." is 0, ".." is 1. What is written is cut off where the
-// buffer ends; only when it is not filled was that all.
+// fdReaddir implements fd_readdir. A cookie is the number of an entry: "." is 0, ".." is 1. What is written is cut
+// off where the buffer ends; only when it is not filled was that all.
 func fdReaddir(s *State, m memory, p []uint64) errno {
 	d := s.table.get(p[0])
 	if d == nil || !d.isFolder() {

@@ -81,8 +81,8 @@ func newRuntime(t testing.TB) wazero.Runtime {
 	return r
 }
 
-// newGuest starts a run of s.
-func newGuest(t testing.TB, s *preview1.State) *guest {
+// newEngine returns an engine that has our functions.
+func newEngine(t testing.TB) wazero.Runtime {
 	t.Helper()
 	r := newRuntime(t)
 	b := r.NewHostModuleBuilder(preview1.ModuleName)
@@ -92,7 +92,13 @@ func newGuest(t testing.TB, s *preview1.State) *guest {
 	if _, err := b.Instantiate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	mod, err := r.InstantiateWithConfig(t.Context(), forwarder(), wazero.NewModuleConfig().WithStartFunctions())
+	return r
+}
+
+// newGuest starts a run of s.
+func newGuest(t testing.TB, s *preview1.State) *guest {
+	t.Helper()
+	mod, err := newEngine(t).InstantiateWithConfig(t.Context(), forwarder(), wazero.NewModuleConfig().WithStartFunctions())
 	if err != nil {
 		t.Fatal(err)
 	}

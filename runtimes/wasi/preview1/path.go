@@ -54,8 +54,8 @@ type opening struct {
 func openingOf(lookup, open, rights, flags uint64) (o opening, e errno) {
 	follow, e := follows(lookup)
 	has := func(flag uint64) bool { return open&flag != 0 }
-	o = opening{follow: follow, create: has(openCreate), exclusive: has(openExclusive), folder: has(openFolder), truncate: has(openTruncate),
-		write: rights&rightWrite != 0, flags: uint8(flags)}
+	o = opening{follow: follow, create: has(openCreate), exclusive: has(openExclusive), folder: has(openFolder),
+		truncate: has(openTruncate), write: rights&rightWrite != 0, flags: uint8(flags)}
 	if uint32(open) > openAll || uint32(flags) > flagAll || o.folder && (o.create || o.exclusive || o.truncate) {
 		return o, einval
 	}
@@ -115,8 +115,8 @@ func (s *State) open(to string, o opening) (descriptor, errno) {
 	return descriptor{kind: opened, flags: o.flags, file: f}, 0
 }
 
-// refuse says why something that exists, of that type, cannot be opened so. What would not change anything is granted, as on any
-// file system that is read only; devices can be written.
+// refuse says why something that exists, of that type, cannot be opened so. What would not change anything is
+// granted, as on any file system that is read only; devices can be written.
 func (o opening) refuse(kind uint8) errno {
 	folder := kind == typeFolder
 	switch {
@@ -184,8 +184,8 @@ func pathReadlink(s *State, m memory, p []uint64) errno {
 	return m.putU32(p[5], uint32(copy(b, target)))
 }
 
-// The functions that would change something are answered as on a file system that is read only: with what is wrong in itself,
-// whatever the file system, and if nothing is, with EROFS.
+// The functions that would change something are answered as on a file system that is read only: with what is wrong in
+// itself, whatever the file system, and if nothing is, with EROFS.
 
 // pathCreateDirectory implements path_create_directory, which refuses.
 func pathCreateDirectory(s *State, m memory, p []uint64) errno {

@@ -63,8 +63,8 @@ func escapes(p string) bool {
 	return strings.HasPrefix(p, "/")
 }
 
-// FuzzPaths opens paths here and with Linux, and compares the error numbers. A path that leaves the folder is refused here; if something
-// else is wrong with it too, that may be said instead. Describing and opening have to agree.
+// FuzzPaths opens paths here and with Linux, and compares the error numbers. A path that leaves the folder is refused
+// here; if something else is wrong with it too, that may be said instead. Describing and opening have to agree.
 func FuzzPaths(f *testing.F) {
 	k := newKernel(f)
 	g := newGuest(f, &preview1.State{Files: os.DirFS(string(k))})

@@ -3,10 +3,9 @@
 // the calls of a guest and the [State] of its run; out come error numbers and what the calls
 // leave in the guest's memory.
 //
-// It takes the place of the engine's own functions because the engine's descriptors and arguments cannot be
-// put back: a State can, without making anything anew, so that one sandbox can serve many
-// runs. The semantics are those of the specification and of wasmtime over a file system that is read only; where they differ,
-// README.md says so, and why.
+// It takes the place of the engine's own functions because the engine's descriptors and arguments cannot be put back:
+// a State can, without making anything anew, so that one sandbox can serve many runs. The semantics are those of the
+// specification and of wasmtime over a file system that is read only; where they differ, README.md says so, and why.
 package preview1
 
 import (

@@ -15,8 +15,8 @@ const (
 	typeLink      = 7
 )
 
-// The rights that descriptors are said to have, which are those of wasmtime. Nothing depends on them here, but C libraries look at them:
-// without the right to write, a file is open to read; what can be sought is no terminal.
+// The rights that descriptors are said to have, which are those of wasmtime. Nothing depends on them here, but C
+// libraries look at them: without the right to write, a file is open to read; what can be sought is no terminal.
 const (
 	rightsAll    = 1<<30 - 1
 	rightsRead   = 1 << 1
@@ -171,8 +171,8 @@ func (d *descriptor) rights() (base, inheriting uint64) {
 	return base, base
 }
 
-// fdFdstatSetFlags implements fd_fdstat_set_flags. What is written reaches whoever it is for at once, so that nothing can be
-// added to that by a flag.
+// fdFdstatSetFlags implements fd_fdstat_set_flags. What is written reaches whoever it is for at once, so that nothing
+// can be added to that by a flag.
 func fdFdstatSetFlags(s *State, _ memory, p []uint64) errno {
 	d := s.table.get(p[0])
 	switch {

@@ -29,6 +29,9 @@ type State struct {
 	Stdout, Stderr io.Writer
 	// Files is the folder /request. Nil means that it is empty.
 	Files fs.FS
+	// Names are the only ones that can be at the top of Files, in all runs: that there is no other is no news about a
+	// request. Nil means that any can be there.
+	Names []string
 	// Mounts are further folders: descriptors from 4 on. They are set before the first Begin and
 	// stay, and there are at most MaxMounts. Then comes the topmost folder.
 	Mounts []Mount
@@ -109,8 +112,9 @@ func (s *State) preopens() []string {
 	return s.folders
 }
 
-// Resume prepares, as Begin does, for a run that goes on where an earlier one was ended by BeforeRead. To
-// the guest it is one run, if the earlier one had not changed its descriptors. Programs in Go set the flags of stdio at their start.
+// Resume prepares, as Begin does, for a run that goes on where an earlier one was ended by BeforeRead. To the guest
+// it is one run, if the earlier one had not changed its descriptors. Programs in Go set the flags of stdio at their
+// start.
 func (s *State) Resume(ctx context.Context) *Context {
 	c := s.Begin(ctx)
 	s.asked, s.resumed = true, true
@@ -121,7 +125,8 @@ func (s *State) Resume(ctx context.Context) *Context {
 // Seen returns what the run has looked at so far.
 func (s *State) Seen() Seen { return s.seen }
 
-// Changed reports whether the guest has other descriptors than at the beginning. The flags of stdio do not count: see Resume.
+// Changed reports whether the guest has other descriptors than at the beginning. The flags of stdio do not count: see
+// Resume.
 func (s *State) Changed() bool { return s.table.changed(len(s.preopens())) }
 
 // Err returns the error because of which the host ended the process, or nil.

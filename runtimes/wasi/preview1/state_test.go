@@ -326,8 +326,8 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestResumeFlags checks that what a start has set of the flags of stdio stays set for each run that goes on from there, whatever
-// these change, and for no other.
+// TestResumeFlags checks that what a start has set of the flags of stdio stays set for each run that goes on from
+// there, whatever these change, and for no other.
 func TestResumeFlags(t *testing.T) {
 	g := newGuest(t, &preview1.State{})
 	check := func(want ...byte) {

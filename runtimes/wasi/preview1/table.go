@@ -93,7 +93,8 @@ func (t *table) setFlags(all flags) {
 	t.flagged = all != flags{}
 }
 
-// changed reports whether other descriptors are open than in the initial state, with that many folders. The flags of stdio do not count.
+// changed reports whether other descriptors are open than in the initial state, with that many folders. The flags of
+// stdio do not count.
 func (t *table) changed(folders int) bool {
 	if t.initial {
 		return false

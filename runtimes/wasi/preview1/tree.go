@@ -34,8 +34,8 @@ type Mount struct {
 	FS   fs.FS
 }
 
-// foldersOf returns the preopens: /request, the mounts, and the topmost folder, which comes last so that the others have
-// the numbers that they had before there was one.
+// foldersOf returns the preopens: /request, the mounts, and the topmost folder, which comes last so that the others
+// have the numbers that they had before there was one.
 func foldersOf(mounts []Mount) []string {
 	all := []string{requestFolder}
 	for _, m := range mounts {
@@ -52,7 +52,8 @@ type device struct {
 	kind kind
 }
 
-// devices are the files in /dev. The names of one file come one after the other, the one by which its inode is known first.
+// devices are the files in /dev. The names of one file come one after the other, the one by which its inode is known
+// first.
 var devices = [...]device{
 	{"/dev/stdin", stdin}, {"/dev/fd/0", stdin},
 	{"/dev/stdout", stdout}, {"/dev/fd/1", stdout},
@@ -94,6 +95,9 @@ func below(folder, p string) (name string, ok bool) {
 // holder returns the files that a path is in, if any are, and its name there.
 func (s *State) holder(p string) (files fs.FS, name string) {
 	if name, ok := below(requestFolder, p); ok {
+		if s.isNoName(name) {
+			return nil, name
+		}
 		return s.Files, name
 	}
 	longest := 0
@@ -111,9 +115,15 @@ func (s *State) isFixed(p string) bool {
 		slices.ContainsFunc(s.Mounts, func(m Mount) bool { _, ok := below(p, m.Path); return ok })
 }
 
+// isNoName reports whether a name below /request cannot exist, whatever the request.
+func (s *State) isNoName(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	return s.Names != nil && name != "." && !slices.Contains(s.Names, first)
+}
+
 // note remembers that the guest looks at what may be different in the next run.
 func (s *State) note(p string) {
-	if _, ok := below(requestFolder, p); ok {
+	if name, ok := below(requestFolder, p); ok && !s.isNoName(name) {
 		s.seen.Files = true
 	}
 }
@@ -250,6 +260,9 @@ func (s *State) entriesOf(p string) ([]fs.DirEntry, errno) {
 			return nil, errnoOf(err)
 		}
 		all = entries
+		if p == requestFolder {
+			all = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return s.isNoName(e.Name()) })
+		}
 	}
 	fixed := s.fixedIn(p)
 	if len(fixed) == 0 {
@@ -327,17 +340,8 @@ func join(folder, name string) string {
 // parentOf returns the folder that a path is in. The topmost one is in itself.
 func parentOf(p string) string { return p[:max(strings.LastIndexByte(p, '/'), 1)] }
 
-// readLink returns what a link says.
-func readLink(files fs.FS, name string) (string, error) {
-	if files == nil {
-		return "", fs.ErrInvalid
-	}
-	return fs.ReadLink(files, name)
-}
-
-// walk follows a path from a folder, and returns where it leads. It never leaves the folder. With slash, what is there must be a
-// folder. Only where a path goes on from somewhere without going deeper has it to be looked whether that is a folder: what has
-// something in it is one.
+// walk follows a path from a folder, and returns where it leads. It never leaves the folder. With slash, what is there
+// must be a folder. It looks for a folder only where the path has "." or "..": what has something in it is one.
 func (s *State) walk(from, p string) (to string, slash bool, e errno) {
 	to = from
 	depth, sure := 0, true // names below from; there is a folder at to

@@ -120,7 +120,8 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestNowhere looks for what is nowhere, as programs from elsewhere do: each path is ENOENT, and looking for it is no look at the request.
+// TestNowhere looks for what is nowhere, as programs from elsewhere do: each path is ENOENT, and looking for it is no
+// look at the request.
 func TestNowhere(t *testing.T) {
 	g := newGuest(t, &preview1.State{})
 	for _, p := range []string{"etc/localtime", ".editorconfig", "home/user/.config/tool.toml", "usr/lib/ssl/openssl.cnf", "tmp", "proc/self/exe"} {
@@ -132,6 +133,33 @@ func TestNowhere(t *testing.T) {
 	}
 	if g.state.Seen() != (preview1.Seen{}) || g.state.Changed() {
 		t.Errorf("seen %+v, changed %t", g.state.Seen(), g.state.Changed())
+	}
+}
+
+// TestNames looks for names that no request has, and for those that it can have: only these are a look at the request.
+func TestNames(t *testing.T) {
+	s := &preview1.State{Files: folder(), Names: []string{"id", "headers"}}
+	g := newGuest(t, s)
+	for _, p := range []string{".editorconfig", "sub", "sub/deep/file", "empty", "none/x"} {
+		if got, _ := g.openPath(t, 3, p, 0, reading); got != noent {
+			t.Errorf("%s: got %d", p, got)
+		}
+		g.must(t, noent, "path_filestat_get", 3, 1, names, uint64(len(p)), buf)
+	}
+	if s.Seen().Files {
+		t.Error("a name that no request has is no news about one")
+	}
+	if got := namesOf(g.readdir(t, 3, 1000)); got != ".:3 ..:3 headers:3 id:4" || !s.Seen().Files {
+		t.Errorf("listed %s, seen %+v", got, s.Seen())
+	}
+	for _, p := range []string{"id", "headers", "headers/none", "headers/Accept", "none/../id"} {
+		s.Reset()
+		s.Files = nil // as while a process starts before its request
+		g.ctx = s.Begin(t.Context())
+		g.openPath(t, 3, p, 0, reading)
+		if s.Seen().Files != (p != "none/../id") {
+			t.Errorf("%s: seen %+v", p, s.Seen())
+		}
 	}
 }
 
@@ -235,7 +263,8 @@ func (i info) Mode() fs.FileMode  { return 0o444 }
 func (i info) IsDir() bool        { return false }
 func (i info) Sys() any           { return nil }
 
-// TestReaddirLarge lists a large folder in small pieces: it is read once, and each piece takes as long as the piece is large.
+// TestReaddirLarge lists a large folder in small pieces: it is read once, and each piece takes as long as the piece
+// is large.
 func TestReaddirLarge(t *testing.T) {
 	listed, ticks := 0, 0
 	s := &preview1.State{Files: large{fstest.MapFS{}, 50_000, &listed}, Yield: func() { ticks++ }}
@@ -246,14 +275,15 @@ func TestReaddirLarge(t *testing.T) {
 	if listed != 1 {
 		t.Errorf("listed %d times", listed)
 	}
-	// An entry costs what 2 KiB of bytes cost, so that the host's work is seen by the deadline and by other processes, and not twice as often.
+	// An entry costs what 2 KiB of bytes cost, so that the host's work is seen by the deadline and by other
+	// processes, and not twice as often.
 	if ticks < 50_000/64 || ticks > 50_000/8 {
 		t.Errorf("%d turns for 50,000 entries", ticks)
 	}
 }
 
-// FuzzReaddir lists a folder of made-up names, with any buffer from any place: nothing is written outside of the buffer, and what is there is what
-// a listing of the whole says.
+// FuzzReaddir lists a folder of made-up names, with any buffer from any place: nothing is written outside of the
+// buffer, and what is there is what a listing of the whole says.
 func FuzzReaddir(f *testing.F) {
 	f.Add("a b c", uint64(100), uint64(1))
 	f.Add("long-name "+strings.Repeat("n", 255), uint64(25), uint64(3))
@@ -263,7 +293,7 @@ func FuzzReaddir(f *testing.F) {
 	f.Fuzz(func(t *testing.T, list string, room, cookie uint64) {
 		files := fstest.MapFS{}
 		for _, name := range strings.Fields(list) {
-			if fs.ValidPath(name) && !strings.Contains(name, "/") && len(name) < 500 && len(files) < 40 {
+			if fs.ValidPath(name) && name != "." && !strings.Contains(name, "/") && len(name) < 500 && len(files) < 40 {
 				files[name] = &fstest.MapFile{}
 			}
 		}
