@@ -161,8 +161,8 @@ func (t tree) check() error {
 	return nil
 }
 
-// archive packs files. The same files give the same bytes.
-func (t tree) archive() ([]byte, error) {
+// archive packs files into what can be read again. The same files give the same bytes.
+func (t tree) archive(most limits) ([]byte, error) {
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
 	for _, name := range slices.Sorted(maps.Keys(t)) {
@@ -177,7 +177,8 @@ func (t tree) archive() ([]byte, error) {
 	if err := z.Close(); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), nil
+	_, err := openArchive(out.Bytes(), most)
+	return out.Bytes(), err
 }
 
 // readTree reads the files of a folder for which keep says yes; it is also asked about folders.

@@ -178,3 +178,16 @@ func TestCheckBundle(t *testing.T) {
 		t.Errorf("damaged: got the error %v", err)
 	}
 }
+
+// TestPackHostile checks that nothing is packed that could not be read again.
+func TestPackHostile(t *testing.T) {
+	for name, content := range map[string]string{"caf\xe9": "", strings.Repeat("a/", 100) + "b": ""} {
+		if _, err := script.Pack(files("main.lines", "say x", name, content), "main.lines", nil); err == nil {
+			t.Errorf("%.20q was packed", name)
+		}
+	}
+	info := `{"name":"a","version":"1","language":"A"}`
+	if _, err := script.PackBundle(files("runtime.json", info, "runtime.wasm", strings.Repeat("x", 40<<20))); err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("a file of one letter: got the error %v", err)
+	}
+}

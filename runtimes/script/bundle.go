@@ -77,7 +77,7 @@ func PackBundle(folder fs.FS) ([]byte, error) {
 	if _, err := newBundle(t); err != nil {
 		return nil, err
 	}
-	return t.archive()
+	return t.archive(bundleLimits())
 }
 
 // WrapBundle makes a bundle of a module alone.
@@ -90,7 +90,7 @@ func WrapBundle(i Info, module []byte) ([]byte, error) {
 	if _, err := newBundle(t); err != nil {
 		return nil, err
 	}
-	return t.archive()
+	return t.archive(bundleLimits())
 }
 
 // ParseBundle reads a bundle, from people who may run interpreters on this machine.

@@ -50,7 +50,7 @@ func Pack(files fs.FS, entry string, leave func(name string) bool) ([]byte, erro
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	return s.files.archive()
+	return s.files.archive(scriptLimits())
 }
 
 // Parse reads a script.
