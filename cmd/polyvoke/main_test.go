@@ -106,7 +106,7 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": plain(serveScript), "nats": plain(natsScript), "leaf": plain(leafScript), "halt": plain(haltScript), "crash": plain(crashScript),
 			"exits": plain(exitsScript), "until": plain(untilScript),
-			"dev": plain(devScript), "await": plain(awaitScript),
+			"tty": plain(ttyScript), "dev": plain(devScript), "await": plain(awaitScript),
 			"lines": plain(func(ts *testscript.TestScript, _ []string) { linesScript(ts, toy) }),
 		},
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 )
 
 // cli is what every subcommand works with.
@@ -22,7 +23,9 @@ type cli struct {
 
 // run is the program: arguments in, exit code out.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) string) int {
-	c := &cli{stdin: stdin, stdout: stdout, stderr: stderr, env: env}
+	c := &cli{stdin: stdin, stdout: terminal.NewWriter(stdout), stderr: terminal.NewWriter(stderr), env: env}
+	defer terminal.Flush(c.stderr)
+	defer terminal.Flush(c.stdout)
 	root := c.root()
 	root.SetArgs(args)
 	return c.exit(root.ExecuteContext(ctx))
@@ -50,7 +53,12 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, "%v", err) })
 	root.SetVersionTemplate("polyvoke {{.Version}}\n")
 	root.PersistentFlags().StringVar(&c.color, "color", "auto", "colour: auto, always or never")
+	raw := root.PersistentFlags().Bool("raw", false, "pass control characters of functions and servers to a terminal as they are")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if *raw {
+			terminal.Raw(c.stdout)
+			terminal.Raw(c.stderr)
+		}
 		if c.color != "auto" && c.color != "always" && c.color != "never" {
 			return usageError(cmd, "--color %q: use auto, always or never", c.color)
 		}

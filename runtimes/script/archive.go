@@ -3,6 +3,7 @@ package script
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,55 +23,130 @@ type limits struct {
 	bytes int64 // all files together, unpacked
 }
 
-// readArchive unpacks an archive. Folders in it are passed over: they are where files are.
-//
-// # Errors
-//
-// Whatever the archive is, the error says what is wrong with it, and neither time nor memory exceed what the limits allow.
-func readArchive(b []byte, most limits) (tree, error) {
+const (
+	// plain is how large any archive may be, unpacked and in bytes, however small it is packed.
+	plain = 32 << 20
+	// ratio is how many bytes more may come of each byte of an archive. Sources and modules come to less than ten.
+	ratio = 32
+	// headers is how many entries an archive may have for each file that is allowed, folders included.
+	headers = 4
+	// maxPath and maxDepth bound the path of a file, in bytes and in folders.
+	maxPath, maxDepth = 1024, 64
+)
+
+// directoryEntry is how each entry of an archive's directory begins.
+const directoryEntry = "PK\x01\x02"
+
+// errLarge says that there is more than the limits allow.
+var errLarge = errors.New("all files together are too large")
+
+// openArchive opens an archive. What is not in the limits is refused by what its directory says, before anything is unpacked.
+func openArchive(b []byte, most limits) (*zip.Reader, error) {
+	if bytes.Count(b, []byte(directoryEntry)) > headers*most.files { // nobody has made anything of them yet
+		return nil, fmt.Errorf("it has more than %d files", most.files)
+	}
 	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, fmt.Errorf("it is no zip archive: %w", err)
 	}
-	t := tree{}
+	room := min(most.bytes, plain+ratio*int64(len(b)))
+	z.File = slices.DeleteFunc(z.File, func(f *zip.File) bool { return strings.HasSuffix(f.Name, "/") })
+	if len(z.File) > most.files {
+		return nil, fmt.Errorf("it has more than %d files", most.files)
+	}
 	for _, f := range z.File {
-		if strings.HasSuffix(f.Name, "/") {
-			continue
+		if err := checkEntry(f); err != nil {
+			return nil, fmt.Errorf("%.200q: %w", f.Name, err)
 		}
-		if len(t) == most.files {
-			return nil, fmt.Errorf("it has more than %d files", most.files)
+		if f.UncompressedSize64 > uint64(room) {
+			return nil, fmt.Errorf("%.200q: %w", f.Name, errLarge)
 		}
-		if err := t.add(f, &most.bytes); err != nil {
+		room -= int64(f.UncompressedSize64)
+	}
+	return z, checkOverlap(z.File)
+}
+
+// checkEntry refuses what cannot be a file in a folder.
+func checkEntry(f *zip.File) error {
+	switch {
+	case !fs.ValidPath(f.Name) || f.Name == "." || strings.ContainsAny(f.Name, "\\\x00") || len(f.Name) > maxPath || strings.Count(f.Name, "/") > maxDepth:
+		return errors.New("that is no path in a folder")
+	case !f.Mode().IsRegular():
+		return errors.New("it is neither a file nor a folder: links are not followed")
+	}
+	return nil
+}
+
+// checkOverlap refuses files that share bytes of the archive: a few of them could come to any size.
+func checkOverlap(files []*zip.File) error {
+	type span struct{ from, to int64 }
+	var spans []span
+	for _, f := range files {
+		from, err := f.DataOffset()
+		if err != nil {
+			return fmt.Errorf("%.200q: %w", f.Name, err)
+		}
+		if f.CompressedSize64 > 0 {
+			spans = append(spans, span{from, from + int64(f.CompressedSize64)})
+		}
+	}
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	for i, s := range spans {
+		if s.to < s.from || i > 0 && spans[i-1].to > s.from {
+			return errors.New("its files overlap")
+		}
+	}
+	return nil
+}
+
+// readArchive unpacks an archive. Folders in it are passed over: they are where files are. Of files for which keep says no, nothing is kept but that
+// they are there.
+//
+// # Errors
+//
+// Whatever the archive is, the error says what is wrong with it, and neither time nor memory exceed what the limits allow.
+func readArchive(b []byte, most limits, keep func(name string) bool) (tree, error) {
+	z, err := openArchive(b, most)
+	if err != nil {
+		return nil, err
+	}
+	t := make(tree, len(z.File))
+	for _, f := range z.File {
+		if _, twice := t[f.Name]; twice {
+			return nil, fmt.Errorf("%.200q: it is there twice", f.Name)
+		}
+		if t[f.Name], err = unpack(f, keep(f.Name)); err != nil {
 			return nil, fmt.Errorf("%.200q: %w", f.Name, err)
 		}
 	}
 	return t, t.check()
 }
 
-// add unpacks one file, if there is room for it.
-func (t tree) add(f *zip.File, room *int64) error {
-	switch {
-	case !fs.ValidPath(f.Name) || f.Name == "." || strings.ContainsAny(f.Name, "\\\x00") || len(f.Name) > 1024:
-		return errors.New("that is no path in a folder")
-	case !f.Mode().IsRegular():
-		return errors.New("it is neither a file nor a folder: links are not followed")
-	case t[f.Name] != nil:
-		return errors.New("it is there twice")
-	}
+// all keeps everything.
+func all(string) bool { return true }
+
+// unpack unpacks one file, which must have the size and the checksum that the directory says. It returns an empty slice if the content is not to be
+// kept.
+func unpack(f *zip.File, keep bool) ([]byte, error) {
 	r, err := f.Open()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer r.Close()
-	content, err := io.ReadAll(io.LimitReader(r, *room+1))
+	content := []byte{}
+	if keep {
+		content = make([]byte, f.UncompressedSize64)
+		_, err = io.ReadFull(r, content)
+	} else {
+		_, err = io.CopyN(io.Discard, r, int64(f.UncompressedSize64))
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if *room -= int64(len(content)); *room < 0 {
-		return errors.New("all files together are too large")
+	if _, err := io.CopyN(io.Discard, r, 1); err != io.EOF { // which has the checksum
+		return nil, cmp.Or(err, zip.ErrFormat)
 	}
-	t[f.Name] = content
-	return nil
+	return content, nil
 }
 
 // check refuses a file that is also a folder.
@@ -85,8 +161,8 @@ func (t tree) check() error {
 	return nil
 }
 
-// archive packs files. The same files give the same bytes.
-func (t tree) archive() ([]byte, error) {
+// archive packs files into what can be read again. The same files give the same bytes.
+func (t tree) archive(most limits) ([]byte, error) {
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
 	for _, name := range slices.Sorted(maps.Keys(t)) {
@@ -101,7 +177,8 @@ func (t tree) archive() ([]byte, error) {
 	if err := z.Close(); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), nil
+	_, err := openArchive(out.Bytes(), most)
+	return out.Bytes(), err
 }
 
 // readTree reads the files of a folder for which keep says yes; it is also asked about folders.
@@ -120,12 +197,24 @@ func readTree(files fs.FS, most limits, keep func(name string, folder bool) bool
 		case len(t) == most.files:
 			return fmt.Errorf("there are more than %d files", most.files)
 		}
-		b, err := fs.ReadFile(files, name)
-		if most.bytes -= int64(len(b)); err == nil && most.bytes < 0 {
-			err = fmt.Errorf("%s: all files together are too large", name)
-		}
+		b, err := readFile(files, name, most.bytes)
+		most.bytes -= int64(len(b))
 		t[name] = b
 		return err
 	})
 	return t, err
+}
+
+// readFile reads a file of at most so many bytes, also if it grows meanwhile.
+func readFile(files fs.FS, name string, most int64) ([]byte, error) {
+	f, err := files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("%s: %w", name, errLarge)
+	}
+	return b, err
 }

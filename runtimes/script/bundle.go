@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"regexp"
 	"slices"
@@ -20,7 +19,7 @@ const (
 	libraryFiles = "files" // a folder, the interpreter's /runtime
 )
 
-// MaxBundle is how large a bundle may be, packed, in bytes. Unpacked it may be four times that.
+// MaxBundle is how large a bundle may be, packed, in bytes. Unpacked it may be four times that, and 32 MiB with 32 times what it is packed.
 const MaxBundle = 128 << 20
 
 func bundleLimits() limits { return limits{files: 20_000, bytes: 4 * MaxBundle} }
@@ -78,7 +77,7 @@ func PackBundle(folder fs.FS) ([]byte, error) {
 	if _, err := newBundle(t); err != nil {
 		return nil, err
 	}
-	return t.archive()
+	return t.archive(bundleLimits())
 }
 
 // WrapBundle makes a bundle of a module alone.
@@ -91,12 +90,27 @@ func WrapBundle(i Info, module []byte) ([]byte, error) {
 	if _, err := newBundle(t); err != nil {
 		return nil, err
 	}
-	return t.archive()
+	return t.archive(bundleLimits())
 }
 
 // ParseBundle reads a bundle, from people who may run interpreters on this machine.
-func ParseBundle(b []byte) (*Bundle, error) {
-	t, err := readArchive(b, bundleLimits())
+func ParseBundle(b []byte) (*Bundle, error) { return parseBundle(b, all) }
+
+// CheckBundle reads all of a bundle as ParseBundle does, but keeps only what it says about itself.
+func CheckBundle(b []byte) (Info, error) {
+	r, err := parseBundle(b, func(name string) bool { return name == infoFile })
+	if err != nil {
+		return Info{}, err
+	}
+	return r.Info, nil
+}
+
+// parseBundle reads a bundle, and keeps the files for which keep says yes.
+func parseBundle(b []byte, keep func(name string) bool) (*Bundle, error) {
+	if len(b) > MaxBundle {
+		return nil, fmt.Errorf("the runtime cannot be read: its %d bytes are more than the %d allowed", len(b), MaxBundle)
+	}
+	t, err := readArchive(b, bundleLimits(), keep)
 	if err != nil {
 		return nil, fmt.Errorf("the runtime cannot be read: %w", err)
 	}
@@ -106,20 +120,23 @@ func ParseBundle(b []byte) (*Bundle, error) {
 // ParseInfo reads the runtime.json of a bundle, and nothing else of it.
 func ParseInfo(b []byte) (Info, error) {
 	var i Info
-	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	z, err := openArchive(b, bundleLimits())
 	if err != nil {
 		return i, fmt.Errorf("the runtime cannot be read: %w", err)
 	}
-	f, err := z.Open(infoFile)
-	if err != nil {
-		return i, fmt.Errorf("the runtime cannot be read: %w", err)
+	at := slices.IndexFunc(z.File, func(f *zip.File) bool { return f.Name == infoFile })
+	switch {
+	case at < 0:
+		err = errors.New("it has no file " + infoFile)
+	case z.File[at].UncompressedSize64 > maxInfo:
+		err = fmt.Errorf("%s: it is longer than the %d bytes allowed", infoFile, maxInfo)
+	default:
+		var text []byte
+		if text, err = unpack(z.File[at], true); err == nil {
+			return i, i.parse(text)
+		}
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxInfo))
-	if err != nil {
-		return i, err
-	}
-	return i, i.parse(text)
+	return i, fmt.Errorf("the runtime cannot be read: %w", err)
 }
 
 // maxInfo is how long a runtime.json may be, in bytes.

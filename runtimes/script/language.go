@@ -129,7 +129,7 @@ func (l *language) translate(ctx context.Context, s *Script) (*Script, error) {
 	if err := l.stage(ctx, l.compiler, s.files, &runtimes.Process{Args: []string{"compile"}, Stdout: &runtimes.CapWriter{W: &out, N: 2 * MaxSize}}); err != nil {
 		return nil, err
 	}
-	t, err := readArchive(out.Bytes(), scriptLimits())
+	t, err := readArchive(out.Bytes(), scriptLimits(), all)
 	if err != nil {
 		return nil, fmt.Errorf("the runtime %s: what it made of the script cannot be read: %w", l.bundle.Name, err)
 	}

@@ -50,7 +50,7 @@ func Pack(files fs.FS, entry string, leave func(name string) bool) ([]byte, erro
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	return s.files.archive()
+	return s.files.archive(scriptLimits())
 }
 
 // Parse reads a script.
@@ -60,7 +60,7 @@ func Pack(files fs.FS, entry string, leave func(name string) bool) ([]byte, erro
 // The error says what is wrong with it. A script from a stranger takes no more time and memory than MaxFiles
 // and MaxSize allow.
 func Parse(module []byte) (*Script, error) {
-	t, err := readArchive(module, scriptLimits())
+	t, err := readArchive(module, scriptLimits(), all)
 	if err != nil {
 		return nil, fmt.Errorf("the script cannot be read: %w", err)
 	}

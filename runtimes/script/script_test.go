@@ -353,8 +353,17 @@ func TestBundles(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(pack(f, "a.lines", "say hello", "b/c.lines", "say there"))
 	f.Add([]byte("PK\x03\x04"))
+	for _, c := range hostile(f) {
+		if len(c.archive) < 100_000 {
+			f.Add(c.archive)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := script.Parse(b)
+		var s *script.Script
+		var err error
+		if got := allocated(func() { s, err = script.Parse(b) }); got > mostAllocated {
+			t.Errorf("%d MiB were allocated for %d bytes", got>>20, len(b))
+		}
 		if err != nil {
 			return
 		}
@@ -377,6 +386,13 @@ func FuzzParseBundle(f *testing.F) {
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := script.ParseBundle(b)
+		i, checkErr := script.CheckBundle(b)
+		if (err == nil) != (checkErr == nil) || err == nil && i.Name != r.Name {
+			t.Errorf("read: %v; checked: %v", err, checkErr)
+		}
+		if _, infoErr := script.ParseInfo(b); err == nil && infoErr != nil {
+			t.Errorf("read, but its description is not: %v", infoErr)
+		}
 		if err == nil && (r.Name == "" || r.Version == "") {
 			t.Errorf("a bundle without a name or version: %+v", r.Info)
 		}

@@ -2,6 +2,7 @@ package wasi_test
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"strings"
 	"testing"
@@ -86,5 +87,19 @@ func TestWaitForEver(t *testing.T) {
 	}})
 	if !slept || !errors.Is(err, context.Canceled) {
 		t.Errorf("slept: %v; got the error %v", slept, err)
+	}
+}
+
+//go:embed testdata/threads.wasm
+var threadsModule []byte
+
+// TestLinkedThreads runs a program that a compiler and a linker have made for threads.
+func TestLinkedThreads(t *testing.T) {
+	const want = "counter is now 42: spawn -6, wait 2\n"
+	g := compile(t, threadsModule, runtimes.Options{})
+	for range 3 {
+		if got, err := run(t, g, &runtimes.Process{}); err != nil || got != want {
+			t.Errorf("got %q and the error %v, want %q", got, err, want)
+		}
 	}
 }

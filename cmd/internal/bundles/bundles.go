@@ -60,23 +60,23 @@ func (d Folder) Info(ref string) (script.Info, error) {
 
 // Put keeps a bundle in place of another one of the same name.
 func (d Folder) Put(bundle []byte) (script.Info, error) {
-	b, err := script.ParseBundle(bundle)
+	b, err := script.CheckBundle(bundle)
 	if err != nil {
-		return script.Info{}, err
+		return b, err
 	}
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
-		return b.Info, err
+		return b, err
 	}
 	f, err := os.CreateTemp(string(d), "new-*")
 	if err != nil {
-		return b.Info, err
+		return b, err
 	}
 	defer os.Remove(f.Name()) // fails if it has its name
 	_, err = f.Write(bundle)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), d.path(b.Name))
 	}
-	return b.Info, err
+	return b, err
 }
 
 func (d Folder) path(name string) string { return filepath.Join(string(d), name+suffix) }
@@ -96,7 +96,7 @@ func (d Folder) Bundle(_ context.Context, ref string) (string, func() ([]byte, e
 
 // Describe returns how an interpreter is kept on NATS: as a function is, with what people want to know as its environment.
 func Describe(bundle []byte) (protocol.Function, error) {
-	b, err := script.ParseBundle(bundle)
+	b, err := script.CheckBundle(bundle)
 	if err != nil {
 		return protocol.Function{}, err
 	}

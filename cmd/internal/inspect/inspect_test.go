@@ -65,7 +65,7 @@ func TestInspect(t *testing.T) {
 				t.Errorf("the report does not agree with itself: %+v", r)
 			}
 			var out bytes.Buffer
-			r.Print(&out, false)
+			r.Print(&out, "")
 			text := strings.Join(strings.Fields(out.String()), " ")
 			for _, w := range c.want {
 				if !strings.Contains(text, w) {

@@ -20,7 +20,7 @@ type Screen struct {
 func (s *Screen) Show(r Result) {
 	var b bytes.Buffer
 	if s.lines > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", s.lines) // ECMA-48, 8.3.22 and 8.3.39: cursor up, erase in page
+		terminal.Control(s.W, fmt.Sprintf("\x1b[%dA\x1b[J", s.lines)) // ECMA-48, 8.3.22 and 8.3.39: cursor up, erase in page
 	}
 	Table(&b, s.Paint, r)
 	s.lines = bytes.Count(b.Bytes(), []byte{'\n'})

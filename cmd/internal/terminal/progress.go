@@ -36,7 +36,8 @@ func (p *progress) Read(b []byte) (int, error) {
 	if percent := p.done * 100 / p.total; percent != p.shown {
 		p.shown = percent
 		bar := strings.Repeat("#", int(percent/4)) + strings.Repeat(".", 25-int(percent/4))
-		fmt.Fprintf(p.w, "\r%s [%s] %3d%% of %s", p.what, bar, percent, Bytes(p.total))
+		Control(p.w, "\r")
+		fmt.Fprintf(p.w, "%s [%s] %3d%% of %s", p.what, bar, percent, Bytes(p.total))
 		if percent == 100 {
 			fmt.Fprintln(p.w)
 		}

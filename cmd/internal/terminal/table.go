@@ -8,8 +8,13 @@ import (
 )
 
 // Table prints rows below a head, in columns as wide as they must be. Columns whose head
-// begins with a blank are aligned to the right. No row has more cells than the head.
+// begins with a blank are aligned to the right. No row has more cells than the head. A cell is one line on a terminal.
 func Table(w io.Writer, p Paint, head []string, rows [][]string) {
+	for _, row := range rows {
+		for i := range row {
+			row[i] = cell(w, row[i])
+		}
+	}
 	width := make([]int, len(head))
 	for _, row := range append([][]string{head}, rows...) {
 		for i, cell := range row {
@@ -35,12 +40,12 @@ func Table(w io.Writer, p Paint, head []string, rows [][]string) {
 	}
 }
 
-// Facts prints a title and named values below it. Empty ones are left out.
+// Facts prints a title and named values below it. Empty ones are left out. A value is one line on a terminal.
 func Facts(w io.Writer, p Paint, title string, facts [][2]string) {
-	fmt.Fprintln(w, p.Bold(title))
+	fmt.Fprintln(w, p.Bold(cell(w, title)))
 	for _, f := range facts {
 		if f[1] != "" {
-			fmt.Fprintf(w, "  %-12s %s\n", f[0], f[1])
+			fmt.Fprintf(w, "  %-12s %s\n", f[0], cell(w, f[1]))
 		}
 	}
 }

@@ -21,7 +21,7 @@ func TestBytesText(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	var b bytes.Buffer
-	Table(&b, false, []string{"NAME", " SIZE", "WHAT"}, [][]string{{"a", "1", "ä"}, {"long", "1000000", ""}})
+	Table(&b, "", []string{"NAME", " SIZE", "WHAT"}, [][]string{{"a", "1", "ä"}, {"long", "1000000", ""}})
 	want := "NAME     SIZE  WHAT\na           1  ä\nlong  1000000\n"
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
@@ -76,15 +76,15 @@ func TestPaintFor(t *testing.T) {
 		env    map[string]string
 		want   Paint
 	}{
-		{"auto", nil, false},
-		{"always", map[string]string{"NO_COLOR": "1"}, true},
-		{"never", map[string]string{"CLICOLOR_FORCE": "1"}, false},
-		{"auto", map[string]string{"CLICOLOR_FORCE": "1"}, true},
-		{"auto", map[string]string{"CLICOLOR_FORCE": "0"}, false},
-		{"auto", map[string]string{"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, false},
+		{"auto", nil, ""},
+		{"always", map[string]string{"NO_COLOR": "1"}, escape},
+		{"never", map[string]string{"CLICOLOR_FORCE": "1"}, ""},
+		{"auto", map[string]string{"CLICOLOR_FORCE": "1"}, escape},
+		{"auto", map[string]string{"CLICOLOR_FORCE": "0"}, ""},
+		{"auto", map[string]string{"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, ""},
 	} {
 		if got := PaintFor(&bytes.Buffer{}, tt.choice, func(k string) string { return tt.env[k] }); got != tt.want {
-			t.Errorf("%s, %v: got %t", tt.choice, tt.env, got)
+			t.Errorf("%s, %v: got %q", tt.choice, tt.env, got)
 		}
 	}
 }

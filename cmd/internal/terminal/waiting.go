@@ -29,7 +29,7 @@ func Waiting(w io.Writer, what string) (done func()) {
 	return func() {
 		close(stop)
 		shown.Wait()
-		fmt.Fprint(w, "\r\x1b[K") // ECMA-48, 8.3.41: erase in line
+		Control(w, "\r\x1b[K") // ECMA-48, 8.3.41: erase in line
 	}
 }
 
@@ -54,7 +54,8 @@ func count(w io.Writer, what string, stop <-chan struct{}) {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for since := time.Now(); ; {
-		fmt.Fprintf(w, "\r%s ... %d s", what, int(time.Since(since).Seconds()))
+		Control(w, "\r")
+		fmt.Fprintf(w, "%s ... %d s", what, int(time.Since(since).Seconds()))
 		select {
 		case <-t.C:
 		case <-stop:

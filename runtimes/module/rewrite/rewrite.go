@@ -115,23 +115,11 @@ type Report struct {
 // Every error is a *module.Error: the module is malformed, more than the limits allow, uses a
 // reserved name, or has no such entry.
 func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
-	m, err := edit.Open(b, o.Limits, o.imports()...)
+	m, err := o.open(b)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := checkNames(m.Info); err != nil {
-		return nil, nil, err
-	}
 	r := &Report{}
-	if atomics.Needed(m.Info) {
-		if b, err = atomics.Lower(b, o.Limits, atomics.Sleep(meter.HookModule, SleepName)); err != nil {
-			return nil, nil, err
-		}
-		o.Limits = unwind.Limits(o.Limits) // the code has grown
-		if m, err = edit.Open(b, o.Limits, o.imports()...); err != nil {
-			return nil, nil, err
-		}
-	}
 	if m.Info.Analysis.Exceptions {
 		if m, err = r.lower(m, &o); err != nil {
 			return nil, nil, err
@@ -161,6 +149,22 @@ func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
 	out := m.Encode()
 	r.Size = len(out)
 	return out, r, nil
+}
+
+// open checks a binary, lowers what it has for threads, and takes it apart.
+func (o *Options) open(b []byte) (*edit.Module, error) {
+	m, err := edit.Open(b, o.Limits, o.imports()...)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkNames(m.Info); err != nil || !atomics.Needed(m.Info) {
+		return m, err
+	}
+	if b, err = atomics.Lower(b, o.Limits, atomics.Sleep(meter.HookModule, SleepName)); err != nil {
+		return nil, err
+	}
+	o.Limits = unwind.Limits(o.Limits) // the code has grown
+	return edit.Open(b, o.Limits, o.imports()...)
 }
 
 // lower takes the exceptions out of a module, or notes why it cannot.
