@@ -44,7 +44,8 @@ func tcl() interpreter {
 func awk() interpreter {
 	return interpreter{
 		name: "awk", entry: "it.awk",
-		slow: "BEGIN { for (i = 0; i < 200000; i++) n += i }\n{ srand(); print \"done\", $0, rand(), (ARGC > 1 ? ARGV[1] : \"none\") }",
+		slow:  "BEGIN { for (i = 0; i < 200000; i++) n += i }\n{ srand(); print \"done\", $0, rand(), (ARGC > 1 ? ARGV[1] : \"none\") }",
+		draws: "BEGIN { srand(); a = rand() }\n{ print a, rand() }",
 		cases: []scriptCase{
 			{about: "bad syntax", text: "BEGIN { x = 1 }\n{ print (1 }\n", refused: []string{"it.awk:2:"}},
 			{about: "uncaught error", text: "BEGIN {\n  system(\"ls\")\n}\n", says: []string{"it.awk:2"}, exit: 70},
