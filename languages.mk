@@ -52,18 +52,27 @@ $(languages_dir)/$(1).wasm: $(shell find samples/greet/$(1) -type f -not -name '
 endef
 $(foreach name,$(greet_compiled),$(eval $(call greet_rule,$(name))))
 
+# The modules of the samples that draw a random number and do not read their request, by the greeting's build.sh.
+quote_source    = $(firstword $(wildcard samples/quote/$(1)/quote.* samples/quote/$(1)/main.go samples/quote/$(1)/src/Quote.*))
+define quote_rule
+$(languages_dir)/quote-$(1).wasm: $(shell find samples/quote/$(1) -type f) $(languages_dir)/$(1).wasm
+	$(samples_env) M2=$(samples_tools)/m2 $(if $(filter ocaml swift,$(1)),CACHE=$(samples_tools)) samples/greet/$(1)/build.sh $$@.new $(call quote_source,$(1)) && mv $$@.new $$@
+endef
+$(foreach name,$(greet_compiled),$(eval $(call quote_rule,$(name))))
+
 languages-tools: samples-tools
 	@samples/tools.sh $(samples_tools) languages
 
 # languages_needs says what must be built for the samples that are named.
 languages_needs  = $(patsubst %,$(languages_dir)/%.wasm,$(filter $(greet_compiled),$(1))) \
+                   $(patsubst %,$(languages_dir)/quote-%.wasm,$(filter $(greet_compiled),$(1))) \
                    $(patsubst %,$(runtimes_dir)/%.runtime.zip,$(call interpreters,$(filter $(greet_scripts),$(1))))
 scripts_run      = INTERPRETERS="$(1)" COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 60m -run 'TestScripts$$' ./samples
 languages_run    = LANGUAGES="$(1)" MODULES=$(languages_dir) RUNTIMES=$(runtimes_dir) $(samples_env) go test -tags languages -count=1 -timeout 60m
 
-# languages builds the greeting in every language and has each answer the same requests through NATS.
+# languages builds the greeting in every language and has each answer the same requests through NATS; and a program that draws a random number.
 languages: $(call languages_needs,$(greet_all))
-	$(call languages_run,$(greet_all)) -run 'TestLanguages$$' ./samples
+	$(call languages_run,$(greet_all)) -run 'TestLanguages$$|TestQuotes$$' ./samples
 	RUNTIMES=$(runtimes_dir) SAMPLES_TOOLS=$(samples_tools) go test -tags runtimes -count=1 -timeout 60m -run 'TestScriptLanguages|TestLargeLanguages' ./cmd/polyvoke
 
 # languages-ci is the same for those of which the tools install in minutes.
@@ -71,7 +80,7 @@ languages-ci: $(call languages_needs,$(ci_compiled) $(ci_scripts))
 	go vet -tags languages ./samples
 	go vet -tags runtimes ./samples
 	$(call scripts_run,$(call interpreters,$(ci_scripts)))
-	$(call languages_run,$(ci_compiled) $(ci_scripts)) -run 'TestLanguages$$' ./samples
+	$(call languages_run,$(ci_compiled) $(ci_scripts)) -run 'TestLanguages$$|TestQuotes$$' ./samples
 
 # scripts-test tests what is particular to each interpreter: its errors, limits, modules, and how slow scripts start.
 scripts-test: runtimes

@@ -143,6 +143,8 @@ func TestHeaderBlocks(t *testing.T) {
 		{about: "a line without a colon", block: "NATS/1.0\r\nX-User: a\r\nbroken\r\nFn-Dry-Run: 1\r\n\r\n", code: 400, text: `line 3 of the headers has no colon: "broken"`},
 		{about: "a folded line", block: "NATS/1.0\r\nX-User: a\r\n more: b\r\nFn-Dry-Run: 1\r\n\r\n", code: 400, text: `header name " more"`},
 		{about: "an empty line", block: "NATS/1.0\r\nX-User: a\r\n\r\nFn-Dry-Run: 1\r\n\r\n", code: 400, text: "line 3 of the headers is empty"},
+		{about: "an empty name among others without a blank", block: "NATS/1.0\r\na:1\r\nb:2\r\nc:3\r\n:\r\n\r\n", code: 400, text: "a header has no name"},
+		{about: "more behind the end", block: "NATS/1.0\r\na:1\r\nb:2\r\n\r\nxx", code: 400, text: "line 4 of the headers is empty"},
 		{about: "an empty name", block: "NATS/1.0\r\n: a\r\nFn-Dry-Run: 1\r\n\r\n", code: 400, text: "a header has no name"},
 		{about: "a blank before the colon", block: "NATS/1.0\r\nFn-Dry-Run : 1\r\n\r\n", code: 400, text: `header name "Fn-Dry-Run "`},
 		{about: "a name in other letters", block: "NATS/1.0\r\nF\u00fcn: 1\r\n\r\n", code: 400, text: "visible characters of ASCII"},
@@ -158,7 +160,7 @@ func TestHeaderBlocks(t *testing.T) {
 		{about: "many", block: "NATS/1.0\r\n" + many(20_000, 10) + "\r\n", code: 431, text: "20000 headers"},
 		{about: "a long one", block: "NATS/1.0\r\n" + many(1, 64<<10) + "\r\n", code: 431, text: "65543 bytes"},
 	} {
-		for _, body := range []string{"", "body"} {
+		for _, body := range []string{"", "body", strings.Repeat("x", 100<<10)} {
 			r := raw.request("fn.cat", c.block, body)
 			if c.code != 0 {
 				if r.Err == nil || r.Err.Code != c.code || !strings.Contains(r.Err.Msg, c.text) {
@@ -266,6 +268,56 @@ func TestBytes(t *testing.T) {
 		}
 		if r := raw.request("fn.args.args."+b, "NATS/1.0\r\n\r\n", ""); string(r.Body) != "args\x00args\x00"+b+"\x00" && !(c == '\f' && r.Err != nil && r.Err.Code == protocol.CodeBadRequest) {
 			t.Errorf("argument %s: %q, %v", name, r.Body, r.Err)
+		}
+	}
+}
+
+// TestLargestRequests has functions ask for the largest input that is let in, of each kind, by each host call that gives it to them. Each ends within its
+// time, or at its deadline.
+func TestLargestRequests(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	nc := connect(t, s)
+	raw := newRawClient(t, s)
+	var headers, names strings.Builder
+	headers.WriteString("NATS/1.0\r\n")
+	for i := range protocol.MaxHeaders {
+		fmt.Fprintf(&headers, "X-%03d: %s\r\n", i, strings.Repeat("v", protocol.MaxHeaderBytes/protocol.MaxHeaders-len("X-000: \r\n")))
+		fmt.Fprintf(&names, "x-%03d\n", i)
+	}
+	headers.WriteString("\r\n")
+	env := map[string]string{"PROBE": "env"}
+	for i := range 4000 {
+		env[fmt.Sprint("V", i)] = "12345678"
+	}
+	tokens := strings.Repeat(".a", 1900)
+	large := strings.Repeat("x", 512<<10)
+	for _, c := range []struct {
+		about         string
+		f             protocol.Function
+		subject, body string
+		size          int    // of the reply, at least
+		begins        string // the reply
+	}{
+		{"list headers", protocol.Function{Args: []string{"ls", "/request/headers"}}, "fn.f", "", names.Len(), names.String()},
+		{"open a header", protocol.Function{Args: []string{"cat", "/request/headers/x-255"}}, "fn.f", "", 200, "vvv"},
+		{"hold headers", protocol.Function{Args: []string{"hold", "/request/headers/x-255", "10000"}}, "fn.f", "", 2, ""},
+		{"environment by headers", protocol.Function{Meta: protocol.MetaEnv, Args: []string{"env"}}, "fn.f", "", protocol.MaxHeaderBytes * 9 / 10, "FN_ID="},
+		{"environment", protocol.Function{Env: env}, "fn.f", "", 57 << 10, ""},
+		{"arguments", protocol.Function{Args: []string{"x"}, Env: map[string]string{"PROBE": "args"}, Triggers: []protocol.Trigger{{Subject: "many.>"}}}, "many.args" + tokens, "", 2 * 1900, "f\x00args\x00a\x00"},
+		{"body", protocol.Function{Args: []string{"echo"}}, "fn.f", large, len(large), "xxx"},
+		{"body, twice", protocol.Function{Args: []string{"twice"}}, "fn.f", large, 0, fmt.Sprintf("%d\n0\n", len(large))},
+	} {
+		c.f.Name = "f"
+		deploy(t, nc, c.f, probe())
+		if r := raw.request(c.subject, headers.String(), c.body); r.Err != nil || len(r.Body) < c.size || !strings.HasPrefix(string(r.Body), c.begins) {
+			t.Errorf("%s: got %d bytes, %.60q, error %v, want %d bytes", c.about, len(r.Body), r.Body, r.Err, c.size)
+		}
+		for _, short := range []string{"1ms", "3ms", "10ms"} {
+			r := raw.request(c.subject, strings.TrimSuffix(headers.String(), "X-255: "+strings.Repeat("v", protocol.MaxHeaderBytes/protocol.MaxHeaders-len("X-255: \r\n"))+"\r\n\r\n")+"Fn-Timeout: "+short+"\r\n\r\n", c.body)
+			if r.Err != nil && r.Err.Code != protocol.CodeTimeout && r.Exit != 66 {
+				t.Errorf("%s within %s: %v", c.about, short, r.Err)
+			}
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/script"
 )
 
@@ -186,6 +188,55 @@ func TestLanguages(t *testing.T) {
 			defer s.remove(l)
 			for _, v := range vectors {
 				s.check(l, v)
+			}
+		})
+	}
+}
+
+// openQuote reads the sample quote in a language.
+func openQuote(t testing.TB, l language) language {
+	t.Helper()
+	if l.runtime == "" {
+		l.module = built(t, "MODULES", "quote-"+l.folder+".wasm")
+		return l
+	}
+	matches, err := filepath.Glob(filepath.Join("quote", l.folder, "quote.*"))
+	if err != nil || len(matches) != 1 {
+		t.Fatalf("quote/%s has no one file quote.*, error %v", l.folder, err)
+	}
+	l.source = filepath.Base(matches[0])
+	if l.module, err = script.Pack(os.DirFS(filepath.Dir(matches[0])), l.source, nil); err != nil {
+		t.Fatalf("%s: %v", l.folder, err)
+	}
+	return l
+}
+
+// TestQuotes calls a program in every language that draws a random number and ends without reading its request. No two calls may give the
+// same number, and no process may have been started before its call.
+func TestQuotes(t *testing.T) {
+	s := newService(t)
+	for _, l := range allLanguages(t) {
+		t.Run(l.folder, func(t *testing.T) {
+			s, l := s.in(t), openQuote(t, l)
+			s.deploy(l)
+			defer s.remove(l)
+			drawn := map[string]bool{}
+			for n := range 10 {
+				r := s.ask(protocol.RootCall+"."+l.folder, protocol.Header{protocol.HeaderReport: {"1"}}, []byte("not read"))
+				number, _, ok := strings.Cut(strings.ReplaceAll(string(r.Body), "\t", " "), " ")
+				if r.Err != nil || !ok || len(number) < 5 || drawn[number] {
+					t.Errorf("call %d: got %q (%s was drawn before: %t), error %v", n, r.Body, number, drawn[number], r.Err)
+				}
+				drawn[number] = true
+				if kind := r.Report.Start; kind == runtimes.StartPrefork || kind == runtimes.StartCheckpoint {
+					t.Errorf("call %d: the process came to be by %s", n, kind)
+				}
+			}
+			for _, kind := range []string{runtimes.StartPrefork, runtimes.StartCheckpoint} {
+				f := protocol.Function{Name: l.folder, Runtime: l.runtime, Start: kind}
+				if r := s.askDeploy(f, l.module); r.Err == nil || r.Err.Code != protocol.CodeRefused {
+					t.Errorf("start = %q: got %v, want code 422", kind, r.Err)
+				}
 			}
 		})
 	}

@@ -26,6 +26,7 @@ func javascriptCases() []scriptCase {
 		{about: "read outside of a buffer", text: `import * as std from "std"; try { std.in.read(new ArrayBuffer(4), 3, 2) } catch (e) { print(e) }`, stdout: "RangeError: position 3 and length 2 are outside of the buffer of 4 bytes\n"},
 		{about: "no buffer", text: `import * as std from "std"; try { std.out.write("x") } catch (e) { print(e.name) }`, stdout: "TypeError\n"},
 		{about: "args and environment", text: `import * as std from "std"; print(scriptArgs, std.getenv("SUM"), std.getenv("L"), JSON.stringify(std.getenviron()))`, args: []string{"x", "y z"}, stdout: "fn,x,y z 1+1=2  {\"WHO\":\"me\",\"SUM\":\"1+1=2\"}\n"},
+		{about: "an argument that is not UTF-8", text: `import * as std from "std"; std.out.puts("a"); print(scriptArgs)`, args: []string{"\xff"}, stdout: "a", stderr: "an argument is not UTF-8\n", exit: 64},
 		{about: "exit", text: `import * as std from "std"; print("kept"); std.exit(66)`, stdout: "kept\n", exit: 66},
 		{about: "files", text: `import * as std from "std"; import * as os from "os"; print(std.loadFile("none"), std.loadFile("shout.js").length > 9, std.loadFile("/script/shout.js", {binary: true})[0], os.readdir(".")[0].includes("shout.js"), os.readdir("/none"))`, stdout: " true 105 true ,2\n"},
 		{about: "files outside", text: `import * as std from "std"; print(std.loadFile("../../etc/passwd"), std.loadFile("/etc/passwd"))`, stdout: " \n"},

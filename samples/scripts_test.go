@@ -265,7 +265,7 @@ func (i interpreter) testFrozen(t *testing.T, p runtimes.Program) {
 	}
 }
 
-// testDraws checks that calls draw different numbers, whatever a script has drawn before.
+// testDraws checks that calls draw different numbers, before they read stdin and after it.
 func (i interpreter) testDraws(t *testing.T, p runtimes.Program) {
 	drawn := map[string]bool{}
 	for n := range 4 {
@@ -274,9 +274,11 @@ func (i interpreter) testDraws(t *testing.T, p runtimes.Program) {
 		if got.exit != 0 || got.stderr != "" || len(words) != 2 || words[0] == words[1] {
 			t.Fatalf("got %+v, want two numbers", got)
 		}
-		if drawn[words[1]] {
-			t.Errorf("call %d, by %s: %s was drawn before", n, start, words[1])
+		for _, number := range words {
+			if drawn[number] {
+				t.Errorf("call %d, by %s: %s was drawn before", n, start, number)
+			}
+			drawn[number] = true
 		}
-		drawn[words[1]] = true
 	}
 }

@@ -153,11 +153,19 @@ func (s service) deploy(l language) {
 		s.control(protocol.APIRuntimeAdd, nats.Header{}, l.bundle)
 	}
 	f := protocol.Function{Name: l.folder, Runtime: l.runtime, Limits: protocol.Limits{Timeout: protocol.Duration(time.Minute)}}
+	if r := s.askDeploy(f, l.module); r.Err != nil {
+		s.t.Fatalf("deploy %s: %v", l.folder, r.Err)
+	}
+}
+
+// askDeploy asks the service to deploy a function.
+func (s service) askDeploy(f protocol.Function, module []byte) protocol.Reply {
+	s.t.Helper()
 	manifest, err := json.Marshal(f)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.control(protocol.APIDeploy, nats.Header{protocol.HeaderManifest: {string(manifest)}}, l.module)
+	return s.ask(protocol.APIDeploy.Subject(), protocol.Header{protocol.HeaderManifest: {string(manifest)}}, module)
 }
 
 // remove removes the greeting in a language.

@@ -143,6 +143,7 @@ func setup(dir string) error {
 		"component.wasm": []byte(magic + "\x0d\x00\x01\x00"),
 		"foreign.wasm":   []byte(magic + version1 + types + "\x02\x0d\x01\x03env\x05ouija\x00\x00"),
 		"bomb.wasm":      bomb(10_000, 100),
+		"none.wasm":      []byte(none),
 		"nostart.wasm":   []byte(magic + version1 + types + start + "\x0a\x04\x01\x02\x00\x0b"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
@@ -151,6 +152,9 @@ func setup(dir string) error {
 	}
 	return nil
 }
+
+// none is a module that writes "none" to stdout and ends with exit code 1: fd_write, then proc_exit.
+const none = "\x00asm\x01\x00\x00\x00\x01\x10\x03`\x04\x7f\x7f\x7f\x7f\x01\x7f`\x01\x7f\x00`\x00\x00\x02F\x02\x16wasi_snapshot_preview1\bfd_write\x00\x00\x16wasi_snapshot_preview1\tproc_exit\x00\x01\x03\x02\x01\x02\x05\x03\x01\x00\x01\a\x13\x02\x06_start\x00\x02\x06memory\x02\x00\n\x14\x01\x12\x00A\x01A\x00A\x01A\b\x10\x00\x1aA\x81\x00\x10\x01\v\v\x17\x01\x00A\x00\v\x11\f\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00none\n"
 
 // bomb returns a function of loops in a row, each of which changes one of fewer than 128 variables:
 // little to read, much to compile.

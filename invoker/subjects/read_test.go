@@ -31,7 +31,8 @@ func TestRead(t *testing.T) {
 		{pattern: "orders", subject: "orders", header: nats.Header{"Fn-Timeout": {"never"}}, triggered: true, code: protocol.CodeBadRequest},
 	} {
 		var r protocol.Request
-		m := &nats.Msg{Subject: c.subject, Header: c.header, Data: []byte("body"), Sub: &nats.Subscription{Subject: c.pattern}}
+		m := received(c.header, "body")
+		m.Subject, m.Sub = c.subject, &nats.Subscription{Subject: c.pattern}
 		triggered, err := Read(&r, "f", m)
 		if code := protocol.CodeOf(err); err != nil && code != c.code || err == nil && c.code != 0 {
 			t.Errorf("%s: error %v, want code %d", c.subject, err, c.code)
@@ -43,4 +44,20 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: subject %q, body %q", c.subject, r.Subject, r.Body)
 		}
 	}
+}
+
+// received is a message as the client library makes it: the headers, as they came, stand in front of the body.
+func received(h nats.Header, body string) *nats.Msg {
+	all := ""
+	if h != nil {
+		all = "NATS/1.0\r\n"
+		for name, values := range h {
+			for _, v := range values {
+				all += name + ": " + v + "\r\n"
+			}
+		}
+		all += "\r\n"
+	}
+	size := len(all)
+	return &nats.Msg{Header: h, Data: []byte(all + body)[size:]}
 }

@@ -28,6 +28,10 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
 	if limits.Fuel > 0 {
 		fuel = fmt.Sprintf("fuel %d", limits.Fuel)
 	}
+	replies := ""
+	if len(f.Replies) > 0 {
+		replies = "exit codes 0 " + strings.Trim(fmt.Sprint(f.Replies), "[]")
+	}
 	st := i.Stats
 	terminal.Facts(w, p, f.Ref().String(), [][2]string{
 		{"call", protocol.RootCall + "." + f.Name},
@@ -40,6 +44,7 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
 		{"environment", strings.Join(env, " ")},
 		{"limits", Join(", ", fmt.Sprintf("timeout %s", limits.Timeout), fuel, fmt.Sprintf("memory %s, stack %s, input %s, output %s, concurrency %d, queue %d",
 			limits.Memory, limits.Stack, limits.Input, limits.Output, limits.Concurrency, limits.Queue))},
+		{"replies", replies},
 		{"start", Join(": ", st.Start, st.StartReason)},
 		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on the invoker that answered)",
 			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting)},

@@ -8,10 +8,11 @@ case $out in /*) ;; *) out=$PWD/$out ;; esac
 CC=${CC:-clang-14}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+here=$(cd "$(dirname "$0")" && pwd)
 cd "$(dirname "$source")"
 "${NIM:-nim}" c --hints:off --noMain:on --cpu:wasm32 --os:linux --cc:clang --clang.exe:"$CC" --clang.linkerexe:"$CC" \
   --gc:arc --exceptions:goto --threads:off -d:release -d:useMalloc -d:noSignalHandler --opt:size \
   --nimcache:"$tmp" \
-  --passC:"--target=wasm32-wasi -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_MMAN -I$PWD" \
+  --passC:"--target=wasm32-wasi -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_MMAN -I$PWD -I$here" \
   --passL:"--target=wasm32-wasi -lwasi-emulated-signal -lwasi-emulated-mman -Wl,-s" \
   -o:"$out" "$(basename "$source")"

@@ -5,7 +5,8 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 source=$(realpath "${2:-$here/greet.ml}")
-folder=$(dirname "$source")
+folder=$here
+if [ -d "$(dirname "$source")/wasi" ]; then folder=$(dirname "$source"); fi
 out=$(realpath -m "${1:-$here/greet.wasm}")
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT

@@ -48,5 +48,7 @@ cd "$(dirname "$source")"
 "$TOOLS/unpacked/libc6/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" --library-path "$libraries" "$compiler/usr/libexec/swift/bin/swift-frontend" \
   -frontend -c "$(basename "$source")" -target wasm32-unknown-none-wasm -resource-dir "$resources" -enable-experimental-feature Embedded \
   -parse-as-library -disable-stack-protector -Osize -Xcc -fdeclspec -import-objc-header glue.h -module-name program -o "$tmp/program.o"
-"$CC" --target=wasm32-wasi -Os -c glue.c -o "$tmp/glue.o"
+glue=glue.c
+[ -f glue.c ] || glue=$here/glue.c
+"$CC" --target=wasm32-wasi -Os -c "$glue" -o "$tmp/glue.o"
 "$CC" --target=wasm32-wasi -Wl,-s "$tmp/program.o" "$tmp/glue.o" -o "$out"

@@ -226,6 +226,15 @@ static JSValue std_gc(JSContext *ctx, JSValueConst self, int argc, JSValueConst 
   return JS_UNDEFINED;
 }
 
+// refuse ends the process because of an argument, or a variable, of which a part would have to be replaced.
+static _Noreturn void refuse(bool environment) {
+  static const char argument[] = "an argument is not UTF-8\n", variable[] = "a variable is not UTF-8\n";
+  process_flush();
+  if (environment) process_write(STDERR, variable, sizeof variable - 1);
+  else process_write(STDERR, argument, sizeof argument - 1);
+  process_exit(64); // EX_USAGE
+}
+
 // strings returns the arguments, or the environment as strings NAME=VALUE.
 static JSValue strings(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv, int environment) {
   size_t count = 0;
@@ -234,6 +243,7 @@ static JSValue strings(JSContext *ctx, JSValueConst self, int argc, JSValueConst
   JSValue all = JS_NewArray(ctx);
   for (size_t i = 0; i < count && !JS_IsException(all); i++) {
     size_t len = strlen(at);
+    if (first_bad((uint8_t *)at, (uint8_t *)at + len) != (uint8_t *)at + len) refuse(environment);
     if (JS_DefinePropertyValueUint32(ctx, all, i, decode(ctx, at, len), JS_PROP_C_W_E) < 0) {
       JS_FreeValue(ctx, all);
       all = JS_EXCEPTION;

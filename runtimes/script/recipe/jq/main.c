@@ -63,7 +63,7 @@ static void compile(char *script) {
   jv arguments = jv_array(), named = jv_object();
   if (strstr(script, "ARGS") && !host_checking()) { // not asked for before the script does
     size_t count;
-    char **args = host_args(&count);
+    char **args = script_args(&count);
     for (size_t i = 1; i < count; i++) arguments = jv_array_append(arguments, jv_string(args[i]));
   }
   jv all = jv_object_set(jv_object(), jv_string("positional"), arguments);

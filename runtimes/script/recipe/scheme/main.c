@@ -34,7 +34,7 @@ _Noreturn static void give_up(void) { exit(SOFTWARE_ERROR); }
 // arguments returns a list of the arguments of the call.
 static ptr arguments(void) {
   size_t count;
-  char **args = host_args(&count);
+  char **args = script_args(&count);
   ptr list = Snil;
   while (count > 0) list = Scons(Sstring_utf8(args[--count], -1), list);
   return list;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BAD_DATA = 65, SOFTWARE_ERROR = 70 }; // exit codes of sysexits.h
+enum { BAD_USAGE = 64, BAD_DATA = 65, SOFTWARE_ERROR = 70 }; // exit codes of sysexits.h
 
 #define SCRIPT_FOLDER "/script/"
 

@@ -39,6 +39,29 @@ char *script_text(void) {
   return text;
 }
 
+// is_utf8 tells whether a string is UTF-8 (RFC 3629).
+static bool is_utf8(const unsigned char *p) {
+  while (*p) {
+    int more = *p < 0x80 ? 0 : *p < 0xC2 ? -1 : *p < 0xE0 ? 1 : *p < 0xF0 ? 2 : *p < 0xF5 ? 3 : -1;
+    if (more < 0) return false;
+    unsigned char low = *p == 0xE0 ? 0xA0 : *p == 0xF0 ? 0x90 : 0x80, high = *p == 0xED ? 0x9F : *p == 0xF4 ? 0x8F : 0xBF;
+    for (p++; more > 0; more--, p++, low = 0x80, high = 0xBF)
+      if (*p < low || *p > high) return false;
+  }
+  return true;
+}
+
+char **script_args(size_t *count) {
+  char **args = host_args(count);
+  for (size_t i = 0; i < *count; i++) {
+    if (is_utf8((const unsigned char *)args[i])) continue;
+    fflush(stdout);
+    fprintf(stderr, "argument %zu is not UTF-8\n", i);
+    exit(BAD_USAGE);
+  }
+  return args;
+}
+
 char *script_stdin(size_t *size) {
   size_t room = 16384, len = 0;
   char *bytes = NULL;

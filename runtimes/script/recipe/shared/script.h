@@ -16,6 +16,9 @@ char *script_text(void);
 // caller's to free.
 char *script_stdin(size_t *size);
 
+// script_args is host_args for a language whose strings are text: an argument that is not UTF-8 ends the process with BAD_USAGE.
+char **script_args(size_t *count);
+
 // script_fail flushes stdout, reports an error and ends the process with SOFTWARE_ERROR.
 _Noreturn void script_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
