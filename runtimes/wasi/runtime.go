@@ -48,6 +48,7 @@ type Runtime struct {
 	engine    wazero.Runtime
 	cache     wazero.CompilationCache // nil without a folder
 	compiler  *compiler.Compiler      // nil if modules are compiled in this process
+	trials    chan struct{}           // has one for each program that is being tried
 	prepares  chan struct{}           // has one for each module that is being prepared
 	alone     sync.Mutex              // of that: who loads what is being loaded gets it from the engine before it is whole
 	regions   *memory.Pool
@@ -82,7 +83,7 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 		return nil, err
 	}
 	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
-		prepares: make(chan struct{}, runtime.GOMAXPROCS(0)), startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), watch: preempt.NewWatch(preempt.Every), births: births.NewGate(max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
+		prepares: make(chan struct{}, runtime.GOMAXPROCS(0)), trials: make(chan struct{}, runtime.GOMAXPROCS(0)), startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()), starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), watch: preempt.NewWatch(preempt.Every), births: births.NewGate(max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, compiler.EngineConfig(cache))
 	if r.compiler, err = c.newCompiler(ctx); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
