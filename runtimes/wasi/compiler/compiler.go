@@ -117,7 +117,7 @@ func (p *Compiler) identify(ctx context.Context) (engineID, error) {
 		return engineID{}, err
 	}
 	defer os.RemoveAll(dir)
-	if err := compileInto(ctx, dir, []byte("\x00asm\x01\x00\x00\x00")); err != nil {
+	if err := compileInto(ctx, dir, []byte("\x00asm\x01\x00\x00\x00"), 1); err != nil {
 		return engineID{}, err
 	}
 	made, err := filepath.Glob(filepath.Join(dir, "*", "*"))
@@ -128,8 +128,8 @@ func (p *Compiler) identify(ctx context.Context) (engineID, error) {
 	return engineID{folder: filepath.Base(filepath.Dir(made[0])), mark: hex.EncodeToString(mark[:6])}, nil
 }
 
-// compileInto compiles a module into a folder for compiled modules, in this process.
-func compileInto(ctx context.Context, dir string, module []byte) error {
+// compileInto compiles a module into a folder for compiled modules, in this process, so many functions at a time.
+func compileInto(ctx context.Context, dir string, module []byte, workers int) error {
 	cache, err := wazero.NewCompilationCacheWithDir(dir)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func compileInto(ctx context.Context, dir string, module []byte) error {
 	defer cache.Close(ctx)
 	engine := wazero.NewRuntimeWithConfig(ctx, EngineConfig(cache))
 	defer engine.Close(ctx)
-	_, err = Compile(experimental.WithCompilationWorkers(ctx, childProcs), engine, module)
+	_, err = Compile(experimental.WithCompilationWorkers(ctx, workers), engine, module)
 	return err
 }
 

@@ -89,17 +89,11 @@ func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 	defer runtime.UnlockOSThread()
 	limited, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	wall := wallTimes*l.cpu + wallTime
-	timer := time.AfterFunc(wall, func() { cancel(errWall) })
+	timer := time.AfterFunc(l.wall(), func() { cancel(errWall) })
 	defer timer.Stop()
-	cmd := exec.CommandContext(limited, p.command[0], append(p.command[1:len(p.command):len(p.command)], childArgs(dir, l)...)...)
-	cmd.Env = []string{} // a child has no use for secrets
-	cmd.Stdin = bytes.NewReader(module)
-	cmd.SysProcAttr = childAttr()
-	cmd.Cancel = func() error { return killChild(cmd.Process) }
-	cmd.WaitDelay = childGrace
+	cmd := p.child(limited, dir, module, l)
 	stderr := &head{most: childStderr, slow: func() {
-		turn.slowDown(cmd.Process, func() { timer.Stop() }, func() { timer.Reset(wall) })
+		turn.slowDown(cmd.Process, func() { timer.Stop() }, func() { timer.Reset(l.wall()) })
 	}}
 	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
@@ -116,13 +110,27 @@ func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case limited.Err() != nil:
-		return fmt.Errorf("compiling the module was given up after %v, of which the compiler could use a processor for %v: the machine is busy; try again",
-			wall, took(cmd.ProcessState).Round(time.Millisecond))
+		return fmt.Errorf("compiling the module was given up after %v, in which the compiler could use a processor for %v only: the machine is busy; try again",
+			l.wall(), took(cmd.ProcessState).Round(time.Millisecond))
 	case !began:
 		return fmt.Errorf("start the compiler %q: %w: %s", cmd.Args, err, said)
 	}
 	return l.ending(cmd.ProcessState, said)
 }
+
+// child returns a child that is not started.
+func (p *Compiler) child(ctx context.Context, dir string, module []byte, l limits) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.command[0], append(p.command[1:len(p.command):len(p.command)], childArgs(dir, l)...)...)
+	cmd.Env = []string{} // a child has no use for secrets
+	cmd.Stdin = bytes.NewReader(module)
+	cmd.SysProcAttr = childAttr()
+	cmd.Cancel = func() error { return killChild(cmd.Process) }
+	cmd.WaitDelay = childGrace
+	return cmd
+}
+
+// wall returns how long a child may take on a machine that is busy.
+func (l limits) wall() time.Duration { return wallTimes*l.cpu + wallTime }
 
 // errWall ends a child that hardly gets a processor.
 var errWall = errors.New("the time is up")
