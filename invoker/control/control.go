@@ -7,11 +7,9 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -63,23 +61,15 @@ type Service struct {
 	// Log takes what operators should know. It must not be nil.
 	Log *slog.Logger
 
-	open   context.Context // ends when nothing new is to be begun
-	places chan struct{}   // has one for each deployment that goes on
-
-	mu      sync.Mutex
-	stopped bool           // nothing is begun beside the endpoints any more
-	work    sync.WaitGroup // deployments that go on; those that begin hold mu
+	open    context.Context // ends when nothing new is to be begun
+	deploys beside          // deployments that go on
 }
-
-// mostAtOnce is how many deployments may go on at a time. They wait for compilers, hold a module each, and must not wait
-// for one another. Further ones wait on the connection.
-const mostAtOnce = 32
 
 // Serve begins to answer, and returns what stops it. Its endpoints handle one request at a time,
 // which is what their figures need and what verbs can bear, but for those that compile: of these the figures have how many
 // there were, and not how long they took. Nothing goes on after ctx has ended and the service has stopped. Serve may be called once.
 func (s *Service) Serve(ctx context.Context) (micro.Service, error) {
-	s.open, s.places = ctx, make(chan struct{}, mostAtOnce)
+	s.open, s.deploys.places = ctx, make(chan struct{}, mostAtOnce)
 	m, err := micro.AddService(s.NC, micro.Config{
 		Name: protocol.Service, Version: s.Version, Description: "control of polyvoke's functions",
 		Metadata: map[string]string{protocol.MetadataMaxModule: strconv.FormatInt(s.MaxModule, 10)},
@@ -98,66 +88,14 @@ func (s *Service) Serve(ctx context.Context) (micro.Service, error) {
 	} {
 		answer := func(r micro.Request) { s.respond(r, handle) }
 		if verb == protocol.APIDeploy {
-			answer = func(r micro.Request) { s.beside(func() { s.respond(detached{r, s.NC}, handle) }) }
+			answer = func(r micro.Request) { s.deploys.do(func() { s.respond(detached{r, s.NC}, handle) }) }
 		}
 		err := m.AddEndpoint(string(verb), micro.HandlerFunc(answer), micro.WithEndpointSubject(verb.Subject()))
 		if err != nil {
 			return nil, errors.Join(err, m.Stop())
 		}
 	}
-	return stopper{m, s}, nil
-}
-
-// beside has something done while the endpoint goes on, unless too much is done already: then it waits.
-func (s *Service) beside(do func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
-		do() // what has ended says so at once
-		return
-	}
-	s.places <- struct{}{}
-	s.work.Go(func() {
-		defer func() { <-s.places }()
-		do()
-	})
-}
-
-// stopper is a micro.Service that ends when what goes on beside its endpoints has ended.
-type stopper struct {
-	micro.Service
-	s *Service
-}
-
-// Stop implements micro.Service.
-func (s stopper) Stop() error {
-	err := s.Service.Stop()
-	s.s.mu.Lock()
-	s.s.stopped = true
-	s.s.mu.Unlock()
-	s.s.work.Wait()
-	return err
-}
-
-// detached is a request that is answered when its endpoint does not look at it any more.
-type detached struct {
-	micro.Request
-	nc *nats.Conn
-}
-
-// RespondJSON implements micro.Request.
-func (d detached) RespondJSON(v any, _ ...micro.RespondOpt) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return d.nc.Publish(d.Reply(), b)
-}
-
-// Error implements micro.Request.
-func (d detached) Error(code, text string, body []byte, _ ...micro.RespondOpt) error {
-	return d.nc.PublishMsg(&nats.Msg{Subject: d.Reply(), Data: body,
-		Header: nats.Header{micro.ErrorHeader: {text}, micro.ErrorCodeHeader: {code}}})
+	return stopper{m, &s.deploys}, nil
 }
 
 // respond answers a control request with what its handler returns.

@@ -49,7 +49,7 @@ func Child(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer
 		return childBroken // nobody listens
 	}
 	done := make(chan error, 1)
-	go func() { done <- l.readAndCompile(ctx, dir, stdin) }()
+	go func() { done <- readAndCompile(ctx, dir, stdin) }()
 	if err = l.watch(ctx, done, stderr); err == errOverspent {
 		return fail(childTime, err)
 	} else if ctx.Err() != nil { // the engine does not look at it
@@ -96,24 +96,12 @@ func (l limits) watch(ctx context.Context, done <-chan error, stderr io.Writer) 
 }
 
 // readAndCompile compiles what stdin has.
-func (l limits) readAndCompile(ctx context.Context, dir string, stdin io.Reader) error {
+func readAndCompile(ctx context.Context, dir string, stdin io.Reader) error {
 	module, err := io.ReadAll(stdin)
 	if err != nil {
 		return fmt.Errorf("read the module: %w", err)
 	}
-	return compileInto(ctx, dir, module, l.workers(len(module)))
-}
-
-// byteMemory is how much memory a child needs for a byte of a large module with childProcs workers, and some more than that. Most is for
-// what each worker keeps of the largest function that it has seen.
-const byteMemory = 64
-
-// workers returns how many functions are compiled at a time: one, if the memory may not be enough for more.
-func (l limits) workers(size int) int {
-	if l.memory < byteMemory*uint64(size) {
-		return 1
-	}
-	return childProcs
+	return compileInto(ctx, dir, module)
 }
 
 // limits are what a child may take.

@@ -117,7 +117,7 @@ func (p *Compiler) identify(ctx context.Context) (engineID, error) {
 		return engineID{}, err
 	}
 	defer os.RemoveAll(dir)
-	if err := compileInto(ctx, dir, []byte("\x00asm\x01\x00\x00\x00"), 1); err != nil {
+	if err := compileInto(ctx, dir, []byte("\x00asm\x01\x00\x00\x00")); err != nil {
 		return engineID{}, err
 	}
 	made, err := filepath.Glob(filepath.Join(dir, "*", "*"))
@@ -128,8 +128,8 @@ func (p *Compiler) identify(ctx context.Context) (engineID, error) {
 	return engineID{folder: filepath.Base(filepath.Dir(made[0])), mark: hex.EncodeToString(mark[:6])}, nil
 }
 
-// compileInto compiles a module into a folder for compiled modules, in this process, so many functions at a time.
-func compileInto(ctx context.Context, dir string, module []byte, workers int) error {
+// compileInto compiles a module into a folder for compiled modules, in this process.
+func compileInto(ctx context.Context, dir string, module []byte) error {
 	cache, err := wazero.NewCompilationCacheWithDir(dir)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func compileInto(ctx context.Context, dir string, module []byte, workers int) er
 	defer cache.Close(ctx)
 	engine := wazero.NewRuntimeWithConfig(ctx, EngineConfig(cache))
 	defer engine.Close(ctx)
-	_, err = Compile(experimental.WithCompilationWorkers(ctx, workers), engine, module)
+	_, err = Compile(experimental.WithCompilationWorkers(ctx, childProcs), engine, module)
 	return err
 }
 
@@ -153,7 +153,7 @@ func (p *Compiler) key(module []byte) string {
 // # Errors
 //
 // A *runtimes.ModuleError is the module's fault: it is not valid, or it was too much for a child, now or within
-// the last day. Others are the context's, or those of the folder.
+// the last day. A *runtimes.BusyError is not. Others are the context's, or those of the folder.
 func (p *Compiler) Compile(ctx context.Context, engine wazero.Runtime, module []byte) (wazero.CompiledModule, error) {
 	load := func() (wazero.CompiledModule, error) { return load(ctx, engine, module) }
 	key := p.key(module)
@@ -238,7 +238,7 @@ func (p *Compiler) run(ctx context.Context, key string, module []byte) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err = p.spawn(ctx, dir, module); err == errKilled { // not for the module's sake, as far as is known
+	if err = p.spawn(ctx, dir, module); errors.Is(err, errKilled) { // not for the module's sake, as far as is known
 		err = p.spawn(ctx, dir, module)
 	}
 	if err != nil {

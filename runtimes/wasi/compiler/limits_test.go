@@ -12,17 +12,16 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler/price"
 )
 
-// TestLimits checks the shares that modules have of the time, and how many workers.
+// TestLimits checks the shares that modules have of the time.
 func TestLimits(t *testing.T) {
 	p := &Compiler{timeout: 2 * time.Minute, memory: 1 << 30}
 	for _, c := range []struct {
-		size    int
-		cpu     time.Duration
-		workers int
-	}{{0, 3750 * time.Millisecond, 2}, {16 << 20, 123750 * time.Millisecond, 2}, {24 << 20, 183750 * time.Millisecond, 1}} {
+		size int
+		cpu  time.Duration
+	}{{0, 3750 * time.Millisecond}, {16 << 20, 123750 * time.Millisecond}, {24 << 20, 183750 * time.Millisecond}} {
 		l := p.limits(make([]byte, c.size), price.Price{Plain: time.Second})
-		if l.cpu != c.cpu || l.workers(c.size) != c.workers || l.quick != 3250*time.Millisecond || l.memory != 1<<30 || l.wall() <= l.cpu {
-			t.Errorf("%d bytes: %+v, %d workers", c.size, l, l.workers(c.size))
+		if l.cpu != c.cpu || l.quick != 3250*time.Millisecond || l.memory != 1<<30 || l.wall() <= l.cpu {
+			t.Errorf("%d bytes: %+v", c.size, l)
 		}
 	}
 }
