@@ -207,3 +207,12 @@ func (e *ModuleError) Error() string { return e.Reason }
 
 // Unwrap returns the cause.
 func (e *ModuleError) Unwrap() error { return e.Err }
+
+// BusyError is why a module was not compiled that may be in order: the machine lacks something, for now.
+type BusyError struct {
+	// Reason is the whole message: what is lacking, and what an operator can do.
+	Reason string
+}
+
+// Error returns the reason.
+func (e *BusyError) Error() string { return e.Reason }

@@ -116,6 +116,47 @@ func TestKillBlamesNobody(t *testing.T) {
 	s.kill(t)
 }
 
+// TestWaveOfBombs deploys twenty modules that would occupy a compiler for long, all at once, and functions beside them: these
+// are there, and answer, while bombs are still waiting.
+func TestWaveOfBombs(t *testing.T) {
+	dir := t.TempDir()
+	s := startServe(t, buildPolyvoke(t, dir), dir)
+	deploy := func(name string, module []byte) (*nats.Msg, error) {
+		manifest := fmt.Sprintf(`{"name":%q,"args":["env"]}`, name)
+		return s.nc.RequestMsg(&nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: module, Header: nats.Header{protocol.HeaderManifest: {manifest}}}, 4*patience)
+	}
+	var bombs sync.WaitGroup
+	var answered atomic.Int64
+	for i := range 20 {
+		bombs.Go(func() {
+			m, err := deploy(fmt.Sprint("bomb", i), bomb(6000+i, 120))
+			if err != nil {
+				return // it still waits when the process ends
+			}
+			answered.Add(1)
+			if m.Header.Get(protocol.HeaderErrorCode) != "422" {
+				t.Errorf("bomb %d: %v", i, m.Header)
+			}
+		})
+	}
+	for i := range 5 {
+		start := time.Now()
+		m, err := deploy("good", numbered(int64(i)))
+		if err != nil || m.Header.Get(protocol.HeaderErrorCode) != "" {
+			t.Fatalf("good %d: %v %v", i, m, err)
+		}
+		if m, err := s.nc.Request("fn.good", nil, patience); err != nil || m.Header.Get(protocol.HeaderErrorCode) != "" {
+			t.Errorf("good %d: %v %v", i, m, err)
+		}
+		t.Logf("good %d took %v; %d bombs are answered", i, time.Since(start), answered.Load())
+	}
+	if answered.Load() == 20 {
+		t.Error("the good functions came last")
+	}
+	s.kill(t)
+	bombs.Wait()
+}
+
 // served is a polyvoke serve with a connection to it.
 type served struct {
 	cmd *exec.Cmd

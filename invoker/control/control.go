@@ -10,7 +10,6 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -66,23 +65,15 @@ type Service struct {
 
 	open    context.Context // ends when nothing new is to be begun
 	members members         // the other invokers
-	places  chan struct{}   // has one for each deployment that goes on
-
-	mu      sync.Mutex
-	stopped bool           // nothing is begun beside the endpoints any more
-	work    sync.WaitGroup // deployments that go on; those that begin hold mu
+	deploys beside          // deployments that go on
 }
-
-// mostAtOnce is how many deployments may go on at a time. They wait for compilers, hold a module each, and must not wait
-// for one another. Further ones wait on the connection.
-const mostAtOnce = 32
 
 // Serve begins to answer, and returns what stops it. The endpoints of the queue group handle one request at a time, but
 // for deployments; those that are for this invoker alone go on side by side. Nothing goes on after ctx has ended and the
 // service has stopped. Serve may be called once.
 func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 	ctx, end := context.WithCancel(ctx)
-	s.open, s.places = ctx, make(chan struct{}, mostAtOnce)
+	s.open, s.deploys.places = ctx, make(chan struct{}, mostAtOnce)
 	s.members.heard = map[string]*member{}
 	m, err := s.describe()
 	if err != nil {
@@ -109,29 +100,6 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 		return nil, errors.Join(err, m.Stop())
 	}
 	return m, nil
-}
-
-// beside has something done while the endpoint goes on, unless too much is done already: then it waits.
-func (s *Service) beside(do func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
-		do() // what has ended says so at once
-		return
-	}
-	s.places <- struct{}{}
-	s.work.Go(func() {
-		defer func() { <-s.places }()
-		do()
-	})
-}
-
-// finish lets nothing be done beside the endpoints any more, and waits for what is.
-func (s *Service) finish() {
-	s.mu.Lock()
-	s.stopped = true
-	s.mu.Unlock()
-	s.work.Wait()
 }
 
 // respond answers a control request with what its handler returns.

@@ -30,6 +30,8 @@ func (h *shelf) Try(_ context.Context, f *protocol.Function, _ []byte, _ bool) (
 	switch f.Name {
 	case "unfit":
 		return nil, &runtimes.ModuleError{Reason: "it does not fit"}
+	case "crowded":
+		return nil, &runtimes.BusyError{Reason: "it is crowded"}
 	case "odd":
 		return nil, errors.New("the shelf creaks")
 	}
@@ -136,6 +138,7 @@ func TestRefusals(t *testing.T) {
 		{"too large an object", protocol.APIDeploy,
 			manifest(`{"name":"x"}`, protocol.HeaderObject, "o", protocol.HeaderSize, "101", protocol.HeaderDigest, digest), "", 422, "the module has 101 bytes"},
 		{"unfit", protocol.APIDeploy, manifest(`{"name":"unfit"}`), "wasm", 422, "deploy unfit: it does not fit"},
+		{"busy", protocol.APIDeploy, manifest(`{"name":"crowded"}`), "wasm", 503, "deploy crowded: it is crowded"},
 		{"unknown reason", protocol.APIDeploy, manifest(`{"name":"odd"}`), "wasm", 500, "internal error"},
 		{"not served", protocol.APIDeploy, manifest(`{"name":"late"}`), "wasm", 503, "late@1 comes later"},
 		{"object without a store", protocol.APIDeploy,

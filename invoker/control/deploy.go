@@ -123,6 +123,10 @@ func deployError(name string, err error) error {
 	if errors.As(err, &m) {
 		return &protocol.Error{Code: protocol.CodeRefused, Op: "deploy " + name, Msg: m.Reason, Err: m.Err}
 	}
+	var busy *runtimes.BusyError
+	if errors.As(err, &busy) {
+		return &protocol.Error{Code: protocol.CodeUnavailable, Op: "deploy " + name, Msg: busy.Reason}
+	}
 	return err
 }
 

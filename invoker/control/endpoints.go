@@ -66,7 +66,7 @@ func (e *Endpoints) add(verb protocol.APIVerb, handle func(micro.Request)) error
 			n.Count(time.Since(began), r.failure)
 		}
 		if verb == protocol.APIDeploy {
-			e.service.beside(answer)
+			e.service.deploys.do(answer)
 		} else {
 			answer()
 		}
@@ -91,7 +91,7 @@ func (e *Endpoints) Stop() error {
 	if e.leave != nil {
 		e.leave()
 	}
-	e.service.finish()
+	e.service.deploys.end()
 	return err
 }
 

@@ -59,6 +59,18 @@ func (r *Runtime) compilePart(ctx context.Context, b []byte, o runtimes.Options,
 		return nil, err
 	}
 	native.Strip(compiled)
+	return r.finish(ctx, compiled, report, o, stack)
+}
+
+// finish makes a program of what was compiled, and tries how its processes start, which can take up to startTime: only a few are
+// tried at a time.
+func (r *Runtime) finish(ctx context.Context, compiled wazero.CompiledModule, report *rewrite.Report, o runtimes.Options, stack int32) (runtimes.Program, error) {
+	select {
+	case r.trials <- struct{}{}:
+		defer func() { <-r.trials }()
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), compiled.Close(ctx))
+	}
 	c, err := r.newCode(compiled, report, stack)
 	if err != nil {
 		return nil, errors.Join(err, compiled.Close(ctx))

@@ -261,6 +261,8 @@ func TestCompilerEnds(t *testing.T) {
 		{"taking long", shell("echo compiling >&2; echo taking long >&2; echo really long >&2; exit 65"), "really long", true},
 		{"crashed", shell("printf 'compiling\nfatal error: oops\n\ngoroutine 1 [running]:\n' >&2; exit 2"), "(exit status 2: fatal error: oops)", true},
 		{"out of memory", shell("printf 'compiling\nfatal error: runtime: out of memory\n' >&2; exit 2"), "more than 1024 MiB", true},
+		{"out of threads", shell("printf 'compiling\nruntime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: newosproc\n' >&2; exit 2"), "pids.max", false},
+		{"out of memory for threads", shell("printf 'compiling\nruntime: failed to create new OS thread (have 5 already; errno=12)\n' >&2; exit 2"), "more than 1024 MiB", true},
 		{"out of memory for code", shell("echo compiling >&2; exit 72"), "more than 1024 MiB", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -49,6 +49,7 @@ type Runtime struct {
 	cache     wazero.CompilationCache // nil without a folder
 	folder    string                  // of that
 	compiler  *compiler.Compiler      // nil if modules are compiled in this process
+	trials    chan struct{}           // has one for each program that is being tried
 	prepares  chan struct{}           // has one for each module that is being prepared
 	alone     sync.Mutex              // of that: who loads what is being loaded gets it from the engine before it is whole
 	regions   *memory.Pool
@@ -84,7 +85,8 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	}
 	r := &Runtime{maxMemory: c.maxMemory(), modules: module.Limits{Size: c.MaxModule}, cache: cache, folder: c.CacheDir,
 		regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
-		prepares: make(chan struct{}, runtime.GOMAXPROCS(0)), startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()),
+		prepares: make(chan struct{}, runtime.GOMAXPROCS(0)), trials: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()),
 		starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), watch: preempt.NewWatch(preempt.Every),
 		births: births.NewGate(max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, compiler.EngineConfig(cache))

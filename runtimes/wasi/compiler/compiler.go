@@ -153,7 +153,7 @@ func (p *Compiler) key(module []byte) string {
 // # Errors
 //
 // A *runtimes.ModuleError is the module's fault: it is not valid, or it was too much for a child, now or within
-// the last day. Others are the context's, or those of the folder.
+// the last day. A *runtimes.BusyError is not. Others are the context's, or those of the folder.
 func (p *Compiler) Compile(ctx context.Context, engine wazero.Runtime, module []byte) (wazero.CompiledModule, error) {
 	load := func() (wazero.CompiledModule, error) { return load(ctx, engine, module) }
 	key := p.key(module)
@@ -238,7 +238,7 @@ func (p *Compiler) run(ctx context.Context, key string, module []byte) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err = p.spawn(ctx, dir, module); err == errKilled { // not for the module's sake, as far as is known
+	if err = p.spawn(ctx, dir, module); errors.Is(err, errKilled) { // not for the module's sake, as far as is known
 		err = p.spawn(ctx, dir, module)
 	}
 	if err != nil {

@@ -21,11 +21,12 @@ func newLanes() lanes {
 // turn is a child's place in a lane.
 type turn struct {
 	lanes *lanes
-	over  chan struct{} // closed when the child has ended
+	over  chan struct{}  // closed when the child has ended
+	move  sync.WaitGroup // into the slow lane
 
-	mu   sync.Mutex
-	lane chan struct{}  // in which it has a place; nil while it waits for one
-	move sync.WaitGroup // into the slow lane
+	mu    sync.Mutex
+	ended bool
+	lane  chan struct{} // in which it has a place; nil while it waits for one
 }
 
 // enter waits for a place. end must be called.
@@ -42,41 +43,40 @@ func (l *lanes) enter(ctx context.Context, quick bool) (*turn, error) {
 	}
 }
 
-// slowDown moves a child into the slow lane. It stands still while it waits for a place there. rest and wake are called
-// when it does and when it goes on. slowDown does not wait. It may be called once, before end.
+// slowDown moves a child into the slow lane, if it is in the quick one. It stands still while it waits for a place there. rest and
+// wake are called when it does and when it goes on. slowDown does not wait.
 func (t *turn) slowDown(child *os.Process, rest, wake func()) {
-	if t.lane == t.lanes.slow {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended || t.lane != t.lanes.quick {
 		return
 	}
 	pauseChild(child)
 	rest()
-	t.leave()
+	<-t.lane
+	t.lane = nil
 	t.move.Go(func() {
 		select {
 		case t.lanes.slow <- struct{}{}:
-			t.mu.Lock()
-			t.lane = t.lanes.slow
-			t.mu.Unlock()
-			wake()
-			resumeChild(child)
 		case <-t.over:
+			return
 		}
+		t.mu.Lock()
+		t.lane = t.lanes.slow
+		t.mu.Unlock()
+		wake()
+		resumeChild(child)
 	})
-}
-
-// leave gives the place back.
-func (t *turn) leave() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.lane != nil {
-		<-t.lane
-		t.lane = nil
-	}
 }
 
 // end gives the place back when the child has ended.
 func (t *turn) end() {
+	t.mu.Lock()
+	t.ended = true
+	t.mu.Unlock()
 	close(t.over)
 	t.move.Wait()
-	t.leave()
+	if t.lane != nil {
+		<-t.lane
+	}
 }

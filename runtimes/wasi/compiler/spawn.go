@@ -64,15 +64,18 @@ const (
 // outOfMemory is how Go's runtime, the race detector and the engine say that the system gives them no more.
 var outOfMemory = regexp.MustCompile(`(?i)out of memory|cannot (allocate|map|reserve)|failed to (create new OS thread|m?map|allocate)|pthread_create|address space`)
 
+// noThreads is how Go's runtime says that the system has run out of threads (EAGAIN); for want of memory the number is another.
+var noThreads = regexp.MustCompile(`failed to create new OS thread \(.*errno=11\)`)
+
 // lethal is why a child did not survive a module.
 type lethal struct{ *runtimes.ModuleError }
 
 // errKilled says that somebody killed a child, who did not say why.
-var errKilled = errors.New("the compiler was killed, but not for its limits: the machine may be out of memory")
+var errKilled = &runtimes.BusyError{Reason: "the compiler was killed twice, but not for its limits: the machine may be out of memory"}
 
 // spawn has a child compile a module into a folder. It returns when the child is gone. The error is
 // a *lethal if the module was too much for it, another *runtimes.ModuleError if the
-// engine refuses the module, or errKilled.
+// engine refuses the module, or a *runtimes.BusyError such as errKilled.
 func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 	cost := price.Of(module)
 	l := p.limits(module, cost)
@@ -89,17 +92,11 @@ func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 	defer runtime.UnlockOSThread()
 	limited, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	wall := wallTimes*l.cpu + wallTime
-	timer := time.AfterFunc(wall, func() { cancel(errWall) })
+	timer := time.AfterFunc(l.wall(), func() { cancel(errWall) })
 	defer timer.Stop()
-	cmd := exec.CommandContext(limited, p.command[0], append(p.command[1:len(p.command):len(p.command)], childArgs(dir, l)...)...)
-	cmd.Env = []string{} // a child has no use for secrets
-	cmd.Stdin = bytes.NewReader(module)
-	cmd.SysProcAttr = childAttr()
-	cmd.Cancel = func() error { return killChild(cmd.Process) }
-	cmd.WaitDelay = childGrace
+	cmd := p.child(limited, dir, module, l)
 	stderr := &head{most: childStderr, slow: func() {
-		turn.slowDown(cmd.Process, func() { timer.Stop() }, func() { timer.Reset(wall) })
+		turn.slowDown(cmd.Process, func() { timer.Stop() }, func() { timer.Reset(l.wall()) })
 	}}
 	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
@@ -116,13 +113,27 @@ func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case limited.Err() != nil:
-		return fmt.Errorf("compiling the module was given up after %v, of which the compiler could use a processor for %v: the machine is busy; try again",
-			wall, took(cmd.ProcessState).Round(time.Millisecond))
+		return &runtimes.BusyError{Reason: fmt.Sprintf("compiling the module was given up after %v, in which the compiler could use a processor for %v only: the machine is busy; try again",
+			l.wall(), took(cmd.ProcessState).Round(time.Millisecond))}
 	case !began:
 		return fmt.Errorf("start the compiler %q: %w: %s", cmd.Args, err, said)
 	}
 	return l.ending(cmd.ProcessState, said)
 }
+
+// child returns a child that is not started.
+func (p *Compiler) child(ctx context.Context, dir string, module []byte, l limits) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.command[0], append(p.command[1:len(p.command):len(p.command)], childArgs(dir, l)...)...)
+	cmd.Env = []string{} // a child has no use for secrets
+	cmd.Stdin = bytes.NewReader(module)
+	cmd.SysProcAttr = childAttr()
+	cmd.Cancel = func() error { return killChild(cmd.Process) }
+	cmd.WaitDelay = childGrace
+	return cmd
+}
+
+// wall returns how long a child may take on a machine that is busy.
+func (l limits) wall() time.Duration { return wallTimes*l.cpu + wallTime }
 
 // errWall ends a child that hardly gets a processor.
 var errWall = errors.New("the time is up")
@@ -161,6 +172,9 @@ func (l limits) ending(s *os.ProcessState, said string) error {
 			}
 			return errKilled
 		}
+	}
+	if noThreads.MatchString(said) {
+		return &runtimes.BusyError{Reason: "the compiler gets no more threads from the system: raise the limit of processes (ulimit -u, pids.max)"}
 	}
 	if s.ExitCode() == childMemory || outOfMemory.MatchString(said) {
 		return &lethal{&runtimes.ModuleError{Reason: fmt.Sprintf("compiling the module takes more than %d MiB of memory, which is the limit: "+

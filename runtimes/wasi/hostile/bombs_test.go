@@ -163,7 +163,7 @@ const checkTime = 20 * time.Second
 func TestBombs(t *testing.T) {
 	s := newSlots()
 	none := newRuntime(t, wasi.Config{Compiler: []string{"/nowhere/compiler"}, CacheDir: t.TempDir()})
-	limited := newRuntime(t, wasi.Config{CacheDir: t.TempDir(), CompileTimeout: 1500 * time.Millisecond, CompileMemory: 256 << 20})
+	limited := newRuntime(t, wasi.Config{CacheDir: t.TempDir(), CompileTimeout: 5 * time.Second, CompileMemory: 256 << 20})
 	good, err := newRuntime(t, wasi.Config{}).Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -77,6 +77,7 @@ type scanner struct {
 	blocks []block // those open, the function's own first
 	loops  []int   // which of them are loops
 	locals []local
+	listed int // entries in all lists of locals that live through a loop: at most one for each use
 	f      counts
 }
 
@@ -210,6 +211,7 @@ func (s *scanner) use(i uint32, read bool) {
 		if outer := s.outermost(l.seen); outer > 0 && (l.loop == 0 || outer < l.loop) {
 			s.blocks[outer].through = append(s.blocks[outer].through, i)
 			l.loop = outer
+			s.listed++
 		}
 	}
 	l.seen = s.at
