@@ -27,6 +27,8 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/slots"
+	"github.com/polyvoke/polyvoke/invoker/subjects"
+	"github.com/polyvoke/polyvoke/invoker/upkeep"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 )
@@ -74,7 +76,7 @@ type Invoker struct {
 type service struct {
 	nc        *nats.Conn
 	js        jetstream.JetStream
-	bodies    *bodies.Store // nil if NATS has no JetStream
+	bodies    *bodies.Store
 	programs  *programs.Cache
 	discovery *discovery
 	slots     *slots.Slots
@@ -84,8 +86,11 @@ type service struct {
 	appliers  sync.WaitGroup
 	applied   broadcast // fires when a function was applied, or has failed
 
+	routes subjects.Routes // of the functions that the registry has
+
 	mu        sync.Mutex
 	functions map[string]*function
+	damaged   map[string]error // functions whose records cannot be read, and why
 }
 
 // Serve answers calls until ctx ends, then drains: it takes no new message, goes on with what
@@ -93,6 +98,9 @@ type service struct {
 // runs any more. nc stays open; it should have been made with an ErrorHandler. Serve may be
 // called once. An error means that it could not begin.
 func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer v.appliers.Wait()
+	defer stop()
 	giveUp, err := v.begin(ctx, nc)
 	if err != nil {
 		return err
@@ -138,14 +146,14 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 	v.setDefaults()
 	v.nc = nc
 	v.Runtime = v.Journal.Guard(v.Runtime)
-	v.functions = map[string]*function{}
+	v.functions, v.damaged = map[string]*function{}, map[string]error{}
 	v.programs = programs.New(runtime.GOMAXPROCS(0))
 	if v.js = v.JetStream; v.js == nil {
 		if v.js, err = jetstream.New(nc); err != nil {
 			return nil, err
 		}
 	}
-	v.openStores(ctx)
+	v.keepStores(ctx)
 	v.slots = slots.New(v.Slots)
 	v.open = ctx
 	v.ctx, giveUp = context.WithCancel(context.WithoutCancel(ctx))
@@ -174,16 +182,14 @@ func (v *Invoker) setDefaults() {
 	}
 }
 
-// openStores opens what lives on JetStream besides the registry. A server without it still
-// serves calls; what is missing then is answered with an error that says so.
-func (v *Invoker) openStores(ctx context.Context) {
-	var err error
-	if v.bodies, err = bodies.Open(ctx, v.js, bodies.Config{TTL: v.BodyTTL, Replicas: v.Replicas}); err != nil {
-		v.Log.Warn("bodies over max_payload cannot be carried", "err", err)
-	}
-	if err := logs.Open(ctx, v.js, v.Replicas); err != nil {
-		v.Log.Warn("recent log lines are not kept", "err", err)
-	}
+// keepStores keeps what lives on JetStream besides the registry, until ctx ends: bodies and recent log lines. A server without
+// JetStream still serves calls; what is missing then is answered with an error that says so.
+func (v *Invoker) keepStores(ctx context.Context) {
+	v.bodies = bodies.New(v.js, bodies.Config{TTL: v.BodyTTL, Replicas: v.Replicas})
+	v.appliers.Go(upkeep.Keep(ctx, v.js, v.Log,
+		upkeep.Asset{Stream: bodies.Stream, Lost: "bodies over max_payload cannot be carried", Make: v.bodies.Make},
+		upkeep.Asset{Stream: protocol.StreamLog, Lost: "recent log lines are not kept",
+			Make: func(ctx context.Context) error { return logs.Open(ctx, v.js, v.Replicas) }}))
 }
 
 // Invoke runs a call that did not come by message, and waits for its reply. It takes its

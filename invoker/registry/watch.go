@@ -257,7 +257,6 @@ func (w *watch) update(name string, rec record) {
 	case known && was.revision == now.revision && was.created == now.created && (was.err == nil) == (now.err == nil):
 		return
 	case rec.err != nil:
-		w.r.skipped(name, rec)
 		w.feed.add(Change{Name: name, Err: w.r.broken("", name, rec.err)})
 	default:
 		now.entry = rec.entry
