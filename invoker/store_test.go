@@ -162,13 +162,15 @@ func TestDamagedRecords(t *testing.T) {
 		"empty":     func(_ *protocol.Function, b []byte) []byte { return nil },
 		"truncated": func(_ *protocol.Function, b []byte) []byte { return b[:len(b)/2] },
 		"notjson":   func(_ *protocol.Function, b []byte) []byte { b[0] ^= 4; return b },
-		"control":   func(_ *protocol.Function, b []byte) []byte { return bytes.Replace(b, []byte("sha256"), []byte("sha\x1b56"), 1) },
-		"huge":      func(f *protocol.Function, b []byte) []byte { f.Version = 1 << 40; return nil },
-		"negative":  func(f *protocol.Function, b []byte) []byte { f.Version = -1; return nil },
-		"size":      func(f *protocol.Function, b []byte) []byte { f.Size = -1; return nil },
-		"limits":    func(f *protocol.Function, b []byte) []byte { f.Limits.Queue = -3; return nil },
-		"digest":    func(f *protocol.Function, b []byte) []byte { f.Digest = "sha256:00"; return nil },
-		"other":     func(f *protocol.Function, b []byte) []byte { f.Name = "good"; return nil },
+		"control": func(_ *protocol.Function, b []byte) []byte {
+			return bytes.Replace(b, []byte("sha256"), []byte("sha\x1b56"), 1)
+		},
+		"huge":     func(f *protocol.Function, b []byte) []byte { f.Version = 1 << 40; return nil },
+		"negative": func(f *protocol.Function, b []byte) []byte { f.Version = -1; return nil },
+		"size":     func(f *protocol.Function, b []byte) []byte { f.Size = -1; return nil },
+		"limits":   func(f *protocol.Function, b []byte) []byte { f.Limits.Queue = -3; return nil },
+		"digest":   func(f *protocol.Function, b []byte) []byte { f.Digest = "sha256:00"; return nil },
+		"other":    func(f *protocol.Function, b []byte) []byte { f.Name = "good"; return nil },
 	}
 	for name, d := range damage {
 		f := *good.Latest()

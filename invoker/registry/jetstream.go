@@ -90,6 +90,9 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*JetStream, 
 	if r.modules, err = objects.Open(ctx, js, modules); err != nil {
 		return nil, objects.Error(op, err)
 	}
+	if _, err := r.heal(ctx); err != nil {
+		return nil, objects.Error(op, err)
+	}
 	if err := r.sweep(ctx, orphanAge); err != nil {
 		cfg.Log.Warn("registry: garbage stays until the next start", "err", err)
 	}
@@ -243,7 +246,7 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 
 // write replaces the record that seq identifies.
 func (r *JetStream) write(ctx context.Context, name string, b []byte, was record) error {
-	limited, cancel := context.WithTimeout(ctx, was.patience())
+	limited, cancel := context.WithTimeout(ctx, objects.RoundTrip)
 	defer cancel()
 	_, err := r.kv.Update(limited, name, b, was.seq)
 	return r.made(ctx, name, err, func(is record) bool { return bytes.Equal(is.raw, b) })
@@ -251,15 +254,14 @@ func (r *JetStream) write(ctx context.Context, name string, b []byte, was record
 
 // erase deletes the record that seq identifies.
 func (r *JetStream) erase(ctx context.Context, name string, was record) error {
-	limited, cancel := context.WithTimeout(ctx, was.patience())
+	limited, cancel := context.WithTimeout(ctx, objects.RoundTrip)
 	defer cancel()
 	err := r.kv.Delete(limited, name, jetstream.LastRevision(was.seq))
 	return r.made(ctx, name, err, func(is record) bool { return is.deleted })
 }
 
 // made returns what has become of a write whose confirmation may have been lost: it looks whether
-// the record is as the write would have left it. A server never confirms a write whose
-// subject has a message that it cannot read any more, though it stores what was written.
+// the record is as the write would have left it.
 func (r *JetStream) made(ctx context.Context, name string, err error, as func(record) bool) error {
 	var refused *jetstream.APIError
 	if err == nil || errors.As(err, &refused) || lost(err) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"time"
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -38,6 +39,9 @@ func decodeEntry(name string, record []byte) (Entry, error) {
 	var e Entry
 	if err := protocol.CheckName(name); err != nil {
 		return e, err
+	}
+	if when, ok := lostSince(record); ok {
+		return e, fmt.Errorf("%w, as was found at %s", errRotten, when.Format(time.RFC3339))
 	}
 	dec := json.NewDecoder(bytes.NewReader(record))
 	dec.DisallowUnknownFields()

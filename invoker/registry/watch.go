@@ -104,7 +104,7 @@ func (w *watch) read(ctx context.Context, s *session) error {
 	if s.watcher, err = w.r.kv.WatchAll(ctx, jetstream.UpdatesOnly()); err != nil {
 		return err
 	}
-	all, err := w.r.readAll(ctx)
+	all, err := w.r.heal(ctx)
 	if err != nil {
 		return err
 	}
