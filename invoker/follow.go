@@ -16,11 +16,7 @@ import (
 // one function are applied in their order. Only the newest one counts.
 
 // follow applies what the registry says until ctx ends.
-func (v *Invoker) follow(ctx context.Context) error {
-	changes, err := v.Registry.Watch(ctx)
-	if err != nil {
-		return err
-	}
+func (v *Invoker) follow(ctx context.Context, changes <-chan registry.Change) {
 	for ch := range changes {
 		switch {
 		case ch.Synced:
@@ -30,7 +26,6 @@ func (v *Invoker) follow(ctx context.Context) error {
 		}
 	}
 	v.appliers.Wait()
-	return nil
 }
 
 // sound reports whether a change says what a function is. One whose record cannot be read stays what it was, and people are told.

@@ -85,6 +85,7 @@ type service struct {
 	serving   atomic.Bool
 	appliers  sync.WaitGroup
 	applied   broadcast // fires when a function was applied, or has failed
+	flushes   flushes
 
 	routes subjects.Routes // of the functions that the registry has
 
@@ -106,6 +107,10 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 		return err
 	}
 	defer giveUp()
+	changes, err := v.Registry.Watch(ctx) // before the first deployment: it repairs the store
+	if err != nil {
+		return err
+	}
 	control, err := v.serveControl()
 	if err != nil {
 		return err
@@ -114,25 +119,12 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	if err != nil {
 		return errors.Join(err, control.Stop())
 	}
-	err = v.follow(ctx) // until ctx ends
+	v.follow(ctx, changes) // until ctx ends
 
-	err = errors.Join(err, control.Stop())
+	err = control.Stop()
 	v.drain(giveUp)
 	discovery.end()
 	return errors.Join(err, v.roundTrip())
-}
-
-// flushTimeout bounds one round trip to the server.
-const flushTimeout = 10 * time.Second
-
-// roundTrip returns when the server has done what it was told before. Without a connection that
-// would never be: then it is an error at once, and what was said will be said again when the
-// connection is back.
-func (v *Invoker) roundTrip() error {
-	if !v.nc.IsConnected() {
-		return nats.ErrDisconnected
-	}
-	return v.nc.FlushTimeout(flushTimeout)
 }
 
 // begin checks the configuration and makes ready what calls need.
@@ -209,6 +201,13 @@ func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Rep
 	c.answer, c.endpoint = answer, f.calls
 	f.handle(c, nil)
 	return <-answer
+}
+
+// Functions returns how many functions the registry has, as far as the invoker knows. It may be called while Serve runs.
+func (v *Invoker) Functions() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.functions)
 }
 
 // function returns the function that is served under a name, or nil.

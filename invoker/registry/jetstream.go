@@ -65,8 +65,7 @@ type JetStream struct {
 var _ Registry = (*JetStream)(nil)
 
 // Open opens the registry on js and creates its buckets if they are missing; buckets
-// that exist keep their settings. What a Put left behind that died over an hour ago is
-// removed. The connection stays the caller's: it should reconnect for ever
+// that exist keep their settings. The connection stays the caller's: it should reconnect for ever
 // (nats.MaxReconnects(-1)), and closing it ends the registry.
 func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*JetStream, error) {
 	const op = "open registry"
@@ -89,12 +88,6 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*JetStream, 
 	}
 	if r.modules, err = objects.Open(ctx, js, modules); err != nil {
 		return nil, objects.Error(op, err)
-	}
-	if _, err := r.heal(ctx); err != nil {
-		return nil, objects.Error(op, err)
-	}
-	if err := r.sweep(ctx, orphanAge); err != nil {
-		cfg.Log.Warn("registry: garbage stays until the next start", "err", err)
 	}
 	return r, nil
 }

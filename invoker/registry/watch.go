@@ -21,6 +21,10 @@ import (
 // from it, is put back: see restore.go.
 func (r *JetStream) Watch(ctx context.Context) (<-chan Change, error) {
 	w := &watch{r: r, feed: newFeed(), known: map[string]moment{}, missing: map[string]bool{}}
+	modules, err := r.modules.State(ctx)
+	if err != nil {
+		return nil, objects.Error("watch", err)
+	}
 	first, err := w.begin(ctx)
 	if err != nil {
 		return nil, objects.Error("watch", err)
@@ -30,7 +34,7 @@ func (r *JetStream) Watch(ctx context.Context) (<-chan Change, error) {
 		defer close(out)
 		var running sync.WaitGroup
 		running.Go(func() { w.run(ctx, first) })
-		running.Go(func() { w.keepModules(ctx) })
+		running.Go(func() { w.keepModules(ctx, modules) })
 		w.feed.pump(ctx, out)
 		running.Wait()
 	}()

@@ -65,14 +65,8 @@ func Serve(ctx context.Context, s *client.Session, c Config, ready func(function
 	v := invoker.Invoker{
 		Registry: reg, Runtime: script.New(soon, store), Interpreters: store, JetStream: s.JS, Journal: running, Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas,
 		MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
-		Ready: func() {
-			entries, err := reg.List(ctx)
-			if err != nil {
-				c.Log.Warn("list functions", "err", err)
-			}
-			ready(len(entries))
-		},
 	}
+	v.Ready = func() { ready(v.Functions()) }
 	if err := v.Serve(ctx, s.Conn); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
