@@ -292,3 +292,91 @@ func logged(t testing.TB, nc *nats.Conn, js jetstream.JetStream) bool {
 	str, err := js.Stream(t.Context(), protocol.StreamLog)
 	return err == nil && str.CachedInfo().State.Msgs > 0
 }
+
+// A deployment costs the store as many messages with many functions as with few.
+func TestDeploymentsCostTheSame(t *testing.T) {
+	s := startServer(t)
+	nc := connect(t, s)
+	r, err := registry.Open(t.Context(), registrytest.JetStream(t, nc), registry.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	startInvoker(t, s)
+	cost := func() int64 { // of the cheapest of some deployments: a watch looks at the store now and then
+		least := int64(1 << 40)
+		for i := range 5 {
+			before := received(t, s)
+			deploy(t, nc, protocol.Function{Name: "new", Args: []string{fmt.Sprint(time.Now().UnixNano(), i)}}, silent("new"))
+			least = min(least, received(t, s)-before)
+		}
+		return least
+	}
+	few := cost()
+	for i := range 300 {
+		f := protocol.Function{Name: fmt.Sprint("f", i), Triggers: []protocol.Trigger{{Subject: fmt.Sprint("events.", i)}}}
+		if _, _, err := r.Put(t.Context(), f, silent("f")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	onTick(t, "all functions", func() bool {
+		_, err := nc.Request("fn.f299", nil, patience)
+		return err == nil
+	})
+	if many := cost(); many > few+20 {
+		t.Errorf("a deployment costs %d messages with 300 functions, and %d with one", many, few)
+	}
+}
+
+// received returns how many messages a server has received.
+func received(t *testing.T, s *server.Server) int64 {
+	t.Helper()
+	v, err := s.Varz(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.InMsgs
+}
+
+// A version that falls out is named in the answer of the deployment that makes it fall out, because of their
+// number or because of what max_payload allows; and info tells all that are left, whatever max_payload is.
+func TestVersionsFallOut(t *testing.T) {
+	for _, c := range []struct {
+		payload int32
+		env     int // bytes of each version
+		all     bool
+	}{
+		{1 << 20, 10, true},
+		{1 << 20, 60 << 10, false},
+		{64 << 10, 20 << 10, false},
+		{64 << 10, 500, true},
+	} {
+		t.Run(fmt.Sprint(c.payload>>10, " KiB, ", c.env, " bytes"), func(t *testing.T) {
+			s := startServer(t, func(o *server.Options) { o.MaxPayload = c.payload })
+			startInvoker(t, s)
+			nc := connect(t, s)
+			next := 1 // the version that is to fall out next
+			for i := range 23 {
+				d := deploy(t, nc, protocol.Function{Name: "f", Env: map[string]string{"A": strings.Repeat("x", c.env), "B": fmt.Sprint(i)}}, silent("f"))
+				info, err := control[protocol.InfoReply](nc, about(protocol.APIInfo, "f"))
+				if err != nil || info.Function.Version != i+1 {
+					t.Fatalf("info: version %d, %v", info.Function.Version, err)
+				}
+				said := strings.Contains(strings.Join(d.Warnings, "\n"), fmt.Sprintf("f version %d is gone", next))
+				if oldest := info.Versions[0].Version; said != (oldest == next+1) || oldest > next+1 {
+					t.Fatalf("after version %d the oldest is %d, it was %d; said: %q", i+1, oldest, next, d.Warnings)
+				} else {
+					next = oldest
+				}
+			}
+			if kept := 24 - next; c.all != (kept == registry.KeepVersions) || kept < 1 {
+				t.Errorf("%d versions are kept", kept)
+			}
+		})
+	}
+	s := startServer(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
+	startInvoker(t, s)
+	_, err := tryDeploy(connect(t, s), protocol.Function{Name: "f", Env: map[string]string{"A": strings.Repeat("x", 40<<10)}}, silent("f"))
+	if protocol.CodeOf(err) != protocol.CodeRefused || !strings.Contains(err.Error(), "shorten env") {
+		t.Errorf("a manifest that fits no record: %v", err)
+	}
+}

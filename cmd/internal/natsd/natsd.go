@@ -7,6 +7,7 @@
 package natsd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,6 +54,8 @@ type Server struct {
 	server *server.Server
 	lock   *lock
 	url    string
+	end    context.CancelFunc // of reopening
+	ended  chan struct{}
 }
 
 // Start starts a server and returns when it accepts connections. Nothing has happened if it
@@ -67,12 +70,18 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.start(host, port)
+	log := &logger{log: c.Log, fatal: make(chan error, 1), stuck: make(chan struct{}, 1)}
+	s, err := c.start(host, port, log)
 	if err != nil {
 		l.release()
 		return nil, err
 	}
-	n := &Server{server: s, lock: l, url: clientURL(s.Addr().(*net.TCPAddr))}
+	ctx, end := context.WithCancel(context.Background())
+	n := &Server{server: s, lock: l, url: clientURL(s.Addr().(*net.TCPAddr)), end: end, ended: make(chan struct{})}
+	go func() {
+		defer close(n.ended)
+		reopen(ctx, s, c.Store, log)
+	}()
 	l.describe(fmt.Sprintf("process %d, %s", os.Getpid(), n.url))
 	return n, nil
 }
@@ -90,6 +99,8 @@ func (s *Server) URL() string { return s.url }
 
 // Close ends the server, waits until it has ended, and gives the store free.
 func (s *Server) Close() {
+	s.end()
+	<-s.ended
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
 	s.lock.release()
@@ -126,7 +137,7 @@ func loopback(host string) bool {
 }
 
 // start starts the server on an address that was free a moment ago.
-func (c Config) start(host string, port int) (*server.Server, error) {
+func (c Config) start(host string, port int, log *logger) (*server.Server, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
@@ -144,13 +155,12 @@ func (c Config) start(host string, port int) (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats server: %w", err)
 	}
-	fatal := make(chan error, 1)
-	s.SetLoggerV2(&logger{c.Log, fatal}, false, false, false)
+	s.SetLoggerV2(log, false, false, false)
 	s.Start()
 	ready := make(chan bool, 1)
 	go func() { ready <- s.ReadyForConnections(startTimeout) }()
 	select {
-	case err = <-fatal:
+	case err = <-log.fatal:
 	case ok := <-ready:
 		if ok {
 			return s, nil
@@ -166,6 +176,7 @@ func (c Config) start(host string, port int) (*server.Server, error) {
 type logger struct {
 	log   *slog.Logger
 	fatal chan error
+	stuck chan struct{} // gets a token when a store takes nothing any more
 }
 
 var _ server.Logger = (*logger)(nil)
@@ -190,7 +201,15 @@ func (l *logger) Tracef(format string, a ...any) { l.write((*slog.Logger).Debug,
 func (l *logger) Warnf(format string, a ...any) { l.write((*slog.Logger).Warn, format, a) }
 
 // Errorf implements server.Logger.
-func (l *logger) Errorf(format string, a ...any) { l.write((*slog.Logger).Error, format, a) }
+func (l *logger) Errorf(format string, a ...any) {
+	l.write((*slog.Logger).Error, format, a)
+	if saysStuck(fmt.Sprintf(format, a...)) {
+		select {
+		case l.stuck <- struct{}{}:
+		default:
+		}
+	}
+}
 
 // Fatalf ends the start of the server; nats-server itself would end the process.
 func (l *logger) Fatalf(format string, a ...any) {
