@@ -25,10 +25,13 @@ type stub struct {
 	Lost time.Time `json:"lost"` // when that was found
 }
 
+// maxStub is the length of the longest stub.
+const maxStub = 200
+
 // lostSince returns when a record was found damaged on disk, if the stub says that in its place.
 func lostSince(record []byte) (when time.Time, ok bool) {
 	var s stub
-	if json.Unmarshal(record, &s) != nil || s.Lost.IsZero() {
+	if len(record) > maxStub || json.Unmarshal(record, &s) != nil || s.Lost.IsZero() {
 		return when, false
 	}
 	return s.Lost, true

@@ -70,6 +70,10 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := mend(c.Store, c.Log); err != nil {
+		l.release()
+		return nil, fmt.Errorf("store %s: %w", c.Store, err)
+	}
 	log := &logger{log: c.Log, fatal: make(chan error, 1), stuck: make(chan struct{}, 1)}
 	s, err := c.start(host, port, log)
 	if err != nil {
