@@ -135,8 +135,11 @@ func (r *JetStream) get(ctx context.Context, name string) (jetstream.KeyValueEnt
 
 // broken returns the error for a record that cannot be read, and nil for nil.
 func (r *JetStream) broken(op, name string, err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, errRotten):
+		return protocol.Errorf(protocol.CodeConflict, op, "the record of function %s in bucket %s is lost (%w): deploy the function again, or remove it", name, r.bucket, err)
 	}
 	return protocol.Errorf(protocol.CodeConflict, op,
 		"the record of function %s in bucket %s cannot be read (%w): remove the function and deploy it again, or use the polyvoke that wrote it", name, r.bucket, err)
@@ -222,6 +225,9 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 		e, created := rec.entry.with(f, time.Now())
 		if !created {
 			return replacement{entry: e}, nil
+		}
+		if e.Latest().Version > maxVersion {
+			return replacement{}, protocol.Errorf(protocol.CodeRefused, op, "there is no number after version %d: remove the function and deploy it again", maxVersion)
 		}
 		b, e, err := encodeEntry(e, r.maxRecord())
 		if err != nil {
