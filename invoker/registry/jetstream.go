@@ -219,10 +219,13 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 		if err != nil {
 			return replacement{}, err
 		}
-		if rec.err != nil && !rec.rotten() {
+		if rec.err != nil && !rec.rotten() && !r.cfg.Runtimes { // interpreters are replaced: there is no verb that removes one
 			return replacement{}, r.broken(op, f.Name, rec.err)
 		}
 		e, created := rec.entry.with(f, time.Now())
+		if rec.err != nil {
+			e.Versions[0].Version = newestIn(rec.raw) + 1
+		}
 		if !created {
 			return replacement{entry: e}, nil
 		}
