@@ -11,8 +11,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// When a store that was full has room again, deployments and large replies work without a restart of anything. (That the
-// server of our own takes something again after its disk was full, cmd/internal/natsd tests.)
+// When a store that was full has room again, deployments and large replies work without a restart of anything. (What
+// becomes of a server whose disk was full, cmd/internal/natsd tests.)
 func TestFullStore(t *testing.T) {
 	s := startServer(t, func(o *server.Options) { o.JetStreamMaxStore = 16 << 20 })
 	startInvoker(t, s, remembering(t, s))

@@ -7,7 +7,6 @@
 package natsd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,8 +53,6 @@ type Server struct {
 	server *server.Server
 	lock   *lock
 	url    string
-	end    context.CancelFunc // of reopening
-	ended  chan struct{}
 }
 
 // Start starts a server and returns when it accepts connections. Nothing has happened if it
@@ -74,18 +71,12 @@ func Start(c Config) (*Server, error) {
 		l.release()
 		return nil, fmt.Errorf("store %s: %w", c.Store, err)
 	}
-	log := &logger{log: c.Log, fatal: make(chan error, 1), stuck: make(chan struct{}, 1)}
-	s, err := c.start(host, port, log)
+	s, err := c.start(host, port)
 	if err != nil {
 		l.release()
 		return nil, err
 	}
-	ctx, end := context.WithCancel(context.Background())
-	n := &Server{server: s, lock: l, url: clientURL(s.Addr().(*net.TCPAddr)), end: end, ended: make(chan struct{})}
-	go func() {
-		defer close(n.ended)
-		reopen(ctx, s, c.Store, log)
-	}()
+	n := &Server{server: s, lock: l, url: clientURL(s.Addr().(*net.TCPAddr))}
 	l.describe(fmt.Sprintf("process %d, %s", os.Getpid(), n.url))
 	return n, nil
 }
@@ -103,8 +94,6 @@ func (s *Server) URL() string { return s.url }
 
 // Close ends the server, waits until it has ended, and gives the store free.
 func (s *Server) Close() {
-	s.end()
-	<-s.ended
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
 	s.lock.release()
@@ -141,7 +130,7 @@ func loopback(host string) bool {
 }
 
 // start starts the server on an address that was free a moment ago.
-func (c Config) start(host string, port int, log *logger) (*server.Server, error) {
+func (c Config) start(host string, port int) (*server.Server, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
@@ -159,12 +148,13 @@ func (c Config) start(host string, port int, log *logger) (*server.Server, error
 	if err != nil {
 		return nil, fmt.Errorf("nats server: %w", err)
 	}
-	s.SetLoggerV2(log, false, false, false)
+	fatal := make(chan error, 1)
+	s.SetLoggerV2(&logger{c.Log, fatal}, false, false, false)
 	s.Start()
 	ready := make(chan bool, 1)
 	go func() { ready <- s.ReadyForConnections(startTimeout) }()
 	select {
-	case err = <-log.fatal:
+	case err = <-fatal:
 	case ok := <-ready:
 		if ok {
 			return s, nil
@@ -180,7 +170,6 @@ func (c Config) start(host string, port int, log *logger) (*server.Server, error
 type logger struct {
 	log   *slog.Logger
 	fatal chan error
-	stuck chan struct{} // gets a token when a store takes nothing any more
 }
 
 var _ server.Logger = (*logger)(nil)
@@ -205,15 +194,7 @@ func (l *logger) Tracef(format string, a ...any) { l.write((*slog.Logger).Debug,
 func (l *logger) Warnf(format string, a ...any) { l.write((*slog.Logger).Warn, format, a) }
 
 // Errorf implements server.Logger.
-func (l *logger) Errorf(format string, a ...any) {
-	l.write((*slog.Logger).Error, format, a)
-	if saysStuck(fmt.Sprintf(format, a...)) {
-		select {
-		case l.stuck <- struct{}{}:
-		default:
-		}
-	}
-}
+func (l *logger) Errorf(format string, a ...any) { l.write((*slog.Logger).Error, format, a) }
 
 // Fatalf ends the start of the server; nats-server itself would end the process.
 func (l *logger) Fatalf(format string, a ...any) {
