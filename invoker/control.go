@@ -2,6 +2,8 @@ package invoker
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/polyvoke/polyvoke/invoker/control"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -74,4 +76,20 @@ func (h host) Stats(name string) protocol.Stats {
 		return protocol.Stats{}
 	}
 	return f.figures(f.calls.Figures())
+}
+
+// Damage implements control.Host.
+func (h host) Damage() []protocol.Damage {
+	h.v.mu.Lock()
+	defer h.v.mu.Unlock()
+	var all []protocol.Damage
+	for _, name := range slices.Sorted(maps.Keys(h.v.damaged)) {
+		all = append(all, protocol.Damage{Name: name, Reason: h.v.damaged[name].Error()})
+	}
+	return all
+}
+
+// Overlapping implements control.Host.
+func (h host) Overlapping(m *protocol.Function) []*protocol.Function {
+	return h.v.routes.Overlapping(m)
 }

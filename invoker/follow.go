@@ -18,20 +18,34 @@ import (
 // one function are applied in their order. Only the newest one counts.
 
 // follow applies what the registry says until ctx ends.
-func (v *Invoker) follow(ctx context.Context) error {
-	changes, err := v.Registry.Watch(ctx)
-	if err != nil {
-		return err
-	}
+func (v *Invoker) follow(ctx context.Context, changes <-chan registry.Change) {
 	for ch := range changes {
-		if ch.Synced {
+		switch {
+		case ch.Synced:
 			v.appliers.Go(func() { v.sayReady(ctx) })
-			continue
+		case v.sound(ch):
+			v.want(ctx, ch)
 		}
-		v.want(ctx, ch)
 	}
 	v.appliers.Wait()
-	return nil
+}
+
+// sound reports whether a change says what a function is. One whose record cannot be read stays what it was, and people are told.
+func (v *Invoker) sound(ch registry.Change) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if ch.Err != nil {
+		v.damaged[ch.Name] = ch.Err
+		v.Log.Error("function damaged in the store", "function", ch.Name, "served", v.functions[ch.Name] != nil, "err", ch.Err)
+		return false
+	}
+	delete(v.damaged, ch.Name)
+	if len(ch.Entry.Versions) == 0 {
+		v.routes.Remove(ch.Name)
+	} else {
+		v.routes.Set(ch.Entry.Latest())
+	}
+	return true
 }
 
 // sayReady calls Ready when all functions that are known have been applied.

@@ -31,6 +31,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/slots"
 	"github.com/polyvoke/polyvoke/invoker/subjects"
+	"github.com/polyvoke/polyvoke/invoker/upkeep"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 )
@@ -82,7 +83,7 @@ type service struct {
 	line      int        // the longest protocol line that the server takes, in bytes
 	denials   *denials.Watch
 	js        jetstream.JetStream
-	bodies    *bodies.Store // nil if NATS has no JetStream
+	bodies    *bodies.Store
 	programs  *programs.Cache
 	discovery *discovery
 	slots     *slots.Slots
@@ -91,9 +92,13 @@ type service struct {
 	serving   atomic.Bool
 	appliers  sync.WaitGroup
 	applied   broadcast // fires when a function was applied, or has failed
+	flushes   flushes
+
+	routes subjects.Routes // of the functions that the registry has
 
 	mu        sync.Mutex
 	functions map[string]*function
+	damaged   map[string]error // functions whose records cannot be read, and why
 }
 
 // Serve answers calls until ctx ends, then drains: it takes no new message, goes on with what
@@ -103,12 +108,17 @@ type service struct {
 // nobody can be answered any more, what runs is given up, and the error has nats.ErrConnectionClosed in its chain.
 func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	ctx, end := context.WithCancel(ctx)
+	defer v.appliers.Wait()
 	defer end()
 	giveUp, err := v.begin(ctx, nc)
 	if err != nil {
 		return err
 	}
 	defer giveUp()
+	changes, err := v.Registry.Watch(ctx) // before the first deployment: it repairs the store
+	if err != nil {
+		return err
+	}
 	control, err := v.serveControl()
 	if err != nil {
 		return err
@@ -118,9 +128,9 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 		return errors.Join(err, control.Stop())
 	}
 	defer v.whenClosed(func() { end(); giveUp() })()
-	err = v.follow(ctx) // until ctx ends
+	v.follow(ctx, changes) // until ctx ends
 
-	err = errors.Join(err, control.Stop())
+	err = control.Stop()
 	v.drain(giveUp)
 	discovery.end()
 	if closed := v.closed(); closed != nil {
@@ -162,21 +172,6 @@ func (v *Invoker) closed() error {
 // the others wait for a compiler or a start, and must not keep out those that would not wait.
 const mostCompiling = 64
 
-// flushTimeout bounds one round trip to the server.
-const flushTimeout = 10 * time.Second
-
-// roundTrip returns when the server has done what it was told before. Without a connection that
-// would never be: then it is an error at once, and what was said will be said again when the
-// connection is back.
-func (v *Invoker) roundTrip() error {
-	if !v.nc.IsConnected() {
-		return nats.ErrDisconnected
-	}
-	err := v.nc.FlushTimeout(flushTimeout)
-	v.denials.Settle()
-	return err
-}
-
 // begin checks the configuration and makes ready what calls need.
 func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.CancelFunc, err error) {
 	if v.Registry == nil || v.Runtime == nil {
@@ -188,7 +183,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 	v.setDefaults()
 	v.nc = nc
 	v.Runtime = v.Journal.Guard(v.Runtime)
-	v.functions = map[string]*function{}
+	v.functions, v.damaged = map[string]*function{}, map[string]error{}
 	v.programs = programs.New(mostCompiling)
 	if v.js = v.JetStream; v.js == nil {
 		if v.js, err = jetstream.New(nc); err != nil {
@@ -205,7 +200,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 		stores = denials.On(v.own, nil)
 	}
 	opening, opened := stores.During(ctx, func(d denials.Denial) bool { return strings.HasPrefix(d.Subject, "$") })
-	v.openStores(opening)
+	v.keepStores(ctx, opening)
 	_ = opened(nil)
 	v.slots = slots.New(v.Slots)
 	v.open = ctx
@@ -235,16 +230,14 @@ func (v *Invoker) setDefaults() {
 	}
 }
 
-// openStores opens what lives on JetStream besides the registry. A server without it still
-// serves calls; what is missing then is answered with an error that says so.
-func (v *Invoker) openStores(ctx context.Context) {
-	var err error
-	if v.bodies, err = bodies.Open(ctx, v.js, bodies.Config{TTL: v.BodyTTL, Replicas: v.Replicas}); err != nil {
-		v.Log.Warn("bodies over max_payload cannot be carried", "err", err)
-	}
-	if err := logs.Open(ctx, v.js, v.Replicas); err != nil {
-		v.Log.Warn("recent log lines are not kept", "err", err)
-	}
+// keepStores keeps what lives on JetStream besides the registry, until ctx ends: bodies and recent log lines. A server without
+// JetStream still serves calls; what is missing then is answered with an error that says so. opening bounds the first look.
+func (v *Invoker) keepStores(ctx, opening context.Context) {
+	v.bodies = bodies.New(v.js, bodies.Config{TTL: v.BodyTTL, Replicas: v.Replicas})
+	v.appliers.Go(upkeep.Keep(ctx, opening, v.js, v.Log,
+		upkeep.Asset{Stream: bodies.Stream, Lost: "bodies over max_payload cannot be carried", Make: v.bodies.Make},
+		upkeep.Asset{Stream: protocol.StreamLog, Lost: "recent log lines are not kept",
+			Make: func(ctx context.Context) error { return logs.Open(ctx, v.js, v.Replicas) }}))
 }
 
 // Invoke runs a call that did not come by message, and waits for its reply. It takes its
@@ -264,6 +257,13 @@ func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Rep
 	c.answer, c.endpoint = answer, f.calls
 	f.handle(c, nil)
 	return <-answer
+}
+
+// Functions returns how many functions the registry has, as far as the invoker knows. It may be called while Serve runs.
+func (v *Invoker) Functions() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.functions)
 }
 
 // function returns the function that is served under a name, or nil.

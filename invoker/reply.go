@@ -171,9 +171,6 @@ func (f *function) store(ctx context.Context, c *call, r *protocol.Reply) {
 // keep puts a body into the object store, while another receiver takes the next message.
 func (f *function) keep(ctx context.Context, c *call, body []byte) (*protocol.Claim, error) {
 	c.receiver.handOver()
-	if f.v.bodies == nil {
-		return nil, errors.New("there is no JetStream on the NATS server")
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	return f.v.bodies.PutBytes(ctx, body)

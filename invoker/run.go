@@ -76,9 +76,6 @@ func (f *function) fetch(ctx context.Context, c *call) error {
 	if c.request.Claim == nil {
 		return nil
 	}
-	if f.v.bodies == nil {
-		return protocol.Errorf(protocol.CodeUnavailable, "", "a body as an object needs JetStream on the NATS server")
-	}
 	c.waited = true
 	c.receiver.handOver()
 	var err error

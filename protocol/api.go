@@ -111,14 +111,23 @@ type DeployReply struct {
 
 // ListReply lists the functions by name.
 type ListReply struct {
-	Functions []Function `json:"functions"` // the latest version of each
+	Functions []Function `json:"functions"`         // the latest version of each
+	Damaged   []Damage   `json:"damaged,omitempty"` // whose records cannot be read
+}
+
+// Damage says what is wrong with the stored record of a function. An invoker that has read it before goes on serving what
+// it has read.
+type Damage struct {
+	Name   string `json:"name"`   // the record's key, which need not be a name that a function can have
+	Reason string `json:"reason"` // for people
 }
 
 // InfoReply tells everything about one function.
 type InfoReply struct {
-	Function Function   `json:"function"` // the latest version
-	Versions []Function `json:"versions"` // all that are kept, oldest first
-	Stats    Stats      `json:"stats"`    // of the invoker that answers
+	Function Function   `json:"function"`         // the latest version
+	Versions []Function `json:"versions"`         // all that are kept, oldest first
+	Stats    Stats      `json:"stats"`            // of the invoker that answers
+	Damage   string     `json:"damage,omitempty"` // what is wrong with the stored record now, by the invoker that answers
 }
 
 // RemoveReply answers a removal.

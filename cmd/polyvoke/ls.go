@@ -26,14 +26,17 @@ func (c *cli) lsCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			functions, err := s.List(cmd.Context())
+			all, err := s.ListAll(cmd.Context())
 			if err != nil {
 				return err
 			}
+			functions := all.Functions
 			if asJSON {
-				return printJSON(c.stdout, protocol.ListReply{Functions: append([]protocol.Function{}, functions...)})
+				all.Functions = append([]protocol.Function{}, functions...)
+				return printJSON(c.stdout, all)
 			}
-			if len(functions) == 0 {
+			show.Damage(c.stderr, all.Damaged)
+			if len(functions) == 0 && len(all.Damaged) == 0 {
 				fmt.Fprintf(c.stderr, "nothing is deployed on %s yet: polyvoke deploy FILE.wasm\n", s.URL)
 				return nil
 			}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,35 +35,84 @@ type Config struct {
 
 // Store holds bodies. Its methods may be called from several goroutines; their errors are
 // *protocol.Error, with code 503 if the store does not answer or is full.
-type Store struct{ bucket *objects.Bucket }
+type Store struct {
+	js     jetstream.JetStream
+	create *jetstream.ObjectStoreConfig // how to make the bucket if it is missing; nil: not at all
+	bucket atomic.Pointer[objects.Bucket]
+}
 
-// Open opens the store on js and creates its bucket if that is missing; a bucket that exists
+// New returns the store on js, which makes its bucket when that is needed and missing, at any time. A bucket that exists
 // keeps its settings. The connection stays the caller's.
-func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
+func New(js jetstream.JetStream, cfg Config) *Store {
 	if cfg.TTL == 0 {
 		cfg.TTL = DefaultTTL
 	}
-	return opened(objects.Create(ctx, js, jetstream.ObjectStoreConfig{
+	return &Store{js: js, create: &jetstream.ObjectStoreConfig{
 		Bucket: protocol.BucketBodies, Description: "polyvoke: bodies too large for a message",
 		TTL: cfg.TTL, Replicas: cfg.Replicas, MaxBytes: cfg.MaxBytes,
-	}))
+	}}
+}
+
+// Open is New for those who want to know at once whether the store can be used.
+func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
+	s := New(js, cfg)
+	if err := s.Make(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Stream is the name of the stream that the bucket is made of.
+const Stream = "OBJ_" + protocol.BucketBodies
+
+// Make makes the bucket if it is missing.
+func (s *Store) Make(ctx context.Context) error {
+	b, err := objects.Create(ctx, s.js, *s.create)
+	if err != nil {
+		return objects.Error("open store of bodies", err)
+	}
+	s.bucket.Store(b)
+	return nil
 }
 
 // Existing opens the store as a client does, who creates nothing: without the bucket, which invokers
 // create, it is an error with code 503.
 func Existing(ctx context.Context, js jetstream.JetStream) (*Store, error) {
-	return opened(objects.Open(ctx, js, protocol.BucketBodies))
-}
-
-func opened(b *objects.Bucket, err error) (*Store, error) {
+	b, err := objects.Open(ctx, js, protocol.BucketBodies)
 	if err != nil {
 		return nil, objects.Error("open store of bodies", err)
 	}
-	return &Store{bucket: b}, nil
+	s := &Store{js: js}
+	s.bucket.Store(b)
+	return s, nil
 }
 
 // TTL returns how long the store keeps a body. Zero means for ever.
-func (s *Store) TTL() time.Duration { return s.bucket.TTL() }
+func (s *Store) TTL() time.Duration {
+	if b := s.bucket.Load(); b != nil {
+		return b.TTL()
+	}
+	return s.create.TTL
+}
+
+// do uses the bucket, made before if it is not there yet. If it turns out to be gone, it is made and used once more.
+func (s *Store) do(ctx context.Context, use func(*objects.Bucket) error) error {
+	b := s.bucket.Load()
+	if b == nil {
+		if err := s.Make(ctx); err != nil {
+			return err
+		}
+		return use(s.bucket.Load())
+	}
+	err := use(b)
+	if s.create == nil || !objects.Gone(err) {
+		return err
+	}
+	if err := s.Make(ctx); err != nil {
+		return err
+	}
+	return use(s.bucket.Load())
+}
 
 // Put stores what r has to say, size bytes, or -1 if that is not known, and returns the claim. The error is 413 for
 // more than protocol.MaxBody bytes and 400 if r fails or says more or less than size. Of a Put that
@@ -78,7 +128,13 @@ func (s *Store) Put(ctx context.Context, r io.Reader, size int64) (*protocol.Cla
 	in := &input{r: r, size: size}
 	o := objects.Object{}
 	o.Info.Name = id.String()
-	if o, err = s.bucket.Put(ctx, o, in); in.err != nil {
+	put := func(b *objects.Bucket) (err error) {
+		if err = in.rewind(); err == nil {
+			o, err = b.Put(ctx, o, in)
+		}
+		return err
+	}
+	if err = s.do(ctx, put); in.err != nil {
 		return nil, in.err
 	} else if err != nil {
 		return nil, objects.Error(op, err)
@@ -100,7 +156,11 @@ func (s *Store) Get(ctx context.Context, c *protocol.Claim, max int64) ([]byte, 
 	if c.Size > max {
 		return nil, tooLarge(c, max)
 	}
-	body, err := s.bucket.Get(ctx, c.Object, max)
+	var body []byte
+	err := s.do(ctx, func(b *objects.Bucket) (err error) {
+		body, err = b.Get(ctx, c.Object, max)
+		return err
+	})
 	switch {
 	case errors.Is(err, objects.ErrTooLarge):
 		return nil, tooLarge(c, max)
@@ -121,12 +181,15 @@ func tooLarge(c *protocol.Claim, max int64) error {
 func (s *Store) Delete(ctx context.Context, c *protocol.Claim) error {
 	ctx, cancel := objects.Bound(ctx, limit)
 	defer cancel()
-	o, err := s.bucket.Stat(ctx, c.Object)
-	if err == nil && o.Live() {
-		err = s.bucket.Delete(ctx, o)
-	}
-	if errors.Is(err, objects.ErrChanged) {
-		return nil // only another Delete changes it
+	err := s.do(ctx, func(b *objects.Bucket) error {
+		o, err := b.Stat(ctx, c.Object)
+		if err == nil && o.Live() {
+			err = b.Delete(ctx, o)
+		}
+		return err
+	})
+	if errors.Is(err, objects.ErrChanged) || objects.Gone(err) {
+		return nil // only another Delete changes it, and without the bucket it is gone
 	}
 	return objects.Error("delete body", err)
 }
@@ -137,6 +200,20 @@ type input struct {
 	size int64 // -1 if not known
 	n    int64 // bytes read
 	err  error // why the body is refused
+}
+
+// rewind begins from the beginning, if reading has begun. Not every body can do that.
+func (in *input) rewind() error {
+	if in.n == 0 {
+		return nil
+	}
+	s, ok := in.r.(io.Seeker)
+	if !ok {
+		return objects.ErrNoBucket // that is why it was to be read again
+	}
+	in.n = 0
+	_, err := s.Seek(0, io.SeekStart)
+	return err
 }
 
 // Read implements io.Reader.

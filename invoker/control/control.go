@@ -38,6 +38,10 @@ type Host interface {
 	AwaitGone(ctx context.Context, f *protocol.Function) error
 	// Stats returns what a function has done here, and nothing of one that is not served.
 	Stats(name string) protocol.Stats
+	// Damage returns the records that cannot be read, sorted by name.
+	Damage() []protocol.Damage
+	// Overlapping returns the other functions that have a trigger which can have a message that a trigger of f has.
+	Overlapping(f *protocol.Function) []*protocol.Function
 }
 
 // Service answers the control verbs. Its fields are set before Serve and not changed afterwards.

@@ -55,6 +55,12 @@ func (h *shelf) AwaitGone(_ context.Context, f *protocol.Function) error {
 
 func (h *shelf) Stats(name string) protocol.Stats { return protocol.Stats{Requests: int64(len(name))} }
 
+func (h *shelf) Damage() []protocol.Damage {
+	return []protocol.Damage{{Name: "torn", Reason: "it is torn"}}
+}
+
+func (h *shelf) Overlapping(*protocol.Function) []*protocol.Function { return nil }
+
 // serve controls a shelf through a server without JetStream, and returns a client.
 func serve(t *testing.T, h control.Host) *nats.Conn {
 	t.Helper()
@@ -224,7 +230,7 @@ func TestVerbs(t *testing.T) {
 		}
 	}
 	var list, languages protocol.ListReply
-	if err := ask(nc, protocol.APIList, nil, "", &list); err != nil || len(list.Functions) != 1 || list.Functions[0].Version != 2 {
+	if err := ask(nc, protocol.APIList, nil, "", &list); err != nil || len(list.Functions) != 1 || list.Functions[0].Version != 2 || len(list.Damaged) != 1 {
 		t.Errorf("list: %+v, %v", list, err)
 	}
 	if err := ask(nc, protocol.APIRuntimes, nil, "", &languages); err != nil || languages.Functions == nil || len(languages.Functions) != 0 {

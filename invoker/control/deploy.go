@@ -65,9 +65,8 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 	if err := s.Host.Await(ctx, e.Latest()); err != nil {
 		return nil, err
 	}
-	warnings := subjects.Confirm(ctx, s.JetStream.Conn(), f.Name)
-	warnings = append(warnings, s.confirmed(ctx, e.Latest(), time.Since(begun))...)
-	warnings = append(warnings, s.warnings(ctx, e, created)...)
+	warnings := slices.Concat(dropped(e), subjects.Confirm(ctx, s.JetStream.Conn(), f.Name),
+		s.confirmed(ctx, e.Latest(), time.Since(begun)), s.warnings(ctx, e, created))
 	return protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: warnings}, nil
 }
 
@@ -130,6 +129,22 @@ func deployError(name string, err error) error {
 	return err
 }
 
+// dropped says which versions the deployment of an entry has dropped.
+func dropped(e registry.Entry) []string {
+	if len(e.Dropped) == 0 {
+		return nil
+	}
+	which := fmt.Sprintf("version %d is", e.Dropped[0])
+	if last := e.Dropped[len(e.Dropped)-1]; last != e.Dropped[0] {
+		which = fmt.Sprintf("versions %d to %d are", e.Dropped[0], last)
+	}
+	why := fmt.Sprintf("the newest %d are", registry.KeepVersions)
+	if len(e.Versions) < registry.KeepVersions {
+		why = fmt.Sprintf("the manifests of the newest %d fill what the server's max_payload allows for all, so only these are", len(e.Versions))
+	}
+	return []string{fmt.Sprintf("%s %s gone: %s kept", e.Name, which, why)}
+}
+
 // warnings tells what the author of a deployed function should know about its subjects. What cannot be
 // found out is left out. The owners of others that a new version overlaps are told too.
 func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) []string {
@@ -137,18 +152,11 @@ func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) 
 	for _, subject := range subjects.Of(e) {
 		out = append(out, subjects.Captured(ctx, s.JetStream, subject)...)
 	}
-	all, err := s.Registry.List(ctx)
-	if err != nil {
-		s.Log.Warn("routes not compared", "function", e.Name, "err", err)
-	}
-	for _, other := range all {
-		if other.Name == e.Name {
-			continue
-		}
-		overlaps := subjects.Overlaps(e.Latest(), other.Latest())
+	for _, other := range s.Host.Overlapping(e.Latest()) {
+		overlaps := subjects.Overlaps(e.Latest(), other)
 		out = append(out, overlaps...)
 		if created {
-			s.tellOwner(other.Latest(), e.Latest(), overlaps)
+			s.tellOwner(other, e.Latest(), overlaps)
 		}
 	}
 	slices.Sort(out)

@@ -9,7 +9,7 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// list answers with the latest version of every function.
+// list answers with the latest version of every function, and with what cannot be read.
 func (s *Service) list(r micro.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(s.context(r), controlTimeout)
 	defer cancel()
@@ -17,7 +17,7 @@ func (s *Service) list(r micro.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := protocol.ListReply{Functions: []protocol.Function{}}
+	out := protocol.ListReply{Functions: []protocol.Function{}, Damaged: s.Host.Damage()}
 	for _, e := range all {
 		out.Functions = append(out.Functions, *e.Latest())
 	}
@@ -40,7 +40,17 @@ func (s *Service) tell(r micro.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return protocol.InfoReply{Function: *e.Latest(), Versions: e.Versions, Stats: s.Host.Stats(q.Name)}, nil
+	return protocol.InfoReply{Function: *e.Latest(), Versions: e.Versions, Stats: s.Host.Stats(q.Name), Damage: s.damage(q.Name)}, nil
+}
+
+// damage returns what is wrong with a function's record, or nothing.
+func (s *Service) damage(name string) string {
+	for _, d := range s.Host.Damage() {
+		if d.Name == name {
+			return d.Reason
+		}
+	}
+	return ""
 }
 
 // remove deletes a function, and answers when the host serves it no more.

@@ -65,8 +65,7 @@ type JetStream struct {
 var _ Registry = (*JetStream)(nil)
 
 // Open opens the registry on js and creates its buckets if they are missing; buckets
-// that exist keep their settings. What a Put left behind that died over an hour ago is
-// removed. The connection stays the caller's: it should reconnect for ever
+// that exist keep their settings. The connection stays the caller's: it should reconnect for ever
 // (nats.MaxReconnects(-1)), and closing it ends the registry.
 func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*JetStream, error) {
 	const op = "open registry"
@@ -89,9 +88,6 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*JetStream, 
 	}
 	if r.modules, err = objects.Open(ctx, js, modules); err != nil {
 		return nil, objects.Error(op, err)
-	}
-	if err := r.sweep(ctx, orphanAge); err != nil {
-		cfg.Log.Warn("registry: garbage stays until the next start", "err", err)
 	}
 	return r, nil
 }
@@ -139,8 +135,11 @@ func (r *JetStream) get(ctx context.Context, name string) (jetstream.KeyValueEnt
 
 // broken returns the error for a record that cannot be read, and nil for nil.
 func (r *JetStream) broken(op, name string, err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, errRotten):
+		return protocol.Errorf(protocol.CodeConflict, op, "the record of function %s in bucket %s is lost (%w): deploy the function again, or remove it", name, r.bucket, err)
 	}
 	return protocol.Errorf(protocol.CodeConflict, op,
 		"the record of function %s in bucket %s cannot be read (%w): remove the function and deploy it again, or use the polyvoke that wrote it", name, r.bucket, err)
@@ -220,12 +219,18 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 		if err != nil {
 			return replacement{}, err
 		}
-		if rec.err != nil && !rec.rotten() {
+		if rec.err != nil && !rec.rotten() && !r.cfg.Runtimes { // interpreters are replaced: there is no verb that removes one
 			return replacement{}, r.broken(op, f.Name, rec.err)
 		}
 		e, created := rec.entry.with(f, time.Now())
+		if rec.err != nil {
+			e.Versions[0].Version = newestIn(rec.raw) + 1
+		}
 		if !created {
 			return replacement{entry: e}, nil
+		}
+		if e.Latest().Version > maxVersion {
+			return replacement{}, protocol.Errorf(protocol.CodeRefused, op, "there is no number after version %d: remove the function and deploy it again", maxVersion)
 		}
 		b, e, err := encodeEntry(e, r.maxRecord())
 		if err != nil {
@@ -243,7 +248,7 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 
 // write replaces the record that seq identifies.
 func (r *JetStream) write(ctx context.Context, name string, b []byte, was record) error {
-	limited, cancel := context.WithTimeout(ctx, was.patience())
+	limited, cancel := context.WithTimeout(ctx, objects.RoundTrip)
 	defer cancel()
 	_, err := r.kv.Update(limited, name, b, was.seq)
 	return r.made(ctx, name, err, func(is record) bool { return bytes.Equal(is.raw, b) })
@@ -251,15 +256,14 @@ func (r *JetStream) write(ctx context.Context, name string, b []byte, was record
 
 // erase deletes the record that seq identifies.
 func (r *JetStream) erase(ctx context.Context, name string, was record) error {
-	limited, cancel := context.WithTimeout(ctx, was.patience())
+	limited, cancel := context.WithTimeout(ctx, objects.RoundTrip)
 	defer cancel()
 	err := r.kv.Delete(limited, name, jetstream.LastRevision(was.seq))
 	return r.made(ctx, name, err, func(is record) bool { return is.deleted })
 }
 
 // made returns what has become of a write whose confirmation may have been lost: it looks whether
-// the record is as the write would have left it. A server never confirms a write whose
-// subject has a message that it cannot read any more, though it stores what was written.
+// the record is as the write would have left it.
 func (r *JetStream) made(ctx context.Context, name string, err error, as func(record) bool) error {
 	var refused *jetstream.APIError
 	if err == nil || errors.As(err, &refused) || lost(err) {

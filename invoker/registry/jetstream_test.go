@@ -265,6 +265,27 @@ func TestBrokenRecords(t *testing.T) {
 	equal(t, "fourth", registrytest.Next(t, changes), registry.Change{Name: "later", Entry: e})
 }
 
+// The record of an interpreter that cannot be read is replaced by the next that is added, under a new number.
+func TestBrokenRuntime(t *testing.T) {
+	nc := registrytest.Connect(t, registrytest.StartNATS(t, t.TempDir(), 0))
+	js := registrytest.JetStream(t, nc)
+	r, err := registry.Open(t.Context(), js, registry.Config{Runtimes: true})
+	must(t, err)
+	put(t, r, "lua", "1")
+	put(t, r, "lua", "2")
+	kv, err := js.KeyValue(t.Context(), registry.BucketRuntimes)
+	must(t, err)
+	e, err := kv.Get(t.Context(), "lua")
+	must(t, err)
+	_, err = kv.Put(t.Context(), "lua", bytes.Replace(e.Value(), []byte("digest"), []byte("digesu"), 1))
+	must(t, err)
+	_, err = r.Find(t.Context(), "lua")
+	wantError(t, "Find", err, protocol.CodeConflict, "cannot be read")
+	if e := put(t, r, "lua", "3"); e.Latest().Version != 3 || len(e.Versions) != 1 {
+		t.Errorf("replaced by %+v", e)
+	}
+}
+
 // A record that would be too long for a message loses its oldest versions.
 func TestLongRecord(t *testing.T) {
 	x := start(t)

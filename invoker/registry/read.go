@@ -14,9 +14,6 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/bodies/objects"
 )
 
-// errRotten says that the server lists a record and cannot read it: its bytes on disk do not have their checksum.
-var errRotten = errors.New("the NATS server has it on disk, but damaged")
-
 // record is the state of a function in the bucket.
 type record struct {
 	raw     []byte    // as it is stored; nil if there is none
@@ -33,13 +30,8 @@ func (rec record) there() bool { return rec.raw != nil || rec.err != nil }
 // rotten reports whether nobody can read the record any more, whatever he knows.
 func (rec record) rotten() bool { return errors.Is(rec.err, errRotten) }
 
-// patience is how long a write in the place of the record is waited for.
-func (rec record) patience() time.Duration {
-	if rec.rotten() {
-		return time.Second // its confirmation may never come
-	}
-	return objects.RoundTrip
-}
+// torn reports whether the server still has the bytes that it cannot read.
+func (rec record) torn() bool { return rec.rotten() && rec.raw == nil }
 
 // subject returns the subject of a record.
 func (r *JetStream) subject(name string) string { return "$KV." + r.bucket + "." + name }

@@ -7,12 +7,29 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
+	"strconv"
+	"time"
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // maxVersion is the largest number of a version: with one deployment a second it is reached in 68 years.
 const maxVersion = math.MaxInt32
+
+// versionForm finds the numbers of versions in a record that cannot be read.
+var versionForm = regexp.MustCompile(`"version":\s*(\d{1,9})\b`)
+
+// newestIn returns the highest number of a version in a record that cannot be read, or 0: what comes after it is not
+// mistaken for something older.
+func newestIn(record []byte) int {
+	newest := 0
+	for _, m := range versionForm.FindAllSubmatch(record, -1) {
+		n, _ := strconv.Atoi(string(m[1])) // nine digits at most
+		newest = max(newest, n)
+	}
+	return newest
+}
 
 // encodeEntry returns the record of an entry, and the entry as it reads: the oldest versions
 // go if the record would be longer than max bytes.
@@ -38,6 +55,9 @@ func decodeEntry(name string, record []byte) (Entry, error) {
 	var e Entry
 	if err := protocol.CheckName(name); err != nil {
 		return e, err
+	}
+	if when, ok := lostSince(record); ok {
+		return e, fmt.Errorf("%w, as was found at %s", errRotten, when.Format(time.RFC3339))
 	}
 	dec := json.NewDecoder(bytes.NewReader(record))
 	dec.DisallowUnknownFields()

@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -8,9 +9,9 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/registry"
 )
 
-// FuzzEntry: whatever is in the bucket, the decoder returns an error or an entry that is
+// FuzzRecord: whatever is in the bucket, the decoder returns an error or an entry that is
 // sound, and that reads the same after it is written.
-func FuzzEntry(f *testing.F) {
+func FuzzRecord(f *testing.F) {
 	const digest = `"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"`
 	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":1,"digest":`+digest+`,"size":3,"created":"2026-01-02T03:04:05Z"}]}`))
 	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":3,"digest":`+digest+`,"limits":{"timeout":"3s","memory":"64MiB"},"env":{"A":"1"},"args":["x"],`+
@@ -20,12 +21,20 @@ func FuzzEntry(f *testing.F) {
 	f.Add("greet", []byte(`{"name":"greet","versions":[]}`))
 	f.Add("greet", []byte(`{"name":"greet"} {}`))
 	f.Add("greet", []byte(`null`))
+	f.Add("greet", []byte(`{"name":"greet","lost":"2026-01-02T03:04:05Z"}`))
+	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":9223372036854775807,"digest":`+digest+`,"size":-1}]}`))
+	many := `{"name":"greet","versions":[{"name":"greet","version":1,"digest":` + digest + `}`
+	for v := 2; v < 10_000; v++ {
+		many += fmt.Sprintf(`,{"name":"greet","version":%d,"digest":%s}`, v, digest)
+	}
+	f.Add("greet", []byte(many+`]}`))
 	f.Fuzz(func(t *testing.T, name string, record []byte) {
 		e, err := registry.DecodeEntry(name, record)
 		if err != nil {
 			return
 		}
-		if e.Name != name || len(e.Versions) == 0 || e.Latest().Version < len(e.Versions) {
+		if e.Name != name || len(e.Versions) == 0 || e.Latest().Version < len(e.Versions) ||
+			len(e.Versions) > registry.KeepVersions || e.Latest().Version+1 > 1<<31 {
 			t.Fatalf("not an entry: %+v", e)
 		}
 		b, same, err := registry.EncodeEntry(e, 1<<30)

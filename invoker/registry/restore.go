@@ -68,17 +68,19 @@ func (r *JetStream) putBack(ctx context.Context, e Entry, is record) error {
 	return r.write(ctx, e.Name, b, is)
 }
 
-// copyAge is how long copies are believed to be there without a look.
-const copyAge = time.Hour
+const (
+	settle   = time.Minute // after which all modules are looked after for the first time: a start has more urgent things to do
+	everyone = time.Hour   // after which they are again, if nothing has changed
+)
 
 // keepModules looks after the modules that the known functions run, until ctx ends: each is in the store, with all of its
 // chunks, and there is a copy of it here. Only when the bucket has changed since the last time is each module asked for, and
-// that takes a fiftieth of the time at most.
-func (w *watch) keepModules(ctx context.Context) {
+// that takes a fiftieth of the time at most. What a Put left behind that died is removed.
+func (w *watch) keepModules(ctx context.Context, was objects.State) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	var was objects.State
 	var next time.Time
+	all := time.Now().Add(settle)
 	for {
 		select {
 		case <-ctx.Done():
@@ -88,15 +90,27 @@ func (w *watch) keepModules(ctx context.Context) {
 				continue
 			}
 			now, err := w.r.modules.State(ctx)
-			if err == nil && (now != was || begin.After(next.Add(copyAge))) {
+			full := begin.After(all)
+			if err == nil && (now != was || full) {
 				err = w.stock(ctx)
 				next = time.Now().Add(50 * time.Since(begin))
 			}
 			if was = now; err != nil && ctx.Err() == nil {
 				was = objects.State{}
 				w.r.remake(ctx, err)
+			} else if full {
+				all = time.Now().Add(everyone)
+				w.r.tidy(ctx)
 			}
 		}
+	}
+}
+
+// tidy removes garbage, here and in the store.
+func (r *JetStream) tidy(ctx context.Context) {
+	r.copies.tidy()
+	if err := r.sweep(ctx, orphanAge); err != nil && ctx.Err() == nil {
+		r.cfg.Log.Warn("registry: garbage stays until the next look", "bucket", r.bucket, "err", err)
 	}
 }
 
@@ -119,7 +133,6 @@ func (w *watch) stock(ctx context.Context) error {
 			}
 		}
 	}
-	w.r.copies.tidy()
 	return ctx.Err()
 }
 

@@ -21,6 +21,10 @@ import (
 // from it, is put back: see restore.go.
 func (r *JetStream) Watch(ctx context.Context) (<-chan Change, error) {
 	w := &watch{r: r, feed: newFeed(), known: map[string]moment{}, missing: map[string]bool{}}
+	modules, err := r.modules.State(ctx)
+	if err != nil {
+		return nil, objects.Error("watch", err)
+	}
 	first, err := w.begin(ctx)
 	if err != nil {
 		return nil, objects.Error("watch", err)
@@ -30,7 +34,7 @@ func (r *JetStream) Watch(ctx context.Context) (<-chan Change, error) {
 		defer close(out)
 		var running sync.WaitGroup
 		running.Go(func() { w.run(ctx, first) })
-		running.Go(func() { w.keepModules(ctx) })
+		running.Go(func() { w.keepModules(ctx, modules) })
 		w.feed.pump(ctx, out)
 		running.Wait()
 	}()
@@ -104,7 +108,7 @@ func (w *watch) read(ctx context.Context, s *session) error {
 	if s.watcher, err = w.r.kv.WatchAll(ctx, jetstream.UpdatesOnly()); err != nil {
 		return err
 	}
-	all, err := w.r.readAll(ctx)
+	all, err := w.r.heal(ctx)
 	if err != nil {
 		return err
 	}
@@ -257,7 +261,6 @@ func (w *watch) update(name string, rec record) {
 	case known && was.revision == now.revision && was.created == now.created && (was.err == nil) == (now.err == nil):
 		return
 	case rec.err != nil:
-		w.r.skipped(name, rec)
 		w.feed.add(Change{Name: name, Err: w.r.broken("", name, rec.err)})
 	default:
 		now.entry = rec.entry

@@ -75,9 +75,13 @@ func (s *Session) noInvoker() error {
 
 // List returns all functions, the latest version of each.
 func (s *Session) List(ctx context.Context) ([]protocol.Function, error) {
-	var reply protocol.ListReply
-	err := s.ask(ctx, protocol.APIList, nil, &reply)
+	reply, err := s.ListAll(ctx)
 	return reply.Functions, err
+}
+
+// ListAll returns all functions, and what cannot be read of those that are stored.
+func (s *Session) ListAll(ctx context.Context) (reply protocol.ListReply, err error) {
+	return reply, s.ask(ctx, protocol.APIList, nil, &reply)
 }
 
 // Info returns what is known about a function. The error's code is 404 if there is none.

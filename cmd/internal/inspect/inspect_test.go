@@ -100,7 +100,7 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%v: the problem is %v, want %q", c.limit, err, c.problem)
 		}
 		var out bytes.Buffer
-		r.Print(&out, false)
+		r.Print(&out, "")
 		if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text, c.want) {
 			t.Errorf("%v: %q is missing in\n%s", c.limit, c.want, &out)
 		}

@@ -76,6 +76,10 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := mend(c.Store, c.Log); err != nil {
+		l.release()
+		return nil, fmt.Errorf("store %s: %w", c.Store, err)
+	}
 	s, err := c.start(host, port)
 	if err != nil {
 		l.release()

@@ -44,14 +44,20 @@ func Serve(ctx context.Context, s *client.Session, c Config, ready func(function
 	own := cmp.Or(c.Own, s)
 	opening, cancel := s.Within(ctx)
 	defer cancel()
-	reg, err := open(opening, own, registry.Config{Replicas: c.Replicas, Log: c.Log})
+	copies := copiesFolder(c.Cache)
+	reg, err := open(opening, own, registry.Config{Replicas: c.Replicas, Log: c.Log, Copies: copies})
 	if err != nil {
 		return fmt.Errorf("functions on %s: %w", s.URL, err)
 	}
-	languages, err := open(opening, own, registry.Config{Replicas: c.Replicas, Log: c.Log, Runtimes: true})
+	languages, err := open(opening, own, registry.Config{Replicas: c.Replicas, Log: c.Log, Copies: copies, Runtimes: true})
 	if err != nil {
 		return fmt.Errorf("runtimes on %s: %w", s.URL, err)
 	}
+	endKeeping, err := keep(ctx, languages, c.Log)
+	if err != nil {
+		return fmt.Errorf("runtimes on %s: %w", s.URL, err)
+	}
+	defer endKeeping()
 	store := &interpreters.Store{Registry: languages, Describe: bundles.Describe}
 	rt, end, err := Sandbox(ctx, c.Cache, c.Limits, wasi.Config{IdleMemory: c.IdleMemory, Log: c.Log})
 	if err != nil {
@@ -65,14 +71,8 @@ func Serve(ctx context.Context, s *client.Session, c Config, ready func(function
 	v := invoker.Invoker{
 		Registry: reg, Runtime: script.New(soon, store), Interpreters: store, JetStream: own.JS, Journal: running, Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas,
 		MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
-		Ready: func() {
-			entries, err := reg.List(ctx)
-			if err != nil {
-				c.Log.Warn("list functions", "err", err)
-			}
-			ready(len(entries))
-		},
 	}
+	v.Ready = func() { ready(v.Functions()) }
 	err = v.Serve(ctx, s.Conn)
 	switch {
 	case errors.Is(err, nats.ErrConnectionClosed):
@@ -89,6 +89,35 @@ func open(ctx context.Context, s *client.Session, config registry.Config) (*regi
 	asking, permitted := s.Permitted(ctx, "")
 	r, err := registry.Open(asking, s.JS, config)
 	return r, permitted(err)
+}
+
+// copiesFolder returns where copies of modules are kept, beside the compiled ones, or "" for nowhere.
+func copiesFolder(cache string) string {
+	dir := CacheDir(cache)
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, "sources")
+}
+
+// keep watches the interpreters, so that damaged ones are reported and lost ones put back, until ctx or what it returns ends that.
+func keep(ctx context.Context, languages registry.Registry, log *slog.Logger) (end func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	changes, err := languages.Watch(ctx)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ch := range changes {
+			if ch.Err != nil {
+				log.Error("runtime damaged in the store", "runtime", ch.Name, "err", ch.Err)
+			}
+		}
+	}()
+	return func() { cancel(); <-done }, nil
 }
 
 // While serves functions on a connection while do runs, and until all has been answered.

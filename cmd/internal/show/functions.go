@@ -45,6 +45,7 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
 		{"limits", Join(", ", fmt.Sprintf("timeout %s", limits.Timeout), fuel, fmt.Sprintf("memory %s, stack %s, input %s, output %s, concurrency %d, queue %d",
 			limits.Memory, limits.Stack, limits.Input, limits.Output, limits.Concurrency, limits.Queue))},
 		{"replies", replies},
+		{"damage", i.Damage},
 		{"start", Join(": ", st.Start, st.StartReason)},
 		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on the invoker that answered)",
 			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting)},
@@ -68,6 +69,13 @@ func Functions(w io.Writer, p terminal.Paint, functions []protocol.Function) {
 			limits.Timeout.String(), limits.Memory.String(), age})
 	}
 	terminal.Table(w, p, []string{"NAME", " VERSION", "LANGUAGE", " SIZE", " TIMEOUT", " MEMORY", " AGE"}, rows)
+}
+
+// Damage prints what is wrong with stored records, and what to do about it.
+func Damage(w io.Writer, damaged []protocol.Damage) {
+	for _, d := range damaged {
+		fmt.Fprintf(w, "damaged: %s: %s\n", protocol.CleanValue(d.Name, protocol.MaxErrorText), protocol.CleanValue(d.Reason, protocol.MaxErrorText))
+	}
 }
 
 // Join joins what is not empty.
