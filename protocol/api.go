@@ -12,11 +12,11 @@ type APIVerb string
 // The control verbs.
 const (
 	APIDeploy APIVerb = "deploy" // header Fn-Manifest and the module as body, or as a claim -> DeployReply
-	APIList   APIVerb = "list"   // no body -> ListReply
-	APIInfo   APIVerb = "info"   // NameRequest -> InfoReply
+	APIList   APIVerb = "list"   // ListRequest, or no body -> ListReply
+	APIInfo   APIVerb = "info"   // InfoRequest -> InfoReply
 	APIRemove APIVerb = "remove" // NameRequest -> RemoveReply
 
-	APIRuntimes   APIVerb = "runtimes"    // no body -> ListReply, of interpreters
+	APIRuntimes   APIVerb = "runtimes"    // ListRequest, or no body -> ListReply, of interpreters
 	APIRuntimeAdd APIVerb = "runtime-add" // an interpreter as body, or as a claim -> DeployReply
 	APIRuntimePin APIVerb = "runtime-pin" // NameRequest, of NAME@VERSION -> DeployReply
 )
@@ -47,6 +47,36 @@ func ParseRefRequest(b []byte) (Ref, error) {
 	return ParseRef(q.Name)
 }
 
+// ListRequest asks for a page of a list.
+type ListRequest struct {
+	After string `json:"after,omitempty"` // the Next of the page before; empty: the first page
+}
+
+// ParseListRequest reads a ListRequest, or none. The error's code is 400.
+func ParseListRequest(b []byte) (q ListRequest, err error) {
+	if len(b) == 0 {
+		return q, nil
+	}
+	if err := json.Unmarshal(b, &q); err != nil {
+		return q, Errorf(CodeBadRequest, "", `the body must be empty or {"after":"..."}: %v`, err)
+	}
+	return q, nil
+}
+
+// InfoRequest asks about one function, and about a page of its versions.
+type InfoRequest struct {
+	Name   string `json:"name"`
+	Before int    `json:"before,omitempty"` // the Next of the page before; 0: the first page
+}
+
+// ParseInfoRequest reads an InfoRequest. The error's code is 400, also for a name that no function can have.
+func ParseInfoRequest(b []byte) (q InfoRequest, err error) {
+	if err := json.Unmarshal(b, &q); err != nil {
+		return q, Errorf(CodeBadRequest, "", `the body must be {"name":"..."}: %v`, err)
+	}
+	return q, CheckName(q.Name)
+}
+
 // DeployReply answers a deployment. When it arrives, the next call of the function works.
 type DeployReply struct {
 	Function Function `json:"function"`           // the version that is now the latest
@@ -57,6 +87,10 @@ type DeployReply struct {
 // ListReply lists the functions by name.
 type ListReply struct {
 	Functions []Function `json:"functions"` // the latest version of each
+	// Next is set if there are more: a request with it as After gets the next page.
+	Next string `json:"next,omitempty"`
+	// Abridged has the names of functions that do not fit a message as a whole: see Function.Abridged.
+	Abridged []string `json:"abridged,omitempty"`
 }
 
 // InfoReply tells everything about one function.
@@ -64,6 +98,20 @@ type InfoReply struct {
 	Function Function   `json:"function"` // the latest version
 	Versions []Function `json:"versions"` // all that are kept, oldest first
 	Stats    Stats      `json:"stats"`    // of the invoker that answers
+	// Next is set if there are older versions: a request with it as Before gets the next page.
+	Next int `json:"next,omitempty"`
+	// Abridged has the versions that do not fit a message as a whole: see Function.Abridged.
+	Abridged []int `json:"abridged,omitempty"`
+}
+
+// maxAbridged is how much an abridged function has of what may be long, in bytes.
+const maxAbridged = 64
+
+// Abridged returns the function without its arguments, environment and triggers, for a message that has no room for them.
+func (f Function) Abridged() Function {
+	f.Args, f.Env, f.Triggers = nil, nil, nil
+	f.Language = CleanValue(f.Language, maxAbridged)
+	return f
 }
 
 // RemoveReply answers a removal.

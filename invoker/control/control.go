@@ -62,6 +62,8 @@ type Service struct {
 	Log *slog.Logger
 
 	open context.Context // ends when nothing new is to be begun
+
+	functions, languages listing
 }
 
 // Serve begins to answer, and returns what stops it. Its endpoints handle one request at a time,
@@ -97,7 +99,7 @@ func (s *Service) Serve(ctx context.Context) (micro.Service, error) {
 func (s *Service) respond(r micro.Request, handle func(micro.Request) (any, error)) {
 	out, err := handle(r)
 	if err == nil {
-		err = r.RespondJSON(out)
+		err = r.RespondJSON(s.fit(out))
 	} else {
 		code, text := protocol.CodeOf(err), protocol.MessageOf(err)
 		level := slog.LevelInfo // whoever asked is told what is wrong

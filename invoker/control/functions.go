@@ -8,26 +8,31 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// list answers with the latest version of every function.
-func (s *Service) list(micro.Request) (any, error) {
+// list answers with the latest version of every function, page by page.
+func (s *Service) list(r micro.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(s.open, controlTimeout)
 	defer cancel()
+	return s.pageOf(ctx, &s.functions, r.Data(), s.latest)
+}
+
+// latest returns the latest version of every function, by name.
+func (s *Service) latest(ctx context.Context) ([]protocol.Function, error) {
 	all, err := s.Registry.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := protocol.ListReply{Functions: []protocol.Function{}}
-	for _, e := range all {
-		out.Functions = append(out.Functions, *e.Latest())
+	out := make([]protocol.Function, len(all))
+	for i, e := range all {
+		out[i] = *e.Latest()
 	}
 	return out, nil
 }
 
-// tell answers with everything about one function.
+// tell answers with everything about one function, its versions page by page.
 func (s *Service) tell(r micro.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(s.open, controlTimeout)
 	defer cancel()
-	q, err := protocol.ParseNameRequest(r.Data())
+	q, err := protocol.ParseInfoRequest(r.Data())
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +40,9 @@ func (s *Service) tell(r micro.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return protocol.InfoReply{Function: *e.Latest(), Versions: e.Versions, Stats: s.Host.Stats(q.Name)}, nil
+	out := protocol.InfoReply{Function: *e.Latest(), Stats: s.Host.Stats(q.Name)}
+	infoPage(&out, e.Versions, q.Before, s.room())
+	return out, nil
 }
 
 // remove deletes a function, and answers when the host serves it no more.

@@ -65,13 +65,12 @@ func (s *Service) pinRuntime(r micro.Request) (any, error) {
 	return protocol.DeployReply{Function: f, Created: created}, err
 }
 
-// listRuntimes answers with the newest version of each interpreter.
-func (s *Service) listRuntimes(micro.Request) (any, error) {
+// listRuntimes answers with the newest version of each interpreter, page by page.
+func (s *Service) listRuntimes(r micro.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(s.open, controlTimeout)
 	defer cancel()
 	if s.Interpreters == nil {
 		return protocol.ListReply{Functions: []protocol.Function{}}, nil
 	}
-	all, err := s.Interpreters.List(ctx)
-	return protocol.ListReply{Functions: all}, err
+	return s.pageOf(ctx, &s.languages, r.Data(), s.Interpreters.List)
 }
