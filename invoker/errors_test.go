@@ -1,9 +1,11 @@
 package invoker_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"sync/atomic"
@@ -39,10 +41,14 @@ func (r *faulty) Compile(context.Context, []byte, runtimes.Options) (runtimes.Pr
 type faultyProgram struct{ r *faulty }
 
 func (p faultyProgram) Run(_ context.Context, c *runtimes.Process) error {
-	err := fault(&p.r.run)
-	if err == nil {
-		_, err = c.Stdout.Write([]byte("fine"))
+	if _, err := io.Copy(c.Stdout, c.Stdin); err != nil {
+		return err
 	}
+	if err := fault(&p.r.run); err != nil {
+		_, _ = c.Stderr.Write([]byte("it fails\n"))
+		return err
+	}
+	_, err := c.Stdout.Write([]byte("fine"))
 	return err
 }
 
@@ -93,5 +99,42 @@ func TestErrors(t *testing.T) {
 	}
 	if text := v.log.String(); strings.Contains(text, "<nil>") {
 		t.Errorf("the log says <nil>:\n%s", text)
+	}
+}
+
+// TestStdoutOfFailure has processes fail that have written to stdout, and reads it by message and by Invoke.
+func TestStdoutOfFailure(t *testing.T) {
+	s := startServer(t)
+	r := &faulty{}
+	v := startInvoker(t, s, func(v *invoker.Invoker) { v.Runtime = r })
+	nc := connect(t, s)
+	deploy(t, nc, protocol.Function{Name: "f"}, []byte("module"))
+	var failure error = &runtimes.ExitError{Code: 3}
+	large := bytes.Repeat([]byte("0123456789\xff"), 95_200) // almost as long as a message may be, not UTF-8
+	for _, c := range []struct {
+		err     *error
+		written []byte
+		asked   string
+		want    []byte
+	}{
+		{&failure, []byte("partial"), "1", []byte("partial")},
+		{&failure, []byte("partial"), "", nil},
+		{&failure, nil, "1", nil},
+		{nil, []byte("partial"), "1", nil},
+		{&failure, large, "1", large[len(large)-((1<<20)-2<<10-len("it fails\n")):]},
+	} {
+		r.run.Store(c.err)
+		got := call(t, nc, "fn.f", c.written, protocol.HeaderStdout, c.asked)
+		if (got.Err == nil) != (c.err == nil) || !bytes.Equal(got.Stdout, c.want) {
+			t.Errorf("%.10q, asked %q: %d bytes of stdout, want %d, %v", c.written, c.asked, len(got.Stdout), len(c.want), got.Err)
+		}
+		if got.Err != nil && string(got.Body) != "it fails\n" {
+			t.Errorf("the body is %.50q", got.Body)
+		}
+	}
+	r.run.Store(&failure)
+	reply := v.Invoke(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "f"}, Body: []byte("partial"), Stdout: true})
+	if call(t, nc, "fn.f", []byte("another")); string(reply.Stdout) != "partial" || reply.Exit != 3 {
+		t.Errorf("%+v", reply)
 	}
 }

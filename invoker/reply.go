@@ -1,6 +1,7 @@
 package invoker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strconv"
@@ -26,12 +27,24 @@ func (f *function) fail(c *call, reply *protocol.Reply, err error) {
 	reply.ID = c.id()
 	reply.Err = f.explain(c, err)
 	reply.Body = c.log.Tail()
+	if c.request.Stdout {
+		reply.Stdout = f.endOf(c.stdout.Bytes(), len(reply.Body))
+	}
 	text := reply.Err.Msg
 	var trap *runtimes.TrapError
 	if errors.As(err, &trap) && trap.Stack != "" {
 		text += "\n" + trap.Stack
 	}
 	c.log.Platform(text)
+}
+
+// besides is what an error reply takes at most besides its body, in bytes.
+const besides = 2 << 10
+
+// endOf returns as much of the end of a failed process's stdout as there is room for in a message beside the end of its stderr.
+func (f *function) endOf(stdout []byte, tail int) []byte {
+	room := max(0, int(f.v.nc.MaxPayload())-besides-tail)
+	return stdout[max(0, len(stdout)-room):]
 }
 
 // explain turns the error of a run into the one for the caller (section 6 of the
@@ -86,6 +99,7 @@ func (f *function) reply(ctx context.Context, c *call, r *protocol.Reply) {
 	if c.answer != nil {
 		kept := *r
 		kept.Body = append([]byte(nil), r.Body...) // the call's own buffer is used again
+		kept.Stdout = bytes.Clone(r.Stdout)
 		f.count(c, r)
 		c.answer <- &kept
 		return
