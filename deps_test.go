@@ -41,7 +41,7 @@ var rules = []rule{
 	{"runtimes/wasi/pace", nil, "it reckons with times"},
 	{"runtimes/said", nil, "it keeps bytes"},
 	{"runtimes/lifetime", nil, "it looks at contexts"},
-	{"runtimes/wasi/native", []string{"github.com/tetratelabs/wazero/api", "github.com/tetratelabs/wazero/experimental"}, "there is one place to change when the engine's inside does"},
+	{"runtimes/wasi/native", []string{"github.com/tetratelabs/wazero"}, "there is one place to change when the engine's inside does"},
 	{"runtimes/wasi/idle", nil, "it keeps what is costly to make, whatever that is"},
 	{"invoker", []string{"protocol", "runtimes", "invoker", "github.com/nats-io/nats.go", "github.com/google/uuid"},
 		"it names steps, not engines"},

@@ -2,8 +2,10 @@ package invoker
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,7 +87,7 @@ func (v *Invoker) discover(m *nats.Msg) {
 		if answer == nil {
 			return
 		}
-		b, err := json.Marshal(answer)
+		b, err := within(answer, int(v.nc.MaxPayload()))
 		if err == nil {
 			err = m.Respond(b)
 		}
@@ -93,6 +95,43 @@ func (v *Invoker) discover(m *nats.Msg) {
 			v.Log.Warn("discovery not answered", "function", f.name, "err", err)
 		}
 	}
+}
+
+// within returns an answer in JSON, of at most so many bytes. One that is longer, as of a function with many triggers, has fewer endpoints, and
+// says in its metadata how many are left out.
+func within(answer any, most int) ([]byte, error) {
+	for {
+		b, err := json.Marshal(answer)
+		if err != nil || len(b) <= most {
+			return b, err
+		}
+		switch a := answer.(type) {
+		case micro.Info:
+			a.Endpoints, err = fewer(a.Endpoints, a.Metadata)
+			answer = a
+		case micro.Stats:
+			a.Endpoints, err = fewer(a.Endpoints, a.Metadata)
+			answer = a
+		default:
+			err = errTooLong
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+var errTooLong = errors.New("the answer is longer than NATS takes messages (max_payload)")
+
+// fewer leaves out half of an answer's endpoints, the last of which are triggers.
+func fewer[T any](endpoints []T, metadata map[string]string) ([]T, error) {
+	n := len(endpoints) / 2
+	if n == 0 {
+		return nil, errTooLong
+	}
+	before, _ := strconv.Atoi(metadata["endpoints_left_out"])
+	metadata["endpoints_left_out"] = strconv.Itoa(before + len(endpoints) - n)
+	return endpoints[:n], nil
 }
 
 // describe returns the answer to a verb, or nil if it is none.

@@ -2,9 +2,11 @@ package invoker_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -182,7 +184,7 @@ func control[T any](nc *nats.Conn, m *nats.Msg) (out T, err error) {
 	if err != nil {
 		return out, err
 	}
-	r, err := protocol.ParseReply(protocol.Header(answer.Header), answer.Data)
+	r, err := parseReply(answer)
 	if err == nil && r.Err != nil {
 		err = r.Err
 	}
@@ -221,7 +223,31 @@ func tryCall(nc *nats.Conn, subject string, body []byte, header ...string) (prot
 	if err != nil {
 		return protocol.Reply{}, err
 	}
-	return protocol.ParseReply(protocol.Header(answer.Header), answer.Data)
+	return parseReply(answer)
+}
+
+// parseReply reads a reply. It is an error if that says no more to people than that something is wrong.
+func parseReply(m *nats.Msg) (protocol.Reply, error) {
+	r, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
+	if err == nil && r.Err != nil {
+		err = useful(r.Err.Msg, r.ID)
+	}
+	return r, err
+}
+
+// useful returns an error for a text that names nothing by which its reader could go on.
+func useful(text, id string) error {
+	for _, empty := range []string{"<nil>", "%!", "unexpected error"} {
+		if strings.Contains(text, empty) {
+			return fmt.Errorf("an error says %q", text)
+		}
+	}
+	for _, vague := range []string{"internal error", "log has"} {
+		if strings.Contains(text, vague) && !strings.Contains(text, cmp.Or(id, "id ")) {
+			return fmt.Errorf("the error of %q says %q, without its id", id, text)
+		}
+	}
+	return nil
 }
 
 // wantError fails unless a reply is an error with this code whose message has this text.

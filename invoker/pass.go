@@ -25,7 +25,7 @@ func (f *function) pass(ctx context.Context, c *call, r *protocol.Reply) {
 		err = f.passTo(ctx, c, to, r)
 	}
 	if err != nil {
-		c.log.Platform("reply not passed on: " + protocol.MessageOf(err))
+		c.log.Platform("reply not passed on: " + protocol.ErrorOf(err, c.id()).Error())
 		f.v.Log.Error("reply not passed on", "function", c.version.ref, "id", c.id(),
 			"subject", c.request.Subject, "to", protocol.CleanValue(to, protocol.MaxErrorText), "err", err)
 	}

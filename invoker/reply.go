@@ -1,6 +1,7 @@
 package invoker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strconv"
@@ -10,11 +11,12 @@ import (
 
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 )
 
 // refuse answers a call that was not admitted.
 func (f *function) refuse(c *call, err error) {
-	reply := protocol.Reply{ID: c.id(), Exit: -1, Err: asError(err)}
+	reply := protocol.Reply{ID: c.id(), Exit: -1, Err: f.asError(c, err)}
 	f.reply(f.v.ctx, c, &reply)
 	c.free()
 }
@@ -25,15 +27,24 @@ func (f *function) fail(c *call, reply *protocol.Reply, err error) {
 	reply.ID = c.id()
 	reply.Err = f.explain(c, err)
 	reply.Body = c.log.Tail()
+	if c.request.Stdout {
+		reply.Stdout = f.endOf(c.stdout.Bytes(), len(reply.Body))
+	}
 	text := reply.Err.Msg
 	var trap *runtimes.TrapError
 	if errors.As(err, &trap) && trap.Stack != "" {
 		text += "\n" + trap.Stack
 	}
 	c.log.Platform(text)
-	if reply.Err.Code == protocol.CodeFailed && reply.Exit < 0 && trap == nil {
-		f.v.Log.Error("call failed", "function", c.version.ref, "id", c.id(), "err", err)
-	}
+}
+
+// besides is what an error reply takes at most besides its body, in bytes.
+const besides = 2 << 10
+
+// endOf returns as much of the end of a failed process's stdout as there is room for in a message beside the end of its stderr.
+func (f *function) endOf(stdout []byte, tail int) []byte {
+	room := max(0, int(f.v.nc.MaxPayload())-besides-tail)
+	return stdout[max(0, len(stdout)-room):]
 }
 
 // explain turns the error of a run into the one for the caller (section 6 of the
@@ -42,6 +53,7 @@ func (f *function) explain(c *call, err error) *protocol.Error {
 	var exit *runtimes.ExitError
 	var trap *runtimes.TrapError
 	var known *protocol.Error
+	var refused *runtimes.ModuleError
 	exited, trapped := errors.As(err, &exit), errors.As(err, &trap)
 	if exited {
 		if o := protocol.FromExit(exit.Code); o.Chosen || !errors.Is(err, runtimes.ErrMemory) {
@@ -57,23 +69,29 @@ func (f *function) explain(c *call, err error) *protocol.Error {
 		return protocol.Errorf(protocol.CodeTimeout, "", "%s used up its fuel of %d: raise limits.fuel", c.version.ref, c.version.limits.Fuel)
 	case trapped:
 		return protocol.Errorf(protocol.CodeFailed, "", "%s trapped: %s", c.version.ref, trap.Reason)
+	case errors.As(err, &refused):
+		return protocol.Errorf(protocol.CodeRefused, "", "%s cannot be run: %s", c.version.ref, refused.Reason)
 	case errors.As(err, &known):
-		return known
+		return f.asError(c, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return protocol.Errorf(protocol.CodeTimeout, "", "%s did not end within %s", c.version.ref, c.timeLimit())
 	case errors.Is(err, context.Canceled):
 		return protocol.Errorf(protocol.CodeUnavailable, "", "%s was stopped: the invoker ends, or the caller went away", c.version.ref)
 	}
-	return asError(err)
+	return f.asError(c, err)
 }
 
-// asError returns the part of an error that may cross to a caller.
-func asError(err error) *protocol.Error {
-	var known *protocol.Error
-	if errors.As(err, &known) {
-		return known
+// asError returns the part of an error that may cross to a caller. What may not is logged under the call's id.
+func (f *function) asError(c *call, err error) *protocol.Error {
+	var used *exhausted.Error
+	e := protocol.ErrorOf(err, c.id())
+	if e.Code == protocol.CodeFailed && errors.As(exhausted.Of(err), &used) {
+		e = &protocol.Error{Code: protocol.CodeUnavailable, Msg: used.Error(), Err: err}
 	}
-	return &protocol.Error{Code: protocol.CodeOf(err), Msg: protocol.MessageOf(err), Err: err}
+	if e.Code == protocol.CodeFailed || used != nil {
+		f.v.Log.Error("call failed", "function", f.name, "id", c.id(), "err", err)
+	}
+	return e
 }
 
 // reply sends the answer, having counted the call.
@@ -81,6 +99,7 @@ func (f *function) reply(ctx context.Context, c *call, r *protocol.Reply) {
 	if c.answer != nil {
 		kept := *r
 		kept.Body = append([]byte(nil), r.Body...) // the call's own buffer is used again
+		kept.Stdout = bytes.Clone(r.Stdout)
 		f.count(c, r)
 		c.answer <- &kept
 		return

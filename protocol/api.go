@@ -13,11 +13,11 @@ type APIVerb string
 // The control verbs.
 const (
 	APIDeploy APIVerb = "deploy" // header Fn-Manifest and the module as body, or as a claim -> DeployReply
-	APIList   APIVerb = "list"   // no body -> ListReply
-	APIInfo   APIVerb = "info"   // NameRequest -> InfoReply
+	APIList   APIVerb = "list"   // ListRequest, or no body -> ListReply
+	APIInfo   APIVerb = "info"   // InfoRequest -> InfoReply
 	APIRemove APIVerb = "remove" // NameRequest -> RemoveReply
 
-	APIRuntimes   APIVerb = "runtimes"    // no body -> ListReply, of interpreters
+	APIRuntimes   APIVerb = "runtimes"    // ListRequest, or no body -> ListReply, of interpreters
 	APIRuntimeAdd APIVerb = "runtime-add" // an interpreter as body, or as a claim -> DeployReply
 	APIRuntimePin APIVerb = "runtime-pin" // NameRequest, of NAME@VERSION -> DeployReply
 )
@@ -102,6 +102,36 @@ type Confirmation struct {
 	Error string `json:"error,omitempty"` // why it cannot serve the version; empty: it does
 }
 
+// ListRequest asks for a page of a list.
+type ListRequest struct {
+	After string `json:"after,omitempty"` // the Next of the page before; empty: the first page
+}
+
+// ParseListRequest reads a ListRequest, or none. The error's code is 400.
+func ParseListRequest(b []byte) (q ListRequest, err error) {
+	if len(b) == 0 {
+		return q, nil
+	}
+	if err := json.Unmarshal(b, &q); err != nil {
+		return q, Errorf(CodeBadRequest, "", `the body must be empty or {"after":"..."}: %v`, err)
+	}
+	return q, nil
+}
+
+// InfoRequest asks about one function, and about a page of its versions.
+type InfoRequest struct {
+	Name   string `json:"name"`
+	Before int    `json:"before,omitempty"` // the Next of the page before; 0: the first page
+}
+
+// ParseInfoRequest reads an InfoRequest. The error's code is 400, also for a name that no function can have.
+func ParseInfoRequest(b []byte) (q InfoRequest, err error) {
+	if err := json.Unmarshal(b, &q); err != nil {
+		return q, Errorf(CodeBadRequest, "", `the body must be {"name":"..."}: %v`, err)
+	}
+	return q, CheckName(q.Name)
+}
+
 // DeployReply answers a deployment. When it arrives, the next call of the function works.
 type DeployReply struct {
 	Function Function `json:"function"`           // the version that is now the latest
@@ -112,7 +142,11 @@ type DeployReply struct {
 // ListReply lists the functions by name.
 type ListReply struct {
 	Functions []Function `json:"functions"`         // the latest version of each
-	Damaged   []Damage   `json:"damaged,omitempty"` // whose records cannot be read
+	Damaged   []Damage   `json:"damaged,omitempty"` // whose records cannot be read; in the first page
+	// Next is set if there are more: a request with it as After gets the next page.
+	Next string `json:"next,omitempty"`
+	// Abridged has the names of functions that do not fit a message as a whole: see Function.Abridged.
+	Abridged []string `json:"abridged,omitempty"`
 }
 
 // Damage says what is wrong with the stored record of a function. An invoker that has read it before goes on serving what
@@ -128,6 +162,20 @@ type InfoReply struct {
 	Versions []Function `json:"versions"`         // all that are kept, oldest first
 	Stats    Stats      `json:"stats"`            // of the invoker that answers
 	Damage   string     `json:"damage,omitempty"` // what is wrong with the stored record now, by the invoker that answers
+	// Next is set if there are older versions: a request with it as Before gets the next page.
+	Next int `json:"next,omitempty"`
+	// Abridged has the versions that do not fit a message as a whole: see Function.Abridged.
+	Abridged []int `json:"abridged,omitempty"`
+}
+
+// maxAbridged is how much an abridged function has of what may be long, in bytes.
+const maxAbridged = 64
+
+// Abridged returns the function without its arguments, environment and triggers, for a message that has no room for them.
+func (f Function) Abridged() Function {
+	f.Args, f.Env, f.Triggers = nil, nil, nil
+	f.Language = CleanValue(f.Language, maxAbridged)
+	return f
 }
 
 // RemoveReply answers a removal.

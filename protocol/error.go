@@ -68,6 +68,21 @@ func CodeOf(err error) int {
 	return CodeFailed
 }
 
+// ErrorOf returns the error for a caller: the first Error in err's chain, or one with what MessageOf says. If that is no more than
+// that something failed inside, it names the id under which the cause is in the invoker's log, where the caller of ErrorOf writes it.
+func ErrorOf(err error, id string) *Error {
+	var e *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		return e
+	case CodeOf(err) == CodeFailed:
+		return &Error{Code: CodeFailed, Msg: "internal error: the invoker's log has the cause under the id " + CleanValue(id, MaxID), Err: err}
+	}
+	return &Error{Code: CodeOf(err), Msg: MessageOf(err), Err: err}
+}
+
 // MessageOf returns what the caller may read of err: the message of the first Error in its
 // chain, and for anything else no more than that something failed inside.
 func MessageOf(err error) string {
@@ -82,5 +97,5 @@ func MessageOf(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "cancelled"
 	}
-	return "internal error; the invoker's log has the cause"
+	return "an unexpected error"
 }

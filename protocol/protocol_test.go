@@ -152,7 +152,7 @@ func TestCodeOf(t *testing.T) {
 		text string
 	}{
 		{nil, 0, ""},
-		{errors.New("secret"), 500, "internal error; the invoker's log has the cause"},
+		{errors.New("secret"), 500, "an unexpected error"},
 		{context.DeadlineExceeded, 504, "the deadline passed"},
 		{fmt.Errorf("x: %w", context.Canceled), 503, "cancelled"},
 		{fmt.Errorf("x: %w", inner), 429, "call: busy: context canceled"},
@@ -160,6 +160,21 @@ func TestCodeOf(t *testing.T) {
 		if CodeOf(c.err) != c.code || MessageOf(c.err) != c.text {
 			t.Errorf("%v: %d %q, want %d %q", c.err, CodeOf(c.err), MessageOf(c.err), c.code, c.text)
 		}
+	}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("secret"), "500 internal error: the invoker's log has the cause under the id 7"},
+		{context.DeadlineExceeded, "504 the deadline passed"},
+		{fmt.Errorf("x: %w", inner), "429 call: busy: context canceled"},
+	} {
+		if e := ErrorOf(c.err, "7"); fmt.Sprint(e.Code, " ", e) != c.want || !errors.Is(e, c.err) && !errors.Is(c.err, e) {
+			t.Errorf("%v: %d %v, want %s", c.err, e.Code, e, c.want)
+		}
+	}
+	if ErrorOf(nil, "7") != nil {
+		t.Error("no error is one")
 	}
 	if !errors.Is(inner, context.Canceled) {
 		t.Error("the cause is lost")

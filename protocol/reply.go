@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -10,6 +11,7 @@ type Reply struct {
 	ID     string  // of the call; empty if nobody asked and nothing failed
 	Header Header  // as they came; nil when the reply is made
 	Body   []byte  // stdout; in an error reply the tail of stderr, or the message
+	Stdout []byte  // in an error reply the end of stdout, if the caller asked for it
 	Claim  *Claim  // if not nil, the body is there
 	Report *Report // if the caller asked for it
 	Err    *Error  // nil for success
@@ -63,10 +65,15 @@ func (r *Reply) Message() (Header, []byte) {
 	text := CleanValue(r.Err.Error(), MaxErrorText)
 	set(HeaderError, text)
 	set(HeaderErrorCode, strconv.Itoa(r.Err.Code))
-	if len(r.Body) == 0 {
-		return h, []byte(text + "\n") // the official command line prints "nil body" for none
+	body := r.Body
+	if len(body) == 0 {
+		body = []byte(text + "\n") // the official command line prints "nil body" for none
 	}
-	return h, r.Body
+	if len(r.Stdout) > 0 {
+		set(HeaderStdout, strconv.Itoa(len(r.Stdout)))
+		body = slices.Concat(body, r.Stdout)
+	}
+	return h, body
 }
 
 // Shorten makes an error reply fit a message of max bytes, headers included: it keeps the end of its body, or else the beginning of its text, and
@@ -106,6 +113,10 @@ func ParseReply(h Header, body []byte) (Reply, error) {
 			n = CodeFailed
 		}
 		r.Err = &Error{Code: n, Msg: text}
+		if n, err := strconv.Atoi(h.Get(HeaderStdout)); err == nil && n > 0 {
+			at := max(0, len(body)-n)
+			r.Body, r.Stdout = body[:at:at], body[at:]
+		}
 	} else {
 		r.Exit = 0
 	}

@@ -28,6 +28,8 @@ type Request struct {
 	Timeout time.Duration
 	// Report asks for report headers in the reply.
 	Report bool
+	// Stdout asks for what the process has written to stdout in the reply if it fails, too.
+	Stdout bool
 	// DryRun asks for everything but the run itself, as Lambda's invocation type DryRun does.
 	DryRun bool
 	// Hops is how often the message, and what it came of, was passed on by triggers (see Trigger.To).
@@ -67,6 +69,7 @@ func (r *Request) ReadHeader(h Header) error {
 	}
 	r.Header = h
 	r.Report = h.Get(HeaderReport) == "1"
+	r.Stdout = h.Get(HeaderStdout) == "1"
 	r.DryRun = h.Get(HeaderDryRun) == "1"
 	if t := h.Get(HeaderTimeout); t != "" {
 		d, err := ParseDuration(t)
@@ -115,6 +118,9 @@ func (r *Request) Message() (subject string, h Header, body []byte, err error) {
 	}
 	if r.Report {
 		h.Set(HeaderReport, "1")
+	}
+	if r.Stdout {
+		h.Set(HeaderStdout, "1")
 	}
 	if r.DryRun {
 		h.Set(HeaderDryRun, "1")

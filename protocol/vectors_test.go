@@ -78,6 +78,7 @@ func TestRequestVectors(t *testing.T) {
 		line(r.ID != "", "id", r.ID)
 		line(r.Timeout != 0, "timeout", r.Timeout)
 		line(r.Report, "report", r.Report)
+		line(r.Stdout, "stdout", r.Stdout)
 		line(r.DryRun, "dry run", r.DryRun)
 		line(r.Hops > 0, "hops", r.Hops)
 		if c := r.Claim; c != nil {
@@ -100,7 +101,7 @@ func TestReplyVectors(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if back.Exit != r.Exit || CodeOf(asErr(back.Err)) != CodeOf(asErr(r.Err)) || (back.Report == nil) != (r.Report == nil) || (back.Claim == nil) != (r.Claim == nil) {
+		if back.Exit != r.Exit || CodeOf(asErr(back.Err)) != CodeOf(asErr(r.Err)) || (back.Report == nil) != (r.Report == nil) || (back.Claim == nil) != (r.Claim == nil) || !bytes.Equal(back.Stdout, r.Stdout) {
 			t.Errorf("read back: %+v", back)
 		}
 		return out.String() + "\n" + string(body)
@@ -144,6 +145,8 @@ func replyOf(t *testing.T, in string) *Reply {
 			}
 			d, _ := time.ParseDuration(part[1])
 			r.Report = &Report{Function: ref, Duration: d, Memory: uint64(number(part[2])), Start: part[3]}
+		case "stdout":
+			r.Stdout = []byte(value)
 		case "body":
 			r.Body = bytes.TrimSpace([]byte(value))
 		}

@@ -63,7 +63,7 @@ such function.`,
 	cmd.Flags().StringArrayVarP(&o.headers, "header", "H", nil, "header NAME:VALUE; repeat for more")
 	cmd.Flags().StringVar(&o.id, "id", "", "id of the call in logs and replies (default: the invoker's choice)")
 	cmd.Flags().StringVar(&o.timeout, "timeout", "", `how long to wait, such as "500ms" (default: as long as the function may take)`)
-	cmd.Flags().BoolVar(&o.report, "report", false, "print how the call went on stderr")
+	cmd.Flags().BoolVar(&o.report, "report", false, "print how the call went on stderr, and what a failed one has written to stdout")
 	addConnection(cmd, &n)
 	addJSON(cmd, &o.json)
 	return cmd
@@ -75,7 +75,7 @@ func (c *cli) callRequest(cmd *cobra.Command, args []string, o *callOptions) (*p
 	if err != nil {
 		return nil, usageError(cmd, "%v", err)
 	}
-	r := &protocol.Request{Function: ref, Args: append(tokens, o.args...), ID: o.id, Report: o.report, Header: protocol.Header{}}
+	r := &protocol.Request{Function: ref, Args: append(tokens, o.args...), ID: o.id, Report: o.report, Stdout: o.report, Header: protocol.Header{}}
 	if o.timeout != "" {
 		d, err := protocol.ParseDuration(o.timeout)
 		if err != nil {
@@ -128,8 +128,12 @@ func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptio
 		}
 	}
 	failure := show.Failure(r, reply)
-	if !o.json && reply.Err == nil {
-		if _, err := c.stdout.Write(reply.Body); err != nil {
+	out := reply.Body
+	if reply.Err != nil {
+		out = reply.Stdout
+	}
+	if !o.json {
+		if _, err := c.stdout.Write(out); err != nil {
 			return err
 		}
 	}

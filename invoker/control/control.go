@@ -6,7 +6,9 @@
 package control
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -20,6 +22,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 )
 
 // controlTimeout bounds every verb that compiles nothing.
@@ -70,6 +73,8 @@ type Service struct {
 	open    context.Context // ends when nothing new is to be begun
 	members members         // the other invokers
 	deploys beside          // deployments that go on
+
+	functions, languages listing
 }
 
 // Serve begins to answer, and returns what stops it. The endpoints of the queue group handle one request at a time, but
@@ -110,15 +115,9 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 func (s *Service) respond(r micro.Request, handle func(micro.Request) (any, error)) {
 	out, err := handle(r)
 	if err == nil {
-		err = r.RespondJSON(out)
+		err = r.RespondJSON(s.fit(out))
 	} else {
-		code, text := protocol.CodeOf(err), protocol.MessageOf(err)
-		level := slog.LevelInfo // whoever asked is told what is wrong
-		if code >= protocol.CodeFailed {
-			level = slog.LevelError
-		}
-		s.Log.Log(s.open, level, "control request failed", "subject", r.Subject(), "code", code, "err", err)
-		err = r.Error(strconv.Itoa(code), protocol.CleanValue(text, protocol.MaxErrorText), []byte(text+"\n"))
+		err = s.refuse(r, err)
 	}
 	s.failed(r, err)
 }
@@ -128,4 +127,20 @@ func (s *Service) failed(r micro.Request, err error) {
 	if err != nil {
 		s.Log.Error("control request not answered", "subject", r.Subject(), "err", err)
 	}
+}
+
+// refuse answers a control request with an error, and logs it.
+func (s *Service) refuse(r micro.Request, err error) error {
+	id := cmp.Or(protocol.CleanValue(r.Headers().Get(protocol.HeaderID), protocol.MaxID), rand.Text())
+	e := protocol.ErrorOf(err, id)
+	var used *exhausted.Error
+	if e.Code == protocol.CodeFailed && errors.As(exhausted.Of(err), &used) {
+		e = &protocol.Error{Code: protocol.CodeUnavailable, Msg: used.Error(), Err: err}
+	}
+	level := slog.LevelInfo // whoever asked is told what is wrong
+	if e.Code >= protocol.CodeFailed {
+		level = slog.LevelError
+	}
+	s.Log.Log(s.open, level, "control request failed", "subject", r.Subject(), "id", id, "code", e.Code, "err", err)
+	return r.Error(strconv.Itoa(e.Code), protocol.CleanValue(e.Error(), protocol.MaxErrorText), []byte(e.Error()+"\n"))
 }

@@ -9,26 +9,43 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// list answers with the latest version of every function, and with what cannot be read.
+// list answers with the latest version of every function, page by page, and with what cannot be read.
 func (s *Service) list(r micro.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(s.context(r), controlTimeout)
 	defer cancel()
+	q, err := protocol.ParseListRequest(r.Data())
+	if err != nil {
+		return nil, err
+	}
+	room := s.room()
+	var damaged []protocol.Damage
+	if q.After == "" {
+		damaged = damageThatFits(s.Host.Damage(), room/2)
+		room -= size(damaged)
+	}
+	out, err := s.pageOf(ctx, &s.functions, q, room, s.latest)
+	out.Damaged = damaged
+	return out, err
+}
+
+// latest returns the latest version of every function, by name.
+func (s *Service) latest(ctx context.Context) ([]protocol.Function, error) {
 	all, err := s.Registry.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := protocol.ListReply{Functions: []protocol.Function{}, Damaged: s.Host.Damage()}
-	for _, e := range all {
-		out.Functions = append(out.Functions, *e.Latest())
+	out := make([]protocol.Function, len(all))
+	for i, e := range all {
+		out[i] = *e.Latest()
 	}
 	return out, nil
 }
 
-// tell answers with everything about one function.
+// tell answers with everything about one function, its versions page by page.
 func (s *Service) tell(r micro.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(s.context(r), controlTimeout)
 	defer cancel()
-	q, err := protocol.ParseNameRequest(r.Data())
+	q, err := protocol.ParseInfoRequest(r.Data())
 	if err != nil {
 		return nil, err
 	}
@@ -40,14 +57,16 @@ func (s *Service) tell(r micro.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return protocol.InfoReply{Function: *e.Latest(), Versions: e.Versions, Stats: s.Host.Stats(q.Name), Damage: s.damage(q.Name)}, nil
+	out := protocol.InfoReply{Function: *e.Latest(), Stats: s.Host.Stats(q.Name), Damage: s.damage(q.Name)}
+	infoPage(&out, e.Versions, q.Before, s.room()-len(out.Damage))
+	return out, nil
 }
 
 // damage returns what is wrong with a function's record, or nothing.
 func (s *Service) damage(name string) string {
 	for _, d := range s.Host.Damage() {
 		if d.Name == name {
-			return d.Reason
+			return protocol.CleanValue(d.Reason, maxReason)
 		}
 	}
 	return ""

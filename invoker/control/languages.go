@@ -65,13 +65,16 @@ func (s *Service) pinRuntime(r micro.Request) (any, error) {
 	return protocol.DeployReply{Function: f, Created: created}, err
 }
 
-// listRuntimes answers with the newest version of each interpreter.
+// listRuntimes answers with the newest version of each interpreter, page by page.
 func (s *Service) listRuntimes(r micro.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(s.context(r), controlTimeout)
 	defer cancel()
 	if s.Interpreters == nil {
 		return protocol.ListReply{Functions: []protocol.Function{}}, nil
 	}
-	all, err := s.Interpreters.List(ctx)
-	return protocol.ListReply{Functions: all}, err
+	q, err := protocol.ParseListRequest(r.Data())
+	if err != nil {
+		return nil, err
+	}
+	return s.pageOf(ctx, &s.languages, q, s.room(), s.Interpreters.List)
 }

@@ -19,6 +19,13 @@ import (
 // the tail that an error reply carries.
 const maxLog = 1 << 20
 
+const (
+	// shortLine is up to how many bytes a line fits any message.
+	shortLine = 512
+	// besides is how many bytes a message with a line has besides it.
+	besides = 512
+)
+
 // Writer is one process's stderr. It is for one goroutine at a time.
 type Writer struct {
 	NC       *nats.Conn    // where lines are published
@@ -35,8 +42,10 @@ func (w *Writer) Write(p []byte) (int, error) {
 	w.keep(p)
 	for rest := p; len(rest) > 0; {
 		text, after, ended := bytes.Cut(rest, []byte{'\n'})
-		if room := protocol.MaxLogLine - len(w.line); len(text) > room {
-			text, after, ended = rest[:room], rest[room:], true
+		if len(w.line)+len(text) > shortLine {
+			if room := w.longest() - len(w.line); len(text) > room {
+				text, after, ended = rest[:room], rest[room:], true
+			}
 		}
 		w.line = append(w.line, text...)
 		if rest = after; ended {
@@ -44,6 +53,14 @@ func (w *Writer) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
+}
+
+// longest returns how long a line may be that is published, in bytes.
+func (w *Writer) longest() int {
+	if w.NC == nil {
+		return protocol.MaxLogLine
+	}
+	return min(protocol.MaxLogLine, max(shortLine, int(w.NC.MaxPayload())-besides))
 }
 
 // keep remembers the end of what was written, between one and two times protocol.MaxTail.

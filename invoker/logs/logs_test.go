@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -75,6 +77,31 @@ func TestLongLine(t *testing.T) {
 	}
 	if !bytes.Equal(tail, long[len(long)-protocol.MaxTail:]) {
 		t.Errorf("a tail of %d bytes", len(tail))
+	}
+}
+
+// TestSmallMessages writes a long line where NATS takes messages of 4 KiB.
+func TestSmallMessages(t *testing.T) {
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxPayload: 4 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	nc := registrytest.Connect(t, s)
+	sub, err := nc.SubscribeSync("log.f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &logs.Writer{NC: nc, Function: protocol.Ref{Name: "f", Version: "1"}, ID: func() string { return strings.Repeat("7", protocol.MaxID) }}
+	long := strings.Repeat("0123456789", 2000)
+	fmt.Fprintln(w, long)
+	for got := ""; got != long; {
+		m, err := sub.NextMsg(10 * time.Second)
+		if err != nil {
+			t.Fatalf("after %d of %d bytes: %v", len(got), len(long), err)
+		}
+		got += string(m.Data)
 	}
 }
 

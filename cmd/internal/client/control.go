@@ -79,16 +79,48 @@ func (s *Session) List(ctx context.Context) ([]protocol.Function, error) {
 	return reply.Functions, err
 }
 
-// ListAll returns all functions, and what cannot be read of those that are stored.
-func (s *Session) ListAll(ctx context.Context) (reply protocol.ListReply, err error) {
-	return reply, s.ask(ctx, protocol.APIList, nil, &reply)
+// ListAll returns all functions, and what is said about them as a whole.
+func (s *Session) ListAll(ctx context.Context) (protocol.ListReply, error) {
+	return s.pages(ctx, protocol.APIList)
 }
 
-// Info returns what is known about a function. The error's code is 404 if there is none.
+// pages returns all pages of a list as one.
+func (s *Session) pages(ctx context.Context, verb protocol.APIVerb) (all protocol.ListReply, err error) {
+	if err := s.ask(ctx, verb, nil, &all); err != nil {
+		return all, err
+	}
+	for all.Next != "" {
+		var page protocol.ListReply
+		if err := s.ask(ctx, verb, protocol.ListRequest{After: all.Next}, &page); err != nil {
+			return all, err
+		}
+		if page.Next != "" && page.Next <= all.Next {
+			return all, protocol.Errorf(protocol.CodeBadOutput, "", "the pages of %s do not end: are polyvoke here and there of one version?", verb)
+		}
+		all.Functions, all.Abridged = append(all.Functions, page.Functions...), append(all.Abridged, page.Abridged...)
+		all.Next = page.Next
+	}
+	return all, nil
+}
+
+// Info returns what is known about a function, with all versions. The error's code is 404 if there is none.
 func (s *Session) Info(ctx context.Context, name string) (protocol.InfoReply, error) {
-	var reply protocol.InfoReply
-	err := s.about(ctx, protocol.APIInfo, name, &reply)
-	return reply, err
+	var all protocol.InfoReply
+	if err := s.about(ctx, protocol.APIInfo, name, &all); err != nil {
+		return all, err
+	}
+	for all.Next > 0 {
+		var page protocol.InfoReply
+		if err := s.ask(ctx, protocol.APIInfo, protocol.InfoRequest{Name: name, Before: all.Next}, &page); err != nil {
+			return all, err
+		}
+		if page.Next >= all.Next {
+			return all, protocol.Errorf(protocol.CodeBadOutput, "", "the versions of %s do not end: are polyvoke here and there of one version?", name)
+		}
+		all.Versions, all.Abridged = append(page.Versions, all.Versions...), append(page.Abridged, all.Abridged...)
+		all.Next = page.Next
+	}
+	return all, nil
 }
 
 // Remove removes a function with all its versions. The error's code is 404 if there is none.
@@ -113,10 +145,11 @@ func (s *Session) about(ctx context.Context, verb protocol.APIVerb, name string,
 
 // unknown is the error for a function that does not exist; it says which ones do.
 func (s *Session) unknown(ctx context.Context, name string) error {
-	functions, err := s.List(ctx)
-	if err != nil {
+	var first protocol.ListReply
+	if err := s.ask(ctx, protocol.APIList, nil, &first); err != nil {
 		return err
 	}
+	functions := first.Functions
 	hint := fmt.Sprintf("nothing is deployed yet; polyvoke deploy %s.wasm puts it there", name)
 	if len(functions) > 0 {
 		var names []string

@@ -73,6 +73,11 @@ func (s *Session) attach(ctx context.Context, msg *nats.Msg, body []byte, what s
 	}
 	msg.Data = nil
 	claim.Put(protocol.Header(msg.Header))
+	if !s.fits(msg) {
+		s.discard(ctx, claim)
+		return nil, nil, protocol.Errorf(protocol.CodeTooLarge, "", "the manifest takes %d bytes as a header, and NATS on %s takes messages of %d (max_payload): "+
+			"make its env, args or triggers shorter, or raise max_payload", len(msg.Header.Get(protocol.HeaderManifest)), s.URL, s.MaxPayload())
+	}
 	return func() { s.discard(ctx, claim) }, msg, nil
 }
 

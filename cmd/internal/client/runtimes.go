@@ -12,8 +12,7 @@ import (
 
 // Runtimes returns the newest version of each runtime on NATS.
 func (s *Session) Runtimes(ctx context.Context) ([]protocol.Function, error) {
-	var reply protocol.ListReply
-	err := s.ask(ctx, protocol.APIRuntimes, nil, &reply)
+	reply, err := s.pages(ctx, protocol.APIRuntimes)
 	return reply.Functions, err
 }
 

@@ -50,11 +50,20 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
 		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on the invoker that answered)",
 			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting)},
 		{"duration", fmt.Sprintf("p50 %s, p99 %s", st.P50, st.P99)},
+		{"left out", leftOut(i)},
 	})
 	if len(i.Versions) > 1 {
 		fmt.Fprintln(w)
 		Functions(w, p, i.Versions)
 	}
+}
+
+// leftOut says what is missing because it does not fit a message.
+func leftOut(i protocol.InfoReply) string {
+	if !slices.Contains(i.Abridged, i.Function.Version) {
+		return ""
+	}
+	return "arguments, environment and triggers: they are longer than NATS takes messages (max_payload)"
 }
 
 // Functions prints a table of functions, or of versions of one.

@@ -50,6 +50,7 @@ type Reply struct {
 	Header protocol.Header `json:"headers,omitempty"`
 	Body   string          `json:"body"`
 	Base64 bool            `json:"base64,omitempty"` // the body is in base64
+	Stdout string          `json:"stdout,omitempty"` // of a failed call, if it was asked for, in base64
 }
 
 // ReplyDocument makes a reply a document.
@@ -60,6 +61,9 @@ func ReplyDocument(reply protocol.Reply) Reply {
 	}
 	if reply.Exit >= 0 {
 		d.Exit = &reply.Exit
+	}
+	if len(reply.Stdout) > 0 {
+		d.Stdout = base64.StdEncoding.EncodeToString(reply.Stdout)
 	}
 	if !utf8.Valid(reply.Body) {
 		d.Body, d.Base64 = base64.StdEncoding.EncodeToString(reply.Body), true

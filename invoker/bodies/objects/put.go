@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	chunkSize = 128 << 10 // as all Object Store clients have it
+	chunkSize = 128 << 10 // as all Object Store clients have it, if NATS takes messages as long
+	headers   = 512       // bytes that a message may have besides a chunk
 	window    = 16        // chunks that may be unconfirmed at a time
 )
 
@@ -30,7 +31,7 @@ func (b *Bucket) Put(ctx context.Context, o Object, r io.Reader) (Object, error)
 	}
 	old := o.Info.NUID
 	o.Info.Bucket, o.Info.NUID, o.Info.Deleted = b.name, id.String(), false
-	o.Info.Opts = &jetstream.ObjectMetaOptions{ChunkSize: chunkSize}
+	o.Info.Opts = &jetstream.ObjectMetaOptions{ChunkSize: uint32(b.chunkSize())}
 	if err := b.upload(ctx, &o.Info, r); err != nil {
 		b.purge(ctx, o.Info.NUID)
 		return o, err
@@ -44,6 +45,11 @@ func (b *Bucket) Put(ctx context.Context, o Object, r io.Reader) (Object, error)
 		b.purge(ctx, o.Info.NUID) // for any other error it may have been stored
 	}
 	return put, err
+}
+
+// chunkSize returns how long chunks are, in bytes.
+func (b *Bucket) chunkSize() int {
+	return min(chunkSize, max(int(b.js.Conn().MaxPayload())-headers, headers))
 }
 
 // sent is one place of the window: a chunk and the promise of its confirmation. The chunk must not
@@ -81,7 +87,7 @@ func (b *Bucket) publish(ctx context.Context, info *jetstream.ObjectInfo, r io.R
 			return err
 		}
 		if p.chunk == nil {
-			p.chunk = make([]byte, chunkSize)
+			p.chunk = make([]byte, info.Opts.ChunkSize)
 		}
 		n, err := io.ReadFull(r, p.chunk)
 		if end = err == io.EOF || err == io.ErrUnexpectedEOF; err != nil && !end {
