@@ -38,6 +38,11 @@ func dial(t testing.TB, s *server.Server) *wire {
 	if err := c.SetDeadline(time.Now().Add(10 * patience)); err != nil {
 		t.Fatal(err)
 	}
+	return newWire(c)
+}
+
+// newWire begins to speak on a connection to a server.
+func newWire(c net.Conn) *wire {
 	w := &wire{c, bufio.NewScanner(c)}
 	w.lines.Buffer(nil, 1<<20)
 	fmt.Fprintf(c, "CONNECT {\"verbose\":false,\"headers\":true}\r\n")
