@@ -410,6 +410,39 @@ func TestDeniedSubscription(t *testing.T) {
 	}
 }
 
+// What NATS comes to deny while a function is served is said, and made good when it is permitted again, without a restart.
+func TestPermissionsComeAndGo(t *testing.T) {
+	var o *server.Options
+	s := startServer(t, denying(nil, []string{"elsewhere"}), func(all *server.Options) { o = all })
+	before, after := o.Clone(), o.Clone()
+	denying(nil, []string{"orders.>"})(after)
+	v := serveOn(t, connect(t, s, nats.UserInfo("worker", "p")))
+	nc := connect(t, s, nats.UserInfo("admin", "p"))
+	deploy(t, nc, protocol.Function{Name: "f", Triggers: []protocol.Trigger{{Subject: "orders.new"}}}, probe())
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	served := func() bool { r, err := tryCall(nc, "orders.new", []byte("x")); return err == nil && r.Err == nil }
+	if !served() {
+		t.Fatal("the route is not served")
+	}
+	if err := s.ReloadOptions(after); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the report", tick.C, func() bool {
+		return strings.Contains(v.log.String(), "does not permit this user to subscribe to orders.new")
+	})
+	if served() {
+		t.Error("the route is served without permission")
+	}
+	if r := call(t, nc, "fn.f", []byte("x")); r.Err != nil {
+		t.Error(r.Err)
+	}
+	if err := s.ReloadOptions(before); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the route's return", tick.C, served)
+}
+
 // A user that may make no more subscriptions is told so.
 func TestTooManySubscriptions(t *testing.T) {
 	s := startServer(t, func(o *server.Options) { o.MaxSubs = 70 })

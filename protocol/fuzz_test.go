@@ -24,7 +24,7 @@ func FuzzParseRequest(f *testing.F) {
 			t.Fatalf("the id %q can begin a header", r.ID)
 		}
 		again, err := CallSubject(r.Function, r.Args...)
-		if err != nil || again != subject {
+		if len(subject) <= MaxCall && (err != nil || again != subject) {
 			t.Fatalf("%q is written as %q, %v", subject, again, err)
 		}
 	})

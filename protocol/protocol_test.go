@@ -120,7 +120,7 @@ func TestCallSubject(t *testing.T) {
 	if err != nil || got != "fn.greet@3.a.b-c" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	for _, bad := range []string{"", "a.b", "a b", "*", ">"} {
+	for _, bad := range []string{"", "a.b", "a b", "*", ">", strings.Repeat("x", MaxCall)} {
 		if _, err := CallSubject(Ref{Name: "greet"}, bad); CodeOf(err) != CodeBadRequest {
 			t.Errorf("argument %q: got %v, want an error with code 400", bad, err)
 		}

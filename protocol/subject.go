@@ -98,8 +98,11 @@ func ParseRef(s string) (Ref, error) {
 	return Ref{Name: name, Version: version}, nil
 }
 
+// MaxCall is the length of the longest subject of a call that clients send, in bytes: there is room for a reply subject beside it in a line of the protocol.
+const MaxCall = DefaultLine - 256
+
 // CallSubject returns the subject that calls ref with further arguments. Arguments become
-// tokens, so each must be one or more characters without blanks, dots, * and >.
+// tokens, so each must be one or more characters without blanks, dots, * and >; all together have at most MaxCall bytes.
 func CallSubject(ref Ref, args ...string) (string, error) {
 	if _, err := ParseRef(ref.String()); err != nil {
 		return "", err
@@ -109,7 +112,11 @@ func CallSubject(ref Ref, args ...string) (string, error) {
 			return "", Errorf(CodeBadRequest, "", "argument %q cannot be a token of a subject: no blanks, dots, * or >, and not empty", a)
 		}
 	}
-	return strings.Join(append([]string{RootCall, ref.String()}, args...), "."), nil
+	subject := strings.Join(append([]string{RootCall, ref.String()}, args...), ".")
+	if len(subject) > MaxCall {
+		return "", Errorf(CodeBadRequest, "", "the arguments make a subject of %d bytes; NATS takes %d: send them as body", len(subject), MaxCall)
+	}
+	return subject, nil
 }
 
 // ParseCall reads a call's subject: the function that it names and the arguments behind.

@@ -124,7 +124,7 @@ func (s *Session) Permitted(ctx context.Context, subject string) (context.Contex
 		case d.Subscription && (d.Subject == "" || strings.HasPrefix(d.Subject, inbox)):
 			return true
 		case subject == "":
-			return strings.HasPrefix(d.Subject, "$") || s.api != "" && strings.HasPrefix(d.Subject, s.api+".")
+			return strings.HasPrefix(d.Subject, "$") || s.api != "" && strings.HasPrefix(d.Subject, s.api)
 		}
 		return d.Subject == subject
 	})
