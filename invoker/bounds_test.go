@@ -220,6 +220,36 @@ func TestNobodysDeputy(t *testing.T) {
 	}
 }
 
+// A refusal behind quick calls holds none of their answers back.
+func TestRefusalHoldsNothingBack(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	nc := connect(t, s)
+	deployProbe(t, nc, "f", protocol.Limits{})
+	call(t, nc, "fn.f", nil) // from now on it is quick
+	inbox := nc.NewInbox()
+	answers, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 50 {
+		const calls = 5
+		for range calls {
+			if err := nc.PublishRequest("fn.f", inbox, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(nc.PublishRequest("fn.f", "polyvoke.api.list", nil), nc.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range calls {
+			if _, err := answers.NextMsg(patience); err != nil {
+				t.Fatalf("round %d: %d answers of %d, then %v", round, i, calls, err)
+			}
+		}
+	}
+}
+
 // A record that an earlier version, or somebody else, has stored and that is over a bound is not served, is named, and can be removed. All others serve.
 func TestStoredOverBounds(t *testing.T) {
 	long := strings.Repeat("x", 4090)

@@ -52,6 +52,7 @@ func (r *receiver) loop() {
 			return
 		}
 		if err := protocol.CheckReply(m.Reply, r.f.v.line); err != nil {
+			r.flush() // it may be the last message for a while
 			r.f.decline(m, err)
 			continue
 		}
