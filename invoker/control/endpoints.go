@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ func (s *Service) describe() (*Endpoints, error) {
 	e := &Endpoints{service: s, started: time.Now().UTC()}
 	e.info = micro.Info{Type: micro.InfoResponseType, Description: "control of polyvoke's functions", Endpoints: []micro.EndpointInfo{},
 		ServiceIdentity: micro.ServiceIdentity{Name: "polyvoke", ID: id.String(), Version: s.Version, Metadata: map[string]string{}}}
-	for verb, answer := range map[micro.Verb]func() any{micro.PingVerb: e.ping, micro.InfoVerb: e.tell, micro.StatsVerb: e.figures} {
+	for verb, answer := range map[micro.Verb]func() any{micro.PingVerb: e.ping, micro.InfoVerb: func() any { return e.Info() }, micro.StatsVerb: e.figures} {
 		subject := micro.APIPrefix + "." + verb.String()
 		for _, subject := range []string{subject, subject + ".polyvoke", subject + ".polyvoke." + e.info.ID} {
 			err := e.listen(subject, "", func(r *request) { s.failed(r, r.RespondJSON(answer())) })
@@ -65,11 +66,9 @@ func (e *Endpoints) add(verb protocol.APIVerb, handle func(micro.Request)) error
 // listen hands what comes on a subject to a handler, one message at a time, but for what must not be answered.
 func (e *Endpoints) listen(subject, queue string, handle func(*request)) error {
 	sub, err := e.service.NC.QueueSubscribe(subject, queue, func(m *nats.Msg) {
-		if err := protocol.CheckReply(m.Reply, e.service.Line); err != nil {
-			e.service.Log.Warn("control request refused, and not answered", "subject", m.Subject, "id", protocol.CleanValue(m.Header.Get(protocol.HeaderID), protocol.MaxID), "err", err)
-			return
+		if e.service.answers(m) {
+			handle(&request{msg: m})
 		}
-		handle(&request{msg: m})
 	})
 	if err != nil {
 		return err
@@ -78,6 +77,16 @@ func (e *Endpoints) listen(subject, queue string, handle func(*request)) error {
 	defer e.mu.Unlock()
 	e.subs = append(e.subs, sub)
 	return nil
+}
+
+// answers reports whether a request may be answered, and logs it if not. Nothing may be done then.
+func (s *Service) answers(m *nats.Msg) bool {
+	err := protocol.CheckReply(m.Reply, s.Line)
+	if err != nil {
+		id := protocol.CleanValue(protocol.Header(m.Header).Get(protocol.HeaderID), protocol.MaxID)
+		s.Log.Warn("control request refused, and not answered", "subject", m.Subject, "id", id, "err", err)
+	}
+	return err == nil
 }
 
 // Stop takes no new request. Those that have come in are still answered.
@@ -98,10 +107,13 @@ func (e *Endpoints) ping() any {
 	return micro.Ping{ServiceIdentity: e.info.ServiceIdentity, Type: micro.PingResponseType}
 }
 
-func (e *Endpoints) tell() any {
+// Info returns what the service says about itself.
+func (e *Endpoints) Info() micro.Info {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.info
+	info := e.info
+	info.Endpoints = slices.Clone(info.Endpoints)
+	return info
 }
 
 func (e *Endpoints) figures() any {
