@@ -259,6 +259,7 @@ func (f *function) end() {
 	_ = f.v.roundTrip()
 	f.inbox <- nil
 	<-f.idle
+	_ = f.v.flushOwn() // so that what was passed on reaches the next before it ends
 
 	f.mu.Lock()
 	defer f.mu.Unlock()

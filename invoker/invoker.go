@@ -126,7 +126,7 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	if closed := v.closed(); closed != nil {
 		return closed
 	}
-	return errors.Join(err, v.roundTrip())
+	return errors.Join(err, v.flushOwn(), v.roundTrip())
 }
 
 // whenClosed calls do when the connection or JetStream's is closed for good, which nats.go does not make anew.
@@ -171,6 +171,17 @@ func (v *Invoker) roundTrip() error {
 	err := v.nc.FlushTimeout(flushTimeout)
 	v.denials.Settle()
 	return err
+}
+
+// flushOwn returns when the server has what was said on JetStream's connection, if that is another.
+func (v *Invoker) flushOwn() error {
+	switch {
+	case v.own == v.nc:
+		return nil
+	case !v.own.IsConnected():
+		return nats.ErrDisconnected
+	}
+	return v.own.FlushTimeout(flushTimeout)
 }
 
 // begin checks the configuration and makes ready what calls need.

@@ -335,6 +335,12 @@ func TestDenied(t *testing.T) {
 	if code, said := g.polyvoke(t, "mute", "n", "logs", "-f"); code != exit.Platform || !strings.Contains(said, "log.>") && !strings.Contains(said, "_INBOX.mute") {
 		t.Errorf("logs -f: %d: %s", code, said)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "polyvoke.toml"), []byte("name = \"mail\"\nmodule = \"echo.wasm\"\n[[trigger]]\nsubject = \"mail.*.x\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := g.polyvoke(t, "deployer", "d", "deploy", dir); code != exit.Platform || !strings.Contains(said, "mail.*.x") || !strings.Contains(said, "permit") {
+		t.Errorf("deploy with a trigger that the invoker may not have: %d: %s", code, said)
+	}
 	if code, said := g.polyvoke(t, "deployer", "d", "deploy", module, "--name", "other"); code != 0 {
 		t.Errorf("deploy: %d: %s", code, said)
 	}
