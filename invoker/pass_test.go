@@ -148,8 +148,8 @@ func TestPassLoopEnds(t *testing.T) {
 	}
 }
 
-// TestDrainPipeline ends an invoker while its functions have work in hand for one another, which it passes on by the connection that it takes messages from, and by
-// another.
+// TestDrainPipeline ends an invoker while its functions have work in hand for one another, which it passes on by the
+// connection that it takes messages from, and by another.
 func TestDrainPipeline(t *testing.T) {
 	t.Run("one connection", func(t *testing.T) { drainPipeline(t, startServer(t)) })
 	t.Run("two connections", func(t *testing.T) {

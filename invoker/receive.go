@@ -67,11 +67,13 @@ func (r *receiver) loop() {
 	}
 }
 
-// decline refuses a message whose reply subject nothing may be published on, so that nobody can be told but the operator.
+// decline refuses a message whose reply subject nothing may be published on, so that nobody can be told but the
+// operator.
 func (f *function) decline(m *nats.Msg, err error) {
 	c := f.newCall(m, time.Time{})
 	f.count(c, &protocol.Reply{Err: asError(err)})
-	f.v.Log.Warn("call refused, and not answered", "function", f.name, "id", c.id(), "subject", protocol.CleanValue(m.Subject, protocol.MaxErrorText), "err", err)
+	f.v.Log.Warn("call refused, and not answered", "function", f.name, "id", c.id(), "subject",
+		protocol.CleanValue(m.Subject, protocol.MaxErrorText), "err", err)
 	c.free()
 }
 

@@ -54,7 +54,8 @@ type Service struct {
 	Interpreters *interpreters.Store
 	// Bodies has the modules that come as objects. Nil means that they are refused.
 	Bodies *bodies.Store
-	// Line is the length of the longest protocol line that the server takes, in bytes, such as protocol.DefaultLine. It must be positive.
+	// Line is the length of the longest protocol line that the server takes, in bytes, such as protocol.DefaultLine. It
+	// must be positive.
 	Line int
 	// MaxModule is the size of the largest module that can be deployed, in bytes. It must be positive.
 	MaxModule int64
@@ -66,8 +67,8 @@ type Service struct {
 	open context.Context // ends when nothing new is to be begun
 }
 
-// Serve begins to answer, and returns what stops it. Its endpoints handle one request at a time. Nothing goes on after ctx has
-// ended. Serve may be called once.
+// Serve begins to answer, and returns what stops it. Its endpoints handle one request at a time. Nothing goes on after
+// ctx has ended. Serve may be called once.
 func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 	s.open = ctx
 	m, err := s.describe()

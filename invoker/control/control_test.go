@@ -74,7 +74,8 @@ func serve(t *testing.T, h control.Host) *nats.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &control.Service{Host: h, Registry: &registry.Memory{}, NC: nc, JetStream: js, Line: protocol.DefaultLine, MaxModule: 100, Version: "0.0.0",
+	c := &control.Service{Host: h, Registry: &registry.Memory{}, NC: nc, JetStream: js, Line: protocol.DefaultLine,
+		MaxModule: 100, Version: "0.0.0",
 		Log: slog.New(slog.DiscardHandler)}
 	m, err := c.Serve(t.Context())
 	if err != nil {

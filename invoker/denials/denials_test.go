@@ -21,8 +21,10 @@ const patience = 30 * time.Second
 // connect connects to a server that permits a and a.> only.
 func connect(t *testing.T) *nats.Conn {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxSubs: 3, Users: []*server.User{{Username: "u", Password: "p",
-		Permissions: &server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"a", "a.>"}}, Subscribe: &server.SubjectPermission{Allow: []string{"a", "a.>"}}}}}})
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxSubs: 3,
+		Users: []*server.User{{Username: "u", Password: "p",
+			Permissions: &server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"a", "a.>"}},
+				Subscribe: &server.SubjectPermission{Allow: []string{"a", "a.>"}}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +41,8 @@ func connect(t *testing.T) *nats.Conn {
 	return nc
 }
 
-// What a real server says of each kind is read, told before Settle returns, and ends the wait of those whom it concerns.
+// What a real server says of each kind is read, told before Settle returns, and ends the wait of those whom it
+// concerns.
 func TestWatch(t *testing.T) {
 	subscribe := func(subject, queue string) func(*nats.Conn) error {
 		return func(nc *nats.Conn) error { _, err := nc.QueueSubscribeSync(subject, queue); return err }
@@ -49,11 +52,16 @@ func TestWatch(t *testing.T) {
 		want denials.Denial
 		text string
 	}{
-		"publish":         {func(nc *nats.Conn) error { return nc.Publish("b.c", nil) }, denials.Denial{Subject: "b.c"}, "publish on b.c"},
-		"odd subject":     {func(nc *nats.Conn) error { return nc.Publish(`b."\é`, nil) }, denials.Denial{Subject: `b."\é`}, `publish on b."\é`},
-		"reply":           {func(nc *nats.Conn) error { return nc.PublishRequest("a", "$JS.ACK.x", nil) }, denials.Denial{Subject: "$JS.ACK.x"}, "$JS.ACK.x"},
-		"subscribe":       {subscribe("b.*", ""), denials.Denial{Subject: "b.*", Subscription: true}, "subscribe to b.*"},
-		"queue subscribe": {subscribe("b.>", "w"), denials.Denial{Subject: "b.>", Queue: "w", Subscription: true}, "subscribe to b.> in queue group w"},
+		"publish": {func(nc *nats.Conn) error { return nc.Publish("b.c", nil) },
+			denials.Denial{Subject: "b.c"}, "publish on b.c"},
+		"odd subject": {func(nc *nats.Conn) error { return nc.Publish(`b."\é`, nil) },
+			denials.Denial{Subject: `b."\é`}, `publish on b."\é`},
+		"reply": {func(nc *nats.Conn) error { return nc.PublishRequest("a", "$JS.ACK.x", nil) },
+			denials.Denial{Subject: "$JS.ACK.x"}, "$JS.ACK.x"},
+		"subscribe": {subscribe("b.*", ""), denials.Denial{Subject: "b.*", Subscription: true},
+			"subscribe to b.*"},
+		"queue subscribe": {subscribe("b.>", "w"), denials.Denial{Subject: "b.>", Queue: "w", Subscription: true},
+			"subscribe to b.> in queue group w"},
 		"too many": {func(nc *nats.Conn) (err error) {
 			for i := range 4 {
 				err = errors.Join(err, subscribe(fmt.Sprint("a.", i), "")(nc))
@@ -71,13 +79,15 @@ func TestWatch(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.Settle()
-			if len(told) != 1 || told[0].Subject != c.want.Subject || told[0].Queue != c.want.Queue || told[0].Subscription != c.want.Subscription {
+			if len(told) != 1 || told[0].Subject != c.want.Subject || told[0].Queue != c.want.Queue ||
+				told[0].Subscription != c.want.Subscription {
 				t.Fatalf("told of %+v, want %+v", told, c.want)
 			}
 			if waiting.Err() == nil || other.Err() != nil {
 				t.Errorf("the wait ended: %v; that of another: %v", waiting.Err(), other.Err())
 			}
-			if err := end(context.Canceled); protocol.CodeOf(err) != protocol.CodeForbidden || !strings.Contains(err.Error(), c.text) {
+			if err := end(context.Canceled); protocol.CodeOf(err) != protocol.CodeForbidden ||
+				!strings.Contains(err.Error(), c.text) {
 				t.Errorf("got %v, want %q", err, c.text)
 			}
 			if err := endOther(nats.ErrTimeout); err != nats.ErrTimeout {

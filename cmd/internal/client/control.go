@@ -59,7 +59,8 @@ func (s *Session) RequestError(what string, err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return protocol.Errorf(protocol.CodeTimeout, "", "%s: no answer on %s in time: NATS_TIMEOUT gives it more time", what, s.URL)
+		return protocol.Errorf(protocol.CodeTimeout, "",
+			"%s: no answer on %s in time: NATS_TIMEOUT gives it more time", what, s.URL)
 	}
 	return protocol.Errorf(protocol.CodeUnavailable, "", "%s: %w: is NATS on %s still there? What was asked for may have been done all the same", what, err, s.URL)
 }

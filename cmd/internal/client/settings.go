@@ -130,7 +130,8 @@ func (s *Settings) checkSubjects() error {
 	case strings.ContainsAny(s.APIPrefix, wildcards+blanks), strings.HasPrefix(s.APIPrefix, "."), strings.Contains(s.APIPrefix, ".."):
 		return protocol.Errorf(protocol.CodeBadRequest, "", "js-api-prefix %q: a prefix is a subject, without wildcards or blanks", s.APIPrefix)
 	case s.InboxPrefix != "" && (protocol.Reserved(s.InboxPrefix) || len(s.InboxPrefix) > maxInboxPrefix):
-		return protocol.Errorf(protocol.CodeBadRequest, "", "inbox-prefix %.40q: nothing is answered there: use one such as _INBOX.me", s.InboxPrefix)
+		return protocol.Errorf(protocol.CodeBadRequest, "",
+			"inbox-prefix %.40q: nothing is answered there: use one such as _INBOX.me", s.InboxPrefix)
 	}
 	return nil
 }
