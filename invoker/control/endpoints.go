@@ -62,9 +62,9 @@ func (e *Endpoints) add(verb protocol.APIVerb, handle func(micro.Request)) error
 		QueueGroup: protocol.QueueGroup, Metadata: map[string]string{}})
 	e.mu.Unlock()
 	return e.listen(verb.Subject(), protocol.QueueGroup, func(r *request) {
-		began := time.Now()
+		r.began, r.stats = time.Now(), n
 		handle(r)
-		n.Count(time.Since(began), r.failure)
+		r.count() // if it was not answered
 	})
 }
 
@@ -141,10 +141,20 @@ func (e *Endpoints) figures() any {
 // request is a message as verbs see it.
 type request struct {
 	msg     *nats.Msg
-	failure string // what it was answered with, CODE:TEXT
+	began   time.Time
+	stats   *stats.Endpoint // that it is still to be counted in
+	failure string          // what it is answered with, CODE:TEXT
 }
 
 var _ micro.Request = (*request)(nil)
+
+// count counts the request, once, before it is answered: whoever has the answer finds it counted.
+func (r *request) count() {
+	if r.stats != nil {
+		r.stats.Count(time.Since(r.began), r.failure)
+		r.stats = nil
+	}
+}
 
 // Respond implements micro.Request.
 func (r *request) Respond(body []byte, more ...micro.RespondOpt) error {
@@ -152,6 +162,7 @@ func (r *request) Respond(body []byte, more ...micro.RespondOpt) error {
 	for _, change := range more {
 		change(m)
 	}
+	r.count()
 	return r.msg.RespondMsg(m)
 }
 
