@@ -38,6 +38,11 @@ func dial(t testing.TB, s *server.Server) *wire {
 	if err := c.SetDeadline(time.Now().Add(10 * patience)); err != nil {
 		t.Fatal(err)
 	}
+	return newWire(c)
+}
+
+// newWire begins to speak on a connection to a server.
+func newWire(c net.Conn) *wire {
 	w := &wire{c, bufio.NewScanner(c)}
 	w.lines.Buffer(nil, 1<<20)
 	fmt.Fprintf(c, "CONNECT {\"verbose\":false,\"headers\":true}\r\n")
@@ -48,7 +53,8 @@ func dial(t testing.TB, s *server.Server) *wire {
 func (w *wire) say(subject, reply, header, body string) bool {
 	if header != "" {
 		header = "NATS/1.0\r\n" + header + "\r\n\r\n"
-		fmt.Fprintf(w, "HPUB %s %s %d %d\r\n%s%s\r\nPING\r\n", subject, reply, len(header), len(header)+len(body), header, body)
+		fmt.Fprintf(w, "HPUB %s %s %d %d\r\n%s%s\r\nPING\r\n", subject, reply, len(header), len(header)+len(body),
+			header, body)
 	} else {
 		fmt.Fprintf(w, "PUB %s %s %d\r\n%s\r\nPING\r\n", subject, reply, len(body), body)
 	}
@@ -84,8 +90,8 @@ func (s *service) clientID(t testing.TB) uint64 {
 	return id
 }
 
-// Reply subjects as long as a server takes them reach the invoker by every way that it answers on, and cost nobody else anything. The server's
-// limit is the default, and less.
+// Reply subjects as long as a server takes them reach the invoker by every way that it answers on, and cost nobody else
+// anything. The server's limit is the default, and less.
 func TestLongReplySubjects(t *testing.T) {
 	for _, line := range []int{protocol.DefaultLine, 1500} {
 		t.Run(fmt.Sprint(line), func(t *testing.T) {
@@ -93,11 +99,13 @@ func TestLongReplySubjects(t *testing.T) {
 			v := startInvoker(t, s)
 			nc := connect(t, s)
 			deployProbe(t, nc, "f", protocol.Limits{})
-			deploy(t, nc, protocol.Function{Name: "g", Triggers: []protocol.Trigger{{Subject: "t.>", To: "x.{1}"}}}, probe())
+			deploy(t, nc, protocol.Function{Name: "g", Triggers: []protocol.Trigger{{Subject: "t.>", To: "x.{1}"}}},
+				probe())
 			id := v.clientID(t)
 			w := dial(t, s)
 			taken := 0
-			for _, subject := range []string{"fn.f", "fn.g", "fn.f.exit.1", "fn.f@9", "t.a", "$SRV.PING", "$SRV.STATS.f", "$SRV.INFO.polyvoke", "polyvoke.api.list", "polyvoke.api.no"} {
+			for _, subject := range []string{"fn.f", "fn.g", "fn.f.exit.1", "fn.f@9", "t.a", "$SRV.PING",
+				"$SRV.STATS.f", "$SRV.INFO.polyvoke", "polyvoke.api.list", "polyvoke.api.no"} {
 				for n := line - len(subject) - 40; n <= line-len(subject)-3; n++ {
 					if w.say(subject, strings.Repeat("r", n), "", "x") {
 						taken++
@@ -111,8 +119,8 @@ func TestLongReplySubjects(t *testing.T) {
 				t.Errorf("the server took only %d of the messages", taken)
 			}
 			v.unharmed(t, nc, "f", id)
-			if !strings.Contains(v.log.String(), "call refused, and not answered") || !strings.Contains(v.log.String(), "id=") {
-				t.Errorf("nothing of it is in the log: %s", v.log)
+			if log := v.log.String(); !strings.Contains(log, "call refused, and not answered") || !strings.Contains(log, "id=") {
+				t.Errorf("nothing of it is in the log: %s", log)
 			}
 		})
 	}
@@ -124,7 +132,8 @@ func TestLongDestinations(t *testing.T) {
 	v := startInvoker(t, s)
 	nc := connect(t, s)
 	deployProbe(t, nc, "good", protocol.Limits{})
-	deploy(t, nc, protocol.Function{Name: "f", Triggers: []protocol.Trigger{{Subject: "t.*.*.*", To: "to" + strings.Repeat(".{3}", 100)}}}, probe())
+	deploy(t, nc, protocol.Function{Name: "f",
+		Triggers: []protocol.Trigger{{Subject: "t.*.*.*", To: "to" + strings.Repeat(".{3}", 100)}}}, probe())
 	id := v.clientID(t)
 	passed, err := nc.SubscribeSync("to.>")
 	if err != nil {
@@ -145,7 +154,8 @@ func TestLongDestinations(t *testing.T) {
 	}
 }
 
-// A caller chooses where its answer goes, but nothing of polyvoke's or of the server's: the invoker may publish there, and the caller may not.
+// A caller chooses where its answer goes, but nothing of polyvoke's or of the server's: the invoker may publish there,
+// and the caller may not.
 func TestNobodysDeputy(t *testing.T) {
 	s := startServer(t)
 	v := startInvoker(t, s)
@@ -157,19 +167,22 @@ func TestNobodysDeputy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, reply := range []string{"polyvoke.api.remove", "polyvoke.api.deploy", "polyvoke.event.x", "polyvoke", "fn.victim", "fn.victim.exit.1", "fn", "job.victim", "dead.victim", "log.victim",
+	for _, reply := range []string{"polyvoke.api.remove", "polyvoke.api.deploy", "polyvoke.event.x", "polyvoke",
+		"fn.victim", "fn.victim.exit.1", "fn", "job.victim", "dead.victim", "log.victim",
 		"later.x", "due.victim.1", "ws.g.1", "$KV.fn_functions.victim", "$KV.fn_functions.new", "$O.fn_modules.M.eA==", "$JS.API.STREAM.DELETE.KV_fn_functions",
 		"$JS.API.STREAM.PURGE.OBJ_fn_modules", "$SRV.PING", "$SRV.PING.victim", "$X"} {
 		heard, err := nc.SubscribeSync(reply)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, subject := range []string{"fn.echo", "fn.echo.a", "fn.echo@1", "t.a", "fn.echo.exit.1", "$SRV.PING.victim", "$SRV.INFO.victim", "$SRV.STATS", "$SRV.PING.polyvoke", "polyvoke.api.info",
+		for _, subject := range []string{"fn.echo", "fn.echo.a", "fn.echo@1", "t.a", "fn.echo.exit.1",
+			"$SRV.PING.victim", "$SRV.INFO.victim", "$SRV.STATS", "$SRV.PING.polyvoke", "polyvoke.api.info",
 			"polyvoke.api.list"} {
 			if subject == reply || subject == "$SRV.PING" {
 				continue
 			}
-			if err := nc.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: body, Header: nats.Header{protocol.HeaderID: {"the-id"}}}); err != nil {
+			if err := nc.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: body,
+				Header: nats.Header{protocol.HeaderID: {"the-id"}}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -215,7 +228,38 @@ func TestNobodysDeputy(t *testing.T) {
 	}
 }
 
-// A record that an earlier version, or somebody else, has stored and that is over a bound is not served, is named, and can be removed. All others serve.
+// A refusal behind quick calls holds none of their answers back.
+func TestRefusalHoldsNothingBack(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	nc := connect(t, s)
+	deployProbe(t, nc, "f", protocol.Limits{})
+	call(t, nc, "fn.f", nil) // from now on it is quick
+	inbox := nc.NewInbox()
+	answers, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 50 {
+		const calls = 5
+		for range calls {
+			if err := nc.PublishRequest("fn.f", inbox, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(nc.PublishRequest("fn.f", "polyvoke.api.list", nil), nc.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range calls {
+			if _, err := answers.NextMsg(patience); err != nil {
+				t.Fatalf("round %d: %d answers of %d, then %v", round, i, calls, err)
+			}
+		}
+	}
+}
+
+// A record that an earlier version, or somebody else, has stored and that is over a bound is not served, is named, and
+// can be removed. All others serve.
 func TestStoredOverBounds(t *testing.T) {
 	long := strings.Repeat("x", 4090)
 	for _, line := range []int{protocol.DefaultLine, 600} {
@@ -238,7 +282,8 @@ func TestStoredOverBounds(t *testing.T) {
 			t.Fatal(err)
 		}
 		var bad []string
-		for i, hostile := range []protocol.Trigger{{Subject: long}, {Subject: "a", Queue: long}, {Subject: "a.*", To: "b." + long}, {Subject: "a", Queue: "fn-good"}, {Subject: "polyvoke.api.*"},
+		for i, hostile := range []protocol.Trigger{{Subject: long}, {Subject: "a", Queue: long},
+			{Subject: "a.*", To: "b." + long}, {Subject: "a", Queue: "fn-good"}, {Subject: "polyvoke.api.*"},
 			{Subject: "a", To: "$JS.API.STREAM.DELETE.x"}, {Subject: "_INBOX.>"}, {Subject: long[:700]}} {
 			if line == protocol.DefaultLine && len(hostile.Subject) == 700 {
 				continue // it fits
@@ -252,7 +297,8 @@ func TestStoredOverBounds(t *testing.T) {
 			bad = append(bad, f.Name)
 		}
 		log := &logBuffer{}
-		if r, err = registry.Open(t.Context(), js, registry.Config{Log: slog.New(slog.NewTextHandler(log, nil))}); err != nil {
+		if r, err = registry.Open(t.Context(), js,
+			registry.Config{Log: slog.New(slog.NewTextHandler(log, nil))}); err != nil {
 			t.Fatal(err)
 		}
 		v := startInvoker(t, s, func(v *invoker.Invoker) { v.Registry = r })
@@ -267,10 +313,12 @@ func TestStoredOverBounds(t *testing.T) {
 				t.Errorf("%s is not in the log: %s", name, said)
 			}
 			ask, _ := json.Marshal(protocol.NameRequest{Name: name})
-			if _, err := control[protocol.InfoReply](nc, &nats.Msg{Subject: protocol.APIInfo.Subject(), Data: ask}); err != nil && !strings.Contains(err.Error(), name) {
+			info := &nats.Msg{Subject: protocol.APIInfo.Subject(), Data: ask}
+			if _, err := control[protocol.InfoReply](nc, info); err != nil && !strings.Contains(err.Error(), name) {
 				t.Errorf("info %s: %v", name, err)
 			}
-			if _, err := control[protocol.RemoveReply](nc, &nats.Msg{Subject: protocol.APIRemove.Subject(), Data: ask}); err != nil {
+			remove := &nats.Msg{Subject: protocol.APIRemove.Subject(), Data: ask}
+			if _, err := control[protocol.RemoveReply](nc, remove); err != nil {
 				t.Errorf("remove %s: %v", name, err)
 			}
 			deploy(t, nc, protocol.Function{Name: name}, probe())
@@ -286,7 +334,8 @@ func TestDeployOverTheServersLine(t *testing.T) {
 	v := startInvoker(t, s)
 	nc := connect(t, s)
 	deployProbe(t, nc, "good", protocol.Limits{})
-	for subject, code := range map[string]int{strings.Repeat("x", 500): 0, strings.Repeat("x", 580): protocol.CodeRefused, strings.Repeat("x", 1000): protocol.CodeRefused} {
+	for n, code := range map[int]int{500: 0, 580: protocol.CodeRefused, 1000: protocol.CodeRefused} {
+		subject := strings.Repeat("x", n)
 		_, err := tryDeploy(nc, protocol.Function{Name: "f", Triggers: []protocol.Trigger{{Subject: subject}}}, probe())
 		if protocol.CodeOf(err) != code {
 			t.Errorf("%d bytes: %v, want code %d", len(subject), err, code)
@@ -369,12 +418,14 @@ func TestClosedConnection(t *testing.T) {
 // denying lets the invoker's user do all but what is named.
 func denying(publish, subscribe []string) func(*server.Options) {
 	return func(o *server.Options) {
-		o.Users = []*server.User{{Username: "admin", Password: "p"}, {Username: "worker", Password: "p", Permissions: &server.Permissions{
-			Publish: &server.SubjectPermission{Deny: publish}, Subscribe: &server.SubjectPermission{Deny: subscribe}}}}
+		o.Users = []*server.User{{Username: "admin", Password: "p"}, {Username: "worker", Password: "p",
+			Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Deny: publish}, Subscribe: &server.SubjectPermission{Deny: subscribe}}}}
 	}
 }
 
-// A deployment whose subscriptions NATS denies is an error that names the subject, and not a function that no call reaches.
+// A deployment whose subscriptions NATS denies is an error that names the subject, and not a function that no call
+// reaches.
 func TestDeniedSubscription(t *testing.T) {
 	s := startServer(t, denying(nil, []string{"orders.>", "fn.secret", "mail.> mine"}))
 	v := serveOn(t, connect(t, s, nats.UserInfo("worker", "p")))
@@ -386,7 +437,8 @@ func TestDeniedSubscription(t *testing.T) {
 	}{
 		{protocol.Function{Name: "secret"}, "fn.secret"},
 		{protocol.Function{Name: "a", Triggers: []protocol.Trigger{{Subject: "orders.new"}}}, "orders.new"},
-		{protocol.Function{Name: "good", Triggers: []protocol.Trigger{{Subject: "fine"}, {Subject: "orders.*.x"}}}, "orders.*.x"},
+		{protocol.Function{Name: "good", Triggers: []protocol.Trigger{{Subject: "fine"}, {Subject: "orders.*.x"}}},
+			"orders.*.x"},
 	} {
 		for range 2 { // a second attempt is told so too
 			began := time.Now()
@@ -403,6 +455,40 @@ func TestDeniedSubscription(t *testing.T) {
 	if r := call(t, nc, "fine", []byte("x")); r.Err != nil {
 		t.Error(r.Err)
 	}
+}
+
+// What NATS comes to deny while a function is served is said, and made good when it is permitted again, without a
+// restart.
+func TestPermissionsComeAndGo(t *testing.T) {
+	var o *server.Options
+	s := startServer(t, denying(nil, []string{"elsewhere"}), func(all *server.Options) { o = all })
+	before, after := o.Clone(), o.Clone()
+	denying(nil, []string{"orders.>"})(after)
+	v := serveOn(t, connect(t, s, nats.UserInfo("worker", "p")))
+	nc := connect(t, s, nats.UserInfo("admin", "p"))
+	deploy(t, nc, protocol.Function{Name: "f", Triggers: []protocol.Trigger{{Subject: "orders.new"}}}, probe())
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	served := func() bool { r, err := tryCall(nc, "orders.new", []byte("x")); return err == nil && r.Err == nil }
+	if !served() {
+		t.Fatal("the route is not served")
+	}
+	if err := s.ReloadOptions(after); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the report", tick.C, func() bool {
+		return strings.Contains(v.log.String(), "does not permit this user to subscribe to orders.new")
+	})
+	if served() {
+		t.Error("the route is served without permission")
+	}
+	if r := call(t, nc, "fn.f", []byte("x")); r.Err != nil {
+		t.Error(r.Err)
+	}
+	if err := s.ReloadOptions(before); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the route's return", tick.C, served)
 }
 
 // A user that may make no more subscriptions is told so.
@@ -432,14 +518,16 @@ func TestOwnerIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	intruder := protocol.Function{Name: "intruder", Triggers: []protocol.Trigger{{Subject: "orders.*.paid"}}}
-	if out := deploy(t, nc, intruder, probe()); !slices.ContainsFunc(out.Warnings, func(w string) bool { return strings.Contains(w, "overlaps") }) {
+	if out := deploy(t, nc, intruder, probe()); !slices.ContainsFunc(out.Warnings,
+		func(w string) bool { return strings.Contains(w, "overlaps") }) {
 		t.Errorf("the intruder was told %q", out.Warnings)
 	}
 	m, err := heard.NextMsg(patience)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l := protocol.ParseLogLine(protocol.Header(m.Header), m.Data); !l.Platform || !strings.Contains(l.Text, "intruder@1") || !strings.Contains(l.Text, "orders.*.paid") {
+	if l := protocol.ParseLogLine(protocol.Header(m.Header), m.Data); !l.Platform ||
+		!strings.Contains(l.Text, "intruder@1") || !strings.Contains(l.Text, "orders.*.paid") {
 		t.Errorf("%+v", l)
 	}
 	deploy(t, nc, intruder, probe()) // nothing is new

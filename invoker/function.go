@@ -196,11 +196,15 @@ func (f *function) listen(s subjects.Subject) error {
 	return err
 }
 
-// denied takes note of what NATS does not let the invoker do. A subscription that is not there is tried again as a deployment that has failed is: at
-// once by the one that is under way, which fails, or else as if the function had changed.
+// denied takes note of what NATS does not let the invoker do. A subscription that is not there is tried again as a
+// deployment that has failed is: at once by the one that is under way, which fails, or else as if the function had
+// changed.
 func (v *Invoker) denied(d denials.Denial) {
 	if !d.Subscription || strings.HasPrefix(d.Subject, micro.APIPrefix+".") {
 		return // the ErrorHandler says so; without discovery functions are called all the same
+	}
+	if strings.HasPrefix(d.Subject, protocol.RootAPI+".") {
+		v.Log.Error("this invoker does not answer a control verb", "err", d.Refusal())
 	}
 	v.mu.Lock()
 	all := slices.Collect(maps.Values(v.functions))
@@ -212,7 +216,8 @@ func (v *Invoker) denied(d denials.Denial) {
 	}
 }
 
-// miss takes note that a subscription of the function's is not there, and returns the change that makes it again if nobody does.
+// miss takes note that a subscription of the function's is not there, and returns the change that makes it again if
+// nobody does.
 func (f *function) miss(d denials.Denial) *registry.Change {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -259,6 +264,7 @@ func (f *function) end() {
 	_ = f.v.roundTrip()
 	f.inbox <- nil
 	<-f.idle
+	_ = f.v.flushOwn() // so that what was passed on reaches the next before it ends
 
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -49,8 +49,9 @@ type Invoker struct {
 	// invoker does not close it. Nil means that nobody does.
 	Journal *journal.Journal
 	// JetStream is where large bodies and recent log lines are kept. Nil means that of the server
-	// of Serve's connection; another is of a domain or behind an API prefix. It may have a connection of its own, with a user of its own. Then everything goes
-	// there that the invoker says of itself (log lines, what is passed on), and Serve's connection only takes messages and answers them.
+	// of Serve's connection; another is of a domain or behind an API prefix. It may have a connection of its own, with
+	// a user of its own. Then everything goes there that the invoker says of itself (log lines, what is passed on), and
+	// Serve's connection only takes messages and answers them.
 	JetStream jetstream.JetStream
 	// Slots is how many calls may use a processor at a time once they have used up their
 	// first slice, and how many of one function in any case. 0 means one less than GOMAXPROCS, at
@@ -103,9 +104,9 @@ type service struct {
 
 // Serve answers calls until ctx ends, then drains: it takes no new message, goes on with what
 // has come in for up to Drain, answers the rest with 503, and returns when nothing of it
-// runs any more. nc stays open; it should have been made with an ErrorHandler, which is not to be set again afterwards. Serve may be
-// called once. An error means that it could not begin, or that the connection, or JetStream's, was closed: then
-// nobody can be answered any more, what runs is given up, and the error has nats.ErrConnectionClosed in its chain.
+// runs any more. nc stays open; it should have been made with an ErrorHandler, which is not to be set again afterwards.
+// Serve may be called once. An error means that it could not begin, or that the connection, or JetStream's, was closed:
+// then nobody can be answered any more, what runs is given up, and the error has nats.ErrConnectionClosed in its chain.
 func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	ctx, end := context.WithCancel(ctx)
 	defer v.appliers.Wait()
@@ -136,7 +137,7 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	if closed := v.closed(); closed != nil {
 		return closed
 	}
-	return errors.Join(err, v.roundTrip())
+	return errors.Join(err, v.flushOwn(), v.roundTrip())
 }
 
 // whenClosed calls do when the connection or JetStream's is closed for good, which nats.go does not make anew.
@@ -171,6 +172,17 @@ func (v *Invoker) closed() error {
 // mostCompiling is how many modules may be compiled or loaded at a time. The runtime says how many of them use a processor;
 // the others wait for a compiler or a start, and must not keep out those that would not wait.
 const mostCompiling = 64
+
+// flushOwn returns when the server has what was said on JetStream's connection, if that is another.
+func (v *Invoker) flushOwn() error {
+	switch {
+	case v.own == v.nc:
+		return nil
+	case !v.own.IsConnected():
+		return nats.ErrDisconnected
+	}
+	return v.own.FlushTimeout(flushTimeout)
+}
 
 // begin checks the configuration and makes ready what calls need.
 func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.CancelFunc, err error) {

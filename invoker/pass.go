@@ -39,7 +39,8 @@ func (f *function) passTo(ctx context.Context, c *call, to string, r *protocol.R
 		return protocol.Errorf(protocol.CodeFailed, "", "it has been passed on %d times, so there is a loop: see which functions' to leads to which other's subject", c.request.Hops)
 	}
 	if most := protocol.LongestSubject(f.v.line); len(to) > most {
-		return protocol.Errorf(protocol.CodeBadRequest, "", "subject %.40q... has %d bytes; NATS takes %d", to, len(to), most)
+		return protocol.Errorf(protocol.CodeBadRequest, "", "subject %.40q... has %d bytes; NATS takes %d", to,
+			len(to), most)
 	}
 	h, body := protocol.Header{protocol.HeaderID: {c.id()}, protocol.HeaderHops: {strconv.Itoa(hops)}}, r.Body
 	if r.Exit > 0 {

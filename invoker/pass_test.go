@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/bodies"
 	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -146,10 +148,19 @@ func TestPassLoopEnds(t *testing.T) {
 	}
 }
 
-// TestDrainPipeline ends an invoker while its functions have work in hand for one another.
+// TestDrainPipeline ends an invoker while its functions have work in hand for one another, which it passes on by the
+// connection that it takes messages from, and by another.
 func TestDrainPipeline(t *testing.T) {
-	s := startServer(t)
-	v := startInvoker(t, s)
+	t.Run("one connection", func(t *testing.T) { drainPipeline(t, startServer(t)) })
+	t.Run("two connections", func(t *testing.T) {
+		s := startServer(t)
+		own := connect(t, s)
+		drainPipeline(t, s, func(v *invoker.Invoker) { v.JetStream = registrytest.JetStream(t, own) })
+	})
+}
+
+func drainPipeline(t *testing.T, s *server.Server, change ...func(*invoker.Invoker)) {
+	v := startInvoker(t, s, change...)
 	nc := connect(t, s)
 	step(t, nc, "c", "two", "done", "sleep", "1")
 	step(t, nc, "a", "new", "one", "sleep", "30")

@@ -52,6 +52,7 @@ func (r *receiver) loop() {
 			return
 		}
 		if err := protocol.CheckReply(m.Reply, r.f.v.line); err != nil {
+			r.flush() // it may be the last message for a while
 			r.f.decline(m, err)
 			continue
 		}
@@ -66,11 +67,13 @@ func (r *receiver) loop() {
 	}
 }
 
-// decline refuses a message whose reply subject nothing may be published on, so that nobody can be told but the operator.
+// decline refuses a message whose reply subject nothing may be published on, so that nobody can be told but the
+// operator.
 func (f *function) decline(m *nats.Msg, err error) {
 	c := f.newCall(m, time.Time{})
 	f.count(c, &protocol.Reply{Err: protocol.ErrorOf(err, c.id())})
-	f.v.Log.Warn("call refused, and not answered", "function", f.name, "id", c.id(), "subject", protocol.CleanValue(m.Subject, protocol.MaxErrorText), "err", err)
+	f.v.Log.Warn("call refused, and not answered", "function", f.name, "id", c.id(), "subject",
+		protocol.CleanValue(m.Subject, protocol.MaxErrorText), "err", err)
 	c.free()
 }
 

@@ -118,13 +118,15 @@ func (f *function) reply(ctx context.Context, c *call, r *protocol.Reply) {
 	}
 }
 
-// fit makes a reply fit a message of most bytes: a success by putting its body into the object store, a failure by saying less.
+// fit makes a reply fit a message of most bytes: a success by putting its body into the object store, a failure by
+// saying less.
 func (f *function) fit(ctx context.Context, c *call, r *protocol.Reply, most int) {
 	if r.Err == nil {
 		f.store(ctx, c, r)
 		if h, body := r.Message(); r.Err == nil && h.Size()+len(body) > most {
 			r.Claim = nil
-			r.Err = protocol.Errorf(protocol.CodeBadOutput, "", "NATS takes messages of %d bytes (max_payload), which has no room for a reply's headers", most)
+			r.Err = protocol.Errorf(protocol.CodeBadOutput, "",
+				"NATS takes messages of %d bytes (max_payload), which has no room for a reply's headers", most)
 		}
 	}
 	r.Shorten(most)

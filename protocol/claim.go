@@ -51,7 +51,8 @@ func ParseClaim(h Header) (*Claim, error) {
 		return nil, nil
 	}
 	if len(object) > MaxObject {
-		return nil, Errorf(CodeBadRequest, "", "header %s: %.40q... has %d bytes; at most %d", HeaderObject, object, len(object), MaxObject)
+		return nil, Errorf(CodeBadRequest, "", "header %s: %.40q... has %d bytes; at most %d", HeaderObject, object,
+			len(object), MaxObject)
 	}
 	size, err := strconv.ParseInt(h.Get(HeaderSize), 10, 64)
 	if err != nil || size < 0 {

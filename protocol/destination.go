@@ -10,7 +10,8 @@ const MaxHops = 16
 
 // Destination returns the subject on which the reply to a message is passed on: To, with what the
 // wildcards of Subject stand for in the message's subject. It is "" for a trigger that passes nothing on. The error's
-// code is 400 if the subject does not match, or would give one that cannot be published on or lies where no trigger may.
+// code is 400 if the subject does not match, or would give one that cannot be published on or lies where no trigger
+// may.
 func (t Trigger) Destination(subject string) (string, error) {
 	if t.To == "" {
 		return "", nil
@@ -38,7 +39,8 @@ func (t Trigger) Destination(subject string) (string, error) {
 	}
 	for token := range strings.SplitSeq(to, ".") {
 		if !literalToken(token) {
-			return "", Errorf(CodeBadRequest, "", "subject %.80q cannot be published on: it has an empty token or a blank, * or > in it", to)
+			return "", Errorf(CodeBadRequest, "",
+				"subject %.80q cannot be published on: it has an empty token or a blank, * or > in it", to)
 		}
 	}
 	return to, nil

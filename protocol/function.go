@@ -286,7 +286,8 @@ func (f *Function) Check() error {
 		}
 	}
 	if len(f.Language) > MaxLanguage {
-		return Errorf(CodeRefused, "", "manifest: language %.20q... is longer than %d characters", f.Language, MaxLanguage)
+		return Errorf(CodeRefused, "", "manifest: language %.20q... is longer than %d characters", f.Language,
+			MaxLanguage)
 	}
 	switch f.Meta {
 	case "", MetaFiles, MetaEnv:

@@ -66,7 +66,8 @@ func TestCheckPattern(t *testing.T) {
 	}
 	for _, bad := range []string{"", ".", "a.", "a..b", "a b", ">", "*", "*.x", "fn.greet", "fn.>", "fn", "log.x", "job.>", "dead.x",
 		"polyvoke.api.list", "polyvoke.*.list", "polyvoke.>", "$SRV.PING", "$JS.>", "_INBOX.x", "a.>.b", "a\x00b",
-		"later.x", "due.x.y", "ws.>", "polyvoke.event.x", "polyvoke", "_mine.x", "_", "$", strings.Repeat("x", MaxSubject+1)} {
+		"later.x", "due.x.y", "ws.>", "polyvoke.event.x", "polyvoke", "_mine.x", "_", "$", strings.Repeat("x",
+			MaxSubject+1)} {
 		if err := CheckPattern(bad); CodeOf(err) != CodeRefused {
 			t.Errorf("%q: got %v, want an error with code 422", bad, err)
 		}
@@ -95,22 +96,26 @@ func TestCheckReply(t *testing.T) {
 // What a manifest may not say, because it would take what is somebody else's or not fit a line.
 func TestTriggersAreBounded(t *testing.T) {
 	long := strings.Repeat("x", MaxSubject+1)
-	for _, good := range []Trigger{{Subject: "a", Queue: "fn-f"}, {Subject: "a", Queue: "workers"}, {Subject: "a", Queue: "fnord"},
+	for _, good := range []Trigger{{Subject: "a", Queue: "fn-f"}, {Subject: "a", Queue: "workers"}, {Subject: "a",
+		Queue: "fnord"},
 		{Subject: long[1:], Queue: long[:MaxQueue], To: long[1:]}} {
 		f := Function{Name: "f", Triggers: []Trigger{good}}
 		if err := f.Check(); err != nil {
 			t.Errorf("%.100v: %v", good, err)
 		}
 	}
-	for _, bad := range []Trigger{{Subject: long}, {Subject: "a", Queue: long[:MaxQueue+1]}, {Subject: "a", To: long}, {Subject: "a", Queue: "fn-g"}, {Subject: "a", Queue: "fn-"},
-		{Subject: "a", Queue: "q"}, {Subject: "a", Queue: "_sys_"}, {Subject: "a", To: "_INBOX.x"}, {Subject: "a", To: "later.x"}, {Subject: "a", To: "polyvoke.event.x"},
+	for _, bad := range []Trigger{{Subject: long}, {Subject: "a", Queue: long[:MaxQueue+1]}, {Subject: "a", To: long},
+		{Subject: "a", Queue: "fn-g"}, {Subject: "a", Queue: "fn-"},
+		{Subject: "a", Queue: "q"}, {Subject: "a", Queue: "_sys_"}, {Subject: "a", To: "_INBOX.x"}, {Subject: "a",
+			To: "later.x"}, {Subject: "a", To: "polyvoke.event.x"},
 		{Subject: "a.*", To: "{1}"}, {Subject: "a.>", To: "{1}"}, {Subject: "a.*", To: "{1}.b"}} {
 		f := Function{Name: "f", Triggers: []Trigger{bad}}
 		if err := f.Check(); CodeOf(err) != CodeRefused {
 			t.Errorf("%.100v: got %v, want code %d", bad, err, CodeRefused)
 		}
 	}
-	if _, err := ParseClaim(Header{HeaderObject: {strings.Repeat("x", MaxObject+1)}, HeaderSize: {"1"}, HeaderDigest: {Digest(nil)}}); CodeOf(err) != CodeBadRequest {
+	if _, err := ParseClaim(Header{HeaderObject: {strings.Repeat("x", MaxObject+1)}, HeaderSize: {"1"},
+		HeaderDigest: {Digest(nil)}}); CodeOf(err) != CodeBadRequest {
 		t.Errorf("the name of an object: got %v", err)
 	}
 }
@@ -120,7 +125,7 @@ func TestCallSubject(t *testing.T) {
 	if err != nil || got != "fn.greet@3.a.b-c" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	for _, bad := range []string{"", "a.b", "a b", "*", ">"} {
+	for _, bad := range []string{"", "a.b", "a b", "*", ">", strings.Repeat("x", MaxCall)} {
 		if _, err := CallSubject(Ref{Name: "greet"}, bad); CodeOf(err) != CodeBadRequest {
 			t.Errorf("argument %q: got %v, want an error with code 400", bad, err)
 		}

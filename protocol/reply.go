@@ -76,8 +76,8 @@ func (r *Reply) Message() (Header, []byte) {
 	return h, body
 }
 
-// Shorten makes an error reply fit a message of max bytes, headers included: it keeps the end of its body, or else the beginning of its text, and
-// without room for that its code. A success stays as it is.
+// Shorten makes an error reply fit a message of max bytes, headers included: it keeps the end of its body, or else the
+// beginning of its text, and without room for that its code. A success stays as it is.
 func (r *Reply) Shorten(max int) {
 	h, body := r.Message()
 	over := h.Size() + len(body) - max

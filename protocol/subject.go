@@ -29,7 +29,8 @@ const QueueGroup = "q"
 // MaxName is the length of the longest function name, in bytes.
 const MaxName = 64
 
-// Bounds of what a manifest may choose, in bytes. A subscription's line then fits a quarter of what a NATS server takes.
+// Bounds of what a manifest may choose, in bytes. A subscription's line then fits a quarter of what a NATS server
+// takes.
 const (
 	MaxSubject = 1024 // of trigger.subject and trigger.to
 	MaxQueue   = 128  // of trigger.queue
@@ -98,8 +99,13 @@ func ParseRef(s string) (Ref, error) {
 	return Ref{Name: name, Version: version}, nil
 }
 
+// MaxCall is the length of the longest subject of a call that clients send, in bytes: there is room for a reply subject
+// beside it in a line of the protocol.
+const MaxCall = DefaultLine - 256
+
 // CallSubject returns the subject that calls ref with further arguments. Arguments become
-// tokens, so each must be one or more characters without blanks, dots, * and >.
+// tokens, so each must be one or more characters without blanks, dots, * and >; all together have at most MaxCall
+// bytes.
 func CallSubject(ref Ref, args ...string) (string, error) {
 	if _, err := ParseRef(ref.String()); err != nil {
 		return "", err
@@ -109,7 +115,12 @@ func CallSubject(ref Ref, args ...string) (string, error) {
 			return "", Errorf(CodeBadRequest, "", "argument %q cannot be a token of a subject: no blanks, dots, * or >, and not empty", a)
 		}
 	}
-	return strings.Join(append([]string{RootCall, ref.String()}, args...), "."), nil
+	subject := strings.Join(append([]string{RootCall, ref.String()}, args...), ".")
+	if len(subject) > MaxCall {
+		return "", Errorf(CodeBadRequest, "",
+			"the arguments make a subject of %d bytes; NATS takes %d: send them as body", len(subject), MaxCall)
+	}
+	return subject, nil
 }
 
 // ParseCall reads a call's subject: the function that it names and the arguments behind.
@@ -140,8 +151,9 @@ func literalToken(s string) bool {
 // LogSubject returns the subject of a function's log lines.
 func LogSubject(name string) string { return RootLog + "." + name }
 
-// Reserved reports whether a subject lies in one of the trees of section 2 or of the NATS server, or, as a pattern, can match one that
-// does. Whoever may publish on no such subject must not be able to have an invoker do it. It allocates nothing.
+// Reserved reports whether a subject lies in one of the trees of section 2 or of the NATS server, or, as a pattern, can
+// match one that does. Whoever may publish on no such subject must not be able to have an invoker do it. It allocates
+// nothing.
 func Reserved(subject string) bool {
 	first, _, _ := strings.Cut(subject, ".")
 	switch first {
@@ -151,8 +163,9 @@ func Reserved(subject string) bool {
 	return first != "" && first[0] == '$'
 }
 
-// CheckPattern returns nil if a trigger may subscribe to the pattern, or pass on to what it matches: tokens joined by dots, * for
-// any token, > at the end for one or more; nothing of polyvoke's own or of the server's, and nobody's inbox.
+// CheckPattern returns nil if a trigger may subscribe to the pattern, or pass on to what it matches: tokens joined by
+// dots, * for any token, > at the end for one or more; nothing of polyvoke's own or of the server's, and nobody's
+// inbox.
 func CheckPattern(pattern string) error {
 	if len(pattern) > MaxSubject {
 		return Errorf(CodeRefused, "", "subject %.40q... has %d bytes; at most %d", pattern, len(pattern), MaxSubject)
@@ -170,22 +183,25 @@ func CheckPattern(pattern string) error {
 	case pattern[0] == '$':
 		return Errorf(CodeRefused, "", "subject %q belongs to the NATS server", pattern)
 	case pattern[0] == '_':
-		return Errorf(CodeRefused, "", "subject %q is somebody's inbox: subjects that begin with _ are for replies", pattern)
+		return Errorf(CodeRefused, "", "subject %q is somebody's inbox: subjects that begin with _ are for replies",
+			pattern)
 	case Reserved(pattern):
 		return Errorf(CodeRefused, "", "subject %q takes messages that polyvoke needs itself: put a token of your own first", pattern)
 	}
 	return nil
 }
 
-// CheckReply returns nil if an answer may be published on the reply subject of a request, by a connection to a server that takes
-// protocol lines of a length. Callers choose it, and an invoker may publish where they may not. It allocates nothing for one that is good.
-// The error's code is 400 or 403.
+// CheckReply returns nil if an answer may be published on the reply subject of a request, by a connection to a server
+// that takes protocol lines of a length. Callers choose it, and an invoker may publish where they may not. It allocates
+// nothing for one that is good. The error's code is 400 or 403.
 func CheckReply(reply string, line int) error {
 	switch {
 	case len(reply) > LongestSubject(line):
-		return Errorf(CodeBadRequest, "", "reply subject %.40q... has %d bytes; NATS takes %d", reply, len(reply), LongestSubject(line))
+		return Errorf(CodeBadRequest, "", "reply subject %.40q... has %d bytes; NATS takes %d", reply, len(reply),
+			LongestSubject(line))
 	case Reserved(reply):
-		return Errorf(CodeForbidden, "", "reply subject %.80q is polyvoke's or the NATS server's own: use an inbox", reply)
+		return Errorf(CodeForbidden, "", "reply subject %.80q is polyvoke's or the NATS server's own: use an inbox",
+			reply)
 	}
 	return nil
 }

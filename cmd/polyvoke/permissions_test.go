@@ -101,7 +101,8 @@ func guard(t *testing.T, name string, more ...node.User) *guarded {
 	ctx, stop := context.WithCancel(context.Background())
 	out, ready := io.Pipe()
 	go func() {
-		g.ended <- run(ctx, []string{"serve", "--server", s.ClientURL(), "--user", "answers", "--password", "a", "--inbox-prefix", "_INBOX.answers",
+		g.ended <- run(ctx, []string{"serve", "--server", s.ClientURL(), "--user", "answers", "--password", "a",
+			"--inbox-prefix", "_INBOX.answers",
 			"--js-user", "store", "--js-password", "s", "--js-inbox-prefix", "_INBOX.store", "--cache", t.TempDir()}, nil, ready, g.log, environment(nil))
 		ready.Close()
 	}()
@@ -144,7 +145,8 @@ func (g *guarded) connect(t *testing.T, user, password, inbox string) *nats.Conn
 // polyvoke runs a command as a user and returns its exit code and what it says.
 func (g *guarded) polyvoke(t *testing.T, user, password string, words ...string) (int, string) {
 	t.Helper()
-	words = append(words, "--server", g.ClientURL(), "--user", user, "--password", password, "--inbox-prefix", "_INBOX."+user)
+	words = append(words, "--server", g.ClientURL(), "--user", user, "--password", password,
+		"--inbox-prefix", "_INBOX."+user)
 	said := newSafe()
 	began := time.Now()
 	code := run(t.Context(), words, strings.NewReader(""), said, said, environment(nil))
@@ -158,9 +160,11 @@ func (g *guarded) polyvoke(t *testing.T, user, password string, words ...string)
 func (g *guarded) deployAll(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
-	for name, trigger := range map[string]string{"echo": "", "victim": "[[trigger]]\nsubject = \"orders.new\"\nto = \"invoices.new\"\n"} {
+	for name, trigger := range map[string]string{"echo": "",
+		"victim": "[[trigger]]\nsubject = \"orders.new\"\nto = \"invoices.new\"\n"} {
 		manifest := fmt.Sprintf("name = %q\nmodule = %q\n%s", name, name+".wasm", trigger)
-		if err := errors.Join(os.WriteFile(filepath.Join(dir, "polyvoke.toml"), []byte(manifest), 0o600), os.WriteFile(filepath.Join(dir, name+".wasm"), runtimestest.Wasm(), 0o600)); err != nil {
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, "polyvoke.toml"), []byte(manifest), 0o600),
+			os.WriteFile(filepath.Join(dir, name+".wasm"), runtimestest.Wasm(), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		if code, said := g.polyvoke(t, "deployer", "d", "deploy", dir); code != 0 {
@@ -169,7 +173,8 @@ func (g *guarded) deployAll(t *testing.T) {
 	}
 }
 
-// state returns what callers must not be able to change: functions, streams, and how often each function has been called.
+// state returns what callers must not be able to change: functions, streams, and how often each function has been
+// called.
 func (g *guarded) state(t *testing.T) string {
 	t.Helper()
 	js, err := jetstream.New(g.admin)
@@ -200,8 +205,10 @@ func (g *guarded) state(t *testing.T) string {
 	return strings.Join(all, "\n")
 }
 
-// foreign are subjects that a caller must not be able to have anything published on, with the permissions of strict.conf.
-var foreign = []string{"polyvoke.api.remove", "polyvoke.api.deploy", "polyvoke.api.runtime-pin", "polyvoke.event.x", "fn.victim", "fn.victim.exit.1", "job.victim", "dead.victim", "log.victim", "later.x", "due.x",
+// foreign are subjects that a caller must not be able to have anything published on, with the permissions of
+// strict.conf.
+var foreign = []string{"polyvoke.api.remove", "polyvoke.api.deploy", "polyvoke.api.runtime-pin", "polyvoke.event.x",
+	"fn.victim", "fn.victim.exit.1", "job.victim", "dead.victim", "log.victim", "later.x", "due.x",
 	"ws.x.1", "$SRV.PING", "$SRV.PING.victim", "$JS.API.STREAM.DELETE.KV_fn_functions", "$JS.API.STREAM.PURGE.audit", "$JS.API.STREAM.DELETE.audit", "$KV.fn_functions.victim", "$KV.fn_functions.new",
 	"$O.fn_modules.M.eA==", "$O.fn_bodies.C.x"}
 
@@ -217,12 +224,14 @@ func TestPermissions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "audit", Subjects: []string{"audit.>"}}); err != nil {
+			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "audit",
+				Subjects: []string{"audit.>"}}); err != nil {
 				t.Fatal(err)
 			}
 			g.deployAll(t)
 			for _, user := range [][2]string{{"caller", "c"}, {"deployer", "d"}} {
-				if code, said := g.polyvoke(t, user[0], user[1], "call", "echo", "hi"); code != 0 || !strings.Contains(said, "hi") {
+				if code, said := g.polyvoke(t, user[0], user[1], "call", "echo", "hi"); code != 0 ||
+					!strings.Contains(said, "hi") {
 					t.Errorf("a call by %s: %d: %s\n%s", user[0], code, said, g.log.text())
 				}
 			}
@@ -238,7 +247,8 @@ func TestPermissions(t *testing.T) {
 			if after := g.state(t); after != before {
 				t.Errorf("a caller has changed something. Before:\n%s\nAfter:\n%s", before, after)
 			}
-			if m, err := g.admin.Request("orders.new", []byte("order"), patience); err != nil || string(m.Data) != "order" {
+			if m, err := g.admin.Request("orders.new", []byte("order"), patience); err != nil ||
+				string(m.Data) != "order" {
 				t.Errorf("the route serves no more: %v, %v", m, err)
 			}
 		})
@@ -257,14 +267,17 @@ func (g *guarded) attempt(t *testing.T, replies []string) {
 		if strings.HasPrefix(subject, "fn.") {
 			continue // that it may call
 		}
-		_ = caller.PublishMsg(&nats.Msg{Subject: subject, Data: body, Header: nats.Header{protocol.HeaderManifest: {string(body)}}})
+		_ = caller.PublishMsg(&nats.Msg{Subject: subject, Data: body,
+			Header: nats.Header{protocol.HeaderManifest: {string(body)}}})
 	}
 	for _, reply := range replies {
 		for _, subject := range []string{"fn.echo", "fn.echo.exit.1", "fn.echo@1", "fn.echo@1.a"} {
-			_ = caller.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: body, Header: nats.Header{protocol.HeaderID: {"deputy"}}})
+			_ = caller.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: body,
+				Header: nats.Header{protocol.HeaderID: {"deputy"}}})
 		}
 	}
-	for _, subject := range []string{"fn.>", "fn.echo", "log.>", "_INBOX.>", "_INBOX.deployer.>", "orders.>", "$SRV.>", "$KV.>", ">"} {
+	for _, subject := range []string{"fn.>", "fn.echo", "log.>", "_INBOX.>", "_INBOX.deployer.>", "orders.>", "$SRV.>",
+		"$KV.>", ">"} {
 		if _, err := caller.SubscribeSync(subject); err != nil {
 			t.Fatal(err)
 		}
@@ -287,7 +300,8 @@ func (g *guarded) attempt(t *testing.T, replies []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(m.Subject, "fn.echo") && !strings.HasPrefix(m.Subject, "_INBOX.caller.") && !strings.HasPrefix(m.Subject, "log.echo") && !strings.HasPrefix(m.Subject, "$") {
+		if !strings.HasPrefix(m.Subject, "fn.echo") && !strings.HasPrefix(m.Subject, "_INBOX.caller.") &&
+			!strings.HasPrefix(m.Subject, "log.echo") && !strings.HasPrefix(m.Subject, "$") {
 			t.Errorf("a caller had something published on %s: %.80q", m.Subject, m.Data)
 		}
 	}
@@ -297,16 +311,19 @@ func (g *guarded) attempt(t *testing.T, replies []string) {
 	}
 }
 
-// TestDenied runs every command as a user who may do nothing, and as one whose inbox is denied: an error names the subject, soon.
+// TestDenied runs every command as a user who may do nothing, and as one whose inbox is denied: an error names the
+// subject, soon.
 func TestDenied(t *testing.T) {
 	none := &node.Permissions{Publish: &node.SubjectPermission{Deny: []string{">"}}}
 	mute := &node.Permissions{Subscribe: &node.SubjectPermission{Deny: []string{">"}}}
-	g := guard(t, "strict.conf", node.User{Username: "none", Password: "n", Permissions: none}, node.User{Username: "mute", Password: "n", Permissions: mute})
+	g := guard(t, "strict.conf", node.User{Username: "none", Password: "n", Permissions: none},
+		node.User{Username: "mute", Password: "n", Permissions: mute})
 	g.deployAll(t)
 	dir := t.TempDir()
 	module := filepath.Join(dir, "echo.wasm")
 	large := filepath.Join(dir, "large")
-	if err := errors.Join(os.WriteFile(module, runtimestest.Wasm(), 0o600), os.WriteFile(large, make([]byte, 3<<20), 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(module, runtimestest.Wasm(), 0o600),
+		os.WriteFile(large, make([]byte, 3<<20), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -325,15 +342,26 @@ func TestDenied(t *testing.T) {
 		{"polyvoke.api.runtime-pin", []string{"runtime", "pin", "x@1"}},
 		{"$JS.API", []string{"serve", "--cache", t.TempDir()}},
 	} {
-		if code, said := g.polyvoke(t, "none", "n", c.words...); code != exit.Platform || !strings.Contains(said, c.subject) || !strings.Contains(said, "permit") {
+		if code, said := g.polyvoke(t, "none", "n", c.words...); code != exit.Platform ||
+			!strings.Contains(said, c.subject) || !strings.Contains(said, "permit") {
 			t.Errorf("%q: %d: %s", c.words, code, said)
 		}
-		if code, said := g.polyvoke(t, "mute", "n", c.words...); code != exit.Platform || !strings.Contains(said, "_INBOX.mute") || !strings.Contains(said, "permit") {
+		if code, said := g.polyvoke(t, "mute", "n", c.words...); code != exit.Platform ||
+			!strings.Contains(said, "_INBOX.mute") || !strings.Contains(said, "permit") {
 			t.Errorf("%q without an inbox: %d: %s", c.words, code, said)
 		}
 	}
-	if code, said := g.polyvoke(t, "mute", "n", "logs", "-f"); code != exit.Platform || !strings.Contains(said, "log.>") && !strings.Contains(said, "_INBOX.mute") {
+	if code, said := g.polyvoke(t, "mute", "n", "logs", "-f"); code != exit.Platform ||
+		!strings.Contains(said, "log.>") && !strings.Contains(said, "_INBOX.mute") {
 		t.Errorf("logs -f: %d: %s", code, said)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "polyvoke.toml"),
+		[]byte("name = \"mail\"\nmodule = \"echo.wasm\"\n[[trigger]]\nsubject = \"mail.*.x\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := g.polyvoke(t, "deployer", "d", "deploy", dir); code != exit.Platform ||
+		!strings.Contains(said, "mail.*.x") || !strings.Contains(said, "permit") {
+		t.Errorf("deploy with a trigger that the invoker may not have: %d: %s", code, said)
 	}
 	if code, said := g.polyvoke(t, "deployer", "d", "deploy", module, "--name", "other"); code != 0 {
 		t.Errorf("deploy: %d: %s", code, said)

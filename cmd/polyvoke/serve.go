@@ -75,7 +75,8 @@ its credentials were revoked. A supervisor that starts it again on failure begin
 	o.compile.addTo(cmd)
 	addConnection(cmd, &n)
 	for _, w := range o.own.Identity() {
-		f.StringVar(w.Value, "js-"+w.Flag, "", w.Usage+", of a user for JetStream and all that is no answer ["+jsVariable(w)+"]")
+		f.StringVar(w.Value, "js-"+w.Flag, "",
+			w.Usage+", of a user for JetStream and all that is no answer ["+jsVariable(w)+"]")
 	}
 	return cmd
 }
@@ -83,7 +84,8 @@ its credentials were revoked. A supervisor that starts it again on failure begin
 // jsVariable returns the variable of a setting of the second user.
 func jsVariable(w client.Word) string { return strings.Replace(w.Env, "NATS_", "NATS_JS_", 1) }
 
-// second reports whether what is no answer is done by a user of its own, whose settings it completes from the environment.
+// second reports whether what is no answer is done by a user of its own, whose settings it completes from the
+// environment.
 func (o *serveOptions) second(env func(string) string) bool {
 	some := false
 	for _, w := range o.own.Identity() {
@@ -160,7 +162,8 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 		defer own.Close()
 	}
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
-	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Log: log}
+	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
+		Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Log: log}
 	return service.Serve(ctx, s, how, func(functions int) {
 		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"), s.URL, where)
 		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {

@@ -61,7 +61,8 @@ type Service struct {
 	Interpreters *interpreters.Store
 	// Bodies has the modules that come as objects. Nil means that they are refused.
 	Bodies *bodies.Store
-	// Line is the length of the longest protocol line that the server takes, in bytes, such as protocol.DefaultLine. It must be positive.
+	// Line is the length of the longest protocol line that the server takes, in bytes, such as protocol.DefaultLine. It
+	// must be positive.
 	Line int
 	// MaxModule is the size of the largest module that can be deployed, in bytes. It must be positive.
 	MaxModule int64

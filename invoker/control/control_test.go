@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
 
 	"github.com/polyvoke/polyvoke/invoker/control"
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -82,7 +83,8 @@ func serve(t *testing.T, h control.Host) *nats.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &control.Service{Host: h, Registry: &registry.Memory{}, NC: nc, JetStream: js, Line: protocol.DefaultLine, MaxModule: 100, Version: "0.0.0",
+	c := &control.Service{Host: h, Registry: &registry.Memory{}, NC: nc, JetStream: js, Line: protocol.DefaultLine,
+		MaxModule: 100, Version: "0.0.0",
 		Log: slog.New(slog.DiscardHandler)}
 	m, err := c.Serve(t.Context())
 	if err != nil {
@@ -247,5 +249,68 @@ func TestVerbs(t *testing.T) {
 	}
 	if err := ask(nc, protocol.APIList, nil, "", &list); err != nil || len(list.Functions) != 0 {
 		t.Errorf("afterwards: %+v, %v", list, err)
+	}
+}
+
+// The service is one of ADR-32, and answers questions about it where an answer harms nobody.
+func TestDiscovery(t *testing.T) {
+	nc := serve(t, &shelf{})
+	if err := ask(nc, protocol.APIList, nil, "", new(protocol.ListReply)); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(nc, protocol.APIInfo, nil, `{"name":"nobody"}`, nil); protocol.CodeOf(err) != protocol.CodeNotFound {
+		t.Fatal(err)
+	}
+	question := func(subject string, out any) {
+		t.Helper()
+		m, err := nc.Request(subject, nil, patience)
+		if err == nil {
+			err = json.Unmarshal(m.Data, out)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", subject, err)
+		}
+	}
+	var ping micro.Ping
+	question("$SRV.PING", &ping)
+	if ping.Name != "polyvoke" || ping.Type != micro.PingResponseType || ping.ID == "" {
+		t.Errorf("PING: %+v", ping)
+	}
+	var info micro.Info
+	question("$SRV.INFO.polyvoke."+ping.ID, &info)
+	if info.ID != ping.ID || info.Type != micro.InfoResponseType || len(info.Endpoints) != 7 {
+		t.Errorf("INFO: %+v", info)
+	}
+	for _, e := range info.Endpoints {
+		if e.Subject != "polyvoke.api."+e.Name || e.QueueGroup != protocol.QueueGroup {
+			t.Errorf("INFO: %+v", e)
+		}
+	}
+	var figures micro.Stats
+	question("$SRV.STATS.polyvoke", &figures)
+	for _, e := range figures.Endpoints {
+		requests, failures := 0, 0
+		switch e.Name {
+		case "list":
+			requests = 1
+		case "info":
+			requests, failures = 1, 1
+		}
+		if e.NumRequests != requests || e.NumErrors != failures || (failures == 1) != strings.HasPrefix(e.LastError, "404:") {
+			t.Errorf("STATS: %+v", e)
+		}
+	}
+	heard, err := nc.SubscribeSync("log.x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{"$SRV.PING", "$SRV.STATS.polyvoke", "$SRV.INFO.polyvoke." + ping.ID, "polyvoke.api.list"} {
+		if err := nc.PublishRequest(subject, "log.x", nil); err != nil {
+			t.Fatal(err)
+		}
+		question(subject, new(struct{})) // it is behind that
+	}
+	if m, err := heard.NextMsg(time.Millisecond); err == nil {
+		t.Errorf("answered on log.x: %s", m.Data)
 	}
 }

@@ -163,11 +163,15 @@ func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) 
 	return slices.Compact(out)
 }
 
-// tellOwner says in the log of a function which routes of a new version overlap its own: its owner has not asked for it.
+// tellOwner says in the log of a function which routes of a new version overlap its own: its owner has not asked for
+// it.
 func (s *Service) tellOwner(owner, f *protocol.Function, overlaps []string) {
-	for _, text := range overlaps {
-		line := protocol.LogLine{Function: owner.Ref(), Platform: true, Text: fmt.Sprintf("%s was deployed: %s", f.Ref(), text)}
+	const most = 10 // of up to MaxTriggers by MaxTriggers
+	for _, text := range overlaps[:min(len(overlaps), most)] {
+		line := protocol.LogLine{Function: owner.Ref(), Platform: true,
+			Text: fmt.Sprintf("%s was deployed: %s", f.Ref(), text)}
 		h, body := line.Message()
-		_ = s.JetStream.Conn().PublishMsg(&nats.Msg{Subject: protocol.LogSubject(owner.Name), Header: nats.Header(h), Data: body}) // as other lines
+		_ = s.JetStream.Conn().PublishMsg(&nats.Msg{Subject: protocol.LogSubject(owner.Name), Header: nats.Header(h),
+			Data: body}) // as other lines
 	}
 }

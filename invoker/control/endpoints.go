@@ -2,6 +2,7 @@ package control
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -14,8 +15,9 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Endpoints are the verbs on NATS, as a service of ADR-32 that tools find. nats.go's own services answer whoever asks about them on whatever subject the
-// question names: {"name":"polyvoke",...} as a request to remove, for one. These answer nothing that protocol.CheckReply refuses.
+// Endpoints are the verbs on NATS, as a service of ADR-32 that tools find. nats.go's own services answer whoever asks
+// about them on whatever subject the question names: {"name":"polyvoke",...} as a request to remove, for one. These
+// answer nothing that protocol.CheckReply refuses.
 type Endpoints struct {
 	service *Service
 	info    micro.Info
@@ -34,9 +36,12 @@ func (s *Service) describe() (*Endpoints, error) {
 		return nil, err
 	}
 	e := &Endpoints{service: s, started: time.Now().UTC()}
-	e.info = micro.Info{Type: micro.InfoResponseType, Description: "control of polyvoke's functions", Endpoints: []micro.EndpointInfo{},
-		ServiceIdentity: micro.ServiceIdentity{Name: protocol.Service, ID: id.String(), Version: s.Version, Metadata: map[string]string{protocol.MetadataMaxModule: strconv.FormatInt(s.MaxModule, 10)}}}
-	for verb, answer := range map[micro.Verb]func() any{micro.PingVerb: e.ping, micro.InfoVerb: e.tell, micro.StatsVerb: e.figures} {
+	e.info = micro.Info{Type: micro.InfoResponseType, Description: "control of polyvoke's functions",
+		Endpoints: []micro.EndpointInfo{},
+		ServiceIdentity: micro.ServiceIdentity{Name: protocol.Service, ID: id.String(), Version: s.Version,
+			Metadata: map[string]string{protocol.MetadataMaxModule: strconv.FormatInt(s.MaxModule, 10)}}}
+	for verb, answer := range map[micro.Verb]func() any{micro.PingVerb: e.ping,
+		micro.InfoVerb: func() any { return e.Info() }, micro.StatsVerb: e.figures} {
 		subject := micro.APIPrefix + "." + verb.String()
 		for _, subject := range []string{subject, subject + "." + protocol.Service, subject + "." + protocol.Service + "." + e.info.ID} {
 			err := e.listen(subject, "", func(r *request) {
@@ -56,14 +61,15 @@ func (e *Endpoints) add(verb protocol.APIVerb, handle func(micro.Request)) error
 	n := new(stats.Endpoint)
 	e.mu.Lock()
 	e.stats = append(e.stats, n)
-	e.info.Endpoints = append(e.info.Endpoints, micro.EndpointInfo{Name: string(verb), Subject: verb.Subject(), QueueGroup: protocol.QueueGroup, Metadata: map[string]string{}})
+	e.info.Endpoints = append(e.info.Endpoints, micro.EndpointInfo{Name: string(verb), Subject: verb.Subject(),
+		QueueGroup: protocol.QueueGroup, Metadata: map[string]string{}})
 	e.mu.Unlock()
 	return e.listen(verb.Subject(), protocol.QueueGroup, func(r *request) {
 		answer := func() {
 			began := time.Now()
 			handle(r)
+			n.Count(time.Since(began), r.failure) // whoever has the answer finds it counted
 			e.service.send(r.msg, r.answer)
-			n.Count(time.Since(began), r.failure)
 		}
 		if verb == protocol.APIDeploy {
 			e.service.deploys.do(answer)
@@ -113,16 +119,20 @@ func (e *Endpoints) ping() any {
 	return micro.Ping{ServiceIdentity: e.info.ServiceIdentity, Type: micro.PingResponseType}
 }
 
-func (e *Endpoints) tell() any {
+// Info returns what the service says about itself.
+func (e *Endpoints) Info() micro.Info {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.info
+	info := e.info
+	info.Endpoints = slices.Clone(info.Endpoints)
+	return info
 }
 
 func (e *Endpoints) figures() any {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	out := micro.Stats{ServiceIdentity: e.info.ServiceIdentity, Type: micro.StatsResponseType, Started: e.started, Endpoints: []*micro.EndpointStats{}}
+	out := micro.Stats{ServiceIdentity: e.info.ServiceIdentity, Type: micro.StatsResponseType, Started: e.started,
+		Endpoints: []*micro.EndpointStats{}}
 	for i, info := range e.info.Endpoints {
 		n := e.stats[i].Figures()
 		one := &micro.EndpointStats{Name: info.Name, Subject: info.Subject, QueueGroup: info.QueueGroup,

@@ -1,8 +1,8 @@
 // Package denials knows what a NATS server does not let a connection do.
 //
-// A publication or a subscription that is not permitted is no error of the call that made it: the server says so a moment later, nats.go hands
-// that to the connection's ErrorHandler, and whoever waits for an answer waits in vain. In goes a connection; out comes, for whoever waits, an
-// error that names the subject.
+// A publication or a subscription that is not permitted is no error of the call that made it: the server says so a
+// moment later, nats.go hands that to the connection's ErrorHandler, and whoever waits for an answer waits in vain. In
+// goes a connection; out comes, for whoever waits, an error that names the subject.
 package denials
 
 import (
@@ -60,7 +60,8 @@ func (d Denial) Refusal() *protocol.Error {
 	what := "publish on " + clip(d.Subject)
 	switch {
 	case errors.Is(d.Err, nats.ErrMaxSubscriptionsExceeded):
-		return protocol.Errorf(protocol.CodeForbidden, "", "NATS lets this user make no more subscriptions (%w): raise its limit", d.Err)
+		return protocol.Errorf(protocol.CodeForbidden, "",
+			"NATS lets this user make no more subscriptions (%w): raise its limit", d.Err)
 	case d.Queue != "":
 		what = fmt.Sprintf("subscribe to %s in queue group %s", clip(d.Subject), clip(d.Queue))
 	case d.Subscription:
@@ -99,8 +100,8 @@ type waiter struct {
 	end      context.CancelCauseFunc
 }
 
-// On begins to watch a connection. Its ErrorHandler, which must not be set again afterwards, is told everything as before. then, if it is not nil, is
-// called for each denial, one at a time.
+// On begins to watch a connection. Its ErrorHandler, which must not be set again afterwards, is told everything as
+// before. then, if it is not nil, is called for each denial, one at a time.
 func On(nc *nats.Conn, then func(Denial)) *Watch {
 	w := &Watch{nc: nc, standing: map[Denial]bool{}, waiting: map[*waiter]bool{}, changed: make(chan struct{})}
 	before := nc.ErrorHandler()
@@ -155,8 +156,8 @@ func (w *Watch) note(err error) {
 	w.changed = make(chan struct{})
 }
 
-// Settle returns when everything that the server has denied before the last round trip has been told. nats.go tells errors one after the other, a
-// moment later.
+// Settle returns when everything that the server has denied before the last round trip has been told. nats.go tells
+// errors one after the other, a moment later.
 func (w *Watch) Settle() {
 	limit := time.NewTimer(settleTimeout)
 	defer limit.Stop()
@@ -176,8 +177,9 @@ func (w *Watch) Settle() {
 	}
 }
 
-// During returns a context that ends when the connection is denied something that concerns whoever waits on it, or has been denied such a
-// subscription before. The function, which must be called, ends the watch; it returns the denial, if there was one, or else the error that it is given.
+// During returns a context that ends when the connection is denied something that concerns whoever waits on it, or has
+// been denied such a subscription before. The function, which must be called, ends the watch; it returns the denial, if
+// there was one, or else the error that it is given.
 func (w *Watch) During(ctx context.Context, concerns func(Denial) bool) (context.Context, func(error) error) {
 	ctx, end := context.WithCancelCause(ctx)
 	one := &waiter{concerns: concerns, end: end}

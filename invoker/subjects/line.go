@@ -17,9 +17,9 @@ const probeTimeout = 5 * time.Second
 // shortestLine is less than any server is set to that can be worked with, in bytes.
 const shortestLine = 256
 
-// Line returns the length of the longest protocol line that the server of nc takes, in bytes, or protocol.DefaultLine if it takes longer ones. Servers do not
-// say it, so it is tried out, on connections of their own: one, and some more if the server takes less than the default. What
-// cannot be found out is an error, and the default.
+// Line returns the length of the longest protocol line that the server of nc takes, in bytes, or protocol.DefaultLine
+// if it takes longer ones. Servers do not say it, so it is tried out, on connections of their own: one, and some more
+// if the server takes less than the default. What cannot be found out is an error, and the default.
 func Line(nc *nats.Conn) (int, error) {
 	low, high := shortestLine, protocol.DefaultLine
 	for try := high; low < high; try = (low + high + 1) / 2 {
@@ -36,7 +36,8 @@ func Line(nc *nats.Conn) (int, error) {
 	return low, nil
 }
 
-// takes reports whether the server takes a line of a length. The line is a subscription to an inbox, which every client may make.
+// takes reports whether the server takes a line of a length. The line is a subscription to an inbox, which every client
+// may make.
 func takes(nc *nats.Conn, line int) (bool, error) {
 	if !nc.IsConnected() {
 		return false, nats.ErrDisconnected
@@ -58,11 +59,13 @@ func takes(nc *nats.Conn, line int) (bool, error) {
 	return err == nil, nil // the server has closed the connection
 }
 
-// Fit returns nil if all that a function is called by can be subscribed to at a server that takes lines of a length. The error's code is 422.
+// Fit returns nil if all that a function is called by can be subscribed to at a server that takes lines of a length.
+// The error's code is 422.
 func Fit(e registry.Entry, line int) error {
 	for _, s := range Of(e) {
 		if !protocol.FitsSubscription(s.Name, s.Queue, line) {
-			return protocol.Errorf(protocol.CodeRefused, "", "subject %.40q... in queue group %.40q is too long for the NATS server, which takes lines of %d bytes (max_control_line)",
+			return protocol.Errorf(protocol.CodeRefused, "",
+				"subject %.40q... in queue group %.40q is too long for the NATS server, which takes lines of %d bytes (max_control_line)",
 				s.Name, s.Queue, line)
 		}
 	}

@@ -63,7 +63,8 @@ func (s *Session) RequestError(what string, err error) error {
 	case (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) && !s.IsConnected():
 		return protocol.Errorf(protocol.CodeUnavailable, "", "%s: the connection to NATS on %s broke and could not be made anew in time: is the server still there? What was asked for may have been done all the same", what, s.URL)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return protocol.Errorf(protocol.CodeTimeout, "", "%s: no answer on %s in time: NATS_TIMEOUT gives it more time", what, s.URL)
+		return protocol.Errorf(protocol.CodeTimeout, "",
+			"%s: no answer on %s in time: NATS_TIMEOUT gives it more time", what, s.URL)
 	}
 	return protocol.Errorf(protocol.CodeUnavailable, "", "%s: %w: is NATS on %s still there? What was asked for may have been done all the same", what, err, s.URL)
 }

@@ -56,7 +56,8 @@ func (s *Session) Deploy(ctx context.Context, f protocol.Function, wasm []byte) 
 	}
 	err = s.waitReady(ctx, reply.Function.Ref())
 	if protocol.CodeOf(err) == protocol.CodeForbidden { // the invoker has said that it serves the function
-		reply.Warnings, err = append(reply.Warnings, "not called to see whether it answers: "+protocol.MessageOf(err)), nil
+		reply.Warnings, err = append(reply.Warnings,
+			"not called to see whether it answers: "+protocol.MessageOf(err)), nil
 	}
 	return reply, err
 }

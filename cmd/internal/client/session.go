@@ -142,9 +142,9 @@ func (s *Session) Within(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeout(ctx, s.timeout)
 }
 
-// Permitted returns a context that ends when NATS does not permit what somebody waits for: a publication on a subject or a subscription
-// to it, an inbox, or, if the subject is empty, a request to JetStream. What it returns beside must be called with the error of the
-// wait, and returns the refusal, whose code is 403, in place of that.
+// Permitted returns a context that ends when NATS does not permit what somebody waits for: a publication on a subject
+// or a subscription to it, an inbox, or, if the subject is empty, a request to JetStream. What it returns beside must
+// be called with the error of the wait, and returns the refusal, whose code is 403, in place of that.
 func (s *Session) Permitted(ctx context.Context, subject string) (context.Context, func(error) error) {
 	inbox := cmp.Or(s.Opts.InboxPrefix, "_INBOX") + "."
 	return s.denials.During(ctx, func(d denials.Denial) bool {
@@ -152,7 +152,7 @@ func (s *Session) Permitted(ctx context.Context, subject string) (context.Contex
 		case d.Subscription && (d.Subject == "" || strings.HasPrefix(d.Subject, inbox)):
 			return true
 		case subject == "":
-			return strings.HasPrefix(d.Subject, "$") || s.api != "" && strings.HasPrefix(d.Subject, s.api+".")
+			return strings.HasPrefix(d.Subject, "$") || s.api != "" && strings.HasPrefix(d.Subject, s.api)
 		}
 		return d.Subject == subject || strings.HasPrefix(d.Subject, subject+".")
 	})

@@ -90,7 +90,7 @@ func (s *Settings) Resolve(env func(string) string) error {
 	}
 	s.Server = cmp.Or(s.Server, nats.DefaultURL)
 	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
-	return s.checkJetStream()
+	return s.checkSubjects()
 }
 
 // Identity returns the settings that say who somebody is: those that As takes.
@@ -116,8 +116,11 @@ func (s *Settings) As(who *Settings) *Settings {
 	return &other
 }
 
-// checkJetStream refuses names that cannot be parts of a subject.
-func (s *Settings) checkJetStream() error {
+// maxInboxPrefix is the length of the longest inbox prefix, in bytes: it must fit a line beside the subject of a call.
+const maxInboxPrefix = 100
+
+// checkSubjects refuses what cannot be part of a subject, or of that of an answer.
+func (s *Settings) checkSubjects() error {
 	const wildcards, blanks = "*>", " \t\r\n"
 	switch {
 	case s.Domain != "" && s.APIPrefix != "":
@@ -126,6 +129,9 @@ func (s *Settings) checkJetStream() error {
 		return protocol.Errorf(protocol.CodeBadRequest, "", "js-domain %q: a domain has no dots, wildcards or blanks", s.Domain)
 	case strings.ContainsAny(s.APIPrefix, wildcards+blanks), strings.HasPrefix(s.APIPrefix, "."), strings.Contains(s.APIPrefix, ".."):
 		return protocol.Errorf(protocol.CodeBadRequest, "", "js-api-prefix %q: a prefix is a subject, without wildcards or blanks", s.APIPrefix)
+	case s.InboxPrefix != "" && (protocol.Reserved(s.InboxPrefix) || len(s.InboxPrefix) > maxInboxPrefix):
+		return protocol.Errorf(protocol.CodeBadRequest, "",
+			"inbox-prefix %.40q: nothing is answered there: use one such as _INBOX.me", s.InboxPrefix)
 	}
 	return nil
 }

@@ -74,6 +74,9 @@ func TestJetStream(t *testing.T) {
 		"a domain of two tokens":     {flags: Settings{Domain: "a.b"}, domain: "-", prefix: "-"},
 		"a domain with a wildcard":   {flags: Settings{Domain: ">"}, domain: "-", prefix: "-"},
 		"a prefix with a blank":      {flags: Settings{APIPrefix: "JS hub"}, domain: "-", prefix: "-"},
+		"polyvoke's own as inbox":    {flags: Settings{InboxPrefix: "log.me"}, domain: "-", prefix: "-"},
+		"the server's as inbox":      {flags: Settings{InboxPrefix: "$KV.b"}, domain: "-", prefix: "-"},
+		"an inbox of one's own":      {flags: Settings{InboxPrefix: "_INBOX.me"}},
 		"a prefix with empty tokens": {flags: Settings{APIPrefix: "JS..hub"}, domain: "-", prefix: "-"},
 	} {
 		dir := t.TempDir()

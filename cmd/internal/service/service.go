@@ -69,14 +69,17 @@ func Serve(ctx context.Context, s *client.Session, c Config, ready func(function
 	running := openJournal(ctx, c.Cache, c.Log)
 	defer running.Close()
 	v := invoker.Invoker{
-		Registry: reg, Runtime: script.New(soon, store), Interpreters: store, JetStream: own.JS, Journal: running, Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas,
+		Registry: reg, Runtime: script.New(soon, store), Interpreters: store, JetStream: own.JS, Journal: running,
+		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas,
 		MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
 	v.Ready = func() { ready(v.Functions()) }
 	err = v.Serve(ctx, s.Conn)
 	switch {
 	case errors.Is(err, nats.ErrConnectionClosed):
-		return protocol.Errorf(protocol.CodeUnavailable, "", "NATS on %s has closed the connection for good, so nothing can be served: %w; start polyvoke serve again once the reason is gone", s.URL, err)
+		return protocol.Errorf(protocol.CodeUnavailable, "",
+			"NATS on %s has closed the connection for good, so nothing can be served: %w; start it again once that is mended",
+			s.URL, err)
 	case err != nil && !errors.Is(err, context.Canceled):
 		return err
 	}
@@ -131,7 +134,11 @@ func While(ctx context.Context, s *client.Session, c Config, do func(context.Con
 	}()
 	defer func() {
 		cancel()
-		err = errors.Join(err, <-served)
+		if end := <-served; end != nil && errors.Is(err, context.Canceled) {
+			err = end // that is what has interrupted it
+		} else {
+			err = errors.Join(err, end)
+		}
 	}()
 	select {
 	case <-ready:
