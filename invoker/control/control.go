@@ -79,7 +79,7 @@ func (s *Service) Serve(ctx context.Context) (micro.Service, error) {
 		end()
 		return nil, err
 	}
-	d := &direct{s: s, self: s.myself(m.Info().ID), tasks: map[string]*task{}, verbs: map[protocol.APIVerb]handler{
+	d := &direct{s: s, self: s.myself(m.Info().ID), tasks: map[string]*task{}, confirming: make(chan struct{}, mostConfirms), verbs: map[protocol.APIVerb]handler{
 		protocol.APIDeploy:     s.deploy,
 		protocol.APIList:       s.list,
 		protocol.APIInfo:       s.tell,

@@ -31,6 +31,8 @@ type direct struct {
 	self  protocol.Member
 	verbs map[protocol.APIVerb]handler
 
+	confirming chan struct{} // has a token for each confirmation that is awaited
+
 	mu    sync.Mutex
 	open  int // tasks that are not done
 	tasks map[string]*task
@@ -63,6 +65,9 @@ func (d *direct) take(m *nats.Msg) {
 		return
 	case protocol.APICancel:
 		d.cancel(id)
+		return
+	case protocol.APIConfirm:
+		d.confirm(m)
 		return
 	}
 	handle := d.verbs[verb]

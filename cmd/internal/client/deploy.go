@@ -87,6 +87,11 @@ func ascii(doc []byte) string {
 	return b.String()
 }
 
+// passes reports whether a code says that a function is not ready, or too busy, or has so little time that it is not loaded in it.
+func passes(code int) bool {
+	return code == protocol.CodeNotFound || code == protocol.CodeTooMany || code == protocol.CodeTimeout
+}
+
 // waitReady waits until a dry run of the function is answered: then the next call works.
 func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
@@ -102,7 +107,7 @@ func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) error {
 		done()
 		if err == nil {
 			reply, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
-			if err == nil && reply.Err != nil && reply.Err.Code != protocol.CodeNotFound && reply.Err.Code != protocol.CodeTooMany {
+			if err == nil && reply.Err != nil && !passes(reply.Err.Code) {
 				return reply.Err
 			}
 			if err != nil || reply.Err == nil {
