@@ -30,7 +30,7 @@ import (
 // The measure of TestChaos. CHAOS_TIME, CHAOS_SEED and CHAOS_RECOVERY are the variables that change it; see make chaos.
 const (
 	chaosTime     = 35 * time.Second
-	chaosRecovery = 15 * time.Second // on a machine that does much else, under the race detector; make chaos asks for 5 s
+	chaosRecovery = 30 * time.Second // on a machine that does much else, under the race detector; make chaos asks for 5 s
 	chaosInvokers = 3
 	chaosRate     = 500                    // calls a second
 	chaosDeploys  = 500 * time.Millisecond // between two deployments
@@ -395,6 +395,7 @@ func (w *world) faults(t *testing.T, log *faultLog, r *rand.Rand, length time.Du
 		if len(order) == 0 {
 			order = r.Perm(len(all))
 		}
+		time.Sleep(time.Second/2 + rand.N(time.Second)) // without a fault
 		f := all[order[0]]
 		order = order[1:]
 		h := happened{name: f.name, begin: time.Now()}
