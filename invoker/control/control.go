@@ -48,7 +48,8 @@ type Service struct {
 	Registry registry.Registry
 	// NC is where requests come from. It must not be nil.
 	NC *nats.Conn
-	// JetStream tells which streams take a function's subjects. It must not be nil; a server need not have it.
+	// JetStream tells which streams take a function's subjects, and by its connection the invokers speak to one another. It must not be nil; a
+	// server need not have it.
 	JetStream jetstream.JetStream
 	// Interpreters has what runs scripts. Nil means that only modules can be deployed.
 	Interpreters *interpreters.Store

@@ -76,7 +76,7 @@ func (d *direct) take(m *nats.Msg) {
 	}
 	t, fresh := d.task(verb, id, m)
 	if t == nil {
-		r := &request{Msg: m}
+		r := &held{Msg: m}
 		d.s.respond(r, func(micro.Request) (any, error) {
 			return nil, protocol.Errorf(protocol.CodeTooMany, "", "this invoker works on %d control requests already; try again", mostDirect)
 		})
@@ -94,7 +94,7 @@ func (d *direct) take(m *nats.Msg) {
 }
 
 // task returns the task of a request, and the request if it is the one to be answered. It returns nil if there are too many.
-func (d *direct) task(verb protocol.APIVerb, id string, m *nats.Msg) (*task, *request) {
+func (d *direct) task(verb protocol.APIVerb, id string, m *nats.Msg) (*task, *held) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if t := d.tasks[id]; t != nil {
@@ -113,10 +113,10 @@ func (d *direct) task(verb protocol.APIVerb, id string, m *nats.Msg) (*task, *re
 	if id != "" {
 		d.tasks[id] = t
 	}
-	return t, &request{Msg: m, ctx: ctx}
+	return t, &held{Msg: m, ctx: ctx}
 }
 
-// finish keeps a task's answer for a while if the verb changes something.
+// finish keeps a task's answer for a while if the verb changes something, and the answer is not that it could not be done just now.
 func (d *direct) finish(verb protocol.APIVerb, id string, t *task, answer *nats.Msg) {
 	t.cancel()
 	t.answer = answer
@@ -124,7 +124,7 @@ func (d *direct) finish(verb protocol.APIVerb, id string, t *task, answer *nats.
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.open--
-	if !changes(verb) {
+	if code := answer.Header.Get(protocol.HeaderErrorCode); !changes(verb) || code == "503" || code == "429" {
 		delete(d.tasks, id)
 		return
 	}
@@ -175,17 +175,17 @@ func (d *direct) send(m, answer *nats.Msg) {
 	}
 }
 
-// request is a message as a handler sees it. It keeps the answer instead of sending it.
-type request struct {
+// held is a message as a handler sees it. It holds the answer instead of sending it.
+type held struct {
 	*nats.Msg
 	ctx    context.Context
 	answer *nats.Msg
 }
 
-var _ micro.Request = (*request)(nil)
+var _ micro.Request = (*held)(nil)
 
 // Respond implements micro.Request.
-func (r *request) Respond(b []byte, options ...micro.RespondOpt) error {
+func (r *held) Respond(b []byte, options ...micro.RespondOpt) error {
 	r.answer = &nats.Msg{Data: b}
 	for _, o := range options {
 		o(r.answer)
@@ -194,7 +194,7 @@ func (r *request) Respond(b []byte, options ...micro.RespondOpt) error {
 }
 
 // RespondJSON implements micro.Request.
-func (r *request) RespondJSON(v any, options ...micro.RespondOpt) error {
+func (r *held) RespondJSON(v any, options ...micro.RespondOpt) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (r *request) RespondJSON(v any, options ...micro.RespondOpt) error {
 }
 
 // Error implements micro.Request.
-func (r *request) Error(code, text string, b []byte, options ...micro.RespondOpt) error {
+func (r *held) Error(code, text string, b []byte, options ...micro.RespondOpt) error {
 	r.answer = &nats.Msg{Data: b, Header: nats.Header{protocol.HeaderError: {text}, protocol.HeaderErrorCode: {code}}}
 	for _, o := range options {
 		o(r.answer)
@@ -212,20 +212,20 @@ func (r *request) Error(code, text string, b []byte, options ...micro.RespondOpt
 }
 
 // Data implements micro.Request.
-func (r *request) Data() []byte { return r.Msg.Data }
+func (r *held) Data() []byte { return r.Msg.Data }
 
 // Headers implements micro.Request.
-func (r *request) Headers() micro.Headers { return micro.Headers(r.Msg.Header) }
+func (r *held) Headers() micro.Headers { return micro.Headers(r.Msg.Header) }
 
 // Subject implements micro.Request.
-func (r *request) Subject() string { return r.Msg.Subject }
+func (r *held) Subject() string { return r.Msg.Subject }
 
 // Reply implements micro.Request.
-func (r *request) Reply() string { return r.Msg.Reply }
+func (r *held) Reply() string { return r.Msg.Reply }
 
 // context returns the context of a request: it ends when whoever asked gives it up, or nothing new is to be begun.
 func (s *Service) context(r micro.Request) context.Context {
-	if d, ok := r.(*request); ok && d.ctx != nil {
+	if d, ok := r.(*held); ok && d.ctx != nil {
 		return d.ctx
 	}
 	return s.open

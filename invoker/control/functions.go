@@ -13,7 +13,11 @@ import (
 func (s *Service) list(r micro.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(s.context(r), controlTimeout)
 	defer cancel()
-	all, err := s.Registry.List(ctx)
+	var all []registry.Entry
+	err := again(ctx, func() (err error) {
+		all, err = s.Registry.List(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -120,10 +120,11 @@ func (s *Service) join(ctx context.Context, end func(), d *direct) (leave func()
 
 // beat says that this invoker is there, and asks once who else is.
 func (s *Service) beat(ctx context.Context, self protocol.Member) {
-	inbox := s.NC.NewInbox()
-	sub, err := s.NC.Subscribe(inbox, s.hear(self.ID))
+	nc := s.JetStream.Conn()
+	inbox := nc.NewInbox()
+	sub, err := nc.Subscribe(inbox, s.hear(self.ID))
 	if err == nil {
-		err = s.NC.PublishRequest(protocol.APIPing.Subject(), inbox, nil)
+		err = nc.PublishRequest(protocol.APIPing.Subject(), inbox, nil)
 		defer func() { _ = sub.Unsubscribe() }()
 	}
 	if err != nil {
@@ -141,10 +142,10 @@ func (s *Service) beat(ctx context.Context, self protocol.Member) {
 	}
 }
 
-// say publishes a sign of life.
+// say publishes a sign of life. Like all that is no answer, it goes by the connection that JetStream has.
 func (s *Service) say(m protocol.Member) {
-	b, _ := json.Marshal(m)                          // strings and numbers
-	_ = s.NC.Publish(protocol.APIAlive.Subject(), b) // without a connection nobody hears it; the next one may be heard
+	b, _ := json.Marshal(m)                                        // strings and numbers
+	_ = s.JetStream.Conn().Publish(protocol.APIAlive.Subject(), b) // without a connection nobody hears it; the next one may be heard
 }
 
 // hear returns what takes signs of life of others.
@@ -161,7 +162,7 @@ func (s *Service) hear(self string) nats.MsgHandler {
 // plainID reports whether an id can be a token of a subject.
 func plainID(id string) bool {
 	return id != "" && len(id) <= protocol.MaxID && !strings.ContainsFunc(id, func(r rune) bool {
-		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-'
 	})
 }
 
@@ -226,9 +227,10 @@ func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken tim
 // collect asks invokers and takes their answers until all that are awaited have come, or ctx ends. Whoever serves the version, or is not
 // there any more, is removed from all; what others say is returned.
 func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.Duration, all map[string]protocol.Member, awaited map[string]bool) (map[string]string, error) {
-	inbox := s.NC.NewInbox() + "."
+	nc := s.JetStream.Conn()
+	inbox := nc.NewInbox() + "."
 	answers := make(chan *nats.Msg, len(all))
-	sub, err := s.NC.ChanSubscribe(inbox+"*", answers)
+	sub, err := nc.ChanSubscribe(inbox+"*", answers)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +241,7 @@ func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.D
 	}
 	header := nats.Header{protocol.HeaderTimeout: {wait.String()}}
 	for id := range all {
-		if err := s.NC.PublishMsg(&nats.Msg{Subject: protocol.APIConfirm.At(id), Reply: inbox + id, Data: b, Header: header}); err != nil {
+		if err := nc.PublishMsg(&nats.Msg{Subject: protocol.APIConfirm.At(id), Reply: inbox + id, Data: b, Header: header}); err != nil {
 			return nil, err
 		}
 	}
