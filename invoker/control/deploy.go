@@ -18,6 +18,9 @@ import (
 // deployTimeout bounds one deployment, compilation included.
 const deployTimeout = 4 * time.Minute
 
+// warningTime is how long a deployment, which is done, waits for what its author should know beside.
+const warningTime = 3 * time.Second
+
 // deploy checks a module, stores it as a function's next version, and answers when the
 // next call will work.
 func (s *Service) deploy(r micro.Request) (any, error) {
@@ -103,6 +106,8 @@ func deployError(name string, err error) error {
 // warnings tells what the author of a deployed function should know about its subjects. What cannot be
 // found out is left out.
 func (s *Service) warnings(ctx context.Context, e registry.Entry) []string {
+	ctx, cancel := context.WithTimeout(ctx, warningTime) // an answer that was lost never comes
+	defer cancel()
 	out := subjects.Loops(e.Latest())
 	for _, subject := range subjects.Of(e) {
 		out = append(out, subjects.Captured(ctx, s.JetStream, subject)...)
