@@ -60,9 +60,9 @@ func (s *Session) consult(ctx context.Context, verb protocol.APIVerb, msg *nats.
 			a.giveUp("")
 			return nil, false, ctx.Err()
 		}
-		final := time.Since(begun) > a.patience()
+		waited := time.Since(begun)
 		switch {
-		case err == nil && (final || !unable(m)):
+		case err == nil && (waited > absence || !unable(m)):
 			a.giveUp(invoker)
 			return m, again, nil
 		case err == nil:
@@ -70,7 +70,7 @@ func (s *Session) consult(ctx context.Context, verb protocol.APIVerb, msg *nats.
 			pause(ctx, askPause)
 		case errors.Is(err, errSilent):
 			again, begun = true, time.Now() // somebody had been there
-		case errors.Is(err, nats.ErrNoResponders) && !final:
+		case errors.Is(err, nats.ErrNoResponders) && waited <= a.patience():
 			pause(ctx, askPause)
 		default:
 			a.giveUp("")

@@ -87,9 +87,10 @@ func ascii(doc []byte) string {
 	return b.String()
 }
 
-// passes reports whether a code says that a function is not ready, or too busy, or has so little time that it is not loaded in it.
-func passes(code int) bool {
-	return code == protocol.CodeNotFound || code == protocol.CodeTooMany || code == protocol.CodeTimeout
+// serves reports whether a reply to a dry run says that the version is there: it may also be busy, or have so little time that
+// it is not loaded in it.
+func serves(r protocol.Reply) bool {
+	return r.Err == nil || r.Err.Code == protocol.CodeTooMany || r.Err.Code == protocol.CodeTimeout
 }
 
 // waitReady waits until a dry run of the function is answered: then the next call works.
@@ -107,11 +108,11 @@ func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) error {
 		done()
 		if err == nil {
 			reply, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
-			if err == nil && reply.Err != nil && !passes(reply.Err.Code) {
-				return reply.Err
-			}
-			if err != nil || reply.Err == nil {
+			switch {
+			case err != nil || serves(reply):
 				return err
+			case reply.Err.Code != protocol.CodeNotFound:
+				return reply.Err
 			}
 		} else if !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, context.DeadlineExceeded) {
 			return s.RequestError("deploy", err)
