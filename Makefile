@@ -2,6 +2,7 @@
 # make check  what CI runs
 # make bench  the benchmarks, in the format that benchstat reads
 # make steady the service at work, for 2,000,000 calls
+# make chaos  three invokers at work while things happen to them and to their server, for CHAOS_TIME: see docs/cluster.md
 # make hostile  100,000 broken modules, and how late hostile calls end; an hour
 # make bench-compare  measures polyvoke beside other ways to run a function
 # make languages  the greeting in every language, through NATS; matrix and targets measure them: see languages.mk
@@ -14,13 +15,14 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 BUILD       ?= build
 STEADY_CALLS ?= 2000000
+CHAOS_TIME  ?= 10m
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 # What is measured and what users get is optimized by a profile, cmd/polyvoke/default.pgo; to compile everything twice for that would only make the
 # checks longer. The test that runs the command as a user does builds it with the profile.
 export GOFLAGS := $(GOFLAGS) -pgo=off
 
-.PHONY: build test check format vet staticcheck tidy bench-once bench hostile steady fuzz cross clean-tree
+.PHONY: build test check format vet staticcheck tidy bench-once bench hostile steady chaos fuzz cross clean-tree
 
 build:
 	go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
@@ -68,6 +70,10 @@ hostile:
 # Every call must end as it should, and the process must hold no more in the end than after three tenths.
 steady:
 	STEADY_CALLS=$(STEADY_CALLS) go test -count 1 -timeout 3h -v -run TestSteady ./invoker/load
+
+# All must be well again within 5 s of the end of each fault.
+chaos:
+	CHAOS_TIME=$(CHAOS_TIME) CHAOS_RECOVERY=$(or $(CHAOS_RECOVERY),5s) go test -count 1 -timeout 3h -v -run 'TestChaos$$' ./cmd/polyvoke
 
 # Each fuzzer runs for FUZZTIME.
 fuzz:

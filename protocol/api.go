@@ -29,12 +29,13 @@ const Service = "polyvoke"
 // invoker, in bytes.
 const MetadataMaxModule = "max_module"
 
-// The verbs of a cluster. Every invoker hears them, not one of a queue group.
+// The verbs of a cluster, which invokers and clients need to know of one another. Only the first two have a subject without an
+// invoker's id, and every invoker hears them.
 const (
-	APIPing    APIVerb = "ping"    // no body -> Pong, from every invoker
-	APIConfirm APIVerb = "confirm" // ConfirmRequest -> Confirmation, from every invoker that serves the version, or cannot
+	APIPing    APIVerb = "ping"    // no body, or header Fn-Id -> Pong
 	APIAlive   APIVerb = "alive"   // Member, published by invokers; no reply
-	APICancel  APIVerb = "cancel"  // header Fn-Id; to one invoker only: it gives up the request of that id; no reply
+	APIConfirm APIVerb = "confirm" // ConfirmRequest -> Confirmation, when the invoker serves the version, or cannot
+	APICancel  APIVerb = "cancel"  // header Fn-Id: the invoker gives up the request of that id; no reply
 )
 
 // Subject returns the subject of a control verb.
@@ -89,7 +90,7 @@ type Pong struct {
 	Busy bool `json:"busy,omitempty"` // it works on the request whose Fn-Id the ping had
 }
 
-// ConfirmRequest asks every invoker to say when it serves a version.
+// ConfirmRequest asks an invoker to say when it serves a version.
 type ConfirmRequest struct {
 	Name    string    `json:"name"`
 	Version int       `json:"version"`
@@ -98,7 +99,6 @@ type ConfirmRequest struct {
 
 // Confirmation is what an invoker answers to a ConfirmRequest.
 type Confirmation struct {
-	Member
 	Error string `json:"error,omitempty"` // why it cannot serve the version; empty: it does
 }
 

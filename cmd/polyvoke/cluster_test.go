@@ -194,7 +194,7 @@ func awaitDropped(t *testing.T, s *client.Session, process string, stopped time.
 // TestFlappingConnections cuts every connection of a client and of an invoker with their NATS server once a second. All
 // deployments succeed within their time, and so does what is safe to ask twice.
 func TestFlappingConnections(t *testing.T) {
-	const flap, workers, each = time.Second, 4, 8
+	const flap, workers, each, cuts = time.Second, 4, 8, 5
 	bin := buildPolyvoke(t, t.TempDir())
 	server := sharedNATS(t)
 	toInvoker, toClient := proxied(t, server.URL()), proxied(t, server.URL())
@@ -206,11 +206,13 @@ func TestFlappingConnections(t *testing.T) {
 		time.Sleep(flap / 2) // so that the two do not come at the same moment
 		toClient.Flap(ctx, flap)
 	})
-	var called, cut atomic.Int64
+	var deployed, called, cut atomic.Int64
+	enough := func(n int) bool { return n > each && toInvoker.Cuts() >= cuts && toClient.Cuts() >= cuts }
 	for w := range workers {
 		working.Go(func() {
 			name := fmt.Sprint("f", w)
-			for n := 1; n <= each && !t.Failed(); n++ {
+			for n := 1; !enough(n) && !t.Failed(); n++ {
+				deployed.Add(1)
 				rideOver(t, "nats://"+toClient.Addr(), name, n, &called, &cut)
 			}
 		})
@@ -220,10 +222,7 @@ func TestFlappingConnections(t *testing.T) {
 	stop()
 	flapping.Wait()
 	t.Logf("%d deployments, %d calls answered and %d cut, while the client's connection was cut %d times and the invoker's %d times",
-		workers*each, called.Load(), cut.Load(), toClient.Cuts(), toInvoker.Cuts())
-	if toClient.Cuts() < 3 || toInvoker.Cuts() < 3 {
-		t.Error("nothing was cut, so nothing was shown")
-	}
+		deployed.Load(), called.Load(), cut.Load(), toClient.Cuts(), toInvoker.Cuts())
 	if t.Failed() {
 		t.Logf("the invoker: %s", invoker.log)
 	}
@@ -242,7 +241,7 @@ func rideOver(t *testing.T, url, name string, n int, called, cut *atomic.Int64) 
 	begun := time.Now()
 	reply, err := s.Deploy(ctx, numberedProbe(name, n), numbered(int64(n)))
 	if err != nil || !reply.Created {
-		t.Errorf("deployment of %s, version %d, after %v: %+v, %v", name, n, time.Since(begun), reply, err)
+		t.Errorf("deployment of %s, version %d, after %v: created %t, %v", name, n, time.Since(begun), reply.Created, err)
 		return
 	}
 	if _, err := s.List(ctx); err != nil {

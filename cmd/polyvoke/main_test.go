@@ -37,6 +37,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == service.CompileModule { // a service in this process has a module compiled
 		main()
 	}
+	if store := os.Getenv(natsChildStore); store != "" {
+		os.Exit(natsChild(store, os.Getenv(natsChildListen)))
+	}
 	testscript.Main(m, map[string]func(){"polyvoke": main})
 }
 

@@ -47,14 +47,14 @@ func lost(err error) bool {
 
 // put stores a version. It was created by this request also if the answer that said so was lost.
 func (s *Service) put(ctx context.Context, f protocol.Function, module []byte) (e registry.Entry, created bool, err error) {
-	begun := time.Now()
+	begun := time.Now().Truncate(time.Millisecond) // as registries keep it
 	tries := 0
 	err = again(ctx, func() (err error) {
 		tries++
 		e, created, err = s.Registry.Put(ctx, f, module)
 		return err
 	})
-	if err == nil && tries > 1 && e.Latest().Created.After(begun) {
+	if err == nil && tries > 1 && !e.Latest().Created.Before(begun) {
 		created = true
 	}
 	return e, created, err

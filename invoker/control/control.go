@@ -55,7 +55,8 @@ type Service struct {
 	Registry registry.Registry
 	// NC is where requests come from. It must not be nil.
 	NC *nats.Conn
-	// JetStream tells which streams take a function's subjects. It must not be nil; a server need not have it.
+	// JetStream tells which streams take a function's subjects, and by its connection the invokers speak to one another. It must not be nil; a
+	// server need not have it.
 	JetStream jetstream.JetStream
 	// Interpreters has what runs scripts. Nil means that only modules can be deployed.
 	Interpreters *interpreters.Store
@@ -90,7 +91,7 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 		end()
 		return nil, err
 	}
-	d := &direct{s: s, self: s.myself(m.info.ID), tasks: map[string]*task{}, verbs: map[protocol.APIVerb]handler{
+	d := &direct{s: s, self: s.myself(m.info.ID), tasks: map[string]*task{}, confirming: make(chan struct{}, mostConfirms), verbs: map[protocol.APIVerb]handler{
 		protocol.APIDeploy:     s.deploy,
 		protocol.APIList:       s.list,
 		protocol.APIInfo:       s.tell,

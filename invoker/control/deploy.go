@@ -20,6 +20,9 @@ import (
 // deployTimeout bounds one deployment, compilation included.
 const deployTimeout = 4 * time.Minute
 
+// warningTime is how long a deployment, which is done, waits for what its author should know beside.
+const warningTime = 3 * time.Second
+
 // deploy checks a module, stores it as a function's next version, and answers when the
 // next call will work.
 func (s *Service) deploy(r micro.Request) (any, error) {
@@ -148,6 +151,8 @@ func dropped(e registry.Entry) []string {
 // warnings tells what the author of a deployed function should know about its subjects. What cannot be
 // found out is left out. The owners of others that a new version overlaps are told too.
 func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) []string {
+	ctx, cancel := context.WithTimeout(ctx, warningTime) // an answer that was lost never comes
+	defer cancel()
 	out := subjects.Loops(e.Latest())
 	for _, subject := range subjects.Of(e) {
 		out = append(out, subjects.Captured(ctx, s.JetStream, subject)...)

@@ -31,6 +31,8 @@ type direct struct {
 	self  protocol.Member
 	verbs map[protocol.APIVerb]handler
 
+	confirming chan struct{} // has a token for each confirmation that is awaited
+
 	mu    sync.Mutex
 	open  int // tasks that are not done
 	tasks map[string]*task
@@ -63,6 +65,9 @@ func (d *direct) take(m *nats.Msg) {
 		return
 	case protocol.APICancel:
 		d.cancel(id)
+		return
+	case protocol.APIConfirm:
+		d.confirm(m)
 		return
 	}
 	handle := d.verbs[verb]
@@ -111,7 +116,7 @@ func (d *direct) task(verb protocol.APIVerb, id string, m *nats.Msg) (*task, *re
 	return t, &request{msg: m, ctx: ctx}
 }
 
-// finish keeps a task's answer for a while if the verb changes something.
+// finish keeps a task's answer for a while if the verb changes something, and the answer is not that it could not be done just now.
 func (d *direct) finish(verb protocol.APIVerb, id string, t *task, answer *nats.Msg) {
 	t.cancel()
 	t.answer = answer
@@ -119,7 +124,7 @@ func (d *direct) finish(verb protocol.APIVerb, id string, t *task, answer *nats.
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.open--
-	if !changes(verb) {
+	if code := answer.Header.Get(protocol.HeaderErrorCode); !changes(verb) || code == "503" || code == "429" {
 		delete(d.tasks, id)
 		return
 	}

@@ -30,7 +30,11 @@ func (s *Service) list(r micro.Request) (any, error) {
 
 // latest returns the latest version of every function, by name.
 func (s *Service) latest(ctx context.Context) ([]protocol.Function, error) {
-	all, err := s.Registry.List(ctx)
+	var all []registry.Entry
+	err := again(ctx, func() (err error) {
+		all, err = s.Registry.List(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

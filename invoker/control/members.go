@@ -102,11 +102,9 @@ func (s *Service) join(ctx context.Context, end func(), d *direct) (leave func()
 		gone.Gone = true
 		s.say(gone)
 	}
-	confirming := make(chan struct{}, mostConfirms)
 	for subject, take := range map[string]nats.MsgHandler{
 		protocol.APIAlive.Subject():          s.hear(d.self.ID),
 		protocol.APIPing.Subject():           func(m *nats.Msg) { d.pong(m, "") },
-		protocol.APIConfirm.Subject():        func(m *nats.Msg) { s.confirm(d, m, confirming) },
 		protocol.RootAPI + ".*." + d.self.ID: d.take,
 	} {
 		sub, err := s.NC.Subscribe(subject, s.guard(take))
@@ -144,7 +142,7 @@ func (s *Service) beat(ctx context.Context, self protocol.Member) {
 	}
 }
 
-// say publishes a sign of life.
+// say publishes a sign of life. Like all that is no answer, it goes by the connection that JetStream has.
 func (s *Service) say(m protocol.Member) {
 	b, _ := json.Marshal(m)                                        // strings and numbers
 	_ = s.JetStream.Conn().Publish(protocol.APIAlive.Subject(), b) // without a connection nobody hears it; the next one may be heard
@@ -170,31 +168,31 @@ func plainID(id string) bool {
 
 // confirm answers when this invoker serves a version, or when it is sure that it cannot. It says nothing if that takes longer than
 // whoever asks waits.
-func (s *Service) confirm(d *direct, m *nats.Msg, confirming chan struct{}) {
+func (d *direct) confirm(m *nats.Msg) {
 	var q protocol.ConfirmRequest
 	timeout, err := protocol.ParseDuration(m.Header.Get(protocol.HeaderTimeout))
 	if json.Unmarshal(m.Data, &q) != nil || err != nil || protocol.CheckName(q.Name) != nil {
 		return
 	}
 	select {
-	case confirming <- struct{}{}:
+	case d.confirming <- struct{}{}:
 	default:
 		return
 	}
 	d.work.Go(func() {
-		defer func() { <-confirming }()
-		ctx, cancel := context.WithTimeout(s.open, min(time.Duration(timeout), deployTimeout))
+		defer func() { <-d.confirming }()
+		ctx, cancel := context.WithTimeout(d.s.open, min(time.Duration(timeout), deployTimeout))
 		defer cancel()
-		c := protocol.Confirmation{Member: d.self}
-		err := s.Host.Await(ctx, &protocol.Function{Name: q.Name, Version: q.Version, Created: q.Created})
+		var c protocol.Confirmation
+		err := d.s.Host.Await(ctx, &protocol.Function{Name: q.Name, Version: q.Version, Created: q.Created})
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
 			c.Error = protocol.MessageOf(err)
 		}
-		b, _ := json.Marshal(c) // strings and numbers
-		s.send(m, &nats.Msg{Data: b})
+		b, _ := json.Marshal(c) // a string
+		d.s.send(m, &nats.Msg{Data: b})
 	})
 }
 
@@ -226,12 +224,13 @@ func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken tim
 	return unsure
 }
 
-// collect asks all invokers and takes their answers until all that are awaited have come, or ctx ends. Whoever serves the version is
-// removed from all; what others say is returned.
+// collect asks invokers and takes their answers until all that are awaited have come, or ctx ends. Whoever serves the version, or is not
+// there any more, is removed from all; what others say is returned.
 func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.Duration, all map[string]protocol.Member, awaited map[string]bool) (map[string]string, error) {
 	nc := s.JetStream.Conn()
-	inbox := nc.NewInbox()
-	sub, err := nc.SubscribeSync(inbox)
+	inbox := nc.NewInbox() + "."
+	answers := make(chan *nats.Msg, len(all))
+	sub, err := nc.ChanSubscribe(inbox+"*", answers)
 	if err != nil {
 		return nil, err
 	}
@@ -240,28 +239,33 @@ func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.D
 	if err != nil {
 		return nil, err
 	}
-	m := &nats.Msg{Subject: protocol.APIConfirm.Subject(), Reply: inbox, Data: b, Header: nats.Header{protocol.HeaderTimeout: {wait.String()}}}
-	if err := nc.PublishMsg(m); err != nil {
-		return nil, err
+	header := nats.Header{protocol.HeaderTimeout: {wait.String()}}
+	for id := range all {
+		if err := nc.PublishMsg(&nats.Msg{Subject: protocol.APIConfirm.At(id), Reply: inbox + id, Data: b, Header: header}); err != nil {
+			return nil, err
+		}
 	}
 	problems := map[string]string{}
 	for missing := len(awaited); missing > 0; {
-		m, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return problems, nil // the time is over
+		var m *nats.Msg
+		select {
+		case m = <-answers:
+		case <-ctx.Done():
+			return problems, nil
 		}
-		var c protocol.Confirmation
-		if json.Unmarshal(m.Data, &c) != nil || problems[c.ID] != "" {
-			continue
-		}
-		if _, known := all[c.ID]; !known {
-			continue
-		}
-		if awaited[c.ID] {
+		id := m.Subject[len(inbox):]
+		if awaited[id] {
 			missing--
 		}
-		if problems[c.ID] = c.Error; c.Error == "" {
-			delete(all, c.ID)
+		var c protocol.Confirmation
+		switch {
+		case len(m.Data) == 0: // the server says that it is not there
+			s.members.hear(protocol.Member{ID: id, Gone: true})
+			delete(all, id)
+		case json.Unmarshal(m.Data, &c) == nil && c.Error == "":
+			delete(all, id)
+		default:
+			problems[id] = "cannot serve " + f.Ref().String() + ": " + protocol.CleanValue(c.Error, protocol.MaxErrorText)
 		}
 	}
 	return problems, nil

@@ -60,9 +60,9 @@ func (s *Session) consult(ctx context.Context, verb protocol.APIVerb, msg *nats.
 			a.giveUp("")
 			return nil, false, ctx.Err()
 		}
-		final := time.Since(begun) > absence
+		waited := time.Since(begun)
 		switch {
-		case err == nil && (final || !unable(m)):
+		case err == nil && (waited > absence || !unable(m)):
 			a.giveUp(invoker)
 			return m, again, nil
 		case err == nil:
@@ -70,7 +70,7 @@ func (s *Session) consult(ctx context.Context, verb protocol.APIVerb, msg *nats.
 			pause(ctx, askPause)
 		case errors.Is(err, errSilent):
 			again, begun = true, time.Now() // somebody had been there
-		case errors.Is(err, nats.ErrNoResponders) && !final:
+		case errors.Is(err, nats.ErrNoResponders) && waited <= a.patience():
 			pause(ctx, askPause)
 		default:
 			a.giveUp("")
@@ -93,8 +93,17 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// choose returns an invoker that is alive: the first to say so. It returns "" if nobody says anything; then there are none, or
-// only such as know no ping, or this user may not send any.
+// patience is how long nobody needs to be there until that is believed. Whoever was there once is expected back.
+func (a *asking) patience() time.Duration {
+	if len(a.asked) > 0 {
+		return max(absence, a.s.timeout)
+	}
+	return absence
+}
+
+// choose returns an invoker that is alive: the first to say so. It returns "" if nobody has ever said anything; then there are none, or
+// only such as know no ping, or this user may not send any. Once one has been asked by its id, it and others are pinged until one answers: they
+// know the id of the request, and whoever the server would choose might do it a second time.
 func (a *asking) choose(ctx context.Context) (invoker string, err error) {
 	if err := a.s.connected(ctx); err != nil {
 		return "", err
@@ -103,10 +112,12 @@ func (a *asking) choose(ctx context.Context) (invoker string, err error) {
 	switch {
 	case err == nil:
 		return p.ID, nil
-	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrTimeout):
-		return "", nil
+	case !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, nats.ErrTimeout):
+		return "", err
+	case len(a.asked) > 0:
+		return "", nats.ErrNoResponders
 	}
-	return "", err
+	return "", nil
 }
 
 // ping asks who is there, or whether somebody is.

@@ -97,6 +97,12 @@ func ascii(doc []byte) string {
 	return b.String()
 }
 
+// serves reports whether a reply to a dry run says that the version is there: it may also be busy, or have so little time that
+// it is not loaded in it.
+func serves(r protocol.Reply) bool {
+	return r.Err == nil || r.Err.Code == protocol.CodeTooMany || r.Err.Code == protocol.CodeTimeout
+}
+
 // waitReady waits until a dry run of the function is answered: then the next call works.
 func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
@@ -114,11 +120,11 @@ func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) (err error) {
 		done()
 		if err == nil {
 			reply, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
-			if err == nil && reply.Err != nil && reply.Err.Code != protocol.CodeNotFound && reply.Err.Code != protocol.CodeTooMany {
-				return reply.Err
-			}
-			if err != nil || reply.Err == nil {
+			switch {
+			case err != nil || serves(reply):
 				return err
+			case reply.Err.Code != protocol.CodeNotFound:
+				return reply.Err
 			}
 		} else if !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, context.DeadlineExceeded) {
 			return s.RequestError("deploy", err)

@@ -59,9 +59,9 @@ type Config struct {
 
 // Server is a running server. Its methods may be called from several goroutines.
 type Server struct {
-	server *server.Server
-	lock   *lock
-	url    string
+	reviver *reviver
+	lock    *lock
+	url     string
 }
 
 // Start starts a server and returns when it accepts connections. Nothing has happened if it
@@ -76,16 +76,20 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	if err := mend(c.Store, c.Log); err != nil {
 		l.release()
 		return nil, fmt.Errorf("store %s: %w", c.Store, err)
 	}
-	s, err := c.start(host, port)
+	failed := make(chan struct{}, 1)
+	s, err := c.start(host, port, failed)
 	if err != nil {
 		l.release()
 		return nil, err
 	}
-	n := &Server{server: s, lock: l, url: clientURL(s.Addr().(*net.TCPAddr))}
+	n := &Server{reviver: c.watch(s, host, failed), lock: l, url: clientURL(s.Addr().(*net.TCPAddr))}
 	l.describe(fmt.Sprintf("process %d, %s", os.Getpid(), n.url))
 	return n, nil
 }
@@ -103,8 +107,8 @@ func (s *Server) URL() string { return s.url }
 
 // Close ends the server, waits until it has ended, and gives the store free.
 func (s *Server) Close() {
-	s.server.Shutdown()
-	s.server.WaitForShutdown()
+	close(s.reviver.quit)
+	<-s.reviver.ended
 	s.lock.release()
 }
 
@@ -138,8 +142,8 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// start starts the server on an address that was free a moment ago.
-func (c Config) start(host string, port int) (*server.Server, error) {
+// start starts the server on an address that was free a moment ago. failed gets a token when a stream cannot be written.
+func (c Config) start(host string, port int, failed chan struct{}) (*server.Server, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
@@ -161,7 +165,7 @@ func (c Config) start(host string, port int) (*server.Server, error) {
 		return nil, fmt.Errorf("nats server: %w", err)
 	}
 	fatal := make(chan error, 1)
-	s.SetLoggerV2(&logger{c.Log, fatal}, false, false, false)
+	s.SetLoggerV2(&logger{c.Log, fatal, failed}, false, false, false)
 	s.Start()
 	ready := make(chan bool, 1)
 	go func() { ready <- s.ReadyForConnections(startTimeout) }()
@@ -192,17 +196,16 @@ func mostClients(descriptors int) int {
 
 // logger hands on what the server says. It implements server.Logger.
 type logger struct {
-	log   *slog.Logger
-	fatal chan error
+	log    *slog.Logger
+	fatal  chan error
+	failed chan struct{}
 }
 
 var _ server.Logger = (*logger)(nil)
 
 // write logs a line of the server.
 func (l *logger) write(level func(*slog.Logger, string, ...any), format string, a []any) {
-	if l.log != nil {
-		level(l.log, "nats server: "+fmt.Sprintf(format, a...))
-	}
+	level(l.log, "nats server: "+fmt.Sprintf(format, a...))
 }
 
 // Noticef implements server.Logger. What a server tells about itself interests few.
@@ -218,7 +221,10 @@ func (l *logger) Tracef(format string, a ...any) { l.write((*slog.Logger).Debug,
 func (l *logger) Warnf(format string, a ...any) { l.write((*slog.Logger).Warn, format, a) }
 
 // Errorf implements server.Logger.
-func (l *logger) Errorf(format string, a ...any) { l.write((*slog.Logger).Error, format, a) }
+func (l *logger) Errorf(format string, a ...any) {
+	l.write((*slog.Logger).Error, format, a)
+	l.note(format)
+}
 
 // Fatalf ends the start of the server; nats-server itself would end the process.
 func (l *logger) Fatalf(format string, a ...any) {
