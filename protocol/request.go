@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -59,10 +60,7 @@ func (r *Request) ReadHeader(h Header) error {
 	if err == nil {
 		h = h.Fold()
 	}
-	if err := r.readID(h); err != nil {
-		return err
-	}
-	if err != nil {
+	if err = cmp.Or(err, r.readID(h)); err != nil {
 		return err
 	}
 	r.Header = h
