@@ -110,7 +110,8 @@ func connectionOf(t testing.TB, s *server.Server, not *nats.Conn) uint64 {
 	return 0
 }
 
-// TestHeaderBlocks sends blocks of headers that no client library would. A broken one is refused, and nothing in it is ignored.
+// TestHeaderBlocks sends blocks of headers that no client library would. A broken one is refused, and nothing in it
+// is ignored.
 func TestHeaderBlocks(t *testing.T) {
 	s := startServer(t)
 	startInvoker(t, s)
@@ -185,7 +186,8 @@ func TestHeaderBlocks(t *testing.T) {
 	wantError(t, raw.request("fn.env", "NATS/1.0\r\nX: a\x00b\r\n\r\n", ""), protocol.CodeBadRequest, "HEADER_X has a NUL byte")
 }
 
-// FuzzHeaderBlock sends any block of headers: an invoker refuses it, or has understood all of it, and answers the next call on the same connection.
+// FuzzHeaderBlock sends any block of headers: an invoker refuses it, or has understood all of it, and answers the
+// next call on the same connection.
 func FuzzHeaderBlock(f *testing.F) {
 	for _, block := range []string{"NATS/1.0\r\nFn-Dry-Run: 1\r\n\r\n", "NATS/1.0\r\nx: a\r\nX: b\r\n\r\n", "NATS/1.0\r\n\r\nFn-Dry-Run: 1\r\n\r\n",
 		"NATS/1.0\r\n:\r\nFn-Dry-Run:1\r\n\r\n", "NATS/1.0 503\r\nFn-Id:a\r\n\r\n", "\r\n\r\n", "NATS/1.0\nFn-Timeout: 1ns\n\n"} {
@@ -272,8 +274,8 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// TestLargestRequests has functions ask for the largest input that is let in, of each kind, by each host call that gives it to them. Each ends within its
-// time, or at its deadline.
+// TestLargestRequests has functions ask for the largest input that is let in, of each kind, by each host call that
+// gives it to them. Each ends within its time, or at its deadline.
 func TestLargestRequests(t *testing.T) {
 	s := startServer(t)
 	startInvoker(t, s)

@@ -31,8 +31,8 @@ func (f *function) pass(ctx context.Context, c *call, r *protocol.Reply) {
 	}
 }
 
-// passTo publishes a reply's body, as an object if it is too large for a message: another one than the caller's, who may
-// delete that.
+// passTo publishes a reply's body, as an object if it is too large for a message: another one than the caller's, who
+// may delete that.
 func (f *function) passTo(ctx context.Context, c *call, to string, r *protocol.Reply) error {
 	hops := c.request.Hops + 1
 	if hops > protocol.MaxHops {

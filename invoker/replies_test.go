@@ -28,7 +28,8 @@ func says(text string, exit int) []byte {
 		section(11, "\x01\x00\x41\x00\x0b"+string(byte(len(data)))+data))
 }
 
-// TestReplies checks that an exit code which the manifest lists is a reply: to the caller, to whom it is passed on, and in the figures. Any other is not.
+// TestReplies checks that an exit code which the manifest lists is a reply: to the caller, to whom it is passed on,
+// and in the figures. Any other is not.
 func TestReplies(t *testing.T) {
 	s := startServer(t)
 	startInvoker(t, s)

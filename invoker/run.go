@@ -23,7 +23,7 @@ func (f *function) run(c *call) {
 		c.log.Flush()
 		reply.Exit = exitCode(err)
 		reply.Body = c.stdout.Bytes()
-		if err != nil && reply.Exit > 0 && c.version.manifest.IsReply(reply.Exit) && !errors.Is(err, runtimes.ErrMemory) {
+		if reply.Exit > 0 && c.version.manifest.IsReply(reply.Exit) && !errors.Is(err, runtimes.ErrMemory) {
 			err = nil
 		}
 	}

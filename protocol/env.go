@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Env returns what a process with meta = "env" learns about its request from its environment, besides the manifest's, which comes behind
-// it and counts where both have a name (section 5 of the specification). The entries are NAME=value, each name once, in the
-// manner of CGI (RFC 3875, section 4.1.18). Of several headers that come to one name it is the first in the order of their names in lower
-// case, so that X-User cannot be replaced by X_User.
+// Env returns what a process with meta = "env" learns about its request from its environment, besides the manifest's,
+// which comes behind it and counts where both have a name (section 5 of the specification). The entries are
+// NAME=value, each name once, in the manner of CGI (RFC 3875, section 4.1.18). Of several headers that come to one
+// name it is the first in the order of their names in lower case, so that X-User cannot be replaced by X_User.
 //
 // # Errors
 //
@@ -31,7 +31,8 @@ func (r *Request) Env(id string) ([]string, error) {
 	for _, e := range env {
 		if strings.IndexByte(e, 0) >= 0 {
 			name, _, _ := strings.Cut(e, "=")
-			return nil, Errorf(CodeBadRequest, "", "the value of %s has a NUL byte, which an environment cannot have", name)
+			return nil, Errorf(CodeBadRequest, "",
+				"the value of %s has a NUL byte, which an environment cannot have", name)
 		}
 	}
 	return env, nil

@@ -32,7 +32,7 @@ type Function struct {
 	Meta     string            `json:"meta,omitempty"`     // MetaFiles (default) or MetaEnv
 	Args     []string          `json:"args,omitempty"`     // argv behind the subject's tokens
 	Env      map[string]string `json:"env,omitempty"`      // the whole environment
-	Replies  []int             `json:"replies,omitempty"`  // exit codes besides 0 with which stdout is a reply, see IsReply
+	Replies  []int             `json:"replies,omitempty"`  // exit codes besides 0 that are replies, see IsReply
 	Limits   Limits            `json:"limits,omitzero"`
 	Triggers []Trigger         `json:"trigger,omitempty"` // further subjects that call the function
 }
@@ -171,10 +171,8 @@ func (f *Function) plain() Function {
 	}
 	p.Args = slices.Concat(p.Args)
 	p.Triggers = slices.Concat(p.Triggers)
-	p.Replies = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(p.Replies))), func(exit int) bool { return exit == 0 })
-	if len(p.Replies) == 0 {
-		p.Replies = nil
-	}
+	p.Replies = slices.Sorted(slices.Values(append([]int{0}, p.Replies...)))
+	p.Replies = slices.Compact(p.Replies)
 	if len(p.Env) == 0 {
 		p.Env = nil
 	}
@@ -202,8 +200,8 @@ func ParseFunction(b []byte) (Function, error) {
 	return f, f.Check()
 }
 
-// checkText returns an error for JSON of which encoding/json would replace a part without a word: bytes that are not UTF-8, and half of a pair of
-// surrogates.
+// checkText returns an error for JSON of which encoding/json would replace a part without a word: bytes that are not
+// UTF-8, and half of a pair of surrogates.
 func checkText(b []byte) error {
 	if !utf8.Valid(b) {
 		return errors.New("it is not UTF-8")
@@ -364,8 +362,8 @@ func (f *Function) checkReplies() error {
 	}
 	for _, exit := range f.Replies {
 		if exit < 0 || exit > 255 || exit >= ExitUsage && exit <= exitMax {
-			return Errorf(CodeRefused, "", "manifest: replies: %d cannot be a reply: use exit codes of 1 to 255, but for %d to %d, which say what has failed",
-				exit, ExitUsage, exitMax)
+			return Errorf(CodeRefused, "", "manifest: replies: %d cannot be a reply: use exit codes of 1 to 255, "+
+				"but for %d to %d, which say what has failed", exit, ExitUsage, exitMax)
 		}
 	}
 	return nil

@@ -32,7 +32,8 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
-// FuzzParseHeader checks that a block of headers that is read has nothing else in it, and comes back as it was when it is written in the usual form.
+// FuzzParseHeader checks that a block of headers that is read has nothing else in it, and comes back as it was when
+// it is written in the usual form.
 func FuzzParseHeader(f *testing.F) {
 	f.Add([]byte("NATS/1.0\r\na: 1\r\nA: 2\r\nb:3\r\n\r\n"))
 	f.Add([]byte("NATS/1.0 503\n\n"))

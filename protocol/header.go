@@ -52,7 +52,8 @@ func (h Header) Get(name string) string {
 	return ""
 }
 
-// Values returns all values of a header. Of a name that comes in several spellings it returns those of one: Fold comes first.
+// Values returns all values of a header. Of a name that comes in several spellings it returns those of one: Fold
+// comes first.
 func (h Header) Values(name string) []string {
 	if v, ok := h[name]; ok || len(h) == 0 {
 		return v
@@ -121,8 +122,8 @@ func (h Header) foldsSome() bool {
 	return len(seen) < len(h)
 }
 
-// Fold returns h with all values of a name under one spelling of it: h itself if no two names differ in case only. Spellings and
-// their values come in the order of their bytes; ParseHeader knows the order in which they were sent.
+// Fold returns h with all values of a name under one spelling of it: h itself if no two names differ in case only.
+// Spellings and their values come in the order of their bytes; ParseHeader knows the order in which they were sent.
 func (h Header) Fold() Header {
 	if !h.Folds() {
 		return h
@@ -153,7 +154,8 @@ func (h Header) check() error {
 		}
 	}
 	if count > MaxHeaders || size > MaxHeaderBytes {
-		return Errorf(CodeHeaders, "", "the request has %d headers with %d bytes: send at most %d with %d bytes", count, size, MaxHeaders, MaxHeaderBytes)
+		return Errorf(CodeHeaders, "", "the request has %d headers with %d bytes: send at most %d with %d bytes",
+			count, size, MaxHeaders, MaxHeaderBytes)
 	}
 	for name := range h {
 		if err := checkHeaderName(name); err != nil {
@@ -182,13 +184,13 @@ const (
 	headerEnd   = "\r\n"
 )
 
-// ParseHeader reads a block of headers as it comes on the wire (ADR-4). All values of a name have the spelling that came first, in the
-// order in which they were sent.
+// ParseHeader reads a block of headers as it comes on the wire (ADR-4). All values of a name have the spelling that
+// came first, in the order in which they were sent.
 //
 // # Errors
 //
-// A block with a line that is no header, or with anything behind the empty line, is an Error with CodeBadRequest. What
-// stands before the first bad line is returned all the same.
+// A block with a line that is no header, or with anything behind the empty line, is an Error with CodeBadRequest.
+// What stands before the first bad line is returned all the same.
 func ParseHeader(block []byte) (Header, error) {
 	h := Header{}
 	spellings := map[string]string{} // by the name in lower case

@@ -15,7 +15,7 @@ type Reply struct {
 	Claim  *Claim  // if not nil, the body is there
 	Report *Report // if the caller asked for it
 	Err    *Error  // nil for success
-	Exit   int     // the exit code, -1 if the process did not get that far; not 0 in a success if the manifest lists it (Function.Replies)
+	Exit   int     // the exit code, see Function.Replies; -1 if the process did not get that far
 }
 
 // Report says how a call went: Lambda's REPORT line as headers.

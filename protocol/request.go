@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -51,8 +52,8 @@ func ParseRequest(subject string, h Header, body []byte) (Request, error) {
 	return r, r.ReadHeader(h)
 }
 
-// ReadHeader takes over the headers that mean something in a request. A bad one is an
-// error, and the good ones are taken over all the same, so that the answer can carry the id. Headers are kept folded, see Header.Fold.
+// ReadHeader takes over the headers that mean something in a request. A bad one is an error, and the good ones are
+// taken over all the same, so that the answer can carry the id. Headers are kept folded, see Header.Fold.
 func (r *Request) ReadHeader(h Header) error {
 	if len(h) == 0 {
 		return nil
@@ -61,10 +62,7 @@ func (r *Request) ReadHeader(h Header) error {
 	if err == nil {
 		h = h.Fold()
 	}
-	if err := r.readID(h); err != nil {
-		return err
-	}
-	if err != nil {
+	if err = cmp.Or(err, r.readID(h)); err != nil {
 		return err
 	}
 	r.Header = h
@@ -93,7 +91,8 @@ func (r *Request) ReadHeader(h Header) error {
 func (r *Request) readID(h Header) error {
 	id := h.Get(HeaderID)
 	if !utf8.ValidString(id) || CleanValue(id, MaxID) != id {
-		return Errorf(CodeBadRequest, "", "header %s: use at most %d bytes of UTF-8 without control characters", HeaderID, MaxID)
+		return Errorf(CodeBadRequest, "", "header %s: use at most %d bytes of UTF-8 without control characters",
+			HeaderID, MaxID)
 	}
 	r.ID = id
 	return nil

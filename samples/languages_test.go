@@ -211,8 +211,8 @@ func openQuote(t testing.TB, l language) language {
 	return l
 }
 
-// TestQuotes calls a program in every language that draws a random number and ends without reading its request. No two calls may give the
-// same number, and no process may have been started before its call.
+// TestQuotes calls a program in every language that draws a random number and ends without reading its request. No
+// two calls may give the same number, and no process may have been started before its call.
 func TestQuotes(t *testing.T) {
 	s := newService(t)
 	for _, l := range allLanguages(t) {

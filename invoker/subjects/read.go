@@ -10,8 +10,9 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Read makes r the request that a message of a subscription of a function is. triggered tells that it came by a trigger's subject. What
-// is wrong with it is an error, and the rest is read all the same. The body is not copied. The message must be one that the client library has received.
+// Read makes r the request that a message of a subscription of a function is. triggered tells that it came by a
+// trigger's subject. What is wrong with it is an error, and the rest is read all the same. The body is not copied.
+// The message must be one that the client library has received.
 func Read(r *protocol.Request, function string, m *nats.Msg) (triggered bool, err error) {
 	const call = protocol.RootCall + "."
 	h, broken := header(m)
@@ -20,7 +21,8 @@ func Read(r *protocol.Request, function string, m *nats.Msg) (triggered bool, er
 	if !triggered && len(m.Subject) != len(call)+len(function) {
 		*r, err = protocol.ParseRequest(m.Subject, h, m.Data)
 	} else {
-		r.Function.Name, r.Subject, r.Body = function, m.Subject, m.Data // of fn.NAME the server has compared the letters
+		// Of fn.NAME the server has compared the letters.
+		r.Function.Name, r.Subject, r.Body = function, m.Subject, m.Data
 		if triggered {
 			r.Args, err = arguments(pattern, m.Subject)
 		}
@@ -34,18 +36,21 @@ func Read(r *protocol.Request, function string, m *nats.Msg) (triggered bool, er
 	return triggered, err
 }
 
-// arguments returns what a trigger's wildcards stand for in the subject of a message. A NUL byte, which no argument can have, is an error.
+// arguments returns what a trigger's wildcards stand for in the subject of a message. A NUL byte, which no argument
+// can have, is an error.
 func arguments(pattern, subject string) ([]string, error) {
 	if strings.IndexByte(subject, 0) >= 0 {
-		return nil, protocol.Errorf(protocol.CodeBadRequest, "", "subject %.80q has a NUL byte, which an argument cannot have", subject)
+		return nil, protocol.Errorf(protocol.CodeBadRequest, "",
+			"subject %.80q has a NUL byte, which an argument cannot have", subject)
 	}
 	args, _ := protocol.Match(pattern, subject)
 	return args, nil
 }
 
-// header returns the headers of a message. Those that the client library has not understood, or not as a whole, are read anew: it drops a
-// block with a broken line, a line without a name, and all behind an empty line, without a word; and it does not keep the order of names that differ in
-// case only. It has understood all if each line but the first and the last has given a value.
+// header returns the headers of a message. Those that the client library has not understood, or not as a whole, are
+// read anew: it drops a block with a broken line, a line without a name, and all behind an empty line, without a
+// word; and it does not keep the order of names that differ in case only. It has understood all if each line but the
+// first and the last has given a value.
 func header(m *nats.Msg) (protocol.Header, error) {
 	h := protocol.Header(m.Header)
 	size := m.Size() - len(m.Subject) - len(m.Reply) - len(m.Data)
@@ -63,8 +68,9 @@ func header(m *nats.Msg) (protocol.Header, error) {
 	return protocol.ParseHeader(all)
 }
 
-// block returns the headers of a message as they came. The client library leaves them in front of the body, in the same array, and of an empty
-// body in its place. TestHeaderBlocks of package invoker fails if a new version of it does not. The message must be one that it has received.
+// block returns the headers of a message as they came. The client library leaves them in front of the body, in the
+// same array, and of an empty body in its place. TestHeaderBlocks of package invoker fails if a new version of it
+// does not. The message must be one that it has received.
 func block(m *nats.Msg, size int) []byte {
 	begin := unsafe.Pointer(unsafe.SliceData(m.Data))
 	if cap(m.Data) > 0 {

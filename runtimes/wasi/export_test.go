@@ -30,7 +30,8 @@ func ParkedStack(p runtimes.Program) (stack, all int) {
 	return s.run.native.StackSize(), s.parked.stack()
 }
 
-// Wait has all of a program's sandboxes that are parked now wait, as far as they can tell, for d longer than they did, and returns how many there were.
+// Wait has all of a program's sandboxes that are parked now wait, as far as they can tell, for d longer than they
+// did, and returns how many there were.
 func Wait(p runtimes.Program, d time.Duration) (n int) {
 	g := p.(*program)
 	var all []*sandbox

@@ -138,8 +138,8 @@ func TestClocksGoOn(t *testing.T) {
 	}
 }
 
-// TestVeryDeepStart checks that a native stack that has grown large is not kept, in many copies, for a parked process: one that comes back from the
-// depth is parked without it, and one that does not is not parked.
+// TestVeryDeepStart checks that a native stack that has grown large is not kept, in many copies, for a parked
+// process: one that comes back from the depth is parked without it, and one that does not is not parked.
 func TestVeryDeepStart(t *testing.T) {
 	for _, stay := range []bool{false, true} {
 		module := recursing(60_000, stay)

@@ -34,7 +34,8 @@ const (
 	startSleep = 100 * time.Millisecond
 	// startOutput is how much it may write, in bytes.
 	startOutput = 64 << 10
-	// startStack is how much native stack, in bytes, it may have grown to. The engine doubles it, and a process that waits has it twice.
+	// startStack is how much native stack, in bytes, it may have grown to. The engine doubles it, and a process that
+	// waits has it twice.
 	startStack = 8 << 20
 	// usedStack is how much of it may be in use where it waits.
 	usedStack = 1 << 20
@@ -190,7 +191,8 @@ func (s *sandbox) waiting(ctx context.Context, err error) error {
 	case cause != errParked:
 		return &unparkable{cause.Error()}
 	case s.parked.point == nil:
-		return &unparkable{"its native stack grows to more than 8 MiB before it reads stdin, or more than 1 MiB of it are in use, or it is not to be seen in this engine"}
+		return &unparkable{"its native stack grows to more than 8 MiB before it reads stdin, " +
+			"or more than 1 MiB of it are in use then, or it is not to be seen in this engine"}
 	case s.state.Changed():
 		return &unparkable{"it opens or closes files before it reads stdin"}
 	case s.program.kind != "" && s.state.Seen() != s.program.seen:

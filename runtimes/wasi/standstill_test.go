@@ -11,7 +11,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
-// waitsUntil is code that waits until the monotonic clock shows 5 seconds more than what is in memory, or for 5 seconds if it is relative.
+// waitsUntil is code that waits until the monotonic clock shows 5 seconds more than what is in memory, or for 5
+// seconds if it is relative.
 func waitsUntil(from int, relative bool) string {
 	const store = "\x37\x03\x00"
 	seconds := "\x42" + sleb(5_000_000_000)
@@ -24,8 +25,8 @@ func waitsUntil(from int, relative bool) string {
 	return c + invoke(fnPoll, 2048, 4096, 1, 8192)
 }
 
-// TestClockStandsStill has a process wait for an hour before its request comes. Its monotonic clock has not moved, a time that it has set before has
-// not come, and its wall clock is real.
+// TestClockStandsStill has a process wait for an hour before its request comes. Its monotonic clock has not moved, a
+// time that it has set before has not come, and its wall clock is real.
 func TestClockStandsStill(t *testing.T) {
 	look := looks(1, 256) + looks(0, 264)
 	for _, relative := range []bool{false, true} {
@@ -64,7 +65,8 @@ func TestClockStandsStill(t *testing.T) {
 	}
 }
 
-// TestClockStandsStillGo has a Go program that arms a timer, a ticker and a deadline at its start wait for longer than these.
+// TestClockStandsStillGo has a Go program that arms a timer, a ticker and a deadline at its start wait for longer
+// than these.
 func TestClockStandsStillGo(t *testing.T) {
 	for _, kind := range parkedKinds() {
 		g := compileGo(t, runtimes.Options{Start: kind, Args: []string{"fn", "armed"}})

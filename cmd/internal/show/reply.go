@@ -9,8 +9,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Failure returns the error for a reply that is one, with an exit code: the function's own if there is one. A reply with an exit code that is
-// not 0 has that one, and nothing to say.
+// Failure returns the error for a reply that is one, with an exit code: the function's own if there is one. A reply
+// with an exit code that is not 0 has that one, and nothing to say.
 func Failure(r *protocol.Request, reply protocol.Reply) error {
 	switch {
 	case reply.Err == nil && reply.Exit > 0:

@@ -47,7 +47,8 @@ func (f Function) StackSize() int {
 	return len(*f.stack)
 }
 
-// StackUsed returns how many bytes of native stack were in use when the guest last called the host: all, if that cannot be seen.
+// StackUsed returns how many bytes of native stack were in use when the guest last called the host: all, if that
+// cannot be seen.
 func (f Function) StackUsed() int {
 	size := f.StackSize()
 	if f.sp == nil || size == 0 {

@@ -22,9 +22,10 @@ type Point struct {
 	kept     []byte // what it was; nil: the Point is for once
 }
 
-// Take returns the point at which the caller, a host function, was called by function f; ctx is its context, which must be
-// made with experimental.WithSnapshotter. From there the guest can go on in later calls of the same function object. Its stack has room bytes, or
-// some more than are in use, whichever is more. The result is nil if the engine's snapshots are not of the kind that is known.
+// Take returns the point at which the caller, a host function, was called by function f; ctx is its context, which
+// must be made with experimental.WithSnapshotter. From there the guest can go on in later calls of the same function
+// object. Its stack has room bytes, or some more than are in use, whichever is more. The result is nil if the
+// engine's snapshots are not of the kind that is known.
 func (f Function) Take(ctx context.Context, room int) *Point {
 	if f.stack == nil || f.sp == nil {
 		return nil
@@ -42,14 +43,15 @@ func (f Function) Take(ctx context.Context, room int) *Point {
 // more is by how many bytes the engine makes the copy of a stack longer than the stack.
 const more = 16
 
-// leastStack is what the engine gives a function to begin with, in bytes; headroom is what there is besides what is in use.
+// leastStack is what the engine gives a function to begin with, in bytes; headroom is what there is besides what is
+// in use.
 const (
 	leastStack = 10 << 10
 	headroom   = 4 << 10
 )
 
-// model returns a stack that is as long as one must be for its copy to have room bytes, or a little more than are in use; the engine looks
-// at its length and at nothing else.
+// model returns a stack that is as long as one must be for its copy to have room bytes, or a little more than are in
+// use; the engine looks at its length and at nothing else.
 func (f Function) model(room int) []byte {
 	own := *f.stack
 	size := max(room, leastStack, f.StackUsed()+headroom) - more
