@@ -7,15 +7,16 @@ import (
 	"sync"
 )
 
-// lanes keep modules that take long from holding up those that do not. A module that looks quick (see package price) is
-// compiled beside a few others. One that does not, or that turns out not to be, is compiled when no other such module is.
+// lanes keep modules that take long from holding up those that do not. A module that has a usual price (see package price) is
+// compiled beside a few others. One that turns out to take longer goes on when no other such module does; and one that has an
+// unusual price, which is likely to be a bomb, is compiled when no other such module is.
 type lanes struct {
-	quick, slow chan struct{} // hold one for each child
+	quick, slow, dense chan struct{} // hold one for each child
 }
 
 // newLanes returns lanes that are free.
 func newLanes() lanes {
-	return lanes{quick: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))), slow: make(chan struct{}, 1)}
+	return lanes{quick: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))), slow: make(chan struct{}, 1), dense: make(chan struct{}, 1)}
 }
 
 // turn is a child's place in a lane.
@@ -30,9 +31,9 @@ type turn struct {
 }
 
 // enter waits for a place. end must be called.
-func (l *lanes) enter(ctx context.Context, quick bool) (*turn, error) {
-	t := &turn{lanes: l, over: make(chan struct{}), lane: l.slow}
-	if quick {
+func (l *lanes) enter(ctx context.Context, usual bool) (*turn, error) {
+	t := &turn{lanes: l, over: make(chan struct{}), lane: l.dense}
+	if usual {
 		t.lane = l.quick
 	}
 	select {

@@ -7,15 +7,19 @@
 //   - each value that lives through a point where control flow parts or joins: the compiler keeps sets of them there,
 //     and values that join (phis);
 //   - each block in another, for each one that is around it;
-//   - each two points of the same function, and each two branches to the same place.
+//   - each two points of the same function, and each two branches to the same place;
+//   - each mutable global at each call, after which the compiler loads it anew, and how far it looks back for the value of one;
+//   - each value that a branch passes on or a call returns.
 //
 // The weights are measured with wazero 1.12 (RATIONALE.md). They need not be exact: who pays for a wrong one is a module
 // that waits for others, or that is compiled up to its limit.
 package price
 
 import (
+	"math"
 	"time"
 
+	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/code"
 	"github.com/polyvoke/polyvoke/runtimes/module/leb"
 )
@@ -45,18 +49,25 @@ const (
 	perLive   = time.Microsecond     // a value that lives through a point
 	perNested = 20 * time.Nanosecond // a block around a block
 	perPair   = 3 * time.Nanosecond  // two points of a function, or two branches to the same place
+	perReload = 350 * time.Nanosecond
+	perBack   = 200 * time.Nanosecond // a point between two uses of a global
+	perValue  = 1500 * time.Nanosecond
 )
 
 // codeSection is the number of the section that has the function bodies.
 const codeSection = 10
 
 // Of returns the price of a module, which must be well-formed.
-func Of(module []byte) Price {
+func Of(b []byte) Price {
 	p := Price{Plain: perModule}
-	s := scanner{b: module}
-	for pos := 8; pos < len(module); {
-		id := module[pos]
-		size, n := leb.U32(module[pos+1:])
+	s := scanner{b: b}
+	if m, err := anything.Parse(b); err == nil {
+		a := &m.Analysis
+		s.m, s.mutable = m, int64(len(a.Numbers)+a.Vectors+a.Held+a.Imported)
+	}
+	for pos := 8; pos < len(b); {
+		id := b[pos]
+		size, n := leb.U32(b[pos+1:])
 		pos += 1 + n
 		if id == codeSection {
 			p.Plain += time.Duration(size) * perByte
@@ -67,28 +78,38 @@ func Of(module []byte) Price {
 	return p
 }
 
+// anything are limits that a module which has been checked is within.
+var anything = module.Limits{Size: math.MaxInt32, Functions: math.MaxInt32, Body: math.MaxInt32, Locals: math.MaxInt32, AllLocals: math.MaxInt32,
+	Values: math.MaxInt32, Nesting: math.MaxInt32, Labels: math.MaxInt32, Tables: math.MaxInt32, Entries: math.MaxInt32, Elements: math.MaxInt32,
+	Constants: math.MaxInt32, Globals: math.MaxInt32, Data: math.MaxInt32, Pages: math.MaxInt32}
+
 // scanner goes through function bodies.
 type scanner struct {
-	b      []byte
-	reader code.Reader
+	b       []byte
+	m       *module.Module // nil if there is something in it that is not known here
+	mutable int64          // globals
+	reader  code.Reader
 
 	at     int64   // points of control flow so far; a br_table has one for each label
 	points int64   // the same, with one for a br_table
 	blocks []block // those open, the function's own first
 	loops  []int   // which of them are loops
+	called int64   // the point of the last call
 	locals []local
-	listed int // entries in all lists of locals that live through a loop: at most one for each use
+	global []int64 // the point at which each was last used
+	listed int     // entries in all lists of locals that live through a loop: at most one for each use
 	f      counts
 }
 
 // counts are what is counted in a function.
-type counts struct{ live, nested, pairs int64 }
+type counts struct{ live, nested, pairs, reloads, back, values int64 }
 
 // block is a block that is open.
 type block struct {
 	start    int64 // the point at which it begins
 	loop     bool
 	branches int64    // to its label
+	values   int64    // that each of them passes on
 	through  []uint32 // locals that live through a loop, from before it
 }
 
@@ -109,7 +130,8 @@ func (s *scanner) bodies(pos int) (dense time.Duration) {
 			pos++
 		}
 		f := s.body(pos, end)
-		dense += time.Duration(f.live)*perLive + time.Duration(f.nested)*perNested + time.Duration(f.pairs)*perPair
+		dense += time.Duration(f.live)*perLive + time.Duration(f.nested)*perNested + time.Duration(f.pairs)*perPair +
+			time.Duration(f.reloads)*perReload + time.Duration(f.back)*perBack + time.Duration(f.values)*perValue
 		pos = end
 	}
 	return dense
@@ -125,7 +147,9 @@ func (s *scanner) number(pos *int) uint32 {
 // body counts in one body.
 func (s *scanner) body(pos, end int) counts {
 	s.f, s.at, s.points, s.loops = counts{}, 0, 0, s.loops[:0]
+	s.called = 0
 	clear(s.locals)
+	clear(s.global)
 	s.blocks = append(s.blocks[:0], block{})
 	s.reader.Reset(s.b, pos, end, end-pos)
 	var in code.Instruction
@@ -145,7 +169,7 @@ func (s *scanner) step(in *code.Instruction) {
 		if op == code.Loop {
 			s.loops = append(s.loops, len(s.blocks))
 		}
-		s.blocks = append(s.blocks, block{start: s.at, loop: op == code.Loop})
+		s.blocks = append(s.blocks, block{start: s.at, loop: op == code.Loop, values: s.passed(in)})
 		for _, l := range in.Labels {
 			s.branch(l + 1)
 		}
@@ -164,6 +188,11 @@ func (s *scanner) step(in *code.Instruction) {
 		}
 	case op == code.Call || op == code.CallIndirect:
 		s.pass()
+		s.called = s.at
+		s.f.reloads += s.mutable
+		s.f.values += s.results(in)
+	case op == code.GlobalGet || op == code.GlobalSet:
+		s.useGlobal(in.X)
 	case op >= code.LocalGet && op <= code.LocalTee:
 		s.use(in.X, op == code.LocalGet)
 	}
@@ -180,8 +209,42 @@ func (s *scanner) branch(label uint32) {
 	if i := len(s.blocks) - 1 - int(label); i >= 0 {
 		b := &s.blocks[i]
 		s.f.pairs += b.branches
+		s.f.values += b.values
 		b.branches++
 	}
+}
+
+// passed returns how many values a branch to the label of a block passes on.
+func (s *scanner) passed(in *code.Instruction) int64 {
+	if s.m == nil || in.Value < 0 {
+		return 0
+	}
+	t := s.m.Types()[in.Value]
+	if in.Op == code.Loop {
+		return int64(len(t.Params))
+	}
+	return int64(len(t.Results))
+}
+
+// results returns how many values a call returns.
+func (s *scanner) results(in *code.Instruction) int64 {
+	if s.m == nil {
+		return 0
+	}
+	t := in.X // of call_indirect
+	if in.Op == code.Call {
+		t = s.m.FunctionTypes()[in.X]
+	}
+	return int64(len(s.m.Types()[t].Results))
+}
+
+// useGlobal counts for how long a global has kept its value, which it does up to a call.
+func (s *scanner) useGlobal(i uint32) {
+	for int(i) >= len(s.global) {
+		s.global = append(s.global, 0)
+	}
+	s.f.back += s.at - max(s.global[i], s.called)
+	s.global[i] = s.at
 }
 
 // close ends the innermost block. What lives through a loop lives to its end.

@@ -18,16 +18,59 @@ import (
 const i32 = 0x7f
 
 // command returns a module whose _start has so many locals and a body.
-func command(locals int, body code.Assembly) []byte {
+func command(locals int, body code.Assembly) []byte { return with(locals, 0, 0, body) }
+
+// with returns one that has mutable globals, and a type 1 with results, besides.
+func with(locals, globals, results int, body code.Assembly) []byte {
 	section := func(id byte, b []byte) []byte {
 		return append(leb.AppendU32([]byte{id}, uint32(len(b))), b...)
 	}
+	types := leb.AppendU32([]byte("\x02\x60\x00\x00\x60\x00"), uint32(results))
+	types = append(types, bytes.Repeat([]byte{i32}, results)...)
 	f := append(leb.AppendU32([]byte{1}, uint32(locals)), i32)
 	f = append(append(f, body...), byte(code.End))
 	return bytes.Join([][]byte{[]byte("\x00asm\x01\x00\x00\x00"),
-		section(1, []byte("\x01\x60\x00\x00")), section(3, []byte("\x01\x00")), section(5, []byte("\x01\x00\x01")),
+		section(1, types), section(3, []byte("\x01\x00")), section(5, []byte("\x01\x00\x01")),
+		section(6, append(leb.AppendU32(nil, uint32(globals)), bytes.Repeat([]byte("\x7f\x01\x41\x00\x0b"), globals)...)),
 		section(7, []byte("\x02\x06_start\x00\x00\x06memory\x02\x00")),
 		section(10, append(leb.AppendU32([]byte{1}, uint32(len(f))), f...))}, nil)
+}
+
+// reloads is calls in a row, in a module with globals.
+func reloads(n, globals int) []byte {
+	var a code.Assembly
+	for range n {
+		a.Op(code.Call, 0)
+	}
+	return with(1, globals, 0, a)
+}
+
+// values is branches that each pass many values on.
+func values(n, results int) []byte {
+	var a code.Assembly
+	a.BeginTyped(code.Block, 1)
+	for range results {
+		a.I32(1)
+	}
+	for range n {
+		a.I32(0).Op(code.BrIf, 0)
+	}
+	a.Op(code.End)
+	for range results {
+		a.Op(code.Drop)
+	}
+	return with(1, 0, results, a)
+}
+
+// back is globals that are used in turn, with branches between them.
+func back(n, globals int) []byte {
+	var a code.Assembly
+	a.Begin(code.Block)
+	for i := range n {
+		a.Op(code.GlobalGet, uint32(i%globals)).Op(code.BrIf, 0)
+	}
+	a.Op(code.End)
+	return with(1, globals, 0, a)
 }
 
 // loops is loops in a row, each of which counts in one of the locals.
@@ -98,14 +141,17 @@ func TestBombs(t *testing.T) {
 		module      []byte
 		least, most time.Duration
 	}{
-		"3000 loops, 100 locals":   {loops(3000, 100), 500 * time.Millisecond, 5 * time.Second},
-		"10,000 loops, 1000":       {loops(10_000, 1000), 20 * time.Second, 3 * time.Minute},
-		"50,000 loops, 4 locals":   {loops(50_000, 4), 20 * time.Second, 10 * time.Minute},
-		"1000 calls, 1000 locals":  {calls(1000, 1000), time.Second, 10 * time.Second},
-		"1000 branches, 1000 held": {held(1000, 1000), 500 * time.Millisecond, 10 * time.Second},
-		"5000 nested blocks":       {nested(5000), 100 * time.Millisecond, time.Second},
-		"100,000 nested blocks":    {nested(100_000), time.Minute, 10 * time.Minute},
-		"60,000 labels":            {table(60_000), time.Second, 10 * time.Second},
+		"3000 loops, 100 locals":     {loops(3000, 100), 500 * time.Millisecond, 5 * time.Second},
+		"10,000 loops, 1000":         {loops(10_000, 1000), 20 * time.Second, 3 * time.Minute},
+		"50,000 loops, 4 locals":     {loops(50_000, 4), 20 * time.Second, 10 * time.Minute},
+		"1000 calls, 1000 locals":    {calls(1000, 1000), time.Second, 10 * time.Second},
+		"1000 branches, 1000 held":   {held(1000, 1000), 500 * time.Millisecond, 10 * time.Second},
+		"5000 nested blocks":         {nested(5000), 100 * time.Millisecond, time.Second},
+		"100,000 nested blocks":      {nested(100_000), time.Minute, 10 * time.Minute},
+		"2000 calls, 5000 globals":   {reloads(2000, 5000), 500 * time.Millisecond, 10 * time.Second},
+		"5000 branches, 900 values":  {values(5000, 900), 300 * time.Millisecond, 10 * time.Second},
+		"8000 branches, 900 globals": {back(8000, 900), 300 * time.Millisecond, 10 * time.Second},
+		"60,000 labels":              {table(60_000), time.Second, 10 * time.Second},
 	} {
 		p := Of(c.module)
 		if p.Dense < c.least || p.Dense > c.most || p.Usual() {
