@@ -99,21 +99,21 @@ func TestStoreLosesWhatIsWatched(t *testing.T) {
 		lose func(context.Context, jetstream.JetStream) error
 		log  string
 	}{
-		{"a record", purge(functions, "$KV.fn_functions.greet"), "lost a function"},
-		{"all records", purge(functions, ">"), "lost a function"},
-		{"the bucket of records", remove(functions), "lost a function"},
-		{"the bucket of modules", remove(modules), "lost a module"},
-		{"both buckets", remove(functions, modules), "lost a function"},
-		{"both buckets, modules first", remove(modules, functions), "lost a function"},
-		{"descriptions", purge(modules, "$O.fn_modules.M.>"), "lost a module"},
-		{"chunks", purge(modules, "$O.fn_modules.C.>"), "lost a module"},
+		{"a record", purge(functions, "$KV.fn_functions.greet"), " lost a function"},
+		{"all records", purge(functions, ">"), " lost a function"},
+		{"the bucket of records", remove(functions), " lost a function"},
+		{"the bucket of modules", remove(modules), " lost a module"},
+		{"both buckets", remove(functions, modules), " lost a function"},
+		{"both buckets, modules first", remove(modules, functions), " lost a function"},
+		{"descriptions", purge(modules, "$O.fn_modules.M.>"), " lost a module"},
+		{"chunks", purge(modules, "$O.fn_modules.C.>"), " lost a module"},
 		{"an object", func(ctx context.Context, js jetstream.JetStream) error {
 			o, err := js.ObjectStore(ctx, registry.BucketModules)
 			if err != nil {
 				return err
 			}
 			return o.Delete(ctx, protocol.Digest([]byte("two")))
-		}, "lost a module"},
+		}, " lost a module"},
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			s := registrytest.StartNATS(t, t.TempDir(), 0)

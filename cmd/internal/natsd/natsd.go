@@ -67,10 +67,7 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := mend(c.Store, c.Log); err != nil {
-		l.release()
-		return nil, fmt.Errorf("store %s: %w", c.Store, err)
-	}
+	mend(c.Store, c.Log)
 	s, err := c.start(host, port)
 	if err != nil {
 		l.release()
