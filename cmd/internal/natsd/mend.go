@@ -22,7 +22,7 @@ const (
 	recordHead = 4 + 8 + 8 + 2
 	headerBit  = 1 << 31         // of the length
 	numberBits = 1<<62 - 1       // of the sequence number; the others tell what kind of record it is
-	farthest   = uint64(1) << 24 // more than that cannot lie between two messages of one file
+	farthest   = uint64(1) << 20 // more than that cannot lie between two messages of one file, which has 8 MiB at most
 	longest    = 64 << 20        // so long is no record
 )
 
