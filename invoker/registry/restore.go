@@ -26,6 +26,10 @@ func (w *watch) putBack(ctx context.Context, s *session) {
 			delete(s.lost, name) // the watch brings what is there now
 		}
 	}
+	if len(s.lost) == 0 {
+		s.pause = 0
+		return
+	}
 	s.pause = min(max(look, 2*s.pause), 30*time.Second)
 	s.retry = time.Now().Add(s.pause)
 }

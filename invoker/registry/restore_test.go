@@ -145,6 +145,25 @@ func TestStoreLosesWhatIsWatched(t *testing.T) {
 	}
 }
 
+// A store that has gone back to an older state of a function gets the newest one back.
+func TestStoreGoesBack(t *testing.T) {
+	s := registrytest.StartNATS(t, t.TempDir(), 0)
+	r, log := watched(t, registrytest.Connect(t, s))
+	x := connect(t, registrytest.Connect(t, s))
+	first := put(t, r, "greet", "one")
+	old, _, err := registry.EncodeEntry(first, 1<<20)
+	must(t, err)
+	put(t, r, "greet", "two")
+	last := put(t, r, "greet", "three")
+	_, err = x.kv.Put(t.Context(), "greet", old)
+	must(t, err)
+	until(t, "the report of the loss", func() bool { return strings.Contains(log.String(), " lost a function") })
+	returned(t, x.r, last)
+	_, err = r.Delete(t.Context(), "greet") // and what was removed and deployed anew counts
+	must(t, err)
+	returned(t, x.r, put(t, r, "greet", "one"))
+}
+
 // Of two who watch, one puts back, and neither disturbs the other.
 func TestTwoPutBack(t *testing.T) {
 	s := registrytest.StartNATS(t, t.TempDir(), 0)
