@@ -380,3 +380,31 @@ func TestVersionsFallOut(t *testing.T) {
 		t.Errorf("a manifest that fits no record: %v", err)
 	}
 }
+
+// A start asks the store for each record once, and for nothing else of a function whose module is in the cache.
+func TestStartAsksLittle(t *testing.T) {
+	const n = 200
+	s := startServer(t)
+	copies := t.TempDir()
+	open := func() *registry.JetStream {
+		r, err := registry.Open(t.Context(), registrytest.JetStream(t, connect(t, s)), registry.Config{Copies: copies})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	r := open()
+	for i := range n {
+		if _, _, err := r.Put(t.Context(), protocol.Function{Name: fmt.Sprint("f", i)}, silent(fmt.Sprint(i%5))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := received(t, s)
+	v := startInvoker(t, s, func(v *invoker.Invoker) { v.Registry = open() })
+	if asked := received(t, s) - before; asked > n+100 {
+		t.Errorf("a start with %d functions sends the server %d messages", n, asked)
+	}
+	if v.Functions() != n {
+		t.Errorf("%d functions", v.Functions())
+	}
+}

@@ -66,7 +66,7 @@ its credentials were revoked. A supervisor that starts it again on failure begin
 	f.StringVar(&o.listen, "listen", natsd.DefaultListen, "HOST:PORT for the NATS server of its own; port 0 is any free one")
 	f.StringVar(&o.store, "store", "", "folder for its data (default: polyvoke in the user's data folder)")
 	f.BoolVar(&o.insecure, "insecure", false, "listen where others can reach it without credentials")
-	f.StringVar(&o.cache, "cache", "", "folder for compiled modules (default: in the user's cache folder)")
+	f.StringVar(&o.cache, "cache", "", "folder for modules, compiled and as they are (default: in the user's cache folder)")
 	f.IntVar(&o.slots, "slots", 0, "calls that may use a processor at a time (default: processors less one, at least 1)")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may go on after the signal to stop")
 	f.IntVar(&o.replicas, "replicas", 1, "copies of functions that a NATS cluster keeps")

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"time"
 
@@ -24,6 +25,10 @@ func (w *watch) putBack(ctx context.Context, s *session) {
 		if w.putBackOne(ctx, name, is) {
 			delete(s.lost, name) // the watch brings what is there now
 		}
+	}
+	if len(s.lost) == 0 {
+		s.pause = 0
+		return
 	}
 	s.pause = min(max(look, 2*s.pause), 30*time.Second)
 	s.retry = time.Now().Add(s.pause)
@@ -121,19 +126,31 @@ func (w *watch) stock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	still := w.users() // some may have been gone because nobody needs them any more
 	for _, digest := range gone {
-		w.returnModule(ctx, digest, users[digest])
+		if still[digest] != "" {
+			err = errors.Join(err, w.returnModule(ctx, digest, users[digest]))
+		}
 		delete(users, digest)
 	}
-	for digest := range users {
-		delete(w.missing, digest)
-		if w.r.copies.folder != "" && !w.r.copies.have(digest) {
-			if _, err := w.r.Module(ctx, digest); err != nil { // which keeps a copy
-				w.r.cfg.Log.Error("registry: a module cannot be read: deploy its function again", "function", users[digest], "err", err)
+	for digest, function := range users {
+		w.copyModule(ctx, digest, function)
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// copyModule sees to it that there is a copy of a module which the store has.
+func (w *watch) copyModule(ctx context.Context, digest, function string) {
+	if w.r.copies.folder != "" && !w.r.copies.have(digest) {
+		if _, err := w.r.Module(ctx, digest); err != nil { // which keeps a copy
+			if !w.missing[digest] {
+				w.r.cfg.Log.Error("registry: a module cannot be read: deploy its function again", "function", function, "err", err)
 			}
+			w.missing[digest] = true
+			return
 		}
 	}
-	return ctx.Err()
+	delete(w.missing, digest)
 }
 
 // users returns the modules that are needed, and a function for each that needs it.
@@ -149,20 +166,29 @@ func (w *watch) users() map[string]string {
 	return users
 }
 
-// returnModule puts a module back into the store, or says that nobody here has it.
-func (w *watch) returnModule(ctx context.Context, digest, function string) {
+// returnModule puts a module back into the store. What it cannot do is reported once; the error is that of a store that does not
+// take the module, which is tried again.
+func (w *watch) returnModule(ctx context.Context, digest, function string) error {
+	log := w.r.cfg.Log.With("function", function, "digest", digest)
 	module := w.r.copies.get(digest)
 	if module == nil {
 		if !w.missing[digest] {
-			w.missing[digest] = true
-			w.r.cfg.Log.Error("registry: the store has lost a module, and there is no copy of it here: deploy its function again",
-				"function", function, "digest", digest)
+			log.Error("registry: the store has lost a module, and there is no copy of it here: deploy its function again")
 		}
-		return
+		w.missing[digest] = true
+		return nil
 	}
 	claim, err := w.r.claim(ctx, digest, module)
 	if err == nil {
 		err = w.r.unclaim(context.WithoutCancel(ctx), claim, digest) // and nothing more: its record may be gone at this moment too
 	}
-	w.r.cfg.Log.Error("registry: the store has lost a module; it is put back", "function", function, "digest", digest, "err", err)
+	switch {
+	case err == nil:
+		delete(w.missing, digest)
+		log.Error("registry: the store had lost a module; it is put back")
+	case !w.missing[digest]:
+		w.missing[digest] = true
+		log.Error("registry: the store has lost a module, and does not take it back yet", "err", err)
+	}
+	return err
 }

@@ -99,21 +99,21 @@ func TestStoreLosesWhatIsWatched(t *testing.T) {
 		lose func(context.Context, jetstream.JetStream) error
 		log  string
 	}{
-		{"a record", purge(functions, "$KV.fn_functions.greet"), "lost a function"},
-		{"all records", purge(functions, ">"), "lost a function"},
-		{"the bucket of records", remove(functions), "lost a function"},
-		{"the bucket of modules", remove(modules), "lost a module"},
-		{"both buckets", remove(functions, modules), "lost a function"},
-		{"both buckets, modules first", remove(modules, functions), "lost a function"},
-		{"descriptions", purge(modules, "$O.fn_modules.M.>"), "lost a module"},
-		{"chunks", purge(modules, "$O.fn_modules.C.>"), "lost a module"},
+		{"a record", purge(functions, "$KV.fn_functions.greet"), " lost a function"},
+		{"all records", purge(functions, ">"), " lost a function"},
+		{"the bucket of records", remove(functions), " lost a function"},
+		{"the bucket of modules", remove(modules), " lost a module"},
+		{"both buckets", remove(functions, modules), " lost a function"},
+		{"both buckets, modules first", remove(modules, functions), " lost a function"},
+		{"descriptions", purge(modules, "$O.fn_modules.M.>"), " lost a module"},
+		{"chunks", purge(modules, "$O.fn_modules.C.>"), " lost a module"},
 		{"an object", func(ctx context.Context, js jetstream.JetStream) error {
 			o, err := js.ObjectStore(ctx, registry.BucketModules)
 			if err != nil {
 				return err
 			}
 			return o.Delete(ctx, protocol.Digest([]byte("two")))
-		}, "lost a module"},
+		}, " lost a module"},
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			s := registrytest.StartNATS(t, t.TempDir(), 0)
@@ -143,6 +143,25 @@ func TestStoreLosesWhatIsWatched(t *testing.T) {
 			returned(t, r, e)
 		})
 	}
+}
+
+// A store that has gone back to an older state of a function gets the newest one back.
+func TestStoreGoesBack(t *testing.T) {
+	s := registrytest.StartNATS(t, t.TempDir(), 0)
+	r, log := watched(t, registrytest.Connect(t, s))
+	x := connect(t, registrytest.Connect(t, s))
+	first := put(t, r, "greet", "one")
+	old, _, err := registry.EncodeEntry(first, 1<<20)
+	must(t, err)
+	put(t, r, "greet", "two")
+	last := put(t, r, "greet", "three")
+	_, err = x.kv.Put(t.Context(), "greet", old)
+	must(t, err)
+	until(t, "the report of the loss", func() bool { return strings.Contains(log.String(), " lost a function") })
+	returned(t, x.r, last)
+	_, err = r.Delete(t.Context(), "greet") // and what was removed and deployed anew counts
+	must(t, err)
+	returned(t, x.r, put(t, r, "greet", "one"))
 }
 
 // Of two who watch, one puts back, and neither disturbs the other.

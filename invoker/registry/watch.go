@@ -117,7 +117,7 @@ func (w *watch) read(ctx context.Context, s *session) error {
 	for _, name := range slices.SortedFunc(maps.Keys(all), inOrder) {
 		s.seen[name] = all[name].seq
 		s.last = max(s.last, all[name].seq)
-		w.update(name, all[name])
+		w.update(s, name, all[name])
 	}
 	for name, m := range w.known {
 		if rec := all[name]; !rec.there() && !rec.deleted || rec.rotten() && len(m.entry.Versions) > 0 {
@@ -200,7 +200,7 @@ func (w *watch) follow(ctx context.Context, s *session) {
 				s.seen[kve.Key()] = kve.Revision()
 				s.last = max(s.last, kve.Revision())
 				delete(s.lost, kve.Key())
-				w.update(kve.Key(), recordOf(kve))
+				w.update(s, kve.Key(), recordOf(kve))
 			}
 		case <-tick.C:
 			if !w.agrees(ctx, s) {
@@ -248,8 +248,9 @@ func recordOf(kve jetstream.KeyValueEntry) record {
 	return rec
 }
 
-// update tells the watcher of one record, if that is news.
-func (w *watch) update(name string, rec record) {
+// update tells the watcher of one record, if that is news. One that is known to have been followed by others is the state of a
+// store that has lost those.
+func (w *watch) update(s *session, name string, rec record) {
 	was, known := w.known[name]
 	now := moment{revision: rec.seq, created: rec.created.UnixNano(), entry: was.entry, err: rec.err}
 	switch {
@@ -259,6 +260,9 @@ func (w *watch) update(name string, rec record) {
 		}
 		return
 	case known && was.revision == now.revision && was.created == now.created && (was.err == nil) == (now.err == nil):
+		return
+	case rec.err == nil && rec.entry.before(was.entry):
+		s.lost[name] = rec
 		return
 	case rec.err != nil:
 		w.feed.add(Change{Name: name, Err: w.r.broken("", name, rec.err)})

@@ -22,21 +22,22 @@ const (
 	recordHead = 4 + 8 + 8 + 2
 	headerBit  = 1 << 31         // of the length
 	numberBits = 1<<62 - 1       // of the sequence number; the others tell what kind of record it is
-	farthest   = uint64(1) << 24 // more than that cannot lie between two messages of one file
+	farthest   = uint64(1) << 20 // more than that cannot lie between two messages of one file, which has 8 MiB at most
 	longest    = 64 << 20        // so long is no record
 )
 
-// mend cuts records with impossible sequence numbers out of a store's files, and names them in the log.
-func mend(store string, log *slog.Logger) error {
-	return filepath.WalkDir(filepath.Join(store, "jetstream"), func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
+// mend cuts records with impossible sequence numbers out of a store's files, and names them in the log. A file that cannot be
+// mended is left as it is.
+func mend(store string, log *slog.Logger) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	files, _ := filepath.Glob(filepath.Join(store, "jetstream", "*", "streams", "*", "msgs", "*.blk")) // the pattern is none that can be wrong
+	for _, path := range files {
+		if err := mendFile(path, log); err != nil {
+			log.Warn("nats server: a file of the store cannot be checked", "file", path, "err", err)
 		}
-		if err != nil || !d.Type().IsRegular() || filepath.Ext(path) != ".blk" {
-			return err
-		}
-		return mendFile(path, log)
-	})
+	}
 }
 
 // piece is a part of a file.
@@ -54,9 +55,7 @@ func mendFile(path string, log *slog.Logger) error {
 		return err
 	}
 	for _, p := range bad {
-		if log != nil {
-			log.Error("nats server: a stored message is damaged and removed", "file", path, "subject", subjectAt(f, p.from))
-		}
+		log.Error("nats server: a stored message is damaged and removed", "file", path, "subject", subjectAt(f, p.from))
 	}
 	name, err := without(f, bad)
 	if err != nil {

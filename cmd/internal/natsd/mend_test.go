@@ -46,7 +46,7 @@ func TestDamagedNumbers(t *testing.T) {
 		var log bytes.Buffer
 		begin := time.Now()
 		withKV(t, dir, &log, func(kv jetstream.KeyValue) {
-			cut := bit >= 25 && bit < 62
+			cut := bit >= 21 && bit < 62
 			if cut && !strings.Contains(log.String(), fmt.Sprint("k", n)) {
 				t.Errorf("bit %d: the log does not name what is removed:\n%s", bit, log.String())
 			}

@@ -79,10 +79,7 @@ func Start(c Config) (*Server, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := mend(c.Store, c.Log); err != nil {
-		l.release()
-		return nil, fmt.Errorf("store %s: %w", c.Store, err)
-	}
+	mend(c.Store, c.Log)
 	failed := make(chan struct{}, 1)
 	s, err := c.start(host, port, failed)
 	if err != nil {
