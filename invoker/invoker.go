@@ -70,6 +70,8 @@ type Invoker struct {
 	Version string
 	// Log takes what operators should know. Nil discards it.
 	Log *slog.Logger
+	// Compiling, if not nil, is called before a module is compiled or loaded, and what it returns afterwards.
+	Compiling func() (done func())
 	// Ready, if not nil, is called once, when every function that the registry had is served
 	// or has failed to load.
 	Ready func()

@@ -117,6 +117,9 @@ func (v *Invoker) program(ctx context.Context, m *protocol.Function) (*programs.
 // compile is program for a module that is there, or for one that the registry has if it is nil, and with options.
 func (v *Invoker) compile(ctx context.Context, m *protocol.Function, module []byte, options runtimes.Options) (*programs.Program, error) {
 	return v.programs.Acquire(ctx, programs.KeyOf(m.Digest, options), func() (runtimes.Program, error) {
+		if v.Compiling != nil {
+			defer v.Compiling()()
+		}
 		bytes := module
 		if bytes == nil {
 			var err error

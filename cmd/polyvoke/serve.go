@@ -163,7 +163,7 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 	}
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
-		Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Log: log}
+		Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: collector.Dense, Log: log}
 	return service.Serve(ctx, s, how, func(functions int) {
 		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"), s.URL, where)
 		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {

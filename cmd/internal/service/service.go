@@ -35,6 +35,7 @@ type Config struct {
 	Drain      time.Duration   // how long calls may go on after the end of the context; 0: the invoker's default
 	IdleMemory int64           // bytes that waiting processes may take; 0: the sandbox's default
 	Limits     Limits          // of the compilation of one module
+	Compiling  func() func()   // see invoker.Invoker; may be nil
 	Log        *slog.Logger    // must not be nil
 }
 
@@ -71,7 +72,7 @@ func Serve(ctx context.Context, s *client.Session, c Config, ready func(function
 	v := invoker.Invoker{
 		Registry: reg, Runtime: script.New(soon, store), Interpreters: store, JetStream: own.JS, Journal: running,
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas,
-		MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
+		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
 	v.Ready = func() { ready(v.Functions()) }
 	err = v.Serve(ctx, s.Conn)
