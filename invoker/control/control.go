@@ -62,8 +62,8 @@ type Service struct {
 	Interpreters *interpreters.Store
 	// Bodies has the modules that come as objects. Nil means that they are refused.
 	Bodies *bodies.Store
-	// Line is the length of the longest protocol line that the server takes, in bytes, such as protocol.DefaultLine. It
-	// must be positive.
+	// Line is the length of the longest protocol line that the server takes, in bytes. 0 means
+	// protocol.DefaultLine.
 	Line int
 	// MaxModule is the size of the largest module that can be deployed, in bytes. It must be positive.
 	MaxModule int64
@@ -83,6 +83,7 @@ type Service struct {
 // for deployments; those that are for this invoker alone go on side by side. Nothing goes on after ctx has ended and the
 // service has stopped. Serve may be called once.
 func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
+	s.Line = cmp.Or(s.Line, protocol.DefaultLine)
 	ctx, end := context.WithCancel(ctx)
 	s.open, s.deploys.places = ctx, make(chan struct{}, mostAtOnce)
 	s.members.heard = map[string]*member{}

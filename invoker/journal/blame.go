@@ -113,7 +113,10 @@ func readSuspects(dir string) (suspects, error) {
 	if err == nil {
 		err = json.Unmarshal(c.Suspects, &out)
 	}
-	if err != nil || out == nil {
+	if err == nil && out == nil {
+		err = errors.New("it has no list of suspects")
+	}
+	if err != nil {
 		return suspects{}, fmt.Errorf("%s is damaged, and is begun anew: %w", path, err)
 	}
 	return out, nil

@@ -210,7 +210,10 @@ type replacement struct {
 
 // maxRecord is the length of the longest record: two of them, and what is around them, fit into one message, as a reply
 // that has all versions and the latest does.
-func (r *JetStream) maxRecord() int { return int(r.js.Conn().MaxPayload()/2) - 2<<10 }
+func (r *JetStream) maxRecord() int {
+	most := int(r.js.Conn().MaxPayload())
+	return most/2 - min(2<<10, most/8)
+}
 
 // replace makes f the latest version in the record of its function.
 func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function) (replacement, error) {
