@@ -57,7 +57,7 @@ func TestCallEnds(t *testing.T) {
 		code int
 		want string
 	}{
-		{"NATS goes away", nil, func(s *natsd.Server, _ *nats.Msg, _ func()) { s.Close() }, exit.Platform, "still there?"},
+		{"NATS goes away", nil, func(s *natsd.Server, _ *nats.Msg, _ func()) { s.Close() }, exit.Platform, "broke while slow was called"},
 		{"Ctrl-C", nil, func(_ *natsd.Server, _ *nats.Msg, cancel func()) { cancel() }, exit.Interrupted, "interrupted"},
 		{"nothing", []string{"--timeout", "50ms"}, func(*natsd.Server, *nats.Msg, func()) {}, exit.Timeout, "did not answer"},
 		{"half an error", nil, func(_ *natsd.Server, m *nats.Msg, _ func()) {

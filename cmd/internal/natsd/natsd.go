@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -62,6 +63,7 @@ type Server struct {
 	reviver *reviver
 	lock    *lock
 	url     string
+	close   sync.Once
 }
 
 // Start starts a server and returns when it accepts connections. Nothing has happened if it
@@ -102,11 +104,13 @@ func clientURL(a *net.TCPAddr) string {
 // URL returns the address for clients on this machine, without credentials.
 func (s *Server) URL() string { return s.url }
 
-// Close ends the server, waits until it has ended, and gives the store free.
+// Close ends the server, waits until it has ended, and gives the store free. It may be called more than once.
 func (s *Server) Close() {
-	close(s.reviver.quit)
-	<-s.reviver.ended
-	s.lock.release()
+	s.close.Do(func() {
+		close(s.reviver.quit)
+		<-s.reviver.ended
+		s.lock.release()
+	})
 }
 
 // address checks Listen, and that nobody listens there.
