@@ -47,7 +47,7 @@ type guarded struct {
 	options *node.Options
 	admin   *nats.Conn // may do all
 	log     *safe      // of polyvoke serve
-	ended   chan int   // its exit code
+	ended   chan int   // its exit code; of the first one, if there are several
 }
 
 // safe is a buffer that several goroutines may use.
@@ -96,12 +96,20 @@ func guard(t *testing.T, name string, more ...node.User) *guarded {
 	if !s.ReadyForConnections(patience) {
 		t.Fatal("the NATS server does not get ready")
 	}
-	g := &guarded{Server: s, options: o, log: newSafe(), ended: make(chan int, 1)}
+	g := &guarded{Server: s, options: o, log: newSafe()}
 	g.admin = g.connect(t, "admin", "x", "deployer.admin")
+	g.ended = g.serve(t)
+	return g
+}
+
+// serve starts an invoker that is two users.
+func (g *guarded) serve(t *testing.T) (ended chan int) {
+	t.Helper()
+	ended = make(chan int, 1)
 	ctx, stop := context.WithCancel(context.Background())
 	out, ready := io.Pipe()
 	go func() {
-		g.ended <- run(ctx, []string{"serve", "--server", s.ClientURL(), "--user", "answers", "--password", "a",
+		ended <- run(ctx, []string{"serve", "--server", g.ClientURL(), "--user", "answers", "--password", "a",
 			"--inbox-prefix", "_INBOX.answers",
 			"--js-user", "store", "--js-password", "s", "--js-inbox-prefix", "_INBOX.store", "--cache", t.TempDir()}, nil, ready, g.log, environment(nil))
 		ready.Close()
@@ -109,7 +117,7 @@ func guard(t *testing.T, name string, more ...node.User) *guarded {
 	t.Cleanup(func() {
 		stop()
 		select {
-		case <-g.ended:
+		case <-ended:
 		case <-time.After(patience):
 			t.Error("polyvoke serve does not end")
 		}
@@ -117,7 +125,7 @@ func guard(t *testing.T, name string, more ...node.User) *guarded {
 	if url := servingURL(bufio.NewScanner(out)); url == "" {
 		t.Fatalf("polyvoke serve does not serve: %s", g.log.text())
 	}
-	return g
+	return ended
 }
 
 // environment is what commands see of it.
@@ -157,7 +165,7 @@ func (g *guarded) polyvoke(t *testing.T, user, password string, words ...string)
 }
 
 // deployAll deploys what the attempts are about, as the deployer.
-func (g *guarded) deployAll(t *testing.T) {
+func (g *guarded) deployAll(t *testing.T) (said string) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, trigger := range map[string]string{"echo": "",
@@ -167,10 +175,13 @@ func (g *guarded) deployAll(t *testing.T) {
 			os.WriteFile(filepath.Join(dir, name+".wasm"), runtimestest.Wasm(), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		if code, said := g.polyvoke(t, "deployer", "d", "deploy", dir); code != 0 {
-			t.Fatalf("deploy %s: %d: %s\n%s", name, code, said, g.log.text())
+		code, text := g.polyvoke(t, "deployer", "d", "deploy", dir)
+		if code != 0 {
+			t.Fatalf("deploy %s: %d: %s\n%s", name, code, text, g.log.text())
 		}
+		said += text
 	}
+	return said
 }
 
 // state returns what callers must not be able to change: functions, streams, and how often each function has been
@@ -229,6 +240,13 @@ func TestPermissions(t *testing.T) {
 				t.Fatal(err)
 			}
 			g.deployAll(t)
+			g.serve(t)
+			if said := g.deployAll(t); strings.Contains(said, "confirm") {
+				t.Errorf("beside another invoker a deployment says %s", said)
+			}
+			if log := g.log.text(); strings.Contains(log, "ermissions violation") || strings.Contains(log, "ermissions Violation") {
+				t.Errorf("the invoker may not do what it must:\n%s", log)
+			}
 			for _, user := range [][2]string{{"caller", "c"}, {"deployer", "d"}} {
 				if code, said := g.polyvoke(t, user[0], user[1], "call", "echo", "hi"); code != 0 ||
 					!strings.Contains(said, "hi") {

@@ -1,7 +1,9 @@
 package control
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -121,7 +123,7 @@ func (s *Service) join(ctx context.Context, end func(), d *direct) (leave func()
 // beat says that this invoker is there, and asks once who else is.
 func (s *Service) beat(ctx context.Context, self protocol.Member) {
 	nc := s.JetStream.Conn()
-	inbox := nc.NewInbox()
+	inbox := confirmInbox(nc)
 	sub, err := nc.Subscribe(inbox, s.hear(self.ID))
 	if err == nil {
 		err = nc.PublishRequest(protocol.APIPing.Subject(), inbox, nil)
@@ -140,6 +142,12 @@ func (s *Service) beat(ctx context.Context, self protocol.Member) {
 			return
 		}
 	}
+}
+
+// confirmInbox returns where other invokers answer on a connection. It is apart from the inboxes for JetStream's answers, so that
+// the user who answers callers can be let publish here and not there.
+func confirmInbox(nc *nats.Conn) string {
+	return cmp.Or(nc.Opts.InboxPrefix, "_INBOX") + "." + string(protocol.APIConfirm) + "." + rand.Text()
 }
 
 // say publishes a sign of life. Like all that is no answer, it goes by the connection that JetStream has.
@@ -228,7 +236,7 @@ func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken tim
 // there any more, is removed from all; what others say is returned.
 func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.Duration, all map[string]protocol.Member, awaited map[string]bool) (map[string]string, error) {
 	nc := s.JetStream.Conn()
-	inbox := nc.NewInbox() + "."
+	inbox := confirmInbox(nc) + "."
 	answers := make(chan *nats.Msg, len(all))
 	sub, err := nc.ChanSubscribe(inbox+"*", answers)
 	if err != nil {
