@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// TestErrorWords reads the program's texts, for errors that say nothing: words that only one function may use, since it adds the id under which
-// the log says more, and errors that are formatted where there may be none, which reads <nil>.
+// TestErrorWords reads the program's texts, for errors that say nothing: words that only one function may use, since
+// it adds the id under which the log says more, and errors that are formatted where there may be none, which reads
+// <nil>.
 func TestErrorWords(t *testing.T) {
 	read := 0
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {

@@ -90,16 +90,17 @@ const burst = 50 * time.Millisecond
 var errNoRoomYet = errors.New("no room yet")
 
 // full reports whether a call cannot even wait: there are as many as may, or one more would hardly be answered in
-// time. That is so if the first of them has waited for a quarter of the time that it has, or if the last, as the queue moves, would
-// wait for half of it. The caller holds the mutex.
+// time. That is so if the first of them has waited for a quarter of the time that it has, or if the last, as the
+// queue moves, would wait for half of it. The caller holds the mutex.
 func (f *function) full(c *call) bool {
 	n := len(f.queue)
 	return n >= f.latest.limits.Queue || n > 0 &&
 		(c.received.Sub(f.queue[0].received) > c.timeout()/4 || time.Duration(n)*f.pace > c.timeout()/2)
 }
 
-// giveWay reports whether a call can wait after all, in place of calls that cannot be answered in time any more: their callers are gone
-// when their turn comes, and would have kept others out until then. These are refused. The caller holds the mutex.
+// giveWay reports whether a call can wait after all, in place of calls that cannot be answered in time any more:
+// their callers are gone when their turn comes, and would have kept others out until then. These are refused. The
+// caller holds the mutex.
 func (f *function) giveWay(c *call) bool {
 	for _, hopeless := range f.takeHopeless(time.Now()) {
 		f.madeRoom()
@@ -110,8 +111,9 @@ func (f *function) giveWay(c *call) bool {
 	return !f.full(c)
 }
 
-// takeHopeless takes out of the queue whatever will have too little time when its turn comes. As the queue moves, each call ahead takes what
-// they have taken in the mean, or what the first has waited now if that is more, and a call itself as long. The caller holds the mutex.
+// takeHopeless takes out of the queue whatever will have too little time when its turn comes. As the queue moves,
+// each call ahead takes what they have taken in the mean, or what the first has waited now if that is more, and a
+// call itself as long. The caller holds the mutex.
 func (f *function) takeHopeless(now time.Time) (hopeless []*call) {
 	if len(f.queue) == 0 {
 		return nil

@@ -163,7 +163,8 @@ func TestStartKinds(t *testing.T) {
 	}
 }
 
-// TestRepliesDoNotWait checks that replies that are held back, because more messages are there, do not wait for a call that takes long.
+// TestRepliesDoNotWait checks that replies that are held back, because more messages are there, do not wait for a
+// call that takes long.
 func TestRepliesDoNotWait(t *testing.T) {
 	s := startServer(t)
 	startInvoker(t, s, func(v *invoker.Invoker) { v.Drain = time.Millisecond })

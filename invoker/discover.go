@@ -64,8 +64,8 @@ func (d *discovery) end() {
 	<-d.done
 }
 
-// discoverySubjects returns the subjects that mean one function, or this instance of it. They are for all verbs, since a subscription takes
-// more than a kilobyte of the NATS server.
+// discoverySubjects returns the subjects that mean one function, or this instance of it. They are for all verbs,
+// since a subscription takes more than a kilobyte of the NATS server.
 func (f *function) discoverySubjects() []string {
 	subject := micro.APIPrefix + ".*." + f.name
 	return []string{subject, subject + "." + f.id}
@@ -97,8 +97,8 @@ func (v *Invoker) discover(m *nats.Msg) {
 	}
 }
 
-// within returns an answer in JSON, of at most so many bytes. One that is longer, as of a function with many triggers, has fewer endpoints, and
-// says in its metadata how many are left out.
+// within returns an answer in JSON, of at most so many bytes. One that is longer, as of a function with many
+// triggers, has fewer endpoints, and says in its metadata how many are left out.
 func within(answer any, most int) ([]byte, error) {
 	for {
 		b, err := json.Marshal(answer)

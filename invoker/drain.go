@@ -71,7 +71,8 @@ func leads(f, g *protocol.Function) bool {
 	return false
 }
 
-// predecessors returns, for every one, those that lead to it and to which it does not lead back by any way: so nothing waits in a circle.
+// predecessors returns, for every one, those that lead to it and to which it does not lead back by any way: so
+// nothing waits in a circle.
 func predecessors[T comparable](all []T, next map[T][]T) map[T][]T {
 	before := make(map[T][]T, len(all))
 	for _, f := range all {

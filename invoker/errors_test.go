@@ -54,8 +54,8 @@ func (p faultyProgram) Run(_ context.Context, c *runtimes.Process) error {
 
 func (faultyProgram) Close(context.Context) error { return nil }
 
-// TestErrors has everything go wrong that can go wrong below, and reads what callers and deployers are told: a code, and a text that
-// names what is wrong or the id under which the log does. Afterwards all works.
+// TestErrors has everything go wrong that can go wrong below, and reads what callers and deployers are told: a code,
+// and a text that names what is wrong or the id under which the log does. Afterwards all works.
 func TestErrors(t *testing.T) {
 	s := startServer(t)
 	r := &faulty{}

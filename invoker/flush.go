@@ -10,8 +10,8 @@ import (
 // flushTimeout bounds one round trip to the server.
 const flushTimeout = 10 * time.Second
 
-// flushes are round trips to the server, shared by all who need one at the same time: whoever comes while one is under way takes
-// part in the next. So a start with thousands of functions takes a few.
+// flushes are round trips to the server, shared by all who need one at the same time: whoever comes while one is
+// under way takes part in the next. So a start with thousands of functions takes a few.
 type flushes struct {
 	one sync.Mutex // held while one is under way
 

@@ -30,7 +30,8 @@ func (v *Invoker) follow(ctx context.Context, changes <-chan registry.Change) {
 	v.appliers.Wait()
 }
 
-// sound reports whether a change says what a function is. One whose record cannot be read stays what it was, and people are told.
+// sound reports whether a change says what a function is. One whose record cannot be read stays what it was, and
+// people are told.
 func (v *Invoker) sound(ch registry.Change) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -186,8 +187,8 @@ func refused(err error) *runtimes.ModuleError {
 // passingPause is the time between two tries that fail because the connection does: it is about to be made anew.
 const passingPause = 100 * time.Millisecond
 
-// passing reports whether an error is that of a connection which broke, so that it passes by itself. The error of a connection that
-// was closed is also that of one that is being made anew.
+// passing reports whether an error is that of a connection which broke, so that it passes by itself. The error of a
+// connection that was closed is also that of one that is being made anew.
 func passing(err error) bool {
 	return refused(err) == nil && (errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrConnectionClosed) ||
 		errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded))

@@ -1,11 +1,11 @@
 // Package invoker is the service: a message comes in on a subject, its function runs as a
 // process, and the answer goes out.
 //
-// One file is one step of a request, in this order: receive.go takes the message, resolve.go
-// finds what to run, admit.go says when, run.go runs it, reply.go answers, pass.go passes the answer on. Beside the way
-// lie follow.go (which functions there are), control.go (what its control service needs of it) and
-// discover.go (every function is a NATS service), drain.go (how it ends). The folders below have what can stand alone. The
-// package names steps, not engines: what runs a process is a runtimes.Runtime.
+// One file is one step of a request, in this order: receive.go takes the message, resolve.go finds what to run,
+// admit.go says when, run.go runs it, reply.go answers, pass.go passes the answer on. Beside the way lie follow.go
+// (which functions there are), control.go (what its control service needs of it) and discover.go (every function is a
+// NATS service), drain.go (how it ends). The folders below have what can stand alone. The package names steps, not
+// engines: what runs a process is a runtimes.Runtime.
 package invoker
 
 import (
@@ -43,7 +43,8 @@ type Invoker struct {
 	Registry registry.Registry
 	// Runtime runs them. It must not be nil. The invoker closes its programs, not itself.
 	Runtime runtimes.Runtime
-	// Interpreters has what runs scripts, and Runtime must have it from there. Nil means that only modules can be deployed.
+	// Interpreters has what runs scripts, and Runtime must have it from there. Nil means that only modules can be
+	// deployed.
 	Interpreters *interpreters.Store
 	// Journal knows which functions have ended the process of an invoker before, and takes note of what runs. The
 	// invoker does not close it. Nil means that nobody does.
@@ -171,8 +172,8 @@ func (v *Invoker) closed() error {
 	return nil
 }
 
-// mostCompiling is how many modules may be compiled or loaded at a time. The runtime says how many of them use a processor;
-// the others wait for a compiler or a start, and must not keep out those that would not wait.
+// mostCompiling is how many modules may be compiled or loaded at a time. The runtime says how many of them use a
+// processor; the others wait for a compiler or a start, and must not keep out those that would not wait.
 const mostCompiling = 64
 
 // flushOwn returns when the server has what was said on JetStream's connection, if that is another.
@@ -244,8 +245,9 @@ func (v *Invoker) setDefaults() {
 	}
 }
 
-// keepStores keeps what lives on JetStream besides the registry, until ctx ends: bodies and recent log lines. A server without
-// JetStream still serves calls; what is missing then is answered with an error that says so. opening bounds the first look.
+// keepStores keeps what lives on JetStream besides the registry, until ctx ends: bodies and recent log lines. A
+// server without JetStream still serves calls; what is missing then is answered with an error that says so. opening
+// bounds the first look.
 func (v *Invoker) keepStores(ctx, opening context.Context) {
 	v.bodies = bodies.New(v.js, bodies.Config{TTL: v.BodyTTL, Replicas: v.Replicas})
 	v.appliers.Go(upkeep.Keep(ctx, opening, v.js, v.Log,
@@ -273,7 +275,8 @@ func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Rep
 	return <-answer
 }
 
-// Functions returns how many functions the registry has, as far as the invoker knows. It may be called while Serve runs.
+// Functions returns how many functions the registry has, as far as the invoker knows. It may be called while Serve
+// runs.
 func (v *Invoker) Functions() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()

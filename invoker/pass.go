@@ -10,7 +10,8 @@ import (
 )
 
 // pass publishes a successful reply where the trigger that called says (see protocol.Trigger.To), before the caller
-// hears of it. What cannot be passed on is logged: the function has done its work, so its caller gets the reply all the same.
+// hears of it. What cannot be passed on is logged: the function has done its work, so its caller gets the reply all
+// the same.
 func (f *function) pass(ctx context.Context, c *call, r *protocol.Reply) {
 	if !c.triggered || r.Err != nil || c.request.DryRun {
 		return

@@ -12,8 +12,9 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// TestFullQueuePrefersWhoCanBeAnswered fills a queue with calls whose callers wait for a second, behind one that takes three. A call
-// with more time gets in before that second is over, in place of one that could not have been answered in time.
+// TestFullQueuePrefersWhoCanBeAnswered fills a queue with calls whose callers wait for a second, behind one that
+// takes three. A call with more time gets in before that second is over, in place of one that could not have been
+// answered in time.
 func TestFullQueuePrefersWhoCanBeAnswered(t *testing.T) {
 	s := startServer(t)
 	startInvoker(t, s, func(v *invoker.Invoker) { v.Slots = 1 })

@@ -77,8 +77,8 @@ func (f *function) decline(m *nats.Msg, err error) {
 	c.free()
 }
 
-// take makes a call of a message. If nothing was waited for since the process of the last call ended, it counts from then: the clock need not
-// be looked at again.
+// take makes a call of a message. If nothing was waited for since the process of the last call ended, it counts from
+// then: the clock need not be looked at again.
 func (r *receiver) take(m *nats.Msg) *call {
 	at := r.ended
 	r.ended = time.Time{}
@@ -130,7 +130,8 @@ func (r *receiver) flush() {
 	})
 }
 
-// newCall makes a call of a message that was received at a moment, or now if that is zero. What is wrong with the message is kept for the answer.
+// newCall makes a call of a message that was received at a moment, or now if that is zero. What is wrong with the
+// message is kept for the answer.
 func (f *function) newCall(m *nats.Msg, received time.Time) *call {
 	c := newCall(received)
 	c.msg = m

@@ -7,7 +7,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// TestEnded checks when the next call counts from the end of the last one's process: when nothing was waited for in between, and the reply of that is held back.
+// TestEnded checks when the next call counts from the end of the last one's process: when nothing was waited for in
+// between, and the reply of that is held back.
 func TestEnded(t *testing.T) {
 	began := time.Now()
 	const took = 10 * time.Microsecond

@@ -41,7 +41,8 @@ func (f *function) fail(c *call, reply *protocol.Reply, err error) {
 // besides is what an error reply takes at most besides its body, in bytes.
 const besides = 2 << 10
 
-// endOf returns as much of the end of a failed process's stdout as there is room for in a message beside the end of its stderr.
+// endOf returns as much of the end of a failed process's stdout as there is room for in a message beside the end of
+// its stderr.
 func (f *function) endOf(stdout []byte, tail int) []byte {
 	room := max(0, int(f.v.nc.MaxPayload())-besides-tail)
 	return stdout[max(0, len(stdout)-room):]

@@ -143,8 +143,8 @@ func about(verb protocol.APIVerb, name string) *nats.Msg {
 	return &nats.Msg{Subject: verb.Subject(), Data: body}
 }
 
-// Records that are damaged in ways that no checksum finds are named in the log and by list and info, and can be removed; the
-// functions beside them are served.
+// Records that are damaged in ways that no checksum finds are named in the log and by list and info, and can be
+// removed; the functions beside them are served.
 func TestDamagedRecords(t *testing.T) {
 	s := startServer(t)
 	nc := connect(t, s)

@@ -29,8 +29,8 @@ const Service = "polyvoke"
 // invoker, in bytes.
 const MetadataMaxModule = "max_module"
 
-// The verbs of a cluster, which invokers and clients need to know of one another. Only the first two have a subject without an
-// invoker's id, and every invoker hears them.
+// The verbs of a cluster, which invokers and clients need to know of one another. Only the first two have a subject
+// without an invoker's id, and every invoker hears them.
 const (
 	APIPing    APIVerb = "ping"    // no body, or header Fn-Id -> Pong
 	APIAlive   APIVerb = "alive"   // Member, published by invokers; no reply
@@ -149,8 +149,8 @@ type ListReply struct {
 	Abridged []string `json:"abridged,omitempty"`
 }
 
-// Damage says what is wrong with the stored record of a function. An invoker that has read it before goes on serving what
-// it has read.
+// Damage says what is wrong with the stored record of a function. An invoker that has read it before goes on serving
+// what it has read.
 type Damage struct {
 	Name   string `json:"name"`   // the record's key, which need not be a name that a function can have
 	Reason string `json:"reason"` // for people
@@ -171,7 +171,8 @@ type InfoReply struct {
 // maxAbridged is how much an abridged function has of what may be long, in bytes.
 const maxAbridged = 64
 
-// Abridged returns the function without its arguments, environment and triggers, for a message that has no room for them.
+// Abridged returns the function without its arguments, environment and triggers, for a message that has no room for
+// them.
 func (f Function) Abridged() Function {
 	f.Args, f.Env, f.Triggers = nil, nil, nil
 	f.Language = CleanValue(f.Language, maxAbridged)

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// MaxHops is how often one message and what became of it can be passed on by triggers. Only a loop of functions gets there.
+// MaxHops is how often one message and what became of it can be passed on by triggers. Only a loop of functions gets
+// there.
 const MaxHops = 16
 
 // Destination returns the subject on which the reply to a message is passed on: To, with what the

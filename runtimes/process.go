@@ -62,8 +62,8 @@ type Usage struct {
 	Start string
 	// Duration is the wall time from Process.Begin to the end.
 	Duration time.Duration
-	// Fuel is how much work it was, in units that depend on the runtime but not on the
-	// machine: the same program with the same input uses the same fuel. It is never more than Options.Fuel. 0 if unknown.
+	// Fuel is how much work it was, in units that depend on the runtime but not on the machine: the same program with
+	// the same input uses the same fuel. It is never more than Options.Fuel. 0 if unknown.
 	Fuel uint64
 	// Memory is the most linear memory that the process had, in bytes. 0 if unknown.
 	Memory uint64

@@ -20,9 +20,9 @@ type Runtime interface {
 	//
 	// # Errors
 	//
-	// A module that this runtime will not run, or not with these options, gives a *[ModuleError]; a cancelled
-	// context gives an error that is context.Canceled or context.DeadlineExceeded. If the process has no more memory, descriptors
-	// or disk for it, the error is an *exhausted.Error.
+	// A module that this runtime will not run, or not with these options, gives a *[ModuleError]; a cancelled context
+	// gives an error that is context.Canceled or context.DeadlineExceeded. If the process has no more memory,
+	// descriptors or disk for it, the error is an *exhausted.Error.
 	Compile(ctx context.Context, module []byte, o Options) (Program, error)
 
 	// Close frees what the runtime holds, its programs included. Runs that are still going
@@ -97,15 +97,16 @@ type Options struct {
 	// before it is asked for: StartPrefork and StartCheckpoint are not possible.
 	Varies bool
 
-	// Line names the modules of which each is an edit of the one before, such as the states of a function that somebody works on. A
-	// runtime may then have a program sooner that takes longer for some of its first runs. Empty means that there are none.
+	// Line names the modules of which each is an edit of the one before, such as the states of a function that
+	// somebody works on. A runtime may then have a program sooner that takes longer for some of its first runs. Empty
+	// means that there are none.
 	Line string
 }
 
 // Part says which of the functions that a module defines a program has, counted from 0.
 type Part struct {
-	// Without has whether a function is left out, by its number: a process that calls it ends with a *TrapError. All that does not is as in the
-	// whole program. Nil means that none is.
+	// Without has whether a function is left out, by its number: a process that calls it ends with a *TrapError. All
+	// that does not is as in the whole program. Nil means that none is.
 	Without []bool
 	// Called has the program remember which functions have been called.
 	Called bool
@@ -115,7 +116,8 @@ type Part struct {
 type Parter interface {
 	Runtime
 
-	// CompilePart is Compile for a part of a module. A part that is not possible for the module is the whole, which remembers nothing.
+	// CompilePart is Compile for a part of a module. A part that is not possible for the module is the whole, which
+	// remembers nothing.
 	CompilePart(ctx context.Context, module []byte, o Options, p Part) (Program, error)
 }
 
@@ -123,8 +125,8 @@ type Parter interface {
 type Caller interface {
 	Program
 
-	// Called returns which functions have been called in runs that have ended, in their order. It is nil if that is not known. It may be called
-	// after Close, too.
+	// Called returns which functions have been called in runs that have ended, in their order. It is nil if that is
+	// not known. It may be called after Close, too.
 	Called() []bool
 }
 
@@ -184,9 +186,9 @@ func StartOf(p Program) Start {
 type Deriver interface {
 	Program
 
-	// Derive returns another program with the same code and options of its own, as if its module
-	// had been compiled with these, but without the work and the memory of that. The two are closed independently of each
-	// other. Options.Stack must be 0, for the same limit, or that of the program that it is derived from.
+	// Derive returns another program with the same code and options of its own, as if its module had been compiled
+	// with these, but without the work and the memory of that. The two are closed independently of each other.
+	// Options.Stack must be 0, for the same limit, or that of the program that it is derived from.
 	//
 	// # Errors
 	//

@@ -18,8 +18,9 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/script"
 )
 
-// A language is one that the greeting is written in. `make languages` says in the environment which ones there are, where
-// the modules of those that are compiled, and where the interpreters of the others: LANGUAGES, MODULES, RUNTIMES.
+// A language is one that the greeting is written in. `make languages` says in the environment which ones there are,
+// where the modules of those that are compiled, and where the interpreters of the others: LANGUAGES, MODULES,
+// RUNTIMES.
 type language struct {
 	folder  string      // below greet
 	name    string      // for people
@@ -32,8 +33,8 @@ type language struct {
 	info    script.Info // on the interpreter
 }
 
-// chain says how a compiled language is called, what compiles it, and how that is asked for its version: by a command, or in a file
-// of the sample.
+// chain says how a compiled language is called, what compiles it, and how that is asked for its version: by a
+// command, or in a file of the sample.
 type chain struct{ name, tools, ask string }
 
 func chains() map[string]chain {
@@ -176,8 +177,8 @@ func (l language) sourceSize(t testing.TB) int {
 	return len(b)
 }
 
-// TestLanguages has every language answer the same requests, as functions that are deployed on a NATS server and served by
-// an invoker. Bodies that are too large for a message go as objects.
+// TestLanguages has every language answer the same requests, as functions that are deployed on a NATS server and
+// served by an invoker. Bodies that are too large for a message go as objects.
 func TestLanguages(t *testing.T) {
 	s := newService(t)
 	vectors := append(readVectors(t, "greet/vectors.json"), largeVectors()...)

@@ -181,8 +181,9 @@ func cpuTime(t testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// proportional returns the memory of this process in bytes, after garbage has been given back: the proportional set size, in which memory files
-// count as a whole. Of a file, that has only what is mapped at the moment, which is less where nobody has read a page since it was written.
+// proportional returns the memory of this process in bytes, after garbage has been given back: the proportional set
+// size, in which memory files count as a whole. Of a file, that has only what is mapped at the moment, which is less
+// where nobody has read a page since it was written.
 func proportional(t testing.TB) int64 {
 	t.Helper()
 	runtime.GC()
@@ -226,12 +227,12 @@ func memoryFiles(t testing.TB) int64 {
 	return sum
 }
 
-// idle is what functions take that were called once: right after, when they have been idle for a while, and when their sandboxes have ended, if that
-// was waited for.
+// idle is what functions take that were called once: right after, when they have been idle for a while, and when
+// their sandboxes have ended, if that was waited for.
 type idle struct{ after, later, last int64 }
 
-// idleFunctions returns what one of several functions takes in bytes. Each is what module makes of its number. wait is how long
-// sandboxes are waited for to end, after they have been idle for a while.
+// idleFunctions returns what one of several functions takes in bytes. Each is what module makes of its number. wait
+// is how long sandboxes are waited for to end, after they have been idle for a while.
 func idleFunctions(t testing.TB, r runtimes.Runtime, l language, n int, wait time.Duration, module func(i int) []byte) idle {
 	t.Helper()
 	first := compile(t, r, l, runtimes.StartAuto) // which keeps the code

@@ -8,8 +8,8 @@ import (
 //go:embed orders/*/*.wasm orders/*/polyvoke.toml
 var orders embed.FS
 
-// A Step is one of the functions that an order passes through: it takes the message of one subject, and what it makes of
-// it is passed on to the next.
+// A Step is one of the functions that an order passes through: it takes the message of one subject, and what it makes
+// of it is passed on to the next.
 type Step struct {
 	Name     string // of the function, such as "orders-tax"
 	Language string // it is written in, such as "C"
@@ -23,8 +23,8 @@ const (
 	OrdersOut = "orders.done" // where receipts come out
 )
 
-// Orders returns the five functions that an order passes through, in five languages, from orders.new to orders.done. The
-// caller owns all of it.
+// Orders returns the five functions that an order passes through, in five languages, from orders.new to orders.done.
+// The caller owns all of it.
 func Orders() []Step {
 	var steps []Step
 	for _, s := range []struct{ name, language string }{
@@ -37,8 +37,8 @@ func Orders() []Step {
 	return steps
 }
 
-// An Order is an order for the functions of Orders, and its receipt. %s in both is where the order's own name stands, of at most 32
-// letters, digits and hyphens.
+// An Order is an order for the functions of Orders, and its receipt. %s in both is where the order's own name stands,
+// of at most 32 letters, digits and hyphens.
 type Order struct{ Request, Receipt string }
 
 // OrderExamples returns different orders that are right. The caller owns them.

@@ -1,6 +1,6 @@
-// Package samples holds the sample functions of polyvoke: the same greeting in seven languages,
-// two that do real work, and five in five languages that an order passes through. Each is a plain program that reads
-// a request on stdin and writes its reply on stdout; none knows polyvoke. README.md says what each one does and how to rebuild it.
+// Package samples holds the sample functions of polyvoke: the same greeting in seven languages, two that do real
+// work, and five in five languages that an order passes through. Each is a plain program that reads a request on
+// stdin and writes its reply on stdout; none knows polyvoke. README.md says what each one does and how to rebuild it.
 //
 // The modules of the compiled languages are part of this package. The Go samples are built by the Go
 // of the machine, from sources that are part of it too: they are megabytes where the others are
@@ -86,8 +86,8 @@ func All() []Sample {
 	}
 }
 
-// ScriptFor returns the greeting as a script for a runtime with a name, whose scripts have such extensions, and are in a language.
-// ok is false if there is none.
+// ScriptFor returns the greeting as a script for a runtime with a name, whose scripts have such extensions, and are
+// in a language. ok is false if there is none.
 func ScriptFor(runtime, language string, extensions []string) (s Sample, ok bool) {
 	for _, pattern := range append([]string{"." + "*"}, extensions...) {
 		dir := "*"

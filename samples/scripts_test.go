@@ -19,18 +19,19 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
-// An interpreter is what is particular to one, beside the greeting that all give. `make scripts-test` says in the environment
-// which ones are to be tested, none named being all, and where their bundles are: INTERPRETERS, RUNTIMES.
+// An interpreter is what is particular to one, beside the greeting that all give. `make scripts-test` says in the
+// environment which ones are to be tested, none named being all, and where their bundles are: INTERPRETERS, RUNTIMES.
 type interpreter struct {
 	name  string
 	entry string // of scripts that are one file
 
-	// slow is a script that works for a while and only then reads stdin. It writes, with blanks between: what the work gave, that is "done";
-	// stdin; what differs from call to call, a random number or the time, or - if the language has neither;
-	// and the first argument.
+	// slow is a script that works for a while and only then reads stdin. It writes, with blanks between: what the
+	// work gave, that is "done"; stdin; what differs from call to call, a random number or the time, or - if the
+	// language has neither; and the first argument.
 	slow string
 
-	// draws is a script that also draws of what differs before it reads stdin, and writes what it has drawn before and after.
+	// draws is a script that also draws of what differs before it reads stdin, and writes what it has drawn before
+	// and after.
 	draws string
 
 	cases []scriptCase
@@ -232,8 +233,8 @@ func contains(t *testing.T, what, text string, parts []string) {
 	}
 }
 
-// testFrozen checks that a script that is slow to start and draws nothing before it reads stdin is started once, and that calls of it
-// differ nevertheless.
+// testFrozen checks that a script that is slow to start and draws nothing before it reads stdin is started once, and
+// that calls of it differ nevertheless.
 func (i interpreter) testFrozen(t *testing.T, p runtimes.Program) {
 	const want = runtimes.StartCheckpoint
 	if start := runtimes.StartOf(p); start.Kind != want {

@@ -23,7 +23,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
-// patience is how long a test waits for what must happen. A runtime of 30 MB takes a minute to compile on a busy machine.
+// patience is how long a test waits for what must happen. A runtime of 30 MB takes a minute to compile on a busy
+// machine.
 const patience = 5 * time.Minute
 
 // A service is polyvoke on a NATS server, and a client of both.

@@ -20,8 +20,8 @@ const (
 var quick = map[string]time.Duration{"js": 300 * time.Microsecond, "lua": 300 * time.Microsecond, "micropython": 300 * time.Microsecond,
 	"ruby": time.Millisecond, "python": time.Millisecond}
 
-// BenchmarkScriptCall is a call of the greeting in process: with a checkpoint, and in turns with that started anew. What the script itself
-// does, which is to judge JSON strictly, is in both.
+// BenchmarkScriptCall is a call of the greeting in process: with a checkpoint, and in turns with that started anew.
+// What the script itself does, which is to judge JSON strictly, is in both.
 func BenchmarkScriptCall(b *testing.B) {
 	for _, l := range allLanguages(b) {
 		if quick[l.folder] > 0 {
@@ -39,7 +39,8 @@ var echoes = map[string]string{
 	"python":      "import sys\nsys.stdout.write(sys.stdin.read())\n",
 }
 
-// BenchmarkScriptEcho is the same for a script that does next to nothing: what a call of a script costs besides the script.
+// BenchmarkScriptEcho is the same for a script that does next to nothing: what a call of a script costs besides the
+// script.
 func BenchmarkScriptEcho(b *testing.B) {
 	for _, l := range allLanguages(b) {
 		if text, ok := echoes[l.folder]; ok {

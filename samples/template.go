@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Template returns the sources of the greeting in a language, by their paths, to begin a function with: all that its folder
-// below greet has but what is made of them, how, and the tests. Script is how: a shell script that takes the name of the
-// module and, if they are not its own, the main source; it is nil for a language that is not compiled. The error is
-// fs.ErrNotExist if the language has no sample here. The caller owns what it gets.
+// Template returns the sources of the greeting in a language, by their paths, to begin a function with: all that its
+// folder below greet has but what is made of them, how, and the tests. Script is how: a shell script that takes the
+// name of the module and, if they are not its own, the main source; it is nil for a language that is not compiled.
+// The error is fs.ErrNotExist if the language has no sample here. The caller owns what it gets.
 func Template(lang string) (sources map[string][]byte, script []byte, err error) {
 	dir := path.Join("greet", lang)
 	if path.Dir(dir) != "greet" {

@@ -79,7 +79,8 @@ func orHere(args []string) []string {
 	return args
 }
 
-// argsOrManifest refuses more than max arguments, and none where there is no manifest to do without; max < 0 is no limit.
+// argsOrManifest refuses more than max arguments, and none where there is no manifest to do without; max < 0 is no
+// limit.
 func argsOrManifest(max int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if _, err := os.Stat(project.ManifestName); err == nil {

@@ -52,8 +52,9 @@ func (d deed) manifest(n int) protocol.Function {
 	return f
 }
 
-// newVersion returns a manifest of a function that there was not before. endless is never it: each of its versions costs every
-// invoker a trial of three seconds of processor time, since it does not read stdin, and that on two cores is a fault by itself.
+// newVersion returns a manifest of a function that there was not before. endless is never it: each of its versions
+// costs every invoker a trial of three seconds of processor time, since it does not read stdin, and that on two cores
+// is a fault by itself.
 func newVersion(n int) protocol.Function {
 	d := deeds[n%len(deeds)]
 	if d.function == "endless" {
@@ -179,7 +180,8 @@ func callOnce(url string, d deed) (body string, code int, err error) {
 	return string(r.Body), code, err
 }
 
-// every begins something again and again, each in a goroutine, at most some at a time, until ctx ends, and waits for the last.
+// every begins something again and again, each in a goroutine, at most some at a time, until ctx ends, and waits for
+// the last.
 func every(ctx context.Context, pause time.Duration, most int, skipped func(), do func()) {
 	room := make(chan struct{}, most)
 	var working sync.WaitGroup
@@ -236,8 +238,8 @@ func (l *load) deployOnce(f protocol.Function) (protocol.DeployReply, error) {
 	return s.Deploy(ctx, f, runtimestest.Wasm())
 }
 
-// recovered waits until all is well again: all invokers are there, every function answers as it should, also with a body that is an object,
-// a new version of each can be deployed and is confirmed by all, and log lines are kept.
+// recovered waits until all is well again: all invokers are there, every function answers as it should, also with a
+// body that is an object, a new version of each can be deployed and is confirmed by all, and log lines are kept.
 func (l *load) recovered(ctx context.Context, within time.Duration) (time.Duration, error) {
 	begun := time.Now()
 	var err, last error
@@ -486,7 +488,8 @@ func (l *load) judge(t *testing.T, log *faultLog, recovery time.Duration) {
 	}
 }
 
-// tally counts events, and says which of them must not be: refusals as harmful and wrong answers ever, anything but an answer while no fault was.
+// tally counts events, and says which of them must not be: refusals as harmful and wrong answers ever, anything but
+// an answer while no fault was.
 func tally(t *testing.T, table *strings.Builder, name string, all []event, log *faultLog) {
 	counts, calm, example, took := map[string]int{}, map[string]int{}, map[string]string{}, map[string][]time.Duration{}
 	for _, e := range all {

@@ -38,8 +38,8 @@ const (
 	deployTime    = 30 * time.Second       // for one deployment
 )
 
-// natsChildStore is the variable that makes this test binary a NATS server with its data in the folder that it names, on the
-// address that natsChildListen names.
+// natsChildStore is the variable that makes this test binary a NATS server with its data in the folder that it names,
+// on the address that natsChildListen names.
 const (
 	natsChildStore  = "POLYVOKE_TEST_NATS_STORE"
 	natsChildListen = "POLYVOKE_TEST_NATS_LISTEN"
@@ -58,11 +58,11 @@ func natsChild(store, listen string) int {
 	return 0
 }
 
-// TestChaos runs three invokers on one NATS server, calls six functions 500 times a second and deploys them twice a second, while at
-// random, by a seed, invokers are killed or stopped, connections are cut, buckets and streams are deleted, the server is killed,
-// and its disk is full. Each request must be answered, unless the connection of its caller was cut or it was sent while a
-// fault lasted; no function may be refused as one that does harm; and all must be well again soon after the end of each fault, without
-// a restart of what was not killed.
+// TestChaos runs three invokers on one NATS server, calls six functions 500 times a second and deploys them twice a
+// second, while at random, by a seed, invokers are killed or stopped, connections are cut, buckets and streams are
+// deleted, the server is killed, and its disk is full. Each request must be answered, unless the connection of its
+// caller was cut or it was sent while a fault lasted; no function may be refused as one that does harm; and all must
+// be well again soon after the end of each fault, without a restart of what was not killed.
 func TestChaos(t *testing.T) {
 	length, recovery := duration(t, "CHAOS_TIME", chaosTime), duration(t, "CHAOS_RECOVERY", chaosRecovery)
 	seed := uint64(time.Now().UnixNano())

@@ -79,9 +79,9 @@ func numberedProbe(name string, n int) protocol.Function {
 	return protocol.Function{Name: name, Args: []string{"env"}, Env: map[string]string{"N": strconv.Itoa(n)}}
 }
 
-// TestFrozenInvoker stops one of three invokers with SIGSTOP. Each deployment ends soon, works on the two others, and names the process
-// that did not confirm it. The server drops that one within 20 s. When it goes on, it serves what was deployed meanwhile, and nothing
-// that it was asked for before comes after that.
+// TestFrozenInvoker stops one of three invokers with SIGSTOP. Each deployment ends soon, works on the two others, and
+// names the process that did not confirm it. The server drops that one within 20 s. When it goes on, it serves what
+// was deployed meanwhile, and nothing that it was asked for before comes after that.
 func TestFrozenInvoker(t *testing.T) {
 	bin := buildPolyvoke(t, t.TempDir())
 	server := sharedNATS(t)
@@ -228,7 +228,8 @@ func TestFlappingConnections(t *testing.T) {
 	}
 }
 
-// rideOver connects, deploys a version, looks at it, calls and, now and then, removes it, on a connection that breaks again and again.
+// rideOver connects, deploys a version, looks at it, calls and, now and then, removes it, on a connection that breaks
+// again and again.
 func rideOver(t *testing.T, url, name string, n int, called, cut *atomic.Int64) {
 	s, err := client.Connect(&client.Settings{Server: url, Timeout: 20 * time.Second}, t.Name())
 	if err != nil {

@@ -116,8 +116,8 @@ func TestKillBlamesNobody(t *testing.T) {
 	s.kill(t)
 }
 
-// TestWaveOfBombs deploys twenty modules that would occupy a compiler for long, all at once, and functions beside them: these
-// are there, and answer, while bombs are still waiting.
+// TestWaveOfBombs deploys twenty modules that would occupy a compiler for long, all at once, and functions beside
+// them: these are there, and answer, while bombs are still waiting.
 func TestWaveOfBombs(t *testing.T) {
 	dir := t.TempDir()
 	s := startServe(t, buildPolyvoke(t, dir), dir)

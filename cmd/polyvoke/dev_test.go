@@ -14,21 +14,22 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
 )
 
-// toolsEnv names the folder in which samples/tools.sh has installed tool chains. Where it is set, as make test does, those of
-// the languages below must be there.
+// toolsEnv names the folder in which samples/tools.sh has installed tool chains. Where it is set, as make test does,
+// those of the languages below must be there.
 const (
 	toolsEnv  = "SAMPLES_TOOLS"
 	installed = "go c cpp rust zig as nim d"
 	large     = "java kotlin scala ocaml swift" // those that download much, or build for minutes: make languages tests them
 )
 
-// TestLanguages begins, builds, runs, deploys and calls a function in each compiled language whose tool chain is on this
-// machine. Where there is none, it expects that build says how to get it.
+// TestLanguages begins, builds, runs, deploys and calls a function in each compiled language whose tool chain is on
+// this machine. Where there is none, it expects that build says how to get it.
 func TestLanguages(t *testing.T) {
 	testLanguages(t, func(l project.Language) bool { return !slices.Contains(strings.Fields(large), l.Name) }, installed)
 }
 
-// testLanguages does that for the compiled languages that are wanted. Tool chains of some must be there if SAMPLES_TOOLS says where.
+// testLanguages does that for the compiled languages that are wanted. Tool chains of some must be there if
+// SAMPLES_TOOLS says where.
 func testLanguages(t *testing.T, wanted func(project.Language) bool, installed string) {
 	t.Helper()
 	bin := buildPolyvoke(t, t.TempDir())

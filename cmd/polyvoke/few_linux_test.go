@@ -80,8 +80,9 @@ func (f *few) call(s *client.Session, n int) {
 	}
 }
 
-// TestManyFunctionsFewDescriptors deploys a thousand functions to a process that may have 256 descriptors. Then clients come until the server takes no more,
-// which says so; those that are there go on, and when some have gone others get in.
+// TestManyFunctionsFewDescriptors deploys a thousand functions to a process that may have 256 descriptors. Then
+// clients come until the server takes no more, which says so; those that are there go on, and when some have gone
+// others get in.
 func TestManyFunctionsFewDescriptors(t *testing.T) {
 	f := startFew(t)
 	s := f.must()
@@ -129,7 +130,8 @@ func TestManyFunctionsFewDescriptors(t *testing.T) {
 	}
 }
 
-// TestStreamsTakeDescriptors has streams take all descriptors but those that are kept back: deployments are refused and say why, calls go on.
+// TestStreamsTakeDescriptors has streams take all descriptors but those that are kept back: deployments are refused
+// and say why, calls go on.
 func TestStreamsTakeDescriptors(t *testing.T) {
 	f := startFew(t)
 	s := f.must()

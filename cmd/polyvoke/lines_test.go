@@ -13,8 +13,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/script"
 )
 
-// toy is an interpreter for stories, and a polyvoke without the race detector, under which the interpreter would take longer to
-// compile than it may.
+// toy is an interpreter for stories, and a polyvoke without the race detector, under which the interpreter would take
+// longer to compile than it may.
 type toy struct {
 	wasm  []byte
 	built string // path of polyvoke

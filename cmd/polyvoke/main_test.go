@@ -30,7 +30,8 @@ import (
 // patience is how long a story waits for what must happen.
 const patience = time.Minute
 
-// lifetime is how long a command of a story may run beside it: no story takes as long, on a busy machine and with the race detector.
+// lifetime is how long a command of a story may run beside it: no story takes as long, on a busy machine and with the
+// race detector.
 const lifetime = 5 * time.Minute
 
 func TestMain(m *testing.M) {

@@ -17,7 +17,8 @@ import (
 // ownStart bounds each step of the start of a server of our own.
 const ownStart = time.Minute
 
-// onOwnServer does something on a NATS server and a polyvoke of its own, whatever the user's settings are. They leave nothing behind.
+// onOwnServer does something on a NATS server and a polyvoke of its own, whatever the user's settings are. They leave
+// nothing behind.
 func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string, do func(context.Context, *client.Session) error) error {
 	store, err := os.MkdirTemp("", "polyvoke-own-")
 	if err != nil {

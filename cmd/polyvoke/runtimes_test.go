@@ -18,7 +18,8 @@ import (
 // runtimesEnv names the folder with NAME.runtime.zip for each recipe, as make runtimes builds them.
 const runtimesEnv = "RUNTIMES"
 
-// TestLargeLanguages is TestLanguages for those of which the tool chains are large, with the ones that make languages has installed.
+// TestLargeLanguages is TestLanguages for those of which the tool chains are large, with the ones that make languages
+// has installed.
 func TestLargeLanguages(t *testing.T) {
 	testLanguages(t, func(l project.Language) bool { return slices.Contains(strings.Fields(large), l.Name) }, large)
 }

@@ -41,8 +41,8 @@ type Store struct {
 	bucket atomic.Pointer[objects.Bucket]
 }
 
-// New returns the store on js, which makes its bucket when that is needed and missing, at any time. A bucket that exists
-// keeps its settings. The connection stays the caller's.
+// New returns the store on js, which makes its bucket when that is needed and missing, at any time. A bucket that
+// exists keeps its settings. The connection stays the caller's.
 func New(js jetstream.JetStream, cfg Config) *Store {
 	if cfg.TTL == 0 {
 		cfg.TTL = DefaultTTL

@@ -18,8 +18,8 @@ const (
 	againPause = 250 * time.Millisecond
 )
 
-// again does something, and does it again as long as it fails because the connection to NATS was cut or an answer was lost with it.
-// It must bear being done twice.
+// again does something, and does it again as long as it fails because the connection to NATS was cut or an answer was
+// lost with it. It must bear being done twice.
 func again(ctx context.Context, do func() error) error {
 	for begun := time.Now(); ; {
 		err := do()
@@ -34,8 +34,8 @@ func again(ctx context.Context, do func() error) error {
 	}
 }
 
-// lost reports whether an error says that the connection to NATS broke, so that nobody knows what became of what was asked. The error
-// of a connection that was closed is also that of one that is being made anew.
+// lost reports whether an error says that the connection to NATS broke, so that nobody knows what became of what was
+// asked. The error of a connection that was closed is also that of one that is being made anew.
 func lost(err error) bool {
 	for _, e := range []error{nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrTimeout, context.DeadlineExceeded, nats.ErrConnectionClosed} {
 		if errors.Is(err, e) {

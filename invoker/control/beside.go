@@ -2,8 +2,8 @@ package control
 
 import "sync"
 
-// mostAtOnce is how many deployments may go on at a time. They wait for compilers, hold a module each, and must not wait
-// for one another. Further ones wait on the connection.
+// mostAtOnce is how many deployments may go on at a time. They wait for compilers, hold a module each, and must not
+// wait for one another. Further ones wait on the connection.
 const mostAtOnce = 32
 
 // beside is what goes on beside an endpoint, which is asked the next thing meanwhile.

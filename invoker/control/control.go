@@ -55,8 +55,8 @@ type Service struct {
 	Registry registry.Registry
 	// NC is where requests come from. It must not be nil.
 	NC *nats.Conn
-	// JetStream tells which streams take a function's subjects, and by its connection the invokers speak to one another. It must not be nil; a
-	// server need not have it.
+	// JetStream tells which streams take a function's subjects, and by its connection the invokers speak to one
+	// another. It must not be nil; a server need not have it.
 	JetStream jetstream.JetStream
 	// Interpreters has what runs scripts. Nil means that only modules can be deployed.
 	Interpreters *interpreters.Store
@@ -79,9 +79,9 @@ type Service struct {
 	functions, languages listing
 }
 
-// Serve begins to answer, and returns what stops it. The endpoints of the queue group handle one request at a time, but
-// for deployments; those that are for this invoker alone go on side by side. Nothing goes on after ctx has ended and the
-// service has stopped. Serve may be called once.
+// Serve begins to answer, and returns what stops it. The endpoints of the queue group handle one request at a time,
+// but for deployments; those that are for this invoker alone go on side by side. Nothing goes on after ctx has ended
+// and the service has stopped. Serve may be called once.
 func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 	s.Line = cmp.Or(s.Line, protocol.DefaultLine)
 	ctx, end := context.WithCancel(ctx)

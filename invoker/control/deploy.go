@@ -81,7 +81,8 @@ func (s *Service) look(f *protocol.Function, bytes []byte) {
 	}
 }
 
-// module returns the module or the script of a function, which comes with a request. The error is 422 if it is too large.
+// module returns the module or the script of a function, which comes with a request. The error is 422 if it is too
+// large.
 func (s *Service) module(ctx context.Context, name string, header protocol.Header, body []byte) ([]byte, error) {
 	claim, err := protocol.ParseClaim(header)
 	if err != nil {

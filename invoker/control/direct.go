@@ -23,9 +23,10 @@ const (
 // handler answers a request of a verb.
 type handler func(micro.Request) (any, error)
 
-// direct answers requests that are for this invoker and no other, on polyvoke.api.VERB.ID. A client that has found an invoker
-// alive asks it this way; through the queue group the server could choose one that is frozen. Requests are handled side by side.
-// Two of one Fn-Id are one request that was sent twice: it runs once, and both get the answer. All its state is guarded by mu.
+// direct answers requests that are for this invoker and no other, on polyvoke.api.VERB.ID. A client that has found an
+// invoker alive asks it this way; through the queue group the server could choose one that is frozen. Requests are
+// handled side by side. Two of one Fn-Id are one request that was sent twice: it runs once, and both get the answer.
+// All its state is guarded by mu.
 type direct struct {
 	s     *Service
 	self  protocol.Member
@@ -93,7 +94,8 @@ func (d *direct) take(m *nats.Msg) {
 	})
 }
 
-// task returns the task of a request, and the request if it is the one to be answered. It returns nil if there are too many.
+// task returns the task of a request, and the request if it is the one to be answered. It returns nil if there are
+// too many.
 func (d *direct) task(verb protocol.APIVerb, id string, m *nats.Msg) (*task, *request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -116,7 +118,8 @@ func (d *direct) task(verb protocol.APIVerb, id string, m *nats.Msg) (*task, *re
 	return t, &request{msg: m, ctx: ctx}
 }
 
-// finish keeps a task's answer for a while if the verb changes something, and the answer is not that it could not be done just now.
+// finish keeps a task's answer for a while if the verb changes something, and the answer is not that it could not be
+// done just now.
 func (d *direct) finish(verb protocol.APIVerb, id string, t *task, answer *nats.Msg) {
 	t.cancel()
 	t.answer = answer

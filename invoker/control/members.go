@@ -20,7 +20,8 @@ import (
 const (
 	// heartbeat is the time between two signs of life of an invoker.
 	heartbeat = 5 * time.Second
-	// memory is how long an invoker that says nothing more is still thought of as one: by then the server has dropped it.
+	// memory is how long an invoker that says nothing more is still thought of as one: by then the server has dropped
+	// it.
 	memory = 30 * time.Second
 	// mostMembers bounds what is kept of others.
 	mostMembers = 1000
@@ -30,7 +31,8 @@ const (
 	mostConfirms = 64
 )
 
-// members are the other invokers on this NATS, as far as they have been heard. Its methods may be called from several goroutines.
+// members are the other invokers on this NATS, as far as they have been heard. Its methods may be called from several
+// goroutines.
 type members struct {
 	mu    sync.Mutex
 	heard map[string]*member
@@ -90,8 +92,8 @@ func (s *Service) myself(id string) protocol.Member {
 	return protocol.Member{ID: id, Host: host, PID: os.Getpid(), Version: s.Version}
 }
 
-// join makes this invoker known to the others and the others to it, until leave is called: that ends ctx by end, waits for what is
-// still being done, and says that this one goes.
+// join makes this invoker known to the others and the others to it, until leave is called: that ends ctx by end,
+// waits for what is still being done, and says that this one goes.
 func (s *Service) join(ctx context.Context, end func(), d *direct) (leave func(), err error) {
 	var subs []*nats.Subscription
 	leave = func() {
@@ -144,8 +146,8 @@ func (s *Service) beat(ctx context.Context, self protocol.Member) {
 	}
 }
 
-// confirmInbox returns where other invokers answer on a connection. It is apart from the inboxes for JetStream's answers, so that
-// the user who answers callers can be let publish here and not there.
+// confirmInbox returns where other invokers answer on a connection. It is apart from the inboxes for JetStream's
+// answers, so that the user who answers callers can be let publish here and not there.
 func confirmInbox(nc *nats.Conn) string {
 	return cmp.Or(nc.Opts.InboxPrefix, "_INBOX") + "." + string(protocol.APIConfirm) + "." + rand.Text()
 }
@@ -174,8 +176,8 @@ func plainID(id string) bool {
 	})
 }
 
-// confirm answers when this invoker serves a version, or when it is sure that it cannot. It says nothing if that takes longer than
-// whoever asks waits.
+// confirm answers when this invoker serves a version, or when it is sure that it cannot. It says nothing if that
+// takes longer than whoever asks waits.
 func (d *direct) confirm(m *nats.Msg) {
 	var q protocol.ConfirmRequest
 	timeout, err := protocol.ParseDuration(m.Header.Get(protocol.HeaderTimeout))
@@ -232,8 +234,8 @@ func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken tim
 	return unsure
 }
 
-// collect asks invokers and takes their answers until all that are awaited have come, or ctx ends. Whoever serves the version, or is not
-// there any more, is removed from all; what others say is returned.
+// collect asks invokers and takes their answers until all that are awaited have come, or ctx ends. Whoever serves the
+// version, or is not there any more, is removed from all; what others say is returned.
 func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.Duration, all map[string]protocol.Member, awaited map[string]bool) (map[string]string, error) {
 	nc := s.JetStream.Conn()
 	inbox := confirmInbox(nc) + "."

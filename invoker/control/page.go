@@ -71,7 +71,8 @@ func page(all []protocol.Function, after string, room int) protocol.ListReply {
 	return out
 }
 
-// listing remembers a list for those who ask for its next pages: to read thousands of records for each page would take long.
+// listing remembers a list for those who ask for its next pages: to read thousands of records for each page would
+// take long.
 type listing struct {
 	mu  sync.Mutex
 	at  time.Time
@@ -115,7 +116,8 @@ func damageThatFits(all []protocol.Damage, room int) []protocol.Damage {
 	return all
 }
 
-// infoPage fills in the versions of a function that there is room for: the newest of those that are older than before, or of all if that is 0.
+// infoPage fills in the versions of a function that there is room for: the newest of those that are older than
+// before, or of all if that is 0.
 func infoPage(out *protocol.InfoReply, versions []protocol.Function, before, room int) {
 	out.Stats.StartReason = protocol.CleanValue(out.Stats.StartReason, maxReason)
 	var abridged bool
@@ -144,7 +146,8 @@ func infoPage(out *protocol.InfoReply, versions []protocol.Function, before, roo
 	slices.Reverse(out.Versions)
 }
 
-// oldest returns where the next page begins: before the oldest version of this one, or with the newest of all. out has its versions newest first.
+// oldest returns where the next page begins: before the oldest version of this one, or with the newest of all. out
+// has its versions newest first.
 func oldest(out *protocol.InfoReply) int {
 	if n := len(out.Versions); n > 0 {
 		return out.Versions[n-1].Version

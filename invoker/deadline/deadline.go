@@ -21,13 +21,14 @@ type Context struct {
 	leave func() bool   // nil, or has the parent forget it
 }
 
-// New returns a context that ends with parent, which must have no deadline, and at the deadline. Like one of package context it must be
-// canceled at the end.
+// New returns a context that ends with parent, which must have no deadline, and at the deadline. Like one of package
+// context it must be canceled at the end.
 func New(parent context.Context, deadline time.Time) *Context {
 	return &Context{Context: parent, deadline: deadline}
 }
 
-// Again returns a context as New does, when nobody uses r any more: r itself, unless somebody has waited for it. r may be nil.
+// Again returns a context as New does, when nobody uses r any more: r itself, unless somebody has waited for it. r
+// may be nil.
 func (r *Context) Again(parent context.Context, deadline time.Time) *Context {
 	if r == nil || r.done != nil {
 		return New(parent, deadline)

@@ -17,11 +17,13 @@ import (
 type Store struct {
 	// Registry keeps the bundles.
 	Registry registry.Registry
-	// Describe reads a bundle: Name, Language, and in Env what people want to know. An error says what is wrong with it.
+	// Describe reads a bundle: Name, Language, and in Env what people want to know. An error says what is wrong with
+	// it.
 	Describe func(bundle []byte) (protocol.Function, error)
 }
 
-// Add makes a bundle the newest version of its interpreter. Nothing changes if it is that already; created is false then.
+// Add makes a bundle the newest version of its interpreter. Nothing changes if it is that already; created is false
+// then.
 func (s *Store) Add(ctx context.Context, bundle []byte) (f protocol.Function, created bool, err error) {
 	f, err = s.Describe(bundle)
 	if err != nil {

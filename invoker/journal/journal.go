@@ -6,11 +6,11 @@
 //
 // # How
 //
-// Each process has a file, which it maps into its memory: a slot for each module, with the number of calls that run. A
-// call costs two atomic additions there and no system call; what was written is in the file even if
-// the process is killed by SIGKILL. Beside it, Go writes why it crashes, if it does, and the label of the goroutine, by which
-// its module is known. A process that ends in order removes its files. One that starts looks for files that nobody
-// holds a lock on, and reads in them what ran when their processes died.
+// Each process has a file, which it maps into its memory: a slot for each module, with the number of calls that run.
+// A call costs two atomic additions there and no system call; what was written is in the file even if the process is
+// killed by SIGKILL. Beside it, Go writes why it crashes, if it does, and the label of the goroutine, by which its
+// module is known. A process that ends in order removes its files. One that starts looks for files that nobody holds
+// a lock on, and reads in them what ran when their processes died.
 //
 // Processes that have the same folder for their journals share what they found out. A file that is damaged
 // is named in the log, and counts for nothing.

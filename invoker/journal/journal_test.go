@@ -194,8 +194,8 @@ func TestQuarantineEnds(t *testing.T) {
 	}
 }
 
-// TestSuspectsRunAlone checks that suspects wait for each other, but not long, until a call of theirs has ended, and for
-// nobody else.
+// TestSuspectsRunAlone checks that suspects wait for each other, but not long, until a call of theirs has ended, and
+// for nobody else.
 func TestSuspectsRunAlone(t *testing.T) {
 	dir := t.TempDir()
 	some := suspect{Time: time.Now()}

@@ -332,7 +332,8 @@ func TestSignalsFromOutside(t *testing.T) {
 	}
 }
 
-// TestInnocent kills processes in which functions run that have done nothing, and ends some in order. Nobody is refused.
+// TestInnocent kills processes in which functions run that have done nothing, and ends some in order. Nobody is
+// refused.
 func TestInnocent(t *testing.T) {
 	s := newStage(t)
 	c := s.start(t)

@@ -66,7 +66,8 @@ func newQuick(t testing.TB, s *server.Server) *stream {
 }
 
 // TestFairness checks that every call is answered when a function wants twenty times what there is, and that what is
-// refused carries 429. The echo beside it must be answered well, but for what a machine that stands still for long costs.
+// refused carries 429. The echo beside it must be answered well, but for what a machine that stands still for long
+// costs.
 func TestFairness(t *testing.T) {
 	for _, n := range neighbours(100_000_000) {
 		if n.function.Start == protocol.StartFresh {
@@ -99,10 +100,10 @@ func TestFairness(t *testing.T) {
 	}
 }
 
-// BenchmarkFairness is the echo at 1,000 calls a second beside nobody, and beside functions at 200 calls a second that
-// want more than there is. Server and clients are in this process, the invoker has one of its own. It says which targets
-// were hit. How much processor time the invoker uses between a call and its answer is what latency there would be on a
-// machine that does nothing else, times the processors that it was busy on.
+// BenchmarkFairness is the echo at 1,000 calls a second beside nobody, and beside functions at 200 calls a second
+// that want more than there is. Server and clients are in this process, the invoker has one of its own. It says which
+// targets were hit. How much processor time the invoker uses between a call and its answer is what latency there
+// would be on a machine that does nothing else, times the processors that it was busy on.
 func BenchmarkFairness(b *testing.B) {
 	burn := int64(0)
 	for i := -1; i < len(neighbours(0)); i++ {

@@ -176,10 +176,10 @@ func part(t *testing.T, v *invoker.Invoker, nc *nats.Conn, all []deed, seed uint
 	return in
 }
 
-// TestSteady makes many calls of functions in C, Rust and Go on all start kinds, of which some trap, exit with 65, never
-// end, take too much memory or write too much, in process and one in ten through NATS. Every one must end as it
-// should, and the process must hold no more in the end than after three tenths. The NATS server and the clients
-// are in the same process, so what they hold counts.
+// TestSteady makes many calls of functions in C, Rust and Go on all start kinds, of which some trap, exit with 65,
+// never end, take too much memory or write too much, in process and one in ten through NATS. Every one must end as it
+// should, and the process must hold no more in the end than after three tenths. The NATS server and the clients are
+// in the same process, so what they hold counts.
 func TestSteady(t *testing.T) {
 	calls := fewCalls
 	if text := os.Getenv("STEADY_CALLS"); text != "" {

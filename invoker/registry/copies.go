@@ -9,9 +9,9 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// copies is a folder with copies of modules, one file each, named by its digest. It makes starts quick, and is where the store
-// gets back what it has lost. An empty name means that there is none. Several processes may share a
-// folder: files appear whole, and whoever reads one checks it.
+// copies is a folder with copies of modules, one file each, named by its digest. It makes starts quick, and is where
+// the store gets back what it has lost. An empty name means that there is none. Several processes may share a folder:
+// files appear whole, and whoever reads one checks it.
 type copies struct{ folder string }
 
 // unusedAge is how long a copy stays that no record names.

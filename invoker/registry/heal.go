@@ -11,15 +11,16 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/bodies/objects"
 )
 
-// A message whose bytes on disk do not have their checksum is more than lost: it stays in the server's index, and a server (2.15)
-// that is to remove it, or one beside it, because of a newer message on the same subject, does not end looking for it and
-// answers nobody any more. A KV bucket removes with every write, and a purge of a subject or of a part does not reach such
-// messages. So before anything is written the bucket is emptied, and filled again.
+// A message whose bytes on disk do not have their checksum is more than lost: it stays in the server's index, and a
+// server (2.15) that is to remove it, or one beside it, because of a newer message on the same subject, does not end
+// looking for it and answers nobody any more. A KV bucket removes with every write, and a purge of a subject or of a
+// part does not reach such messages. So before anything is written the bucket is emptied, and filled again.
 
 // errRotten says that a record's bytes on the server's disk are damaged.
 var errRotten = errors.New("its bytes on the NATS server's disk are damaged")
 
-// stub is what stands in the place of a record that was damaged on disk, until the function is removed or deployed again.
+// stub is what stands in the place of a record that was damaged on disk, until the function is removed or deployed
+// again.
 type stub struct {
 	Name string    `json:"name"`
 	Lost time.Time `json:"lost"` // when that was found
@@ -37,7 +38,8 @@ func lostSince(record []byte) (when time.Time, ok bool) {
 	return s.Lost, true
 }
 
-// rescue is the object, in the bucket of modules, that has all records while the bucket of records is emptied and filled.
+// rescue is the object, in the bucket of modules, that has all records while the bucket of records is emptied and
+// filled.
 const rescue = "records"
 
 // heal frees the bucket of messages that the server cannot read, if there are any, and returns all records as they are

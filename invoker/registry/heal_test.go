@@ -13,8 +13,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// A record whose bytes on the server's disk are damaged is named in the log and lost; all others are there, and the server goes on
-// answering whatever is written afterwards, which a server that removes what it cannot read does not.
+// A record whose bytes on the server's disk are damaged is named in the log and lost; all others are there, and the
+// server goes on answering whatever is written afterwards, which a server that removes what it cannot read does not.
 func TestDamagedOnDisk(t *testing.T) {
 	for n := range 5 {
 		t.Run(fmt.Sprint("record ", n), func(t *testing.T) {

@@ -332,7 +332,8 @@ func (r *JetStream) Delete(ctx context.Context, name string) (Entry, error) {
 	return Entry{}, contended(op)
 }
 
-// Module implements Registry. A copy on this machine is as good as the stored module. One that is there but not whole is a 503.
+// Module implements Registry. A copy on this machine is as good as the stored module. One that is there but not whole
+// is a 503.
 func (r *JetStream) Module(ctx context.Context, digest string) ([]byte, error) {
 	if err := protocol.CheckDigest(digest); err != nil {
 		return nil, err

@@ -67,8 +67,8 @@ func (r *JetStream) unread(ctx context.Context, name string) (record, error) {
 	return record{err: errRotten}, nil
 }
 
-// readAll asks the leader for all records, also those that say that their functions were removed. One
-// that cannot be read holds up no other, which a consumer, such as that of a KV watch, does not promise: it waits for what the
+// readAll asks the leader for all records, also those that say that their functions were removed. One that cannot be
+// read holds up no other, which a consumer, such as that of a KV watch, does not promise: it waits for what the
 // server has counted and cannot deliver.
 func (r *JetStream) readAll(ctx context.Context) (map[string]record, error) {
 	subjects, err := objects.Subjects(ctx, r.records, r.subject(">"))

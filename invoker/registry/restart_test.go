@@ -78,8 +78,8 @@ func TestWatchAcrossRestart(t *testing.T) {
 	equal(t, "end", registrytest.Next(t, changes), registry.Change{Name: "end", Entry: end})
 }
 
-// A watch whose server comes back without its store creates the buckets, puts back what is not there, and goes on. What others
-// have put there meanwhile counts.
+// A watch whose server comes back without its store creates the buckets, puts back what is not there, and goes on.
+// What others have put there meanwhile counts.
 func TestWatchAcrossLoss(t *testing.T) {
 	s := registrytest.StartNATS(t, t.TempDir(), 0)
 	near := connect(t, registrytest.Connect(t, s))

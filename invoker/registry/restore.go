@@ -10,13 +10,13 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// A record can be gone from the store without having been removed: its bucket was deleted, the server came back without its
-// files or with older ones, or cannot read them. Whoever watches still has it, and puts it back, unless
+// A record can be gone from the store without having been removed: its bucket was deleted, the server came back
+// without its files or with older ones, or cannot read them. Whoever watches still has it, and puts it back, unless
 // somebody else was quicker. A removal is a record too, which says so; so what was removed stays removed, unless that
 // note is lost with everything else.
 
-// putBack puts what the watcher knows in the place of records that the store has lost, and tries again what it does not take,
-// after a second at first and half a minute at last.
+// putBack puts what the watcher knows in the place of records that the store has lost, and tries again what it does
+// not take, after a second at first and half a minute at last.
 func (w *watch) putBack(ctx context.Context, s *session) {
 	if len(s.lost) == 0 || time.Now().Before(s.retry) {
 		return
@@ -78,9 +78,9 @@ const (
 	everyone = time.Hour   // after which they are again, if nothing has changed
 )
 
-// keepModules looks after the modules that the known functions run, until ctx ends: each is in the store, with all of its
-// chunks, and there is a copy of it here. Only when the bucket has changed since the last time is each module asked for, and
-// that takes a fiftieth of the time at most. What a Put left behind that died is removed.
+// keepModules looks after the modules that the known functions run, until ctx ends: each is in the store, with all of
+// its chunks, and there is a copy of it here. Only when the bucket has changed since the last time is each module
+// asked for, and that takes a fiftieth of the time at most. What a Put left behind that died is removed.
 func (w *watch) keepModules(ctx context.Context, was objects.State) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
@@ -166,8 +166,8 @@ func (w *watch) users() map[string]string {
 	return users
 }
 
-// returnModule puts a module back into the store. What it cannot do is reported once; the error is that of a store that does not
-// take the module, which is tried again.
+// returnModule puts a module back into the store. What it cannot do is reported once; the error is that of a store
+// that does not take the module, which is tried again.
 func (w *watch) returnModule(ctx context.Context, digest, function string) error {
 	log := w.r.cfg.Log.With("function", function, "digest", digest)
 	module := w.r.copies.get(digest)

@@ -52,7 +52,8 @@ func (e Entry) withoutOldest() Entry {
 	return e
 }
 
-// before reports whether e is what a function was before it became later: e's latest version is an older one of later's.
+// before reports whether e is what a function was before it became later: e's latest version is an older one of
+// later's.
 func (e Entry) before(later Entry) bool {
 	for i := range later.Versions {
 		if v := &later.Versions[i]; v.Version == e.Latest().Version && v.Created.Equal(e.Latest().Created) {

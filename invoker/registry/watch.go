@@ -80,7 +80,8 @@ type session struct {
 	pause   time.Duration     // after which it was
 }
 
-// gap is what a store has of which the watch knows nothing, or the other way round. Its zero value means that they agree.
+// gap is what a store has of which the watch knows nothing, or the other way round. Its zero value means that they
+// agree.
 type gap struct {
 	bucket int64  // when the bucket was created
 	keys   int    // how many the store has more
@@ -248,8 +249,8 @@ func recordOf(kve jetstream.KeyValueEntry) record {
 	return rec
 }
 
-// update tells the watcher of one record, if that is news. One that is known to have been followed by others is the state of a
-// store that has lost those.
+// update tells the watcher of one record, if that is news. One that is known to have been followed by others is the
+// state of a store that has lost those.
 func (w *watch) update(s *session, name string, rec record) {
 	was, known := w.known[name]
 	now := moment{revision: rec.seq, created: rec.created.UnixNano(), entry: was.entry, err: rec.err}

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Slots are the right to use a processor, for as many calls at a time as there are slots. Who waits comes first; who has had a
-// slice goes to the end. Any number of goroutines may use them. The zero value has none: see New.
+// Slots are the right to use a processor, for as many calls at a time as there are slots. Who waits comes first; who
+// has had a slice goes to the end. Any number of goroutines may use them. The zero value has none: see New.
 type Slots struct {
 	mu      sync.Mutex
 	free    int

@@ -7,9 +7,9 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Routes knows the triggers of all functions, so that those that overlap are found without a look at every function. It is a
-// tree: one level a token, wildcards being tokens as well. Its zero value is empty. Its methods may be called from
-// several goroutines.
+// Routes knows the triggers of all functions, so that those that overlap are found without a look at every function.
+// It is a tree: one level a token, wildcards being tokens as well. Its zero value is empty. Its methods may be called
+// from several goroutines.
 type Routes struct {
 	mu       sync.Mutex
 	root     node
@@ -58,7 +58,8 @@ func (r *Routes) remove(name string) {
 	delete(r.manifest, name)
 }
 
-// Overlapping returns the other functions that have a trigger which can have a message that a trigger of f has, in no order.
+// Overlapping returns the other functions that have a trigger which can have a message that a trigger of f has, in no
+// order.
 func (r *Routes) Overlapping(f *protocol.Function) []*protocol.Function {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -28,9 +28,10 @@ type Asset struct {
 	Make   func(context.Context) error // makes it if it is missing
 }
 
-// Keep makes the assets that are missing, and then, in the background, each that is gone, until ctx ends; wait returns when nothing of
-// that runs any more. It looks once a second, and at once when the connection is back. What cannot be made is reported once and
-// tried again, up to half a minute later. The first look, which Keep waits for, ends with opening.
+// Keep makes the assets that are missing, and then, in the background, each that is gone, until ctx ends; wait
+// returns when nothing of that runs any more. It looks once a second, and at once when the connection is back. What
+// cannot be made is reported once and tried again, up to half a minute later. The first look, which Keep waits for,
+// ends with opening.
 func Keep(ctx, opening context.Context, js jetstream.JetStream, log *slog.Logger, assets ...Asset) (wait func()) {
 	var keeping sync.WaitGroup
 	for _, a := range assets {

@@ -1,10 +1,11 @@
-// Package edits has a module that was edited run soon. In go modules of which each is an edit of the one before; out come programs that
-// are there when a part of the module is compiled.
+// Package edits has a module that was edited run soon. In go modules of which each is an edit of the one before; out
+// come programs that are there when a part of the module is compiled.
 //
-// An edit changes a few functions of thousands, and processes call a few hundred of them. Which ones, the calls of the versions before have
-// shown. So these and those that are new are compiled first (the draft), and all of them (the whole) while the draft is in
-// use. A process that calls a function which the draft has not is started again in the whole, as soon as that is there.
-// Nobody can tell but by time: what a process has read is read again, and what it writes is held back until it has ended.
+// An edit changes a few functions of thousands, and processes call a few hundred of them. Which ones, the calls of
+// the versions before have shown. So these and those that are new are compiled first (the draft), and all of them
+// (the whole) while the draft is in use. A process that calls a function which the draft has not is started again in
+// the whole, as soon as that is there. Nobody can tell but by time: what a process has read is read again, and what
+// it writes is held back until it has ended.
 package edits
 
 import (
@@ -17,14 +18,15 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// pause is how long after a draft its whole is compiled, if no process needs it before: who edits a function saves, builds and calls
-// it a few times in a row, and each of these is to have the processors for itself.
+// pause is how long after a draft its whole is compiled, if no process needs it before: who edits a function saves,
+// builds and calls it a few times in a row, and each of these is to have the processors for itself.
 const pause = 2 * time.Second
 
 // small is the size of modules, in bytes, which are compiled in no time as they are.
 const small = 256 << 10
 
-// Runtime is a runtimes.Runtime that compiles modules with Options.Line in two steps, and leaves all others to the Parter.
+// Runtime is a runtimes.Runtime that compiles modules with Options.Line in two steps, and leaves all others to the
+// Parter.
 type Runtime struct {
 	runtimes.Parter
 	log   *slog.Logger
@@ -39,7 +41,8 @@ type Runtime struct {
 
 var _ runtimes.Runtime = (*Runtime)(nil)
 
-// New returns a runtime that has modules compiled by another, which it closes. The log is told of wholes that could not be compiled.
+// New returns a runtime that has modules compiled by another, which it closes. The log is told of wholes that could
+// not be compiled.
 func New(r runtimes.Parter, log *slog.Logger) *Runtime {
 	return &Runtime{Parter: r, log: log, pause: pause, small: small, lines: map[string]*line{}, drafts: map[*program]struct{}{}}
 }
@@ -93,8 +96,8 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 	return g, nil
 }
 
-// draft returns a program with a part of a module's functions, or nil if that is of no use. Whatever is wrong with it, is wrong with the
-// whole, too, which then says so.
+// draft returns a program with a part of a module's functions, or nil if that is of no use. Whatever is wrong with
+// it, is wrong with the whole, too, which then says so.
 func (r *Runtime) draft(ctx context.Context, b []byte, o runtimes.Options, l *line, next *state) runtimes.Program {
 	if next.without == nil {
 		return nil
@@ -110,7 +113,8 @@ func (r *Runtime) draft(ctx context.Context, b []byte, o runtimes.Options, l *li
 	return draft
 }
 
-// promise begins to compile the whole of a program. It returns false, and closes the program's draft, if the runtime is closed.
+// promise begins to compile the whole of a program. It returns false, and closes the program's draft, if the runtime
+// is closed.
 func (r *Runtime) promise(ctx context.Context, g *program, l *line, b []byte, o runtimes.Options) bool {
 	ctx, g.stop = context.WithCancel(context.WithoutCancel(ctx))
 	r.mu.Lock()
@@ -135,7 +139,8 @@ func (r *Runtime) promise(ctx context.Context, g *program, l *line, b []byte, o 
 	return true
 }
 
-// whole compiles a whole module after a pause, while nothing of its line is more urgent, and begins again when something was.
+// whole compiles a whole module after a pause, while nothing of its line is more urgent, and begins again when
+// something was.
 func (r *Runtime) whole(ctx context.Context, l *line, g *program, b []byte, o runtimes.Options) (runtimes.Program, error) {
 	t := time.NewTimer(r.pause)
 	defer t.Stop()

@@ -263,7 +263,8 @@ func TestRefusedOutput(t *testing.T) {
 	}
 }
 
-// TestHammer edits under load: no run fails, whether it is in a draft or in a whole, and programs are closed when nothing of them runs.
+// TestHammer edits under load: no run fails, whether it is in a draft or in a whole, and programs are closed when
+// nothing of them runs.
 func TestHammer(t *testing.T) {
 	r := edits.New(newSandbox(t), slog.Default()).Impatient()
 	if err := train(r, "a", "echo"); err != nil {

@@ -11,8 +11,9 @@ import (
 // most is which part of the functions a draft may have, in percent, to be worth the work.
 const most = 70
 
-// depth is how many calls from a function that came with an edit another may be away to be taken for one that is needed. Of each two
-// edits of a Go program that call more of its library, one goes on to functions that were there, but were not called, up to three away.
+// depth is how many calls from a function that came with an edit another may be away to be taken for one that is
+// needed. Of each two edits of a Go program that call more of its library, one goes on to functions that were there,
+// but were not called, up to three away.
 const depth = 3
 
 // line is what is known of modules of which each is an edit of the one before.
@@ -75,8 +76,9 @@ func (l *line) end() {
 	}
 }
 
-// background waits until nobody waits for a compilation, and the whole of g is of use: it is the newest, or a process needs it. The context
-// that it returns ends when somebody waits again. done must be called. The error is that of ctx.
+// background waits until nobody waits for a compilation, and the whole of g is of use: it is the newest, or a process
+// needs it. The context that it returns ends when somebody waits again. done must be called. The error is that of
+// ctx.
 func (l *line) background(ctx context.Context, g *program) (limited context.Context, done func(), err error) {
 	for {
 		l.mu.Lock()

@@ -188,8 +188,8 @@ func (g *program) isClosed() bool {
 	return g.closed
 }
 
-// await waits until the whole is there, or will never be. Meanwhile the process needs no processor. The error is that of the context, or of
-// Process.Sleep.
+// await waits until the whole is there, or will never be. Meanwhile the process needs no processor. The error is that
+// of the context, or of Process.Sleep.
 func (g *program) await(ctx context.Context, p *runtimes.Process) error {
 	g.want.Do(func() { close(g.wanted) })
 	waiting, cancel := context.WithCancel(ctx)

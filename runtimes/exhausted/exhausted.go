@@ -1,5 +1,5 @@
-// Package exhausted names what a process has no more of: descriptors, memory, mappings, processes, disk. In go errors of the system; out comes an [Error] that
-// says which limit was reached and how to raise it.
+// Package exhausted names what a process has no more of: descriptors, memory, mappings, processes, disk. In go errors
+// of the system; out comes an [Error] that says which limit was reached and how to raise it.
 package exhausted
 
 import (
@@ -11,7 +11,8 @@ import (
 	"syscall"
 )
 
-// Error says which resource of this process or machine is used up, and what to do about it. It is nobody's fault who calls.
+// Error says which resource of this process or machine is used up, and what to do about it. It is nobody's fault who
+// calls.
 type Error struct {
 	Resource string // such as "file descriptors (all 256 are in use)"
 	Remedy   string // such as "raise the limit of the process"
@@ -42,8 +43,9 @@ var kinds = []struct {
 	}},
 }
 
-// Of returns an *[Error] in place of an error of the system, in err's chain, that says that something is used up. So it does for one whose text says so:
-// such errors come from other processes, too. Other errors, and nil, are returned as they are.
+// Of returns an *[Error] in place of an error of the system, in err's chain, that says that something is used up. So
+// it does for one whose text says so: such errors come from other processes, too. Other errors, and nil, are returned
+// as they are.
 func Of(err error) error {
 	var known *Error
 	if err == nil || errors.As(err, &known) {
@@ -78,10 +80,12 @@ func memory() (resource, remedy string) {
 	return "memory", "give the process or its container more, or lower --idle-memory"
 }
 
-// least is how many descriptors are kept back for what is there already: connections, calls with large bodies, the store.
+// least is how many descriptors are kept back for what is there already: connections, calls with large bodies, the
+// store.
 const least = 32
 
-// Descriptors returns an *Error if something new should not be begun, since hardly any descriptors are left. It costs three calls of the system.
+// Descriptors returns an *Error if something new should not be begun, since hardly any descriptors are left. It costs
+// three calls of the system.
 func Descriptors() error {
 	most := Limit()
 	if most == 0 {

@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// Limit returns how many descriptors the process may have, or 0 if there is no limit. Go has raised it as far as it may.
+// Limit returns how many descriptors the process may have, or 0 if there is no limit. Go has raised it as far as it
+// may.
 func Limit() int { return int(min(limit(syscall.RLIMIT_NOFILE), math.MaxInt)) }
 
 // addresses returns how many bytes of address space the process may have, or 0 if there is no limit.

@@ -34,8 +34,8 @@ func Wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// AtMost returns a function that lets time pass as sleep does, or as Wait if that is nil, but returns an error at once when that would be more than most
-// over all its calls. One goroutine at a time may use it.
+// AtMost returns a function that lets time pass as sleep does, or as Wait if that is nil, but returns an error at
+// once when that would be more than most over all its calls. One goroutine at a time may use it.
 func AtMost(most time.Duration, sleep func(context.Context, time.Duration) error, tooMuch error) func(context.Context, time.Duration) error {
 	if sleep == nil {
 		sleep = Wait

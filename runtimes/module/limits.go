@@ -20,22 +20,24 @@ type Limits struct {
 	AllLocals int
 	// Values are the parameters of one function, and as many results. 0 means 1000.
 	Values int
-	// Nesting is what all functions together may cost because their blocks are nested: 4 for each block around a block, 8 for each around
-	// an if, and 1 for each around a call or a return and for each that a branch or a label of br_table leaves. The engine goes through
-	// as many, in some 3 ns each, so this bounds what a deep function costs it by the square of the depth. 0 means 256 Mi, and 32 for each byte of the
-	// module: the compiler of Go, in Go, has functions of 7,740 blocks in one another, and takes half of it.
+	// Nesting is what all functions together may cost because their blocks are nested: 4 for each block around a
+	// block, 8 for each around an if, and 1 for each around a call or a return and for each that a branch or a label
+	// of br_table leaves. The engine goes through as many, in some 3 ns each, so this bounds what a deep function
+	// costs it by the square of the depth. 0 means 256 Mi, and 32 for each byte of the module: the compiler of Go, in
+	// Go, has functions of 7,740 blocks in one another, and takes half of it.
 	Nesting int64
 	// Labels are those in all br_table and try_table instructions of a function. 0 means 65,536.
 	Labels int
 	// Tables are those of the module, imported ones included. 0 means 10.
 	Tables int
-	// Entries are those of all tables together when the module starts. Each new instance has them, 8 bytes each. 0 means 1,000,000.
+	// Entries are those of all tables together when the module starts. Each new instance has them, 8 bytes each. 0
+	// means 1,000,000.
 	Entries int
 	// Elements are those of all element segments together, which the engine makes anew for each instance, in about
 	// half a microsecond each. 0 means 100,000.
 	Elements int
-	// Constants are the instructions of all constant expressions together, which the engine evaluates for each instance. 0
-	// means 500,000.
+	// Constants are the instructions of all constant expressions together, which the engine evaluates for each
+	// instance. 0 means 500,000.
 	Constants int
 	// Globals are those that the module defines. Each new instance has them, some 300 bytes each. 0 means 10,000.
 	Globals int

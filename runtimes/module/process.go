@@ -8,8 +8,9 @@ import (
 // Preview1 is the module that a process may import from.
 const Preview1 = "wasi_snapshot_preview1"
 
-// What a program that was built for threads imports besides: thread-spawn of the module wasi, as the proposal wasi-threads has it, and a shared
-// memory, by the name that linkers give it. Its only thread gets a memory of its own, and cannot start others.
+// What a program that was built for threads imports besides: thread-spawn of the module wasi, as the proposal
+// wasi-threads has it, and a shared memory, by the name that linkers give it. Its only thread gets a memory of its
+// own, and cannot start others.
 const (
 	Threads      = "wasi"
 	ThreadSpawn  = "thread-spawn"
@@ -17,12 +18,12 @@ const (
 	memoryName   = "memory"
 )
 
-// CheckProcess says whether the module can run as a process: it is a WASI preview1 command. That
-// means that all its imports are functions of wasi_snapshot_preview1, with the types they have
-// there, that it exports a function _start of type () -> (), and that it has a memory
-// and exports it as "memory". The memory is its own, or the shared one of a program that was built for threads, which
-// may import thread-spawn as well. Or it is a reactor with an entry for requests: in place of _start it exports _initialize of
-// type () -> () and handle of type () -> () or () -> (i32), the result being the exit code.
+// CheckProcess says whether the module can run as a process: it is a WASI preview1 command. That means that all its
+// imports are functions of wasi_snapshot_preview1, with the types they have there, that it exports a function _start
+// of type () -> (), and that it has a memory and exports it as "memory". The memory is its own, or the shared one of
+// a program that was built for threads, which may import thread-spawn as well. Or it is a reactor with an entry for
+// requests: in place of _start it exports _initialize of type () -> () and handle of type () -> () or () -> (i32),
+// the result being the exit code.
 //
 // # Errors
 //

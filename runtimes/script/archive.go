@@ -40,7 +40,8 @@ const directoryEntry = "PK\x01\x02"
 // errLarge says that there is more than the limits allow.
 var errLarge = errors.New("all files together are too large")
 
-// openArchive opens an archive. What is not in the limits is refused by what its directory says, before anything is unpacked.
+// openArchive opens an archive. What is not in the limits is refused by what its directory says, before anything is
+// unpacked.
 func openArchive(b []byte, most limits) (*zip.Reader, error) {
 	if bytes.Count(b, []byte(directoryEntry)) > headers*most.files { // nobody has made anything of them yet
 		return nil, fmt.Errorf("it has more than %d files", most.files)
@@ -99,12 +100,13 @@ func checkOverlap(files []*zip.File) error {
 	return nil
 }
 
-// readArchive unpacks an archive. Folders in it are passed over: they are where files are. Of files for which keep says no, nothing is kept but that
-// they are there.
+// readArchive unpacks an archive. Folders in it are passed over: they are where files are. Of files for which keep
+// says no, nothing is kept but that they are there.
 //
 // # Errors
 //
-// Whatever the archive is, the error says what is wrong with it, and neither time nor memory exceed what the limits allow.
+// Whatever the archive is, the error says what is wrong with it, and neither time nor memory exceed what the limits
+// allow.
 func readArchive(b []byte, most limits, keep func(name string) bool) (tree, error) {
 	z, err := openArchive(b, most)
 	if err != nil {
@@ -125,8 +127,8 @@ func readArchive(b []byte, most limits, keep func(name string) bool) (tree, erro
 // all keeps everything.
 func all(string) bool { return true }
 
-// unpack unpacks one file, which must have the size and the checksum that the directory says. It returns an empty slice if the content is not to be
-// kept.
+// unpack unpacks one file, which must have the size and the checksum that the directory says. It returns an empty
+// slice if the content is not to be kept.
 func unpack(f *zip.File, keep bool) ([]byte, error) {
 	r, err := f.Open()
 	if err != nil {

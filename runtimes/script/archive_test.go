@@ -114,8 +114,8 @@ func hostile(t testing.TB) map[string]struct {
 	}
 }
 
-// mostAllocated is how many bytes reading any archive may allocate: the most that a small one may come to, unpacked, and what a directory with
-// as many entries as a bundle may have takes.
+// mostAllocated is how many bytes reading any archive may allocate: the most that a small one may come to, unpacked,
+// and what a directory with as many entries as a bundle may have takes.
 const mostAllocated = 80 << 20
 
 // allocated returns how many bytes f allocates.
@@ -127,8 +127,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestHostileArchives checks that archives are refused that would come to more than is allowed, or are no files of a folder, and that nothing of the
-// kind takes more memory than the limits say.
+// TestHostileArchives checks that archives are refused that would come to more than is allowed, or are no files of a
+// folder, and that nothing of the kind takes more memory than the limits say.
 func TestHostileArchives(t *testing.T) {
 	readers := map[string]func(b []byte) error{
 		"script":      func(b []byte) error { _, err := script.Parse(b); return err },

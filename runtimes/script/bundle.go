@@ -19,7 +19,8 @@ const (
 	libraryFiles = "files" // a folder, the interpreter's /runtime
 )
 
-// MaxBundle is how large a bundle may be, packed, in bytes. Unpacked it may be four times that, and 32 MiB with 32 times what it is packed.
+// MaxBundle is how large a bundle may be, packed, in bytes. Unpacked it may be four times that, and 32 MiB with 32
+// times what it is packed.
 const MaxBundle = 128 << 20
 
 func bundleLimits() limits { return limits{files: 20_000, bytes: 4 * MaxBundle} }
@@ -40,12 +41,13 @@ type Info struct {
 	// Args come before a call's own arguments, in place of the function's name; {entry} in one is the
 	// absolute path of the script. Nil means that argv is that of a call.
 	Args []string `json:"args,omitempty"`
-	// Check is argv of a run that only checks the script: it exits with 0, or says what is wrong on
-	// stderr. Nil means argv of a call without arguments; the interpreter then knows by the file .polyvoke/check in /script.
+	// Check is argv of a run that only checks the script: it exits with 0, or says what is wrong on stderr. Nil means
+	// argv of a call without arguments; the interpreter then knows by the file .polyvoke/check in /script.
 	Check []string `json:"check,omitempty"`
 	// Env comes before the function's own environment.
 	Env map[string]string `json:"env,omitempty"`
-	// Start is "checkpoint" if processes renew, after they first read stdin, what they drew of time and entropy before; else empty.
+	// Start is "checkpoint" if processes renew, after they first read stdin, what they drew of time and entropy
+	// before; else empty.
 	Start string `json:"start,omitempty"`
 	// Memory is the memory limit in bytes of functions whose manifest names none. 0 means the default.
 	Memory uint64 `json:"memory,omitempty"`
@@ -53,8 +55,8 @@ type Info struct {
 	Compile *Stage `json:"compile,omitempty"`
 }
 
-// Stage is a WASI program that gets a script as /script and writes the translated one, as an archive, to stdout. It exits
-// with another code than 0 if it cannot, and says on stderr what is wrong.
+// Stage is a WASI program that gets a script as /script and writes the translated one, as an archive, to stdout. It
+// exits with another code than 0 if it cannot, and says on stderr what is wrong.
 type Stage struct {
 	Module string `json:"module"` // its file in the bundle
 }

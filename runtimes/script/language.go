@@ -50,7 +50,8 @@ func (l *language) prepare(ctx context.Context, modules runtimes.Runtime, bundle
 	if l.bundle, err = ParseBundle(b); err != nil {
 		return refused(err)
 	}
-	// What the interpreter does once for all its scripts, it does with the folders that it will have, but without a script.
+	// What the interpreter does once for all its scripts, it does with the folders that it will have, but without a
+	// script.
 	o := runtimes.Options{Start: runtimes.StartFresh, Stack: stack, Memory: stageMemory, Mounts: l.mounts(tree{})}
 	if l.base, err = deriver(ctx, modules, l.bundle.module, o); err == nil && l.bundle.compiler != nil {
 		o.Stack = 0

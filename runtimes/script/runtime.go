@@ -12,8 +12,9 @@ import (
 
 // Source has the interpreters.
 type Source interface {
-	// Bundle returns the bundle of the interpreter that ref names, as runtimes.Options.Interpreter does, and what is the
-	// same for the same bundle only. The error says what to do if there is none. It may be called from several goroutines.
+	// Bundle returns the bundle of the interpreter that ref names, as runtimes.Options.Interpreter does, and what is
+	// the same for the same bundle only. The error says what to do if there is none. It may be called from several
+	// goroutines.
 	Bundle(ctx context.Context, ref string) (id string, bundle func() ([]byte, error), err error)
 }
 
@@ -35,13 +36,14 @@ type key struct {
 
 var _ runtimes.Runtime = (*Runtime)(nil)
 
-// New returns a Runtime for scripts, whose interpreters come from source, on top of one for modules. The latter stays the
-// caller's to close, after this one.
+// New returns a Runtime for scripts, whose interpreters come from source, on top of one for modules. The latter stays
+// the caller's to close, after this one.
 func New(modules runtimes.Runtime, source Source) *Runtime {
 	return &Runtime{modules: modules, source: source, languages: map[key]*language{}}
 }
 
-// Compile implements runtimes.Runtime. A script is checked, and its interpreter compiled if no other script has been there.
+// Compile implements runtimes.Runtime. A script is checked, and its interpreter compiled if no other script has been
+// there.
 func (r *Runtime) Compile(ctx context.Context, module []byte, o runtimes.Options) (runtimes.Program, error) {
 	if !Is(module) {
 		if o.Interpreter != "" {

@@ -133,8 +133,8 @@ func sendAssembled(t *testing.T, g runtimes.Program, mode string) (string, error
 	return out.String(), err
 }
 
-// TestLeakAssembled is TestLeak for the spies that no compiler makes. A start kind that cannot put back what they change
-// may refuse them.
+// TestLeakAssembled is TestLeak for the spies that no compiler makes. A start kind that cannot put back what they
+// change may refuse them.
 func TestLeakAssembled(t *testing.T) {
 	for name, with := range map[string]int{"globals and memory": 0, "table": withTable, "data": withData, "elements": withElements} {
 		for _, kind := range kinds {

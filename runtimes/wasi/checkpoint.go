@@ -18,8 +18,8 @@ import (
 // lookTime is by how much a look at the clock advances it: less than a look takes, so that it is never ahead.
 const lookTime = 50 * time.Nanosecond
 
-// checkpoint runs the entry up to the first read of stdin, from where the sandbox then can go on again and again. Errors
-// are those of park.
+// checkpoint runs the entry up to the first read of stdin, from where the sandbox then can go on again and again.
+// Errors are those of park.
 func (s *sandbox) checkpoint(ctx context.Context, p *runtimes.Process) error {
 	err := s.park(ctx, s.fix(p), true)
 	s.unfix()
@@ -78,7 +78,8 @@ func (s *sandbox) freeze() error {
 	return nil
 }
 
-// freeze returns an image with some content, and whether it is the shared one. The caller has a reference, to give back with melt.
+// freeze returns an image with some content, and whether it is the shared one. The caller has a reference, to give
+// back with melt.
 func (g *program) freeze(content []byte) (m *memory.Image, shared bool, err error) {
 	g.freezing.Lock()
 	defer g.freezing.Unlock()
@@ -93,8 +94,9 @@ func (g *program) freeze(content []byte) (m *memory.Image, shared bool, err erro
 	return m, shared, err
 }
 
-// melt gives an image back. When no sandbox has the shared one any more, the program does not keep it: who has not been needed for so long
-// takes no memory but for its code, and to write the image again takes a small part of the time of a start.
+// melt gives an image back. When no sandbox has the shared one any more, the program does not keep it: who has not
+// been needed for so long takes no memory but for its code, and to write the image again takes a small part of the
+// time of a start.
 func (g *program) melt(m *memory.Image) {
 	g.freezing.Lock()
 	defer g.freezing.Unlock()

@@ -19,14 +19,15 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// Compile implements runtimes.Runtime. A module that is neither a WASI preview1 command nor a reactor with an entry for requests is refused
-// with a *runtimes.ModuleError that says why and what to do. The context interrupts a compiler
-// process, but not a compilation in this one.
+// Compile implements runtimes.Runtime. A module that is neither a WASI preview1 command nor a reactor with an entry
+// for requests is refused with a *runtimes.ModuleError that says why and what to do. The context interrupts a
+// compiler process, but not a compilation in this one.
 func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (runtimes.Program, error) {
 	return r.CompilePart(ctx, b, o, runtimes.Part{})
 }
 
-// CompilePart implements runtimes.Parter. Of a module with exceptions, or one that was built for threads, there are no parts.
+// CompilePart implements runtimes.Parter. Of a module with exceptions, or one that was built for threads, there are
+// no parts.
 func (r *Runtime) CompilePart(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part) (runtimes.Program, error) {
 	g, err := r.compilePart(ctx, b, o, part)
 	if m := (*runtimes.ModuleError)(nil); !errors.As(err, &m) {
@@ -62,8 +63,8 @@ func (r *Runtime) compilePart(ctx context.Context, b []byte, o runtimes.Options,
 	return r.finish(ctx, compiled, report, o, stack)
 }
 
-// finish makes a program of what was compiled, and tries how its processes start, which can take up to startTime: only a few are
-// tried at a time.
+// finish makes a program of what was compiled, and tries how its processes start, which can take up to startTime:
+// only a few are tried at a time.
 func (r *Runtime) finish(ctx context.Context, compiled wazero.CompiledModule, report *rewrite.Report, o runtimes.Options, stack int32) (runtimes.Program, error) {
 	select {
 	case r.trials <- struct{}{}:
@@ -79,8 +80,8 @@ func (r *Runtime) finish(ctx context.Context, compiled wazero.CompiledModule, re
 	return c.newProgram(ctx, o, report)
 }
 
-// prepare checks a module and rewrites it into what is compiled. It takes memory in proportion to the module, so only a few modules
-// are prepared at a time.
+// prepare checks a module and rewrites it into what is compiled. It takes memory in proportion to the module, so only
+// a few modules are prepared at a time.
 func (r *Runtime) prepare(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part, stack int32) ([]byte, *rewrite.Report, error) {
 	select {
 	case r.prepares <- struct{}{}:

@@ -173,7 +173,8 @@ func TestDearBombs(t *testing.T) {
 	}
 }
 
-// TestBombsBeside compiles a wave of bombs, and good modules beside them: all of these are compiled before the bombs are through.
+// TestBombsBeside compiles a wave of bombs, and good modules beside them: all of these are compiled before the bombs
+// are through.
 func TestBombsBeside(t *testing.T) {
 	r, err := wasi.New(t.Context(), wasi.Config{CacheDir: t.TempDir(), Compiler: self(t)})
 	if err != nil {
@@ -385,8 +386,8 @@ func TestCompilerHeals(t *testing.T) {
 	}
 }
 
-// TestCacheDamaged flips bits and cuts files of the cache at random. Each time the log names the file, and the module runs, compiled
-// again if need be; one that was refused is tried again.
+// TestCacheDamaged flips bits and cuts files of the cache at random. Each time the log names the file, and the module
+// runs, compiled again if need be; one that was refused is tried again.
 func TestCacheDamaged(t *testing.T) {
 	dir := t.TempDir()
 	random := rand.New(rand.NewPCG(5, 7))

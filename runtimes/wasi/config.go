@@ -27,8 +27,8 @@ type Config struct {
 	// in this process, which a hostile one can occupy for hours and fill with garbage.
 	Compiler []string
 
-	// CompileTimeout is how much processor time such a process may take for a module of 16 MiB. Others have their share of it, in
-	// proportion to their size, and a thirty-second part of it besides. 0 means two minutes.
+	// CompileTimeout is how much processor time such a process may take for a module of 16 MiB. Others have their
+	// share of it, in proportion to their size, and a thirty-second part of it besides. 0 means two minutes.
 	CompileTimeout time.Duration
 
 	// CompileMemory is how much memory in bytes it may take; exact on Linux, a hint to Go's
@@ -47,7 +47,8 @@ type Config struct {
 	Idle int
 
 	// IdleMemory is how much memory in bytes idle sandboxes of all programs may take together, by estimate, besides
-	// what they share. Those that are longest idle end when it is more; until they have, it can be twice as much. 0 means 256 MiB.
+	// what they share. Those that are longest idle end when it is more; until they have, it can be twice as much. 0
+	// means 256 MiB.
 	IdleMemory int64
 
 	// StartTime is how long a process may take until it reads stdin for programs like it to be started before they

@@ -94,7 +94,8 @@ func (f forced) Compile(ctx context.Context, module []byte, o runtimes.Options) 
 		programs: map[string]runtimes.Program{}, refused: map[string]bool{}}, nil
 }
 
-// forcedProgram compiles the module anew for each arguments and environment, where sandboxes are started with just these.
+// forcedProgram compiles the module anew for each arguments and environment, where sandboxes are started with just
+// these.
 type forcedProgram struct {
 	runtimes.Program // of the kind that the runtime chooses, for processes that end without reading stdin
 	forced           forced

@@ -12,7 +12,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
 )
 
-// TestDensity counts what programs take that nobody calls, without the race detector, which takes more: each has code of its own, since it has a stack limit of its own.
+// TestDensity counts what programs take that nobody calls, without the race detector, which takes more: each has code
+// of its own, since it has a stack limit of its own.
 func TestDensity(t *testing.T) {
 	r := newTestRuntime(t, Config{CacheDir: t.TempDir()})
 	make := func(i int) *program {

@@ -11,8 +11,9 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
-// catcher is a module that reads a number inside of a try_table, and writes one. If it is odd, up to eight calls deeper an
-// exception carries it back to the handler; otherwise a thousand is added. If it is 3 modulo 4, it is thrown once more, where nothing catches it.
+// catcher is a module that reads a number inside of a try_table, and writes one. If it is odd, up to eight calls
+// deeper an exception carries it back to the handler; otherwise a thousand is added. If it is 3 modulo 4, it is
+// thrown once more, where nothing catches it.
 func catcher() []byte {
 	const (
 		load, store   = "\x28\x02\x00", "\x36\x02\x00"
@@ -73,8 +74,9 @@ func TestCatchAfterRead(t *testing.T) {
 	}
 }
 
-// rethrower is a module that catches an exception, which carries 500, and keeps a reference to it. Then it reads a number. If that is
-// odd it throws the exception again, and otherwise one that carries the number; it writes what the one carries that it catches.
+// rethrower is a module that catches an exception, which carries 500, and keeps a reference to it. Then it reads a
+// number. If that is odd it throws the exception again, and otherwise one that carries the number; it writes what the
+// one carries that it catches.
 func rethrower() []byte {
 	const x, setX, kept, keep = "\x20\x00", "\x21\x00", "\x20\x02", "\x21\x02"
 	a := script("")
@@ -87,7 +89,8 @@ func rethrower() []byte {
 	return a.bytes()
 }
 
-// TestThrowAgainAfterRead parks processes that have a reference to an exception, and checks that it is good when they go on.
+// TestThrowAgainAfterRead parks processes that have a reference to an exception, and checks that it is good when they
+// go on.
 func TestThrowAgainAfterRead(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {

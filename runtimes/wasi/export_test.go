@@ -18,8 +18,8 @@ func StartFuel(p runtimes.Program) uint64 { return p.(*program).startFuel }
 // Distrusted tells whether a sandbox of a program was found not to be put back.
 func Distrusted(p runtimes.Program) bool { return p.(*program).doubt.Load() }
 
-// ParkedStack returns how large the native stack is, in bytes, of a program's sandbox that is parked, and how much it has in all.
-// Both are 0 if none is parked.
+// ParkedStack returns how large the native stack is, in bytes, of a program's sandbox that is parked, and how much it
+// has in all. Both are 0 if none is parked.
 func ParkedStack(p runtimes.Program) (stack, all int) {
 	g := p.(*program)
 	s, ok := g.parked.Take()

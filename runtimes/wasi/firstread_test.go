@@ -70,7 +70,8 @@ func TestFirstReads(t *testing.T) {
 	}
 }
 
-// recursing is a module that calls itself depth times and comes back, before it reads stdin. With stay it reads at the bottom.
+// recursing is a module that calls itself depth times and comes back, before it reads stdin. With stay it reads at
+// the bottom.
 func recursing(depth int, stay bool) []byte {
 	a := script("")
 	a.globals = "\x01\x7f\x01" + i32(depth) + "\x0b" // a mutable global
@@ -102,7 +103,8 @@ func TestDeepStart(t *testing.T) {
 	}
 }
 
-// TestRefusedBefore checks that memory which was refused before the first read is what is blamed afterwards, in each run.
+// TestRefusedBefore checks that memory which was refused before the first read is what is blamed afterwards, in each
+// run.
 func TestRefusedBefore(t *testing.T) {
 	for _, kind := range kinds {
 		g := compileParked(t, script(slow()+grows(64, 256)+invoke(fnRead, 0, 0, 0, 8)+"\x00").bytes(), runtimes.Options{Start: kind, Memory: 4 << 20})

@@ -22,14 +22,15 @@ import (
 // from thread to thread, which makes code 30 to 40 % slower.
 const slice = time.Millisecond
 
-// watched is how much of its slice a process has used when it begins to be looked after, see package preempt: short ones need not be.
+// watched is how much of its slice a process has used when it begins to be looked after, see package preempt: short
+// ones need not be.
 const watched = slice / 4
 
 // largeMemory is more than how many bytes of memory make a process's first portion small.
 const largeMemory = 2 << 20
 
-// refill is called when a portion of fuel is used up, or has taken long, with what the gauge says, and returns what it is to say. It ends a
-// process that has none left, before anything that depends on time.
+// refill is called when a portion of fuel is used up, or has taken long, with what the gauge says, and returns what
+// it is to say. It ends a process that has none left, before anything that depends on time.
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
 	s.guest.Pause()
@@ -105,7 +106,8 @@ func (s *sandbox) tick() {
 	s.guest.Run(s.sliced)
 }
 
-// tickAt is tick at a moment that has just been looked up. Who has used a slice is looked after from the beginning of the next one.
+// tickAt is tick at a moment that has just been looked up. Who has used a slice is looked after from the beginning of
+// the next one.
 func (s *sandbox) tickAt(now time.Time) {
 	if now.Sub(s.sliced) < slice {
 		return

@@ -32,8 +32,8 @@ func (s *sandbox) Cost() int64 {
 	return cost + int64(s.memory.region.Private())
 }
 
-// Shed implements idle.Item. The memory that the sandbox does not share with others goes back to the system, if that is possible, and so do the
-// native stack that calls have made grow.
+// Shed implements idle.Item. The memory that the sandbox does not share with others goes back to the system, if that
+// is possible, and so do the native stack that calls have made grow.
 func (s *sandbox) Shed() bool {
 	if s.parked != nil && s.parked.image == nil {
 		return true

@@ -157,7 +157,8 @@ func TestSweepParked(t *testing.T) {
 	}
 }
 
-// TestIdleMemory checks that the configured memory is the most that idle sandboxes take: all of it, or none if one takes more.
+// TestIdleMemory checks that the configured memory is the most that idle sandboxes take: all of it, or none if one
+// takes more.
 func TestIdleMemory(t *testing.T) {
 	const room = 3
 	cost := int64(0)
@@ -350,7 +351,8 @@ func TestOwnImage(t *testing.T) {
 	}
 }
 
-// TestCheckpointOfFirst checks that the first checkpoint is made in the sandbox in which the start was tried, so that there is but one.
+// TestCheckpointOfFirst checks that the first checkpoint is made in the sandbox in which the start was tried, so that
+// there is but one.
 func TestCheckpointOfFirst(t *testing.T) {
 	g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1}), runtimes.StartCheckpoint)
 	if n := g.clean.State().Idle; n != 1 {
@@ -364,7 +366,8 @@ func TestCheckpointOfFirst(t *testing.T) {
 	}
 }
 
-// TestImageEnds checks that the image of a program's checkpoints ends with the last of them, and that another one is made when it is needed.
+// TestImageEnds checks that the image of a program's checkpoints ends with the last of them, and that another one is
+// made when it is needed.
 func TestImageEnds(t *testing.T) {
 	g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1}), runtimes.StartCheckpoint)
 	for range 3 {
@@ -393,7 +396,8 @@ func TestImageEnds(t *testing.T) {
 	}
 }
 
-// TestPutBackLater checks that a sandbox that went on once is put back when it is needed again, or gives memory back, and not before.
+// TestPutBackLater checks that a sandbox that went on once is put back when it is needed again, or gives memory back,
+// and not before.
 func TestPutBackLater(t *testing.T) {
 	g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1}), runtimes.StartPrefork)
 	for name, next := range map[string]func(s *sandbox) bool{
@@ -427,8 +431,8 @@ func TestPutBackLater(t *testing.T) {
 	}
 }
 
-// TestPutBackMuch checks that the caller of a process that has written much does not wait until all of it is put back: that is done when the
-// sandbox is needed again, or gives memory back.
+// TestPutBackMuch checks that the caller of a process that has written much does not wait until all of it is put
+// back: that is done when the sandbox is needed again, or gives memory back.
 func TestPutBackMuch(t *testing.T) {
 	const few, many = putBackNow / 2, putBackNow + 1
 	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartCheckpoint} {
@@ -499,7 +503,8 @@ func TestWatched(t *testing.T) {
 	}
 }
 
-// TestReplace checks when another sandbox is parked in the place of one that was taken: when its process has ended, or takes its time.
+// TestReplace checks when another sandbox is parked in the place of one that was taken: when its process has ended,
+// or takes its time.
 func TestReplace(t *testing.T) {
 	for _, c := range []struct {
 		name      string

@@ -88,8 +88,8 @@ func waits(asleep chan<- struct{}, wake <-chan struct{}) *runtimes.Process {
 	return p
 }
 
-// TestNoMemory has more processes at a time than there is address space for: those for which there is none say so, the others go on, and when
-// some have ended there is room again.
+// TestNoMemory has more processes at a time than there is address space for: those for which there is none say so,
+// the others go on, and when some have ended there is room again.
 func TestNoMemory(t *testing.T) {
 	if !inChild(t) {
 		return

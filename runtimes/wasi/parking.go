@@ -28,7 +28,8 @@ import (
 // TestHammerParking is for; that it works again and again is what package native is for.
 
 const (
-	// startFuel is how much a process may use up to its first read for the sandbox to be parked there: some seconds, as Ruby does.
+	// startFuel is how much a process may use up to its first read for the sandbox to be parked there: some seconds,
+	// as Ruby does.
 	startFuel = 16_000_000_000
 	// startSleep is for how long it may sleep.
 	startSleep = 100 * time.Millisecond
@@ -149,8 +150,8 @@ func (k *parking) take(ctx context.Context, called native.Function, room int) {
 	k.point = point
 }
 
-// shrink gives up the native stack that runs have made grow: it goes on as a run does, on the stack of the first point, and ends before the
-// guest does anything. It returns false if the sandbox is of no use any more.
+// shrink gives up the native stack that runs have made grow: it goes on as a run does, on the stack of the first
+// point, and ends before the guest does anything. It returns false if the sandbox is of no use any more.
 func (s *sandbox) shrink() bool {
 	k := s.parked
 	if k.first != nil {
@@ -207,7 +208,8 @@ type unparkable struct{ reason string }
 // Error returns the reason.
 func (e *unparkable) Error() string { return e.reason }
 
-// resume prepares the host for a run that goes on now where the sandbox is parked, and returns the context of the guest.
+// resume prepares the host for a run that goes on now where the sandbox is parked, and returns the context of the
+// guest.
 func (s *sandbox) resume(ctx context.Context, p *runtimes.Process, now time.Time) *preview1.Context {
 	s.prepare(ctx, p, now)
 	s.pace.Given, s.state.Values = s.parked.fuel, s.snapshotting
@@ -237,7 +239,8 @@ func exit(ctx context.Context, _ api.Module, stack []uint64) {
 	panic(sys.NewExitError(uint32(stack[0])))
 }
 
-// goOn makes the call that the process waits in, and has it return. If the sandbox only shrinks, there is no call: After ends it.
+// goOn makes the call that the process waits in, and has it return. If the sandbox only shrinks, there is no call:
+// After ends it.
 func (s *sandbox) goOn(ctx context.Context, mod api.Module, k *parking) {
 	s.setGlobals(k.globals)
 	s.fund()

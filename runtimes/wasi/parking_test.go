@@ -241,7 +241,8 @@ func TestOtherArguments(t *testing.T) {
 	}
 }
 
-// callsItself is code that sends stdin back, and then calls itself n times. Only the first one reads: there is a count at 640.
+// callsItself is code that sends stdin back, and then calls itself n times. Only the first one reads: there is a
+// count at 640.
 func callsItself(n int) string {
 	const load, store = "\x28\x02\x00", "\x36\x02\x00"
 	count := i32(640) + load
@@ -250,8 +251,8 @@ func callsItself(n int) string {
 	return c + count + i32(n) + "\x49\x04\x40\x10" + uleb(fnExit+1) + "\x0b"
 }
 
-// TestStack checks that a parked sandbox, whose calls make its native stack grow, goes on with as large a one; and that it gives that up when
-// it sheds, and goes on from where it was.
+// TestStack checks that a parked sandbox, whose calls make its native stack grow, goes on with as large a one; and
+// that it gives that up when it sheds, and goes on from where it was.
 func TestStack(t *testing.T) {
 	g := compileParked(t, script(callsItself(3000)).bytes(), runtimes.Options{Start: runtimes.StartCheckpoint})
 	call := func(i int) {

@@ -191,7 +191,8 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 	return nil, err
 }
 
-// giveBack takes a sandbox back after a run. Another one is parked in its place when it is there: it may serve for that.
+// giveBack takes a sandbox back after a run. Another one is parked in its place when it is there: it may serve for
+// that.
 func (g *program) giveBack(s *sandbox) {
 	owed := s.owed
 	s.owed = false

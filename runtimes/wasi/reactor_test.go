@@ -9,8 +9,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// resident is a module that is set up once. Each setup adds 1 to a global, and notes what it is then at address 100. The
-// entry copies a byte of stdin to address 101, writes both, adds 16 to the global and grows the memory.
+// resident is a module that is set up once. Each setup adds 1 to a global, and notes what it is then at address 100.
+// The entry copies a byte of stdin to address 101, writes both, adds 16 to the global and grows the memory.
 type resident struct {
 	wizer bool   // setup is wizer.initialize of a command; otherwise _initialize of a reactor
 	start bool   // setup is named by the start section, and if it is not that of wizer the module is a command
@@ -73,7 +73,8 @@ func TestReactor(t *testing.T) {
 	}
 }
 
-// TestStartSection runs commands whose start section names a function, on all start kinds: it is called once for each process, before the entry.
+// TestStartSection runs commands whose start section names a function, on all start kinds: it is called once for each
+// process, before the entry.
 func TestStartSection(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {

@@ -9,12 +9,14 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// tiresAfter is after how many looks, one a second, at which a module had no sandbox its native code gives up its memory.
+// tiresAfter is after how many looks, one a second, at which a module had no sandbox its native code gives up its
+// memory.
 const tiresAfter = 3
 
-// rest is what a module's native code does while it has no sandbox. It lies in memory at first, since most modules are used when they have just been
-// compiled. When the last sandbox has ended for want of calls, it is put into a file, and takes no memory until the next
-// call: then the system reads what is needed of it, mostly from its own cache.
+// rest is what a module's native code does while it has no sandbox. It lies in memory at first, since most modules
+// are used when they have just been compiled. When the last sandbox has ended for want of calls, it is put into a
+// file, and takes no memory until the next call: then the system reads what is needed of it, mostly from its own
+// cache.
 type rest struct {
 	made    atomic.Uint64 // sandboxes
 	alive   atomic.Int64  // of them

@@ -2,10 +2,10 @@
 // its own. In go a module and a runtimes.Process; out come its
 // output and the way it ended. It is the only package that knows the engine, wazero.
 //
-// A sandbox is new, or was put back to its beginning after the run before, or is parked: its process was
-// started in advance and waits where it first reads stdin. Which of these, is tried and decided when a module is compiled
-// (start.go, package choice); the program says so (runtimes.Starter), and each run in its Usage. No process can tell, but for what
-// runtimes.StartCheckpoint says about itself. A sandbox that could not be put back ends.
+// A sandbox is new, or was put back to its beginning after the run before, or is parked: its process was started in
+// advance and waits where it first reads stdin. Which of these, is tried and decided when a module is compiled
+// (start.go, package choice); the program says so (runtimes.Starter), and each run in its Usage. No process can tell,
+// but for what runtimes.StartCheckpoint says about itself. A sandbox that could not be put back ends.
 //
 // A process sees its arguments, its environment, stdin, stdout and stderr, the clocks, entropy and
 // the read-only folder /request, and nothing else: no file, no socket and no process of the host.

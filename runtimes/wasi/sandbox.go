@@ -66,7 +66,8 @@ func (g *program) open() (*sandbox, error) {
 	return s, nil
 }
 
-// region returns a region with the program's memory as it is before the entry runs. The error is the system's if it gives none.
+// region returns a region with the program's memory as it is before the entry runs. The error is the system's if it
+// gives none.
 func (g *program) region() (*memory.Region, error) {
 	region, err := g.runtime.regions.Get(g.memory.most)
 	if err != nil {
@@ -79,8 +80,8 @@ func (g *program) region() (*memory.Region, error) {
 	return region, nil
 }
 
-// instantiate makes the instance, in which nothing runs: a start function is called with the entry. until bounds how long it may
-// have to wait.
+// instantiate makes the instance, in which nothing runs: a start function is called with the entry. until bounds how
+// long it may have to wait.
 func (s *sandbox) instantiate(until context.Context) (err error) {
 	defer recovered(&err)
 	done, err := s.program.birth.Await(until, s.program.runtime.births)
@@ -119,8 +120,8 @@ func (g *program) openKept(until context.Context) (*sandbox, error) {
 	return s, nil
 }
 
-// serve runs a process from the beginning of the entry, or from where the sandbox is parked. Its time counts from a moment that was
-// looked up before.
+// serve runs a process from the beginning of the entry, or from where the sandbox is parked. Its time counts from a
+// moment that was looked up before.
 func (s *sandbox) serve(ctx context.Context, p *runtimes.Process, since time.Time) error {
 	s.running = true
 	var run *preview1.Context
@@ -178,8 +179,9 @@ func (s *sandbox) newEntry(name string) entry {
 	return entry{f, native.Of(f)}
 }
 
-// entry returns what runs a process, by way of entered if there is more to call or it goes on from where the sandbox is parked. That one stays the
-// same while the sandbox is parked. Each function object has a native stack of its own, so there is none that is not called.
+// entry returns what runs a process, by way of entered if there is more to call or it goes on from where the sandbox
+// is parked. That one stays the same while the sandbox is parked. Each function object has a native stack of its own,
+// so there is none that is not called.
 func (s *sandbox) entry() *entry {
 	e, name := &s.start, "_start"
 	if s.parked != nil || s.program.wrapped {
@@ -204,9 +206,9 @@ func recovered(err *error) {
 	}
 }
 
-// finish gives up what belongs to the last run, and puts the sandbox back, unless that is left to who needs it next: the caller need not wait for what
-// takes long, nor for what is no concern of a sandbox that is parked again. It returns false if it is not possible, or not worth it: then
-// the sandbox must be closed.
+// finish gives up what belongs to the last run, and puts the sandbox back, unless that is left to who needs it next:
+// the caller need not wait for what takes long, nor for what is no concern of a sandbox that is parked again. It
+// returns false if it is not possible, or not worth it: then the sandbox must be closed.
 func (s *sandbox) finish() bool {
 	lost := s.running || s.broken
 	s.end()
@@ -228,7 +230,8 @@ func (s *sandbox) finish() bool {
 	return err == nil && (n > putBackNow || s.putBack())
 }
 
-// putBack makes the sandbox what it was before its last run. It returns false if that is not possible: then the sandbox must be closed.
+// putBack makes the sandbox what it was before its last run. It returns false if that is not possible: then the
+// sandbox must be closed.
 func (s *sandbox) putBack() bool {
 	s.stale = !s.restore() || !s.checked()
 	return !s.stale
@@ -250,8 +253,9 @@ func (s *sandbox) restore() bool {
 	return s.memory.size == size || s.resize(size)
 }
 
-// replace has another sandbox parked in the place of this one, if it was taken from there, when its process takes its time: to wake who does that, and to share
-// the processor with it, costs a short process as much as its own work. In the place of such a one another is parked when it has ended.
+// replace has another sandbox parked in the place of this one, if it was taken from there, when its process takes its
+// time: to wake who does that, and to share the processor with it, costs a short process as much as its own work. In
+// the place of such a one another is parked when it has ended.
 func (s *sandbox) replace() {
 	if s.owed {
 		s.owed = false
@@ -267,8 +271,8 @@ func (s *sandbox) image() *memory.Image {
 	return s.program.base
 }
 
-// resize gives the memory of the instance another size, or the same one in another place. The engine has no way to make a memory
-// smaller, but one to make it larger, and goes on with whatever size comes of it.
+// resize gives the memory of the instance another size, or the same one in another place. The engine has no way to
+// make a memory smaller, but one to make it larger, and goes on with whatever size comes of it.
 func (s *sandbox) resize(size uint64) bool {
 	s.memory.exact = size
 	_, ok := s.instance.Memory().Grow(1)

@@ -174,8 +174,8 @@ func (c *campaign) add(s spy, m *mission, usual report) []string {
 func (c *campaign) check(kind string) []string {
 	var bad []string
 	total, reports := sum(c.served), sum(c.start)
-	// An instance that cannot be put back is replaced, but that is the exception. Calls that do not pause need more processes
-	// that were started before than there can be.
+	// An instance that cannot be put back is replaced, but that is the exception. Calls that do not pause need more
+	// processes that were started before than there can be.
 	least := total / 2
 	if kind == runtimes.StartPrefork {
 		least = total / 100

@@ -11,9 +11,10 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// threaded is a module as linkers make it for threads: it imports a shared memory and thread-spawn, and puts its data there in a start function
-// that only the first thread runs, by an atomic exchange. Its reply begins with what its data are; its code goes on from there, with what it
-// has read at 1024, and leaves what to reply behind the data at 2052.
+// threaded is a module as linkers make it for threads: it imports a shared memory and thread-spawn, and puts its data
+// there in a start function that only the first thread runs, by an atomic exchange. Its reply begins with what its
+// data are; its code goes on from there, with what it has read at 1024, and leaves what to reply behind the data at
+// 2052.
 func threaded(code string) []byte {
 	types := "\x04\x60\x00\x00" + "\x60\x01\x7f\x01\x7f" + "\x60\x04\x7f\x7f\x7f\x7f\x01\x7f" + "\x60\x01\x7f\x00"
 	imports := "\x04" + text("env") + text("memory") + "\x02\x03\x01\x02" + text("wasi") + text("thread-spawn") + "\x00\x01" +

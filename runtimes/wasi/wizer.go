@@ -16,8 +16,8 @@ import (
 // (github.com/bytecodealliance/wizer): it does what can be done once, for all processes to begin with.
 const wizerName = "wizer.initialize"
 
-// initializeTimes is how many times as long as a start an initialization may take: it is done once, not for each process, and on a
-// machine that is busy the compiler of a language needs seconds for it.
+// initializeTimes is how many times as long as a start an initialization may take: it is done once, not for each
+// process, and on a machine that is busy the compiler of a language needs seconds for it.
 const initializeTimes = 5
 
 // errAsks ends an initialization that asks for what belongs to a request.

@@ -1,5 +1,5 @@
-// Package bundles keeps interpreters on this machine: those that were built here, for commands that need no NATS and to be
-// added to one.
+// Package bundles keeps interpreters on this machine: those that were built here, for commands that need no NATS and
+// to be added to one.
 package bundles
 
 import (
@@ -21,7 +21,8 @@ type Folder string
 // suffix is how the files' names end.
 const suffix = ".runtime.zip"
 
-// List returns what is known about the interpreters that are there, sorted by name. A file that cannot be read is left out.
+// List returns what is known about the interpreters that are there, sorted by name. A file that cannot be read is
+// left out.
 func (d Folder) List() []script.Info {
 	if d == "" {
 		return nil // there is no such folder
@@ -94,7 +95,8 @@ func (d Folder) Bundle(_ context.Context, ref string) (string, func() ([]byte, e
 	return protocol.Digest(b), func() ([]byte, error) { return b, nil }, nil
 }
 
-// Describe returns how an interpreter is kept on NATS: as a function is, with what people want to know as its environment.
+// Describe returns how an interpreter is kept on NATS: as a function is, with what people want to know as its
+// environment.
 func Describe(bundle []byte) (protocol.Function, error) {
 	b, err := script.CheckBundle(bundle)
 	if err != nil {

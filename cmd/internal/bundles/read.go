@@ -12,8 +12,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/script"
 )
 
-// Read reads the runtime that was named: one that was built here, a folder, or a module, which info describes. The error
-// is an *exit.Error.
+// Read reads the runtime that was named: one that was built here, a folder, or a module, which info describes. The
+// error is an *exit.Error.
 func Read(what string, info script.Info) ([]byte, error) {
 	bundle, err := func() ([]byte, error) {
 		if filepath.Ext(what) == ".wasm" {

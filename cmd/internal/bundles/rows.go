@@ -23,7 +23,8 @@ type Row struct {
 	Size       int64    `json:"size,omitempty"`   // there, in bytes
 }
 
-// Rows returns all runtimes: those with a recipe, those of the folder Default, and those that are on NATS, which are told in added.
+// Rows returns all runtimes: those with a recipe, those of the folder Default, and those that are on NATS, which are
+// told in added.
 func Rows(added []protocol.Function) []*Row {
 	var rows []*Row
 	row := func(name, language string, extensions []string) *Row {

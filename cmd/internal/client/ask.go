@@ -12,19 +12,23 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// A request of the control service is for any invoker, but not for one that is frozen, or whose machine is: to the server that looks
-// like one that takes its time. So whoever asks looks first who answers a ping, asks that one, and while it waits looks now and then
-// whether that one is still there and at it. If it is not, or the connection broke, the same request goes out again, with the same id:
-// an invoker that knows the id does not do twice what it was asked once, and gives its answer again.
+// A request of the control service is for any invoker, but not for one that is frozen, or whose machine is: to the
+// server that looks like one that takes its time. So whoever asks looks first who answers a ping, asks that one, and
+// while it waits looks now and then whether that one is still there and at it. If it is not, or the connection broke,
+// the same request goes out again, with the same id: an invoker that knows the id does not do twice what it was asked
+// once, and gives its answer again.
 
 const (
 	// pingTime is how long an invoker that is alive may take to say so.
 	pingTime = 500 * time.Millisecond
-	// lookTime is the time between two looks at the invoker that was asked, and how long it may be silent when it is looked at.
+	// lookTime is the time between two looks at the invoker that was asked, and how long it may be silent when it is
+	// looked at.
 	lookTime = time.Second
-	// groupTime is how long an invoker may take that was chosen by the server, and of which nothing else is known. It doubles with each try.
+	// groupTime is how long an invoker may take that was chosen by the server, and of which nothing else is known. It
+	// doubles with each try.
 	groupTime = 2 * time.Second
-	// absence is how long nobody needs to be there until that is believed: a connection is made anew within it, and an invoker may start.
+	// absence is how long nobody needs to be there until that is believed: a connection is made anew within it, and
+	// an invoker may start.
 	absence = 2 * time.Second
 	// askPause is the time between two tries of something that fails at once.
 	askPause = 50 * time.Millisecond
@@ -43,8 +47,9 @@ type asking struct {
 	group time.Duration   // how long to wait for one that the server chose
 }
 
-// consult asks an invoker, and others if it does not answer, until one does or ctx ends. An answer that says that the invoker cannot do it just now
-// is taken for one only if nobody else says better for a while. again tells that somebody had been asked before whoever answered.
+// consult asks an invoker, and others if it does not answer, until one does or ctx ends. An answer that says that the
+// invoker cannot do it just now is taken for one only if nobody else says better for a while. again tells that
+// somebody had been asked before whoever answered.
 func (s *Session) consult(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg) (m *nats.Msg, again bool, err error) {
 	a := &asking{s: s, verb: verb, msg: msg, id: rand.Text(), asked: map[string]bool{}, group: groupTime}
 	if msg.Header == nil {
@@ -101,9 +106,10 @@ func (a *asking) patience() time.Duration {
 	return absence
 }
 
-// choose returns an invoker that is alive: the first to say so. It returns "" if nobody has ever said anything; then there are none, or
-// only such as know no ping, or this user may not send any. Once one has been asked by its id, it and others are pinged until one answers: they
-// know the id of the request, and whoever the server would choose might do it a second time.
+// choose returns an invoker that is alive: the first to say so. It returns "" if nobody has ever said anything; then
+// there are none, or only such as know no ping, or this user may not send any. Once one has been asked by its id, it
+// and others are pinged until one answers: they know the id of the request, and whoever the server would choose might
+// do it a second time.
 func (a *asking) choose(ctx context.Context) (invoker string, err error) {
 	if err := a.s.connected(ctx); err != nil {
 		return "", err
@@ -140,7 +146,8 @@ func (s *Session) ping(ctx context.Context, msg *nats.Msg, wait time.Duration) (
 	return p, nil
 }
 
-// once asks an invoker, or the one that the server chooses if it is "", until it answers or has been silent for too long.
+// once asks an invoker, or the one that the server chooses if it is "", until it answers or has been silent for too
+// long.
 func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
 	msg := &nats.Msg{Subject: a.verb.Subject(), Header: a.msg.Header, Data: a.msg.Data, Reply: a.s.NewInbox()}
 	if invoker != "" {
@@ -177,8 +184,8 @@ func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
 	}
 }
 
-// look looks whether an invoker is still there and at a request, and sends it again if it is not at it: the request or its
-// answer was lost with a connection.
+// look looks whether an invoker is still there and at a request, and sends it again if it is not at it: the request
+// or its answer was lost with a connection.
 func (a *asking) look(ctx context.Context, invoker string, msg *nats.Msg) error {
 	ping := &nats.Msg{Subject: protocol.APIPing.At(invoker), Header: nats.Header{protocol.HeaderID: {a.id}}}
 	p, err := a.s.ping(ctx, ping, lookTime)
@@ -191,8 +198,8 @@ func (a *asking) look(ctx context.Context, invoker string, msg *nats.Msg) error 
 	return a.s.PublishMsg(msg)
 }
 
-// giveUp tells whoever was asked, but for one, that nobody waits for the answer any more: a frozen invoker that goes on later must not
-// do what another has done long ago.
+// giveUp tells whoever was asked, but for one, that nobody waits for the answer any more: a frozen invoker that goes
+// on later must not do what another has done long ago.
 func (a *asking) giveUp(except string) {
 	for invoker := range a.asked {
 		if invoker != except {

@@ -81,9 +81,9 @@ func tell(ctx context.Context, msg *nats.Msg, r *protocol.Request) {
 	msg.Header.Set(protocol.HeaderTimeout, wait.String())
 }
 
-// exchange sends the message and waits for the answer. A message that surely nobody got is sent again for a moment: the
-// function's invokers may be about to connect anew. Any other is sent once, and its answer is waited for also when the connection breaks
-// and is made anew meanwhile.
+// exchange sends the message and waits for the answer. A message that surely nobody got is sent again for a moment:
+// the function's invokers may be about to connect anew. Any other is sent once, and its answer is waited for also
+// when the connection breaks and is made anew meanwhile.
 func (s *Session) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request) (m *nats.Msg, err error) {
 	ctx, permitted := s.Permitted(ctx, msg.Subject)
 	defer func() { err = permitted(err) }()

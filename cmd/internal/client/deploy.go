@@ -97,8 +97,8 @@ func ascii(doc []byte) string {
 	return b.String()
 }
 
-// serves reports whether a reply to a dry run says that the version is there: it may also be busy, or have so little time that
-// it is not loaded in it.
+// serves reports whether a reply to a dry run says that the version is there: it may also be busy, or have so little
+// time that it is not loaded in it.
 func serves(r protocol.Reply) bool {
 	return r.Err == nil || r.Err.Code == protocol.CodeTooMany || r.Err.Code == protocol.CodeTimeout
 }

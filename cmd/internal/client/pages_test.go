@@ -74,7 +74,8 @@ func startControl(t *testing.T, r registry.Registry, maxPayload int) *Session {
 // long returns an environment that takes about so many bytes.
 func long(n int) map[string]string { return map[string]string{"LONG": strings.Repeat("<", n/6)} } // each takes six in JSON
 
-// TestPages lists thousands of functions, some with long manifests, and tells of one with 20 long versions, whatever NATS takes.
+// TestPages lists thousands of functions, some with long manifests, and tells of one with 20 long versions, whatever
+// NATS takes.
 func TestPages(t *testing.T) {
 	r := &registry.Memory{}
 	const n = 3000

@@ -34,8 +34,8 @@ type Session struct {
 	// when it is over. It may be set until the first deployment.
 	Waiting func(what string) (done func())
 
-	// Edits tells that each deployment of a function is an edit of the one before, to be there soon. It may be set until the first
-	// deployment.
+	// Edits tells that each deployment of a function is an edit of the one before, to be there soon. It may be set
+	// until the first deployment.
 	Edits bool
 
 	timeout time.Duration // for an answer of the control service or of JetStream
@@ -53,9 +53,10 @@ const (
 	connectPause  = 100 * time.Millisecond
 )
 
-// Connect reaches NATS, with settings that have been resolved, under a name that operators see. The connection outlives the
-// server's restarts: what is asked on it waits for as long as it may. A server that is not there is waited for too, for a moment: it may
-// just be starting again. The error's code is 400 for a setting that is wrong, and 503 if NATS cannot be reached.
+// Connect reaches NATS, with settings that have been resolved, under a name that operators see. The connection
+// outlives the server's restarts: what is asked on it waits for as long as it may. A server that is not there is
+// waited for too, for a moment: it may just be starting again. The error's code is 400 for a setting that is wrong,
+// and 503 if NATS cannot be reached.
 func Connect(settings *Settings, name string, more ...nats.Option) (*Session, error) {
 	options, err := settings.options()
 	if err != nil {
@@ -185,8 +186,8 @@ func (s *Session) connectedWithin(ctx context.Context, d time.Duration) error {
 // lostTime is how long something is tried again that fails because the connection does, if ctx lets it.
 const lostTime = time.Minute
 
-// again does something, and does it again as long as it fails because the connection was cut or an answer was lost with it. It must bear
-// being done twice.
+// again does something, and does it again as long as it fails because the connection was cut or an answer was lost
+// with it. It must bear being done twice.
 func (s *Session) again(ctx context.Context, do func() error) error {
 	for begun := time.Now(); ; pause(ctx, reconnectMin) {
 		err := do()

@@ -16,8 +16,9 @@ const (
 	late      = 9        // and again, for what has ended for want of work since then
 )
 
-// Rest gives memory back to the system when the process has little to do, until ctx ends. Go keeps as much as the next collection
-// would begin at, which is five times what lives (see Tune): after a thousand deployments that is most of what the process takes.
+// Rest gives memory back to the system when the process has little to do, until ctx ends. Go keeps as much as the
+// next collection would begin at, which is five times what lives (see Tune): after a thousand deployments that is
+// most of what the process takes.
 func Rest(ctx context.Context) {
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()

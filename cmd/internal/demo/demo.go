@@ -76,10 +76,10 @@ func Build(ctx context.Context, all []samples.Sample) (wait func() ([]samples.Sa
 	}
 }
 
-// Run deploys samples, first those that need not be built, then those for which built waits; when all are
-// there and the machine is quiet, it sends each its requests and times the first of them. What it
-// does is said to say, always in the same order. Whatever goes wrong with a sample is its result's problem. Results are in
-// the order of the samples. The error is that of ctx.
+// Run deploys samples, first those that need not be built, then those for which built waits; when all are there and
+// the machine is quiet, it sends each its requests and times the first of them. What it does is said to say, always
+// in the same order. Whatever goes wrong with a sample is its result's problem. Results are in the order of the
+// samples. The error is that of ctx.
 func Run(ctx context.Context, s *client.Session, all []samples.Sample, built func() ([]samples.Sample, error), say func(what string)) ([]Result, error) {
 	results := make([]Result, len(all))
 	deploy := func(sample samples.Sample, r *Result) {

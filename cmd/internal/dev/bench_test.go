@@ -34,8 +34,9 @@ func main() {
 }
 `}
 
-// BenchmarkDev edits functions under load, one in C and one in Go, and says how many calls failed and how long it was from the end of a build until
-// the function answered. An operation is an edit with its build: for a hundred of them, -benchtime 100x.
+// BenchmarkDev edits functions under load, one in C and one in Go, and says how many calls failed and how long it was
+// from the end of a build until the function answered. An operation is an edit with its build: for a hundred of them,
+// -benchtime 100x.
 func BenchmarkDev(b *testing.B) {
 	for _, g := range []greeter{inC, inGo} {
 		b.Run(g.language, func(b *testing.B) { benchmark(b, g) })

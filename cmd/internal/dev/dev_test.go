@@ -236,7 +236,8 @@ func (b *bench) ask(body string) string {
 	return m.Header.Get(protocol.HeaderError) + string(m.Data)
 }
 
-// TestEdits edits a function under load: each version answers, and no call fails or is answered by a version before one that was live.
+// TestEdits edits a function under load: each version answers, and no call fails or is answered by a version before
+// one that was live.
 func TestEdits(t *testing.T) {
 	b := start(t, inC)
 	l := &load{b: b}

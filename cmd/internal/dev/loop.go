@@ -1,8 +1,8 @@
 // Package dev keeps a function as its sources are: it builds and deploys them, and does so again whenever they change.
 //
-// In go three verbs, build, deploy and wait for a change; out come events that say what happened. What is deployed stays
-// until the next version answers, so no call notices more than a new version; what cannot be built or deployed changes
-// nothing.
+// In go three verbs, build, deploy and wait for a change; out come events that say what happened. What is deployed
+// stays until the next version answers, so no call notices more than a new version; what cannot be built or deployed
+// changes nothing.
 package dev
 
 import (

@@ -12,8 +12,8 @@ import (
 // defaultServer is where clients go that are not told where.
 const defaultServer = "nats://127.0.0.1:4222"
 
-// Print says what became of a change: what is live now on out, what is wrong on talk. It names the function, the server that it is
-// on, and a file with a request to try it with.
+// Print says what became of a change: what is live now on out, what is wrong on talk. It names the function, the
+// server that it is on, and a file with a request to try it with.
 func (e Event) Print(out, talk io.Writer, p terminal.Paint, name, server, request string) {
 	for _, w := range e.Warnings {
 		fmt.Fprintf(talk, "warning: %s\n", w)

@@ -39,8 +39,8 @@ type Limit struct {
 	Of   string `json:"of,omitempty"` // the NATS whose invoker says so; empty: it is the default, since none was asked
 }
 
-// Compare takes note of how large a module may be. The error says that the invoker that was asked would refuse this one. What is
-// larger than the default may be deployed where --max-module allows it.
+// Compare takes note of how large a module may be. The error says that the invoker that was asked would refuse this
+// one. What is larger than the default may be deployed where --max-module allows it.
 func (r *Report) Compare(l Limit) error {
 	r.Limit = l
 	if r.Size <= l.Size || l.Of == "" || !r.Runnable {
@@ -135,9 +135,9 @@ func Inspect(file string, b []byte) (r *Report, problem error) {
 	return r, err
 }
 
-// Try compiles the module b, which is the report's, and finds out how its processes come to be. Runtimes that start processes
-// in advance run one up to where it reads stdin. If the runtime refuses the module, it cannot be a function, and the error
-// says why; it is a *runtimes.ModuleError. Other errors say that it could not be tried.
+// Try compiles the module b, which is the report's, and finds out how its processes come to be. Runtimes that start
+// processes in advance run one up to where it reads stdin. If the runtime refuses the module, it cannot be a
+// function, and the error says why; it is a *runtimes.ModuleError. Other errors say that it could not be tried.
 func (r *Report) Try(ctx context.Context, rt runtimes.Runtime, b []byte, name string) error {
 	p, err := rt.Compile(ctx, b, runtimes.Options{Args: []string{name}})
 	if err != nil {

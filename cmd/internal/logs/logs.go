@@ -1,7 +1,7 @@
 // Package logs prints what functions have written on stderr.
 //
-// In goes a Session and what to look for; out come lines, for people or as JSON. What is kept in JetStream comes first, then what
-// is written meanwhile.
+// In goes a Session and what to look for; out come lines, for people or as JSON. What is kept in JetStream comes
+// first, then what is written meanwhile.
 package logs
 
 import (
@@ -34,8 +34,8 @@ type Printer struct {
 	Lines int
 }
 
-// Print prints recent lines and, if it is to follow, those that come until ctx ends, whose error it returns then. The error's code is
-// 404 if there is no such function, and 503 if no lines are kept.
+// Print prints recent lines and, if it is to follow, those that come until ctx ends, whose error it returns then. The
+// error's code is 404 if there is no such function, and 503 if no lines are kept.
 func (p *Printer) Print(ctx context.Context, s *client.Session) error {
 	subject := protocol.RootLog + ".>"
 	if p.Name != "" {
@@ -104,7 +104,8 @@ func (p *Printer) read(ctx context.Context, consumer jetstream.Consumer) error {
 	}
 }
 
-// Subject prints the lines of a subject as they come, until ctx ends, whose error it returns then. It works without JetStream.
+// Subject prints the lines of a subject as they come, until ctx ends, whose error it returns then. It works without
+// JetStream.
 func (p *Printer) Subject(ctx context.Context, s *client.Session, subject string) (err error) {
 	ctx, permitted := s.Permitted(ctx, subject)
 	defer func() { err = permitted(err) }()

@@ -13,10 +13,10 @@ import (
 )
 
 // A server (2.15) that reads a message whose sequence number is damaged makes a list of all numbers up to it, for
-// hours or until there is no memory. So such messages are cut out of the files before the server sees them. Everything else that
-// can be damaged there the server bears. The form of the files is that of nats-server's file store: records, one after the
-// other, each with its length (the highest bit tells that there are headers), sequence number, time, and length of the
-// subject, little-endian; the subject follows.
+// hours or until there is no memory. So such messages are cut out of the files before the server sees them.
+// Everything else that can be damaged there the server bears. The form of the files is that of nats-server's file
+// store: records, one after the other, each with its length (the highest bit tells that there are headers), sequence
+// number, time, and length of the subject, little-endian; the subject follows.
 
 const (
 	recordHead = 4 + 8 + 8 + 2
@@ -26,8 +26,8 @@ const (
 	longest    = 64 << 20        // so long is no record
 )
 
-// mend cuts records with impossible sequence numbers out of a store's files, and names them in the log. A file that cannot be
-// mended is left as it is.
+// mend cuts records with impossible sequence numbers out of a store's files, and names them in the log. A file that
+// cannot be mended is left as it is.
 func mend(store string, log *slog.Logger) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -91,7 +91,8 @@ func without(f *os.File, pieces []piece) (name string, err error) {
 	return out.Name(), err
 }
 
-// impossible returns the records whose sequence numbers cannot be. It ends where no record can be read: what follows is the server's to judge.
+// impossible returns the records whose sequence numbers cannot be. It ends where no record can be read: what follows
+// is the server's to judge.
 func impossible(f *os.File) (bad []piece, err error) {
 	head := make([]byte, recordHead)
 	var first, last uint64
@@ -122,7 +123,8 @@ func impossible(f *os.File) (bad []piece, err error) {
 	}
 }
 
-// firstNumber returns where the numbers of a file begin: with those of its first record, or, if that lies far beyond the second one's, there.
+// firstNumber returns where the numbers of a file begin: with those of its first record, or, if that lies far beyond
+// the second one's, there.
 func firstNumber(f *os.File, at, length int64, number uint64) (uint64, error) {
 	head := make([]byte, recordHead)
 	if _, err := f.ReadAt(head, at+length); err != nil {

@@ -27,8 +27,8 @@ const DefaultListen = "127.0.0.1:4222"
 // startTimeout is how long a server may take to open its store and its port.
 const startTimeout = time.Minute
 
-// A client that is frozen, or whose machine is, is dropped after 12 to 20 s: until then the server takes it for one that is slow, and gives it its
-// share of what comes. nats-server's own defaults take 4 to 6 minutes.
+// A client that is frozen, or whose machine is, is dropped after 12 to 20 s: until then the server takes it for one
+// that is slow, and gives it its share of what comes. nats-server's own defaults take 4 to 6 minutes.
 const (
 	pingEvery   = 4 * time.Second
 	pingsMissed = 2
@@ -143,7 +143,8 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// start starts the server on an address that was free a moment ago. failed gets a token when a stream cannot be written.
+// start starts the server on an address that was free a moment ago. failed gets a token when a stream cannot be
+// written.
 func (c Config) start(host string, port int, failed chan struct{}) (*server.Server, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
@@ -183,11 +184,13 @@ func (c Config) start(host string, port int, failed chan struct{}) (*server.Serv
 	return nil, fmt.Errorf("nats server: %w", err)
 }
 
-// kept is how many descriptors clients never get: for the store, for what else the process does, and for being told that there is none left.
+// kept is how many descriptors clients never get: for the store, for what else the process does, and for being told
+// that there is none left.
 const kept = 128
 
-// mostClients returns how many clients may be connected to a process that may have so many descriptors, or 0 for the server's default. One that is
-// too many is told so, where it would otherwise wait for the server to have a descriptor again.
+// mostClients returns how many clients may be connected to a process that may have so many descriptors, or 0 for the
+// server's default. One that is too many is told so, where it would otherwise wait for the server to have a
+// descriptor again.
 func mostClients(descriptors int) int {
 	if descriptors == 0 {
 		return 0

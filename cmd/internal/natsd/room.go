@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// A stream that could once not be written, since the disk was full, is never written again by a server, also when there is room: whoever
-// publishes to it gets neither an acknowledgement nor an error. So the server is started anew, on the same address and store,
-// once there is room. Clients connect again.
+// A stream that could once not be written, since the disk was full, is never written again by a server, also when
+// there is room: whoever publishes to it gets neither an acknowledgement nor an error. So the server is started anew,
+// on the same address and store, once there is room. Clients connect again.
 
 const (
 	// writeFailure is part of what a server logs when a stream cannot be written. Nothing else tells it.
@@ -54,7 +54,8 @@ func stop(s *server.Server) {
 	}
 }
 
-// revive waits for room and starts the server anew, trying again until it has started. It returns nil if quit was closed before that.
+// revive waits for room and starts the server anew, trying again until it has started. It returns nil if quit was
+// closed before that.
 func (r *reviver) revive(s *server.Server) *server.Server {
 	log := r.config.Log
 	for {

@@ -31,7 +31,8 @@ func limitFiles(t *testing.T, size uint64) (lift func()) {
 	return lift
 }
 
-// TestRoomAgain lets the disk be full and have room again: then all that was confirmed is there, on the same address, and more can be stored.
+// TestRoomAgain lets the disk be full and have room again: then all that was confirmed is there, on the same address,
+// and more can be stored.
 func TestRoomAgain(t *testing.T) {
 	const patience = 30 * time.Second
 	nc, err := nats.Connect(start(t, Config{}).URL(), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))

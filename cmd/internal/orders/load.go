@@ -38,9 +38,9 @@ const (
 	patience = 12 * time.Second     // without a receipt, until what is missing is lost: longer than any function may take
 )
 
-// Run sends orders to functions that were deployed by Deploy, and waits for their receipts. About once a second it gives
-// show what has come of it. It ends when all receipts have come, or none for 12 s. The error is
-// that of ctx, or says why nothing could be sent; lost orders are no error, but in the Result.
+// Run sends orders to functions that were deployed by Deploy, and waits for their receipts. About once a second it
+// gives show what has come of it. It ends when all receipts have come, or none for 12 s. The error is that of ctx, or
+// says why nothing could be sent; lost orders are no error, but in the Result.
 func Run(ctx context.Context, s *client.Session, load Load, show func(Result)) (Result, error) {
 	if load.Rate == 0 {
 		load.Rate = DefaultRate

@@ -1,7 +1,8 @@
-// Package orders shows five functions in five languages at work side by side: orders pass through them by subjects alone.
+// Package orders shows five functions in five languages at work side by side: orders pass through them by subjects
+// alone.
 //
-// In goes a Session with a polyvoke behind it, and how many orders to send; out comes what each function did meanwhile, and
-// whether a right receipt came out for every order, once.
+// In goes a Session with a polyvoke behind it, and how many orders to send; out comes what each function did
+// meanwhile, and whether a right receipt came out for every order, once.
 package orders
 
 import (

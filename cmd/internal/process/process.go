@@ -30,8 +30,8 @@ type Config struct {
 	Stderr io.Writer
 }
 
-// Run compiles a source and runs it once, as it would be run by a call. The error has an exit code: that of the process if it
-// came to one.
+// Run compiles a source and runs it once, as it would be run by a call. The error has an exit code: that of the
+// process if it came to one.
 func Run(ctx context.Context, src *source.Source, c Config) error {
 	rt, err := wasi.New(ctx, wasi.Config{CacheDir: c.Cache, MaxMemory: uint64(protocol.MaxMemory), MaxModule: int(protocol.MaxModule)})
 	if err != nil {
@@ -70,8 +70,8 @@ func Run(ctx context.Context, src *source.Source, c Config) error {
 	}))
 }
 
-// Compile makes a program of a source, with a runtime for modules and, if it is a script, an interpreter of this machine. What that
-// wants as limits becomes part of the source. The error has an exit code.
+// Compile makes a program of a source, with a runtime for modules and, if it is a script, an interpreter of this
+// machine. What that wants as limits becomes part of the source. The error has an exit code.
 func Compile(ctx context.Context, modules runtimes.Runtime, src *source.Source) (runtimes.Program, error) {
 	folder, err := bundles.Default()
 	if f := &src.Function; f.Runtime != "" {

@@ -19,7 +19,8 @@ import (
 // DefaultTimeout is how long a build may take unless it is told otherwise.
 const DefaultTimeout = 10 * time.Minute
 
-// ErrNoTools is in the chain of Build's error if the machine has not what the language needs; the message says how to get it.
+// ErrNoTools is in the chain of Build's error if the machine has not what the language needs; the message says how to
+// get it.
 var ErrNoTools = errors.New("the tool chain is missing")
 
 // ErrBuild is in the chain of Build's error if the compiler, or the command, has failed; it has said why.
@@ -33,9 +34,10 @@ type Built struct {
 	Took     time.Duration // all of it
 }
 
-// Build makes the module of what is in the folder, and puts it in the place of the one before in one step: whoever reads the
-// file has one or the other, whole. If it fails, the file is as it was, and Said is all the same what the tools have
-// said. There is nothing to build for a script, so its code is 422. The tool chain is looked for the first time only.
+// Build makes the module of what is in the folder, and puts it in the place of the one before in one step: whoever
+// reads the file has one or the other, whole. If it fails, the file is as it was, and Said is all the same what the
+// tools have said. There is nothing to build for a script, so its code is 422. The tool chain is looked for the first
+// time only.
 func (p *Project) Build(ctx context.Context) (*Built, error) {
 	begin := time.Now()
 	scratch, err := os.MkdirTemp("", "polyvoke-build-")
@@ -95,8 +97,8 @@ func (p *Project) runScript(ctx context.Context, scratch, made string) (said []b
 	return p.run(ctx, []string{"sh", file, made, source}, env)
 }
 
-// Find returns the variables by which the build script of a language finds its tools, relative to a folder or on the machine. The
-// error is one of ctx, or has ErrNoTools in its chain and says how to get them.
+// Find returns the variables by which the build script of a language finds its tools, relative to a folder or on the
+// machine. The error is one of ctx, or has ErrNoTools in its chain and says how to get them.
 func (l Language) Find(ctx context.Context, dir string) (env []string, err error) {
 	hint := l.Debian
 	if runtime.GOOS == "darwin" {

@@ -24,8 +24,8 @@ type command struct {
 	input string
 }
 
-// output runs a command and returns the end of what it has written on stdout and stderr. It ends with ctx, and all that it has
-// started with it.
+// output runs a command and returns the end of what it has written on stdout and stderr. It ends with ctx, and all
+// that it has started with it.
 func output(ctx context.Context, c command) ([]byte, error) {
 	var said tail
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)

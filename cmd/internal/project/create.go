@@ -15,9 +15,9 @@ import (
 	"github.com/polyvoke/polyvoke/samples"
 )
 
-// Create makes the folder parent/name with a function in a language that works: the greeting, its manifest, a request, and
-// the next steps. It returns the names of the files, relative to that folder. The error's code is 400 for a name that
-// is none. If something cannot be written, nothing is left behind.
+// Create makes the folder parent/name with a function in a language that works: the greeting, its manifest, a
+// request, and the next steps. It returns the names of the files, relative to that folder. The error's code is 400
+// for a name that is none. If something cannot be written, nothing is left behind.
 func Create(parent, name string, l Language) (files []string, err error) {
 	if err := protocol.CheckName(name); err != nil {
 		return nil, err

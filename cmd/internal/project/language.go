@@ -31,8 +31,8 @@ const (
 	brewJDK = "brew install openjdk@17 maven"
 )
 
-// all is the table of languages: a row for each, in the order in which they are listed. Rows without a sample in this build do
-// not show.
+// all is the table of languages: a row for each, in the order in which they are listed. Rows without a sample in this
+// build do not show.
 func all() []Language {
 	return []Language{
 		{Name: "go", Title: "Go", Aliases: []string{"golang"}, Main: "main.go", As: "main.go",
@@ -85,7 +85,8 @@ func Languages() []Language {
 	})
 }
 
-// Find returns the language of a name or an alias; case does not matter. The error's code is 400, and it lists them all.
+// Find returns the language of a name or an alias; case does not matter. The error's code is 400, and it lists them
+// all.
 func Find(name string) (Language, error) {
 	var names []string
 	for _, l := range Languages() {

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Follow takes over a manifest that was read anew. The tool chain need not be looked for again where the language is the same.
+// Follow takes over a manifest that was read anew. The tool chain need not be looked for again where the language is
+// the same.
 func (p *Project) Follow(fresh *Project) {
 	chain := p.chain
 	if path.Ext(p.source) != path.Ext(fresh.source) {
@@ -17,8 +18,8 @@ func (p *Project) Follow(fresh *Project) {
 	p.chain = chain
 }
 
-// Output tells whether a path is what a build makes, or what the folder's .gitignore names: files that are no sources. Of
-// .gitignore only plain patterns count, without exceptions.
+// Output tells whether a path is what a build makes, or what the folder's .gitignore names: files that are no
+// sources. Of .gitignore only plain patterns count, without exceptions.
 func (p *Project) Output(file string) bool {
 	if file == p.Module {
 		return true

@@ -1,9 +1,9 @@
 // Package project knows a function's folder: how to begin one, and how to build what is in it.
 //
-// In goes a language and a name, and out comes a folder with a program that works, which is one of the samples; or in goes a folder,
-// and out comes the module that its manifest names, made by the tool chain of this machine and rid of what a run does not
-// need. How a language is built is said once, by the build.sh of its sample. To add a language, add its sample
-// and a row to the table in language.go.
+// In goes a language and a name, and out comes a folder with a program that works, which is one of the samples; or in
+// goes a folder, and out comes the module that its manifest names, made by the tool chain of this machine and rid of
+// what a run does not need. How a language is built is said once, by the build.sh of its sample. To add a language,
+// add its sample and a row to the table in language.go.
 package project
 
 import (
@@ -22,8 +22,8 @@ import (
 // ManifestName is the manifest in a function's folder.
 const ManifestName = "polyvoke.toml"
 
-// Keys are those of a polyvoke.toml that say how a function comes to be and are no part of its manifest. Who sends the manifest
-// takes them out.
+// Keys are those of a polyvoke.toml that say how a function comes to be and are no part of its manifest. Who sends
+// the manifest takes them out.
 func Keys() []string { return []string{"module", "script", "build"} }
 
 // A Project is a function's folder. It is for one goroutine.
@@ -52,8 +52,8 @@ type file struct {
 	} `toml:"build"`
 }
 
-// Open reads the polyvoke.toml of a folder, or the one that path names. The error's code is 404 if there is none, and 422 if
-// it says nothing that can be built.
+// Open reads the polyvoke.toml of a folder, or the one that path names. The error's code is 404 if there is none, and
+// 422 if it says nothing that can be built.
 func Open(path string) (*Project, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, ManifestName)

@@ -180,7 +180,8 @@ func TestStrip(t *testing.T) {
 	}
 }
 
-// FuzzStrip strips whatever is a module: the same module comes out, without the sections, and a second time changes nothing.
+// FuzzStrip strips whatever is a module: the same module comes out, without the sections, and a second time changes
+// nothing.
 func FuzzStrip(f *testing.F) {
 	plain, with := named(f, "name", ".debug_x", "sourceMappingURL")
 	f.Add(plain)

@@ -25,9 +25,9 @@ func (s Stripped) String() string {
 	return fmt.Sprintf("%s of %s stripped", terminal.Bytes(int64(s.Bytes)), strings.Join(s.Sections, ", "))
 }
 
-// Strip takes out of a module what a run does not need: the custom sections that hold names and debugging information. What
-// tells the language and the features stays. It returns wasm itself if there is nothing to take. The error is
-// a *module.Error.
+// Strip takes out of a module what a run does not need: the custom sections that hold names and debugging
+// information. What tells the language and the features stays. It returns wasm itself if there is nothing to take.
+// The error is a *module.Error.
 func Strip(wasm []byte) ([]byte, Stripped, error) {
 	s := Stripped{Sections: []string{}}
 	m, err := module.Limits{Size: int(protocol.MaxModule)}.Parse(wasm)

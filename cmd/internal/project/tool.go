@@ -33,7 +33,8 @@ func goTool() tool {
 	return tool{name: "Go", env: "GO", paths: []string{"go"}, probe: []string{"version"}}
 }
 
-// clang is a C compiler with a C library for WASI. The versions of Debian come first, since the samples are built by one.
+// clang is a C compiler with a C library for WASI. The versions of Debian come first, since the samples are built by
+// one.
 func clang() tool {
 	return tool{name: "clang with wasi-libc", env: "CC", paths: clangs("clang"), input: "#include <stdio.h>\nint main(void) { return puts(\"\"); }\n",
 		probe: []string{"--target=wasm32-wasi", "-x", "c", "-", "-o", "$OUT"}}
@@ -57,7 +58,8 @@ func clangs(name string) []string {
 	return append(paths, "/opt/wasi-sdk/bin/"+name, "/opt/homebrew/opt/llvm/bin/"+name, "/usr/local/opt/llvm/bin/"+name)
 }
 
-// rustc is a Rust compiler with a standard library for WASI. Debian's is tried by its path too: a rustup compiler may hide it.
+// rustc is a Rust compiler with a standard library for WASI. Debian's is tried by its path too: a rustup compiler may
+// hide it.
 func rustc() tool {
 	return tool{name: "rustc with a standard library for wasm32-wasip1 or wasm32-wasi", env: "RUSTC", paths: []string{"rustc", "/usr/bin/rustc"},
 		choices: []string{"RUST_TARGET=wasm32-wasip1", "RUST_TARGET=wasm32-wasi"}, input: "fn main() {}\n",
@@ -81,8 +83,8 @@ func ldc() tool {
 	return tool{name: "ldc2", env: "LDC", paths: []string{"ldc2"}, probe: []string{"--version"}}
 }
 
-// maven brings the compilers of the Java virtual machine's languages, and the one from there to wasm. It runs without a JDK too, but
-// then there is nothing to compile with.
+// maven brings the compilers of the Java virtual machine's languages, and the one from there to wasm. It runs without
+// a JDK too, but then there is nothing to compile with.
 func maven() tool {
 	return tool{name: "Maven with a JDK", env: "MVN", paths: []string{"mvn"}, probe: []string{"--version"}}
 }
@@ -91,7 +93,8 @@ func ocamlc() tool {
 	return tool{name: "ocamlc", env: "OCAMLC", paths: []string{"ocamlc"}, probe: []string{"-version"}}
 }
 
-// clang22 is a C compiler whose setjmp is WebAssembly's exceptions as engines have them now. The C library comes with the runtime.
+// clang22 is a C compiler whose setjmp is WebAssembly's exceptions as engines have them now. The C library comes with
+// the runtime.
 func clang22() tool {
 	return tool{name: "clang 22 with lld", env: "CLANG", paths: []string{"clang-22"}, input: "int main(void) { return 0; }\n",
 		probe: []string{"--target=wasm32-wasip1", "-mllvm", "-wasm-enable-sjlj", "-mllvm", "-wasm-use-legacy-eh=false", "--no-wasm-opt", "-nostdlib", "-Wl,--no-entry", "-x", "c", "-", "-o", "$OUT"}}

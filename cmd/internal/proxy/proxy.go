@@ -1,7 +1,7 @@
 // Package proxy is a TCP proxy on loopback for tests of what happens when connections break.
 //
-// In goes the address of a server; out comes another address of it. What is connected by that can be cut, once or again and
-// again, with whatever is under way on it.
+// In goes the address of a server; out comes another address of it. What is connected by that can be cut, once or
+// again and again, with whatever is under way on it.
 package proxy
 
 import (

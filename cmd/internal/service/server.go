@@ -14,8 +14,9 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 )
 
-// StartServer starts a NATS server of our own, with the credentials that n or the environment names, which n has then, and tells where
-// its data are: where c says, or in the user's data folder. env reads a variable, as os.Getenv does.
+// StartServer starts a NATS server of our own, with the credentials that n or the environment names, which n has
+// then, and tells where its data are: where c says, or in the user's data folder. env reads a variable, as os.Getenv
+// does.
 func StartServer(n *client.Settings, c natsd.Config, env func(string) string) (server *natsd.Server, store string, err error) {
 	for _, w := range n.Words() {
 		if *w.Value == "" && (w.Flag == "user" || w.Flag == "password" || w.Flag == "token") {

@@ -1,5 +1,5 @@
-// Package service is polyvoke at work: functions served on a connection to NATS, in a sandbox whose modules are compiled by
-// children.
+// Package service is polyvoke at work: functions served on a connection to NATS, in a sandbox whose modules are
+// compiled by children.
 package service
 
 import (
@@ -39,8 +39,8 @@ type Config struct {
 	Log        *slog.Logger    // must not be nil
 }
 
-// Serve serves functions on a connection until ctx ends and everything has been answered. ready is called when calls are
-// taken, with how many functions there are. If NATS closes the connection for good the error's code is 503.
+// Serve serves functions on a connection until ctx ends and everything has been answered. ready is called when calls
+// are taken, with how many functions there are. If NATS closes the connection for good the error's code is 503.
 func Serve(ctx context.Context, s *client.Session, c Config, ready func(functions int)) error {
 	own := cmp.Or(c.Own, s)
 	opening, cancel := s.Within(ctx)
@@ -104,7 +104,8 @@ func copiesFolder(cache string) string {
 	return filepath.Join(dir, "sources")
 }
 
-// keep watches the interpreters, so that damaged ones are reported and lost ones put back, until ctx or what it returns ends that.
+// keep watches the interpreters, so that damaged ones are reported and lost ones put back, until ctx or what it
+// returns ends that.
 func keep(ctx context.Context, languages registry.Registry, log *slog.Logger) (end func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	changes, err := languages.Watch(ctx)

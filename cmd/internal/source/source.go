@@ -26,7 +26,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/script"
 )
 
-// Source is a function as it lies on disk: a manifest, which may be empty, and a module or a script. It is for one goroutine.
+// Source is a function as it lies on disk: a manifest, which may be empty, and a module or a script. It is for one
+// goroutine.
 type Source struct {
 	Function protocol.Function
 	Code     []byte // the module, or the script packed as one

@@ -13,8 +13,8 @@ const (
 	nextLine  = 10 * time.Second
 )
 
-// Waiting shows on w what is being done and for how long, until done is called: on a terminal in a line that done takes away
-// again, elsewhere in a line now and then. done must be called, once.
+// Waiting shows on w what is being done and for how long, until done is called: on a terminal in a line that done
+// takes away again, elsewhere in a line now and then. done must be called, once.
 func Waiting(w io.Writer, what string) (done func()) {
 	stop := make(chan struct{})
 	var shown sync.WaitGroup
@@ -33,8 +33,8 @@ func Waiting(w io.Writer, what string) (done func()) {
 	}
 }
 
-// list writes a line with the seconds that have passed after a first time, and then each time that next has passed, until
-// stop is closed.
+// list writes a line with the seconds that have passed after a first time, and then each time that next has passed,
+// until stop is closed.
 func list(w io.Writer, what string, stop <-chan struct{}, first, next time.Duration) {
 	t := time.NewTimer(first)
 	defer t.Stop()

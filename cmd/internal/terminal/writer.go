@@ -11,9 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// Writer is a terminal to which strangers' text can be written: functions, manifests, records and servers may say what they like, but
-// do not move the cursor, change colours or titles, or turn text around. Control characters, what changes the direction of text, and bytes that are
-// not UTF-8 become visible escapes, as in Go's string literals; newlines and tabs stay. Only what this package adds, such as colours, has an effect.
+// Writer is a terminal to which strangers' text can be written: functions, manifests, records and servers may say
+// what they like, but do not move the cursor, change colours or titles, or turn text around. Control characters, what
+// changes the direction of text, and bytes that are not UTF-8 become visible escapes, as in Go's string literals;
+// newlines and tabs stay. Only what this package adds, such as colours, has an effect.
 //
 // Any number of goroutines may use it.
 type Writer struct {
@@ -44,7 +45,8 @@ func Raw(w io.Writer) {
 	}
 }
 
-// Flush writes what a Writer holds back, since it looks like the beginning of a character. There is nothing to flush in any other w.
+// Flush writes what a Writer holds back, since it looks like the beginning of a character. There is nothing to flush
+// in any other w.
 func Flush(w io.Writer) {
 	t, ok := w.(*Writer)
 	if !ok {
@@ -121,8 +123,8 @@ func appendVisible(out, text []byte, lines bool) []byte {
 	return out
 }
 
-// acts reports whether a character does something else than to be there: those of C0 and C1, DEL, separators of lines, and those that
-// change the direction of text (Bidi_Control of Unicode).
+// acts reports whether a character does something else than to be there: those of C0 and C1, DEL, separators of
+// lines, and those that change the direction of text (Bidi_Control of Unicode).
 func acts(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }

@@ -1,8 +1,8 @@
 // Package watch tells when the files in a folder change.
 //
-// In go a folder and which files in it do not count; out come the names of the files that differ from
-// what they were, once their writer has finished. What differs is found by looking at the files, events only say when to look: so
-// it does not matter how an editor saves (it may write a second file and rename it), events that get lost or come twice
+// In go a folder and which files in it do not count; out come the names of the files that differ from what they were,
+// once their writer has finished. What differs is found by looking at the files, events only say when to look: so it
+// does not matter how an editor saves (it may write a second file and rename it), events that get lost or come twice
 // do no harm, and what was written without a change is no change.
 package watch
 
@@ -40,8 +40,8 @@ var ErrTooMany = errors.New("too many files")
 type Config struct {
 	// Dir is the folder, with those below it. It must not be empty.
 	Dir string
-	// Ignore, if it is not nil, says which paths below Dir do not count, with all that is below them. Hidden files, what
-	// editors leave beside what they edit, and folders that tools fill never count.
+	// Ignore, if it is not nil, says which paths below Dir do not count, with all that is below them. Hidden files,
+	// what editors leave beside what they edit, and folders that tools fill never count.
 	Ignore func(path string) bool
 	// Quiet is how long nothing must happen before the files are looked at. 0 means DefaultQuiet.
 	Quiet time.Duration
@@ -81,9 +81,9 @@ func New(c Config) (*Watcher, error) {
 // Close ends the watch. Next returns an error then.
 func (w *Watcher) Close() error { return w.notify.Close() }
 
-// Next waits until files differ from what they were when Next returned last, or New did, and returns their paths, relative to
-// the folder, in order. Files that come and go are among them. The error is that of ctx, or says why the folder
-// can no longer be watched; fs.ErrNotExist is in its chain if it is gone.
+// Next waits until files differ from what they were when Next returned last, or New did, and returns their paths,
+// relative to the folder, in order. Files that come and go are among them. The error is that of ctx, or says why the
+// folder can no longer be watched; fs.ErrNotExist is in its chain if it is gone.
 func (w *Watcher) Next(ctx context.Context) ([]string, error) {
 	for {
 		if err := w.event(ctx, nil); err != nil {

@@ -74,8 +74,8 @@ func (f *folder) want(names ...string) {
 	}
 }
 
-// TestNext changes files in the ways in which they get changed. In the end of each, mark.txt changes: what is said to have
-// changed until then must be what is wanted.
+// TestNext changes files in the ways in which they get changed. In the end of each, mark.txt changes: what is said to
+// have changed until then must be what is wanted.
 func TestNext(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -1,10 +1,12 @@
-// Package atomics makes a module that was built for threads one for a single thread. In goes a module with atomic instructions or
-// a shared memory; out comes one with a memory of its own and plain instructions that do the same, as long as nobody else runs.
+// Package atomics makes a module that was built for threads one for a single thread. In goes a module with atomic
+// instructions or a shared memory; out comes one with a memory of its own and plain instructions that do the same, as
+// long as nobody else runs.
 //
-// It lowers the threads proposal. A load, a store or a read-modify-write becomes a call of a function which checks that the address is
-// aligned and does it in plain instructions. A fence is left out. Nobody waits, so memory.atomic.notify wakes nobody and returns 0. And since
-// nobody can wake who waits, memory.atomic.wait returns 1 if the value is another one already, and otherwise 2 when its time is over: without a
-// time-out it waits until the process is ended. In a memory that is not shared it traps, as the proposal says.
+// It lowers the threads proposal. A load, a store or a read-modify-write becomes a call of a function which checks
+// that the address is aligned and does it in plain instructions. A fence is left out. Nobody waits, so
+// memory.atomic.notify wakes nobody and returns 0. And since nobody can wake who waits, memory.atomic.wait returns 1
+// if the value is another one already, and otherwise 2 when its time is over: without a time-out it waits until the
+// process is ended. In a memory that is not shared it traps, as the proposal says.
 //
 // An address that is not aligned traps like one that is out of bounds.
 package atomics
@@ -29,9 +31,9 @@ func Needed(m *module.Module) bool {
 	return m.Analysis.Atomics || len(m.Memories) > 0 && m.Memories[0].Shared
 }
 
-// Lower lowers the atomic instructions of a binary, and makes its memory one of its own if it is shared. sleep is the function of type
-// (i64) -> () that is imported if the module waits: it waits for so many nanoseconds, or below 0 until the process is ended. The code grows by
-// less than 8 bytes for each atomic instruction.
+// Lower lowers the atomic instructions of a binary, and makes its memory one of its own if it is shared. sleep is the
+// function of type (i64) -> () that is imported if the module waits: it waits for so many nanoseconds, or below 0
+// until the process is ended. The code grows by less than 8 bytes for each atomic instruction.
 //
 // # Errors
 //
@@ -86,8 +88,8 @@ func (w *lowering) rewrite(i int, body edit.Body) {
 	}
 }
 
-// helper returns the function that does what an instruction does, which is made when it is first needed. Its parameters are the operands and the
-// offset.
+// helper returns the function that does what an instruction does, which is made when it is first needed. Its
+// parameters are the operands and the offset.
 func (w *lowering) helper(op code.Op) uint32 {
 	f, ok := w.helpers[op]
 	if !ok {

@@ -7,7 +7,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/atomics"
 )
 
-// A module that adds one to a number in a memory that it imports to share it gets a memory of its own, and adds by a function.
+// A module that adds one to a number in a memory that it imports to share it gets a memory of its own, and adds by a
+// function.
 func ExampleLower() {
 	b := []byte("\x00asm\x01\x00\x00\x00" + "\x01\x05\x01\x60\x00\x01\x7f" + "\x02\x10\x01\x03env\x06memory\x02\x03\x01\x02" + "\x03\x02\x01\x00" +
 		"\x0a\x0c\x01\x0a\x00\x41\x00\x41\x01\xfe\x1e\x02\x00\x0b") // (i32.atomic.rmw.add (i32.const 0) (i32.const 1))

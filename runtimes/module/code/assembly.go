@@ -69,7 +69,8 @@ func (a *Assembly) Label(l uint32) *Assembly {
 	return a
 }
 
-// Zero appends a constant of a value type, given in its binary encoding: a number that is zero, or a reference to nothing.
+// Zero appends a constant of a value type, given in its binary encoding: a number that is zero, or a reference to
+// nothing.
 func (a *Assembly) Zero(t byte) *Assembly {
 	switch t {
 	case 0x7f:

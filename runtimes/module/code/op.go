@@ -101,8 +101,8 @@ const (
 	VecShuffle Op = 0xfd0d
 )
 
-// Atomic instructions. Each from AtomicLoad on is the first of seven: of i32 and i64 in full, of i32 in 8 and in 16 bits, and of i64 in 8, in 16
-// and in 32 bits.
+// Atomic instructions. Each from AtomicLoad on is the first of seven: of i32 and i64 in full, of i32 in 8 and in 16
+// bits, and of i64 in 8, in 16 and in 32 bits.
 const (
 	AtomicNotify   Op = 0xfe00
 	AtomicWait32   Op = 0xfe01

@@ -48,8 +48,8 @@ func (m *Module) SetBody(i int, body []byte) {
 	m.dirty[codeSection] = true
 }
 
-// Insert puts instructions before those that a function has, which the module defines, counted from 0. Indices in them are as
-// they are now.
+// Insert puts instructions before those that a function has, which the module defines, counted from 0. Indices in
+// them are as they are now.
 func (m *Module) Insert(i int, instructions []byte) {
 	body := m.replaced[i]
 	if body == nil {

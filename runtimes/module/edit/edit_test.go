@@ -226,7 +226,8 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// FuzzEncode checks that whatever is accepted comes out unchanged if nothing is changed, and is accepted again if all is.
+// FuzzEncode checks that whatever is accepted comes out unchanged if nothing is changed, and is accepted again if all
+// is.
 func FuzzEncode(f *testing.F) {
 	f.Add(runtimestest.Wasm())
 	f.Add([]byte(header + section(1, types) + section(2, imports) + section(3, functions) + section(4, "\x01\x70\x00\x05") +
@@ -270,8 +271,8 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// TestShareReferences has code take references from globals: one for each function, imported or not, in code that stays and code that is written
-// anew. Those in globals and segments stay.
+// TestShareReferences has code take references from globals: one for each function, imported or not, in code that
+// stays and code that is written anew. Those in globals and segments stay.
 func TestShareReferences(t *testing.T) {
 	const code = "\x03\x0b\x00\xd2\x02\x1a\xd2\x00\x1a\xd2\x02\x1a\x0b\x05\x00\xd2\x03\x1a\x0b\x02\x00\x0b"
 	b := header + section(1, types) + section(2, imports) + section(3, functions) + section(4, "\x01\x70\x00\x01") +

@@ -8,8 +8,8 @@ func (m *Module) SetMemoryMax(pages uint32) {
 	m.dirty[memorySection] = true
 }
 
-// OwnMemory makes the module's memory one that nobody else has: it is not shared, and defined by the module where it was imported. Its
-// contents then begin as zeros.
+// OwnMemory makes the module's memory one that nobody else has: it is not shared, and defined by the module where it
+// was imported. Its contents then begin as zeros.
 func (m *Module) OwnMemory() {
 	m.ownMemory = true
 	m.dirty[importSection], m.dirty[memorySection] = true, true

@@ -10,9 +10,10 @@ import (
 // mostShared is to how many functions code may refer: each instance has a global for each of them, some 300 bytes.
 const mostShared = 10_000
 
-// ShareReferences has code take references to functions from globals, one for each function, which are made with the instance. The engine
-// makes a new one each time that code executes ref.func, asks the host for it, and keeps it as long as the instance. References that are not
-// valid, since nothing but code refers to the function, stay as they are.
+// ShareReferences has code take references to functions from globals, one for each function, which are made with the
+// instance. The engine makes a new one each time that code executes ref.func, asks the host for it, and keeps it as
+// long as the instance. References that are not valid, since nothing but code refers to the function, stay as they
+// are.
 //
 // # Errors
 //

@@ -9,17 +9,17 @@ func (w *meter) charge(a *code.Assembly, units int64) {
 	w.report.Longest = max(w.report.Longest, units)
 }
 
-// chargeEntry appends the code that charges where a function begins, and the test of the stack: a loop, of which only the way that
-// needs more fuel takes more than one turn.
+// chargeEntry appends the code that charges where a function begins, and the test of the stack: a loop, of which only
+// the way that needs more fuel takes more than one turn.
 func (w *meter) chargeEntry(a *code.Assembly, units int64, t test) {
 	a.Begin(code.Loop)
 	w.chargeHead(a, units, t)
 	a.Op(code.End)
 }
 
-// chargeHead appends the code that charges at the head of a loop, and the test of the stack. If the fuel is used up it is as if the
-// turn had not begun yet: the code gets more and branches to the head. So no way joins another, and the engine puts the rare one
-// behind all others.
+// chargeHead appends the code that charges at the head of a loop, and the test of the stack. If the fuel is used up
+// it is as if the turn had not begun yet: the code gets more and branches to the head. So no way joins another, and
+// the engine puts the rare one behind all others.
 func (w *meter) chargeHead(a *code.Assembly, units int64, t test) {
 	w.spend(a, units)
 	if t.wanted {
@@ -54,10 +54,10 @@ func (w *meter) chargeLocal(a *code.Assembly, local uint32, factor int64) {
 	w.take(a)
 }
 
-// take appends the code that subtracts one operand from the other, sets the fuel and refills it if it is used up. The way
-// that needs no refill comes first: the engine's register allocator goes on after the if with the
-// state of the first way, so if that had the call, everything would be read back from the stack
-// in every turn of a loop (3.8 times the time in place of 1.02).
+// take appends the code that subtracts one operand from the other, sets the fuel and refills it if it is used up. The
+// way that needs no refill comes first: the engine's register allocator goes on after the if with the state of the
+// first way, so if that had the call, everything would be read back from the stack in every turn of a loop (3.8 times
+// the time in place of 1.02).
 func (w *meter) take(a *code.Assembly) {
 	a.Op(code.I64Sub).Op(code.GlobalSet, w.fuel)
 	a.Op(code.GlobalGet, w.fuel).I64(0).Op(code.I64GeS)

@@ -33,7 +33,8 @@ func isBulk(op code.Op) bool {
 	return false
 }
 
-// inlineLength returns the length of a bulk operation if the instruction before says that it is a small constant, or -1.
+// inlineLength returns the length of a bulk operation if the instruction before says that it is a small constant, or
+// -1.
 func inlineLength(in, before *code.Instruction) int64 {
 	if isBulk(in.Op) && before.Op == code.I32Const && before.End == in.Start && before.Value >= 0 && before.Value <= mostInline {
 		return before.Value

@@ -4,10 +4,11 @@ import "github.com/polyvoke/polyvoke/runtimes/module/code"
 
 // loop is what is known of a loop before its costs are.
 type loop struct {
-	// joined tells that whoever pays for the way to the loop pays for its first turn, and the branch to its head for another.
-	// Other loops are charged at the head.
+	// joined tells that whoever pays for the way to the loop pays for its first turn, and the branch to its head for
+	// another. Other loops are charged at the head.
 	joined bool
-	// outermost tells that the loop is charged at the head by [meter.chargeHead] and that none around it is, covered that one is.
+	// outermost tells that the loop is charged at the head by [meter.chargeHead] and that none around it is, covered
+	// that one is.
 	outermost, covered bool
 
 	outer    int  // the index of the loop around it, or -1
@@ -54,9 +55,9 @@ func (s *survey) find(w *meter, f uint32) {
 	}
 }
 
-// decide chooses where a loop is charged. A charge goes where there is a branch to the head only if there is one such branch,
-// without operands, and it is a br or br_if. A loop with a call that may be a recursion pays for its first turn as well, unless the function
-// pays for its entry anyway: otherwise that would have to, and would more often.
+// decide chooses where a loop is charged. A charge goes where there is a branch to the head only if there is one such
+// branch, without operands, and it is a br or br_if. A loop with a call that may be a recursion pays for its first
+// turn as well, unless the function pays for its entry anyway: otherwise that would have to, and would more often.
 func (s *survey) decide(l *loop) {
 	l.joined = l.branches <= 1 && !l.odd && !l.params && !l.tries && (!l.recurs || s.recurs)
 	if l.outer >= 0 {

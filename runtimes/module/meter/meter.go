@@ -1,18 +1,20 @@
 // Package meter makes a module count what it does, so that whoever runs it can end it. In goes a
 // module; out comes the same module with a fuel gauge in it.
 //
-// The fuel is a global of type i64. At the entry of a function, and where a loop turns, the code
-// takes from it what the longest way to the next such place costs; when it falls below zero, the code
-// calls the imported function [Hook], which returns the fuel to go on with or does not return; it is called again until there is
-// enough. So no code runs for long without a call of the hook, whatever it does, and the sum is the same for the
-// same module and input wherever it runs.
+// The fuel is a global of type i64. At the entry of a function, and where a loop turns, the code takes from it what
+// the longest way to the next such place costs; when it falls below zero, the code calls the imported function
+// [Hook], which returns the fuel to go on with or does not return; it is called again until there is enough. So no
+// code runs for long without a call of the hook, whatever it does, and the sum is the same for the same module and
+// input wherever it runs.
 //
-// Code that goes on for long without either is charged in pieces of some 4,096 units, so that it does not do everything at once that it
-// was charged for: a store into a page that the system has still to provide costs a unit and takes ten microseconds.
+// Code that goes on for long without either is charged in pieces of some 4,096 units, so that it does not do
+// everything at once that it was charged for: a store into a page that the system has still to provide costs a unit
+// and takes ten microseconds.
 //
-// A loop turns at the branch to its head. Its first turn is on the way that leads to it, and paid for with that. A loop that has several such
-// branches is charged at the head instead, and so is one whose first turn may be a recursion, which is to pay for itself. The entry of a function
-// that costs little, and from which no recursion is reached, is paid for by those that call it.
+// A loop turns at the branch to its head. Its first turn is on the way that leads to it, and paid for with that. A
+// loop that has several such branches is charged at the head instead, and so is one whose first turn may be a
+// recursion, which is to pay for itself. The entry of a function that costs little, and from which no recursion is
+// reached, is paid for by those that call it.
 //
 // # What things cost
 //
@@ -39,7 +41,8 @@ const (
 	// StackName is what the global is exported as that holds the stack left in bytes, an i64. Nothing puts it back
 	// when a call from outside has ended: whoever makes one sets it before.
 	StackName = "polyvoke.stack"
-	// ThrownName is what the global is exported as that counts exceptions, an i64, if the module has any. It begins at 0.
+	// ThrownName is what the global is exported as that counts exceptions, an i64, if the module has any. It begins
+	// at 0.
 	ThrownName = "polyvoke.thrown"
 	// Overflow is what the global StackName is after a trap because there was no stack left.
 	Overflow = math.MinInt64
@@ -75,12 +78,12 @@ type Options struct {
 	// Short is the most that the entry of a function may cost for its callers to pay it in place of the
 	// function itself. 0 means 100; below 0, no caller pays.
 	Short int
-	// Stack is how many bytes of stack a recursion may use before it traps with unreachable, by an
-	// estimate of 64 bytes a call, 8 a parameter or local, and 16 KiB an open try_table. A tail call takes nothing, but for one that has more
-	// than 6 parameters, or 8 results, of other types than f32, f64 and v128, or 8 of these. Since only one function in each cycle of
-	// calls tests it, up to 64 KiB more may be used. 0 means that only the engine bounds it, or 1 MiB for a module with
-	// exceptions, which never gets more than 2 MiB: the engine keeps a copy of the whole stack for each open try_table, and needs
-	// memory by the square of the depth.
+	// Stack is how many bytes of stack a recursion may use before it traps with unreachable, by an estimate of 64
+	// bytes a call, 8 a parameter or local, and 16 KiB an open try_table. A tail call takes nothing, but for one that
+	// has more than 6 parameters, or 8 results, of other types than f32, f64 and v128, or 8 of these. Since only one
+	// function in each cycle of calls tests it, up to 64 KiB more may be used. 0 means that only the engine bounds
+	// it, or 1 MiB for a module with exceptions, which never gets more than 2 MiB: the engine keeps a copy of the
+	// whole stack for each open try_table, and needs memory by the square of the depth.
 	Stack int32
 	// Piece is how much code may cost between two charges, but for its last instruction. 0 means 4096.
 	Piece int64
@@ -97,7 +100,8 @@ type Report struct {
 	// Stack is the bound of the stack in bytes: what the global StackName must be set to before each call
 	// from outside. 0 means that there is none.
 	Stack int32
-	// Recursive is how many functions take from the stack, since they can call themselves by some way, or handle exceptions.
+	// Recursive is how many functions take from the stack, since they can call themselves by some way, or handle
+	// exceptions.
 	Recursive int
 }
 
@@ -156,8 +160,8 @@ func Apply(m *edit.Module, o Options) *Report {
 	return &w.report
 }
 
-// addRefill adds the functions that call the hook: one for a charge that goes on then, and one for a charge that is made again, which
-// gets back what that took.
+// addRefill adds the functions that call the hook: one for a charge that goes on then, and one for a charge that is
+// made again, which gets back what that took.
 func (w *meter) addRefill() {
 	var refill, again code.Assembly
 	refill.Locals().Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Op(code.GlobalSet, w.fuel).Op(code.End)

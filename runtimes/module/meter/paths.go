@@ -5,21 +5,22 @@ import "github.com/polyvoke/polyvoke/runtimes/module/code"
 // unreached stands for the cost of the way to code that no way leads to.
 const unreached = -1
 
-// paths finds the longest ways through a function: from its entry, and from the head of each of
-// its loops, to wherever the next charge is or the function ends. The way through a joined loop counts as if it had one
-// turn, since more of them are paid for as they come. Other loops pay for all their turns, so the way past one costs nothing
-// but what is before and after it.
+// paths finds the longest ways through a function: from its entry, and from the head of each of its loops, to
+// wherever the next charge is or the function ends. The way through a joined loop counts as if it had one turn, since
+// more of them are paid for as they come. Other loops pay for all their turns, so the way past one costs nothing but
+// what is before and after it.
 //
 // It goes through the instructions once, and keeps for each open block the costliest way that
 // branches to its end.
 type paths struct {
-	// costs are those of the entry, and of a turn of each loop in the order of the code; 0 where no way leads, and for a joined
-	// loop that never turns.
+	// costs are those of the entry, and of a turn of each loop in the order of the code; 0 where no way leads, and
+	// for a joined loop that never turns.
 	costs []int64
 	// open tells that the entry may lead to a call that is not known, or of the function's own group:
 	// then it must pay for itself, or a recursion could cost nothing.
 	open bool
-	// cuts are the further places that are paid for by themselves, in the order of the code, because the way to them is long.
+	// cuts are the further places that are paid for by themselves, in the order of the code, because the way to them
+	// is long.
 	cuts []cut
 
 	survey survey
@@ -32,8 +33,8 @@ type paths struct {
 	most   int      // how many have been at once
 }
 
-// scope is code that is paid for at one place: the function, a loop that is not joined, or what is between a cut and the end of the block
-// around it.
+// scope is code that is paid for at one place: the function, a loop that is not joined, or what is between a cut and
+// the end of the block around it.
 type scope struct {
 	cut   bool  // it begins at a cut
 	at    int   // the index of its cost
@@ -80,7 +81,8 @@ func (p *paths) find(w *meter, f uint32) {
 	}
 }
 
-// cut begins a new scope before an instruction if the way to it costs as much as a piece. It ends with the block around it.
+// cut begins a new scope before an instruction if the way to it costs as much as a piece. It ends with the block
+// around it.
 func (p *paths) cut(in *code.Instruction, piece int64) {
 	if p.now < piece || in.Op == code.End || in.Op == code.Else {
 		return

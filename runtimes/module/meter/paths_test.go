@@ -15,7 +15,8 @@ func section(id byte, body string) string {
 	return string(leb.AppendU32([]byte{id}, uint32(len(body)))) + body
 }
 
-// metered returns a meter of a module of functions without locals, of type () -> (), beside an imported one that is function 0.
+// metered returns a meter of a module of functions without locals, of type () -> (), beside an imported one that is
+// function 0.
 func metered(t *testing.T, bodies ...string) *meter {
 	t.Helper()
 	return meteredWith(t, 0, bodies...)
@@ -202,7 +203,8 @@ func TestTests(t *testing.T) {
 	}
 }
 
-// TestUntested checks that functions do not take much stack in all until one tests it, also if they are one large cycle.
+// TestUntested checks that functions do not take much stack in all until one tests it, also if they are one large
+// cycle.
 func TestUntested(t *testing.T) {
 	var bodies []string
 	for f := range 40 {

@@ -11,9 +11,10 @@ type test struct {
 	wanted bool
 }
 
-// enter writes what is done where a function begins. One that can call itself reads how much stack is left, and takes its own frame from
-// it. Nothing is needed where it ends, since it sets what is left for each function that it calls. If the function is one of those
-// that test the stack it does so together with a charge, by one branch: at the entry, or at the heads of loops if all calls that need it are there.
+// enter writes what is done where a function begins. One that can call itself reads how much stack is left, and takes
+// its own frame from it. Nothing is needed where it ends, since it sets what is left for each function that it calls.
+// If the function is one of those that test the stack it does so together with a charge, by one branch: at the entry,
+// or at the heads of loops if all calls that need it are there.
 func (b *body) enter(f uint32, cost int64) {
 	w, a := b.w, &b.out
 	if b.depth == recursive {
@@ -31,8 +32,8 @@ func (b *body) enter(f uint32, cost int64) {
 	}
 }
 
-// testStack appends the code that traps if there is no stack left, and says so in the global. The way that does not trap comes first, so that
-// the engine puts the other one behind all others.
+// testStack appends the code that traps if there is no stack left, and says so in the global. The way that does not
+// trap comes first, so that the engine puts the other one behind all others.
 func (w *meter) testStack(a *code.Assembly, rest uint32) {
 	a.Get(rest).I64(0).Op(code.I64GeS).Begin(code.If).Op(code.Else)
 	a.I64(Overflow).Op(code.GlobalSet, w.stack).Op(code.Unreachable).Op(code.End)
@@ -55,10 +56,10 @@ func (w *meter) descends(f uint32, in *code.Instruction) bool {
 	}
 }
 
-// descend writes the code that says how much stack is left to the function that is called. A tail call gives back the frame, if the
-// engine makes one of it.
-// A function that only leads to a recursion takes nothing, and keeps what is left as it was: in a local across such a call only, since one
-// that is needed all the time takes a register from all its loops.
+// descend writes the code that says how much stack is left to the function that is called. A tail call gives back the
+// frame, if the engine makes one of it. A function that only leads to a recursion takes nothing, and keeps what is
+// left as it was: in a local across such a call only, since one that is needed all the time takes a register from all
+// its loops.
 func (b *body) descend(in *code.Instruction) {
 	if b.depth == leading {
 		if !in.Op.IsTailCall() {
@@ -80,15 +81,16 @@ func (b *body) ascend(in *code.Instruction) {
 	}
 }
 
-// Registers that every processor has for parameters, and for results. Two of those for integers the engine needs for itself.
+// Registers that every processor has for parameters, and for results. Two of those for integers the engine needs for
+// itself.
 const (
 	integerRegisters = 8
 	floatRegisters   = 8
 	engineParams     = 2
 )
 
-// replaces tells whether a tail call takes the place of its caller on the stack. The engine makes an ordinary call of one whose parameters or
-// results are too many for the registers of a processor.
+// replaces tells whether a tail call takes the place of its caller on the stack. The engine makes an ordinary call of
+// one whose parameters or results are too many for the registers of a processor.
 func (w *meter) replaces(in *code.Instruction) bool {
 	t := in.X
 	if !in.Op.IsIndirect() {

@@ -3,11 +3,12 @@ package meter
 // untested is how many bytes of stack functions may take, by estimate, until one tests how much is left.
 const untested = 1 << 16
 
-// tester chooses the functions that test how much stack is left. One in each cycle of calls is enough; all functions that can be part
-// of one take their frames from the stack, so what is left is right wherever it is tested.
+// tester chooses the functions that test how much stack is left. One in each cycle of calls is enough; all functions
+// that can be part of one take their frames from the stack, so what is left is right wherever it is tested.
 //
-// The calls are a graph whose first nodes are functions, and the others types of functions, through which
-// calls go that find the function in a table. It is gone through depth first: each cycle has an edge back to a node that is being looked at.
+// The calls are a graph whose first nodes are functions, and the others types of functions, through which calls go
+// that find the function in a table. It is gone through depth first: each cycle has an edge back to a node that is
+// being looked at.
 type tester struct {
 	w      *meter
 	graph  [][]uint32

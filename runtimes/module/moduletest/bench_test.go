@@ -34,8 +34,8 @@ func loads() map[string]struct {
 	}
 }
 
-// rounds returns 64 rounds like those of SHA-256, over a message in memory, as often as the parameter says. Its eight words of
-// state are locals that take turns.
+// rounds returns 64 rounds like those of SHA-256, over a message in memory, as often as the parameter says. Its eight
+// words of state are locals that take turns.
 func rounds() string {
 	var s strings.Builder
 	s.WriteString(loop)
@@ -79,8 +79,9 @@ func cpu(tb testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkMeter compares processor time with metering, and with a bound of the stack too, to that without either. The
-// three alternate, so that what else the machine does falls on all of them. It reports the median and the smallest ratio of all rounds.
+// BenchmarkMeter compares processor time with metering, and with a bound of the stack too, to that without either.
+// The three alternate, so that what else the machine does falls on all of them. It reports the median and the
+// smallest ratio of all rounds.
 func BenchmarkMeter(b *testing.B) {
 	for name, load := range loads() {
 		b.Run(name, func(b *testing.B) {
@@ -139,9 +140,9 @@ func throwing() map[string][]byte {
 	}
 }
 
-// BenchmarkUnwind compares the processor time of exceptions that are lowered to that of the engine's own. Both are unmetered, and
-// alternate. It reports the time of a turn in both forms, each the least of all rounds, and their ratio. Each round is
-// on a new instance, since the engine becomes slower with each exception.
+// BenchmarkUnwind compares the processor time of exceptions that are lowered to that of the engine's own. Both are
+// unmetered, and alternate. It reports the time of a turn in both forms, each the least of all rounds, and their
+// ratio. Each round is on a new instance, since the engine becomes slower with each exception.
 func BenchmarkUnwind(b *testing.B) {
 	const turns = 1000
 	for name, binary := range throwing() {

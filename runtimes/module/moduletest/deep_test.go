@@ -15,8 +15,9 @@ import (
 // deepest is how many blocks are around one another in a function of the Go compiler, or a few more.
 const deepest = 8000
 
-// dispatcher is a module as Go makes it of a function with many basic blocks: a loop around a block for each of them, and a br_table that
-// leads to one. Each but the last adds its number to the global, and goes on to the one that a step away.
+// dispatcher is a module as Go makes it of a function with many basic blocks: a loop around a block for each of them,
+// and a br_table that leads to one. Each but the last adds its number to the global, and goes on to the one that a
+// step away.
 func dispatcher(step int) []byte {
 	const get, set, state, setState = "\x23\x00", "\x24\x00", "\x20\x00", "\x21\x00"
 	labels := &strings.Builder{}
@@ -36,7 +37,8 @@ func dispatcher(step int) []byte {
 		part(7, "\x02\x03run\x00\x00\x03sum\x03\x00") + part(10, "\x01"+sized(body.Len(), body.String())))
 }
 
-// TestDeep runs a function of blocks that are nested as deeply as in the largest programs in Go, and checks what it does, rewritten.
+// TestDeep runs a function of blocks that are nested as deeply as in the largest programs in Go, and checks what it
+// does, rewritten.
 func TestDeep(t *testing.T) {
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCoreFeatures(features))

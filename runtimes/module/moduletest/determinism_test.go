@@ -92,7 +92,8 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-// TestCompilers checks that programs of many compilers do metered what they do as they are, with fuel that does not depend on the slices.
+// TestCompilers checks that programs of many compilers do metered what they do as they are, with fuel that does not
+// depend on the slices.
 func TestCompilers(t *testing.T) {
 	paths, err := filepath.Glob("../../../samples/greet/*/*.wasm")
 	if err != nil || len(paths) < 6 {

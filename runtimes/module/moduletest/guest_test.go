@@ -6,7 +6,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/leb"
 )
 
-// guest is a module that a test builds. All its functions are of type () -> (), unless typed says otherwise, and are in table 0.
+// guest is a module that a test builds. All its functions are of type () -> (), unless typed says otherwise, and are
+// in table 0.
 type guest struct {
 	pages  int      // of memory
 	bodies []string // of functions, without the locals and the last end
@@ -34,8 +35,8 @@ func sized(n int, s string) string { return number(n) + s }
 // part returns a section.
 func part(id byte, body string) string { return string([]byte{id}) + sized(len(body), body) }
 
-// build returns the binary. The first function is exported as "_start". There are a table 1 of 100,000 entries, a tag, an
-// element segment 0 with all functions that is applied to table 0, and a passive data segment 0 of a page.
+// build returns the binary. The first function is exported as "_start". There are a table 1 of 100,000 entries, a
+// tag, an element segment 0 with all functions that is applied to table 0, and a passive data segment 0 of a page.
 func (g *guest) build() []byte { return g.buildTyped(plainType) }
 
 // buildTyped is build with another type of all functions.

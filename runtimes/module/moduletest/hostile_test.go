@@ -114,8 +114,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestRecursion checks that endless recursions of all kinds trap when their share of the stack is used up, long before the
-// engine's is, and that tail calls do not count as recursion.
+// TestRecursion checks that endless recursions of all kinds trap when their share of the stack is used up, long
+// before the engine's is, and that tail calls do not count as recursion.
 func TestRecursion(t *testing.T) {
 	const stack, kept = 1 << 20, ", with the engine's exceptions"
 	for name, bodies := range map[string][]string{
@@ -156,8 +156,8 @@ func TestRecursion(t *testing.T) {
 	}
 }
 
-// TestWideTailCalls checks that a tail call takes from the stack what an ordinary call does if the engine makes one of it, since the
-// parameters or results are too many for the registers of some processor.
+// TestWideTailCalls checks that a tail call takes from the stack what an ordinary call does if the engine makes one
+// of it, since the parameters or results are too many for the registers of some processor.
 func TestWideTailCalls(t *testing.T) {
 	const stack = 1 << 20
 	const i32, f32, zero32, zeroF = "\x7f", "\x7d", "\x41\x00", "\x43\x00\x00\x00\x00"
@@ -192,7 +192,8 @@ func TestWideTailCalls(t *testing.T) {
 	}
 }
 
-// TestBulk checks that bulk operations which go through helpers do what the instructions do, up to the last byte and at every edge.
+// TestBulk checks that bulk operations which go through helpers do what the instructions do, up to the last byte and
+// at every edge.
 func TestBulk(t *testing.T) {
 	const size = 5 << 16
 	for _, c := range []struct {

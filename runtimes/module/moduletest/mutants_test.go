@@ -45,10 +45,11 @@ func mutant(b []byte, r *rand.Rand) []byte {
 // mutants is how many there are of each binary.
 const mutants = 3
 
-// TestMutants checks with every binary of the engine's module, and with some mutants of each, that nothing that is accepted
-// crashes the engine, and that the engine accepts what was made of a module if and only if it accepts the module: rewriting neither
-// breaks what is right nor makes right what is not. The module is the one without custom sections, some of which the engine refuses though
-// they are empty; or the module as it is, if it was built for threads.
+// TestMutants checks with every binary of the engine's module, and with some mutants of each, that nothing that is
+// accepted crashes the engine, and that the engine accepts what was made of a module if and only if it accepts the
+// module: rewriting neither breaks what is right nor makes right what is not. The module is the one without custom
+// sections, some of which the engine refuses though they are empty; or the module as it is, if it was built for
+// threads.
 func TestMutants(t *testing.T) {
 	ctx := context.Background()
 	engine := func(features api.CoreFeatures) func(b []byte) error {

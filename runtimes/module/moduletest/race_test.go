@@ -2,6 +2,6 @@
 
 package moduletest
 
-// share is which part of the scripts is run, one in so many: the race detector makes the engine's compiler slow, and nothing
-// here is concurrent.
+// share is which part of the scripts is run, one in so many: the race detector makes the engine's compiler slow, and
+// nothing here is concurrent.
 const share = 20

@@ -53,7 +53,8 @@ type form struct {
 	stack  int32
 }
 
-// rewritten returns what a form makes of a binary. It counts how many had exceptions that were lowered, and that stayed.
+// rewritten returns what a form makes of a binary. It counts how many had exceptions that were lowered, and that
+// stayed.
 func rewritten(o rewrite.Options, lowered map[string]int) func(b []byte) ([]byte, error) {
 	return func(b []byte) ([]byte, error) {
 		out, r, err := rewrite.Rewrite(b, o)

@@ -14,7 +14,8 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// thrower makes up modules that throw and catch. All that they do leaves a trace in a global; a budget in another bounds it.
+// thrower makes up modules that throw and catch. All that they do leaves a trace in a global; a budget in another
+// bounds it.
 type thrower struct {
 	*rand.Rand
 	labels []string // result types of open blocks, the function's first, as letters
@@ -24,9 +25,9 @@ type thrower struct {
 	quiet  int // a bit for each function that does not throw itself, and one for no calls through tables
 }
 
-// Shapes of functions and tags. The first types of a module are those of functions. Then there are three for each tag: its own, and those of
-// blocks that leave what it carries, and that with a reference to the exception. The last are of blocks which take an i32 and leave one, and
-// which do so with a reference.
+// Shapes of functions and tags. The first types of a module are those of functions. Then there are three for each
+// tag: its own, and those of blocks that leave what it carries, and that with a reference to the exception. The last
+// are of blocks which take an i32 and leave one, and which do so with a reference.
 const (
 	throwers      = 8 // functions of a module
 	traceGlobal   = "\x23\x00"
@@ -376,8 +377,8 @@ func instance(t *testing.T, ctx context.Context, r wazero.Runtime, b []byte) *ma
 	return &made{m.ExportedFunction("run"), m.ExportedGlobal("trace").(api.MutableGlobal), m.ExportedGlobal("budget").(api.MutableGlobal)}
 }
 
-// TestUnwind runs modules that were made up as they are and lowered, by both engines. They must do the same, call by call,
-// also after a call that has trapped.
+// TestUnwind runs modules that were made up as they are and lowered, by both engines. They must do the same, call by
+// call, also after a call that has trapped.
 func TestUnwind(t *testing.T) {
 	ctx := context.Background()
 	compiler := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCoreFeatures(features))
@@ -417,8 +418,9 @@ func TestUnwind(t *testing.T) {
 	}
 }
 
-// TestOperands has the operands of every function followed in all modules of the engine's that are valid: each gets a reference to an
-// exception that it drops at once. Lowering must know what each instruction takes and leaves, and leave behind what is valid.
+// TestOperands has the operands of every function followed in all modules of the engine's that are valid: each gets a
+// reference to an exception that it drops at once. Lowering must know what each instruction takes and leaves, and
+// leave behind what is valid.
 func TestOperands(t *testing.T) {
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))

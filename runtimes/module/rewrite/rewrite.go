@@ -29,11 +29,11 @@ const (
 	// ExitName is the function of type (i32) -> () of that module that RunName calls with the result of the
 	// entry, if it has one and there is a Setup.
 	ExitName = "exit"
-	// SleepName is the function of type (i64) -> () of that module that a module calls to wait, if it was built for threads: for so many
-	// nanoseconds, or below 0 until it is ended.
+	// SleepName is the function of type (i64) -> () of that module that a module calls to wait, if it was built for
+	// threads: for so many nanoseconds, or below 0 until it is ended.
 	SleepName = "sleep"
-	// RunName is exported as a function of type () -> () that calls the start function, if there is one, and the entry, and
-	// drops its results if there is no Setup.
+	// RunName is exported as a function of type () -> () that calls the start function, if there is one, and the
+	// entry, and drops its results if there is no Setup.
 	RunName = "polyvoke.run"
 	// MarkPrefix and a number are what each mark is exported as, see Options.Mark.
 	MarkPrefix = "polyvoke.mark."
@@ -66,7 +66,8 @@ type Options struct {
 	Setup string
 	// MemoryMax is the largest size of the memory in pages. 0 means what the module says.
 	MemoryMax uint32
-	// TableMax is how many entries a table may grow to; those that are larger from the start do not grow. 0 means 100,000.
+	// TableMax is how many entries a table may grow to; those that are larger from the start do not grow. 0 means
+	// 100,000.
 	TableMax uint32
 	// FoldData takes the bytes of the active data segments out of the module, for a memory that is filled with
 	// an image; Report.Data has them. Where their offsets are not plain numbers, they stay.
@@ -76,8 +77,9 @@ type Options struct {
 	KeepCustom bool
 	// Mark adds marks: globals that tell which functions have been called.
 	Mark bool
-	// Without has, for each function that the module defines, whether it is left out: it traps with unreachable. All that is
-	// said about the module holds for the whole of it, and what is left costs the fuel and the stack that it always costs. Nil means none.
+	// Without has, for each function that the module defines, whether it is left out: it traps with unreachable. All
+	// that is said about the module holds for the whole of it, and what is left costs the fuel and the stack that it
+	// always costs. Nil means none.
 	Without []bool
 	// KeepExceptions leaves try_table and throw to the engine. Otherwise they are lowered where that is possible, see
 	// package unwind.
@@ -86,8 +88,8 @@ type Options struct {
 
 // Report says what a module is and what has been made of it.
 type Report struct {
-	// Module is the module before. If its atomic instructions or exceptions were lowered it is the module right after that, which has
-	// a few more globals, types and functions.
+	// Module is the module before. If its atomic instructions or exceptions were lowered it is the module right after
+	// that, which has a few more globals, types and functions.
 	Module *module.Module
 	// Unwind is what lowering exceptions has done. It is nil if there are none, or if they stay.
 	Unwind *unwind.Report
@@ -97,8 +99,8 @@ type Report struct {
 	Meter *meter.Report
 	// Globals are the names that the mutable numeric globals are exported as.
 	Globals []string
-	// Marks are the names that the marks are exported as, if there are any: of type i64, each for 64 functions that the module defines,
-	// one bit each, the lowest for the first. Nothing in the module reads them.
+	// Marks are the names that the marks are exported as, if there are any: of type i64, each for 64 functions that
+	// the module defines, one bit each, the lowest for the first. Nothing in the module reads them.
 	Marks []string
 	// Folded tells that the memory is empty now, and must be filled with Data before anything runs.
 	Folded bool

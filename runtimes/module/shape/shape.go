@@ -1,9 +1,10 @@
-// Package shape finds the functions of a module again after an edit of its sources. In goes a binary; out comes a number for each
-// function, which stays when all that has changed is where things are.
+// Package shape finds the functions of a module again after an edit of its sources. In goes a binary; out comes a
+// number for each function, which stays when all that has changed is where things are.
 //
-// A compiler that builds a program anew puts data at other addresses and gives functions other indices, and writes both into the code.
-// So what a function is told by are its instructions, and which of its own locals and labels they name, but no constant, no address and no
-// index of anything outside. Functions that differ in nothing else have the same shape.
+// A compiler that builds a program anew puts data at other addresses and gives functions other indices, and writes
+// both into the code. So what a function is told by are its instructions, and which of its own locals and labels they
+// name, but no constant, no address and no index of anything outside. Functions that differ in nothing else have the
+// same shape.
 package shape
 
 import (

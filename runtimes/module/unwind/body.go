@@ -11,8 +11,8 @@ import (
 // noType is the type of a block that neither takes nor leaves anything, as [code.Instruction] has it.
 const noType = -64
 
-// body is a function body that is being rewritten. Blocks have levels: the function's is 0, that of a block in it 1, and so on. A
-// label is the difference of two.
+// body is a function body that is being rewritten. Blocks have levels: the function's is 0, that of a block in it 1,
+// and so on. A label is the difference of two.
 type body struct {
 	w      *lowering
 	f      uint32

@@ -14,8 +14,8 @@ const (
 	unknown                  // of code that is never reached
 )
 
-// operands follows what is on the stack of a function, as far as references to exceptions go. Where one is in the place of
-// something else, the module is not valid. That must be seen here, since afterwards it may be.
+// operands follows what is on the stack of a function, as far as references to exceptions go. Where one is in the
+// place of something else, the module is not valid. That must be seen here, since afterwards it may be.
 type operands struct {
 	w      *lowering
 	f      uint32

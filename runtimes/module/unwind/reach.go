@@ -153,8 +153,8 @@ func (r *reach) call(f uint32, in *code.Instruction) {
 	r.callers[node] = append(r.callers[node], f)
 }
 
-// mayThrow tells whether an exception may leave what an instruction calls, so that it must be looked for. After a tail call
-// that is up to the caller.
+// mayThrow tells whether an exception may leave what an instruction calls, so that it must be looked for. After a
+// tail call that is up to the caller.
 func (w *lowering) mayThrow(in *code.Instruction) bool {
 	switch {
 	case !in.Op.IsCall() || in.Op.IsTailCall():

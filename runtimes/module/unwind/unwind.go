@@ -2,16 +2,16 @@
 // that does the same with branches and globals, so that its state is memory, globals and the stack
 // alone, and no engine needs to know where its handlers are.
 //
-// It lowers the proposal for exception handling with exnref: the tag section, throw, throw_ref, and try_table with all its
-// handlers. That is what compilers make of setjmp and longjmp, and of C++. What is not lowered is left to the engine, see [Apply].
+// It lowers the proposal for exception handling with exnref: the tag section, throw, throw_ref, and try_table with
+// all its handlers. That is what compilers make of setjmp and longjmp, and of C++. What is not lowered is left to the
+// engine, see [Apply].
 //
 // # How it works
 //
-// A throw puts its operands into globals, the number of its tag into another, and leaves for the handler.
-// Around it that is a branch. Farther out, each call of a function that an exception may leave is
-// followed by a look at that global, and a branch if it is set. Which functions those are is known
-// from who calls whom, and for calls through tables from the types; so code that no exception passes through stays as it is,
-// byte by byte.
+// A throw puts its operands into globals, the number of its tag into another, and leaves for the handler. Around it
+// that is a branch. Farther out, each call of a function that an exception may leave is followed by a look at that
+// global, and a branch if it is set. Which functions those are is known from who calls whom, and for calls through
+// tables from the types; so code that no exception passes through stays as it is, byte by byte.
 //
 //	try_table (catch $t $l)        block $join
 //	  ...                            block $handler
@@ -22,13 +22,15 @@
 //	                                 br (to the next handler outside)
 //	                               end
 //
-// A reference to an exception becomes several values: the number of the tag, or 0 for none, and all that exceptions carry. So a local
-// becomes several, as do a parameter, a result, and what a block takes and leaves. To throw it again is to put its values
-// back into the globals. Exceptions cannot be told apart but by what they are, so nobody sees that there are copies. In
-// functions that have references, the operands are followed to know which of them they are.
+// A reference to an exception becomes several values: the number of the tag, or 0 for none, and all that exceptions
+// carry. So a local becomes several, as do a parameter, a result, and what a block takes and leaves. To throw it
+// again is to put its values back into the globals. Exceptions cannot be told apart but by what they are, so nobody
+// sees that there are copies. In functions that have references, the operands are followed to know which of them they
+// are.
 //
-// Whoever calls an export that an exception leaves sees a trap, as before, and so does who makes an instance if it leaves the start function;
-// the global [Report].Uncaught tells it from others. Nobody may call what is in a table that the module exports.
+// Whoever calls an export that an exception leaves sees a trap, as before, and so does who makes an instance if it
+// leaves the start function; the global [Report].Uncaught tells it from others. Nobody may call what is in a table
+// that the module exports.
 package unwind
 
 import (
@@ -54,7 +56,8 @@ var (
 	errSize       = errors.New("it would become too large without")
 )
 
-// mostPayload is how many values an exception may carry, and if there are references to exceptions, all of them together.
+// mostPayload is how many values an exception may carry, and if there are references to exceptions, all of them
+// together.
 const mostPayload = 16
 
 // Report says what has been made of a module.
@@ -64,8 +67,8 @@ type Report struct {
 	// Tries, Throws and Checks are how many try_tables and throws were lowered, and how many calls are
 	// followed by a look.
 	Tries, Throws, Checks int
-	// Uncaught is the index of the global, an i32, that is not zero after a call from outside has trapped because nothing
-	// caught an exception. It stays so until somebody sets it.
+	// Uncaught is the index of the global, an i32, that is not zero after a call from outside has trapped because
+	// nothing caught an exception. It stays so until somebody sets it.
 	Uncaught uint32
 }
 
@@ -98,14 +101,15 @@ type lowering struct {
 	takes   map[int64]int64               // by type of a block: that of one which only takes the same
 }
 
-// Apply lowers the exceptions of a module that was opened without imports to add. It needs time and memory in proportion
-// to the module, and makes it at most about three times as large, and 64 KiB.
+// Apply lowers the exceptions of a module that was opened without imports to add. It needs time and memory in
+// proportion to the module, and makes it at most about three times as large, and 64 KiB.
 //
 // # Errors
 //
-// The error says why the module must keep its exceptions: it exports a tag, or imports anything but functions of WASI; it has
-// references to exceptions in tables or globals; its exceptions carry vectors, references or many values; a handler's label is of another
-// type, or operands are, so that the module is not valid; or it would grow too much. What has been done to m until then is of no use.
+// The error says why the module must keep its exceptions: it exports a tag, or imports anything but functions of
+// WASI; it has references to exceptions in tables or globals; its exceptions carry vectors, references or many
+// values; a handler's label is of another type, or operands are, so that the module is not valid; or it would grow
+// too much. What has been done to m until then is of no use.
 func Apply(m *edit.Module) (*Report, error) {
 	w := &lowering{m: m, imported: uint32(m.Info.ImportedFunctions()), left: 2*m.Info.Size + 1<<16, steps: 16*m.Info.Size + 1<<16,
 		slots: map[module.ValueType][]uint32{}, payload: map[uint32][]uint32{}, named: map[uint32]bool{}, signs: map[uint32]bool{}, takes: map[int64]int64{}}

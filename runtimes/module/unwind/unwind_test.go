@@ -19,9 +19,9 @@ func sized(s string) string { return number(len(s)) + s }
 // section returns a section.
 func section(id byte, body string) string { return string([]byte{id}) + sized(body) }
 
-// guest is a module of functions without locals. Type 0 is () -> (), 1 (i32) -> (), 2 () -> (i32), 3 (i32) -> (i32), 4 () -> (i32, v128),
-// 5 (v128) -> (), 6 () -> (exnref), 7 (exnref) -> (), 8 and 9 take nine i32 or i64, 10 is (i32) -> (exnref), and 11 () -> (i32, exnref).
-// Tag 0 is of type 0, and tag 1 of type 1.
+// guest is a module of functions without locals. Type 0 is () -> (), 1 (i32) -> (), 2 () -> (i32), 3 (i32) -> (i32),
+// 4 () -> (i32, v128), 5 (v128) -> (), 6 () -> (exnref), 7 (exnref) -> (), 8 and 9 take nine i32 or i64, 10 is (i32)
+// -> (exnref), and 11 () -> (i32, exnref). Tag 0 is of type 0, and tag 1 of type 1.
 type guest struct {
 	types   string // of functions, an index each
 	bodies  []string
@@ -109,7 +109,8 @@ func TestReach(t *testing.T) {
 	}
 }
 
-// TestLower checks what a function becomes, instruction by instruction. Global 0 is the one that is set while an exception is on its way.
+// TestLower checks what a function becomes, instruction by instruction. Global 0 is the one that is set while an
+// exception is on its way.
 func TestLower(t *testing.T) {
 	const set, get, uncaught = "\x24\x00", "\x23\x00", "\x24\x01"
 	for _, c := range []struct {
@@ -212,7 +213,8 @@ func TestDeclared(t *testing.T) {
 	}
 }
 
-// TestStartSection checks that the start function is the guard of one that an exception may leave, and else what it was.
+// TestStartSection checks that the start function is the guard of one that an exception may leave, and else what it
+// was.
 func TestStartSection(t *testing.T) {
 	for body, want := range map[string]string{throw: "\x01", block + catchAll + throw + end + end: "\x00"} {
 		out, _, err := unwind.Lower(guest{types: "\x00", bodies: []string{body}, start: section(8, "\x00")}.build(), module.Limits{})
@@ -222,7 +224,8 @@ func TestStartSection(t *testing.T) {
 	}
 }
 
-// TestLinear checks that the size grows in proportion when blocks are nested deeper, and handlers and labels become many.
+// TestLinear checks that the size grows in proportion when blocks are nested deeper, and handlers and labels become
+// many.
 func TestLinear(t *testing.T) {
 	nested := func(n int) []byte {
 		return guest{types: "\x00", bodies: []string{strings.Repeat(block+catchAll, n) + throw + strings.Repeat(end+end, n)}}.build()

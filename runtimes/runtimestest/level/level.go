@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Level is what the process holds: bytes of heap, KiB of resident memory, goroutines and open files. RSS and Files are 0 where
-// they cannot be known, which is everywhere but on Linux.
+// Level is what the process holds: bytes of heap, KiB of resident memory, goroutines and open files. RSS and Files
+// are 0 where they cannot be known, which is everywhere but on Linux.
 type Level struct{ Heap, RSS, Goroutines, Files int }
 
 // Measure returns what is held once garbage has been collected.

@@ -1,7 +1,8 @@
 // Package recipe has the recipes of interpreters: how each is built or collected from packages, for runtimes/script.
 //
-// A recipe is a folder here: runtime.json, and build.sh, which makes a bundle's folder. Recipes are part of the polyvoke command, so
-// that nothing but it and the system's package managers is needed. lib.sh and the files beside it are what they share.
+// A recipe is a folder here: runtime.json, and build.sh, which makes a bundle's folder. Recipes are part of the
+// polyvoke command, so that nothing but it and the system's package managers is needed. lib.sh and the files beside
+// it are what they share.
 package recipe
 
 import (
@@ -64,8 +65,9 @@ func Library() []byte {
 	return b
 }
 
-// Build follows a recipe and returns the bundle. tools is a folder for sources and compilers, which later builds use again. What the
-// recipe says goes to log. It takes minutes, installs packages, and needs Debian 12 and, where packages are missing, root.
+// Build follows a recipe and returns the bundle. tools is a folder for sources and compilers, which later builds use
+// again. What the recipe says goes to log. It takes minutes, installs packages, and needs Debian 12 and, where
+// packages are missing, root.
 func Build(ctx context.Context, name, tools string, log io.Writer) ([]byte, error) {
 	if _, err := fs.Stat(files, name+"/build.sh"); err != nil || name == "" || name == "." {
 		return nil, fmt.Errorf("there is no recipe for %q", name)

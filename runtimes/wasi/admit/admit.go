@@ -16,8 +16,8 @@ import (
 // itself ends what takes 50,000,000 bytes, and real frames can be larger than the estimate.
 const maxStack = 32 << 20
 
-// Stack returns how many bytes of stack a recursion may use, by the estimate of package meter. A *runtimes.ModuleError says that
-// the options ask for too many.
+// Stack returns how many bytes of stack a recursion may use, by the estimate of package meter. A
+// *runtimes.ModuleError says that the options ask for too many.
 func Stack(o runtimes.Options) (int32, error) {
 	stack := cmp.Or(o.Stack, runtimes.DefaultStack)
 	if stack > maxStack {
@@ -26,8 +26,8 @@ func Stack(o runtimes.Options) (int32, error) {
 	return int32(stack), nil
 }
 
-// Memory returns how many bytes of memory a module can use that asks for such a memory, and how many it may use. A *runtimes.ModuleError
-// says that the options ask for more than allowed, or the module for more than it may use.
+// Memory returns how many bytes of memory a module can use that asks for such a memory, and how many it may use. A
+// *runtimes.ModuleError says that the options ask for more than allowed, or the module for more than it may use.
 func Memory(of module.Memory, o runtimes.Options, allowed uint64) (most, limit uint64, err error) {
 	limit = o.Memory
 	if limit == 0 {

@@ -1,8 +1,8 @@
 // Package births has instances that take long to make be made one after another.
 //
-// To make an instance cannot be interrupted. It takes microseconds, but 50 ms for a module whose tables hold 100,000 functions.
-// Of such modules a few are made at a time, so that all processes but those are in time, and none is begun that cannot
-// be: it would only make others late.
+// To make an instance cannot be interrupted. It takes microseconds, but 50 ms for a module whose tables hold 100,000
+// functions. Of such modules a few are made at a time, so that all processes but those are in time, and none is begun
+// that cannot be: it would only make others late.
 package births
 
 import (
@@ -20,8 +20,8 @@ type Gate chan struct{}
 // NewGate returns a gate for n instances at a time.
 func NewGate(n int) Gate { return make(Gate, n) }
 
-// Record is how long it takes to make an instance of one module, at best. Its zero value has seen none made. Any number of goroutines
-// may use one.
+// Record is how long it takes to make an instance of one module, at best. Its zero value has seen none made. Any
+// number of goroutines may use one.
 type Record struct{ best atomic.Int64 }
 
 // Await waits until the next instance may be made. done is to be called when it was.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestAwait checks who may make an instance when one is being made: those of modules for which it is known to be quick, and nobody whose time
-// is too short.
+// TestAwait checks who may make an instance when one is being made: those of modules for which it is known to be
+// quick, and nobody whose time is too short.
 func TestAwait(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -60,7 +60,8 @@ func TestShortest(t *testing.T) {
 	}
 }
 
-// TestHammer has many goroutines make instances, of which no more than the gate's number may be made at a time as long as none is known to be quick.
+// TestHammer has many goroutines make instances, of which no more than the gate's number may be made at a time as
+// long as none is known to be quick.
 func TestHammer(t *testing.T) {
 	gate, r := NewGate(2), new(Record)
 	var now atomic.Int64

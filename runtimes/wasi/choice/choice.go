@@ -1,5 +1,5 @@
-// Package choice decides how the processes of a program come to be: which start kind is the best of those that change nothing for them. It is told
-// what is known of the program, and runs nothing.
+// Package choice decides how the processes of a program come to be: which start kind is the best of those that change
+// nothing for them. It is told what is known of the program, and runs nothing.
 package choice
 
 import (
@@ -41,7 +41,8 @@ type Program struct {
 	Renews bool   // it renews what it has drawn of them
 }
 
-// Choose returns the kind that is wanted, or the best one if want is empty or runtimes.StartAuto, and why it is that one.
+// Choose returns the kind that is wanted, or the best one if want is empty or runtimes.StartAuto, and why it is that
+// one.
 //
 // # Errors
 //

@@ -23,13 +23,14 @@ var began = time.Now()
 // watchEvery is how often a child looks at the processor time that it has taken.
 const watchEvery = 10 * time.Millisecond
 
-// childGC is by how many percent its heap may grow until garbage is collected: it does not live long, and has a memory limit.
+// childGC is by how many percent its heap may grow until garbage is collected: it does not live long, and has a
+// memory limit.
 const childGC = 400
 
-// Child is what the command of Config.Command does, in a process of its own that ends
-// right after it: it limits this process, reads a module from stdin, compiles it into the folder that args name,
-// and returns the exit code. args are those behind the command's own, as they are: they, the exit code and how stderr begins are
-// between Child and a [Compiler] of the same binary. It is stopped by ctx.
+// Child is what the command of Config.Command does, in a process of its own that ends right after it: it limits this
+// process, reads a module from stdin, compiles it into the folder that args name, and returns the exit code. args are
+// those behind the command's own, as they are: they, the exit code and how stderr begins are between Child and a
+// [Compiler] of the same binary. It is stopped by ctx.
 func Child(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer) int {
 	fail := func(code int, err error) int {
 		fmt.Fprintln(stderr, err)

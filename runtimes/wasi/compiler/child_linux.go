@@ -14,9 +14,9 @@ const childSlack = 64 << 20
 // cpuSlack is how many seconds of processor time a child may take to end.
 const cpuSlack = 3
 
-// limitChild limits how much address space this process takes besides what it has now, which is
-// mostly reserved by Go's runtime and costs nothing, and forbids it to leave core files. The kernel kills it when it has taken
-// more processor time than it may and has not ended by itself.
+// limitChild limits how much address space this process takes besides what it has now, which is mostly reserved by
+// Go's runtime and costs nothing, and forbids it to leave core files. The kernel kills it when it has taken more
+// processor time than it may and has not ended by itself.
 func limitChild(l limits) error {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package compiler turns modules into native code, in child processes that a hostile module may kill or
-// occupy, and keeps the results in a folder. In go a module's bytes; out comes the engine's compiled module. The child is
-// [Child] in a process of the same binary.
+// Package compiler turns modules into native code, in child processes that a hostile module may kill or occupy, and
+// keeps the results in a folder. In go a module's bytes; out comes the engine's compiled module. The child is [Child]
+// in a process of the same binary.
 package compiler
 
 import (
@@ -27,8 +27,8 @@ type Config struct {
 	Command []string
 	// Dir is the engine's folder of compiled modules.
 	Dir string
-	// Timeout is how much processor time a child may take for a module of 16 MiB, as it is compiled. Others have their share of it, in
-	// proportion to their size, and a thirty-second part of it besides.
+	// Timeout is how much processor time a child may take for a module of 16 MiB, as it is compiled. Others have
+	// their share of it, in proportion to their size, and a thirty-second part of it besides.
 	Timeout time.Duration
 	// Memory is how much memory in bytes it may take; exact on Linux, a hint to Go's collector elsewhere.
 	Memory uint64

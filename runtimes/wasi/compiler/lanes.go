@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// lanes keep modules that take long from holding up those that do not. A module that has a usual price (see package price) is
-// compiled beside a few others. One that turns out to take longer goes on when no other such module does; and one that has an
-// unusual price, which is likely to be a bomb, is compiled when no other such module is.
+// lanes keep modules that take long from holding up those that do not. A module that has a usual price (see package
+// price) is compiled beside a few others. One that turns out to take longer goes on when no other such module does;
+// and one that has an unusual price, which is likely to be a bomb, is compiled when no other such module is.
 type lanes struct {
 	quick, slow, dense chan struct{} // hold one for each child
 }
@@ -44,8 +44,8 @@ func (l *lanes) enter(ctx context.Context, usual bool) (*turn, error) {
 	}
 }
 
-// slowDown moves a child into the slow lane, if it is in the quick one. It stands still while it waits for a place there. rest and
-// wake are called when it does and when it goes on. slowDown does not wait.
+// slowDown moves a child into the slow lane, if it is in the quick one. It stands still while it waits for a place
+// there. rest and wake are called when it does and when it goes on. slowDown does not wait.
 func (t *turn) slowDown(child *os.Process, rest, wake func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -26,8 +26,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestHammerLanes has many children that are quick, dense or become slow, and end at any time: no lane but the quick one ever has two, all places
-// are given back, and each child that stands still goes on.
+// TestHammerLanes has many children that are quick, dense or become slow, and end at any time: no lane but the quick
+// one ever has two, all places are given back, and each child that stands still goes on.
 func TestHammerLanes(t *testing.T) {
 	l := newLanes()
 	var dense, most atomic.Int64

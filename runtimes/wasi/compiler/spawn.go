@@ -39,8 +39,8 @@ const childStderr = 4 << 10
 // childGrace is how long the end of a child that was killed may take to be seen.
 const childGrace = 5 * time.Second
 
-// A module of fullSize bytes may take the whole time limit, and others a share of it in proportion to their size, with leastSize
-// bytes added to it: no compiler that is known makes modules that take a third of that.
+// A module of fullSize bytes may take the whole time limit, and others a share of it in proportion to their size,
+// with leastSize bytes added to it: no compiler that is known makes modules that take a third of that.
 const (
 	fullSize  = 16 << 20
 	leastSize = 512 << 10
@@ -55,7 +55,8 @@ const (
 // dearest is how many times its processor time a module may seem to cost. What costs more is not tried.
 const dearest = 4
 
-// wallTimes is how many times as long as its processor time a child may take, and wallTime what is added: the machine may be busy.
+// wallTimes is how many times as long as its processor time a child may take, and wallTime what is added: the machine
+// may be busy.
 const (
 	wallTimes = 20
 	wallTime  = time.Minute
@@ -64,7 +65,8 @@ const (
 // outOfMemory is how Go's runtime, the race detector and the engine say that the system gives them no more.
 var outOfMemory = regexp.MustCompile(`(?i)out of memory|cannot (allocate|map|reserve)|failed to (create new OS thread|m?map|allocate)|pthread_create|address space`)
 
-// noThreads is how Go's runtime says that the system has run out of threads (EAGAIN); for want of memory the number is another.
+// noThreads is how Go's runtime says that the system has run out of threads (EAGAIN); for want of memory the number
+// is another.
 var noThreads = regexp.MustCompile(`failed to create new OS thread \(.*errno=11\)`)
 
 // lethal is why a child did not survive a module.
@@ -221,8 +223,8 @@ func (h *head) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// reason returns what was written, without what is said to the parent, and without stacks. began reports whether the child
-// has limited itself.
+// reason returns what was written, without what is said to the parent, and without stacks. began reports whether the
+// child has limited itself.
 func (h *head) reason() (said string, began bool) {
 	said, began = strings.CutPrefix(string(h.b), childBegins)
 	said = strings.TrimPrefix(said, childSlow)

@@ -13,8 +13,8 @@ import (
 // trapped is how the engine's errors about traps begin.
 const trapped = "wasm error: "
 
-// Of turns the error of a call whose context was ctx into that of package runtimes: nil, a *runtimes.ExitError, a *runtimes.TrapError, or the
-// context's own.
+// Of turns the error of a call whose context was ctx into that of package runtimes: nil, a *runtimes.ExitError, a
+// *runtimes.TrapError, or the context's own.
 func Of(ctx context.Context, err error) error {
 	if err == nil || err == context.Canceled || err == context.DeadlineExceeded { // there was no call if it was too late to make an instance
 		return err
@@ -42,7 +42,8 @@ func trap(err error) error {
 	return &runtimes.TrapError{Reason: reason, Stack: strings.ReplaceAll(strings.TrimSpace(stack), "\n\t", "\n")}
 }
 
-// ByItself tells whether a process that ended with an error which Of has returned failed by what it did, not by what happened to it.
+// ByItself tells whether a process that ended with an error which Of has returned failed by what it did, not by what
+// happened to it.
 func ByItself(err error) bool {
 	switch err.(type) {
 	case *runtimes.ExitError, *runtimes.TrapError:
@@ -51,8 +52,8 @@ func ByItself(err error) bool {
 	return false
 }
 
-// Broken tells whether an instance of which a call ended with err, as the engine says it, cannot serve another one: the engine was
-// left in the middle of something. Exits and traps are no such thing.
+// Broken tells whether an instance of which a call ended with err, as the engine says it, cannot serve another one:
+// the engine was left in the middle of something. Exits and traps are no such thing.
 func Broken(err error) bool {
 	if err == nil {
 		return false // most runs: without a variable on the heap

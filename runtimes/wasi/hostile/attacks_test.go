@@ -61,7 +61,8 @@ func either(a, b ending) ending {
 	return ending{a.what + " or " + b.what, func(err error) bool { return a.is(err) || b.is(err) }}
 }
 
-// tooDeep is the stack's end, unless the deadline comes first: a slow machine, or a stack that the engine has to enlarge.
+// tooDeep is the stack's end, unless the deadline comes first: a slow machine, or a stack that the engine has to
+// enlarge.
 func tooDeep() ending { return either(trapped("stack overflow"), deadline()) }
 
 // attacks returns all of them. Those that are after memory use so many pages.

@@ -20,8 +20,9 @@ import (
 // all asks for all start kinds and crowds.
 var all = flag.Bool("all", false, "with -bench Hostile: all start kinds and crowds, not one")
 
-// crowds are how many calls there are at once, and what is promised about how long after its deadline each ends: nearly all (99 of
-// 100), and every one. A good function beside them is promised an answer within goodPromise, nearly always.
+// crowds are how many calls there are at once, and what is promised about how long after its deadline each ends:
+// nearly all (99 of 100), and every one. A good function beside them is promised an answer within goodPromise, nearly
+// always.
 func crowds() []crowd {
 	return []crowd{
 		{n: 10, pages: 512, patience: 100 * time.Millisecond, nearly: 10 * time.Millisecond, every: 50 * time.Millisecond},
@@ -37,9 +38,10 @@ type crowd struct {
 	nearly, every time.Duration
 }
 
-// BenchmarkHostile runs each attack in crowds with a deadline, beside a good function that is called every millisecond, and reports
-// in milliseconds how late calls ended (late-p99, late-max), how long the good function took (good-p99), and the longest that a
-// goroutine waited which wants to run every millisecond (gap). The line "all" sums up, and its log names what was missed.
+// BenchmarkHostile runs each attack in crowds with a deadline, beside a good function that is called every
+// millisecond, and reports in milliseconds how late calls ended (late-p99, late-max), how long the good function took
+// (good-p99), and the longest that a goroutine waited which wants to run every millisecond (gap). The line "all" sums
+// up, and its log names what was missed.
 //
 // Without the flag -all it takes one start kind, and one crowd, so that it can run often.
 func BenchmarkHostile(b *testing.B) {

@@ -1,7 +1,7 @@
 package hostile
 
-// births are calls that take long, or much, before their first instruction: what an engine does for each new instance is not counted as
-// fuel, and is bounded by what a module may have of it.
+// births are calls that take long, or much, before their first instruction: what an engine does for each new instance
+// is not counted as fuel, and is bounded by what a module may have of it.
 func births(int) []attack {
 	const n = 99_000 // below the limit, which is for all of them together
 	functions := "\x70\x00" + number(1000)

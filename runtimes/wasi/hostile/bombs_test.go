@@ -158,8 +158,9 @@ func manyTypes(n int) (list []function) {
 // checkTime is how long a module may be looked at before a compiler gets it, in a test.
 const checkTime = 20 * time.Second
 
-// TestBombs uploads bombs beside a good function that is called all the while. Those that the check has to refuse do not get to a compiler,
-// since there is none; the others are compiled, or refused because of the limits that the compiler has.
+// TestBombs uploads bombs beside a good function that is called all the while. Those that the check has to refuse do
+// not get to a compiler, since there is none; the others are compiled, or refused because of the limits that the
+// compiler has.
 func TestBombs(t *testing.T) {
 	s := newSlots()
 	none := newRuntime(t, wasi.Config{Compiler: []string{"/nowhere/compiler"}, CacheDir: t.TempDir()})

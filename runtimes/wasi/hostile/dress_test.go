@@ -5,8 +5,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
 )
 
-// asCommand makes a command of a module that imports nothing and exports its memory or has none: its entry calls every function that is
-// exported, with zeros.
+// asCommand makes a command of a module that imports nothing and exports its memory or has none: its entry calls
+// every function that is exported, with zeros.
 func asCommand(b []byte) ([]byte, bool) {
 	m, err := edit.Open(b, module.Limits{})
 	if err != nil || len(m.Info.Imports) > 0 || len(m.Info.Memories) == 0 {

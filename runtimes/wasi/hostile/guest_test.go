@@ -242,7 +242,8 @@ func times(n, local int, code string) string {
 // rep is strings.Repeat with the number first, as one would say it.
 func rep(n int, code string) string { return strings.Repeat(code, n) }
 
-// chain returns functions each of which but the last is made from the index of the next. first is the index of the first.
+// chain returns functions each of which but the last is made from the index of the next. first is the index of the
+// first.
 func chain(n, first int, f func(next int) string, last string) (c []function) {
 	for i := range n - 1 {
 		c = append(c, function{code: f(first + i + 1)})

@@ -18,7 +18,8 @@ func waits(pages int) []attack {
 		return guest{imports: []string{"poll_oneoff"}, functions: entry(code), data: []string{active(64, subscriptions)}, pages: 2}
 	}
 	twenty := int64(20e9)
-	// Subscriptions to a clock that is far off, as many as memory has room for: they are made by doubling what is there.
+	// Subscriptions to a clock that is far off, as many as memory has room for: they are made by doubling what is
+	// there.
 	double := times(doublings(pages), 1, get(0)+i32(64)+add+i32(64)+get(0)+copyUp+get(0)+get(0)+add+set(0))
 	flood := guest{imports: []string{"poll_oneoff"}, pages: pages, data: []string{active(64, clock(twenty, 0))},
 		functions: entry(i32(48) + set(0) + double + call(0, 64, 64, 1<<doublings(pages), 0) + drop + forever(""))}

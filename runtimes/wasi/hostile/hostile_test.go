@@ -22,8 +22,8 @@ func echoProcess(body string) (*runtimes.Process, *bytes.Buffer) {
 // rounds is in how many rounds what is held must grow to count as a leak.
 const rounds = 6
 
-// How long calls may take in a test. A call that ends by itself has all the time it may need. Those that end at their deadline may be
-// late by far more than they are: how late is what the benchmark says.
+// How long calls may take in a test. A call that ends by itself has all the time it may need. Those that end at their
+// deadline may be late by far more than they are: how late is what the benchmark says.
 const (
 	soon   = 20 * time.Millisecond
 	inTime = time.Minute
@@ -91,8 +91,8 @@ func (c *attack) check(t *testing.T, g runtimes.Program, s slots, n int) {
 	}
 }
 
-// TestReferences makes a million references to a function in each of many processes of one sandbox: the engine would keep every one of them, 40 bytes
-// each, as long as the instance lives.
+// TestReferences makes a million references to a function in each of many processes of one sandbox: the engine would
+// keep every one of them, 40 bytes each, as long as the instance lives.
 func TestReferences(t *testing.T) {
 	const runs, made, kept = 20, 1_000_000, 16 << 20
 	r := newRuntime(t, wasi.Config{})

@@ -1,6 +1,7 @@
 package hostile
 
-// slowInstructions are loops of what takes a processor, or the engine, much longer than an addition. Fuel counts most of them as one.
+// slowInstructions are loops of what takes a processor, or the engine, much longer than an addition. Fuel counts most
+// of them as one.
 func slowInstructions(pages int) []attack {
 	size := pages << 16
 	const f64 = "\x44\x01\x00\x00\x00\x00\x00\x00\x00" // the smallest number that is not 0
@@ -54,11 +55,12 @@ func mask(size int) int {
 	return m - 4
 }
 
-// chase fills memory with a walk that goes everywhere, and then follows it: 1,000,000 steps at a time, so many in each turn of a
-// loop, each time after some turns of a loop that does nothing.
+// chase fills memory with a walk that goes everywhere, and then follows it: 1,000,000 steps at a time, so many in
+// each turn of a loop, each time after some turns of a loop that does nothing.
 func chase(pages, turns, loads int) guest {
 	size := mask(pages<<16) + 4
-	// Every cache line says where the next is: (7919*64 + 64) times something odd further on is a full cycle of a power of two.
+	// Every cache line says where the next is: (7919*64 + 64) times something odd further on is a full cycle of a
+	// power of two.
 	const stride = 7919 * 64 * 13
 	next := get(0) + i32(stride) + add + i32(size-1) + "\x71"
 	write := loop + get(0) + next + store + next + tee(0) + "\x0d\x00" + end

@@ -61,8 +61,9 @@ func (t *tally) took(n int, d time.Duration) {
 	}
 }
 
-// TestMutants uploads modules that were well once, and runs those that still are. That is done in children, which compile in their
-// own process: one that crashes or hangs is a failure, and the next goes on behind the module that it was at.
+// TestMutants uploads modules that were well once, and runs those that still are. That is done in children, which
+// compile in their own process: one that crashes or hangs is a failure, and the next goes on behind the module that
+// it was at.
 func TestMutants(t *testing.T) {
 	dir, err := corpusDir()
 	if err != nil {
@@ -104,7 +105,8 @@ func corpusDir() (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// tryInChild has a child try the mutants from one number to another. It returns what became of them, and the number to go on with.
+// tryInChild has a child try the mutants from one number to another. It returns what became of them, and the number
+// to go on with.
 func tryInChild(t *testing.T, dir string, from, to int) (tally, int) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -143,7 +145,8 @@ func tryInChild(t *testing.T, dir string, from, to int) (tally, int) {
 	return sum, at + 1
 }
 
-// mutantsChild is what a child does. It says on stdout which mutant it is at, and from time to time and in the end what became of them.
+// mutantsChild is what a child does. It says on stdout which mutant it is at, and from time to time and in the end
+// what became of them.
 func mutantsChild(args []string) int {
 	from, err1 := strconv.Atoi(args[1])
 	to, err2 := strconv.Atoi(args[2])

@@ -112,8 +112,8 @@ func (c *attack) compiled(t testing.TB, r runtimes.Runtime, start string, memory
 	return g
 }
 
-// beside calls a good function over and over while a test runs. The function that it returns ends that, and returns how long
-// each call took.
+// beside calls a good function over and over while a test runs. The function that it returns ends that, and returns
+// how long each call took.
 func beside(t testing.TB, g runtimes.Program, s slots, pause time.Duration) (end func() []time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

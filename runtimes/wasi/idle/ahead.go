@@ -64,8 +64,8 @@ func (p *Pool[T]) wanting() bool {
 	return p.ahead.making
 }
 
-// giveUp ends filling, until the next item is missed. What fails again and again is tried ever less often: to make an item
-// can take long, and those of other pools may have to wait for it.
+// giveUp ends filling, until the next item is missed. What fails again and again is tried ever less often: to make an
+// item can take long, and those of other pools may have to wait for it.
 func (p *Pool[T]) giveUp(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -52,7 +52,8 @@ func NewBudget(bytes int64) *Budget {
 	return b
 }
 
-// now returns the time by the pools' clock, which goes on with each sweep: a look at the system's would be half of what Take and Put cost.
+// now returns the time by the pools' clock, which goes on with each sweep: a look at the system's would be half of
+// what Take and Put cost.
 func (b *Budget) now() time.Duration { return time.Duration(b.clock.Load()) }
 
 // Bytes returns how many bytes all idle items take, by what they say.
@@ -94,7 +95,8 @@ func (b *Budget) all() []keeper {
 	return list
 }
 
-// Watch has f called after each sweep, every second, by one goroutine at a time, until stop is called; f may still be running then.
+// Watch has f called after each sweep, every second, by one goroutine at a time, until stop is called; f may still be
+// running then.
 func (b *Budget) Watch(f func()) (stop func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -133,8 +135,8 @@ func (b *Budget) sweep() {
 	}
 }
 
-// evict has items end until the others are no more than may be. To end one takes long, so another goroutine does it. If that cannot keep up, who
-// adds to it helps: there are never more than twice as many.
+// evict has items end until the others are no more than may be. To end one takes long, so another goroutine does it.
+// If that cannot keep up, who adds to it helps: there are never more than twice as many.
 func (b *Budget) evict() {
 	if b.bytes.Load() <= b.most || b.Bytes() <= b.most {
 		return

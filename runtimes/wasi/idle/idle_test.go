@@ -209,8 +209,8 @@ func TestSweeper(t *testing.T) {
 	})
 }
 
-// TestShedding checks what others see of an item that is shedding: the rest can be used, the place of the item is kept, and only who would
-// get nothing waits for it.
+// TestShedding checks what others see of an item that is shedding: the rest can be used, the place of the item is
+// kept, and only who would get nothing waits for it.
 func TestShedding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, b := &workshop{t: t}, newBudget(t, 1000)
@@ -338,7 +338,8 @@ func TestEvict(t *testing.T) {
 	})
 }
 
-// TestEvictSlowly checks that who puts an item does not wait for others to end, unless there are twice as many as may be.
+// TestEvictSlowly checks that who puts an item does not wait for others to end, unless there are twice as many as may
+// be.
 func TestEvictSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, budget := &workshop{t: t}, newBudget(t, 20)
@@ -484,8 +485,8 @@ func TestCloseWhileMaking(t *testing.T) {
 	}
 }
 
-// TestHammer takes, puts, sheds, ends, evicts and makes items in several pools at the same time, and closes the pools meanwhile. Each item
-// is used by one at a time, and has ended once in the end.
+// TestHammer takes, puts, sheds, ends, evicts and makes items in several pools at the same time, and closes the pools
+// meanwhile. Each item is used by one at a time, and has ended once in the end.
 func TestHammer(t *testing.T) {
 	const most = 200
 	w := &workshop{t: t}
@@ -589,7 +590,8 @@ func (*weight) Shed() bool { return true }
 // Close implements Item.
 func (*weight) Close() {}
 
-// TestInUse checks that items in use take nothing from the budget when others need it, though who takes them does not say so.
+// TestInUse checks that items in use take nothing from the budget when others need it, though who takes them does not
+// say so.
 func TestInUse(t *testing.T) {
 	w, b := &workshop{t: t}, newBudget(t, 20)
 	p, q := newPool(t, b, nil), newPool(t, b, nil)

@@ -27,8 +27,8 @@ type kept[T Item] struct {
 	shed  bool          // it has shed since then
 }
 
-// Pool keeps items that are idle. The one used last is used next, so that those which are not needed get old. Any number of goroutines may
-// use a Pool. It must be closed.
+// Pool keeps items that are idle. The one used last is used next, so that those which are not needed get old. Any
+// number of goroutines may use a Pool. It must be closed.
 type Pool[T Item] struct {
 	budget *Budget
 	work   sync.WaitGroup // for who makes, sheds or ends an item
@@ -44,8 +44,8 @@ type Pool[T Item] struct {
 	ahead    ahead[T]
 }
 
-// New returns a pool that shares a budget. What Refill asks for is made by the function, which is called by one goroutine at a time; its
-// context ends with the pool. It may be nil if Refill is not called.
+// New returns a pool that shares a budget. What Refill asks for is made by the function, which is called by one
+// goroutine at a time; its context ends with the pool. It may be nil if Refill is not called.
 func New[T Item](b *Budget, make func(context.Context) (T, error)) *Pool[T] {
 	p := &Pool[T]{budget: b}
 	p.back = sync.NewCond(&p.mu)
@@ -55,7 +55,8 @@ func New[T Item](b *Budget, make func(context.Context) (T, error)) *Pool[T] {
 	return p
 }
 
-// Take returns the item used last. ok is false if there is none. It waits for one that is about to give memory back only if there is no other.
+// Take returns the item used last. ok is false if there is none. It waits for one that is about to give memory back
+// only if there is no other.
 func (p *Pool[T]) Take() (item T, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,8 +75,8 @@ func (p *Pool[T]) Take() (item T, ok bool) {
 	return item, true
 }
 
-// Put keeps an item that is idle from now on, or closes it when the pool is closed. If that is more than the budget, the items that are
-// longest idle end soon, which can be this one.
+// Put keeps an item that is idle from now on, or closes it when the pool is closed. If that is more than the budget,
+// the items that are longest idle end soon, which can be this one.
 func (p *Pool[T]) Put(item T) {
 	k := kept[T]{item: item, since: p.budget.now(), cost: item.Cost()}
 	p.mu.Lock()
@@ -126,8 +127,8 @@ func (p *Pool[T]) State() State {
 	return State{Idle: len(p.idle) + p.shedding, Wanted: p.ahead.wanted, Making: p.ahead.making}
 }
 
-// Sweep ends what is idle for EndAfter at a moment, and has what is idle for ShedAfter give memory back, one item after another. The budget
-// does it every second.
+// Sweep ends what is idle for EndAfter at a moment, and has what is idle for ShedAfter give memory back, one item
+// after another. The budget does it every second.
 func (p *Pool[T]) Sweep(now time.Time) {
 	p.settle()
 	at := now.Sub(p.budget.start)
@@ -136,8 +137,8 @@ func (p *Pool[T]) Sweep(now time.Time) {
 	}
 }
 
-// Close ends all items that are idle, and returns when nothing is made, shed or ended any more. Items that are put back later end then. Items
-// must not call it.
+// Close ends all items that are idle, and returns when nothing is made, shed or ended any more. Items that are put
+// back later end then. Items must not call it.
 func (p *Pool[T]) Close() {
 	p.mu.Lock()
 	p.closed = true

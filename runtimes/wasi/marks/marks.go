@@ -1,5 +1,5 @@
-// Package marks collects which functions of a module have been called. In go instances, whose marks (see rewrite.Options.Mark) are never
-// put back; out comes what all of them have seen.
+// Package marks collects which functions of a module have been called. In go instances, whose marks (see
+// rewrite.Options.Mark) are never put back; out comes what all of them have seen.
 package marks
 
 import (
@@ -15,7 +15,8 @@ type Marks struct {
 	n     int             // functions
 }
 
-// New returns the marks of a module with n functions, which are in globals that are exported under names. It is nil if there are no names.
+// New returns the marks of a module with n functions, which are in globals that are exported under names. It is nil
+// if there are no names.
 func New(names []string, n int) *Marks {
 	if len(names) == 0 {
 		return nil

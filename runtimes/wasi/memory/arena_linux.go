@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// arenaSize is how many bytes of images one memory file takes: address space, not memory. So a thousand images of small programs take one
-// descriptor and one mapping.
+// arenaSize is how many bytes of images one memory file takes: address space, not memory. So a thousand images of
+// small programs take one descriptor and one mapping.
 const arenaSize uint64 = min(4<<30, math.MaxInt>>2)
 
 // arenas hands out room for images. The zero value is ready. Any number of goroutines may use it.

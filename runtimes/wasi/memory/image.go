@@ -166,8 +166,8 @@ func (m *Image) holder(offset uint64) *Image {
 	return m
 }
 
-// stretch returns where the pages end that are like that at from, all zero or all held by one image, but at most to, and who
-// holds them: nobody if they are zero. Both are at the edge of a page.
+// stretch returns where the pages end that are like that at from, all zero or all held by one image, but at most to,
+// and who holds them: nobody if they are zero. Both are at the edge of a page.
 func (m *Image) stretch(from, to uint64) (end uint64, holder *Image) {
 	if end = from + pageSize; m.page(from) {
 		holder = m.holder(from)

@@ -8,8 +8,8 @@ import "os"
 // span is a part of a memory, from and to the edge of a page.
 type span struct{ from, to uint64 }
 
-// mostSpans is of how many spans a layer is at most. Each becomes a mapping of its own in every region, and so does what is between two
-// of them; Linux allows a process some 65,000 mappings.
+// mostSpans is of how many spans a layer is at most. Each becomes a mapping of its own in every region, and so does
+// what is between two of them; Linux allows a process some 65,000 mappings.
 const mostSpans = 64
 
 // NewImageOver is NewImage for content much of which is that of another image, base: the new image takes memory for the
@@ -21,7 +21,8 @@ func (p *Pool) NewImageOver(base *Image, content []byte) (*Image, error) {
 	return p.newImage(&Image{under: base}, content)
 }
 
-// spansOver returns where content differs from the image, and from zeros beyond it, page by page if these are not too many spans.
+// spansOver returns where content differs from the image, and from zeros beyond it, page by page if these are not too
+// many spans.
 func (m *Image) spansOver(content []byte) []span {
 	spans := m.differing(content, 0)
 	for gap := uint64(os.Getpagesize()); len(spans) > mostSpans; gap *= 2 {

@@ -2,11 +2,13 @@ package memory
 
 import "sync/atomic"
 
-// ledger remembers how many faults threads had had when somebody last looked: since then a thread has had no fewer. So who begins to watch
-// need not ask the kernel, and at worst takes a fault for one of the run. A thread writes only its own entry.
+// ledger remembers how many faults threads had had when somebody last looked: since then a thread has had no fewer.
+// So who begins to watch need not ask the kernel, and at worst takes a fault for one of the run. A thread writes only
+// its own entry.
 //
-// Go's threads do not end while the process lives, unless a goroutine ends that is bound to one, as none is here outside of a run. If one did, and
-// another got the same number, the new one would have to have had exactly as many faults to be mistaken for it.
+// Go's threads do not end while the process lives, unless a goroutine ends that is bound to one, as none is here
+// outside of a run. If one did, and another got the same number, the new one would have to have had exactly as many
+// faults to be mistaken for it.
 type ledger struct{ entries [512]entry }
 
 // entry is one thread's. It belongs to the first thread that claims it.
@@ -15,8 +17,8 @@ type entry struct{ thread, faults atomic.Uint64 }
 // threads is the process's ledger.
 var threads ledger
 
-// of returns the calling thread's entry. It is nil if there is none: threads cannot be told apart, or the ledger is full thereabouts. The goroutine must
-// be bound to its thread.
+// of returns the calling thread's entry. It is nil if there is none: threads cannot be told apart, or the ledger is
+// full thereabouts. The goroutine must be bound to its thread.
 func (l *ledger) of(thread uint64) *entry {
 	if thread == 0 {
 		return nil

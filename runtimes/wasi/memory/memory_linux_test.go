@@ -152,7 +152,8 @@ func TestSparse(t *testing.T) {
 	}
 }
 
-// TestSealed checks that a memory file keeps its size, so that no mapping loses pages, and that no child process gets it.
+// TestSealed checks that a memory file keeps its size, so that no mapping loses pages, and that no child process gets
+// it.
 func TestSealed(t *testing.T) {
 	m := testImage(t, granule, anyMethod)
 	for _, size := range []int64{0, 2 * granule} {

@@ -128,8 +128,8 @@ func (g *pages) pread(r *Region, w which, from, to uint64) (n int, next uint64, 
 // base returns the region's address.
 func (r *Region) base() uint64 { return uint64(uintptr(unsafe.Pointer(&r.b[0]))) }
 
-// findWritten finds the pages that were written, unless they are known, and returns how many bytes they are. They stay known until the
-// next Restore.
+// findWritten finds the pages that were written, unless they are known, and returns how many bytes they are. They
+// stay known until the next Restore.
 func (r *Region) findWritten(used uint64) (own uint64, err error) {
 	w := &r.pages.watch
 	if !w.sure(used) {

@@ -23,8 +23,8 @@ func NewPool(most int) *Pool {
 	return &Pool{idle: map[uint64][]*Region{}, most: most}
 }
 
-// NewImage is the function NewImage, but all images of the pool share what they need to find written pages, and the memory files
-// that they lie in. So an image takes no descriptor of the system, and nothing is tried out for it.
+// NewImage is the function NewImage, but all images of the pool share what they need to find written pages, and the
+// memory files that they lie in. So an image takes no descriptor of the system, and nothing is tried out for it.
 func (p *Pool) NewImage(content []byte) (*Image, error) { return p.newImage(new(Image), content) }
 
 // newImage makes m the image of content.

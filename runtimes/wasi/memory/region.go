@@ -132,8 +132,8 @@ func (r *Region) Detach() error {
 	return r.wipe()
 }
 
-// Written returns how many bytes the next Restore will put back, if used are in use and none is written until then: those that were
-// written, or all where that cannot be known. The errors are those of Restore.
+// Written returns how many bytes the next Restore will put back, if used are in use and none is written until then:
+// those that were written, or all where that cannot be known. The errors are those of Restore.
 func (r *Region) Written(used uint64) (uint64, error) {
 	used, err := r.inUse(used)
 	if err != nil || r.image.method != scan && r.image.method != pread {

@@ -27,7 +27,8 @@ func (r *Region) reserve() (err error) {
 	return nil
 }
 
-// room is how many bytes of address space are left to Go's heap, which grows by 64 MiB at a time: the process would end if it could not.
+// room is how many bytes of address space are left to Go's heap, which grows by 64 MiB at a time: the process would
+// end if it could not.
 const room = 192 << 20
 
 // keepRoom returns an error if there is less address space left. Most processes may have all there is.
@@ -67,8 +68,8 @@ func (r *Region) wipe() error {
 	return nil
 }
 
-// lighten gives the pages back of a region whose mapping is about to change. With them that takes long, and until it is done all threads wait
-// that need a page.
+// lighten gives the pages back of a region whose mapping is about to change. With them that takes long, and until it
+// is done all threads wait that need a page.
 func (r *Region) lighten() {
 	if r.top > piece {
 		discard(r.b[:r.top])

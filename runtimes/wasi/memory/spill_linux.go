@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Spill puts a file without a name, in a folder, under bytes that nobody changes any more: whole pages of code, which others may be
-// running. From then on they take memory only where they are used, and [Unload] gives that back. The file goes with the mapping, which whoever made
-// b may give up as before. After an error b is what it was.
+// Spill puts a file without a name, in a folder, under bytes that nobody changes any more: whole pages of code, which
+// others may be running. From then on they take memory only where they are used, and [Unload] gives that back. The
+// file goes with the mapping, which whoever made b may give up as before. After an error b is what it was.
 func Spill(b []byte, dir string) error {
 	if len(b) == 0 {
 		return nil

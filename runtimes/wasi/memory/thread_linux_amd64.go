@@ -5,11 +5,12 @@ import (
 	"os"
 )
 
-// base returns where the thread keeps what is its own. No two threads that live have the same. It must not be called if that is not readable.
+// base returns where the thread keeps what is its own. No two threads that live have the same. It must not be called
+// if that is not readable.
 func base() uint64
 
-// readable tells whether programs may execute the instruction RDFSBASE: the kernel says so in bit 1 of AT_HWCAP2 (Linux 5.9, with a
-// processor of 2012 or later).
+// readable tells whether programs may execute the instruction RDFSBASE: the kernel says so in bit 1 of AT_HWCAP2
+// (Linux 5.9, with a processor of 2012 or later).
 var readable = func() bool {
 	const hwcap2, fsgsbase = 26, 1 << 1
 	list, _ := os.ReadFile("/proc/self/auxv")

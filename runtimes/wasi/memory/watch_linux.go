@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// To ask the kernel which pages were written is a good part of what a short run costs. But a page becomes a region's own
-// in a page fault of the thread that writes to it, and the kernel counts the faults of each thread. So if a run stays on one thread, and that
-// has no fault, the pages are those that they were before; and to ask for the count costs half. That is the rule once a guest has
-// touched the pages that it always touches.
+// To ask the kernel which pages were written is a good part of what a short run costs. But a page becomes a region's
+// own in a page fault of the thread that writes to it, and the kernel counts the faults of each thread. So if a run
+// stays on one thread, and that has no fault, the pages are those that they were before; and to ask for the count
+// costs half. That is the rule once a guest has touched the pages that it always touches.
 
 // watch is what a region knows of the pages that are its own.
 type watch struct {
@@ -23,8 +23,9 @@ type watch struct {
 	quiet  bool   // and has had no more until End, since the last Restore
 }
 
-// Begin is called before a guest runs that may write to the region. Until End or Leave the goroutine stays on one thread, and no other
-// goroutine may write to the region. Without Begin, the next Restore finds out for itself what was written.
+// Begin is called before a guest runs that may write to the region. Until End or Leave the goroutine stays on one
+// thread, and no other goroutine may write to the region. Without Begin, the next Restore finds out for itself what
+// was written.
 func (r *Region) Begin() {
 	if w := r.watch(); w != nil && w.used > 0 {
 		runtime.LockOSThread()
@@ -37,8 +38,8 @@ func (r *Region) Begin() {
 	}
 }
 
-// Leave lets the goroutine of Begin go to other threads, as it must before it waits: nobody else gets its thread meanwhile. It
-// does nothing without Begin, or a second time.
+// Leave lets the goroutine of Begin go to other threads, as it must before it waits: nobody else gets its thread
+// meanwhile. It does nothing without Begin, or a second time.
 func (r *Region) Leave() {
 	if w := r.watch(); w != nil && w.on {
 		runtime.UnlockOSThread()
@@ -92,7 +93,8 @@ func faults() uint64 {
 	return uint64(u.Minflt + u.Majflt)
 }
 
-// counts tells whether the kernel counts a fault of this thread when a page becomes a region's own. b is in a page that is not.
+// counts tells whether the kernel counts a fault of this thread when a page becomes a region's own. b is in a page
+// that is not.
 func counts(b *byte) bool {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -1,8 +1,9 @@
 // Package native reaches what the engine knows of a call and does not offer: its stack, and where it was last.
 //
-// In goes an exported function of an instance; out come points of a call to which a guest can be taken back again and again, the size of a
-// native stack, and a way to end a call without a stack trace. All of it is read by reflection, here alone. A test fails if a
-// new version of the engine has other names for it; then nothing can be reached, which every function has a result for.
+// In goes an exported function of an instance; out come points of a call to which a guest can be taken back again and
+// again, the size of a native stack, and a way to end a call without a stack trace. All of it is read by reflection,
+// here alone. A test fails if a new version of the engine has other names for it; then nothing can be reached, which
+// every function has a result for.
 package native
 
 import (
@@ -61,9 +62,9 @@ func (f Function) StackUsed() int {
 	return size - int(spare)
 }
 
-// Quiet is called by a host function that is about to end the call by a panic of which nobody wants a stack trace. The engine makes one
-// for each panic, also for an exit with a code, which takes longer than a short call does; and none if
-// the guest was nowhere.
+// Quiet is called by a host function that is about to end the call by a panic of which nobody wants a stack trace.
+// The engine makes one for each panic, also for an exit with a code, which takes longer than a short call does; and
+// none if the guest was nowhere.
 func (f Function) Quiet() {
 	if f.sp != nil {
 		*f.sp = nil

@@ -8,8 +8,8 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// Strip has the engine forget the bytes that a module was compiled from, which are as long as the module and of no use any more. Nobody else may
-// use the module yet. It does nothing if they cannot be seen.
+// Strip has the engine forget the bytes that a module was compiled from, which are as long as the module and of no
+// use any more. Nobody else may use the module yet. It does nothing if they cannot be seen.
 func Strip(compiled wazero.CompiledModule) {
 	module := field(reflect.ValueOf(compiled), "module")
 	code := field(module, "CodeSection")
@@ -27,7 +27,8 @@ func Strip(compiled wazero.CompiledModule) {
 	}
 }
 
-// Code returns the native code of an instance's module, or nil if it cannot be seen. All instances of modules with the same bytes have the same.
+// Code returns the native code of an instance's module, or nil if it cannot be seen. All instances of modules with
+// the same bytes have the same.
 func Code(instance api.Module) []byte {
 	engine := field(reflect.ValueOf(instance), "Engine")
 	if engine.Kind() != reflect.Interface {

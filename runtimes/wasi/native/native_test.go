@@ -72,7 +72,8 @@ func (h *host) call(t *testing.T) uint64 {
 	return h.done
 }
 
-// TestPoint takes a guest back again and again, after runs that spoil the stack that it goes on upon and runs that make it grow.
+// TestPoint takes a guest back again and again, after runs that spoil the stack that it goes on upon and runs that
+// make it grow.
 func TestPoint(t *testing.T) {
 	h := newHost(t)
 	if n := h.StackSize(); n < 1<<10 || n > 1<<20 {
@@ -151,8 +152,8 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// TestQuiet checks that a call that is ended quietly returns the error without a stack trace, that one ended without it has one, and that
-// the function can be called again.
+// TestQuiet checks that a call that is ended quietly returns the error without a stack trace, that one ended without
+// it has one, and that the function can be called again.
 func TestQuiet(t *testing.T) {
 	h := newHost(t)
 	cause := errors.New("the end")

@@ -11,9 +11,9 @@ import (
 
 // Point is where a guest can be taken back to. One goroutine at a time uses a Point.
 //
-// The engine's own snapshots are good for once: who restores one goes on upon the copy of the stack that is in it, and spoils it. To take a
-// new one each time is to allocate a stack for each run, and most of what a short run then costs is the collector's
-// work. So a Point keeps what was on the stack, and puts it back into the same place first.
+// The engine's own snapshots are good for once: who restores one goes on upon the copy of the stack that is in it,
+// and spoils it. To take a new one each time is to allocate a stack for each run, and most of what a short run then
+// costs is the collector's work. So a Point keeps what was on the stack, and puts it back into the same place first.
 type Point struct {
 	snapshot experimental.Snapshot
 	function Function
@@ -81,11 +81,12 @@ func (p *Point) find() bool {
 	return true
 }
 
-// Keep makes it a point to which the guest can be taken back more than once. It must be called before the first Restore.
+// Keep makes it a point to which the guest can be taken back more than once. It must be called before the first
+// Restore.
 func (p *Point) Keep() { p.kept = bytes.Clone(p.live) }
 
-// Restore takes the guest back: the host function that was called at the point returns results to it. It must be called by a host function
-// that a call of the same function object has called, and does not return.
+// Restore takes the guest back: the host function that was called at the point returns results to it. It must be
+// called by a host function that a call of the same function object has called, and does not return.
 func (p *Point) Restore(results []uint64) {
 	if p.kept != nil {
 		copy(p.live, p.kept)

@@ -6,24 +6,28 @@ package pace
 import "time"
 
 // Portions of fuel are small at first and grow while they are quickly used up: a unit of code that the cache has no
-// data for, or whose memory the system has still to provide, takes a hundred to a thousand times as long as another, and nobody
-// knows in advance which of them comes next. A process cannot tell how large they are, and uses as much fuel in the end.
+// data for, or whose memory the system has still to provide, takes a hundred to a thousand times as long as another,
+// and nobody knows in advance which of them comes next. A process cannot tell how large they are, and uses as much
+// fuel in the end.
 const (
-	// mostFuel is a portion of quick code. It takes 10 to 40 microseconds, and bounds what comes of a process that is quick for a moment and
-	// then goes where the cache has nothing: some 10 milliseconds, or 25 where nothing else is quick either.
+	// mostFuel is a portion of quick code. It takes 10 to 40 microseconds, and bounds what comes of a process that is
+	// quick for a moment and then goes where the cache has nothing: some 10 milliseconds, or 25 where nothing else is
+	// quick either.
 	mostFuel = 1 << 17
-	// soonOfLarge is that of a process with much memory, until it has been quick for soon. In between, portions are in proportion.
+	// soonOfLarge is that of a process with much memory, until it has been quick for soon. In between, portions are
+	// in proportion.
 	soonOfLarge = mostFuel / 4
 	soon        = time.Millisecond
-	// firstFuel is enough for a small function to the end. One that has much memory may touch a new page with every few units, and
-	// gets firstOfLarge: that is some hundred pages.
+	// firstFuel is enough for a small function to the end. One that has much memory may touch a new page with every
+	// few units, and gets firstOfLarge: that is some hundred pages.
 	firstFuel    = 1 << 14
 	firstOfLarge = 1 << 12
 	// leastFuel is a portion of the slowest code. The host is asked for it in a tenth of the time that it takes.
 	leastFuel = 1 << 9
 	// portionTime is how long a portion should take at most.
 	portionTime = 250 * time.Microsecond
-	// slowUnit is what a unit is taken to cost when the end of the process is near, so that it is not late, whatever it does.
+	// slowUnit is what a unit is taken to cost when the end of the process is near, so that it is not late, whatever
+	// it does.
 	slowUnit = 100 * time.Nanosecond
 )
 
@@ -49,8 +53,8 @@ func (p *Pace) Go(at time.Time, more int64) {
 	p.Given += more
 }
 
-// Fund returns what a process gets for a first portion to be left, no more and no less, when left is. A short process need never ask for fuel,
-// and one that goes on from where it was parked may be slower from there on.
+// Fund returns what a process gets for a first portion to be left, no more and no less, when left is. A short process
+// need never ask for fuel, and one that goes on from where it was parked may be slower from there on.
 func (p *Pace) Fund(now time.Time, left int64) (more int64) {
 	more = p.next(now, 0) - left
 	if p.Limit > 0 {
@@ -59,8 +63,9 @@ func (p *Pace) Fund(now time.Time, left int64) (more int64) {
 	return more
 }
 
-// Refill returns what a process gets when left is. That is below zero if it has used up its portion; if not, it has taken long over it, and can get less than
-// nothing. Refill returns false if that is not enough to go on, but all there is.
+// Refill returns what a process gets when left is. That is below zero if it has used up its portion; if not, it has
+// taken long over it, and can get less than nothing. Refill returns false if that is not enough to go on, but all
+// there is.
 func (p *Pace) Refill(now time.Time, left int64) (more int64, enough bool) {
 	rest := max(left, 0)
 	p.portion = max(p.portion-rest, 1) // that it took so long over
@@ -73,8 +78,8 @@ func (p *Pace) Refill(now time.Time, left int64) (more int64, enough bool) {
 	return more, enough
 }
 
-// Used returns how much of what it was given the process has used, when left is: that may be below zero. What it asked for beyond its
-// limit was not done.
+// Used returns how much of what it was given the process has used, when left is: that may be below zero. What it
+// asked for beyond its limit was not done.
 func (p *Pace) Used(left int64) uint64 {
 	used := uint64(p.Given - left)
 	if p.Limit > 0 {
@@ -83,8 +88,9 @@ func (p *Pace) Used(left int64) uint64 {
 	return used
 }
 
-// next returns the next portion in units of fuel, now that the last one has been used up. It is no smaller than need, which the code asks
-// for at once: a part of it would only have it ask again, and be taken for a portion that was quickly used up.
+// next returns the next portion in units of fuel, now that the last one has been used up. It is no smaller than need,
+// which the code asks for at once: a part of it would only have it ask again, and be taken for a portion that was
+// quickly used up.
 func (p *Pace) next(now time.Time, need int64) int64 {
 	if p.portion == 0 {
 		p.portion = firstFuel

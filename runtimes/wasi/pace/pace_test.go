@@ -13,8 +13,8 @@ type use struct {
 	want    int64 // the next portion; 0: any
 }
 
-// TestPace checks that portions grow while they take little time, shrink at once when they take long, stay within bounds, and are no smaller
-// than what is needed.
+// TestPace checks that portions grow while they take little time, shrink at once when they take long, stay within
+// bounds, and are no smaller than what is needed.
 func TestPace(t *testing.T) {
 	const quickest, ordinary, slow, slowest = 40, 100, 100_000, 5_000_000
 	begins := []use{{want: firstFuel}, {ordinary, 1, 8 * firstFuel}, {ordinary, 1, mostFuel}, {ordinary, 1, mostFuel}}
@@ -55,8 +55,8 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestLimit checks what a process gets that may not use as much as it likes, and what it is said to have used. It goes on with 7 units left.
-// One that wants less than nothing has some left.
+// TestLimit checks what a process gets that may not use as much as it likes, and what it is said to have used. It
+// goes on with 7 units left. One that wants less than nothing has some left.
 func TestLimit(t *testing.T) {
 	const left = 7
 	for _, c := range []struct {

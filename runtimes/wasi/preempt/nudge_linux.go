@@ -9,5 +9,6 @@ import (
 // thread returns the calling thread, of which a goroutine that runs a guest does not leave.
 func thread() int { return unix.Gettid() }
 
-// nudge interrupts a thread for a microsecond or two. Go uses the same signal to preempt goroutines, and takes no offence at one more.
+// nudge interrupts a thread for a microsecond or two. Go uses the same signal to preempt goroutines, and takes no
+// offence at one more.
 func nudge(thread int) { _ = unix.Tgkill(os.Getpid(), thread, unix.SIGURG) }

@@ -1,15 +1,18 @@
 // Package preempt has guests ask for fuel that take long over what they have.
 //
-// A guest asks when its portion is used up, and nobody knows how long that takes: a unit can be a tenth of a nanosecond, or a thousand times
-// as much where the cache has nothing. Native code cannot be preempted, so it would hold its processor for that long, and with it whoever waits for the
-// collector. So a goroutine looks after those that run for long, once a millisecond, and takes more from their fuel than they can have.
+// A guest asks when its portion is used up, and nobody knows how long that takes: a unit can be a tenth of a
+// nanosecond, or a thousand times as much where the cache has nothing. Native code cannot be preempted, so it would
+// hold its processor for that long, and with it whoever waits for the collector. So a goroutine looks after those
+// that run for long, once a millisecond, and takes more from their fuel than they can have.
 //
-// It does so while the guest runs. What makes that safe: it changes the fuel in one atomic step, and the guest takes from it by reading, subtracting and
-// writing. Whichever comes first, the sum stays right: at worst the guest overwrites the change. What is taken is a multiple of a number that
-// fuel never comes near, so [Fuel] finds how much there really is.
+// It does so while the guest runs. What makes that safe: it changes the fuel in one atomic step, and the guest takes
+// from it by reading, subtracting and writing. Whichever comes first, the sum stays right: at worst the guest
+// overwrites the change. What is taken is a multiple of a number that fuel never comes near, so [Fuel] finds how much
+// there really is.
 //
-// A processor reads what it has just written from its store buffer, and executes far ahead of a load that the cache has not. So a short loop would
-// overwrite every change. But when its thread is interrupted, by a signal on Linux, all that is undone, and what was taken meanwhile stays.
+// A processor reads what it has just written from its store buffer, and executes far ahead of a load that the cache
+// has not. So a short loop would overwrite every change. But when its thread is interrupted, by a signal on Linux,
+// all that is undone, and what was taken meanwhile stays.
 package preempt
 
 import (
@@ -39,7 +42,8 @@ type Watch struct {
 	work sync.WaitGroup
 }
 
-// NewWatch returns a Watch that looks at guests once in a while, and has those ask that have not for that long. It must be closed.
+// NewWatch returns a Watch that looks at guests once in a while, and has those ask that have not for that long. It
+// must be closed.
 func NewWatch(every time.Duration) *Watch {
 	w := &Watch{every: every, guests: map[*Guest]struct{}{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w.work.Go(w.run)
@@ -83,7 +87,8 @@ func (w *Watch) look(now time.Time) bool {
 	return len(w.guests) > 0
 }
 
-// Guest is a guest that may be looked after. One goroutine uses it, the one that runs the guest. The zero value is looked after by nobody.
+// Guest is a guest that may be looked after. One goroutine uses it, the one that runs the guest. The zero value is
+// looked after by nobody.
 type Guest struct {
 	watch *Watch  // nil: nobody looks after it
 	on    bool    // the guest runs
@@ -95,8 +100,8 @@ type Guest struct {
 	thread int        // that it runs on
 }
 
-// Begin has the guest looked after until End. The first time, gauge is asked where its fuel is; nil means that this cannot be known, and nothing
-// happens. The guest is not running: it has called the host.
+// Begin has the guest looked after until End. The first time, gauge is asked where its fuel is; nil means that this
+// cannot be known, and nothing happens. The guest is not running: it has called the host.
 func (g *Guest) Begin(w *Watch, gauge func() *uint64) {
 	if g.watch == nil && g.known == nil {
 		g.known = gauge()

@@ -21,7 +21,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// guest returns a module whose function _start, without parameters and results, calls another 2,000 times that counts to 1,000 and divides.
+// guest returns a module whose function _start, without parameters and results, calls another 2,000 times that counts
+// to 1,000 and divides.
 func guest() []byte {
 	sized := func(n int, s string) string { return string(leb.AppendU32(nil, uint32(n))) + s }
 	section := func(id byte, s string) string { return string([]byte{id}) + sized(len(s), s) }
@@ -118,7 +119,8 @@ func TestHammer(t *testing.T) {
 	t.Logf("guests were made to ask %d times", taken.Load())
 }
 
-// TestAsks has a guest that does not ask be made to, again and again, but not while it is with the host, and not after its end.
+// TestAsks has a guest that does not ask be made to, again and again, but not while it is with the host, and not
+// after its end.
 func TestAsks(t *testing.T) {
 	w := preempt.NewWatch(time.Microsecond)
 	defer w.Close()

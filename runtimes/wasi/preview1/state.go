@@ -37,11 +37,14 @@ type State struct {
 	Mounts []Mount
 	// Sleep waits for d to pass or for ctx to end. Nil means a timer. An error ends the process.
 	Sleep func(ctx context.Context, d time.Duration) error
-	// Yield lets other processes run, when the guest calls sched_yield or has made functions work for a while. Nil means that only the former yields.
+	// Yield lets other processes run, when the guest calls sched_yield or has made functions work for a while. Nil
+	// means that only the former yields.
 	Yield func()
-	// Walltime and Nanotime are the clocks, in nanoseconds: since 1970, and since some moment in the past, never 0. Nil means those of the system, from Start.
+	// Walltime and Nanotime are the clocks, in nanoseconds: since 1970, and since some moment in the past, never 0.
+	// Nil means those of the system, from Start.
 	Walltime, Nanotime func() int64
-	// Start is a moment before all runs that can meet the same memory image, so that none of them sees time go back. Zero means the first Begin.
+	// Start is a moment before all runs that can meet the same memory image, so that none of them sees time go back.
+	// Zero means the first Begin.
 	Start time.Time
 	// Stood is for how long the monotonic clock has stood still since Start, see Freeze. Reset makes it 0.
 	Stood time.Duration
@@ -198,8 +201,8 @@ func (s *State) LiveAt(now time.Time) {
 	}
 }
 
-// work counts what functions do, in bytes or in what takes as long. After each piece it lets other processes run and ends this one
-// if its time is up: fuel says how often a function is called, not how much it does.
+// work counts what functions do, in bytes or in what takes as long. After each piece it lets other processes run and
+// ends this one if its time is up: fuel says how often a function is called, not how much it does.
 func (s *State) work(n int) {
 	if s.worked += n; s.worked < piece {
 		return

@@ -97,7 +97,8 @@ func (c *Client) open(ctx context.Context, l Load) (measure.Sample, error) {
 	return measure.Sample{Calls: l.Slice.Calls, CPU: measure.CPU() - cpu, Wall: time.Since(begin), Latencies: a.some()}, nil
 }
 
-// send sends the calls. What is due is sent at once; a timer's coarseness makes small bursts, for every contestant alike.
+// send sends the calls. What is due is sent at once; a timer's coarseness makes small bursts, for every contestant
+// alike.
 func (a *arrivals) send(ctx context.Context, nc *nats.Conn, inbox string) error {
 	var pacer measure.Pacer
 	due := time.Now()

@@ -27,7 +27,8 @@ func Start(dir string) (stop func() error, err error) {
 	}, nil
 }
 
-// Merge makes one profile of all in a folder. It has what go build reads, functions and lines by their numbers, and nothing of the machine.
+// Merge makes one profile of all in a folder. It has what go build reads, functions and lines by their numbers, and
+// nothing of the machine.
 func Merge(dir, to string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.pprof"))
 	if err != nil {

@@ -20,7 +20,8 @@ func burn(d time.Duration) (n uint64) {
 	return n
 }
 
-// TestMerge takes two profiles of this process, and checks that the one made of them has the functions and lines of both, and no file's name.
+// TestMerge takes two profiles of this process, and checks that the one made of them has the functions and lines of
+// both, and no file's name.
 func TestMerge(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {

@@ -60,7 +60,8 @@ func (t *table) String() string {
 	return strings.TrimSpace(s.String())
 }
 
-// figure writes a number of at least 0 with three digits that count, or two decimals, four below 0.01; "-" if it is none.
+// figure writes a number of at least 0 with three digits that count, or two decimals, four below 0.01; "-" if it is
+// none.
 func figure(x float64) string {
 	switch {
 	case math.IsNaN(x) || math.IsInf(x, 0):

@@ -90,7 +90,8 @@ func (r *role) call(ctx context.Context, caller int) error {
 	return err
 }
 
-// serve answers calls through NATS, in the contestant's own way if it has one. Whoever serves has the collector that polyvoke serve has.
+// serve answers calls through NATS, in the contestant's own way if it has one. Whoever serves has the collector that
+// polyvoke serve has.
 func (r *role) serve(q worker.Request) error {
 	collector.Tune(os.Getenv)
 	if q.Profile != "" {

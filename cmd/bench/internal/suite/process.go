@@ -14,8 +14,9 @@ import (
 // Paced is the variant in which one caller waits between its calls.
 const Paced = "1, paced"
 
-// Pause is how long it waits: many times as long as the start of a Go program ahead of its request, 0.3 ms. The longer it is, the more it is measured how
-// long a machine takes to wake up: with 20 ms a native function takes a hundred times as long as one call after another.
+// Pause is how long it waits: many times as long as the start of a Go program ahead of its request, 0.3 ms. The
+// longer it is, the more it is measured how long a machine takes to wake up: with 20 ms a native function takes a
+// hundred times as long as one call after another.
 const Pause = 5 * time.Millisecond
 
 // inProcess compares calls within a process: all contestants, all guests, several numbers of callers.
@@ -73,7 +74,8 @@ func (b *Bench) field(ctx context.Context, g *guest.Guest) {
 	}
 }
 
-// callers returns how many callers there are at a time. A hundred Rubies would not fit into the memory of a small machine.
+// callers returns how many callers there are at a time. A hundred Rubies would not fit into the memory of a small
+// machine.
 func (b *Bench) callers(g *guest.Guest) []int {
 	switch {
 	case b.Quick:

@@ -1,5 +1,5 @@
-// Package price estimates what it costs to compile a module, before that is begun. In goes a module; out comes a time, in one pass
-// over its code.
+// Package price estimates what it costs to compile a module, before that is begun. In goes a module; out comes a
+// time, in one pass over its code.
 //
 // Most of what a compiler does is in proportion to the code. What is not, and what bombs are made of, is counted
 // here for each function:
@@ -11,8 +11,8 @@
 //   - each mutable global at each call, after which the compiler loads it anew, and how far it looks back for the value of one;
 //   - each value that a branch passes on or a call returns.
 //
-// The weights are measured with wazero 1.12 (RATIONALE.md). They need not be exact: who pays for a wrong one is a module
-// that waits for others, or that is compiled up to its limit.
+// The weights are measured with wazero 1.12 (RATIONALE.md). They need not be exact: who pays for a wrong one is a
+// module that waits for others, or that is compiled up to its limit.
 package price
 
 import (
@@ -38,8 +38,8 @@ func (p Price) Total() time.Duration { return p.Plain + p.Dense }
 // Small is a price at which it does not matter what it is for.
 const Small = 200 * time.Millisecond
 
-// Usual reports whether the price is such as modules have that do something. Of some 40 programs in C, C++, Go and Rust, of up
-// to 25 MB, none had a Dense part that was more than 1.3 times the Plain part.
+// Usual reports whether the price is such as modules have that do something. Of some 40 programs in C, C++, Go and
+// Rust, of up to 25 MB, none had a Dense part that was more than 1.3 times the Plain part.
 func (p Price) Usual() bool { return p.Dense <= 2*p.Plain || p.Total() <= Small }
 
 // The weights.

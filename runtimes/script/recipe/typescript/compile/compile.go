@@ -1,13 +1,14 @@
 //go:build ignore
 
 // Compile is the compile stage of the runtime "typescript": a WASI command that finds a script in /script, the entry
-// named by /script/.polyvoke/entry, and writes a zip archive of the compiled script to stdout. There the entry and what it
-// imports are one ES module beside its source map, other files stay as they are, and TypeScript's are gone.
+// named by /script/.polyvoke/entry, and writes a zip archive of the compiled script to stdout. There the entry and
+// what it imports are one ES module beside its source map, other files stay as they are, and TypeScript's are gone.
 //
 // Types are not checked. What is wrong with the syntax, or with an import, comes on stderr as FILE:LINE:COLUMN: reason,
 // and the exit code is 65.
 //
-// The file is not built with the module around it, whose requirements do not include esbuild: build.sh makes a module of it.
+// The file is not built with the module around it, whose requirements do not include esbuild: build.sh makes a module
+// of it.
 package main
 
 import (
@@ -157,8 +158,8 @@ func resolve(script fs.FS, importer, specifier string) (string, error) {
 	return "", fmt.Errorf("cannot import %q: there is no such file", specifier)
 }
 
-// candidates are the files that an import can mean: the one of that name, the TypeScript that becomes it, the one with an
-// extension more, the index of the folder.
+// candidates are the files that an import can mean: the one of that name, the TypeScript that becomes it, the one
+// with an extension more, the index of the folder.
 func candidates(name string) []string {
 	all := []string{name}
 	switch path.Ext(name) {
