@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"net"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -35,8 +36,13 @@ func again(ctx context.Context, do func() error) error {
 }
 
 // lost reports whether an error says that the connection to NATS broke, so that nobody knows what became of what was
-// asked. The error of a connection that was closed is also that of one that is being made anew.
+// asked. The error of a connection that was closed is also that of one that is being made anew; that of a socket comes
+// from a write for which there was no more room in the buffer.
 func lost(err error) bool {
+	var socket *net.OpError
+	if errors.As(err, &socket) {
+		return true
+	}
 	for _, e := range []error{nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrTimeout, context.DeadlineExceeded, nats.ErrConnectionClosed} {
 		if errors.Is(err, e) {
 			return true

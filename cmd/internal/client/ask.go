@@ -75,6 +75,9 @@ func (s *Session) consult(ctx context.Context, verb protocol.APIVerb, msg *nats.
 			pause(ctx, askPause)
 		case errors.Is(err, errSilent):
 			again, begun = true, time.Now() // somebody had been there
+		case s.broke(err):
+			again = true
+			pause(ctx, askPause)
 		case errors.Is(err, nats.ErrNoResponders) && waited <= a.patience():
 			pause(ctx, askPause)
 		default:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/url"
 	"strings"
 	"syscall"
@@ -191,10 +192,18 @@ const lostTime = time.Minute
 func (s *Session) again(ctx context.Context, do func() error) error {
 	for begun := time.Now(); ; pause(ctx, reconnectMin) {
 		err := do()
-		lost := errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
-			errors.Is(err, nats.ErrConnectionClosed) && !s.IsClosed() // which is what waiting for a flush ends with too
+		lost := s.broke(err) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded)
 		if !lost || ctx.Err() != nil || time.Since(begun) > lostTime {
 			return err
 		}
 	}
+}
+
+// broke reports whether an error says that the connection was cut, and is about to be made anew. The error of a socket
+// comes from a write for which there was no more room in the buffer, that of a closed connection also from waiting for a
+// flush.
+func (s *Session) broke(err error) bool {
+	var socket *net.OpError
+	return !s.IsClosed() && (errors.As(err, &socket) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrConnectionReconnecting) ||
+		errors.Is(err, nats.ErrConnectionClosed))
 }
