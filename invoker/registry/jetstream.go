@@ -217,6 +217,7 @@ func (r *JetStream) maxRecord() int {
 
 // replace makes f the latest version in the record of its function.
 func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function) (replacement, error) {
+	var mine time.Time // when the version was made that was tried to write: with the connection its confirmation can be lost
 	for try := range attempts {
 		rec, err := r.read(ctx, f.Name)
 		if err != nil {
@@ -230,8 +231,9 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 			e.Versions[0].Version = newestIn(rec.raw) + 1
 		}
 		if !created {
-			return replacement{entry: e}, nil
+			return replacement{entry: e, created: e.Latest().Created.Equal(mine)}, nil
 		}
+		mine = e.Latest().Created
 		if e.Latest().Version > maxVersion {
 			return replacement{}, protocol.Errorf(protocol.CodeRefused, op, "there is no number after version %d: remove the function and deploy it again", maxVersion)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -14,6 +15,7 @@ import (
 
 // control asks the invokers' control service and decodes the answer into reply.
 func (s *Session) control(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg, reply any) error {
+	begun := time.Now().Truncate(time.Millisecond) // as a record has it
 	waiting, permitted := s.Permitted(ctx, verb.Subject())
 	m, again, err := s.consult(waiting, verb, msg)
 	if err = permitted(err); err != nil {
@@ -31,6 +33,9 @@ func (s *Session) control(ctx context.Context, verb protocol.APIVerb, msg *nats.
 	}
 	if err := json.Unmarshal(m.Data, reply); err != nil {
 		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: are polyvoke here and there of one version?", verb, err)
+	}
+	if d, ok := reply.(*protocol.DeployReply); ok && again && !d.Function.Created.Before(begun) {
+		d.Created = true // by whoever was asked before; with clocks that differ it says that nothing has changed
 	}
 	return nil
 }
