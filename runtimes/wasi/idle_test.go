@@ -418,7 +418,8 @@ func TestPutBackLater(t *testing.T) {
 		if g.giveBack(s); !s.stale || s.memory.region.Verify(written) == nil {
 			t.Errorf("%s: it was put back at once", name)
 		}
-		if cost := s.Cost(); cost != int64(overhead+written) {
+		stacks := s.start.native.StackSize() + s.run.native.StackSize()
+		if cost := s.Cost(); cost != int64(overhead+stacks)+int64(written) {
 			t.Errorf("%s: it costs %d bytes until it is put back", name, cost)
 		}
 		if !next(s) {
