@@ -215,7 +215,7 @@ func (l *load) deploy(ctx context.Context) {
 		switch {
 		case err != nil:
 			e.what, e.detail = failed+strconv.Itoa(protocol.CodeOf(err)), err.Error()
-		case len(reply.Warnings) > 0:
+		case slices.ContainsFunc(reply.Warnings, func(w string) bool { return strings.Contains(w, "has not confirmed") }):
 			e.what = notConfirmed
 		default:
 			e.what = deployed
