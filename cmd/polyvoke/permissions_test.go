@@ -240,13 +240,15 @@ func TestPermissions(t *testing.T) {
 				t.Fatal(err)
 			}
 			g.deployAll(t)
-			g.serve(t)
-			if said := g.deployAll(t); strings.Contains(said, "confirm") {
-				t.Errorf("beside another invoker a deployment says %s", said)
-			}
-			if log := g.log.text(); strings.Contains(log, "ermissions violation") || strings.Contains(log, "ermissions Violation") {
-				t.Errorf("the invoker may not do what it must:\n%s", log)
-			}
+			t.Run("beside another invoker", func(t *testing.T) { // which ends with it
+				g.serve(t)
+				if said := g.deployAll(t); strings.Contains(said, "confirm") {
+					t.Errorf("a deployment says %s", said)
+				}
+				if log := strings.ToLower(g.log.text()); strings.Contains(log, "permissions violation") {
+					t.Errorf("the invokers may not do what they must:\n%s", log)
+				}
+			})
 			for _, user := range [][2]string{{"caller", "c"}, {"deployer", "d"}} {
 				if code, said := g.polyvoke(t, user[0], user[1], "call", "echo", "hi"); code != 0 ||
 					!strings.Contains(said, "hi") {
@@ -318,7 +320,9 @@ func (g *guarded) attempt(t *testing.T, replies []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(m.Subject, "fn.echo") && !strings.HasPrefix(m.Subject, "_INBOX.caller.") &&
+		// The invoker itself says that it is there, and asks JetStream, at any time.
+		tried := slices.Contains(foreign, m.Subject) || slices.Contains(yours, m.Subject) || bytes.Equal(m.Data, body)
+		if tried && !strings.HasPrefix(m.Subject, "fn.echo") && !strings.HasPrefix(m.Subject, "_INBOX.caller.") &&
 			!strings.HasPrefix(m.Subject, "log.echo") && !strings.HasPrefix(m.Subject, "$") {
 			t.Errorf("a caller had something published on %s: %.80q", m.Subject, m.Data)
 		}
