@@ -72,8 +72,8 @@ func ExampleModuleError() {
 	fmt.Println(errors.As(err, &refused))
 	fmt.Println(err)
 	// Output:
-	// true the module needs 192 KiB of memory to begin with, but its limit is 64 KiB: raise the limit, or link it
-	// with less memory or a smaller stack
+	// true
+	// the module needs 192 KiB of memory to begin with, but its limit is 64 KiB: raise the limit, or link it with less memory or a smaller stack
 }
 
 func ExampleProcess_files() {
@@ -177,6 +177,6 @@ func ExampleStarter() {
 	_, err = r.Compile(ctx, runtimestest.Wasm(), runtimes.Options{Start: runtimes.StartCheckpoint, Varies: true})
 	fmt.Println(err)
 	// Output:
-	// checkpoint: it was asked for the start kind "checkpoint" is not possible for this module: its environment
-	// differs from call to call; use "auto"
+	// checkpoint: it was asked for
+	// the start kind "checkpoint" is not possible for this module: its environment differs from call to call; use "auto"
 }
