@@ -33,7 +33,7 @@ include samples.mk languages.mk spies.mk foreign.mk bench.mk
 # the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
 test: foreign-tools samples-tools sql
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -race -tags sql -timeout 20m ./...
-	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostile
+	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
 
 check: format vet staticcheck tidy samples-check spies-check test languages-ci runtimes-check bench-once bench-check fuzz cross clean-tree
 	@echo "make check: all is well"
@@ -60,16 +60,16 @@ bench-once:
 bench:
 	go test -run '^$$' -bench 'BenchmarkInvoke|BenchmarkCall' -benchtime 2s -timeout 30m ./invoker
 	go test -run '^$$' -bench . -timeout 30m ./runtimes/...
-	go test -run '^$$' -bench Dev -benchtime 100x ./cmd/internal/dev
+	go test -run '^$$' -bench Dev -benchtime 100x ./cmd/internal/devloop
 
 # All of what means harm: 100,000 modules that are broken somewhere, and how late calls end that do not end by themselves.
 hostile:
-	go test -run TestMutants -v -timeout 60m ./runtimes/wasi/hostile -mutants 100000
-	go test -run '^$$' -bench Hostile -benchtime 3x -timeout 120m ./runtimes/wasi/hostile -all
+	go test -run TestMutants -v -timeout 60m ./runtimes/wasi/hostiletest -mutants 100000
+	go test -run '^$$' -bench Hostile -benchtime 3x -timeout 120m ./runtimes/wasi/hostiletest -all
 
 # Every call must end as it should, and the process must hold no more in the end than after three tenths.
 steady:
-	STEADY_CALLS=$(STEADY_CALLS) go test -count 1 -timeout 3h -v -run TestSteady ./invoker/load
+	STEADY_CALLS=$(STEADY_CALLS) go test -count 1 -timeout 3h -v -run TestSteady ./invoker/loadtest
 
 # All must be well again within 5 s of the end of each fault.
 chaos:

@@ -1,4 +1,4 @@
-# The foreign clients of invoker/foreign: npm packages, and Node to run them.
+# The foreign clients of invoker/foreigntest: npm packages, and Node to run them.
 # To be included by the Makefile; BUILD is where things are built.
 
 BUILD ?= build
@@ -13,7 +13,7 @@ export POLYVOKE_FOREIGN ?= $(abspath $(FOREIGN_MODULES))
 foreign-tools: foreign-node $(FOREIGN_MODULES)/.installed
 
 # The stamp is newer than package.json when what that asks for is installed.
-$(FOREIGN_MODULES)/.installed: invoker/foreign/package.json | foreign-node
+$(FOREIGN_MODULES)/.installed: invoker/foreigntest/package.json | foreign-node
 	rm -rf $(FOREIGN_MODULES)
 	mkdir -p $(BUILD)/foreign
 	cp $< $(BUILD)/foreign/package.json

@@ -25,9 +25,9 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/bodies"
 	"github.com/polyvoke/polyvoke/invoker/denials"
 	"github.com/polyvoke/polyvoke/invoker/interpreters"
-	"github.com/polyvoke/polyvoke/invoker/journal"
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/programs"
+	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/slots"
 	"github.com/polyvoke/polyvoke/invoker/subjects"
@@ -48,7 +48,7 @@ type Invoker struct {
 	Interpreters *interpreters.Store
 	// Journal knows which functions have ended the process of an invoker before, and takes note of what runs. The
 	// invoker does not close it. Nil means that nobody does.
-	Journal *journal.Journal
+	Journal *quarantine.Journal
 	// JetStream is where large bodies and recent log lines are kept. Nil means that of the server
 	// of Serve's connection; another is of a domain or behind an API prefix. It may have a connection of its own, with
 	// a user of its own. Then everything goes there that the invoker says of itself (log lines, what is passed on), and

@@ -8,7 +8,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
-	"github.com/polyvoke/polyvoke/runtimes/lifetime"
+	"github.com/polyvoke/polyvoke/runtimes/deadline"
 )
 
 // run runs an admitted call as a process, and answers it.
@@ -88,7 +88,7 @@ func (f *function) fetch(ctx context.Context, c *call) error {
 func (f *function) sleep(ctx context.Context, c *call, d time.Duration) error {
 	had := f.dropSlot(c)
 	f.rest(c)
-	err := lifetime.Wait(ctx, d)
+	err := deadline.Wait(ctx, d)
 	f.wake()
 	if err == nil && had {
 		err = f.takeSlot(ctx, c)

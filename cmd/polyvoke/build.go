@@ -13,7 +13,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/inspect"
-	"github.com/polyvoke/polyvoke/cmd/internal/process"
+	"github.com/polyvoke/polyvoke/cmd/internal/localrun"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/show"
@@ -118,7 +118,7 @@ func (c *cli) checkScript(ctx context.Context, manifest, cache string, asJSON bo
 	}
 	defer end()
 	done := c.waiting("checking " + src.Path)
-	p, err := process.Compile(ctx, rt, src)
+	p, err := localrun.Compile(ctx, rt, src)
 	done()
 	if err != nil {
 		return err

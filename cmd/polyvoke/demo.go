@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/demo"
+	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 )
 
@@ -49,7 +49,7 @@ them at work, and checks that every order comes out once.`,
 // demo starts a server, shows the samples on it, and ends it, or stays.
 func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
-	folder, _ := bundles.Default() // without one there are no runtimes here
+	folder, _ := interpreters.Default() // without one there are no runtimes here
 	all := demo.Choose(slow, folder.List())
 	built := demo.Build(ctx, all) // it takes longest
 	defer func() {

@@ -11,10 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
-	"github.com/polyvoke/polyvoke/cmd/internal/dev"
-	"github.com/polyvoke/polyvoke/cmd/internal/logs"
+	"github.com/polyvoke/polyvoke/cmd/internal/devloop"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
+	"github.com/polyvoke/polyvoke/cmd/internal/show"
 	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/cmd/internal/watch"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -84,11 +84,11 @@ func (c *cli) develop(ctx context.Context, s *client.Session, p *project.Project
 	s.Edits = true
 	followed := make(chan error, 1)
 	go func() {
-		followed <- (&logs.Printer{Out: c.stdout, Paint: c.paint(c.stdout)}).Subject(ctx, s, protocol.LogSubject(name))
+		followed <- (&show.LogPrinter{Out: c.stdout, Paint: c.paint(c.stdout)}).Subject(ctx, s, protocol.LogSubject(name))
 	}()
 	defer func() { cancel(); <-followed }()
 
-	l := dev.Loop{
+	l := devloop.Loop{
 		Build: func(ctx context.Context) error {
 			fresh, err := project.Open(p.Manifest)
 			if err != nil {
@@ -106,7 +106,7 @@ func (c *cli) develop(ctx context.Context, s *client.Session, p *project.Project
 		},
 		Deploy: func(ctx context.Context) (protocol.DeployReply, error) { return c.deployFrom(ctx, s, p.Manifest) },
 		Next:   w.Next,
-		Say: func(e dev.Event) {
+		Say: func(e devloop.Event) {
 			e.Print(c.stdout, c.stderr, c.paint(c.stdout), name, s.URL, filepath.Join(p.Dir, "in.json"))
 		},
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
+	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/runtimes/script"
 )
 
@@ -41,6 +41,6 @@ func linesScript(ts *testscript.TestScript, made func() (*toy, error)) {
 	ts.Check(os.WriteFile(ts.MkAbs("lines.wasm"), t.wasm, 0o600))
 	b, err := script.WrapBundle(script.Info{Name: "toy", Version: "0.1", Language: "Toy", Extensions: []string{".toy"}}, t.wasm)
 	ts.Check(err)
-	_, err = bundles.Folder(filepath.Join(ts.Getenv("XDG_CACHE_HOME"), "polyvoke", "runtimes")).Put(b)
+	_, err = interpreters.Folder(filepath.Join(ts.Getenv("XDG_CACHE_HOME"), "polyvoke", "runtimes")).Put(b)
 	ts.Check(err)
 }

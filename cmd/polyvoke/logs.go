@@ -7,14 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
-	"github.com/polyvoke/polyvoke/cmd/internal/logs"
+	"github.com/polyvoke/polyvoke/cmd/internal/show"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // logsCommand prints what functions have written on stderr.
 func (c *cli) logsCommand() *cobra.Command {
 	var n client.Settings
-	o := logs.Printer{Out: c.stdout}
+	o := show.LogPrinter{Out: c.stdout}
 	cmd := &cobra.Command{
 		Use:   "logs [NAME]",
 		Short: "Print what functions wrote on stderr, and go on printing with -f",

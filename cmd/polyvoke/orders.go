@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
-	"github.com/polyvoke/polyvoke/cmd/internal/orders"
+	"github.com/polyvoke/polyvoke/cmd/internal/demo/orders"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 )
 

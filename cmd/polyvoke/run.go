@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
-	"github.com/polyvoke/polyvoke/cmd/internal/process"
+	"github.com/polyvoke/polyvoke/cmd/internal/localrun"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/source"
 )
@@ -40,7 +40,7 @@ memory limit, 126 the module cannot be run, 127 there is no such file.`,
 				return err
 			}
 			src.Function.Args = append(args[1:], src.Function.Args...)
-			return process.Run(cmd.Context(), src, process.Config{Cache: service.CacheDir(cache), Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr})
+			return localrun.Run(cmd.Context(), src, localrun.Config{Cache: service.CacheDir(cache), Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr})
 		},
 	}
 	o.addTo(cmd)

@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
+	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/script"
@@ -52,7 +52,7 @@ func (c *cli) runtimeLsCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(c.stdout, rows)
 			}
-			bundles.Table(c.stdout, c.paint(c.stdout), rows)
+			interpreters.Table(c.stdout, c.paint(c.stdout), rows)
 			return nil
 		},
 	}
@@ -62,18 +62,18 @@ func (c *cli) runtimeLsCommand() *cobra.Command {
 }
 
 // runtimes returns all runtimes that are known. A NATS that is not there has none.
-func (c *cli) runtimes(cmd *cobra.Command, n *client.Settings) ([]*bundles.Row, error) {
+func (c *cli) runtimes(cmd *cobra.Command, n *client.Settings) ([]*interpreters.Row, error) {
 	s, err := c.connect(cmd, n)
 	if err != nil {
 		fmt.Fprintf(c.stderr, "%s %v\n", c.paint(c.stderr).Bold("note:"), err)
-		return bundles.Rows(nil), nil
+		return interpreters.Rows(nil), nil
 	}
 	defer s.Close()
 	added, err := s.Runtimes(cmd.Context())
 	if err != nil {
 		return nil, err
 	}
-	return bundles.Rows(added), nil
+	return interpreters.Rows(added), nil
 }
 
 // runtimeBuildCommand builds a runtime here.
@@ -92,10 +92,10 @@ the same bytes. polyvoke run can use it then; polyvoke runtime add, or deploying
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
-			folder := bundles.Folder(into)
+			folder := interpreters.Folder(into)
 			if into == "" {
 				var err error
-				if folder, err = bundles.Default(); err != nil {
+				if folder, err = interpreters.Default(); err != nil {
 					return err
 				}
 			}
@@ -117,7 +117,7 @@ the same bytes. polyvoke run can use it then; polyvoke runtime add, or deploying
 }
 
 // buildRuntime builds one runtime and keeps it.
-func (c *cli) buildRuntime(ctx context.Context, folder bundles.Folder, name, tools string, verbose bool) error {
+func (c *cli) buildRuntime(ctx context.Context, folder interpreters.Folder, name, tools string, verbose bool) error {
 	var said bytes.Buffer
 	done := terminal.Waiting(c.stderr, "building "+name)
 	bundle, err := recipe.Build(ctx, name, tools, &said)
@@ -162,7 +162,7 @@ that they have.`,
 		Args:              argsBetween(1, 1),
 		ValidArgsFunction: c.completeRecipes,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			bundle, err := bundles.Read(args[0], info)
+			bundle, err := interpreters.Read(args[0], info)
 			if err != nil {
 				return err
 			}
@@ -228,12 +228,12 @@ func (c *cli) printRuntime(reply protocol.DeployReply, asJSON bool) error {
 	if asJSON {
 		return printJSON(c.stdout, reply)
 	}
-	return bundles.Added(c.stdout, c.paint(c.stdout), reply)
+	return interpreters.Added(c.stdout, c.paint(c.stdout), reply)
 }
 
 // addMissing puts a runtime on NATS that a script needs, if it is not there but here.
 func (c *cli) addMissing(ctx context.Context, s *client.Session, runtime string) error {
-	folder, err := bundles.Default()
+	folder, err := interpreters.Default()
 	if err != nil {
 		return nil // the invoker says what is missing
 	}

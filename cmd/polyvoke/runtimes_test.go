@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
+	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
 )
 
@@ -45,9 +45,9 @@ func TestScriptLanguages(t *testing.T) {
 		t.Run(l.Name, func(t *testing.T) {
 			name := l.Runtime
 			if name == "" {
-				name = bundles.ForExtension(filepath.Ext(l.Main))
+				name = interpreters.ForExtension(filepath.Ext(l.Main))
 			}
-			bundle, err := bundles.Folder(from).Get(name)
+			bundle, err := interpreters.Folder(from).Get(name)
 			if err != nil {
 				t.Fatalf("the runtime %q of %s: %v", name, l.Title, err)
 			}
@@ -55,7 +55,7 @@ func TestScriptLanguages(t *testing.T) {
 				e.Setenv("LANGUAGE", l.Name)
 				e.Setenv("RUNTIME", name)
 				e.Setenv("BUILT", bin)
-				if _, err := bundles.Folder(filepath.Join(e.Getenv("XDG_CACHE_HOME"), "polyvoke", "runtimes")).Put(bundle); err != nil {
+				if _, err := interpreters.Folder(filepath.Join(e.Getenv("XDG_CACHE_HOME"), "polyvoke", "runtimes")).Put(bundle); err != nil {
 					t.Fatal(err)
 				}
 			})

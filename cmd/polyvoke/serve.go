@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
-	"github.com/polyvoke/polyvoke/cmd/internal/collector"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
@@ -135,8 +134,8 @@ func (c *cli) checkServe(cmd *cobra.Command, n *client.Settings, o *serveOptions
 func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) error {
 	ctx := cmd.Context()
 	log := c.logger(o.logLevel)
-	collector.Tune(c.env)
-	go collector.Rest(ctx)
+	service.TuneCollector(c.env)
+	go service.RestCollector(ctx)
 	where, connect := "joined", c.connect
 	if n.Server == "" && n.Context == "" {
 		server, store, err := service.StartServer(n, natsd.Config{Listen: o.listen, Store: o.store, Insecure: o.insecure, Log: log}, c.env)
@@ -163,7 +162,7 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 	}
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
-		Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: collector.Dense, Log: log}
+		Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: service.DenseCollector, Log: log}
 	return service.Serve(ctx, s, how, func(functions int) {
 		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"), s.URL, where)
 		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
-	"github.com/polyvoke/polyvoke/runtimes/lifetime"
+	"github.com/polyvoke/polyvoke/runtimes/deadline"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 )
 
@@ -44,7 +44,7 @@ func (s *sandbox) fix(p *runtimes.Process) *runtimes.Process {
 	state.Entropy = rand.NewChaCha8(g.secret)
 	sleep := p.Sleep
 	if sleep == nil {
-		sleep = lifetime.Wait
+		sleep = deadline.Wait
 	}
 	return &runtimes.Process{Yield: p.Yield, Sleep: func(ctx context.Context, d time.Duration) error {
 		passed += d

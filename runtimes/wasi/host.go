@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
-	"github.com/polyvoke/polyvoke/runtimes/lifetime"
+	"github.com/polyvoke/polyvoke/runtimes/deadline"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/pace"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
@@ -63,7 +63,7 @@ func (s *sandbox) pause(ctx context.Context, d time.Duration) error {
 	s.replace()
 	s.guest.End()
 	if s.sleep == nil {
-		return lifetime.Wait(ctx, d)
+		return deadline.Wait(ctx, d)
 	}
 	return s.sleep(ctx, d)
 }

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
-	"github.com/polyvoke/polyvoke/runtimes/lifetime"
+	"github.com/polyvoke/polyvoke/runtimes/deadline"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
-	"github.com/polyvoke/polyvoke/runtimes/said"
+	"github.com/polyvoke/polyvoke/runtimes/recording"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
@@ -66,13 +66,13 @@ type parking struct {
 	shrinking bool             // the call is that of shrink
 
 	globals []uint64
-	clock   int64         // that its monotonic clock shows while it waits
-	fuel    int64         // that was given to it
-	refused bool          // it was refused memory
-	seen    preview1.Seen // what it has looked at
-	said    said.Record   // what it has written
-	image   *memory.Image // what its memory is put back to; nil if it goes on once
-	own     uint64        // bytes that the image takes, if no other sandbox has it
+	clock   int64            // that its monotonic clock shows while it waits
+	fuel    int64            // that was given to it
+	refused bool             // it was refused memory
+	seen    preview1.Seen    // what it has looked at
+	said    recording.Record // what it has written
+	image   *memory.Image    // what its memory is put back to; nil if it goes on once
+	own     uint64           // bytes that the image takes, if no other sandbox has it
 }
 
 // exportPolyvoke offers the functions that rewritten modules call.
@@ -103,9 +103,9 @@ func listener(f api.FunctionDefinition) experimental.FunctionListener {
 //
 // An *unparkable is the program's doing. Others are the context's.
 func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) error {
-	k := &parking{again: again, said: said.Record{Room: startOutput, TooMuch: errTalkative}}
+	k := &parking{again: again, said: recording.Record{Room: startOutput, TooMuch: errTalkative}}
 	s.running, s.parked = true, k
-	run := s.begin(ctx, &runtimes.Process{Args: s.program.args, Env: s.program.env, Sleep: lifetime.AtMost(startSleep, p.Sleep, errSleepy), Yield: p.Yield,
+	run := s.begin(ctx, &runtimes.Process{Args: s.program.args, Env: s.program.env, Sleep: deadline.AtMost(startSleep, p.Sleep, errSleepy), Yield: p.Yield,
 		Stdout: k.said.Stdout(), Stderr: k.said.Stderr()}, time.Now())
 	s.state.Values, s.state.BeforeRead = s.snapshotting, s.wait
 	err := s.enter(run)

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/deadline"
 	"github.com/polyvoke/polyvoke/runtimes/exhausted"
-	"github.com/polyvoke/polyvoke/runtimes/lifetime"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
@@ -87,7 +87,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if now.IsZero() {
 		now = time.Now()
 	}
-	if err := lifetime.ErrAt(ctx, now); err != nil {
+	if err := deadline.ErrAt(ctx, now); err != nil {
 		return err
 	}
 	if err := admit.Strings(p); err != nil {

@@ -13,15 +13,15 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/invoker"
-	"github.com/polyvoke/polyvoke/invoker/interpreters"
-	"github.com/polyvoke/polyvoke/invoker/journal"
+	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
+	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes/edits"
 	"github.com/polyvoke/polyvoke/runtimes/script"
+	"github.com/polyvoke/polyvoke/runtimes/tiered"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -59,13 +59,13 @@ func Serve(ctx context.Context, s *client.Session, c Config, ready func(function
 		return fmt.Errorf("runtimes on %s: %w", s.URL, err)
 	}
 	defer endKeeping()
-	store := &interpreters.Store{Registry: languages, Describe: bundles.Describe}
+	store := &stored.Store{Registry: languages, Describe: interpreters.Describe}
 	rt, end, err := Sandbox(ctx, c.Cache, c.Limits, wasi.Config{IdleMemory: c.IdleMemory, Log: c.Log})
 	if err != nil {
 		return err
 	}
 	defer end()
-	soon := edits.New(rt, c.Log)
+	soon := tiered.New(rt, c.Log)
 	defer soon.Close(context.WithoutCancel(ctx))
 	running := openJournal(ctx, c.Cache, c.Log)
 	defer running.Close()
@@ -155,12 +155,12 @@ func While(ctx context.Context, s *client.Session, c Config, do func(context.Con
 }
 
 // openJournal opens the journal of what runs, beside the compiled modules. Functions run without one too.
-func openJournal(ctx context.Context, cache string, log *slog.Logger) *journal.Journal {
+func openJournal(ctx context.Context, cache string, log *slog.Logger) *quarantine.Journal {
 	dir := CacheDir(cache)
 	if dir == "" {
 		return nil
 	}
-	j, err := journal.Open(ctx, filepath.Join(dir, "running"), log)
+	j, err := quarantine.Open(ctx, filepath.Join(dir, "running"), log)
 	if err != nil {
 		log.Warn("a function that ends this process will be tried again", "err", err)
 	}

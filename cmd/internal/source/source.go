@@ -17,8 +17,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/bundles"
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
+	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -55,7 +55,7 @@ func Read(path, name, runtime string) (*Source, error) {
 		manifest["name"] = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	}
 	if _, ok := manifest["runtime"]; !ok && runtime == "" {
-		runtime = bundles.ForExtension(filepath.Ext(file))
+		runtime = interpreters.ForExtension(filepath.Ext(file))
 	}
 	if runtime != "" {
 		manifest["runtime"] = runtime
@@ -96,7 +96,7 @@ func (s *Source) noRuntime(ext string) error {
 		what += " for " + ext
 	}
 	return &exit.Error{Code: exit.NotRunnable, Msg: fmt.Sprintf("%s: %s: if it is a script, say what runs it with --runtime, or with runtime in its manifest: %s "+
-		"(polyvoke runtime ls tells more); else compile it to .wasm", s.Path, what, strings.Join(bundles.Names(), ", "))}
+		"(polyvoke runtime ls tells more); else compile it to .wasm", s.Path, what, strings.Join(interpreters.Names(), ", "))}
 }
 
 // packScript packs the script: its folder if it has a manifest there, or else the one file.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/polyvoke/polyvoke/runtimes/lifetime"
+	"github.com/polyvoke/polyvoke/runtimes/deadline"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 )
@@ -196,7 +196,7 @@ func (s *State) Live() { s.LiveAt(time.Now()) }
 
 // LiveAt is Live at a moment that has just been looked up.
 func (s *State) LiveAt(now time.Time) {
-	if err := lifetime.ErrAt(s.ctx, now); err != nil {
+	if err := deadline.ErrAt(s.ctx, now); err != nil {
 		s.Stop(err)
 	}
 }
@@ -236,7 +236,7 @@ func (s *State) sleep(ctx context.Context, d time.Duration) error {
 	if s.Sleep != nil {
 		return s.Sleep(ctx, d)
 	}
-	return lifetime.Wait(ctx, d)
+	return deadline.Wait(ctx, d)
 }
 
 // entropy returns the source of random bytes.

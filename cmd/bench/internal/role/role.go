@@ -15,7 +15,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/pipeline"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/profile"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/worker"
-	"github.com/polyvoke/polyvoke/cmd/internal/collector"
+	"github.com/polyvoke/polyvoke/cmd/internal/service"
 )
 
 // maxCallers is how many callers a contestant gets ready for.
@@ -93,7 +93,7 @@ func (r *role) call(ctx context.Context, caller int) error {
 // serve answers calls through NATS, in the contestant's own way if it has one. Whoever serves has the collector that
 // polyvoke serve has.
 func (r *role) serve(q worker.Request) error {
-	collector.Tune(os.Getenv)
+	service.TuneCollector(os.Getenv)
 	if q.Profile != "" {
 		var err error
 		if r.stop, err = profile.Start(q.Profile); err != nil {

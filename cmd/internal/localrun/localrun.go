@@ -1,0 +1,125 @@
+// Package localrun runs a function's process on this machine, without NATS.
+package localrun
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
+	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
+	"github.com/polyvoke/polyvoke/cmd/internal/source"
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/script"
+	"github.com/polyvoke/polyvoke/runtimes/wasi"
+)
+
+// Config says where a process has what it needs.
+type Config struct {
+	Cache  string // folder for compiled modules; empty: they are compiled anew
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+}
+
+// Run compiles a source and runs it once, as it would be run by a call. The error has an exit code: that of the
+// process if it came to one.
+func Run(ctx context.Context, src *source.Source, c Config) error {
+	rt, err := wasi.New(ctx, wasi.Config{CacheDir: c.Cache, MaxMemory: uint64(protocol.MaxMemory), MaxModule: int(protocol.MaxModule)})
+	if err != nil {
+		return err
+	}
+	defer rt.Close(context.WithoutCancel(ctx))
+	f := &src.Function
+	f.Start = cmp.Or(f.Start, protocol.StartFresh) // a trial would be of no use to a single process
+	program, err := Compile(ctx, rt, src)
+	if err != nil {
+		return err
+	}
+	stdin, err := io.ReadAll(c.Stdin)
+	if err != nil {
+		return fmt.Errorf("stdin: %w", err)
+	}
+	r := protocol.Request{Function: protocol.Ref{Name: f.Name}, Subject: protocol.RootCall + "." + f.Name}
+	r.Deadline = time.Now().Add(time.Duration(f.Limits.WithDefaults().Timeout))
+	ctx, cancel := context.WithDeadline(ctx, r.Deadline)
+	defer cancel()
+	id, o := rand.Text(), src.Options()
+	if f.Meta == protocol.MetaEnv {
+		env, err := r.Env(id)
+		if err != nil {
+			return err
+		}
+		o.Env = append(env, o.Env...) // of a name that comes twice, the last value counts
+	}
+	return Error(src, program.Run(ctx, &runtimes.Process{
+		Args:   o.Args,
+		Env:    o.Env,
+		Stdin:  bytes.NewReader(stdin),
+		Stdout: c.Stdout,
+		Stderr: c.Stderr,
+		Files:  r.Files(func() string { return id }),
+	}))
+}
+
+// Compile makes a program of a source, with a runtime for modules and, if it is a script, an interpreter of this
+// machine. What that wants as limits becomes part of the source. The error has an exit code.
+func Compile(ctx context.Context, modules runtimes.Runtime, src *source.Source) (runtimes.Program, error) {
+	folder, err := interpreters.Default()
+	if f := &src.Function; f.Runtime != "" {
+		if err != nil {
+			return nil, err
+		}
+		if i, err := folder.Info(f.Runtime); err == nil && f.Limits.Memory == 0 {
+			f.Limits.Memory = protocol.Size(i.Memory)
+		}
+	}
+	p, err := script.New(modules, folder).Compile(ctx, src.Code, src.Options())
+	return p, Error(src, err)
+}
+
+// Error gives the end of a process its exit code. Where the process chose it itself, there is
+// nothing to add to what it has said.
+func Error(src *source.Source, err error) error {
+	var ended *runtimes.ExitError
+	var trap *runtimes.TrapError
+	var refused *runtimes.ModuleError
+	name := src.Function.Name
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, runtimes.ErrMemory) && !errors.As(err, &ended):
+		return &exit.Error{Code: exit.Platform, Msg: fmt.Sprintf("%s: it reached its memory limit of %s: --memory gives it more", name, src.Function.Limits.WithDefaults().Memory), Err: err}
+	case errors.As(err, &ended):
+		return &exit.Error{Code: exit.OfProcess(int(ended.Code)), Err: err}
+	case errors.As(err, &refused):
+		return &exit.Error{Code: exit.NotRunnable, Msg: at(src.Path, err.Error()), Err: err}
+	case errors.Is(err, runtimes.ErrFuel):
+		return &exit.Error{Code: exit.Timeout, Msg: fmt.Sprintf("%s: it used up its fuel of %d: --fuel gives it more", name, src.Function.Limits.Fuel), Err: err}
+	case errors.As(err, &trap):
+		return &exit.Error{Code: exit.Platform, Msg: fmt.Sprintf("%s: %v", name, strings.TrimSpace(err.Error()+"\n"+trap.Stack)), Err: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &exit.Error{Code: exit.Timeout, Msg: fmt.Sprintf("%s: its time of %s was up: --timeout gives it more", name, src.Function.Limits.WithDefaults().Timeout), Err: err}
+	case errors.Is(err, context.Canceled):
+		return err
+	case protocol.CodeOf(err) == protocol.CodeNotFound: // there is no such runtime
+		return &exit.Error{Code: exit.NotFound, Msg: fmt.Sprintf("%s: %v", src.Path, err), Err: err}
+	}
+	return &exit.Error{Code: exit.Platform, Msg: fmt.Sprintf("%s: %v", name, err), Err: err}
+}
+
+// at puts a path before what is wrong with a file, which may begin with the file's name already.
+func at(path, text string) string {
+	if strings.HasPrefix(text, filepath.Base(path)+":") {
+		return filepath.Join(filepath.Dir(path), text)
+	}
+	return path + ": " + text
+}
