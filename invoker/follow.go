@@ -62,6 +62,7 @@ func (v *Invoker) sayReady(ctx context.Context) {
 			return
 		}
 	}
+	v.become(Serving)
 	if v.Ready != nil {
 		v.Ready()
 	}

@@ -1,4 +1,4 @@
-package outbox
+package invoker
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 
 // TestOutbox checks what is held back, and that all of it comes out, in its order and once.
 func TestOutbox(t *testing.T) {
-	var o Outbox
+	var b batch
 	for _, c := range []struct {
 		name  string
 		took  time.Duration
@@ -18,22 +18,22 @@ func TestOutbox(t *testing.T) {
 	}{
 		{"a quick call", heldTime - 1, 10, true}, {"one that is not", heldTime, 10, false}, {"an empty body", 0, 0, true}, {"a large body", 0, heldBytes + 1, false},
 	} {
-		if got := o.Takes(c.took, make([]byte, c.body)); got != c.takes {
+		if got := b.takes(c.took, make([]byte, c.body)); got != c.takes {
 			t.Errorf("%s: takes is %t", c.name, got)
 		}
 	}
 	for range 2 {
 		var want, got []string
 		body := make([]byte, 3)
-		for n := 0; o.Takes(0, body[:n%3]); n++ {
+		for n := 0; b.takes(0, body[:n%3]); n++ {
 			for i := range body {
 				body[i] = byte('a' + n)
 			}
-			o.Add(strings.Repeat("s", n), body[:n%3], 0)
+			b.add(strings.Repeat("s", n), body[:n%3], 0)
 			want = append(want, strings.Repeat("s", n)+" "+string(body[:n%3]))
 		}
-		o.Flush(func(subject string, body []byte) { got = append(got, subject+" "+string(body)) })
-		o.Flush(func(string, []byte) { t.Error("something comes out twice") })
+		b.flush(func(subject string, body []byte) { got = append(got, subject+" "+string(body)) })
+		b.flush(func(string, []byte) { t.Error("something comes out twice") })
 		if len(got) != mostHeld || !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -42,17 +42,17 @@ func TestOutbox(t *testing.T) {
 
 // TestHeldTime checks that replies wait no longer than some calls take together, and that the next ones may wait again.
 func TestHeldTime(t *testing.T) {
-	var o Outbox
+	var b batch
 	for range 2 {
 		for range 4 {
-			if !o.Takes(heldTime/5, nil) {
+			if !b.takes(heldTime/5, nil) {
 				t.Fatal("a reply is not held back")
 			}
-			o.Add("subject", nil, heldTime/5)
+			b.add("subject", nil, heldTime/5)
 		}
-		if o.Takes(heldTime/5, nil) || !o.Takes(heldTime/5-1, nil) {
+		if b.takes(heldTime/5, nil) || !b.takes(heldTime/5-1, nil) {
 			t.Error("replies are held back for too long, or too short a time")
 		}
-		o.Flush(func(string, []byte) {})
+		b.flush(func(string, []byte) {})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -20,11 +21,13 @@ type version struct {
 	env      []string        // of every call
 	args     []string        // argv of a call without arguments of its own
 
+	calls     atomic.Int64 // that have it; one more only under the function's mutex
+	temporary atomic.Bool  // the last of them unloads it
+
 	// Guarded by the function's mutex.
 	program *programs.Program // nil until it is loaded
-	calls   int               // admitted calls, waiting ones included
 	pinned  bool              // it has been called by number
-	retired bool              // no new call comes, so the last one unloads it
+	retired bool              // no new call comes
 }
 
 // newVersion prepares what is the same for every call.
@@ -37,34 +40,47 @@ func newVersion(m *protocol.Function) *version {
 	return s
 }
 
-// resolve finds the version that a request means, among those that the registry has.
-// The caller holds the function's mutex.
-func (f *function) resolve(ref protocol.Ref) (*version, error) {
-	if ref.Version == "" && f.latest != nil {
-		return f.latest, nil
-	}
+// acquire returns the version that a request means, among those that the registry has, and whether its program is
+// loaded. It stays so until the version is released.
+func (f *function) acquire(ref protocol.Ref) (s *version, loaded bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.latest == nil {
-		return nil, protocol.Errorf(protocol.CodeNotFound, "", "there is no function %s any more", f.name)
+		return nil, false, f.notReady()
 	}
-	m, err := f.entry.Version(ref.Version)
-	if err != nil {
-		return nil, err
+	s = f.latest
+	if ref.Version != "" {
+		m, err := f.entry.Version(ref.Version)
+		if err != nil {
+			return nil, false, err
+		}
+		s = f.versions[m.Version]
+		s.pinned = true
+		s.temporary.Store(s.retired)
 	}
-	s := f.versions[m.Version]
-	s.pinned = true
-	return s, nil
+	s.calls.Add(1)
+	return s, s.program != nil, nil
 }
 
-// load sees to it that the call's version has its program, compiling it if this is the first
-// call of it here, while another receiver takes the next message.
-func (f *function) load(ctx context.Context, c *call) error {
-	if c.loaded {
-		return nil
+// notReady says why a function has no version that can run. The caller holds the mutex.
+func (f *function) notReady() error {
+	if f.failure != nil {
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s could not be loaded: %w", f.name, f.failure)
 	}
-	s := c.version
-	c.waited = true
-	c.receiver.handOver()
-	f.calls.Cold()
+	return protocol.Errorf(protocol.CodeUnavailable, "", "%s is not loaded yet; try again", f.name)
+}
+
+// release counts one call less of a version.
+func (f *function) release(s *version) {
+	if s.calls.Add(-1) == 0 && s.temporary.Load() {
+		f.mu.Lock()
+		f.unload(s)
+		f.mu.Unlock()
+	}
+}
+
+// load gives a version its program, if no other call has done so meanwhile.
+func (f *function) load(ctx context.Context, s *version) error {
 	p, err := f.v.program(ctx, s.manifest)
 	if err != nil {
 		return err
@@ -79,16 +95,11 @@ func (f *function) load(ctx context.Context, c *call) error {
 	return nil
 }
 
-// done counts one call less of a version. The caller holds the function's mutex.
-func (f *function) done(s *version) {
-	s.calls--
-	f.unload(s)
-}
-
-// unload gives the version's program back once nothing needs it. The caller holds the
-// function's mutex.
+// unload gives the version's program back once nothing needs it. The caller holds the mutex, without which no call
+// begins.
 func (f *function) unload(s *version) {
-	if s.calls == 0 && s.program != nil && (s.retired || s != f.latest && !s.pinned) {
+	s.temporary.Store(s.retired || s != f.latest && !s.pinned)
+	if s.temporary.Load() && s.calls.Load() == 0 && s.program != nil {
 		f.v.programs.Release(s.program)
 		s.program = nil
 	}
