@@ -46,7 +46,8 @@ func (c *call) resolve() error {
 			size, c.f.name, most)
 	}
 	c.setDeadline()
-	c.place = queue.Place{Received: c.received, Deadline: c.request.Deadline, Patient: c.request.Patient}
+	c.place.Received, c.place.Deadline = c.received, c.request.Deadline
+	c.place.Patient, c.place.Visit = c.request.Patient, c.direct.visit
 	return nil
 }
 
@@ -73,10 +74,10 @@ func (c *call) dismiss(why queue.Reason) {
 	c.serve()
 }
 
-// leave ends a call's stay and returns the next one that starts in its place, if there is one and the goroutine may
-// carry it.
+// leave ends a call's stay and returns the next one that starts in its place, if this goroutine is to carry it: a
+// receiver's is, and one that was begun for calls that wait; but that of a caller in this process wants its reply.
 func (c *call) leave() (next *call) {
-	f, started, lent, r := c.f, c.started, c.source.lent(), c.receiver
+	f, r, started, lent := c.f, c.receiver, c.started, c.source == &c.direct
 	if c.ctx != nil {
 		c.ctx.Cancel()
 	}
@@ -84,24 +85,29 @@ func (c *call) leave() (next *call) {
 		f.release(c.version)
 	}
 	c.free()
-	defer f.tasks.exit()
-	if !started {
-		return nil
+	if started {
+		if next, _ = f.queue.Leave(); next != nil {
+			next = next.start(r, lent)
+		}
 	}
-	next, _ = f.queue.Leave()
-	if next == nil {
-		return nil
-	}
-	next.start(r)
-	if lent {
-		go next.serve()
-		return nil
-	}
+	f.tasks.exit()
 	return next
 }
 
-// start says that a call that has waited may run now, on the goroutine of a receiver if that is not nil.
-func (c *call) start(r *receiver) { c.started, c.waited, c.receiver = true, true, r }
+// start says that a call that has waited may run now, and returns it if the goroutine that says so is to carry it,
+// which may be a receiver's. elsewhere says that it cannot.
+func (c *call) start(r *receiver, elsewhere bool) *call {
+	c.started, c.waited, c.receiver = true, true, nil
+	if c.source.resume() {
+		return nil
+	}
+	if elsewhere {
+		go c.serve()
+		return nil
+	}
+	c.receiver = r
+	return c
+}
 
 // yield is called when a running call has used a slice. With the first, another receiver takes the next message; from
 // then on the call needs a slot, and waits for its turn after each slice.
@@ -136,7 +142,6 @@ func (c *call) dropSlot() (had bool) {
 func (c *call) rest() {
 	c.receiver.handOver()
 	if next, _ := c.f.queue.Rest(); next != nil {
-		next.start(nil)
-		go next.serve()
+		next.start(nil, true)
 	}
 }

@@ -62,8 +62,9 @@ type source interface {
 	context(c *call, giveUp context.Context) deadline.Cancelable
 	// deliver counts the call and hands its reply over.
 	deliver(c *call)
-	// lent reports whether the goroutine that carries the call is its caller's, who wants it back.
-	lent() bool
+	// resume lets a goroutine that waits for the call carry it on, and reports whether there is one. Then the call is
+	// not to be touched.
+	resume() bool
 }
 
 // hooks are what a process is given that leads back to its call. They are made once for each call that is pooled.
@@ -101,18 +102,14 @@ func (f *function) newCall(received time.Time) *call {
 	return c
 }
 
-// free makes the call ready for another request. One that has waited for a caller in this process is not used again:
-// that caller may still look for it in the queue.
+// free makes the call ready for another request.
 func (c *call) free() {
-	if c.waited && c.source.lent() {
-		return
-	}
 	out := c.stdout
 	if out.Cap() > keepOutput {
 		out = bytes.Buffer{}
 	}
 	out.Reset()
-	*c = call{stdout: out, hooks: c.hooks, timed: c.timed}
+	*c = call{stdout: out, hooks: c.hooks, timed: c.timed, place: c.place.Again()}
 	calls.Put(c)
 }
 

@@ -29,25 +29,26 @@ func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Rep
 	c := f.newCall(time.Time{})
 	c.request = *r
 	c.request.Timeout = callerTimeout(ctx, r.Timeout)
-	answer := make(chan *protocol.Reply, 1)
-	c.direct = direct{caller: ctx, answer: answer}
+	d := direct{caller: ctx, answer: make(chan *protocol.Reply, 1), visit: v.visits.Add(1)}
+	c.direct = d
 	c.source = &c.direct
 	c.begin()
 	c.serve()
-	select {
-	case reply := <-answer:
-		return reply
-	default: // it waits, or has: then nobody uses it again
+	gone := ctx.Done()
+	for {
+		select {
+		case reply := <-d.answer:
+			if reply != nil {
+				return reply
+			}
+			c.serve() // its turn has come
+		case <-gone: // then it ends soon, if it runs
+			gone = nil
+			if f.queue.Withdraw(c, d.visit) {
+				c.giveUp(ctx.Err())
+			}
+		}
 	}
-	select {
-	case reply := <-answer:
-		return reply
-	case <-ctx.Done(): // then it ends soon, if it runs
-	}
-	if f.queue.Withdraw(c) {
-		c.giveUp(ctx.Err())
-	}
-	return <-answer
 }
 
 // Call is Invoke for whoever knows a Caller only. The error is always nil: what has failed is in the reply.
@@ -106,7 +107,8 @@ func (v *Invoker) find(ctx context.Context, name string) (*function, error) {
 // direct is the source of a call that a caller in this process makes.
 type direct struct {
 	caller context.Context
-	answer chan<- *protocol.Reply // takes one without waiting
+	answer chan *protocol.Reply // takes one without waiting: the reply, or nil when the call may start
+	visit  uint64               // of all calls of this kind, this one only
 }
 
 // context implements source.
@@ -123,5 +125,8 @@ func (d *direct) deliver(c *call) {
 	d.answer <- &kept
 }
 
-// lent implements source.
-func (d *direct) lent() bool { return true }
+// resume implements source. The caller waits, or is about to.
+func (d *direct) resume() bool {
+	d.answer <- nil
+	return true
+}

@@ -83,8 +83,9 @@ type Invoker struct {
 	// or has failed to load.
 	Ready func()
 
-	begun atomic.Bool  // Serve has
-	state atomic.Int32 // a State; what service has is there from Starting on
+	begun  atomic.Bool   // Serve has
+	visits atomic.Uint64 // of Invoke
+	state  atomic.Int32  // a State; what service has is there from Starting on
 	service
 }
 

@@ -79,5 +79,5 @@ func (m *message) context(c *call, giveUp context.Context) deadline.Cancelable {
 	return c.timed
 }
 
-// lent implements source.
-func (m *message) lent() bool { return false }
+// resume implements source.
+func (m *message) resume() bool { return false }

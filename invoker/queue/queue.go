@@ -56,8 +56,26 @@ type Place struct {
 	// Patient is set before Enter by a call that rather waits until its deadline than be refused. Patient calls and
 	// others take turns.
 	Patient bool
+	// Visit is set before Enter by a call that may be withdrawn, to what no other call has, and not this one at another
+	// time.
+	Visit uint64
 
-	expiry *time.Timer // while it waits
+	expiry *time.Timer // calls queue.expire(call) when the deadline comes while it waits; nil before it has ever waited
+	queue  interface{ expire(call any) }
+	call   any // the C whose place it is
+}
+
+// Again returns a zero Place that keeps, for another visit, what this one has allocated. The call must not wait.
+func (p *Place) Again() Place { return Place{expiry: p.expiry, call: p.call} }
+
+// await sees to it that a call is dismissed when its deadline comes.
+func (p *Place) await() {
+	left := time.Until(p.Deadline)
+	if p.expiry != nil {
+		p.expiry.Reset(left)
+		return
+	}
+	p.expiry = time.AfterFunc(left, func() { p.queue.expire(p.call) })
 }
 
 // allowed returns how much time the call has in all.
@@ -120,7 +138,8 @@ func (q *Queue[C]) Enter(c C) Outcome {
 	default:
 		return Refused
 	}
-	p.expiry = time.AfterFunc(time.Until(p.Deadline), func() { q.expire(c) })
+	p.queue, p.call = q, c
+	p.await()
 	return Waits
 }
 
@@ -150,12 +169,16 @@ func (q *Queue[C]) Wake() {
 	q.processing++
 }
 
-// Withdraw takes a call out that waits. It returns false if the call does not wait any more: then it was started or
-// dismissed.
-func (q *Queue[C]) Withdraw(c C) bool {
+// Withdraw takes a call out that waits, on this visit. It returns false if the call does not wait any more: then it was
+// started or dismissed, and may have been used for another visit.
+func (q *Queue[C]) Withdraw(c C, visit uint64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.remove(c) && c.Place().expiry.Stop()
+	if !slices.Contains(q.line, c) && !slices.Contains(q.patient, c) || c.Place().Visit != visit {
+		return false
+	}
+	q.remove(c)
+	return c.Place().expiry.Stop()
 }
 
 // AwaitRoom waits until the line has become shorter, or until so much time has passed that calls are refused.
@@ -221,7 +244,8 @@ func (q *Queue[C]) remove(c C) bool {
 }
 
 // expire dismisses a call whose deadline has come while it waited.
-func (q *Queue[C]) expire(c C) {
+func (q *Queue[C]) expire(call any) {
+	c := call.(C)
 	q.mu.Lock()
 	q.remove(c)
 	q.mu.Unlock()

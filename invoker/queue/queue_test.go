@@ -95,8 +95,8 @@ func TestFullLine(t *testing.T) {
 	enter(t, q, comes(now, time.Hour), Crowded)
 	q.fullSince = q.fullSince.Add(-burst) // as if it had been for so long
 	enter(t, q, comes(now, time.Hour), Refused)
-	if !q.Withdraw(waits) || q.Withdraw(waits) {
-		t.Error("a call that waits can be withdrawn, once")
+	if q.Withdraw(waits, 1) || !q.Withdraw(waits, 0) || q.Withdraw(waits, 0) {
+		t.Error("a call that waits can be withdrawn, once, and on this visit only")
 	}
 	q.AwaitRoom()
 	enter(t, q, comes(now, time.Hour), Waits)
@@ -203,7 +203,7 @@ func TestQueueHammer(t *testing.T) {
 		case Crowded:
 			q.AwaitRoom()
 		case Waits:
-			if rand.IntN(5) == 0 && q.Withdraw(v) {
+			if rand.IntN(5) == 0 && q.Withdraw(v, 0) {
 				if !v.state.CompareAndSwap(0, 2) {
 					t.Error("withdrawn, but it had started or gone")
 				}
