@@ -13,7 +13,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/births"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/choice"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/marks"
@@ -24,20 +23,20 @@ import (
 // code is a compiled module: what all programs that are derived from one another have in common. It is freed with the
 // last of them. After newProgram has made the first, it does not change.
 type code struct {
-	runtime  *Runtime
-	compiled wazero.CompiledModule
-	config   wazero.ModuleConfig // of every instance
-	own      module.Memory       // the memory that the module asks for
-	stack    int32               // limit of the stack
-	in       choice.Obstacles    // what keeps its sandboxes from being used again, or parked
-	base     *memory.Image       // the memory before the entry runs
-	wrapped  bool                // its entry is rewrite.RunName, for there is more to call
-	globals  []string            // what else a process can change: the exports' names
-	begin    []uint64            // values of the globals before the entry runs; nil: those of a new instance
-	marks    *marks.Marks        // of its functions
-	birth    births.Record       // how long it takes to make an instance
-	refs     atomic.Int64
-	rest     rest // what it does while nobody needs it
+	runtime         *Runtime
+	compiled        wazero.CompiledModule
+	config          wazero.ModuleConfig // of every instance
+	own             module.Memory       // the memory that the module asks for
+	stack           int32               // limit of the stack
+	in              choice.Obstacles    // what keeps its sandboxes from being used again, or parked
+	base            *memory.Image       // the memory before the entry runs
+	wrapped         bool                // its entry is rewrite.RunName, for there is more to call
+	globals         []string            // what else a process can change: the exports' names
+	begin           []uint64            // values of the globals before the entry runs; nil: those of a new instance
+	marks           *marks.Marks        // of its functions
+	instantiateTime instantiateTime     // how long it takes to make an instance
+	refs            atomic.Int64
+	rest            rest // what it does while nobody needs it
 }
 
 // newCode returns the code of a rewritten module, to which the caller has a reference. Its first program is to be made

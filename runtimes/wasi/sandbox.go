@@ -84,7 +84,7 @@ func (g *program) region() (*memory.Region, error) {
 // long it may have to wait.
 func (s *sandbox) instantiate(until context.Context) (err error) {
 	defer recovered(&err)
-	done, err := s.program.birth.Await(until, s.program.runtime.births)
+	done, err := s.program.instantiateTime.await(until, s.program.runtime.instantiates)
 	if err != nil {
 		return err
 	}
