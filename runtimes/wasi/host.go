@@ -8,7 +8,6 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/pace"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/experimental"
@@ -85,7 +84,7 @@ func (s *sandbox) outcome(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	err = ending.Of(ctx, err)
+	err = runError(ctx, err)
 	var t *runtimes.TrapError
 	switch {
 	case !errors.As(err, &t):
@@ -94,7 +93,7 @@ func (s *sandbox) outcome(ctx context.Context, err error) error {
 	case s.uncaught():
 		t.Reason = "uncaught exception"
 	}
-	if s.memory.refused && ending.ByItself(err) {
+	if s.memory.refused && failedByItself(err) {
 		return fmt.Errorf("%w: %w", runtimes.ErrMemory, err)
 	}
 	return err

@@ -10,7 +10,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preempt"
@@ -133,7 +132,7 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process, since time.Tim
 	err := s.enter(run)
 	p.Usage.Duration = time.Since(since)
 	p.Usage.Memory, p.Usage.Fuel = s.memory.size, s.used()
-	s.broken = ending.Broken(err)
+	s.broken = leavesBroken(err)
 	s.running = false
 	return s.outcome(ctx, err)
 }
