@@ -13,7 +13,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/choice"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/marks"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
@@ -28,7 +27,7 @@ type code struct {
 	config          wazero.ModuleConfig // of every instance
 	own             module.Memory       // the memory that the module asks for
 	stack           int32               // limit of the stack
-	in              choice.Obstacles    // what keeps its sandboxes from being used again, or parked
+	obstacles       obstacles           // what keeps its sandboxes from being used again, or parked
 	base            *memory.Image       // the memory before the entry runs
 	wrapped         bool                // its entry is rewrite.RunName, for there is more to call
 	globals         []string            // what else a process can change: the exports' names
@@ -47,7 +46,7 @@ func (r *Runtime) newCode(compiled wazero.CompiledModule, report *rewrite.Report
 	if err != nil {
 		return nil, err
 	}
-	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, in: choice.Judge(report), base: base,
+	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, obstacles: obstaclesOf(report), base: base,
 		marks: marks.New(report.Marks, m.Functions), wrapped: m.Reactor() || m.Start, globals: append(gauges(report), report.Globals...)}
 	c.refs.Store(1)
 	c.rest.unwatch = r.budget.Watch(c.tire)
