@@ -12,7 +12,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/marks"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
@@ -65,14 +64,14 @@ func (c *code) release() error {
 
 // newProgram returns a program with the code. report is nil but for the first one.
 func (c *code) newProgram(ctx context.Context, o runtimes.Options, report *rewrite.Report) (runtimes.Program, error) {
-	most, limit, err := admit.Memory(c.own, o, c.runtime.maxMemory)
+	most, limit, err := memoryLimits(c.own, o, c.runtime.maxMemory)
 	if err != nil {
 		return nil, err
 	}
 	if c.base.Size() > limit { // an initialization has made it larger
 		return nil, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: raise the limit", c.base.Size()>>10, limit>>10)}
 	}
-	mounts, err := admit.Mounts(o.Mounts)
+	mounts, err := checkMounts(o.Mounts)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +104,7 @@ func (g *program) Derive(ctx context.Context, o runtimes.Options) (runtimes.Prog
 	if g.closed.Load() || g.runtime.closed.Load() {
 		return nil, errClosed
 	}
-	stack, err := admit.Stack(o)
+	stack, err := stackLimit(o)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
 	"github.com/polyvoke/polyvoke/runtimes/exhausted"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
@@ -90,7 +89,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if err := deadline.ErrAt(ctx, now); err != nil {
 		return err
 	}
-	if err := admit.Strings(p); err != nil {
+	if err := checkStrings(p); err != nil {
 		return err
 	}
 	s, err := g.take(ctx, p)
