@@ -13,7 +13,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/marks"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/tetratelabs/wazero"
 )
@@ -31,7 +30,7 @@ type code struct {
 	wrapped         bool                // its entry is rewrite.RunName, for there is more to call
 	globals         []string            // what else a process can change: the exports' names
 	begin           []uint64            // values of the globals before the entry runs; nil: those of a new instance
-	marks           *marks.Marks        // of its functions
+	coverage        *coverage           // of its functions
 	instantiateTime instantiateTime     // how long it takes to make an instance
 	refs            atomic.Int64
 	rest            rest // what it does while nobody needs it
@@ -46,7 +45,7 @@ func (r *Runtime) newCode(compiled wazero.CompiledModule, report *rewrite.Report
 		return nil, err
 	}
 	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, obstacles: obstaclesOf(report), base: base,
-		marks: marks.New(report.Marks, m.Functions), wrapped: m.Reactor() || m.Start, globals: append(gauges(report), report.Globals...)}
+		coverage: newCoverage(report.Marks, m.Functions), wrapped: m.Reactor() || m.Start, globals: append(gauges(report), report.Globals...)}
 	c.refs.Store(1)
 	c.rest.unwatch = r.budget.Watch(c.tire)
 	return c, nil

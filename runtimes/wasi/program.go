@@ -109,7 +109,7 @@ func (g *program) Start() runtimes.Start {
 }
 
 // Called implements runtimes.Caller.
-func (g *program) Called() []bool { return g.marks.Called() }
+func (g *program) Called() []bool { return g.coverage.called() }
 
 // take returns a sandbox for a run, and notes how the process comes to be.
 func (g *program) take(ctx context.Context, p *runtimes.Process) (*sandbox, error) {
@@ -203,7 +203,7 @@ func (g *program) giveBack(s *sandbox) {
 
 // keep keeps a sandbox after a run, or closes it. Nobody else may use it any more.
 func (g *program) keep(s *sandbox) {
-	g.marks.Read(s.instance)
+	g.coverage.read(s.instance)
 	if g.doubt.Load() || !s.finish() {
 		s.Close()
 		return
