@@ -8,7 +8,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/pace"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/fuel"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/experimental"
 )
@@ -27,7 +27,7 @@ type host struct {
 	yield  func(ctx context.Context) error                  // nil: the goroutine yields
 	sleep  func(ctx context.Context, d time.Duration) error // nil: a timer
 	sliced time.Time                                        // when its slice began
-	pace   pace.Pace                                        // how much fuel it gets at a time
+	supply fuel.Supply                                      // how much fuel it gets at a time
 }
 
 // sandboxKey is what a sandbox is called in the context of its calls.
@@ -50,8 +50,8 @@ func (h *host) begin(ctx context.Context, p *runtimes.Process, now time.Time) *p
 
 // prepare sets what belongs to a run.
 func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) {
-	h.ctx, h.yield, h.sleep, h.sliced, h.pace = ctx, p.Yield, p.Sleep, now, pace.Pace{Limit: h.pace.Limit}
-	h.pace.Until, _ = ctx.Deadline()
+	h.ctx, h.yield, h.sleep, h.sliced, h.supply = ctx, p.Yield, p.Sleep, now, fuel.Supply{Limit: h.supply.Limit}
+	h.supply.Until, _ = ctx.Deadline()
 	s := &h.state
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files
 }

@@ -110,7 +110,7 @@ func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) err
 	err := s.enter(run)
 	s.state.BeforeRead = nil
 	s.running, s.broken = false, leavesBroken(err)
-	k.seen, k.fuel, k.refused = s.state.Seen(), s.pace.Given, s.memory.refused
+	k.seen, k.fuel, k.refused = s.state.Seen(), s.supply.Given, s.memory.refused
 
 	if err = s.waiting(ctx, err); err == nil {
 		k.globals = s.getGlobals()
@@ -211,7 +211,7 @@ func (e *unparkable) Error() string { return e.reason }
 // guest.
 func (s *sandbox) resume(ctx context.Context, p *runtimes.Process, now time.Time) *preview1.Context {
 	s.prepare(ctx, p, now)
-	s.pace.Given, s.state.Values = s.parked.fuel, s.snapshotting
+	s.supply.Given, s.state.Values = s.parked.fuel, s.snapshotting
 	s.state.Freeze(now, s.parked.clock)
 	return s.state.Resume(ctx)
 }
