@@ -45,9 +45,6 @@ type Program struct {
 	err   error
 }
 
-// Start implements runtimes.Starter. p must have been acquired.
-func (p *Program) Start() runtimes.Start { return runtimes.StartOf(p.Program) }
-
 // Cache holds the programs that somebody needs. All methods may be called from several
 // goroutines.
 type Cache struct {

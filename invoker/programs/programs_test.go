@@ -109,4 +109,5 @@ func TestAcquireGivesUp(t *testing.T) {
 type closing func()
 
 func (f closing) Run(context.Context, *runtimes.Process) error { return nil }
+func (f closing) Start() runtimes.Start                        { return runtimes.Start{} }
 func (f closing) Close(context.Context) error                  { f(); return nil }

@@ -52,7 +52,6 @@ type program struct {
 
 var (
 	_ runtimes.Program = (*program)(nil)
-	_ runtimes.Starter = (*program)(nil)
 	_ runtimes.Deriver = (*program)(nil)
 	_ runtimes.Caller  = (*program)(nil)
 )
@@ -100,7 +99,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	return s.serve(ctx, p, now)
 }
 
-// Start implements runtimes.Starter.
+// Start implements runtimes.Program.
 func (g *program) Start() runtimes.Start {
 	if g.doubt.Load() {
 		return runtimes.Start{Kind: runtimes.StartFresh, Reason: "a sandbox was not put back to its beginning"}
