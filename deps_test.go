@@ -64,7 +64,7 @@ var rules = []rule{
 	{"cmd/internal/exit", []string{"protocol"}, "it says what numbers mean"},
 	{"cmd/internal/source", []string{"protocol", "runtimes", "cmd/internal/interpreters", "cmd/internal/exit", "cmd/internal/project", "github.com/BurntSushi/toml"},
 		"it reads functions from disk and runs none"},
-	{"cmd/internal/localrun", []string{"protocol", "runtimes", "cmd/internal/interpreters", "cmd/internal/exit", "cmd/internal/source"}, "it runs a function without NATS"},
+	{"cmd/internal/localrun", []string{"protocol", "runtimes", "invoker/programs", "cmd/internal/interpreters", "cmd/internal/exit", "cmd/internal/source"}, "it runs a function without NATS"},
 	{"cmd/internal/service", []string{"protocol", "runtimes", "invoker", "cmd/internal/interpreters", "cmd/internal/client", "cmd/internal/exit", "cmd/internal/natsd", "github.com/nats-io/nats.go"},
 		"it puts the parts of a service together"},
 	{"cmd/internal/show", []string{"protocol", "cmd/internal/client", "cmd/internal/exit", "cmd/internal/terminal", "github.com/nats-io/nats.go"},
