@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/polyvoke/polyvoke/invoker/control"
+	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -28,7 +29,7 @@ var _ control.Host = host{}
 // Try implements control.Host.
 func (h host) Try(ctx context.Context, m *protocol.Function, module []byte, edit bool) (release func(), err error) {
 	h.v.Journal.Pardon(m.Digest)
-	options := newVersion(m).options()
+	options := programs.Options(m)
 	if edit && m.Runtime == "" {
 		options.Line = m.Name
 	}

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"sync/atomic"
 
 	"github.com/polyvoke/polyvoke/invoker/programs"
@@ -32,12 +30,8 @@ type version struct {
 
 // newVersion prepares what is the same for every call.
 func newVersion(m *protocol.Function) *version {
-	s := &version{manifest: m, ref: m.Ref(), limits: m.Limits.WithDefaults()}
-	for _, k := range slices.Sorted(maps.Keys(m.Env)) {
-		s.env = append(s.env, k+"="+m.Env[k])
-	}
-	s.args = append([]string{m.Name}, m.Args...)
-	return s
+	o := programs.Options(m)
+	return &version{manifest: m, ref: m.Ref(), limits: m.Limits.WithDefaults(), args: o.Args, env: o.Env}
 }
 
 // acquire returns the version that a request means, among those that the registry has, and whether its program is
@@ -105,12 +99,6 @@ func (f *function) unload(s *version) {
 	}
 }
 
-// options returns what the version's program is compiled with.
-func (s *version) options() runtimes.Options {
-	return runtimes.Options{Memory: uint64(s.manifest.Limits.Memory), Stack: uint64(s.limits.Stack), Fuel: uint64(s.limits.Fuel), Interpreter: s.manifest.Runtime,
-		Start: s.manifest.Start, Args: s.args, Env: s.env, Varies: s.manifest.Meta == protocol.MetaEnv}
-}
-
 // start returns how the version's processes come to be, and why. The caller holds the function's mutex.
 func (s *version) start() (kind, reason string) {
 	if s.program == nil {
@@ -122,7 +110,7 @@ func (s *version) start() (kind, reason string) {
 
 // program returns a compiled program that must be released.
 func (v *Invoker) program(ctx context.Context, m *protocol.Function) (*programs.Program, error) {
-	return v.compile(ctx, m, nil, newVersion(m).options())
+	return v.compile(ctx, m, nil, programs.Options(m))
 }
 
 // compile is program for a module that is there, or for one that the registry has if it is nil, and with options.

@@ -136,6 +136,7 @@ func (d deed) Run(ctx context.Context, p *runtimes.Process) error {
 	_, err := io.WriteString(p.Stdout, string(d))
 	return err
 }
+func (deed) Start() runtimes.Start       { return runtimes.Start{} }
 func (deed) Close(context.Context) error { return nil }
 
 // stage is where processes live and die: a NATS server and a folder.

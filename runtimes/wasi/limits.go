@@ -1,5 +1,4 @@
-// Package admit says what a caller may ask of a sandbox, before anything is made for it.
-package admit
+package wasi
 
 import (
 	"cmp"
@@ -16,9 +15,9 @@ import (
 // itself ends what takes 50,000,000 bytes, and real frames can be larger than the estimate.
 const maxStack = 32 << 20
 
-// Stack returns how many bytes of stack a recursion may use, by the estimate of package meter. A
+// stackLimit returns how many bytes of stack a recursion may use, by the estimate of package meter. A
 // *runtimes.ModuleError says that the options ask for too many.
-func Stack(o runtimes.Options) (int32, error) {
+func stackLimit(o runtimes.Options) (int32, error) {
 	stack := cmp.Or(o.Stack, runtimes.DefaultStack)
 	if stack > maxStack {
 		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("a stack limit of %d bytes is more than the %d MiB that a process may have here", stack, maxStack>>20)}
@@ -26,9 +25,9 @@ func Stack(o runtimes.Options) (int32, error) {
 	return int32(stack), nil
 }
 
-// Memory returns how many bytes of memory a module can use that asks for such a memory, and how many it may use. A
+// memoryLimits returns how many bytes of memory a module can use that asks for such a memory, and how many it may use. A
 // *runtimes.ModuleError says that the options ask for more than allowed, or the module for more than it may use.
-func Memory(of module.Memory, o runtimes.Options, allowed uint64) (most, limit uint64, err error) {
+func memoryLimits(of module.Memory, o runtimes.Options, allowed uint64) (most, limit uint64, err error) {
 	limit = o.Memory
 	if limit == 0 {
 		limit = min(runtimes.DefaultMemory, allowed)
@@ -48,8 +47,8 @@ func Memory(of module.Memory, o runtimes.Options, allowed uint64) (most, limit u
 	return most, limit, nil
 }
 
-// Mounts checks the folders of a program's processes. The error says which is wrong.
-func Mounts(all []runtimes.Mount) ([]preview1.Mount, error) {
+// checkMounts checks the folders of a program's processes. The error says which is wrong.
+func checkMounts(all []runtimes.Mount) ([]preview1.Mount, error) {
 	if len(all) > preview1.MaxMounts {
 		return nil, fmt.Errorf("%d mounts; at most %d", len(all), preview1.MaxMounts)
 	}
@@ -63,8 +62,8 @@ func Mounts(all []runtimes.Mount) ([]preview1.Mount, error) {
 	return out, nil
 }
 
-// Strings refuses arguments and an environment that cannot be passed to a process.
-func Strings(p *runtimes.Process) error {
+// checkStrings refuses arguments and an environment that cannot be passed to a process.
+func checkStrings(p *runtimes.Process) error {
 	for i, a := range p.Args {
 		if strings.IndexByte(a, 0) >= 0 {
 			return fmt.Errorf("argument %d contains a NUL byte", i)

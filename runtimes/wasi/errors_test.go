@@ -1,4 +1,4 @@
-package ending
+package wasi
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 )
 
-// TestOf checks what errors mean while the context holds and when it has ended.
-func TestOf(t *testing.T) {
+// TestRunError checks what errors mean while the context holds and when it has ended.
+func TestRunError(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	panicked := errors.New("the engine failed: index out of range")
@@ -38,14 +38,14 @@ func TestOf(t *testing.T) {
 		{"panic of the engine", panicked, &runtimes.TrapError{Reason: panicked.Error()}, &runtimes.TrapError{Reason: panicked.Error()}, true, true},
 		{"too late", context.DeadlineExceeded, context.DeadlineExceeded, context.DeadlineExceeded, true, false},
 	} {
-		if got := Of(t.Context(), c.err); !reflect.DeepEqual(got, c.want) {
+		if got := runError(t.Context(), c.err); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: got %#v, want %#v", c.name, got, c.want)
 		}
-		if got := Of(ended, c.err); !reflect.DeepEqual(got, c.over) {
+		if got := runError(ended, c.err); !reflect.DeepEqual(got, c.over) {
 			t.Errorf("%s, when the context has ended: got %#v, want %#v", c.name, got, c.over)
 		}
-		if Broken(c.err) != c.broken || ByItself(c.want) != c.byItself {
-			t.Errorf("%s: broken %t, by itself %t", c.name, Broken(c.err), ByItself(c.want))
+		if leavesBroken(c.err) != c.broken || failedByItself(c.want) != c.byItself {
+			t.Errorf("%s: broken %t, by itself %t", c.name, leavesBroken(c.err), failedByItself(c.want))
 		}
 	}
 }

@@ -1,19 +1,4 @@
-// Package preempt has guests ask for fuel that take long over what they have.
-//
-// A guest asks when its portion is used up, and nobody knows how long that takes: a unit can be a tenth of a
-// nanosecond, or a thousand times as much where the cache has nothing. Native code cannot be preempted, so it would
-// hold its processor for that long, and with it whoever waits for the collector. So a goroutine looks after those
-// that run for long, once a millisecond, and takes more from their fuel than they can have.
-//
-// It does so while the guest runs. What makes that safe: it changes the fuel in one atomic step, and the guest takes
-// from it by reading, subtracting and writing. Whichever comes first, the sum stays right: at worst the guest
-// overwrites the change. What is taken is a multiple of a number that fuel never comes near, so [Fuel] finds how much
-// there really is.
-//
-// A processor reads what it has just written from its store buffer, and executes far ahead of a load that the cache
-// has not. So a short loop would overwrite every change. But when its thread is interrupted, by a signal on Linux,
-// all that is undone, and what was taken meanwhile stays.
-package preempt
+package fuel
 
 import (
 	"sync"
@@ -22,17 +7,17 @@ import (
 )
 
 const (
-	// Every is how often guests are best looked at.
-	Every = time.Millisecond
+	// WatchInterval is how often guests are best looked at.
+	WatchInterval = time.Millisecond
 	// bits are how many of a fuel gauge say how much there is. Those above say that the guest is to ask.
 	bits = 48
 )
 
-// Fuel returns how much fuel a gauge says there is.
-func Fuel(gauge uint64) int64 { return int64(gauge<<(64-bits)) >> (64 - bits) }
+// Left returns how much fuel a gauge says is left.
+func Left(gauge uint64) int64 { return int64(gauge<<(64-bits)) >> (64 - bits) }
 
-// Watch looks after guests. Any number of goroutines may use one.
-type Watch struct {
+// Watchdog looks after guests. Any number of goroutines may use one.
+type Watchdog struct {
 	every  time.Duration
 	mu     sync.Mutex
 	guests map[*Guest]struct{} // guarded by mu
@@ -42,22 +27,22 @@ type Watch struct {
 	work sync.WaitGroup
 }
 
-// NewWatch returns a Watch that looks at guests once in a while, and has those ask that have not for that long. It
+// NewWatchdog returns a Watchdog that looks at guests once in a while, and has those ask that have not for that long. It
 // must be closed.
-func NewWatch(every time.Duration) *Watch {
-	w := &Watch{every: every, guests: map[*Guest]struct{}{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func NewWatchdog(every time.Duration) *Watchdog {
+	w := &Watchdog{every: every, guests: map[*Guest]struct{}{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w.work.Go(w.run)
 	return w
 }
 
 // Close ends looking after guests. It is called once.
-func (w *Watch) Close() {
+func (w *Watchdog) Close() {
 	close(w.done)
 	w.work.Wait()
 }
 
 // run looks at guests as long as there are any.
-func (w *Watch) run() {
+func (w *Watchdog) run() {
 	t := time.NewTicker(w.every)
 	defer t.Stop()
 	for {
@@ -78,7 +63,7 @@ func (w *Watch) run() {
 }
 
 // look has those guests ask that have been running for long. It returns false if there are none at all.
-func (w *Watch) look(now time.Time) bool {
+func (w *Watchdog) look(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for g := range w.guests {
@@ -90,9 +75,9 @@ func (w *Watch) look(now time.Time) bool {
 // Guest is a guest that may be looked after. One goroutine uses it, the one that runs the guest. The zero value is
 // looked after by nobody.
 type Guest struct {
-	watch *Watch  // nil: nobody looks after it
-	on    bool    // the guest runs
-	known *uint64 // the gauge, if it has been found
+	watch *Watchdog // nil: nobody looks after it
+	on    bool      // the guest runs
+	known *uint64   // the gauge, if it has been found
 
 	mu     sync.Mutex // held unless the guest runs
 	gauge  *uint64    // the rest is guarded by mu
@@ -102,7 +87,7 @@ type Guest struct {
 
 // Begin has the guest looked after until End. The first time, gauge is asked where its fuel is; nil means that this
 // cannot be known, and nothing happens. The guest is not running: it has called the host.
-func (g *Guest) Begin(w *Watch, gauge func() *uint64) {
+func (g *Guest) Begin(w *Watchdog, gauge func() *uint64) {
 	if g.watch == nil && g.known == nil {
 		g.known = gauge()
 	}
@@ -157,7 +142,7 @@ func (g *Guest) look(now time.Time) {
 	}
 	defer g.mu.Unlock()
 	if now.Sub(g.since) >= g.watch.every && g.has() {
-		nudge(g.thread)
+		interrupt(g.thread)
 		g.take()
 	}
 }

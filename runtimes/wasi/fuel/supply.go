@@ -1,7 +1,4 @@
-// Package pace decides how much fuel a process gets at a time.
-//
-// In goes when a portion was used up; out comes the next one.
-package pace
+package fuel
 
 import "time"
 
@@ -31,8 +28,9 @@ const (
 	slowUnit = 100 * time.Nanosecond
 )
 
-// Pace is that of one process, whose zero value has given nothing yet. One goroutine uses it at a time.
-type Pace struct {
+// Supply decides how much fuel one process gets at a time. The zero value has given nothing yet. One goroutine uses it
+// at a time.
+type Supply struct {
 	// Until is when the process is to end. The zero Time means never.
 	Until time.Time
 	// Large tells that it has more memory than a first portion should touch, 2 MiB or so.
@@ -48,17 +46,17 @@ type Pace struct {
 }
 
 // Go says that the process goes on at a moment, with so much more fuel.
-func (p *Pace) Go(at time.Time, more int64) {
-	p.since = at
-	p.Given += more
+func (s *Supply) Go(at time.Time, more int64) {
+	s.since = at
+	s.Given += more
 }
 
 // Fund returns what a process gets for a first portion to be left, no more and no less, when left is. A short process
 // need never ask for fuel, and one that goes on from where it was parked may be slower from there on.
-func (p *Pace) Fund(now time.Time, left int64) (more int64) {
-	more = p.next(now, 0) - left
-	if p.Limit > 0 {
-		more = min(more, p.Limit-p.Given)
+func (s *Supply) Fund(now time.Time, left int64) (more int64) {
+	more = s.next(now, 0) - left
+	if s.Limit > 0 {
+		more = min(more, s.Limit-s.Given)
 	}
 	return more
 }
@@ -66,12 +64,12 @@ func (p *Pace) Fund(now time.Time, left int64) (more int64) {
 // Refill returns what a process gets when left is. That is below zero if it has used up its portion; if not, it has
 // taken long over it, and can get less than nothing. Refill returns false if that is not enough to go on, but all
 // there is.
-func (p *Pace) Refill(now time.Time, left int64) (more int64, enough bool) {
+func (s *Supply) Refill(now time.Time, left int64) (more int64, enough bool) {
 	rest := max(left, 0)
-	p.portion = max(p.portion-rest, 1) // that it took so long over
-	more, enough = p.next(now, -left)-rest, true
-	if p.Limit > 0 {
-		all := p.Limit - p.Given
+	s.portion = max(s.portion-rest, 1) // that it took so long over
+	more, enough = s.next(now, -left)-rest, true
+	if s.Limit > 0 {
+		all := s.Limit - s.Given
 		enough = more < all || left+all >= 0
 		more = min(more, all)
 	}
@@ -80,10 +78,10 @@ func (p *Pace) Refill(now time.Time, left int64) (more int64, enough bool) {
 
 // Used returns how much of what it was given the process has used, when left is: that may be below zero. What it
 // asked for beyond its limit was not done.
-func (p *Pace) Used(left int64) uint64 {
-	used := uint64(p.Given - left)
-	if p.Limit > 0 {
-		used = min(used, uint64(p.Limit))
+func (s *Supply) Used(left int64) uint64 {
+	used := uint64(s.Given - left)
+	if s.Limit > 0 {
+		used = min(used, uint64(s.Limit))
 	}
 	return used
 }
@@ -91,39 +89,39 @@ func (p *Pace) Used(left int64) uint64 {
 // next returns the next portion in units of fuel, now that the last one has been used up. It is no smaller than need,
 // which the code asks for at once: a part of it would only have it ask again, and be taken for a portion that was
 // quickly used up.
-func (p *Pace) next(now time.Time, need int64) int64 {
-	if p.portion == 0 {
-		p.portion = firstFuel
-		if p.Large {
-			p.portion = firstOfLarge
+func (s *Supply) next(now time.Time, need int64) int64 {
+	if s.portion == 0 {
+		s.portion = firstFuel
+		if s.Large {
+			s.portion = firstOfLarge
 		}
 	} else {
-		p.adapt(now.Sub(p.since))
+		s.adapt(now.Sub(s.since))
 	}
-	if !p.Until.IsZero() {
-		p.portion = min(p.portion, max(leastFuel, int64(p.Until.Sub(now)/slowUnit)))
+	if !s.Until.IsZero() {
+		s.portion = min(s.portion, max(leastFuel, int64(s.Until.Sub(now)/slowUnit)))
 	}
-	p.portion = max(p.portion, need)
-	return p.portion
+	s.portion = max(s.portion, need)
+	return s.portion
 }
 
 // adapt makes the portion what it should be after the last one took a time.
-func (p *Pace) adapt(took time.Duration) {
+func (s *Supply) adapt(took time.Duration) {
 	switch {
 	case took > portionTime:
-		p.portion = max(leastFuel, int64(float64(p.portion)*float64(portionTime)/float64(took)))
+		s.portion = max(leastFuel, int64(float64(s.portion)*float64(portionTime)/float64(took)))
 	case took < portionTime/8:
-		p.portion *= 8
+		s.portion *= 8
 	case took < portionTime/2:
-		p.portion *= 2
+		s.portion *= 2
 	}
 	if took < portionTime/2 {
-		p.quick = min(p.quick+took, soon)
+		s.quick = min(s.quick+took, soon)
 	} else {
-		p.quick /= 2
+		s.quick /= 2
 	}
-	p.portion = min(p.portion, mostFuel)
-	if p.Large {
-		p.portion = min(p.portion, max(soonOfLarge, int64(p.quick*mostFuel/soon)))
+	s.portion = min(s.portion, mostFuel)
+	if s.Large {
+		s.portion = min(s.portion, max(soonOfLarge, int64(s.quick*mostFuel/soon)))
 	}
 }

@@ -1,4 +1,4 @@
-package admit
+package wasi
 
 import (
 	"errors"
@@ -16,8 +16,8 @@ func says(err error, text string) bool {
 	return (err == nil) == (text == "") && (err == nil || strings.Contains(err.Error(), text))
 }
 
-// TestMemory checks what a process can use and may use of memory.
-func TestMemory(t *testing.T) {
+// TestMemoryLimits checks what a process can use and may use of memory.
+func TestMemoryLimits(t *testing.T) {
 	const page, allowed = module.PageSize, 1 << 30
 	for _, c := range []struct {
 		of          module.Memory
@@ -34,7 +34,7 @@ func TestMemory(t *testing.T) {
 		{module.Memory{Min: 2}, 2*page - 1, allowed, 0, 0, "the module needs 128 KiB of memory to begin with, but its limit is 64 KiB"},
 		{module.Memory{}, allowed + 1, allowed, 0, 0, "a memory limit of 1024 MiB is more than the 1024 MiB"},
 	} {
-		most, limit, err := Memory(c.of, runtimes.Options{Memory: c.asked}, c.allowed)
+		most, limit, err := memoryLimits(c.of, runtimes.Options{Memory: c.asked}, c.allowed)
 		if most != c.most || limit != c.limit || !says(err, c.err) {
 			t.Errorf("%+v: got %d and %d, and the error %v", c, most, limit, err)
 		}
@@ -45,40 +45,40 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestStack checks the limit of a stack.
-func TestStack(t *testing.T) {
+// TestStackLimit checks the limit of a stack.
+func TestStackLimit(t *testing.T) {
 	for _, c := range []struct {
 		asked uint64
 		want  uint64
 		err   string
 	}{{0, runtimes.DefaultStack, ""}, {1, 1, ""}, {maxStack, maxStack, ""}, {maxStack + 1, 0, "more than the 32 MiB"}} {
-		if got, err := Stack(runtimes.Options{Stack: c.asked}); got != int32(c.want) || !says(err, c.err) {
+		if got, err := stackLimit(runtimes.Options{Stack: c.asked}); got != int32(c.want) || !says(err, c.err) {
 			t.Errorf("%d: got %d and the error %v", c.asked, got, err)
 		}
 	}
 }
 
-// TestMounts checks where folders can be.
-func TestMounts(t *testing.T) {
+// TestCheckMounts checks where folders can be.
+func TestCheckMounts(t *testing.T) {
 	files := fstest.MapFS{}
 	for _, bad := range []string{"", "/", "a", "/a/", "/a/../b", "/a\x00", "/request"} {
-		if got, err := Mounts([]runtimes.Mount{{Path: "/good", FS: files}, {Path: bad, FS: files}}); got != nil || !says(err, "use an absolute path") {
+		if got, err := checkMounts([]runtimes.Mount{{Path: "/good", FS: files}, {Path: bad, FS: files}}); got != nil || !says(err, "use an absolute path") {
 			t.Errorf("%q: got %v and the error %v", bad, got, err)
 		}
 	}
-	if _, err := Mounts([]runtimes.Mount{{Path: "/a"}}); !says(err, `mount "/a": use`) {
+	if _, err := checkMounts([]runtimes.Mount{{Path: "/a"}}); !says(err, `mount "/a": use`) {
 		t.Errorf("without files: got the error %v", err)
 	}
-	if _, err := Mounts(make([]runtimes.Mount, preview1.MaxMounts+1)); !says(err, "at most") {
+	if _, err := checkMounts(make([]runtimes.Mount, preview1.MaxMounts+1)); !says(err, "at most") {
 		t.Errorf("too many: got the error %v", err)
 	}
-	if got, err := Mounts([]runtimes.Mount{{Path: "/a/b", FS: files}}); err != nil || len(got) != 1 || got[0].Path != "/a/b" || got[0].FS == nil {
+	if got, err := checkMounts([]runtimes.Mount{{Path: "/a/b", FS: files}}); err != nil || len(got) != 1 || got[0].Path != "/a/b" || got[0].FS == nil {
 		t.Errorf("got %v and the error %v", got, err)
 	}
 }
 
-// TestStrings checks what cannot be passed to a process.
-func TestStrings(t *testing.T) {
+// TestCheckStrings checks what cannot be passed to a process.
+func TestCheckStrings(t *testing.T) {
 	for _, c := range []struct {
 		p   runtimes.Process
 		err string
@@ -89,7 +89,7 @@ func TestStrings(t *testing.T) {
 		{runtimes.Process{Env: []string{"=A"}}, `"=A" is not a NAME=value entry`},
 		{runtimes.Process{Env: []string{"A=\x00"}}, "is not a NAME=value entry"},
 	} {
-		if err := Strings(&c.p); !says(err, c.err) {
+		if err := checkStrings(&c.p); !says(err, c.err) {
 			t.Errorf("%+v: got the error %v", c.p, err)
 		}
 	}

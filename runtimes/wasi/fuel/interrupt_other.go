@@ -1,9 +1,9 @@
 //go:build !linux
 
-package preempt
+package fuel
 
 // thread returns nothing here.
 func thread() int { return 0 }
 
-// nudge does nothing here.
-func nudge(int) {}
+// interrupt does nothing here.
+func interrupt(int) {}

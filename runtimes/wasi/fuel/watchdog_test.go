@@ -1,4 +1,4 @@
-package preempt_test
+package fuel_test
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/leb"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/fuel"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/preempt"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"go.uber.org/goleak"
@@ -36,8 +36,8 @@ func guest() []byte {
 
 // host runs a guest, and gives it fuel.
 type host struct {
-	watch *preempt.Watch // nil: nobody looks after the guest
-	guest preempt.Guest
+	watch *fuel.Watchdog // nil: nobody looks after the guest
+	guest fuel.Guest
 	gauge *uint64
 	given int64
 	taken int64 // how often the guest asked though it had fuel
@@ -50,7 +50,7 @@ func (h *host) refill(_ context.Context, stack []uint64) {
 	if h.watch != nil {
 		h.guest.Begin(h.watch, func() *uint64 { return h.gauge })
 	}
-	left := preempt.Fuel(stack[0])
+	left := fuel.Left(stack[0])
 	if left >= 0 {
 		h.taken++
 	}
@@ -75,8 +75,8 @@ func (h *host) run(t *testing.T, binary []byte) int64 {
 		t.Error(err)
 		return 0
 	}
-	fuel := m.ExportedGlobal(meter.FuelName).(api.MutableGlobal)
-	if h.gauge = native.Gauge(m, fuel); h.gauge == nil {
+	gauge := m.ExportedGlobal(meter.FuelName).(api.MutableGlobal)
+	if h.gauge = native.Gauge(m, gauge); h.gauge == nil {
 		t.Error("the engine's globals are not to be seen")
 	}
 	_, err = m.ExportedFunction("_start").Call(ctx)
@@ -84,11 +84,11 @@ func (h *host) run(t *testing.T, binary []byte) int64 {
 	if err != nil {
 		t.Error(err)
 	}
-	return h.given - preempt.Fuel(fuel.Get())
+	return h.given - fuel.Left(gauge.Get())
 }
 
-// TestHammer checks that guests use exactly as much fuel when some is taken from them all the time as when none is.
-func TestHammer(t *testing.T) {
+// TestHammerWatchdog checks that guests use exactly as much fuel when some is taken from them all the time as when none is.
+func TestHammerWatchdog(t *testing.T) {
 	binary, _, err := rewrite.Rewrite(guest(), rewrite.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestHammer(t *testing.T) {
 	if want < 10_000_000 {
 		t.Fatalf("the guest uses %d units of fuel", want)
 	}
-	w := preempt.NewWatch(10 * time.Microsecond)
+	w := fuel.NewWatchdog(10 * time.Microsecond)
 	defer w.Close()
 	var all sync.WaitGroup
 	var taken atomic.Int64
@@ -119,15 +119,15 @@ func TestHammer(t *testing.T) {
 	t.Logf("guests were made to ask %d times", taken.Load())
 }
 
-// TestAsks has a guest that does not ask be made to, again and again, but not while it is with the host, and not
+// TestGuestAsks has a guest that does not ask be made to, again and again, but not while it is with the host, and not
 // after its end.
-func TestAsks(t *testing.T) {
-	w := preempt.NewWatch(time.Microsecond)
+func TestGuestAsks(t *testing.T) {
+	w := fuel.NewWatchdog(time.Microsecond)
 	defer w.Close()
 	const portion = 1000
 	gauge := uint64(portion)
 	where := func() *uint64 { return &gauge }
-	var g preempt.Guest
+	var g fuel.Guest
 	g.Pause() // nobody looks after it
 	g.Run(time.Now())
 	g.End()
@@ -142,7 +142,7 @@ func TestAsks(t *testing.T) {
 				}
 			}
 			g.Pause()
-			if got := preempt.Fuel(gauge); got != portion {
+			if got := fuel.Left(gauge); got != portion {
 				t.Errorf("it has %d units of fuel", got)
 			}
 			gauge = portion
@@ -155,18 +155,18 @@ func TestAsks(t *testing.T) {
 		g.End()
 		g.End()
 	}
-	g = preempt.Guest{}
+	g = fuel.Guest{}
 	g.Begin(w, func() *uint64 { return nil })
 	g.Run(time.Now())
 	g.Pause()
 }
 
-// TestFuel checks how much fuel gauges say there is.
-func TestFuel(t *testing.T) {
-	for _, fuel := range []int64{0, 1, -1, 1 << 20, -1 << 40, 1<<47 - 1, -1 << 47} {
+// TestLeft checks how much fuel gauges say there is.
+func TestLeft(t *testing.T) {
+	for _, want := range []int64{0, 1, -1, 1 << 20, -1 << 40, 1<<47 - 1, -1 << 47} {
 		for taken := range int64(4) {
-			if got := preempt.Fuel(uint64(fuel - taken<<48)); got != fuel {
-				t.Errorf("%d, and taken from %d times, is %d", fuel, taken, got)
+			if got := fuel.Left(uint64(want - taken<<48)); got != want {
+				t.Errorf("%d, and taken from %d times, is %d", want, taken, got)
 			}
 		}
 	}

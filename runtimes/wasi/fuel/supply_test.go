@@ -1,4 +1,4 @@
-package pace
+package fuel
 
 import (
 	"slices"
@@ -13,9 +13,9 @@ type use struct {
 	want    int64 // the next portion; 0: any
 }
 
-// TestPace checks that portions grow while they take little time, shrink at once when they take long, stay within
+// TestSupply checks that portions grow while they take little time, shrink at once when they take long, stay within
 // bounds, and are no smaller than what is needed.
-func TestPace(t *testing.T) {
+func TestSupply(t *testing.T) {
 	const quickest, ordinary, slow, slowest = 40, 100, 100_000, 5_000_000
 	begins := []use{{want: firstFuel}, {ordinary, 1, 8 * firstFuel}, {ordinary, 1, mostFuel}, {ordinary, 1, mostFuel}}
 	goesOn := append(slices.Clone(begins), slices.Repeat([]use{{ordinary, 1, 0}}, 400)...)
@@ -41,7 +41,7 @@ func TestPace(t *testing.T) {
 		{"an end that has passed", false, -time.Second, []use{{want: leastFuel}, {ordinary, 2000, 2000}}},
 	} {
 		now := time.Unix(0, 0)
-		p := Pace{Large: c.large}
+		p := Supply{Large: c.large}
 		for i, u := range c.uses {
 			p.Go(now, 0)
 			now = now.Add(time.Duration(p.portion * u.perUnit / 1000))
@@ -55,9 +55,9 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestLimit checks what a process gets that may not use as much as it likes, and what it is said to have used. It
+// TestSupplyLimit checks what a process gets that may not use as much as it likes, and what it is said to have used. It
 // goes on with 7 units left. One that wants less than nothing has some left.
-func TestLimit(t *testing.T) {
+func TestSupplyLimit(t *testing.T) {
 	const left = 7
 	for _, c := range []struct {
 		limit, first int64 // what it gets at first
@@ -73,7 +73,7 @@ func TestLimit(t *testing.T) {
 		{0, firstFuel - left, -firstFuel / 2, 8*firstFuel/2 - firstFuel/2, true, firstFuel / 2}, // it took long over half of it
 		{firstFuel + 100, firstFuel - left, -firstFuel / 2, 100, true, firstFuel / 2},
 	} {
-		now, p := time.Unix(0, 0), Pace{Limit: c.limit, Given: left}
+		now, p := time.Unix(0, 0), Supply{Limit: c.limit, Given: left}
 		first := p.Fund(now, left)
 		p.Go(now, first)
 		if gets, enough := p.Refill(now, -c.wants); first != c.first || gets != c.gets || enough != c.enough {

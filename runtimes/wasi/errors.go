@@ -1,5 +1,4 @@
-// Package ending says what the engine's errors mean for a process and for the instance that it ran in.
-package ending
+package wasi
 
 import (
 	"context"
@@ -13,15 +12,15 @@ import (
 // trapped is how the engine's errors about traps begin.
 const trapped = "wasm error: "
 
-// Of turns the error of a call whose context was ctx into that of package runtimes: nil, a *runtimes.ExitError, a
+// runError turns the error of a call whose context was ctx into that of package runtimes: nil, a *runtimes.ExitError, a
 // *runtimes.TrapError, or the context's own.
-func Of(ctx context.Context, err error) error {
+func runError(ctx context.Context, err error) error {
 	if err == nil || err == context.Canceled || err == context.DeadlineExceeded { // there was no call if it was too late to make an instance
 		return err
 	}
 	var exit *sys.ExitError
 	if !errors.As(err, &exit) {
-		return trap(err)
+		return trapError(err)
 	}
 	code := exit.ExitCode()
 	// The engine uses two codes for contexts, but a guest may exit with any code.
@@ -34,17 +33,17 @@ func Of(ctx context.Context, err error) error {
 	return &runtimes.ExitError{Code: code}
 }
 
-// trap turns the engine's error about a trap, which has the guest's stack in its text, into a TrapError.
-func trap(err error) error {
+// trapError turns the engine's error about a trap, which has the guest's stack in its text, into a TrapError.
+func trapError(err error) error {
 	text, _, _ := strings.Cut(err.Error(), "\n\nGo runtime stack trace:")
 	reason, stack, _ := strings.Cut(text, "\nwasm stack trace:\n")
 	reason = strings.TrimPrefix(reason, trapped)
 	return &runtimes.TrapError{Reason: reason, Stack: strings.ReplaceAll(strings.TrimSpace(stack), "\n\t", "\n")}
 }
 
-// ByItself tells whether a process that ended with an error which Of has returned failed by what it did, not by what
+// failedByItself tells whether a process that ended with an error which runError has returned failed by what it did, not by what
 // happened to it.
-func ByItself(err error) bool {
+func failedByItself(err error) bool {
 	switch err.(type) {
 	case *runtimes.ExitError, *runtimes.TrapError:
 		return true
@@ -52,9 +51,9 @@ func ByItself(err error) bool {
 	return false
 }
 
-// Broken tells whether an instance of which a call ended with err, as the engine says it, cannot serve another one:
+// leavesBroken tells whether an instance of which a call ended with err, as the engine says it, cannot serve another one:
 // the engine was left in the middle of something. Exits and traps are no such thing.
-func Broken(err error) bool {
+func leavesBroken(err error) bool {
 	if err == nil {
 		return false // most runs: without a variable on the heap
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
-// TestStarter checks what programs say about how their processes come to be, and that a process which is alone
+// TestStart checks what programs say about how their processes come to be, and that a process which is alone
 // comes to be so.
-func TestStarter(t *testing.T) {
+func TestStart(t *testing.T) {
 	guest, err := goGuest()
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestStarter(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := compile(t, c.module, c.options)
-			if s := runtimes.StartOf(g); s.Kind != c.kind || !strings.HasPrefix(s.Reason, c.reason) {
+			if s := g.Start(); s.Kind != c.kind || !strings.HasPrefix(s.Reason, c.reason) {
 				t.Errorf("got %+v, want %s: %s", s, c.kind, c.reason)
 			}
 			p := &runtimes.Process{Args: c.options.Args, Stdin: strings.NewReader("x")}
