@@ -9,6 +9,9 @@ import (
 	"testing"
 )
 
+// maxKept is about how many bytes of a log are kept: the last ones.
+const maxKept = 4 << 20
+
 // output keeps what is logged, and shows it in a test's output until the test ends: nothing may be written there
 // afterwards. Its methods may be called from several goroutines.
 type output struct {
@@ -33,6 +36,9 @@ func (o *output) Write(p []byte) (int, error) {
 		if n, err := o.show.Write(p); err != nil {
 			return n, err
 		}
+	}
+	if o.kept.Len() > maxKept {
+		o.kept.Next(o.kept.Len() / 2)
 	}
 	return o.kept.Write(p)
 }
