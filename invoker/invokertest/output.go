@@ -20,9 +20,11 @@ type output struct {
 	show io.Writer // nil: nothing is shown
 }
 
-// newOutput returns the output of a test. A fuzz test shows nothing, since its workers must not.
+// newOutput returns the output of a test. A fuzz test shows nothing, since its workers must not, nor does a benchmark,
+// whose output is for figures.
 func newOutput(t testing.TB) *output {
-	if _, fuzzing := t.(*testing.F); fuzzing {
+	switch t.(type) {
+	case *testing.F, *testing.B:
 		return &output{}
 	}
 	return &output{show: t.Output()}
