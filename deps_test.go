@@ -46,6 +46,10 @@ var rules = []rule{
 	{"invoker/registry/registrytest", []string{"protocol", "invoker/registry", "github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/google/go-cmp"},
 		"the suite judges any registry, on a real server"},
 	{"invoker/bodies", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go", "github.com/google/uuid"}, "clients use it too"},
+	{"invoker/client", []string{"protocol", "invoker/bodies", "invoker/denials", "github.com/nats-io/nats.go"},
+		"other people's programs call functions with it, and know neither engines nor command lines"},
+	{"invoker/invokertest", []string{"protocol", "runtimes", "invoker", "github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2"},
+		"tests of functions need all of it, and only tests do"},
 	{"invoker/interpreters", []string{"protocol", "invoker/registry"}, "it keeps interpreters and runs none"},
 	{"invoker/control", []string{"protocol", "runtimes", "runtimes/module", "invoker/registry", "invoker/interpreters",
 		"invoker/bodies", "invoker/subjects", "invoker/stats",
@@ -65,18 +69,18 @@ var rules = []rule{
 	{"cmd/internal/source", []string{"protocol", "runtimes", "cmd/internal/interpreters", "cmd/internal/exit", "cmd/internal/project", "github.com/BurntSushi/toml"},
 		"it reads functions from disk and runs none"},
 	{"cmd/internal/localrun", []string{"protocol", "runtimes", "invoker/programs", "cmd/internal/interpreters", "cmd/internal/exit", "cmd/internal/source"}, "it runs a function without NATS"},
-	{"cmd/internal/service", []string{"protocol", "runtimes", "invoker", "cmd/internal/interpreters", "cmd/internal/client", "cmd/internal/exit", "cmd/internal/natsd", "github.com/nats-io/nats.go"},
+	{"cmd/internal/service", []string{"protocol", "runtimes", "invoker", "cmd/internal/interpreters", "cmd/internal/connect", "cmd/internal/exit", "cmd/internal/natsd", "github.com/nats-io/nats.go"},
 		"it puts the parts of a service together"},
-	{"cmd/internal/show", []string{"protocol", "cmd/internal/client", "cmd/internal/exit", "cmd/internal/terminal", "github.com/nats-io/nats.go"},
+	{"cmd/internal/show", []string{"protocol", "cmd/internal/connect", "cmd/internal/exit", "cmd/internal/terminal", "github.com/nats-io/nats.go"},
 		"it shows what any client can read"},
 	{"cmd/internal/terminal", nil, "it shows what it is given"},
 	{"cmd/internal/natsd", []string{"runtimes/exhausted", "github.com/nats-io/nats-server/v2", "golang.org/x/sys"}, "it is a NATS server and knows of no functions"},
-	{"cmd/internal/client", []string{"protocol", "invoker/bodies", "invoker/denials", "github.com/nats-io/nats.go"},
-		"it is a client, like any other, and knows of no command line"},
+	{"cmd/internal/connect", []string{"protocol", "invoker/client", "github.com/nats-io/nats.go"},
+		"it knows where NATS is, and what a client does there is the client's"},
 	{"cmd/internal/proxy", nil, "it copies bytes, whatever they mean"},
 	{"cmd/internal/inspect", []string{"protocol", "runtimes", "cmd/internal/terminal"}, "it describes modules and runs none"},
-	{"cmd/internal/demo", []string{"protocol", "runtimes/script", "samples", "cmd/internal/client", "cmd/internal/exit", "cmd/internal/terminal", "github.com/nats-io/nats.go"}, "it tries the samples as any client can"},
-	{"cmd/internal/demo/orders", []string{"protocol", "samples", "cmd/internal/client", "cmd/internal/exit", "cmd/internal/project", "cmd/internal/terminal", "github.com/nats-io/nats.go", "github.com/BurntSushi/toml"},
+	{"cmd/internal/demo", []string{"protocol", "runtimes/script", "samples", "cmd/internal/connect", "cmd/internal/exit", "cmd/internal/terminal", "github.com/nats-io/nats.go"}, "it tries the samples as any client can"},
+	{"cmd/internal/demo/orders", []string{"protocol", "samples", "cmd/internal/connect", "cmd/internal/exit", "cmd/internal/project", "cmd/internal/terminal", "github.com/nats-io/nats.go", "github.com/BurntSushi/toml"},
 		"it sends orders and reads figures as any client can"},
 	{"cmd/internal/project", []string{"protocol", "runtimes/module", "runtimes/script/recipe", "samples", "cmd/internal/terminal", "github.com/BurntSushi/toml"}, "it knows folders and compilers, and neither NATS nor engines"},
 	{"cmd/internal/watch", []string{"github.com/fsnotify/fsnotify"}, "it watches files, whatever is in them"},
@@ -126,6 +130,9 @@ func TestImports(t *testing.T) {
 		}
 		seen++
 		for _, imported := range words[1:] {
+			if imported == module+"/invoker/invokertest" {
+				t.Errorf("%s must not import %s, because it is for tests", pkg, imported)
+			}
 			if !r.allows(imported) {
 				t.Errorf("%s must not import %s, because %s", pkg, imported, r.because)
 			}
