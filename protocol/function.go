@@ -35,6 +35,7 @@ type Function struct {
 	Replies  []int             `json:"replies,omitempty"`  // exit codes besides 0 that are replies, see IsReply
 	Limits   Limits            `json:"limits,omitzero"`
 	Triggers []Trigger         `json:"trigger,omitempty"` // further subjects that call the function
+	Needs    []string          `json:"needs,omitempty"`   // words of what an invoker must know to serve it, see Needed
 }
 
 // Start kinds that a manifest may ask for.
@@ -171,6 +172,7 @@ func (f *Function) plain() Function {
 	}
 	p.Args = slices.Concat(p.Args)
 	p.Triggers = slices.Concat(p.Triggers)
+	p.Needs = p.Needed()
 	p.Replies = slices.Sorted(slices.Values(append([]int{0}, p.Replies...)))
 	p.Replies = slices.Compact(p.Replies)
 	if len(p.Env) == 0 {
@@ -180,8 +182,12 @@ func (f *Function) plain() Function {
 }
 
 // ParseFunction reads a manifest from JSON and checks it. A key that the specification does not
-// have is an error that names it, since a misspelt limit would be no limit.
+// have is an error that names it, since a misspelt limit would be no limit. The error's code is 501 if the manifest
+// says that it needs what this package does not know, whatever its other keys are, and else 422.
 func ParseFunction(b []byte) (Function, error) {
+	if err := checkNeeded(b); err != nil {
+		return Function{}, err
+	}
 	var f Function
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
@@ -198,6 +204,22 @@ func ParseFunction(b []byte) (Function, error) {
 		return Function{}, &Error{Code: CodeRefused, Msg: "manifest: " + manifestProblem(err), Err: err}
 	}
 	return f, f.Check()
+}
+
+// checkNeeded returns an error if a manifest needs what this package does not know. What else is wrong with it, others
+// say.
+func checkNeeded(b []byte) error {
+	var head struct {
+		Name  string   `json:"name"`
+		Needs []string `json:"needs"`
+	}
+	if json.Unmarshal(b, &head) != nil || CheckNeeds(head.Needs) != nil || CheckName(head.Name) != nil {
+		return nil
+	}
+	if unknown := slices.DeleteFunc(Words(head.Needs), KnowsNeed); len(unknown) > 0 {
+		return NeedsError("", head.Name, unknown)
+	}
+	return nil
 }
 
 // checkText returns an error for JSON of which encoding/json would replace a part without a word: bytes that are not
@@ -300,6 +322,9 @@ func (f *Function) Check() error {
 	}
 	if err := f.checkReplies(); err != nil {
 		return err
+	}
+	if err := CheckNeeds(f.Needs); err != nil {
+		return Errorf(CodeRefused, "", "manifest: %w", err)
 	}
 	return f.checkTriggers()
 }
