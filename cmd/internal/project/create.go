@@ -80,7 +80,7 @@ func (l Language) content(name string) (map[string][]byte, error) {
 
 // manifest returns the polyvoke.toml of a new project.
 func (l Language) manifest(name, main string) string {
-	head := fmt.Sprintf("name = %q\nlanguage = %q\n", name, l.Title)
+	head := fmt.Sprintf("#:schema %s\nname = %q\nlanguage = %q\n", SchemaURL, name, l.Title)
 	if l.Runtime != "" {
 		head += fmt.Sprintf("runtime = %q\n", l.Runtime)
 	}

@@ -119,11 +119,11 @@ func TestOpenRefuses(t *testing.T) {
 		"":                                       "module: say which file",
 		"module = \"a.wasm\"\nscript = \"a.py\"": "a function is one of the two",
 		"module = 3":                             "module",
-		"a = 1\n=":                               "line 2",
+		"a = 1\n=":                               "polyvoke.toml:2: ",
 		"module = \"a.wasm\"\n[build]\nsource = \"a.c\"\ncommand = [\"make\"]": "choose one",
 		"module = \"a.wasm\"\n[build]\ncommand = []":                           "name a program",
 		"module = \"a.wasm\"\n[build]\ncommand = \"make\"":                     "command",
-		"module = \"a.wasm\"\n[build]\nsuorce = \"a.c\"":                       `unknown key "build.suorce"`,
+		"module = \"a.wasm\"\n[build]\nsuorce = \"a.c\"":                       "polyvoke.toml:3: unknown key build.suorce: did you mean source?",
 	} {
 		_, err := Open(write(t, manifest))
 		if protocol.CodeOf(err) != protocol.CodeRefused || !strings.Contains(err.Error(), want) {
