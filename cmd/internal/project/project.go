@@ -57,3 +57,12 @@ func Open(path string) (*Project, error) {
 
 // below returns where a file of the folder is, or "" for none.
 func (p *Project) below(name string) string { return (&Manifest{Path: p.Manifest}).below(name) }
+
+// Request returns the file with a request that the folder was begun with, or that has its name.
+func (p *Project) Request() string {
+	plain := filepath.Join(p.Dir, "in.txt")
+	if _, err := os.Stat(plain); err == nil {
+		return plain
+	}
+	return filepath.Join(p.Dir, "in.json")
+}
