@@ -7,6 +7,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/invoker/control"
 	"github.com/polyvoke/polyvoke/invoker/programs"
+	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -85,7 +86,9 @@ func (h host) Damage() []protocol.Damage {
 	defer h.v.mu.Unlock()
 	var all []protocol.Damage
 	for _, name := range slices.Sorted(maps.Keys(h.v.damaged)) {
-		all = append(all, protocol.Damage{Name: name, Reason: h.v.damaged[name].Error()})
+		err := h.v.damaged[name]
+		unknown, _ := registry.UnknownNeeds(err)
+		all = append(all, protocol.Damage{Name: name, Reason: err.Error(), Needs: unknown})
 	}
 	return all
 }

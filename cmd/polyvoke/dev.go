@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -107,7 +106,7 @@ func (c *cli) develop(ctx context.Context, s *connect.Session, p *project.Projec
 		Deploy: func(ctx context.Context) (protocol.DeployReply, error) { return c.deployFrom(ctx, s, p.Manifest) },
 		Next:   w.Next,
 		Say: func(e devloop.Event) {
-			e.Print(c.stdout, c.stderr, c.paint(c.stdout), name, s.URL, filepath.Join(p.Dir, "in.json"))
+			e.Print(c.stdout, c.stderr, c.paint(c.stdout), name, s.URL, p.Request())
 		},
 	}
 	err = l.Run(ctx)
