@@ -50,6 +50,9 @@ var (
 	errTalkative = errors.New("it writes more than 64 KiB before it reads stdin")
 )
 
+// noStacks is why no program can wait where it reads stdin: package native does not know this version of the engine.
+const noStacks = "the stacks of this version of the engine are not known"
+
 // errParked ends the first call of a sandbox, at its first read of stdin.
 var errParked = errors.New("the process waits for its request")
 
@@ -190,9 +193,11 @@ func (s *sandbox) waiting(ctx context.Context, err error) error {
 		return &unparkable{"its fuel is used up before it reads stdin"}
 	case cause != errParked:
 		return &unparkable{cause.Error()}
+	case s.called.StackSize() == 0:
+		return &unparkable{noStacks}
 	case s.parked.point == nil:
 		return &unparkable{"its native stack grows to more than 8 MiB before it reads stdin, " +
-			"or more than 1 MiB of it are in use then, or it is not to be seen in this engine"}
+			"or more than 1 MiB of it are in use then"}
 	case s.state.Changed():
 		return &unparkable{"it opens or closes files before it reads stdin"}
 	case s.program.kind != "" && s.state.Seen() != s.program.seen:
