@@ -90,7 +90,7 @@ func exportPolyvoke(ctx context.Context, engine wazero.Runtime) error {
 	return err
 }
 
-// listener returns who is told when entered has returned.
+// listener returns what is told when entered has returned.
 func listener(f api.FunctionDefinition) experimental.FunctionListener {
 	if slices.Contains(f.ExportNames(), rewrite.EnterName) {
 		return renewer{}

@@ -20,7 +20,8 @@ func starts(t testing.TB) (list []string) {
 		t.Fatal(err)
 	}
 	defer r.Close(t.Context())
-	for _, start := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
+	all := []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint}
+	for _, start := range all {
 		_, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Start: start})
 		if refused := (*runtimes.ModuleError)(nil); errors.As(err, &refused) {
 			t.Logf("not put to the test: %v", err)
