@@ -1,6 +1,6 @@
-// Package wasi runs WebAssembly modules as processes: WASI preview1 commands and reactors, each in a sandbox of its own.
-// In go a module and a runtimes.Process; out come its output and the way it ended. It is the only package that knows the
-// engine, wazero.
+// Package wasi runs WebAssembly modules as processes: WASI preview1 commands and reactors, each in a sandbox of its
+// own. In go a module and a runtimes.Process; out come its output and the way it ended. It is the only package that
+// knows the engine, wazero.
 //
 // A process sees its arguments, its environment, stdin, stdout and stderr, the clocks, entropy and the read-only folder
 // /request, and nothing else: no file, no socket and no process of the host.
@@ -31,8 +31,8 @@
 //
 // # Start kinds
 //
-// A sandbox is new (fresh), or was put back to its beginning after the run before (reset), or is parked: its process was
-// started in advance and waits where it first reads stdin (parking.go), to go on once (prefork) or again and again
+// A sandbox is new (fresh), or was put back to its beginning after the run before (reset), or is parked: its process
+// was started in advance and waits where it first reads stdin (parking.go), to go on once (prefork) or again and again
 // (checkpoint.go). The program says which (Start), and each run in its Usage. No process can tell, but for what
 // runtimes.StartCheckpoint says about itself. A sandbox that could not be put back ends.
 //

@@ -155,9 +155,9 @@ func (s *sandbox) entry() *entry {
 // quiet is told that the host is about to end the process.
 func (s *sandbox) quiet() { s.called.Quiet() }
 
-// finish gives up what belongs to the last run, and puts the sandbox back, unless that is left to the one that needs it next:
-// the caller need not wait for what takes long, nor for what is no concern of a sandbox that is parked again. It
-// returns false if it is not possible, or not worth it: then the sandbox must be closed.
+// finish gives up what belongs to the last run, and puts the sandbox back. What takes long is left to the call that
+// needs the sandbox next, and so is what a sandbox that is parked again need not do. It returns false if it is not
+// possible, or not worth it: then the sandbox must be closed.
 func (s *sandbox) finish() bool {
 	lost := s.running || s.broken
 	s.end()
