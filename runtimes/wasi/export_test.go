@@ -15,7 +15,7 @@ import (
 // CanPark reports whether this build can let processes wait where they read stdin. That any but a portable one can is
 // what the tests of package native check.
 var CanPark = sync.OnceValue(func() bool {
-	r, err := New(context.Background(), Config{})
+	r, err := New(context.Background(), Config{StartTime: time.Minute})
 	if err != nil {
 		panic(err)
 	}

@@ -138,18 +138,18 @@ func (s *sandbox) wait(ctx context.Context, _ api.Module, call api.GoModuleFunc,
 }
 
 // take takes the point at which the process waits, with so much room on its stack, or as much as is in use.
-func (k *parking) take(ctx context.Context, called native.Function, room int) {
+func (p *parking) take(ctx context.Context, called native.Function, room int) {
 	point := called.Take(ctx, room)
 	if point == nil {
 		return
 	}
-	if k.again {
+	if p.again {
 		point.Keep()
 	}
-	if k.first == nil {
-		k.first = k.point
+	if p.first == nil {
+		p.first = p.point
 	}
-	k.point = point
+	p.point = point
 }
 
 // shrink gives up the native stack that runs have made grow: it goes on as a run does, on the stack of the first
@@ -168,13 +168,13 @@ func (s *sandbox) shrink() bool {
 }
 
 // stack returns about how many bytes of native stack there are, those of the function included.
-func (k *parking) stack() (size int) {
-	for _, p := range []*native.Point{k.point, k.first} {
-		if p != nil {
-			size += p.Resident()
+func (p *parking) stack() (size int) {
+	for _, point := range []*native.Point{p.point, p.first} {
+		if point != nil {
+			size += point.Resident()
 		}
 	}
-	return size + k.point.Besides()
+	return size + p.point.Besides()
 }
 
 // waiting returns nil if a start that has ended with err has come to where it can go on with any request.
@@ -262,12 +262,12 @@ func (s *sandbox) goOn(ctx context.Context, mod api.Module, k *parking) {
 }
 
 // call makes the call that the process waits in, if there is one, and returns its result.
-func (k *parking) call(ctx context.Context, mod api.Module) []uint64 {
-	if k.frame = k.params; k.read == nil {
-		return k.frame[:0]
+func (p *parking) call(ctx context.Context, mod api.Module) []uint64 {
+	if p.frame = p.params; p.read == nil {
+		return p.frame[:0]
 	}
-	k.read(ctx, mod, k.frame[:])
-	return k.frame[:1]
+	p.read(ctx, mod, p.frame[:])
+	return p.frame[:1]
 }
 
 // renewer takes the point anew when runs need more stack than it has. It is told when goOn has made the call what

@@ -15,7 +15,7 @@ import (
 // starts returns the ways to start a process that are put to the test: all that are possible for one that does nothing
 // but to answer.
 func starts(t testing.TB) (list []string) {
-	r, err := wasi.New(t.Context(), wasi.Config{})
+	r, err := wasi.New(t.Context(), wasi.Config{StartTime: inTime})
 	if err != nil {
 		t.Fatal(err)
 	}
