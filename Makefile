@@ -38,7 +38,7 @@ test: foreign-tools samples-tools sql
 # The build that uses nothing of the engine but its public interface, in a short form: see runtimes/wasi/native/README.md. What is not possible
 # there the tests skip; go test -tags portable ./runtimes/wasi/... runs all of them.
 portable-check:
-	go vet -tags portable ./...
+	go vet -tags portable ./runtimes/wasi/... ./cmd/polyvoke
 	go test -tags portable ./runtimes/wasi/native ./runtimes/wasi/fuel
 	go test -tags portable -run '$(portable_tests)' ./runtimes/wasi
 
