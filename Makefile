@@ -22,7 +22,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 # checks longer. The test that runs the command as a user does builds it with the profile.
 export GOFLAGS := $(GOFLAGS) -pgo=off
 
-.PHONY: build test check format vet staticcheck tidy bench-once bench hostile steady chaos fuzz cross clean-tree
+.PHONY: build test portable-check check format vet staticcheck tidy bench-once bench hostile steady chaos fuzz cross clean-tree
 
 build:
 	go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
@@ -35,7 +35,16 @@ test: foreign-tools samples-tools sql
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -race -tags sql -timeout 20m ./...
 	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
 
-check: format vet staticcheck tidy samples-check spies-check test languages-ci runtimes-check bench-once bench-check fuzz cross clean-tree
+# The build that uses nothing of the engine but its public interface, in a short form: see runtimes/wasi/native/README.md. What is not possible
+# there the tests skip; go test -tags portable ./runtimes/wasi/... runs all of them.
+portable-check:
+	go vet -tags portable ./runtimes/wasi/... ./cmd/polyvoke
+	go test -tags portable ./runtimes/wasi/native ./runtimes/wasi/fuel
+	go test -tags portable -run '$(portable_tests)' ./runtimes/wasi
+
+portable_tests := ^Test(Conformance|Start|Choice|VariesRefused|KindAfterEndings|FuelOfKinds|Leak|Refused|Rest|Reactor|Wizer)$$
+
+check: format vet staticcheck tidy samples-check spies-check test portable-check languages-ci runtimes-check bench-once bench-check fuzz cross clean-tree
 	@echo "make check: all is well"
 
 format:
