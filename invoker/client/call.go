@@ -123,6 +123,11 @@ func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (
 		wait = min(callQuick, c.timeout())
 	}
 	msg.Reply = c.Conn.NewInbox()
+	if len(msg.Subject)+len(msg.Reply) >= protocol.LongestSubject(protocol.DefaultLine) { // NATS would cut the connection
+		return nil, protocol.Errorf(protocol.CodeBadRequest, "",
+			"the subject of %d bytes and the inbox of %d do not fit a line of NATS: send the arguments as body, or choose a shorter inbox prefix",
+			len(msg.Subject), len(msg.Reply))
+	}
 	sub, err := c.Conn.SubscribeSync(msg.Reply)
 	if err != nil {
 		return nil, err

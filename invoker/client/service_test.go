@@ -90,13 +90,32 @@ func TestErrors(t *testing.T) {
 		"a name like a subject": {t.Context(), request("a.>"), protocol.CodeBadRequest, nil, "name"},
 		"a wildcard":            {t.Context(), request("echo", "*"), protocol.CodeBadRequest, nil, ""},
 		"a line feed":           {t.Context(), request("echo", "a\r\nPUB x 0"), protocol.CodeBadRequest, nil, ""},
-		"a context that ended":  {ended, request("echo"), protocol.CodeUnavailable, context.Canceled, ""},
-		"a deadline":            {soon, request("hang"), protocol.CodeTimeout, context.DeadlineExceeded, "deadline"},
+		"a long argument":       {t.Context(), request("echo", strings.Repeat("x", 4000)), protocol.CodeBadRequest, nil, "as body"},
+		"a header with a line": {t.Context(), &protocol.Request{Function: protocol.Ref{Name: "echo"}, Header: protocol.Header{"A\r\nB": {"c"}}},
+			protocol.CodeBadRequest, nil, "header name"},
+		"a context that ended": {ended, request("echo"), protocol.CodeUnavailable, context.Canceled, ""},
+		"a deadline":           {soon, request("hang"), protocol.CodeTimeout, context.DeadlineExceeded, "deadline"},
 	} {
 		reply, err := s.Client.Call(tt.ctx, tt.r)
 		if reply != nil || protocol.CodeOf(err) != tt.code || tt.is != nil && !errors.Is(err, tt.is) || err == nil || !strings.Contains(err.Error(), tt.hint) {
 			t.Errorf("%s: %+v, code %d, %v; want %d with %q", what, reply, protocol.CodeOf(err), err, tt.code, tt.hint)
 		}
+	}
+}
+
+// TestLongInbox has an inbox prefix that leaves no room for a long subject in a line of NATS.
+func TestLongInbox(t *testing.T) {
+	s := start(t)
+	nc := s.Connect(nats.CustomInboxPrefix("_INBOX." + strings.Repeat("x", 1000)))
+	c := &client.Client{Conn: nc}
+	if reply, err := c.Call(t.Context(), request("echo")); err != nil || reply.Err != nil {
+		t.Errorf("a short one: %+v, %v", reply, err)
+	}
+	if _, err := c.Call(t.Context(), request("echo", strings.Repeat("x", 3500))); protocol.CodeOf(err) != protocol.CodeBadRequest {
+		t.Errorf("a long one: %v", err)
+	}
+	if n := nc.Stats().Reconnects; n != 0 || !nc.IsConnected() {
+		t.Errorf("the connection was cut %d times", n)
 	}
 }
 
