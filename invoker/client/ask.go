@@ -152,7 +152,7 @@ func (c *Client) ping(ctx context.Context, msg *nats.Msg, wait time.Duration) (p
 // once asks an invoker, or the one that the server chooses if it is "", until it answers or has been silent for too
 // long.
 func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
-	msg := &nats.Msg{Subject: a.verb.Subject(), Header: a.msg.Header, Data: a.msg.Data, Reply: a.c.Conn.NewInbox()}
+	msg := &nats.Msg{Subject: a.verb.Subject(), Header: a.msg.Header, Data: a.msg.Data}
 	if invoker != "" {
 		msg.Subject = a.verb.At(invoker)
 		a.asked[invoker] = true
@@ -160,11 +160,12 @@ func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		msg.Header.Set(protocol.HeaderTimeout, max(time.Until(deadline), time.Millisecond).String())
 	}
-	sub, err := a.c.Conn.SubscribeSync(msg.Reply)
+	in, err := a.c.replies.inbox()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = sub.Unsubscribe() }()
+	defer in.close()
+	msg.Reply = in.subject
 	if err := a.c.Conn.PublishMsg(msg); err != nil {
 		return nil, err
 	}
@@ -173,7 +174,7 @@ func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
 		wait = a.group
 	}
 	for {
-		m, err := next(ctx, sub, wait)
+		m, err := in.next(ctx, wait)
 		switch {
 		case !errors.Is(err, nats.ErrTimeout):
 			return m, err

@@ -70,6 +70,7 @@ type Client struct {
 
 	once    sync.Once
 	denials *denials.Watch
+	replies replies
 	js      jetstream.JetStream
 	err     error // of the beginning
 }
@@ -83,7 +84,7 @@ func (c *Client) begin() error {
 			c.err = protocol.Errorf(protocol.CodeBadRequest, "", "client: Conn is nil: set it to a connection of nats.Connect")
 			return
 		}
-		c.denials = denials.On(c.Conn, nil)
+		c.denials, c.replies.nc = denials.On(c.Conn, nil), c.Conn
 		switch {
 		case c.Domain != "":
 			c.js, c.err = jetstream.NewWithDomain(c.Conn, c.Domain)

@@ -22,6 +22,7 @@ func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.M
 	waiting, permitted := c.Permitted(ctx, verb.Subject())
 	m, again, err := c.consult(waiting, verb, msg)
 	if err = permitted(err); err != nil {
+		c.replies.refused(err)
 		return c.RequestError(string(verb), err)
 	}
 	r, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)

@@ -89,3 +89,17 @@ func (c *Client) gatherOnce(ctx context.Context, subject string, each func(*nats
 	}
 	return nil
 }
+
+// next waits for a message for a while. The error of a while that has passed is nats.ErrTimeout.
+func next(ctx context.Context, sub *nats.Subscription, wait time.Duration) (*nats.Msg, error) {
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	m, err := sub.NextMsgWithContext(waiting)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, nats.ErrTimeout
+	}
+	return m, err
+}
