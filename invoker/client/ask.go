@@ -50,7 +50,9 @@ type asking struct {
 // consult asks an invoker, and others if it does not answer, until one does or ctx ends. An answer that says that the
 // invoker cannot do it just now is taken for one only if nobody else says better for a while. again tells that
 // somebody had been asked before whoever answered.
-func (c *Client) consult(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg) (m *nats.Msg, again bool, err error) {
+func (c *Client) consult(
+	ctx context.Context, verb protocol.APIVerb, msg *nats.Msg,
+) (m *nats.Msg, again bool, err error) {
 	a := &asking{c: c, verb: verb, msg: msg, id: rand.Text(), asked: map[string]bool{}, group: groupTime}
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
@@ -207,7 +209,8 @@ func (a *asking) look(ctx context.Context, invoker string, msg *nats.Msg) error 
 func (a *asking) giveUp(except string) {
 	for invoker := range a.asked {
 		if invoker != except {
-			_ = a.c.Conn.PublishMsg(&nats.Msg{Subject: protocol.APICancel.At(invoker), Header: nats.Header{protocol.HeaderID: {a.id}}})
+			cancel := &nats.Msg{Subject: protocol.APICancel.At(invoker), Header: nats.Header{protocol.HeaderID: {a.id}}}
+			_ = a.c.Conn.PublishMsg(cancel)
 		}
 	}
 }

@@ -183,10 +183,11 @@ func (c *Client) again(ctx context.Context, do func() error) error {
 }
 
 // broke reports whether an error says that the connection was cut, and is about to be made anew. The error of a socket
-// comes from a write for which there was no more room in the buffer, that of a closed connection also from waiting for a
-// flush.
+// comes from a write for which there was no more room in the buffer, that of a closed connection also from waiting for
+// a flush.
 func (c *Client) broke(err error) bool {
 	var socket *net.OpError
-	return !c.Conn.IsClosed() && (errors.As(err, &socket) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrConnectionReconnecting) ||
-		errors.Is(err, nats.ErrConnectionClosed))
+	cut := errors.As(err, &socket) || errors.Is(err, nats.ErrDisconnected) ||
+		errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrConnectionClosed)
+	return cut && !c.Conn.IsClosed()
 }

@@ -16,8 +16,8 @@ const patience = 30 * time.Second
 // here: it imports this package.
 func startNATS(t *testing.T, maxPayload int, maxSubs ...int) *Client {
 	t.Helper()
-	o := &server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxPayload: int32(maxPayload), JetStream: true,
-		StoreDir: t.TempDir()}
+	o := &server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxPayload: int32(maxPayload),
+		JetStream: true, StoreDir: t.TempDir()}
 	if len(maxSubs) > 0 {
 		o.MaxSubs = maxSubs[0]
 	}
@@ -30,7 +30,8 @@ func startNATS(t *testing.T, maxPayload int, maxSubs ...int) *Client {
 	if !s.ReadyForConnections(patience) {
 		t.Fatal("the NATS server did not start")
 	}
-	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
+	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,9 @@ func (c *Client) logs(ctx context.Context, q LogQuery, each func(LogLine) error)
 }
 
 // logConsumer opens the stream of recent lines.
-func (c *Client) logConsumer(ctx context.Context, js jetstream.JetStream, subject string, q LogQuery) (jetstream.Consumer, error) {
+func (c *Client) logConsumer(
+	ctx context.Context, js jetstream.JetStream, subject string, q LogQuery,
+) (jetstream.Consumer, error) {
 	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}}
 	if q.Lines <= 0 {
 		config.DeliverPolicy = jetstream.DeliverNewPolicy

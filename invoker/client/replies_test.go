@@ -86,7 +86,8 @@ func TestClosedWhileWaiting(t *testing.T) {
 	if _, err := c.Conn.Subscribe("fn.f", func(*nats.Msg) { go c.Conn.Close() }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := call(t, c, ""); protocol.CodeOf(err) != protocol.CodeUnavailable || !errors.Is(err, nats.ErrConnectionClosed) {
+	_, err := call(t, c, "")
+	if protocol.CodeOf(err) != protocol.CodeUnavailable || !errors.Is(err, nats.ErrConnectionClosed) {
 		t.Errorf("got %v", err)
 	}
 }

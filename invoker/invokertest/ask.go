@@ -24,9 +24,9 @@ func (s *Server) Deploy(name string, wasm []byte, change ...func(*protocol.Funct
 	return reply.Function
 }
 
-// Call sends a message to a subject and returns the reply: fn.NAME[.ARG...] calls a function, and any other subject those
-// that it triggers. Each change may change the request, such as its headers. What the function answers is in the reply,
-// failures included. The test fails if there is no reply.
+// Call sends a message to a subject and returns the reply: fn.NAME[.ARG...] calls a function, and any other subject
+// those that it triggers. Each change may change the request, such as its headers. What the function answers is in the
+// reply, failures included. The test fails if there is no reply.
 func (s *Server) Call(subject string, body []byte, change ...func(*protocol.Request)) *protocol.Reply {
 	s.owner.Helper()
 	reply, err := s.call(context.Background(), subject, body, change)
@@ -37,7 +37,9 @@ func (s *Server) Call(subject string, body []byte, change ...func(*protocol.Requ
 }
 
 // call is Call with an error.
-func (s *Server) call(ctx context.Context, subject string, body []byte, change []func(*protocol.Request)) (*protocol.Reply, error) {
+func (s *Server) call(
+	ctx context.Context, subject string, body []byte, change []func(*protocol.Request),
+) (*protocol.Reply, error) {
 	var r protocol.Request
 	if strings.HasPrefix(subject, protocol.RootCall+".") {
 		ref, args, err := protocol.ParseCall(subject)

@@ -50,9 +50,9 @@ func (s *Server) StartInvoker(change ...func(*invoker.Invoker)) *Invoker {
 	return out
 }
 
-// Serve has an invoker serve on a connection, and returns when it does. It ends with the test, or when it is stopped. A
-// Registry that is nil becomes that of the connection's JetStream, and a Log that is nil the test's output. Runtime must
-// be set.
+// Serve starts an invoker on a connection, and returns when it serves. It ends with the test, or when it is stopped. A
+// Registry that is nil becomes that of the connection's JetStream, and a Log that is nil the test's output. Runtime
+// must be set.
 func Serve(t testing.TB, nc *nats.Conn, v *invoker.Invoker) *Invoker {
 	t.Helper()
 	out := newOutput(t)
@@ -72,7 +72,8 @@ func serve(o owner, nc *nats.Conn, v *invoker.Invoker, out *output) *Invoker {
 		v.Registry = open(o, nc, registry.Config{})
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Invoker{Invoker: v, Conn: nc, owner: o, stop: stop, kept: &output{}, ready: make(chan struct{}), done: make(chan struct{})}
+	s := &Invoker{Invoker: v, Conn: nc, owner: o, stop: stop, kept: &output{}}
+	s.ready, s.done = make(chan struct{}), make(chan struct{})
 	if v.Log == nil {
 		v.Log = logTo(out, s.kept)
 	}
@@ -118,7 +119,8 @@ func (v *Invoker) await() {
 	}
 }
 
-// Stop tells the invoker to end and returns what Serve has, when it has: nil if all that was accepted has been answered.
+// Stop tells the invoker to end, and returns what Serve does when it has: nil if all that was accepted has been
+// answered.
 func (v *Invoker) Stop() error {
 	v.stop()
 	return v.Wait()

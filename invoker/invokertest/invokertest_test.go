@@ -65,11 +65,12 @@ func TestCall(t *testing.T) {
 		f.Triggers = []protocol.Trigger{{Subject: "orders.>"}}
 		f.Limits.Concurrency = 2
 	})
-	if r := s.Call("fn.probe.exit.65", nil, func(r *protocol.Request) { r.ID = "bad" }); r.Err == nil || r.Exit != 65 || r.ID != "bad" {
+	r := s.Call("fn.probe.exit.65", nil, func(r *protocol.Request) { r.ID = "bad" })
+	if r.Err == nil || r.Exit != 65 || r.ID != "bad" {
 		t.Errorf("%+v", r)
 	}
-	if r := s.Call("orders.echo", []byte("tea"), func(r *protocol.Request) { r.ID, r.Report = "order", true }); string(r.Body) != "tea" ||
-		r.ID != "order" || r.Report == nil {
+	r = s.Call("orders.echo", []byte("tea"), func(r *protocol.Request) { r.ID, r.Report = "order", true })
+	if string(r.Body) != "tea" || r.ID != "order" || r.Report == nil {
 		t.Errorf("%+v", r)
 	}
 	tick := time.NewTicker(10 * time.Millisecond) // a line may come later than the reply
@@ -145,7 +146,8 @@ func TestClosedContext(t *testing.T) {
 	s.Deploy("echo", runtimestest.Wasm())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Client.Call(ctx, &protocol.Request{Function: protocol.Ref{Name: "echo"}}); protocol.CodeOf(err) != protocol.CodeUnavailable {
+	_, err := s.Client.Call(ctx, &protocol.Request{Function: protocol.Ref{Name: "echo"}})
+	if protocol.CodeOf(err) != protocol.CodeUnavailable {
 		t.Errorf("got %v", err)
 	}
 }

@@ -10,7 +10,8 @@ import (
 
 // natsOptions are the options of a NATS server that others do not see.
 func natsOptions(o owner) *server.Options {
-	return &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: o.TempDir(), NoSigs: true, NoLog: true}
+	return &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: o.TempDir(),
+		NoSigs: true, NoLog: true}
 }
 
 // StartNATS starts a NATS server alone, which ends with the test, for tests of what needs no invoker. Its options are
@@ -66,7 +67,8 @@ func Connect(t testing.TB, s *server.Server, options ...nats.Option) *nats.Conn 
 // connectOptions puts options behind those that all connections have.
 func connectOptions(out *output, options []nats.Option) []nats.Option {
 	return append([]nats.Option{
-		nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond), nats.ReconnectJitter(time.Millisecond, time.Millisecond),
+		nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond),
+		nats.ReconnectJitter(time.Millisecond, time.Millisecond),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if sub != nil {
 				out.printf("connection: %s: %v\n", sub.Subject, err)

@@ -83,7 +83,8 @@ func New(change ...func(*Config)) *Server {
 // start starts a server that belongs to a test or a program.
 func start(o owner, out *output, change []func(*Config)) *Server {
 	o.Helper()
-	s := &Server{owner: o, out: out, config: Config{NATS: natsOptions(o), Invokers: 1, Drain: 10 * time.Second, Stderr: true}}
+	config := Config{NATS: natsOptions(o), Invokers: 1, Drain: 10 * time.Second, Stderr: true}
+	s := &Server{owner: o, out: out, config: config}
 	for _, c := range change {
 		c(&s.config)
 	}
