@@ -70,8 +70,8 @@ func (c *Client) reply(ctx context.Context, m *nats.Msg, r *protocol.Request) (*
 
 // badReply is the error for a reply that cannot be read: not the caller's fault, whatever its code says.
 func badReply(r *protocol.Request, err error) error {
-	return protocol.Errorf(protocol.CodeBadOutput, "",
-		"the reply of %s cannot be read: %w: the function has run all the same", r.Function, err)
+	return protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %s cannot be read: %w: the function has run all the same",
+		r.Function, err)
 }
 
 // tell says in a request how long its caller will wait, so that nobody works or queues for one that is gone. A caller
@@ -160,8 +160,7 @@ func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (
 			"the connection to NATS on %s broke while %s was called, and its answer may be lost: it may have run all the same",
 			c.url(), r.Function)
 	case errors.Is(err, nats.ErrTimeout):
-		return nil, protocol.Errorf(protocol.CodeTimeout, "",
-			"%s did not answer on %s within %s%s", r.Function, c.url(), wait, moreTime(r))
+		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s%s", r.Function, c.url(), wait, moreTime(r))
 	case errors.Is(err, context.DeadlineExceeded):
 		const text = "%s did not answer on %s before its caller's deadline: give it more time; it may have run all the same"
 		return nil, &protocol.Error{Code: protocol.CodeTimeout, Msg: fmt.Sprintf(text, r.Function, c.url()), Err: err}
@@ -185,22 +184,20 @@ func (c *Client) absent(ctx context.Context, ref protocol.Ref) error {
 	switch {
 	case protocol.CodeOf(err) == protocol.CodeForbidden: // a caller need not be allowed to ask
 		return protocol.Errorf(protocol.CodeNotFound, "",
-			"404: nobody on %s serves %s, and this user may not ask why: is the name right, is it deployed (polyvoke ls), "+
-				"and is an invoker there?", c.url(), ref)
+			"404: nobody on %s serves %s, and this user may not ask why: is the name right, is it deployed (polyvoke ls), and is an invoker there?",
+			c.url(), ref)
 	case err != nil:
 		return err
+	case ref.Version == "":
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
 	}
 	var have []string
-	there := ref.Version == ""
 	for _, v := range i.Versions {
 		have = append(have, fmt.Sprint(v.Version))
-		there = there || v.Ref() == ref
+		if v.Ref() == ref {
+			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
+		}
 	}
-	if there {
-		return protocol.Errorf(protocol.CodeUnavailable, "",
-			"%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
-	}
-	return protocol.Errorf(protocol.CodeNotFound, "",
-		"404: function %s has no version %s on %s; it has %s (polyvoke info %s tells more)",
+	return protocol.Errorf(protocol.CodeNotFound, "", "404: function %s has no version %s on %s; it has %s (polyvoke info %s tells more)",
 		ref.Name, ref.Version, c.url(), strings.Join(have, ", "), ref.Name)
 }

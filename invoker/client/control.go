@@ -36,8 +36,8 @@ func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.M
 		return r.Err
 	}
 	if err := json.Unmarshal(m.Data, reply); err != nil {
-		return protocol.Errorf(protocol.CodeFailed, "",
-			"the answer to %s cannot be read: %w: are polyvoke here and there of one version?", verb, err)
+		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: are polyvoke here and there of one version?",
+			verb, err)
 	}
 	if d, ok := reply.(*protocol.DeployReply); ok && again && !d.Function.Created.Before(begun) {
 		d.Created = true // by whoever was asked before; with clocks that differ it says that nothing has changed
@@ -73,12 +73,11 @@ func (c *Client) RequestError(what string, err error) error {
 	case errors.Is(err, nats.ErrNoResponders):
 		e.Msg = fmt.Sprintf("no invoker answers on %s: start one with polyvoke serve --server %s", c.url(), c.url())
 	case late && !c.Conn.IsConnected():
-		e.Msg = fmt.Sprintf("%s: the connection to NATS on %s broke and could not be made anew in time: "+
-			"is the server still there? %s", what, c.url(), done)
+		e.Msg = fmt.Sprintf("%s: the connection to NATS on %s broke and could not be made anew in time: is the server still there? %s",
+			what, c.url(), done)
 	case late:
 		e.Code = protocol.CodeTimeout
-		e.Msg = fmt.Sprintf("%s: no answer on %s in time: a longer Timeout (NATS_TIMEOUT for commands) gives it more",
-			what, c.url())
+		e.Msg = fmt.Sprintf("%s: no answer on %s in time: a longer Timeout (NATS_TIMEOUT for commands) gives it more", what, c.url())
 	default:
 		e.Msg = fmt.Sprintf("%s: %v: is NATS on %s still there? %s", what, err, c.url(), done)
 	}
@@ -177,8 +176,7 @@ func (c *Client) unknown(ctx context.Context, name string) error {
 				break
 			}
 		}
-		hint = fmt.Sprintf("what is: %s (polyvoke ls tells more); polyvoke deploy %s.wasm puts it there",
-			strings.Join(names, ", "), name)
+		hint = fmt.Sprintf("what is: %s (polyvoke ls tells more); polyvoke deploy %s.wasm puts it there", strings.Join(names, ", "), name)
 	}
 	return protocol.Errorf(protocol.CodeNotFound, "", "404: no function %s is deployed on %s: %s", name, c.url(), hint)
 }

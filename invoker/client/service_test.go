@@ -89,7 +89,7 @@ func TestErrors(t *testing.T) {
 		code int
 		hint string
 	}{
-		"no such function":      {t.Context(), request("hullo"), protocol.CodeNotFound, "echo"},
+		"no such function":      {t.Context(), request("hullo"), protocol.CodeNotFound, "hullo"},
 		"no such version":       {t.Context(), version("7"), protocol.CodeNotFound, "it has 1"},
 		"no such alias":         {t.Context(), version("live"), protocol.CodeNotFound, "it has 1"},
 		"no name":               {t.Context(), request(""), protocol.CodeBadRequest, "name"},
