@@ -81,8 +81,8 @@ func (r *replies) subscribe() error {
 	return nil
 }
 
-// refused makes the next request subscribe anew if an error says that NATS did not permit the subscription: with the
-// server it does not exist.
+// refused makes the next request subscribe again if an error says that NATS did not permit the subscription: then the
+// server does not have it.
 func (r *replies) refused(err error) {
 	var e *protocol.Error
 	if !errors.As(err, &e) || e.Code != protocol.CodeForbidden {

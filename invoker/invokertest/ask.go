@@ -9,8 +9,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Deploy deploys a module under a name and returns the version that is now the latest. The next call finds it. Each
-// change may change its manifest, which is that of a module with no manifest. The test fails if it is refused.
+// Deploy deploys a module, or a script, and returns the version that is now the latest. The next call uses it. The
+// functions change the manifest, which has the name only. The test fails if the deployment does.
 func (s *Server) Deploy(name string, wasm []byte, change ...func(*protocol.Function)) protocol.Function {
 	s.owner.Helper()
 	f := protocol.Function{Name: name}
@@ -25,8 +25,8 @@ func (s *Server) Deploy(name string, wasm []byte, change ...func(*protocol.Funct
 }
 
 // Call sends a message to a subject and returns the reply: fn.NAME[.ARG...] calls a function, and any other subject
-// those that it triggers. Each change may change the request, such as its headers. What the function answers is in the
-// reply, failures included. The test fails if there is no reply.
+// those that it triggers. The functions change the request, such as its headers. Failures of the function are in the
+// reply; the test fails only if there is none.
 func (s *Server) Call(subject string, body []byte, change ...func(*protocol.Request)) *protocol.Reply {
 	s.owner.Helper()
 	reply, err := s.call(context.Background(), subject, body, change)
