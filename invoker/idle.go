@@ -10,21 +10,23 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// idleTime is how long a process may take to show that it is of use. One that takes longer has the benefit of the doubt.
+// idleTime is how long a process may take to show that it is of use. One that takes longer has the benefit of the
+// doubt.
 const idleTime = time.Second
 
 // Idle implements control.Host. It starts a process and gives it up as soon as it reads or writes, so that a function
 // as it should be costs no more than its start.
 func (h host) Idle(ctx context.Context, m *protocol.Function) bool {
-	p, err := h.v.program(ctx, m)
+	p, err := h.loader.program(ctx, m)
 	if err != nil {
 		return false
 	}
-	defer h.v.programs.Release(p)
+	defer h.loader.programs.Release(p)
 	ctx, cancel := context.WithTimeout(ctx, idleTime)
 	defer cancel()
 	s, t := newVersion(m), &touch{giveUp: cancel}
-	r := protocol.Request{Function: m.Ref(), Subject: protocol.RootCall + "." + m.Name, Deadline: time.Now().Add(idleTime)}
+	subject := protocol.RootCall + "." + m.Name
+	r := protocol.Request{Function: m.Ref(), Subject: subject, Deadline: time.Now().Add(idleTime)}
 	env := s.env
 	if m.Meta == protocol.MetaEnv {
 		if env, err = r.Env(""); err != nil {

@@ -121,6 +121,27 @@ func (t Trigger) QueueOf(name string) string {
 	return RootCall + "-" + name
 }
 
+// TriggerKey tells the triggers of a function apart: each has another subject or another queue group.
+type TriggerKey struct {
+	// Subject is the pattern, as it stands in the manifest.
+	Subject string
+	// Queue is the queue group, as QueueOf returns it. Empty means that of whichever trigger has the subject.
+	Queue string
+}
+
+// IsZero reports whether the key names no trigger.
+func (k TriggerKey) IsZero() bool { return k == TriggerKey{} }
+
+// Trigger returns the trigger that a key names. It returns false if the function has none, or has it no more.
+func (f *Function) Trigger(k TriggerKey) (Trigger, bool) {
+	for _, t := range f.Triggers {
+		if t.Subject == k.Subject && (k.Queue == "" || t.QueueOf(f.Name) == k.Queue) {
+			return t, true
+		}
+	}
+	return Trigger{}, false
+}
+
 // Ref returns NAME@VERSION of this very version.
 func (f *Function) Ref() Ref { return Ref{Name: f.Name, Version: fmt.Sprint(f.Version)} }
 

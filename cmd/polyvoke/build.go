@@ -21,7 +21,6 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -157,7 +156,7 @@ func (c *cli) checkScript(ctx context.Context, manifest, cache string, asJSON bo
 		return err
 	}
 	defer p.Close(context.WithoutCancel(ctx))
-	start := runtimes.StartOf(p)
+	start := p.Start()
 	if asJSON {
 		return printJSON(c.stdout, map[string]any{
 			"file": src.Path, "language": src.Function.Language, "runtime": src.Function.Runtime, "runnable": true, "start": inspect.Start{Kind: start.Kind, Reason: start.Reason},

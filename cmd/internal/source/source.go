@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,7 +16,6 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/script"
 )
@@ -158,20 +155,4 @@ func Missing(path string, err error) error {
 		return &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%s: %v", path, p.Err), Err: err}
 	}
 	return &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%s: %v", path, err), Err: err}
-}
-
-// Options returns what the source's program is compiled with.
-func (s *Source) Options() runtimes.Options {
-	f, limits := &s.Function, s.Function.Limits.WithDefaults()
-	return runtimes.Options{Memory: uint64(f.Limits.Memory), Stack: uint64(limits.Stack), Fuel: uint64(limits.Fuel), Start: f.Start,
-		Interpreter: f.Runtime, Args: append([]string{f.Name}, f.Args...), Env: environ(f.Env), Varies: f.Meta == protocol.MetaEnv}
-}
-
-// environ returns an environment as a process gets it, in order.
-func environ(env map[string]string) []string {
-	var out []string
-	for _, k := range slices.Sorted(maps.Keys(env)) {
-		out = append(out, k+"="+env[k])
-	}
-	return out
 }

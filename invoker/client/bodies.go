@@ -1,0 +1,95 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/invoker/bodies"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+const (
+	// replyLimit is the longest reply that is fetched by claim.
+	replyLimit = int64(protocol.MaxBody)
+	// discardTimeout is how long a call waits for tidying up.
+	discardTimeout = time.Second
+)
+
+// fits reports whether NATS takes a message as it is.
+func (c *Client) fits(msg *nats.Msg) bool {
+	const reserve = 64 // for what the client library adds
+	return int64(msg.Size()+reserve) <= c.Conn.MaxPayload()
+}
+
+// put stores a body for a claim check.
+func (c *Client) put(ctx context.Context, body []byte, what string) (_ *protocol.Claim, err error) {
+	ctx, permitted := c.Permitted(ctx, "")
+	defer func() { err = permitted(err) }()
+	var b *bodies.Store
+	err = c.again(ctx, func() (err error) {
+		b, err = bodies.Existing(ctx, c.js)
+		return err
+	})
+	if err != nil {
+		return nil, c.noBodies(ctx, err)
+	}
+	var claim *protocol.Claim
+	err = c.again(ctx, func() (err error) {
+		var r io.Reader = bytes.NewReader(body)
+		if c.Progress != nil {
+			r = c.Progress(r, what, int64(len(body)))
+		}
+		claim, err = b.Put(ctx, r, int64(len(body)))
+		return err
+	})
+	return claim, err
+}
+
+// fetch gets a reply that came by reference, and removes it.
+func (c *Client) fetch(ctx context.Context, claim *protocol.Claim) (body []byte, err error) {
+	defer c.discard(ctx, claim)
+	ctx, permitted := c.Permitted(ctx, "")
+	defer func() { err = permitted(err) }()
+	var store *bodies.Store
+	err = c.again(ctx, func() (err error) {
+		store, err = bodies.Existing(ctx, c.js)
+		return err
+	})
+	if err != nil {
+		return nil, c.noBodies(ctx, err)
+	}
+	err = c.again(ctx, func() (err error) {
+		body, err = store.Get(ctx, claim, replyLimit)
+		return err
+	})
+	return body, err
+}
+
+// discard removes a body that nobody needs any more. It would expire in any case.
+func (c *Client) discard(ctx context.Context, claim *protocol.Claim) {
+	if !c.Conn.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	ctx, permitted := c.Permitted(ctx, "")
+	if b, err := bodies.Existing(ctx, c.js); err == nil {
+		_ = b.Delete(ctx, claim)
+	}
+	_ = permitted(nil)
+}
+
+// noBodies says why a large body cannot be carried: without an invoker there is no store for it.
+func (c *Client) noBodies(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	if _, e := c.List(ctx); e != nil {
+		return e
+	}
+	return err
+}

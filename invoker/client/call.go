@@ -1,0 +1,208 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+const (
+	// callGrace is how much longer than the function's time the client waits, so that it
+	// is the invoker that says what became of a slow call.
+	callGrace = time.Second
+	// callQuick is how long the client waits before it asks how long the function may take.
+	callQuick = time.Second
+)
+
+// Call implements protocol.Caller over NATS. It waits as long as the request says, or else as long as the function may
+// take, and never longer than ctx; the function is told how long that is. A body that is too large for a message of
+// this NATS goes as an object on JetStream, and so comes a reply; both are removed again.
+func (c *Client) Call(ctx context.Context, r *protocol.Request) (*protocol.Reply, error) {
+	if err := c.begin(); err != nil {
+		return nil, err
+	}
+	subject, h, body, err := r.Message()
+	if err != nil {
+		return nil, err
+	}
+	msg := &nats.Msg{Subject: subject, Header: nats.Header(h), Data: body}
+	tell(ctx, msg, r)
+	if !c.fits(msg) {
+		sent := *r
+		if sent.Claim, err = c.put(ctx, body, "sending "+r.Function.Name); err != nil {
+			return nil, err
+		}
+		defer c.discard(ctx, sent.Claim)
+		r = &sent
+		subject, h, _, _ = r.Message()
+		msg = &nats.Msg{Subject: subject, Header: nats.Header(h)}
+	}
+	m, err := c.exchange(ctx, msg, r)
+	if err != nil {
+		return nil, err
+	}
+	return c.reply(ctx, m, r)
+}
+
+// reply reads the answer to a request, and fetches its body if that is an object.
+func (c *Client) reply(ctx context.Context, m *nats.Msg, r *protocol.Request) (*protocol.Reply, error) {
+	reply, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
+	if err != nil {
+		return nil, badReply(r, err)
+	}
+	if reply.Err != nil && reply.Err.Code == protocol.CodeNotFound && reply.Exit < 0 {
+		return nil, c.absent(ctx, r.Function)
+	}
+	if reply.Claim != nil {
+		if reply.Body, err = c.fetch(ctx, reply.Claim); err != nil {
+			return nil, badReply(r, err)
+		}
+	}
+	return &reply, nil
+}
+
+// badReply is the error for a reply that cannot be read: not the caller's fault, whatever its code says.
+func badReply(r *protocol.Request, err error) error {
+	return protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %s cannot be read: %w: the function has run all the same",
+		r.Function, err)
+}
+
+// tell says in a request how long its caller will wait, so that nobody works or queues for one that is gone. A caller
+// that names no time waits as long as any function may take.
+func tell(ctx context.Context, msg *nats.Msg, r *protocol.Request) {
+	wait := time.Duration(protocol.MaxTimeout)
+	if r.Timeout > 0 {
+		wait = r.Timeout
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, max(time.Until(deadline), time.Millisecond))
+	}
+	if msg.Header == nil {
+		msg.Header = nats.Header{}
+	}
+	msg.Header.Set(protocol.HeaderTimeout, wait.String())
+}
+
+// exchange sends the message and waits for the answer. A message that surely nobody got is sent again for a moment:
+// the function's invokers may be about to connect anew. Any other is sent once, and its answer is waited for also
+// when the connection breaks and is made anew meanwhile.
+func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request) (m *nats.Msg, err error) {
+	ctx, permitted := c.Permitted(ctx, msg.Subject)
+	defer func() { err = permitted(err) }()
+	patience := absence
+	if r.Timeout > 0 {
+		patience = min(patience, r.Timeout)
+	}
+	for begin := time.Now(); ; pause(ctx, askPause) {
+		if err := c.connectedWithin(ctx, cmp.Or(r.Timeout, c.timeout())); err != nil {
+			return nil, c.RequestError("call "+r.Function.String(), err)
+		}
+		tell(ctx, msg, r)
+		m, err := c.send(ctx, msg, r)
+		if !errors.Is(err, nats.ErrNoResponders) {
+			return m, err
+		}
+		if err := c.absent(ctx, r.Function); protocol.CodeOf(err) != protocol.CodeUnavailable || time.Since(begin) > patience {
+			return nil, err
+		}
+	}
+}
+
+// send sends the message once and waits for the answer: as long as the caller says, or else as long as the function may
+// take, which is asked for only when the call is not a quick one. The error is nats.ErrNoResponders if nobody got it.
+func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error) {
+	begin, wait := time.Now(), r.Timeout+callGrace
+	if r.Timeout == 0 {
+		wait = min(callQuick, c.timeout())
+	}
+	msg.Reply = c.Conn.NewInbox()
+	sub, err := c.Conn.SubscribeSync(msg.Reply)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	connections := c.Conn.Stats().Reconnects
+	if err := c.Conn.PublishMsg(msg); err != nil {
+		return nil, c.RequestError("call "+r.Function.String(), err)
+	}
+	m, err := next(ctx, sub, wait)
+	if errors.Is(err, nats.ErrTimeout) && r.Timeout == 0 {
+		wait = c.timeout()
+		if i, e := c.Info(ctx, r.Function.Name); e == nil {
+			wait = time.Duration(i.Function.Limits.WithDefaults().Timeout) + callGrace
+		}
+		m, err = next(ctx, sub, max(wait-time.Since(begin), time.Millisecond))
+	}
+	switch {
+	case err == nil:
+		return m, nil
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, err
+	case errors.Is(err, nats.ErrTimeout) && (c.Conn.Stats().Reconnects > connections || !c.Conn.IsConnected()):
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "",
+			"the connection to NATS on %s broke while %s was called, and its answer may be lost: it may have run all the same",
+			c.url(), r.Function)
+	case errors.Is(err, nats.ErrTimeout):
+		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s%s", r.Function, c.url(), wait, moreTime(r))
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, &protocol.Error{Code: protocol.CodeTimeout, Err: err,
+			Msg: fmt.Sprintf("%s did not answer on %s before its caller's deadline: give it more time; it may have run all the same",
+				r.Function, c.url())}
+	case errors.Is(err, context.Canceled):
+		return nil, err
+	}
+	return nil, c.RequestError("call "+r.Function.String(), err)
+}
+
+// moreTime says how a call gets more time, if its caller has said how much it has.
+func moreTime(r *protocol.Request) string {
+	if r.Timeout > 0 {
+		return ", which is the caller's time and a little more: a longer Timeout (--timeout) gives it more"
+	}
+	return ""
+}
+
+// next waits for a message for a while. The error of a while that has passed is nats.ErrTimeout.
+func next(ctx context.Context, sub *nats.Subscription, wait time.Duration) (*nats.Msg, error) {
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	m, err := sub.NextMsgWithContext(waiting)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, nats.ErrTimeout
+	}
+	return m, err
+}
+
+// absent is the error for a function, or a version of one, that nobody serves.
+func (c *Client) absent(ctx context.Context, ref protocol.Ref) error {
+	i, err := c.Info(ctx, ref.Name)
+	switch {
+	case protocol.CodeOf(err) == protocol.CodeForbidden: // a caller need not be allowed to ask
+		return protocol.Errorf(protocol.CodeNotFound, "",
+			"404: nobody on %s serves %s, and this user may not ask why: is the name right, is it deployed (polyvoke ls), and is an invoker there?",
+			c.url(), ref)
+	case err != nil:
+		return err
+	case ref.Version == "":
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
+	}
+	var have []string
+	for _, v := range i.Versions {
+		have = append(have, fmt.Sprint(v.Version))
+		if v.Ref() == ref {
+			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
+		}
+	}
+	return protocol.Errorf(protocol.CodeNotFound, "", "404: function %s has no version %s on %s; it has %s (polyvoke info %s tells more)",
+		ref.Name, ref.Version, c.url(), strings.Join(have, ", "), ref.Name)
+}

@@ -1,0 +1,180 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// control asks the invokers' control service and decodes the answer into reply.
+func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg, reply any) error {
+	if err := c.begin(); err != nil {
+		return err
+	}
+	begun := time.Now().Truncate(time.Millisecond) // as a record has it
+	waiting, permitted := c.Permitted(ctx, verb.Subject())
+	m, again, err := c.consult(waiting, verb, msg)
+	if err = permitted(err); err != nil {
+		return c.RequestError(string(verb), err)
+	}
+	r, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
+	if err != nil {
+		return err
+	}
+	if r.Err != nil {
+		if again && verb == protocol.APIRemove && r.Err.Code == protocol.CodeNotFound {
+			return nil // whoever was asked before has removed it
+		}
+		return r.Err
+	}
+	if err := json.Unmarshal(m.Data, reply); err != nil {
+		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: are polyvoke here and there of one version?",
+			verb, err)
+	}
+	if d, ok := reply.(*protocol.DeployReply); ok && again && !d.Function.Created.Before(begun) {
+		d.Created = true // by whoever was asked before; with clocks that differ it says that nothing has changed
+	}
+	return nil
+}
+
+// ask is control for requests with a JSON body, or none, and little to wait for.
+func (c *Client) ask(ctx context.Context, verb protocol.APIVerb, request, reply any) error {
+	ctx, cancel := c.Within(ctx)
+	defer cancel()
+	var body []byte
+	if request != nil {
+		b, err := json.Marshal(request)
+		if err != nil {
+			return err
+		}
+		body = b
+	}
+	return c.control(ctx, verb, &nats.Msg{Data: body}, reply)
+}
+
+// RequestError says what to do about a request that nobody answered, such as one that was sent on Conn itself. what is
+// what was asked for, and err is what nats.go says; it stays in the chain. The error's code is 403 if NATS does not
+// permit it, 504 if its time has passed, and otherwise 503.
+func (c *Client) RequestError(what string, err error) error {
+	const done = "What was asked for may have been done all the same"
+	late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)
+	e := &protocol.Error{Code: protocol.CodeUnavailable, Err: err}
+	switch {
+	case protocol.CodeOf(err) == protocol.CodeForbidden, errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, nats.ErrNoResponders):
+		e.Msg = fmt.Sprintf("no invoker answers on %s: start one with polyvoke serve --server %s", c.url(), c.url())
+	case late && !c.Conn.IsConnected():
+		e.Msg = fmt.Sprintf("%s: the connection to NATS on %s broke and could not be made anew in time: is the server still there? %s",
+			what, c.url(), done)
+	case late:
+		e.Code = protocol.CodeTimeout
+		e.Msg = fmt.Sprintf("%s: no answer on %s in time: a longer Timeout (NATS_TIMEOUT for commands) gives it more", what, c.url())
+	default:
+		e.Msg = fmt.Sprintf("%s: %v: is NATS on %s still there? %s", what, err, c.url(), done)
+	}
+	return e
+}
+
+// List returns all functions, the latest version of each, sorted by name. The error's code is 503 if no invoker answers.
+func (c *Client) List(ctx context.Context) ([]protocol.Function, error) {
+	reply, err := c.ListAll(ctx)
+	return reply.Functions, err
+}
+
+// ListAll is List with what is said about functions as a whole: which records are damaged, and which manifests are too
+// long for a message of this NATS.
+func (c *Client) ListAll(ctx context.Context) (protocol.ListReply, error) {
+	return c.pages(ctx, protocol.APIList)
+}
+
+// pages returns all pages of a list as one.
+func (c *Client) pages(ctx context.Context, verb protocol.APIVerb) (all protocol.ListReply, err error) {
+	if err := c.ask(ctx, verb, nil, &all); err != nil {
+		return all, err
+	}
+	for all.Next != "" {
+		var page protocol.ListReply
+		if err := c.ask(ctx, verb, protocol.ListRequest{After: all.Next}, &page); err != nil {
+			return all, err
+		}
+		if page.Next != "" && page.Next <= all.Next {
+			return all, protocol.Errorf(protocol.CodeBadOutput, "",
+				"the pages of %s do not end: are polyvoke here and there of one version?", verb)
+		}
+		all.Functions, all.Abridged = append(all.Functions, page.Functions...), append(all.Abridged, page.Abridged...)
+		all.Next = page.Next
+	}
+	return all, nil
+}
+
+// Info returns what is known about a function, with all versions and the figures of the invoker that answers. The
+// error's code is 404 if there is no such function; it says which there are.
+func (c *Client) Info(ctx context.Context, name string) (protocol.InfoReply, error) {
+	var all protocol.InfoReply
+	if err := c.about(ctx, protocol.APIInfo, name, &all); err != nil {
+		return all, err
+	}
+	for all.Next > 0 {
+		var page protocol.InfoReply
+		if err := c.ask(ctx, protocol.APIInfo, protocol.InfoRequest{Name: name, Before: all.Next}, &page); err != nil {
+			return all, err
+		}
+		if page.Next >= all.Next {
+			return all, protocol.Errorf(protocol.CodeBadOutput, "",
+				"the versions of %s do not end: are polyvoke here and there of one version?", name)
+		}
+		all.Versions, all.Abridged = append(page.Versions, all.Versions...), append(page.Abridged, all.Abridged...)
+		all.Next = page.Next
+	}
+	return all, nil
+}
+
+// Remove removes a function with all its versions, and returns when no invoker takes calls of it. The error's code is
+// 404 if there is no such function.
+func (c *Client) Remove(ctx context.Context, name string) (protocol.RemoveReply, error) {
+	var reply protocol.RemoveReply
+	reply.Removed = name
+	err := c.about(ctx, protocol.APIRemove, name, &reply)
+	return reply, err
+}
+
+// about asks about one function.
+func (c *Client) about(ctx context.Context, verb protocol.APIVerb, name string, reply any) error {
+	if err := protocol.CheckName(name); err != nil {
+		return err
+	}
+	err := c.ask(ctx, verb, protocol.NameRequest{Name: name}, reply)
+	if protocol.CodeOf(err) == protocol.CodeNotFound {
+		return c.unknown(ctx, name)
+	}
+	return err
+}
+
+// unknown is the error for a function that does not exist; it says which ones do.
+func (c *Client) unknown(ctx context.Context, name string) error {
+	var first protocol.ListReply
+	if err := c.ask(ctx, protocol.APIList, nil, &first); err != nil {
+		return err
+	}
+	functions := first.Functions
+	hint := fmt.Sprintf("nothing is deployed yet; polyvoke deploy %s.wasm puts it there", name)
+	if len(functions) > 0 {
+		var names []string
+		for _, f := range functions {
+			if names = append(names, f.Name); len(names) == 5 && len(functions) > 5 {
+				names = append(names, "...")
+				break
+			}
+		}
+		hint = fmt.Sprintf("what is: %s (polyvoke ls tells more); polyvoke deploy %s.wasm puts it there", strings.Join(names, ", "), name)
+	}
+	return protocol.Errorf(protocol.CodeNotFound, "", "404: no function %s is deployed on %s: %s", name, c.url(), hint)
+}
