@@ -65,12 +65,15 @@ A script needs a runtime on NATS. One that is there on this machine only is adde
 	return cmd
 }
 
-// deploy puts a function on NATS, and before it a runtime that is missing there.
+// deploy puts a function on NATS, and before it a runtime that is missing there. What is odd about the source is among
+// the warnings.
 func (c *cli) deploy(ctx context.Context, s *connect.Session, src *source.Source) (protocol.DeployReply, error) {
 	if err := c.addMissing(ctx, s, src.Function.Runtime); err != nil {
 		return protocol.DeployReply{}, err
 	}
-	return s.Deploy(ctx, src.Function, src.Code)
+	reply, err := s.Deploy(ctx, src.Function, src.Code)
+	reply.Warnings = append(src.Warnings(), reply.Warnings...)
+	return reply, err
 }
 
 // printDeployed tells what is there now and how to call it.

@@ -30,6 +30,7 @@ func (shelf) Stats(string) protocol.Stats {
 
 func (shelf) Damage() []protocol.Damage                           { return nil }
 func (shelf) Overlapping(*protocol.Function) []*protocol.Function { return nil }
+func (shelf) Idle(context.Context, *protocol.Function) bool       { return false }
 
 // startControl controls a registry through a NATS server that takes messages of so many bytes, and returns a client.
 func startControl(t *testing.T, r registry.Registry, maxPayload int) *Client {
