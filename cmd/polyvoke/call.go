@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/show"
 	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
@@ -26,7 +26,7 @@ type callOptions struct {
 
 // callCommand calls a function.
 func (c *cli) callCommand() *cobra.Command {
-	var n client.Settings
+	var n connect.Settings
 	var o callOptions
 	cmd := &cobra.Command{
 		Use:   "call NAME[@VERSION][.ARG...] [BODY|-|@FILE]",
@@ -56,7 +56,7 @@ such function.`,
 			if err != nil {
 				return err
 			}
-			return c.printReply(r, reply, &o)
+			return c.printReply(r, *reply, &o)
 		},
 	}
 	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "further token of the subject, an argument of the function; repeat for more")

@@ -15,7 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
@@ -166,7 +166,7 @@ func (l *load) callBig(ctx context.Context) {
 
 // callOnce calls a function with a connection of its own.
 func callOnce(url string, d deed) (body string, code int, err error) {
-	s, err := client.Connect(&client.Settings{Server: url, Timeout: callTime}, "chaos")
+	s, err := connect.To(&connect.Settings{Server: url, Timeout: callTime}, "chaos")
 	if err != nil {
 		return "", 0, err
 	}
@@ -228,7 +228,7 @@ func (l *load) deploy(ctx context.Context) {
 
 // deployOnce deploys with a connection of its own, as the command does.
 func (l *load) deployOnce(f protocol.Function) (protocol.DeployReply, error) {
-	s, err := client.Connect(&client.Settings{Server: "nats://" + l.w.callers.Addr(), Timeout: 5 * time.Second}, "chaos")
+	s, err := connect.To(&connect.Settings{Server: "nats://" + l.w.callers.Addr(), Timeout: 5 * time.Second}, "chaos")
 	if err != nil {
 		return protocol.DeployReply{}, err
 	}
@@ -262,7 +262,7 @@ func (l *load) recovered(ctx context.Context, within time.Duration) (time.Durati
 
 // well says what is not well.
 func (l *load) well() error {
-	s, err := client.Connect(&client.Settings{Server: l.w.url, Timeout: callTime}, "chaos")
+	s, err := connect.To(&connect.Settings{Server: l.w.url, Timeout: callTime}, "chaos")
 	if err != nil {
 		return err
 	}
@@ -301,7 +301,7 @@ func (l *load) well() error {
 }
 
 // countInvokers counts who answers a ping within half a second.
-func countInvokers(s *client.Session) (n int, err error) {
+func countInvokers(s *connect.Session) (n int, err error) {
 	inbox := s.NewInbox()
 	sub, err := s.SubscribeSync(inbox)
 	if err != nil {

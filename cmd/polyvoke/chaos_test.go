@@ -21,7 +21,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/proxy"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -342,7 +342,7 @@ func flap(all ...*proxy.Proxy) (end func() error) {
 // deleting deletes a stream of the server, as somebody can who may.
 func deleting(stream string) func(*world, *rand.Rand) (func() error, error) {
 	return func(w *world, _ *rand.Rand) (func() error, error) {
-		s, err := client.Connect(&client.Settings{Server: w.url, Timeout: deployTime}, "chaos")
+		s, err := connect.To(&connect.Settings{Server: w.url, Timeout: deployTime}, "chaos")
 		if err != nil {
 			return nil, err
 		}

@@ -18,7 +18,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/proxy"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -64,9 +64,9 @@ func joinServer(t *testing.T, bin, url, cache string) *daemon {
 }
 
 // session connects a client.
-func session(t *testing.T, url string) *client.Session {
+func session(t *testing.T, url string) *connect.Session {
 	t.Helper()
-	s, err := client.Connect(&client.Settings{Server: url, Timeout: patience}, t.Name())
+	s, err := connect.To(&connect.Settings{Server: url, Timeout: patience}, t.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestFrozenInvoker(t *testing.T) {
 }
 
 // members asks which invokers are there, for a moment.
-func members(t *testing.T, s *client.Session, want int) int {
+func members(t *testing.T, s *connect.Session, want int) int {
 	t.Helper()
 	inbox := s.NewInbox()
 	sub, err := s.SubscribeSync(inbox)
@@ -168,7 +168,7 @@ func members(t *testing.T, s *client.Session, want int) int {
 }
 
 // awaitMembers waits until so many invokers are there.
-func awaitMembers(t *testing.T, s *client.Session, want int) {
+func awaitMembers(t *testing.T, s *connect.Session, want int) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for n := -1; n != want; n = members(t, s, want) {
@@ -179,7 +179,7 @@ func awaitMembers(t *testing.T, s *client.Session, want int) {
 }
 
 // awaitDropped waits until no call reaches an invoker that is stopped.
-func awaitDropped(t *testing.T, s *client.Session, process string, stopped time.Time) {
+func awaitDropped(t *testing.T, s *connect.Session, process string, stopped time.Time) {
 	t.Helper()
 	for inRow := 0; inRow < 20; {
 		if time.Since(stopped) > patience {
@@ -236,7 +236,7 @@ func TestFlappingConnections(t *testing.T) {
 // rideOver connects, deploys a version, looks at it, calls and, now and then, removes it, on a connection that breaks
 // again and again.
 func rideOver(t *testing.T, url, name string, n int, called, cut *atomic.Int64) {
-	s, err := client.Connect(&client.Settings{Server: url, Timeout: 20 * time.Second}, t.Name())
+	s, err := connect.To(&connect.Settings{Server: url, Timeout: 20 * time.Second}, t.Name())
 	if err != nil {
 		t.Errorf("connect for %s, version %d: %v", name, n, err)
 		return

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 )
 
 // completeTimeout is how long the shell may wait for names.
@@ -15,7 +15,7 @@ const completeTimeout = time.Second
 
 // completeNames returns a completion of an argument with the names of the functions that
 // are deployed. It says nothing when it cannot.
-func (c *cli) completeNames(n *client.Settings) cobra.CompletionFunc {
+func (c *cli) completeNames(n *connect.Settings) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp

@@ -4,12 +4,12 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 )
 
 // addConnection adds flags for the settings n. The flag --timeout is left out where the command
 // has a --timeout of its own that means something else.
-func addConnection(cmd *cobra.Command, n *client.Settings) {
+func addConnection(cmd *cobra.Command, n *connect.Settings) {
 	f := cmd.Flags()
 	for _, w := range n.Words() {
 		short := ""
@@ -21,13 +21,13 @@ func addConnection(cmd *cobra.Command, n *client.Settings) {
 	f.BoolVar(&n.TLSFirst, "tlsfirst", false, "begin with TLS, before the server says anything")
 	if f.Lookup("timeout") == nil {
 		f.DurationVar(&n.Timeout, "timeout", 0, "how long NATS may take to answer [NATS_TIMEOUT]")
-		f.Lookup("timeout").DefValue = client.DefaultTimeout.String() // to show; it comes after NATS_TIMEOUT
+		f.Lookup("timeout").DefValue = connect.DefaultTimeout.String() // to show; it comes after NATS_TIMEOUT
 	}
 }
 
 // connect reaches NATS on behalf of a command, with what its flags, the environment and the
 // context say.
-func (c *cli) connect(cmd *cobra.Command, n *client.Settings, more ...nats.Option) (*client.Session, error) {
+func (c *cli) connect(cmd *cobra.Command, n *connect.Settings, more ...nats.Option) (*connect.Session, error) {
 	if err := n.Resolve(c.env); err != nil {
 		return nil, err
 	}
@@ -35,8 +35,8 @@ func (c *cli) connect(cmd *cobra.Command, n *client.Settings, more ...nats.Optio
 }
 
 // connectTo reaches NATS on behalf of a command, with these settings and no others.
-func (c *cli) connectTo(cmd *cobra.Command, n *client.Settings, more ...nats.Option) (*client.Session, error) {
-	s, err := client.Connect(n, "polyvoke/"+version()+" "+cmd.Name(), more...)
+func (c *cli) connectTo(cmd *cobra.Command, n *connect.Settings, more ...nats.Option) (*connect.Session, error) {
+	s, err := connect.To(n, "polyvoke/"+version()+" "+cmd.Name(), more...)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/demo"
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
@@ -60,7 +60,7 @@ func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool) error {
 	if stay {
 		listen = natsd.DefaultListen // where clients try first
 	}
-	return c.onOwnServer(ctx, cmd, listen, func(ctx context.Context, s *client.Session) error {
+	return c.onOwnServer(ctx, cmd, listen, func(ctx context.Context, s *connect.Session) error {
 		s.Progress, s.Waiting = nil, nil // what it does is said line by line
 		for _, sample := range all {
 			if err := c.addMissing(ctx, s, sample.Runtime); err != nil {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/show"
 	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -14,7 +14,7 @@ import (
 
 // deployCommand puts a function on NATS.
 func (c *cli) deployCommand() *cobra.Command {
-	var n client.Settings
+	var n connect.Settings
 	var o overrides
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -62,7 +62,7 @@ A script needs a runtime on NATS. One that is there on this machine only is adde
 }
 
 // deploy puts a function on NATS, and before it a runtime that is missing there.
-func (c *cli) deploy(ctx context.Context, s *client.Session, src *source.Source) (protocol.DeployReply, error) {
+func (c *cli) deploy(ctx context.Context, s *connect.Session, src *source.Source) (protocol.DeployReply, error) {
 	if err := c.addMissing(ctx, s, src.Function.Runtime); err != nil {
 		return protocol.DeployReply{}, err
 	}

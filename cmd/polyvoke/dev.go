@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/devloop"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
@@ -22,7 +22,7 @@ import (
 
 // devCommand serves a folder as it is at any moment.
 func (c *cli) devCommand() *cobra.Command {
-	var n client.Settings
+	var n connect.Settings
 	var listen string
 	var timeout time.Duration
 	cmd := &cobra.Command{
@@ -43,7 +43,7 @@ With --server or --context the function goes to the polyvoke that serves there.`
 			if joins && cmd.Flags().Changed("listen") {
 				return usageError(cmd, "--listen is for a NATS server of its own, and --server or --context joins another: choose one")
 			}
-			do := func(ctx context.Context, s *client.Session) error { return c.develop(ctx, s, p, timeout) }
+			do := func(ctx context.Context, s *connect.Session) error { return c.develop(ctx, s, p, timeout) }
 			if joins {
 				err = c.onServer(cmd, &n, do)
 			} else {
@@ -62,7 +62,7 @@ With --server or --context the function goes to the polyvoke that serves there.`
 }
 
 // onServer does something on a NATS server that is there.
-func (c *cli) onServer(cmd *cobra.Command, n *client.Settings, do func(context.Context, *client.Session) error) error {
+func (c *cli) onServer(cmd *cobra.Command, n *connect.Settings, do func(context.Context, *connect.Session) error) error {
 	s, err := c.connect(cmd, n)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (c *cli) onServer(cmd *cobra.Command, n *client.Settings, do func(context.C
 }
 
 // develop builds, deploys and watches a project until ctx ends.
-func (c *cli) develop(ctx context.Context, s *client.Session, p *project.Project, timeout time.Duration) error {
+func (c *cli) develop(ctx context.Context, s *connect.Session, p *project.Project, timeout time.Duration) error {
 	w, err := watch.New(watch.Config{Dir: p.Dir, Ignore: p.Output})
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (c *cli) develop(ctx context.Context, s *client.Session, p *project.Project
 }
 
 // deployFrom deploys what a manifest names, as polyvoke deploy would.
-func (c *cli) deployFrom(ctx context.Context, s *client.Session, manifest string) (protocol.DeployReply, error) {
+func (c *cli) deployFrom(ctx context.Context, s *connect.Session, manifest string) (protocol.DeployReply, error) {
 	src, err := source.Read(manifest, "", "")
 	if err != nil {
 		return protocol.DeployReply{}, err

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
@@ -43,12 +43,12 @@ func startFew(t *testing.T) *few {
 }
 
 // connect connects a client, or returns why not.
-func (f *few) connect() (*client.Session, error) {
-	return client.Connect(&client.Settings{Server: f.url, Timeout: patience}, f.t.Name())
+func (f *few) connect() (*connect.Session, error) {
+	return connect.To(&connect.Settings{Server: f.url, Timeout: patience}, f.t.Name())
 }
 
 // must connects a client.
-func (f *few) must() *client.Session {
+func (f *few) must() *connect.Session {
 	f.t.Helper()
 	s, err := f.connect()
 	if err != nil {
@@ -59,7 +59,7 @@ func (f *few) must() *client.Session {
 }
 
 // deploy deploys the n-th function, and does not call it.
-func (f *few) deploy(s *client.Session, n int) error {
+func (f *few) deploy(s *connect.Session, n int) error {
 	m, err := s.RequestMsgWithContext(f.t.Context(), &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: runtimestest.Wasm(),
 		Header: nats.Header{protocol.HeaderManifest: {fmt.Sprintf(`{"name":"f%d","args":["echo"]}`, n)}}})
 	if err != nil {
@@ -72,7 +72,7 @@ func (f *few) deploy(s *client.Session, n int) error {
 }
 
 // call calls the n-th function, which must answer.
-func (f *few) call(s *client.Session, n int) {
+func (f *few) call(s *connect.Session, n int) {
 	f.t.Helper()
 	r, err := s.Call(f.t.Context(), &protocol.Request{Function: protocol.Ref{Name: fmt.Sprint("f", n)}, Body: []byte("body"), Timeout: patience})
 	if err != nil || r.Err != nil || string(r.Body) != "body" {

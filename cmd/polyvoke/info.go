@@ -3,13 +3,13 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/show"
 )
 
 // infoCommand shows everything about one function.
 func (c *cli) infoCommand() *cobra.Command {
-	var n client.Settings
+	var n connect.Settings
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "info NAME",

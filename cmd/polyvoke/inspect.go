@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/inspect"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
@@ -25,7 +25,7 @@ import (
 func (c *cli) inspectCommand() *cobra.Command {
 	var asJSON bool
 	var cache string
-	var n client.Settings
+	var n connect.Settings
 	cmd := &cobra.Command{
 		Use:   "inspect FILE.wasm",
 		Short: "Show what is in a module, and whether it can be a function",
@@ -66,7 +66,7 @@ reads its request. How large a module may be is asked of an invoker, if there is
 }
 
 // limit asks how large a module may be. If nobody can be asked, it is the default.
-func (c *cli) limit(cmd *cobra.Command, n *client.Settings) inspect.Limit {
+func (c *cli) limit(cmd *cobra.Command, n *connect.Settings) inspect.Limit {
 	l := inspect.Limit{Size: int64(protocol.DefaultModule)}
 	s, err := c.connect(cmd, n)
 	if err != nil {

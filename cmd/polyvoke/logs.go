@@ -6,14 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/show"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // logsCommand prints what functions have written on stderr.
 func (c *cli) logsCommand() *cobra.Command {
-	var n client.Settings
+	var n connect.Settings
 	o := show.LogPrinter{Out: c.stdout}
 	cmd := &cobra.Command{
 		Use:   "logs [NAME]",

@@ -5,14 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/show"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // lsCommand lists the functions.
 func (c *cli) lsCommand() *cobra.Command {
-	var n client.Settings
+	var n connect.Settings
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "ls",

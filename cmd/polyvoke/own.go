@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 )
@@ -19,7 +19,7 @@ const ownStart = time.Minute
 
 // onOwnServer does something on a NATS server and a polyvoke of its own, whatever the user's settings are. They leave
 // nothing behind.
-func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string, do func(context.Context, *client.Session) error) error {
+func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string, do func(context.Context, *connect.Session) error) error {
 	store, err := os.MkdirTemp("", "polyvoke-own-")
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string
 		return err
 	}
 	defer server.Close()
-	s, err := c.connectTo(cmd, &client.Settings{Server: server.URL(), Timeout: ownStart})
+	s, err := c.connectTo(cmd, &connect.Settings{Server: server.URL(), Timeout: ownStart})
 	if err != nil {
 		return err
 	}

@@ -5,13 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 )
 
 // rmCommand removes a function.
 func (c *cli) rmCommand() *cobra.Command {
-	var n client.Settings
+	var n connect.Settings
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "rm NAME",

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
@@ -36,7 +36,7 @@ Build it on this machine, from packages, and add it to NATS, where all invokers 
 
 // runtimeLsCommand lists runtimes: those that can be built, are built, and are on NATS.
 func (c *cli) runtimeLsCommand() *cobra.Command {
-	var n client.Settings
+	var n connect.Settings
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "ls",
@@ -62,7 +62,7 @@ func (c *cli) runtimeLsCommand() *cobra.Command {
 }
 
 // runtimes returns all runtimes that are known. A NATS that is not there has none.
-func (c *cli) runtimes(cmd *cobra.Command, n *client.Settings) ([]*interpreters.Row, error) {
+func (c *cli) runtimes(cmd *cobra.Command, n *connect.Settings) ([]*interpreters.Row, error) {
 	s, err := c.connect(cmd, n)
 	if err != nil {
 		fmt.Fprintf(c.stderr, "%s %v\n", c.paint(c.stderr).Bold("note:"), err)
@@ -148,7 +148,7 @@ func (c *cli) completeRecipes(*cobra.Command, []string, string) ([]string, cobra
 
 // runtimeAddCommand puts a runtime on NATS.
 func (c *cli) runtimeAddCommand() *cobra.Command {
-	var n client.Settings
+	var n connect.Settings
 	var asJSON bool
 	var info script.Info
 	cmd := &cobra.Command{
@@ -192,7 +192,7 @@ that they have.`,
 
 // runtimePinCommand makes an older version of a runtime the one for new deployments.
 func (c *cli) runtimePinCommand() *cobra.Command {
-	var n client.Settings
+	var n connect.Settings
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "pin NAME@VERSION",
@@ -232,7 +232,7 @@ func (c *cli) printRuntime(reply protocol.DeployReply, asJSON bool) error {
 }
 
 // addMissing puts a runtime on NATS that a script needs, if it is not there but here.
-func (c *cli) addMissing(ctx context.Context, s *client.Session, runtime string) error {
+func (c *cli) addMissing(ctx context.Context, s *connect.Session, runtime string) error {
 	folder, err := interpreters.Default()
 	if err != nil {
 		return nil // the invoker says what is missing

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
@@ -24,13 +24,13 @@ type serveOptions struct {
 	slots, replicas                int
 	drain                          time.Duration
 	compile                        compileLimits
-	idleMemory                     string          // as protocol.ParseSize reads it
-	own                            client.Settings // who does what is no answer; nobody else if it is empty
+	idleMemory                     string           // as protocol.ParseSize reads it
+	own                            connect.Settings // who does what is no answer; nobody else if it is empty
 }
 
 // serveCommand serves functions until it is told to stop.
 func (c *cli) serveCommand() *cobra.Command {
-	var n client.Settings
+	var n connect.Settings
 	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -81,7 +81,7 @@ its credentials were revoked. A supervisor that starts it again on failure begin
 }
 
 // jsVariable returns the variable of a setting of the second user.
-func jsVariable(w client.Word) string { return strings.Replace(w.Env, "NATS_", "NATS_JS_", 1) }
+func jsVariable(w connect.Word) string { return strings.Replace(w.Env, "NATS_", "NATS_JS_", 1) }
 
 // second reports whether what is no answer is done by a user of its own, whose settings it completes from the
 // environment.
@@ -95,7 +95,7 @@ func (o *serveOptions) second(env func(string) string) bool {
 }
 
 // checkServe refuses settings that contradict each other or mean nothing.
-func (c *cli) checkServe(cmd *cobra.Command, n *client.Settings, o *serveOptions) error {
+func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOptions) error {
 	joins := n.Server != "" || n.Context != ""
 	for _, flag := range []string{"listen", "store", "insecure"} {
 		if joins && cmd.Flags().Changed(flag) {
@@ -131,12 +131,12 @@ func (c *cli) checkServe(cmd *cobra.Command, n *client.Settings, o *serveOptions
 }
 
 // serve serves: on a NATS server that it starts, or on the one that n names.
-func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) error {
+func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) error {
 	ctx := cmd.Context()
 	log := c.logger(o.logLevel)
 	service.TuneCollector(c.env)
 	go service.RestCollector(ctx)
-	where, connect := "joined", c.connect
+	where, reach := "joined", c.connect
 	if n.Server == "" && n.Context == "" {
 		server, store, err := service.StartServer(n, natsd.Config{Listen: o.listen, Store: o.store, Insecure: o.insecure, Log: log}, c.env)
 		if err != nil {
@@ -145,15 +145,15 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 		defer server.Close()
 		where = "store " + store
 		// Neither the environment nor a context has a say in how to reach our own server.
-		*n = client.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token, Timeout: cmp.Or(n.Timeout, client.DefaultTimeout)}
-		connect = c.connectTo
+		*n = connect.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token, Timeout: cmp.Or(n.Timeout, connect.DefaultTimeout)}
+		reach = c.connectTo
 	}
-	s, err := connect(cmd, n, nats.ErrorHandler(service.LogAsync(log)))
+	s, err := reach(cmd, n, nats.ErrorHandler(service.LogAsync(log)))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	var own *client.Session
+	var own *connect.Session
 	if where == "joined" && o.second(c.env) {
 		if own, err = c.connectTo(cmd, n.As(&o.own), nats.ErrorHandler(service.LogAsync(log))); err != nil {
 			return err
@@ -166,7 +166,7 @@ func (c *cli) serve(cmd *cobra.Command, n *client.Settings, o *serveOptions) err
 	return service.Serve(ctx, s, how, func(functions int) {
 		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"), s.URL, where)
 		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {
-			fmt.Fprintf(c.stderr, "note: NATS_URL is %s, so clients with this environment go there; to serve there: polyvoke serve --server %s\n", client.Redact(u), client.Redact(u))
+			fmt.Fprintf(c.stderr, "note: NATS_URL is %s, so clients with this environment go there; to serve there: polyvoke serve --server %s\n", connect.Redact(u), connect.Redact(u))
 		}
 	})
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/script"
@@ -80,7 +80,7 @@ func Build(ctx context.Context, all []samples.Sample) (wait func() ([]samples.Sa
 // the machine is quiet, it sends each its requests and times the first of them. What it does is said to say, always
 // in the same order. Whatever goes wrong with a sample is its result's problem. Results are in the order of the
 // samples. The error is that of ctx.
-func Run(ctx context.Context, s *client.Session, all []samples.Sample, built func() ([]samples.Sample, error), say func(what string)) ([]Result, error) {
+func Run(ctx context.Context, s *connect.Session, all []samples.Sample, built func() ([]samples.Sample, error), say func(what string)) ([]Result, error) {
 	results := make([]Result, len(all))
 	deploy := func(sample samples.Sample, r *Result) {
 		say(fmt.Sprintf("deploying %s (%s)", sample.Name, sample.Language))
@@ -123,7 +123,7 @@ func (r *Result) note(err error) {
 }
 
 // deploy deploys the sample.
-func (r *Result) deploy(ctx context.Context, s *client.Session, sample samples.Sample) error {
+func (r *Result) deploy(ctx context.Context, s *connect.Session, sample samples.Sample) error {
 	code := sample.Wasm
 	if sample.Script != nil {
 		var err error
@@ -138,7 +138,7 @@ func (r *Result) deploy(ctx context.Context, s *client.Session, sample samples.S
 }
 
 // try sends the sample's requests, and times the first.
-func (r *Result) try(ctx context.Context, s *client.Session, sample samples.Sample) error {
+func (r *Result) try(ctx context.Context, s *connect.Session, sample samples.Sample) error {
 	if err := r.call(ctx, s, sample); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (r *Result) try(ctx context.Context, s *client.Session, sample samples.Samp
 }
 
 // call sends the sample's requests.
-func (r *Result) call(ctx context.Context, s *client.Session, sample samples.Sample) error {
+func (r *Result) call(ctx context.Context, s *connect.Session, sample samples.Sample) error {
 	for _, q := range sample.Requests {
 		request := &protocol.Request{Function: protocol.Ref{Name: sample.Name}, Args: q.Args, Body: q.Body, Timeout: callTimeout}
 		reply, err := s.Call(ctx, request)
@@ -162,7 +162,7 @@ func (r *Result) call(ctx context.Context, s *client.Session, sample samples.Sam
 }
 
 // time calls a function again and again, one call after the other, as any client of NATS does.
-func (r *Result) time(ctx context.Context, s *client.Session, q samples.Request) error {
+func (r *Result) time(ctx context.Context, s *connect.Session, q samples.Request) error {
 	ctx, cancel := context.WithTimeout(ctx, Timed*callTimeout)
 	defer cancel()
 	subject, err := protocol.CallSubject(protocol.Ref{Name: r.Function}, q.Args...)

@@ -16,7 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/devloop"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
@@ -62,7 +62,7 @@ type bench struct {
 	t       testing.TB
 	greeter greeter
 	dir     string
-	session *client.Session
+	session *connect.Session
 	events  chan devloop.Event
 	number  int // of the program that was written last
 }
@@ -73,7 +73,7 @@ func start(t testing.TB, g greeter) *bench {
 	server, err := natsd.Start(natsd.Config{Listen: "127.0.0.1:0", Store: t.TempDir()})
 	check(t, err)
 	t.Cleanup(server.Close)
-	s, err := client.Connect(&client.Settings{Server: server.URL(), Timeout: patience}, "test")
+	s, err := connect.To(&connect.Settings{Server: server.URL(), Timeout: patience}, "test")
 	check(t, err)
 	t.Cleanup(s.Close)
 	s.Edits = true

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 )
@@ -17,7 +17,7 @@ import (
 // StartServer starts a NATS server of our own, with the credentials that n or the environment names, which n has
 // then, and tells where its data are: where c says, or in the user's data folder. env reads a variable, as os.Getenv
 // does.
-func StartServer(n *client.Settings, c natsd.Config, env func(string) string) (server *natsd.Server, store string, err error) {
+func StartServer(n *connect.Settings, c natsd.Config, env func(string) string) (server *natsd.Server, store string, err error) {
 	for _, w := range n.Words() {
 		if *w.Value == "" && (w.Flag == "user" || w.Flag == "password" || w.Flag == "token") {
 			*w.Value = env(w.Env)

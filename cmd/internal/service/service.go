@@ -13,7 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/invoker"
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
@@ -27,21 +27,21 @@ import (
 
 // Config says how functions are served.
 type Config struct {
-	Version    string          // polyvoke's own
-	Own        *client.Session // of a user for JetStream and all that is no answer; nil: that of the answers
-	Cache      string          // folder for compiled modules; empty: the one that CacheDir gives
-	Slots      int             // calls that may use a processor at a time; 0: processors less one, at least 1
-	Replicas   int             // copies of functions that a NATS cluster keeps; 0: 1
-	Drain      time.Duration   // how long calls may go on after the end of the context; 0: the invoker's default
-	IdleMemory int64           // bytes that waiting processes may take; 0: the sandbox's default
-	Limits     Limits          // of the compilation of one module
-	Compiling  func() func()   // see invoker.Invoker; may be nil
-	Log        *slog.Logger    // must not be nil
+	Version    string           // polyvoke's own
+	Own        *connect.Session // of a user for JetStream and all that is no answer; nil: that of the answers
+	Cache      string           // folder for compiled modules; empty: the one that CacheDir gives
+	Slots      int              // calls that may use a processor at a time; 0: processors less one, at least 1
+	Replicas   int              // copies of functions that a NATS cluster keeps; 0: 1
+	Drain      time.Duration    // how long calls may go on after the end of the context; 0: the invoker's default
+	IdleMemory int64            // bytes that waiting processes may take; 0: the sandbox's default
+	Limits     Limits           // of the compilation of one module
+	Compiling  func() func()    // see invoker.Invoker; may be nil
+	Log        *slog.Logger     // must not be nil
 }
 
 // Serve serves functions on a connection until ctx ends and everything has been answered. ready is called when calls
 // are taken, with how many functions there are. If NATS closes the connection for good the error's code is 503.
-func Serve(ctx context.Context, s *client.Session, c Config, ready func(functions int)) error {
+func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functions int)) error {
 	own := cmp.Or(c.Own, s)
 	opening, cancel := s.Within(ctx)
 	defer cancel()
@@ -89,7 +89,7 @@ func Serve(ctx context.Context, s *client.Session, c Config, ready func(function
 }
 
 // open opens a registry. What NATS does not permit is an error at once.
-func open(ctx context.Context, s *client.Session, config registry.Config) (*registry.JetStream, error) {
+func open(ctx context.Context, s *connect.Session, config registry.Config) (*registry.JetStream, error) {
 	asking, permitted := s.Permitted(ctx, "")
 	r, err := registry.Open(asking, s.JS, config)
 	return r, permitted(err)
@@ -126,7 +126,7 @@ func keep(ctx context.Context, languages registry.Registry, log *slog.Logger) (e
 }
 
 // While serves functions on a connection while do runs, and until all has been answered.
-func While(ctx context.Context, s *client.Session, c Config, do func(context.Context, *client.Session) error) (err error) {
+func While(ctx context.Context, s *connect.Session, c Config, do func(context.Context, *connect.Session) error) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	ready := make(chan struct{})

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -32,7 +32,7 @@ type LogPrinter struct {
 
 // Print prints recent lines and, if it is to follow, those that come until ctx ends, whose error it returns then. The
 // error's code is 404 if there is no such function, and 503 if no lines are kept.
-func (p *LogPrinter) Print(ctx context.Context, s *client.Session) error {
+func (p *LogPrinter) Print(ctx context.Context, s *connect.Session) error {
 	subject := protocol.RootLog + ".>"
 	if p.Name != "" {
 		subject = protocol.LogSubject(p.Name)
@@ -102,7 +102,7 @@ func (p *LogPrinter) read(ctx context.Context, consumer jetstream.Consumer) erro
 
 // Subject prints the lines of a subject as they come, until ctx ends, whose error it returns then. It works without
 // JetStream.
-func (p *LogPrinter) Subject(ctx context.Context, s *client.Session, subject string) (err error) {
+func (p *LogPrinter) Subject(ctx context.Context, s *connect.Session, subject string) (err error) {
 	ctx, permitted := s.Permitted(ctx, subject)
 	defer func() { err = permitted(err) }()
 	sub, err := s.SubscribeSync(subject)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/micro"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/samples"
 )
@@ -30,14 +30,14 @@ type Figures struct {
 
 // watcher asks the functions how they are.
 type watcher struct {
-	s     *client.Session
+	s     *connect.Session
 	steps []samples.Step
 	base  []Figures // when it began
 	last  []Figures // when it asked last
 	at    time.Time // of last
 }
 
-func newWatcher(ctx context.Context, s *client.Session) (*watcher, error) {
+func newWatcher(ctx context.Context, s *connect.Session) (*watcher, error) {
 	w := &watcher{s: s, steps: samples.Orders(), at: time.Now()}
 	var err error
 	w.base, err = w.ask(ctx)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/samples"
 )
@@ -41,7 +41,7 @@ const (
 // Run sends orders to functions that were deployed by Deploy, and waits for their receipts. About once a second it
 // gives show what has come of it. It ends when all receipts have come, or none for 12 s. The error is that of ctx, or
 // says why nothing could be sent; lost orders are no error, but in the Result.
-func Run(ctx context.Context, s *client.Session, load Load, show func(Result)) (Result, error) {
+func Run(ctx context.Context, s *connect.Session, load Load, show func(Result)) (Result, error) {
 	if load.Rate == 0 {
 		load.Rate = DefaultRate
 	}
@@ -85,14 +85,14 @@ func Run(ctx context.Context, s *client.Session, load Load, show func(Result)) (
 }
 
 // flush returns when the server has done what it was told, and what it had sent is here.
-func flush(ctx context.Context, s *client.Session) error {
+func flush(ctx context.Context, s *connect.Session) error {
 	ctx, cancel := s.Within(ctx)
 	defer cancel()
 	return s.FlushWithContext(ctx)
 }
 
 // send sends orders evenly until the load's time is over.
-func (b *book) send(ctx context.Context, s *client.Session, load Load) error {
+func (b *book) send(ctx context.Context, s *connect.Session, load Load) error {
 	t := time.NewTicker(beat)
 	defer t.Stop()
 	all := int(float64(load.Rate) * load.For.Seconds())

@@ -12,14 +12,14 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/samples"
 )
 
 // Deploy deploys the five functions. What it does is said to say.
-func Deploy(ctx context.Context, s *client.Session, say func(what string)) error {
+func Deploy(ctx context.Context, s *connect.Session, say func(what string)) error {
 	for _, step := range samples.Orders() {
 		f, err := manifest(step)
 		if err != nil {

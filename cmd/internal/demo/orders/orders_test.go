@@ -12,7 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/client"
+	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -43,15 +43,15 @@ func (b *logBuffer) String() string {
 }
 
 // start starts NATS and an invoker, and returns a connection to them and the invoker's log.
-func start(t *testing.T) (*client.Session, *logBuffer) {
+func start(t *testing.T) (*connect.Session, *logBuffer) {
 	t.Helper()
 	server, err := natsd.Start(natsd.Config{Listen: "127.0.0.1:0", Store: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	connect := func() *client.Session {
-		s, err := client.Connect(&client.Settings{Server: server.URL(), Timeout: limit}, "test")
+	connect := func() *connect.Session {
+		s, err := connect.To(&connect.Settings{Server: server.URL(), Timeout: limit}, "test")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,7 @@ const (
 // Deploy uploads a function and waits until it answers: then the next call works. An upload and
 // the compilation behind it have five minutes. The error's code is 422 if the module or its
 // manifest cannot be run, and 504 if the function is there but does not answer.
-func (s *Session) Deploy(ctx context.Context, f protocol.Function, wasm []byte) (protocol.DeployReply, error) {
+func (c *Client) Deploy(ctx context.Context, f protocol.Function, wasm []byte) (protocol.DeployReply, error) {
 	var reply protocol.DeployReply
 	ctx, cancel := context.WithTimeout(ctx, deployTimeout)
 	defer cancel()
@@ -37,24 +37,24 @@ func (s *Session) Deploy(ctx context.Context, f protocol.Function, wasm []byte) 
 		return reply, err
 	}
 	header := nats.Header{protocol.HeaderManifest: {ascii(manifest)}}
-	if s.Edits {
+	if c.Edits {
 		header.Set(protocol.HeaderEdit, "1")
 	}
-	discard, msg, err := s.attach(ctx, &nats.Msg{Header: header}, wasm, "uploading "+f.Name)
+	discard, msg, err := c.attach(ctx, &nats.Msg{Header: header}, wasm, "uploading "+f.Name)
 	if err != nil {
 		return reply, err
 	}
 	defer discard()
 	done := func() {}
-	if s.Waiting != nil {
-		done = s.Waiting("compiling " + f.Name)
+	if c.Waiting != nil {
+		done = c.Waiting("compiling " + f.Name)
 	}
-	err = s.control(ctx, protocol.APIDeploy, msg, &reply)
+	err = c.control(ctx, protocol.APIDeploy, msg, &reply)
 	done()
 	if err != nil {
 		return reply, err
 	}
-	err = s.waitReady(ctx, reply.Function.Ref())
+	err = c.waitReady(ctx, reply.Function.Ref())
 	if protocol.CodeOf(err) == protocol.CodeForbidden { // the invoker has said that it serves the function
 		reply.Warnings, err = append(reply.Warnings,
 			"not called to see whether it answers: "+protocol.MessageOf(err)), nil
@@ -63,23 +63,23 @@ func (s *Session) Deploy(ctx context.Context, f protocol.Function, wasm []byte) 
 }
 
 // attach makes a body that of a message, or an object that the message claims. discard removes the object.
-func (s *Session) attach(ctx context.Context, msg *nats.Msg, body []byte, what string) (discard func(), _ *nats.Msg, err error) {
+func (c *Client) attach(ctx context.Context, msg *nats.Msg, body []byte, what string) (discard func(), _ *nats.Msg, err error) {
 	msg.Data = body
-	if len(body) <= directUpload && s.fits(msg) {
+	if len(body) <= directUpload && c.fits(msg) {
 		return func() {}, msg, nil
 	}
-	claim, err := s.put(ctx, body, what)
+	claim, err := c.put(ctx, body, what)
 	if err != nil {
 		return nil, nil, err
 	}
 	msg.Data = nil
 	claim.Put(protocol.Header(msg.Header))
-	if !s.fits(msg) {
-		s.discard(ctx, claim)
+	if !c.fits(msg) {
+		c.discard(ctx, claim)
 		return nil, nil, protocol.Errorf(protocol.CodeTooLarge, "", "the manifest takes %d bytes as a header, and NATS on %s takes messages of %d (max_payload): "+
-			"make its env, args or triggers shorter, or raise max_payload", len(msg.Header.Get(protocol.HeaderManifest)), s.URL, s.MaxPayload())
+			"make its env, args or triggers shorter, or raise max_payload", len(msg.Header.Get(protocol.HeaderManifest)), c.url(), c.Conn.MaxPayload())
 	}
-	return func() { s.discard(ctx, claim) }, msg, nil
+	return func() { c.discard(ctx, claim) }, msg, nil
 }
 
 // ascii escapes what is not ASCII in a JSON document, so that it can be a header.
@@ -104,7 +104,7 @@ func serves(r protocol.Reply) bool {
 }
 
 // waitReady waits until a dry run of the function is answered: then the next call works.
-func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) (err error) {
+func (c *Client) waitReady(ctx context.Context, ref protocol.Ref) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	dry := protocol.Request{Function: ref, DryRun: true}
@@ -112,11 +112,11 @@ func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) (err error) {
 	if err != nil {
 		return err
 	}
-	ctx, permitted := s.Permitted(ctx, subject)
+	ctx, permitted := c.Permitted(ctx, subject)
 	defer func() { err = permitted(err) }()
 	for {
 		waiting, done := context.WithTimeout(ctx, lookTime) // the one that is asked may be frozen
-		m, err := s.RequestMsgWithContext(waiting, &nats.Msg{Subject: subject, Header: nats.Header(h)})
+		m, err := c.Conn.RequestMsgWithContext(waiting, &nats.Msg{Subject: subject, Header: nats.Header(h)})
 		done()
 		if err == nil {
 			reply, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
@@ -127,12 +127,12 @@ func (s *Session) waitReady(ctx context.Context, ref protocol.Ref) (err error) {
 				return reply.Err
 			}
 		} else if !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, context.DeadlineExceeded) {
-			return s.RequestError("deploy", err)
+			return c.RequestError("deploy", err)
 		}
 		select {
 		case <-ctx.Done():
 			return protocol.Errorf(protocol.CodeTimeout, "", "%s is deployed but does not answer on %s in %s: polyvoke logs %s may say why",
-				ref, s.URL, readyTimeout, ref.Name)
+				ref, c.url(), readyTimeout, ref.Name)
 		case <-time.After(readyPause):
 		}
 	}

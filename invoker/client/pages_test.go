@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -34,23 +32,11 @@ func (shelf) Damage() []protocol.Damage                           { return nil }
 func (shelf) Overlapping(*protocol.Function) []*protocol.Function { return nil }
 
 // startControl controls a registry through a NATS server that takes messages of so many bytes, and returns a client.
-func startControl(t *testing.T, r registry.Registry, maxPayload int) *Session {
+func startControl(t *testing.T, r registry.Registry, maxPayload int) *Client {
 	t.Helper()
-	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxPayload: int32(maxPayload), JetStream: true, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Start()
-	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-	if !srv.ReadyForConnections(30 * time.Second) {
-		t.Fatal("the NATS server did not start")
-	}
-	s, err := Connect(&Settings{Server: srv.ClientURL(), Timeout: 30 * time.Second}, t.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	nc, err := nats.Connect(srv.ClientURL())
+	c := startNATS(t, maxPayload)
+	url := c.Conn.ConnectedUrl()
+	nc, err := nats.Connect(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +45,8 @@ func startControl(t *testing.T, r registry.Registry, maxPayload int) *Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &control.Service{Host: shelf{}, Registry: r, NC: nc, JetStream: js, MaxModule: 1 << 20, Version: "0.0.0", Log: slog.New(slog.DiscardHandler)}
-	m, err := c.Serve(t.Context())
+	service := &control.Service{Host: shelf{}, Registry: r, NC: nc, JetStream: js, MaxModule: 1 << 20, Version: "0.0.0", Log: slog.New(slog.DiscardHandler)}
+	m, err := service.Serve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +54,7 @@ func startControl(t *testing.T, r registry.Registry, maxPayload int) *Session {
 	if err := nc.Flush(); err != nil { // from now on it is served
 		t.Fatal(err)
 	}
-	return s
+	return c
 }
 
 // long returns an environment that takes about so many bytes.
@@ -94,8 +80,8 @@ func TestPages(t *testing.T) {
 		}
 	}
 	for _, maxPayload := range []int{4 << 10, 64 << 10, 1 << 20} {
-		s := startControl(t, r, maxPayload)
-		list, err := s.ListAll(t.Context())
+		c := startControl(t, r, maxPayload)
+		list, err := c.ListAll(t.Context())
 		if err != nil || len(list.Functions) != n+1 || list.Next != "" {
 			t.Fatalf("max_payload %d: %d functions, next %q, %v", maxPayload, len(list.Functions), list.Next, err)
 		}
@@ -111,7 +97,7 @@ func TestPages(t *testing.T) {
 		if (len(abridged) > 0) != (maxPayload < 1<<20) {
 			t.Errorf("max_payload %d: %d functions are abridged", maxPayload, len(abridged))
 		}
-		info, err := s.Info(t.Context(), "many")
+		info, err := c.Info(t.Context(), "many")
 		if err != nil || len(info.Versions) != registry.KeepVersions || info.Function.Version != registry.KeepVersions+5 || info.Stats.Requests != 1 {
 			t.Errorf("max_payload %d: %d versions, the latest is %d, %v", maxPayload, len(info.Versions), info.Function.Version, err)
 		}
@@ -120,7 +106,7 @@ func TestPages(t *testing.T) {
 				t.Errorf("max_payload %d: version %d is %s with %v", maxPayload, i, v.Ref(), v.Args)
 			}
 		}
-		if _, err := s.Info(t.Context(), "absent"); protocol.CodeOf(err) != protocol.CodeNotFound || !strings.Contains(err.Error(), "f0000") {
+		if _, err := c.Info(t.Context(), "absent"); protocol.CodeOf(err) != protocol.CodeNotFound || !strings.Contains(err.Error(), "f0000") {
 			t.Errorf("max_payload %d: %v", maxPayload, err)
 		}
 	}
@@ -134,15 +120,15 @@ func TestOldClient(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := startControl(t, r, 4<<10)
+	c := startControl(t, r, 4<<10)
 	var first, second protocol.ListReply
-	if err := s.ask(t.Context(), protocol.APIList, nil, &first); err != nil || len(first.Functions) == 0 || first.Next != first.Functions[len(first.Functions)-1].Name {
+	if err := c.ask(t.Context(), protocol.APIList, nil, &first); err != nil || len(first.Functions) == 0 || first.Next != first.Functions[len(first.Functions)-1].Name {
 		t.Errorf("%+v, %v", first, err)
 	}
-	if err := s.ask(t.Context(), protocol.APIList, protocol.ListRequest{After: "f99"}, &second); err != nil || len(second.Functions) != 0 || second.Next != "" {
+	if err := c.ask(t.Context(), protocol.APIList, protocol.ListRequest{After: "f99"}, &second); err != nil || len(second.Functions) != 0 || second.Next != "" {
 		t.Errorf("behind the last one: %+v, %v", second, err)
 	}
-	err := s.ask(t.Context(), protocol.APIList, []int{1}, &second)
+	err := c.ask(t.Context(), protocol.APIList, []int{1}, &second)
 	if protocol.CodeOf(err) != protocol.CodeBadRequest {
 		t.Errorf("a request that is none: %v", err)
 	}
@@ -150,11 +136,15 @@ func TestOldClient(t *testing.T) {
 
 // TestLongManifest deploys what does not fit a header.
 func TestLongManifest(t *testing.T) {
-	s := startControl(t, &registry.Memory{}, 4<<10)
-	if _, err := s.JS.CreateObjectStore(t.Context(), jetstream.ObjectStoreConfig{Bucket: protocol.BucketBodies}); err != nil {
+	c := startControl(t, &registry.Memory{}, 4<<10)
+	js, err := c.JetStream()
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.Deploy(t.Context(), protocol.Function{Name: "long", Env: long(30 << 10)}, []byte("module"))
+	if _, err := js.CreateObjectStore(t.Context(), jetstream.ObjectStoreConfig{Bucket: protocol.BucketBodies}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Deploy(t.Context(), protocol.Function{Name: "long", Env: long(30 << 10)}, []byte("module"))
 	var e *protocol.Error
 	if !errors.As(err, &e) || e.Code != protocol.CodeTooLarge || !strings.Contains(e.Msg, "max_payload") || !strings.Contains(e.Msg, "manifest") {
 		t.Errorf("%v", err)

@@ -12,10 +12,10 @@ import (
 
 // MaxModule returns how large a module may be in bytes, as the first invoker that answers says. It returns false if
 // none does, or one of an older version.
-func (s *Session) MaxModule(ctx context.Context) (size int64, ok bool) {
-	ctx, cancel := s.Within(ctx)
+func (c *Client) MaxModule(ctx context.Context) (size int64, ok bool) {
+	ctx, cancel := c.Within(ctx)
 	defer cancel()
-	m, err := s.RequestWithContext(ctx, micro.APIPrefix+"."+micro.InfoVerb.String()+"."+protocol.Service, nil)
+	m, err := c.Conn.RequestWithContext(ctx, micro.APIPrefix+"."+micro.InfoVerb.String()+"."+protocol.Service, nil)
 	if err != nil {
 		return 0, false
 	}

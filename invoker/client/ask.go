@@ -39,7 +39,7 @@ var errSilent = errors.New("the invoker that was asked says nothing")
 
 // asking is a request of the control service until it is answered.
 type asking struct {
-	s     *Session
+	c     *Client
 	verb  protocol.APIVerb
 	msg   *nats.Msg
 	id    string
@@ -50,8 +50,8 @@ type asking struct {
 // consult asks an invoker, and others if it does not answer, until one does or ctx ends. An answer that says that the
 // invoker cannot do it just now is taken for one only if nobody else says better for a while. again tells that
 // somebody had been asked before whoever answered.
-func (s *Session) consult(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg) (m *nats.Msg, again bool, err error) {
-	a := &asking{s: s, verb: verb, msg: msg, id: rand.Text(), asked: map[string]bool{}, group: groupTime}
+func (c *Client) consult(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg) (m *nats.Msg, again bool, err error) {
+	a := &asking{c: c, verb: verb, msg: msg, id: rand.Text(), asked: map[string]bool{}, group: groupTime}
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
 	}
@@ -75,7 +75,7 @@ func (s *Session) consult(ctx context.Context, verb protocol.APIVerb, msg *nats.
 			pause(ctx, askPause)
 		case errors.Is(err, errSilent):
 			again, begun = true, time.Now() // somebody had been there
-		case s.broke(err):
+		case c.broke(err):
 			again = true
 			pause(ctx, askPause)
 		case errors.Is(err, nats.ErrNoResponders) && waited <= a.patience():
@@ -104,7 +104,7 @@ func pause(ctx context.Context, d time.Duration) {
 // patience is how long nobody needs to be there until that is believed. Whoever was there once is expected back.
 func (a *asking) patience() time.Duration {
 	if len(a.asked) > 0 {
-		return max(absence, a.s.timeout)
+		return max(absence, a.c.timeout())
 	}
 	return absence
 }
@@ -114,10 +114,10 @@ func (a *asking) patience() time.Duration {
 // and others are pinged until one answers: they know the id of the request, and whoever the server would choose might
 // do it a second time.
 func (a *asking) choose(ctx context.Context) (invoker string, err error) {
-	if err := a.s.connected(ctx); err != nil {
+	if err := a.c.connected(ctx); err != nil {
 		return "", err
 	}
-	p, err := a.s.ping(ctx, &nats.Msg{Subject: protocol.APIPing.Subject()}, pingTime)
+	p, err := a.c.ping(ctx, &nats.Msg{Subject: protocol.APIPing.Subject()}, pingTime)
 	switch {
 	case err == nil:
 		return p.ID, nil
@@ -130,11 +130,11 @@ func (a *asking) choose(ctx context.Context) (invoker string, err error) {
 }
 
 // ping asks who is there, or whether somebody is.
-func (s *Session) ping(ctx context.Context, msg *nats.Msg, wait time.Duration) (protocol.Pong, error) {
+func (c *Client) ping(ctx context.Context, msg *nats.Msg, wait time.Duration) (protocol.Pong, error) {
 	var p protocol.Pong
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	m, err := s.RequestMsgWithContext(waiting, msg)
+	m, err := c.Conn.RequestMsgWithContext(waiting, msg)
 	switch {
 	case ctx.Err() != nil:
 		return p, ctx.Err()
@@ -152,7 +152,7 @@ func (s *Session) ping(ctx context.Context, msg *nats.Msg, wait time.Duration) (
 // once asks an invoker, or the one that the server chooses if it is "", until it answers or has been silent for too
 // long.
 func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
-	msg := &nats.Msg{Subject: a.verb.Subject(), Header: a.msg.Header, Data: a.msg.Data, Reply: a.s.NewInbox()}
+	msg := &nats.Msg{Subject: a.verb.Subject(), Header: a.msg.Header, Data: a.msg.Data, Reply: a.c.Conn.NewInbox()}
 	if invoker != "" {
 		msg.Subject = a.verb.At(invoker)
 		a.asked[invoker] = true
@@ -160,12 +160,12 @@ func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		msg.Header.Set(protocol.HeaderTimeout, max(time.Until(deadline), time.Millisecond).String())
 	}
-	sub, err := a.s.SubscribeSync(msg.Reply)
+	sub, err := a.c.Conn.SubscribeSync(msg.Reply)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := a.s.PublishMsg(msg); err != nil {
+	if err := a.c.Conn.PublishMsg(msg); err != nil {
 		return nil, err
 	}
 	wait := lookTime
@@ -191,14 +191,14 @@ func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
 // or its answer was lost with a connection.
 func (a *asking) look(ctx context.Context, invoker string, msg *nats.Msg) error {
 	ping := &nats.Msg{Subject: protocol.APIPing.At(invoker), Header: nats.Header{protocol.HeaderID: {a.id}}}
-	p, err := a.s.ping(ctx, ping, lookTime)
+	p, err := a.c.ping(ctx, ping, lookTime)
 	switch {
 	case errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders):
 		return errSilent
 	case err != nil || p.Busy:
 		return err
 	}
-	return a.s.PublishMsg(msg)
+	return a.c.Conn.PublishMsg(msg)
 }
 
 // giveUp tells whoever was asked, but for one, that nobody waits for the answer any more: a frozen invoker that goes
@@ -206,7 +206,7 @@ func (a *asking) look(ctx context.Context, invoker string, msg *nats.Msg) error 
 func (a *asking) giveUp(except string) {
 	for invoker := range a.asked {
 		if invoker != except {
-			_ = a.s.PublishMsg(&nats.Msg{Subject: protocol.APICancel.At(invoker), Header: nats.Header{protocol.HeaderID: {a.id}}})
+			_ = a.c.Conn.PublishMsg(&nats.Msg{Subject: protocol.APICancel.At(invoker), Header: nats.Header{protocol.HeaderID: {a.id}}})
 		}
 	}
 }

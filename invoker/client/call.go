@@ -21,43 +21,51 @@ const (
 	callQuick = time.Second
 )
 
-// Call sends a request and returns the reply with its body, whatever way the bodies go. It waits
-// as long as the request says, or else as long as the function may take. What a function or its
-// invoker has answered is in the reply, failures included; an error means that there is no
-// reply: 404 nobody has such a function, 502 the reply cannot be read, 503 NATS or the invoker is
-// not there, 504 nothing came in time.
-func (s *Session) Call(ctx context.Context, r *protocol.Request) (protocol.Reply, error) {
+// Call implements protocol.Caller over NATS. It waits as long as the request says, or else as long as the function may
+// take, and never longer than ctx; the function is told how long that is. A body that is too large for a message of
+// this NATS goes as an object on JetStream, and so comes a reply; both are removed again.
+func (c *Client) Call(ctx context.Context, r *protocol.Request) (*protocol.Reply, error) {
+	if err := c.begin(); err != nil {
+		return nil, err
+	}
 	subject, h, body, err := r.Message()
 	if err != nil {
-		return protocol.Reply{}, err
+		return nil, err
 	}
 	msg := &nats.Msg{Subject: subject, Header: nats.Header(h), Data: body}
 	tell(ctx, msg, r)
-	if !s.fits(msg) {
-		if r.Claim, err = s.put(ctx, body, "sending "+r.Function.Name); err != nil {
-			return protocol.Reply{}, err
+	if !c.fits(msg) {
+		sent := *r
+		if sent.Claim, err = c.put(ctx, body, "sending "+r.Function.Name); err != nil {
+			return nil, err
 		}
-		defer s.discard(ctx, r.Claim)
+		defer c.discard(ctx, sent.Claim)
+		r = &sent
 		subject, h, _, _ = r.Message()
 		msg = &nats.Msg{Subject: subject, Header: nats.Header(h)}
 	}
-	m, err := s.exchange(ctx, msg, r)
+	m, err := c.exchange(ctx, msg, r)
 	if err != nil {
-		return protocol.Reply{}, err
+		return nil, err
 	}
+	return c.reply(ctx, m, r)
+}
+
+// reply reads the answer to a request, and fetches its body if that is an object.
+func (c *Client) reply(ctx context.Context, m *nats.Msg, r *protocol.Request) (*protocol.Reply, error) {
 	reply, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
 	if err != nil {
-		return reply, badReply(r, err)
+		return nil, badReply(r, err)
 	}
 	if reply.Err != nil && reply.Err.Code == protocol.CodeNotFound && reply.Exit < 0 {
-		return reply, s.absent(ctx, r.Function)
+		return nil, c.absent(ctx, r.Function)
 	}
 	if reply.Claim != nil {
-		if reply.Body, err = s.fetch(ctx, reply.Claim); err != nil {
-			return reply, badReply(r, err)
+		if reply.Body, err = c.fetch(ctx, reply.Claim); err != nil {
+			return nil, badReply(r, err)
 		}
 	}
-	return reply, nil
+	return &reply, nil
 }
 
 // badReply is the error for a reply that cannot be read: not the caller's fault, whatever its code says.
@@ -84,23 +92,23 @@ func tell(ctx context.Context, msg *nats.Msg, r *protocol.Request) {
 // exchange sends the message and waits for the answer. A message that surely nobody got is sent again for a moment:
 // the function's invokers may be about to connect anew. Any other is sent once, and its answer is waited for also
 // when the connection breaks and is made anew meanwhile.
-func (s *Session) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request) (m *nats.Msg, err error) {
-	ctx, permitted := s.Permitted(ctx, msg.Subject)
+func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request) (m *nats.Msg, err error) {
+	ctx, permitted := c.Permitted(ctx, msg.Subject)
 	defer func() { err = permitted(err) }()
 	patience := absence
 	if r.Timeout > 0 {
 		patience = min(patience, r.Timeout)
 	}
 	for begin := time.Now(); ; pause(ctx, askPause) {
-		if err := s.connectedWithin(ctx, cmp.Or(r.Timeout, s.timeout)); err != nil {
-			return nil, s.RequestError("call "+r.Function.String(), err)
+		if err := c.connectedWithin(ctx, cmp.Or(r.Timeout, c.timeout())); err != nil {
+			return nil, c.RequestError("call "+r.Function.String(), err)
 		}
 		tell(ctx, msg, r)
-		m, err := s.send(ctx, msg, r)
+		m, err := c.send(ctx, msg, r)
 		if !errors.Is(err, nats.ErrNoResponders) {
 			return m, err
 		}
-		if err := s.absent(ctx, r.Function); protocol.CodeOf(err) != protocol.CodeUnavailable || time.Since(begin) > patience {
+		if err := c.absent(ctx, r.Function); protocol.CodeOf(err) != protocol.CodeUnavailable || time.Since(begin) > patience {
 			return nil, err
 		}
 	}
@@ -108,25 +116,25 @@ func (s *Session) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Reque
 
 // send sends the message once and waits for the answer: as long as the caller says, or else as long as the function may
 // take, which is asked for only when the call is not a quick one. The error is nats.ErrNoResponders if nobody got it.
-func (s *Session) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error) {
+func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error) {
 	begin, wait := time.Now(), r.Timeout+callGrace
 	if r.Timeout == 0 {
-		wait = min(callQuick, s.timeout)
+		wait = min(callQuick, c.timeout())
 	}
-	msg.Reply = s.NewInbox()
-	sub, err := s.SubscribeSync(msg.Reply)
+	msg.Reply = c.Conn.NewInbox()
+	sub, err := c.Conn.SubscribeSync(msg.Reply)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	connections := s.Stats().Reconnects
-	if err := s.PublishMsg(msg); err != nil {
-		return nil, s.RequestError("call "+r.Function.String(), err)
+	connections := c.Conn.Stats().Reconnects
+	if err := c.Conn.PublishMsg(msg); err != nil {
+		return nil, c.RequestError("call "+r.Function.String(), err)
 	}
 	m, err := next(ctx, sub, wait)
 	if errors.Is(err, nats.ErrTimeout) && r.Timeout == 0 {
-		wait = s.timeout
-		if i, e := s.Info(ctx, r.Function.Name); e == nil {
+		wait = c.timeout()
+		if i, e := c.Info(ctx, r.Function.Name); e == nil {
 			wait = time.Duration(i.Function.Limits.WithDefaults().Timeout) + callGrace
 		}
 		m, err = next(ctx, sub, max(wait-time.Since(begin), time.Millisecond))
@@ -136,15 +144,15 @@ func (s *Session) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) 
 		return m, nil
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, err
-	case errors.Is(err, nats.ErrTimeout) && (s.Stats().Reconnects > connections || !s.IsConnected()):
+	case errors.Is(err, nats.ErrTimeout) && (c.Conn.Stats().Reconnects > connections || !c.Conn.IsConnected()):
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the connection to NATS on %s broke while %s was called, and its answer may be lost: it may have run all the same",
-			s.URL, r.Function)
+			c.url(), r.Function)
 	case errors.Is(err, nats.ErrTimeout):
-		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s%s", r.Function, s.URL, wait, moreTime(r))
+		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s%s", r.Function, c.url(), wait, moreTime(r))
 	case errors.Is(err, context.Canceled):
 		return nil, err
 	}
-	return nil, s.RequestError("call "+r.Function.String(), err)
+	return nil, c.RequestError("call "+r.Function.String(), err)
 }
 
 // moreTime says how a call gets more time, if its caller has said how much it has.
@@ -170,21 +178,21 @@ func next(ctx context.Context, sub *nats.Subscription, wait time.Duration) (*nat
 }
 
 // absent is the error for a function, or a version of one, that nobody serves.
-func (s *Session) absent(ctx context.Context, ref protocol.Ref) error {
-	i, err := s.Info(ctx, ref.Name)
+func (c *Client) absent(ctx context.Context, ref protocol.Ref) error {
+	i, err := c.Info(ctx, ref.Name)
 	switch {
 	case err != nil:
 		return err
 	case ref.Version == "":
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, s.URL)
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
 	}
 	var have []string
 	for _, v := range i.Versions {
 		have = append(have, fmt.Sprint(v.Version))
 		if v.Ref() == ref {
-			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, s.URL)
+			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
 		}
 	}
 	return protocol.Errorf(protocol.CodeNotFound, "", "404: function %s has no version %s on %s; it has %s (polyvoke info %s tells more)",
-		ref.Name, ref.Version, s.URL, strings.Join(have, ", "), ref.Name)
+		ref.Name, ref.Version, c.url(), strings.Join(have, ", "), ref.Name)
 }

@@ -20,28 +20,28 @@ const (
 )
 
 // fits reports whether NATS takes a message as it is.
-func (s *Session) fits(msg *nats.Msg) bool {
+func (c *Client) fits(msg *nats.Msg) bool {
 	const reserve = 64 // for what the client library adds
-	return int64(msg.Size()+reserve) <= s.MaxPayload()
+	return int64(msg.Size()+reserve) <= c.Conn.MaxPayload()
 }
 
 // put stores a body for a claim check.
-func (s *Session) put(ctx context.Context, body []byte, what string) (_ *protocol.Claim, err error) {
-	ctx, permitted := s.Permitted(ctx, "")
+func (c *Client) put(ctx context.Context, body []byte, what string) (_ *protocol.Claim, err error) {
+	ctx, permitted := c.Permitted(ctx, "")
 	defer func() { err = permitted(err) }()
 	var b *bodies.Store
-	err = s.again(ctx, func() (err error) {
-		b, err = bodies.Existing(ctx, s.JS)
+	err = c.again(ctx, func() (err error) {
+		b, err = bodies.Existing(ctx, c.js)
 		return err
 	})
 	if err != nil {
-		return nil, s.noBodies(ctx, err)
+		return nil, c.noBodies(ctx, err)
 	}
 	var claim *protocol.Claim
-	return claim, s.again(ctx, func() (err error) {
+	return claim, c.again(ctx, func() (err error) {
 		var r io.Reader = bytes.NewReader(body)
-		if s.Progress != nil {
-			r = s.Progress(r, what, int64(len(body)))
+		if c.Progress != nil {
+			r = c.Progress(r, what, int64(len(body)))
 		}
 		claim, err = b.Put(ctx, r, int64(len(body)))
 		return err
@@ -49,19 +49,19 @@ func (s *Session) put(ctx context.Context, body []byte, what string) (_ *protoco
 }
 
 // fetch gets a reply that came by reference, and removes it.
-func (s *Session) fetch(ctx context.Context, claim *protocol.Claim) (body []byte, err error) {
-	defer s.discard(ctx, claim)
-	ctx, permitted := s.Permitted(ctx, "")
+func (c *Client) fetch(ctx context.Context, claim *protocol.Claim) (body []byte, err error) {
+	defer c.discard(ctx, claim)
+	ctx, permitted := c.Permitted(ctx, "")
 	defer func() { err = permitted(err) }()
 	var store *bodies.Store
-	err = s.again(ctx, func() (err error) {
-		store, err = bodies.Existing(ctx, s.JS)
+	err = c.again(ctx, func() (err error) {
+		store, err = bodies.Existing(ctx, c.js)
 		return err
 	})
 	if err != nil {
-		return nil, s.noBodies(ctx, err)
+		return nil, c.noBodies(ctx, err)
 	}
-	err = s.again(ctx, func() (err error) {
+	err = c.again(ctx, func() (err error) {
 		body, err = store.Get(ctx, claim, replyLimit)
 		return err
 	})
@@ -69,25 +69,25 @@ func (s *Session) fetch(ctx context.Context, claim *protocol.Claim) (body []byte
 }
 
 // discard removes a body that nobody needs any more. It would expire in any case.
-func (s *Session) discard(ctx context.Context, claim *protocol.Claim) {
-	if !s.IsConnected() {
+func (c *Client) discard(ctx context.Context, claim *protocol.Claim) {
+	if !c.Conn.IsConnected() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	ctx, permitted := s.Permitted(ctx, "")
-	if b, err := bodies.Existing(ctx, s.JS); err == nil {
+	ctx, permitted := c.Permitted(ctx, "")
+	if b, err := bodies.Existing(ctx, c.js); err == nil {
 		_ = b.Delete(ctx, claim)
 	}
 	_ = permitted(nil)
 }
 
 // noBodies says why a large body cannot be carried: without an invoker there is no store for it.
-func (s *Session) noBodies(ctx context.Context, err error) error {
+func (c *Client) noBodies(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	if _, e := s.List(ctx); e != nil {
+	if _, e := c.List(ctx); e != nil {
 		return e
 	}
 	return err

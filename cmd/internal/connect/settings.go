@@ -1,12 +1,10 @@
-// Package client is polyvoke's way to functions on NATS, the same as for any other client.
+// Package connect is the way from a command line to NATS.
 //
-// In go settings in the words of the official command line; out comes a Session, which deploys and
-// calls functions and asks about them. The files are the steps of a request: settings.go and
-// context.go say where to, options.go reads the files that they name, session.go connects, call.go
-// sends and waits, bodies.go carries what is too large for a message; deploy.go and control.go
-// speak to the control service. Errors say what to do next; those with a code are *protocol.Error.
-// Nothing here prints, and nothing reads the process's own environment.
-package client
+// In go settings in the words of the official command line; out comes a Session, which is a connection and polyvoke's
+// client on it. settings.go and context.go say where to, options.go reads the files that they name, and connect.go
+// connects. Errors say what to do next; those with a code are *protocol.Error. Nothing here prints, and nothing reads
+// the process's own environment.
+package connect
 
 import (
 	"cmp"
@@ -17,9 +15,6 @@ import (
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
-
-// DefaultTimeout is how long NATS may take to answer, as with the official command line.
-const DefaultTimeout = 5 * time.Second
 
 // Settings say how to reach NATS, in the words of the official command line. Empty fields are
 // what Resolve fills; after it they mean that the server is reached without.

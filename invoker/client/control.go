@@ -14,12 +14,15 @@ import (
 )
 
 // control asks the invokers' control service and decodes the answer into reply.
-func (s *Session) control(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg, reply any) error {
+func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg, reply any) error {
+	if err := c.begin(); err != nil {
+		return err
+	}
 	begun := time.Now().Truncate(time.Millisecond) // as a record has it
-	waiting, permitted := s.Permitted(ctx, verb.Subject())
-	m, again, err := s.consult(waiting, verb, msg)
+	waiting, permitted := c.Permitted(ctx, verb.Subject())
+	m, again, err := c.consult(waiting, verb, msg)
 	if err = permitted(err); err != nil {
-		return s.RequestError(string(verb), err)
+		return c.RequestError(string(verb), err)
 	}
 	r, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
 	if err != nil {
@@ -41,8 +44,8 @@ func (s *Session) control(ctx context.Context, verb protocol.APIVerb, msg *nats.
 }
 
 // ask is control for requests with a JSON body, or none, and little to wait for.
-func (s *Session) ask(ctx context.Context, verb protocol.APIVerb, request, reply any) error {
-	ctx, cancel := s.Within(ctx)
+func (c *Client) ask(ctx context.Context, verb protocol.APIVerb, request, reply any) error {
+	ctx, cancel := c.Within(ctx)
 	defer cancel()
 	var body []byte
 	if request != nil {
@@ -52,52 +55,52 @@ func (s *Session) ask(ctx context.Context, verb protocol.APIVerb, request, reply
 		}
 		body = b
 	}
-	return s.control(ctx, verb, &nats.Msg{Data: body}, reply)
+	return c.control(ctx, verb, &nats.Msg{Data: body}, reply)
 }
 
 // RequestError says what to do about a request that nobody answered. What is what was asked for,
 // and err is what nats.go says.
-func (s *Session) RequestError(what string, err error) error {
+func (c *Client) RequestError(what string, err error) error {
 	switch {
 	case protocol.CodeOf(err) == protocol.CodeForbidden:
 		return err
 	case errors.Is(err, nats.ErrNoResponders):
-		return s.noInvoker()
+		return c.noInvoker()
 	case errors.Is(err, context.Canceled):
 		return err
-	case (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) && !s.IsConnected():
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s: the connection to NATS on %s broke and could not be made anew in time: is the server still there? What was asked for may have been done all the same", what, s.URL)
+	case (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) && !c.Conn.IsConnected():
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s: the connection to NATS on %s broke and could not be made anew in time: is the server still there? What was asked for may have been done all the same", what, c.url())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
 		return protocol.Errorf(protocol.CodeTimeout, "",
-			"%s: no answer on %s in time: NATS_TIMEOUT gives it more time", what, s.URL)
+			"%s: no answer on %s in time: NATS_TIMEOUT gives it more time", what, c.url())
 	}
-	return protocol.Errorf(protocol.CodeUnavailable, "", "%s: %w: is NATS on %s still there? What was asked for may have been done all the same", what, err, s.URL)
+	return protocol.Errorf(protocol.CodeUnavailable, "", "%s: %w: is NATS on %s still there? What was asked for may have been done all the same", what, err, c.url())
 }
 
 // noInvoker is the error for a NATS without polyvoke.
-func (s *Session) noInvoker() error {
-	return protocol.Errorf(protocol.CodeUnavailable, "", "no invoker answers on %s: start one with polyvoke serve --server %s", s.URL, s.URL)
+func (c *Client) noInvoker() error {
+	return protocol.Errorf(protocol.CodeUnavailable, "", "no invoker answers on %s: start one with polyvoke serve --server %s", c.url(), c.url())
 }
 
 // List returns all functions, the latest version of each.
-func (s *Session) List(ctx context.Context) ([]protocol.Function, error) {
-	reply, err := s.ListAll(ctx)
+func (c *Client) List(ctx context.Context) ([]protocol.Function, error) {
+	reply, err := c.ListAll(ctx)
 	return reply.Functions, err
 }
 
 // ListAll returns all functions, and what is said about them as a whole.
-func (s *Session) ListAll(ctx context.Context) (protocol.ListReply, error) {
-	return s.pages(ctx, protocol.APIList)
+func (c *Client) ListAll(ctx context.Context) (protocol.ListReply, error) {
+	return c.pages(ctx, protocol.APIList)
 }
 
 // pages returns all pages of a list as one.
-func (s *Session) pages(ctx context.Context, verb protocol.APIVerb) (all protocol.ListReply, err error) {
-	if err := s.ask(ctx, verb, nil, &all); err != nil {
+func (c *Client) pages(ctx context.Context, verb protocol.APIVerb) (all protocol.ListReply, err error) {
+	if err := c.ask(ctx, verb, nil, &all); err != nil {
 		return all, err
 	}
 	for all.Next != "" {
 		var page protocol.ListReply
-		if err := s.ask(ctx, verb, protocol.ListRequest{After: all.Next}, &page); err != nil {
+		if err := c.ask(ctx, verb, protocol.ListRequest{After: all.Next}, &page); err != nil {
 			return all, err
 		}
 		if page.Next != "" && page.Next <= all.Next {
@@ -110,14 +113,14 @@ func (s *Session) pages(ctx context.Context, verb protocol.APIVerb) (all protoco
 }
 
 // Info returns what is known about a function, with all versions. The error's code is 404 if there is none.
-func (s *Session) Info(ctx context.Context, name string) (protocol.InfoReply, error) {
+func (c *Client) Info(ctx context.Context, name string) (protocol.InfoReply, error) {
 	var all protocol.InfoReply
-	if err := s.about(ctx, protocol.APIInfo, name, &all); err != nil {
+	if err := c.about(ctx, protocol.APIInfo, name, &all); err != nil {
 		return all, err
 	}
 	for all.Next > 0 {
 		var page protocol.InfoReply
-		if err := s.ask(ctx, protocol.APIInfo, protocol.InfoRequest{Name: name, Before: all.Next}, &page); err != nil {
+		if err := c.ask(ctx, protocol.APIInfo, protocol.InfoRequest{Name: name, Before: all.Next}, &page); err != nil {
 			return all, err
 		}
 		if page.Next >= all.Next {
@@ -130,29 +133,29 @@ func (s *Session) Info(ctx context.Context, name string) (protocol.InfoReply, er
 }
 
 // Remove removes a function with all its versions. The error's code is 404 if there is none.
-func (s *Session) Remove(ctx context.Context, name string) (protocol.RemoveReply, error) {
+func (c *Client) Remove(ctx context.Context, name string) (protocol.RemoveReply, error) {
 	var reply protocol.RemoveReply
 	reply.Removed = name
-	err := s.about(ctx, protocol.APIRemove, name, &reply)
+	err := c.about(ctx, protocol.APIRemove, name, &reply)
 	return reply, err
 }
 
 // about asks about one function.
-func (s *Session) about(ctx context.Context, verb protocol.APIVerb, name string, reply any) error {
+func (c *Client) about(ctx context.Context, verb protocol.APIVerb, name string, reply any) error {
 	if err := protocol.CheckName(name); err != nil {
 		return err
 	}
-	err := s.ask(ctx, verb, protocol.NameRequest{Name: name}, reply)
+	err := c.ask(ctx, verb, protocol.NameRequest{Name: name}, reply)
 	if protocol.CodeOf(err) == protocol.CodeNotFound {
-		return s.unknown(ctx, name)
+		return c.unknown(ctx, name)
 	}
 	return err
 }
 
 // unknown is the error for a function that does not exist; it says which ones do.
-func (s *Session) unknown(ctx context.Context, name string) error {
+func (c *Client) unknown(ctx context.Context, name string) error {
 	var first protocol.ListReply
-	if err := s.ask(ctx, protocol.APIList, nil, &first); err != nil {
+	if err := c.ask(ctx, protocol.APIList, nil, &first); err != nil {
 		return err
 	}
 	functions := first.Functions
@@ -167,5 +170,5 @@ func (s *Session) unknown(ctx context.Context, name string) error {
 		}
 		hint = fmt.Sprintf("what is: %s (polyvoke ls tells more); polyvoke deploy %s.wasm puts it there", strings.Join(names, ", "), name)
 	}
-	return protocol.Errorf(protocol.CodeNotFound, "", "404: no function %s is deployed on %s: %s", name, s.URL, hint)
+	return protocol.Errorf(protocol.CodeNotFound, "", "404: no function %s is deployed on %s: %s", name, c.url(), hint)
 }
