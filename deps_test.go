@@ -85,9 +85,12 @@ var rules = []rule{
 	{"cmd/internal/demo/orders", []string{"protocol", "samples", "cmd/internal/connect", "cmd/internal/exit", "cmd/internal/project", "cmd/internal/terminal", "github.com/nats-io/nats.go", "github.com/BurntSushi/toml"},
 		"it sends orders and reads figures as any client can"},
 	{"cmd/internal/project", []string{"protocol", "runtimes/module", "runtimes/script/recipe", "samples", "cmd/internal/terminal", "github.com/BurntSushi/toml"}, "it knows folders and compilers, and neither NATS nor engines"},
+	{"cmd/internal/modulecache", nil, "it looks at files"},
+	{"cmd/internal/doctor", []string{"protocol", "invoker/registry", "invoker/subjects", "cmd/internal/connect", "cmd/internal/interpreters", "cmd/internal/modulecache",
+		"cmd/internal/project", "cmd/internal/source", "cmd/internal/terminal", "github.com/nats-io/nats.go"}, "it looks at everything, and starts nothing"},
 	{"cmd/internal/watch", []string{"github.com/fsnotify/fsnotify"}, "it watches files, whatever is in them"},
 	{"cmd/internal/devloop", []string{"protocol", "cmd/internal/terminal"}, "it says when, and is given what"},
-	{"cmd/polyvoke", []string{"protocol", "runtimes", "invoker", "samples", "cmd/internal", "github.com/nats-io/nats.go", "github.com/spf13/cobra",
+	{"cmd/polyvoke", []string{"protocol", "runtimes", "invoker", "samples", "cmd/internal", "github.com/nats-io/nats.go", "github.com/spf13/cobra", "github.com/spf13/pflag",
 		"golang.org/x/sys"}, "it is the one place where parts are chosen"},
 }
 
@@ -149,6 +152,7 @@ var requirements = map[string]string{
 	"github.com/google/uuid":            "ids of calls, version 7",
 	"github.com/nats-io/nats-server/v2": "the embedded server, and every test",
 	"github.com/spf13/cobra":            "the command line",
+	"github.com/spf13/pflag":            "its flags: groups in help, and what is near a mistyped one",
 	"github.com/BurntSushi/toml":        "polyvoke.toml",
 	"github.com/fsnotify/fsnotify":      "changes of files, for polyvoke dev",
 	"golang.org/x/sys":                  "file locks on Windows, terminals, memory files",
