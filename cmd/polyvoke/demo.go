@@ -25,8 +25,6 @@ nothing needs a network. Scripts are shown in the languages whose runtimes were 
 
 With --orders it sends orders through five functions in five languages, which know nothing of one another, shows
 them at work, and checks that every order comes out once.`,
-		Example: `  polyvoke demo
-  polyvoke demo --orders --rate 500 --for 30s`,
 		Args:              argsBetween(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -28,10 +28,6 @@ a polyvoke.toml, which has the keys of the manifest and besides them "module", t
 In such a folder it may be left out.
 
 A script needs a runtime on NATS. One that is there on this machine only is added first.`,
-		Example: `  polyvoke deploy greet.wasm
-  polyvoke deploy greet.py
-  polyvoke deploy greet.wasm --name hello --env LANG=en --timeout 500ms --memory 64MiB
-  polyvoke deploy ./greet`,
 		Args: argsOrManifest(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src, err := source.Read(orHere(args)[0], o.name, o.runtime)

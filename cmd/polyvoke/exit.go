@@ -26,7 +26,7 @@ func (c *cli) exit(err error) int {
 	}
 	if msg != "" {
 		p := c.paint(c.stderr)
-		fmt.Fprintf(c.stderr, "%s %s\n", p.Red("polyvoke:"), strings.TrimSpace(msg))
+		fmt.Fprintf(c.stderr, "%s %s\n", p.Red("polyvoke:"), c.pasteable(strings.TrimSpace(msg)))
 	}
 	return exit.Of(err)
 }

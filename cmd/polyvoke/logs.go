@@ -16,10 +16,8 @@ func (c *cli) logsCommand() *cobra.Command {
 	var n connect.Settings
 	o := show.LogPrinter{Out: c.stdout}
 	cmd := &cobra.Command{
-		Use:   "logs [NAME]",
-		Short: "Print what functions wrote on stderr, and go on printing with -f",
-		Example: `  polyvoke logs -f
-  polyvoke logs greet -n 100`,
+		Use:               "logs [NAME]",
+		Short:             "Print what functions wrote on stderr, and go on printing with -f",
 		Args:              argsBetween(0, 1),
 		ValidArgsFunction: c.completeNames(&n),
 		RunE: func(cmd *cobra.Command, args []string) error {

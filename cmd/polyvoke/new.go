@@ -18,8 +18,6 @@ func (c *cli) newCommand() *cobra.Command {
 		Short: "Begin a function: a folder with a program that works",
 		Long: `Begin a function: make the folder NAME with a small program in the language LANG that works, its
 polyvoke.toml, a request to try it with, and the next steps.`,
-		Example: `  polyvoke new go shout
-  polyvoke new --list`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if list {
 				return argsBetween(0, 0)(cmd, args)

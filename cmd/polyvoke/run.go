@@ -25,8 +25,7 @@ polyvoke stand before the file, arguments for the function behind it. In a funct
 
 The exit code is the function's. Others are: 124 its time or its fuel was used up, 125 it trapped or reached its
 memory limit, 126 the module cannot be run, 127 there is no such file.`,
-		Example: `  polyvoke run greet.wasm < request.json`,
-		Args:    argsOrManifest(-1),
+		Args: argsOrManifest(-1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args = orHere(args)
 			src, err := source.Read(args[0], o.name, o.runtime)

@@ -86,7 +86,6 @@ func (c *cli) runtimeBuildCommand() *cobra.Command {
 		Long: `Build a runtime on this machine: its recipe takes the sources and compilers from Debian's, npm's and PyPI's
 packages, which takes minutes. It needs Debian 12, and root where packages are missing. The same recipe gives
 the same bytes. polyvoke run can use it then; polyvoke runtime add, or deploying a script, brings it to NATS.`,
-		Example:           `  polyvoke runtime build javascript lua`,
 		Args:              argsBetween(1, -1),
 		ValidArgsFunction: c.completeRecipes,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -157,8 +156,6 @@ func (c *cli) runtimeAddCommand() *cobra.Command {
 		Long: `Put a runtime on NATS, for all invokers: one that was built here, a folder with runtime.json and runtime.wasm, or
 an interpreter of your own as FILE.wasm, with flags that say how it is called. Deployed scripts stay with the version
 that they have.`,
-		Example: `  polyvoke runtime add python
-  polyvoke runtime add wren.wasm --name wren --version 0.4 --ext .wren --arg wren --arg '{entry}'`,
 		Args:              argsBetween(1, 1),
 		ValidArgsFunction: c.completeRecipes,
 		RunE: func(cmd *cobra.Command, args []string) error {

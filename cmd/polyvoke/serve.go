@@ -49,9 +49,6 @@ permitted is in docs/permissions.md.
 It ends with exit code 125 if NATS closes its connection for good, for example because
 its credentials were revoked. A supervisor that starts it again on failure begins anew
 (systemd: Restart=on-failure).`,
-		Example: `  polyvoke serve
-  NATS_TOKEN=... polyvoke serve --listen 0.0.0.0:4222
-  polyvoke serve --server nats://nats.example.com --creds worker.creds`,
 		Args:              argsBetween(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
