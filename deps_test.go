@@ -73,7 +73,7 @@ var rules = []rule{
 	{"cmd/internal/localrun", []string{"protocol", "runtimes", "cmd/internal/interpreters", "cmd/internal/exit", "cmd/internal/source"}, "it runs a function without NATS"},
 	{"cmd/internal/service", []string{"protocol", "runtimes", "invoker", "cmd/internal/interpreters", "cmd/internal/connect", "cmd/internal/exit", "cmd/internal/natsd", "github.com/nats-io/nats.go"},
 		"it puts the parts of a service together"},
-	{"cmd/internal/show", []string{"protocol", "cmd/internal/connect", "cmd/internal/exit", "cmd/internal/terminal", "github.com/nats-io/nats.go"},
+	{"cmd/internal/show", []string{"protocol", "invoker/client", "cmd/internal/connect", "cmd/internal/exit", "cmd/internal/terminal", "github.com/nats-io/nats.go"},
 		"it shows what any client can read"},
 	{"cmd/internal/terminal", nil, "it shows what it is given"},
 	{"cmd/internal/natsd", []string{"runtimes/exhausted", "github.com/nats-io/nats-server/v2", "golang.org/x/sys"}, "it is a NATS server and knows of no functions"},

@@ -25,7 +25,7 @@ func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string
 		return err
 	}
 	defer os.RemoveAll(store)
-	log := c.logger("error")
+	log := c.logger("error", "auto")
 	server, err := c.serverNear(natsd.Config{Listen: listen, Store: store, Log: log})
 	if err != nil {
 		return err

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,13 +21,14 @@ import (
 
 // serveOptions are what the flags of serve say.
 type serveOptions struct {
-	listen, store, cache, logLevel string
-	insecure                       bool
-	slots, replicas                int
-	drain                          time.Duration
-	compile                        compileLimits
-	idleMemory                     string           // as protocol.ParseSize reads it
-	own                            connect.Settings // who does what is no answer; nobody else if it is empty
+	listen, store, cache string
+	logLevel, logFormat  string
+	insecure             bool
+	slots, replicas      int
+	drain                time.Duration
+	compile              compileLimits
+	idleMemory           string           // as protocol.ParseSize reads it
+	own                  connect.Settings // who does what is no answer; nobody else if it is empty
 }
 
 // serveCommand serves functions until it is told to stop.
@@ -67,6 +70,9 @@ its credentials were revoked. A supervisor that starts it again on failure begin
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may go on after the signal to stop")
 	f.IntVar(&o.replicas, "replicas", 1, "copies of functions that a NATS cluster keeps")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.logFormat, "log-format", "auto", "text for people, logfmt or json; auto is text on a terminal and json elsewhere")
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "most memory that processes may take, all functions together, which wait for calls")
 	o.compile.addTo(cmd)
 	addConnection(cmd, &n)
@@ -120,6 +126,9 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	if _, err := protocol.ParseSize(o.idleMemory); err != nil {
 		return usageError(cmd, "--idle-memory: %v", err)
 	}
+	if !slices.Contains(logFormats, o.logFormat) {
+		return usageError(cmd, "--log-format %q: use text, logfmt, json or auto", o.logFormat)
+	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return usageError(cmd, "--log-level %q: use debug, info, warn or error", o.logLevel)
@@ -130,7 +139,7 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 // serve serves: on a NATS server that it starts, or on the one that n names.
 func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) error {
 	ctx := cmd.Context()
-	log := c.logger(o.logLevel)
+	log := c.logger(o.logLevel, o.logFormat)
 	service.TuneCollector(c.env)
 	go service.RestCollector(ctx)
 	where, reach := "joined", c.connect
@@ -160,7 +169,12 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
 		Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: service.DenseCollector, Log: log}
+	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
+		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))
+	}))
+	defer started()
 	return service.Serve(ctx, s, how, func(functions int) {
+		started()
 		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"), s.URL, where)
 		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {
 			fmt.Fprintf(c.stderr, "note: NATS_URL is %s, so clients with this environment go there; to serve there: polyvoke serve --server %s\n", connect.Redact(u), connect.Redact(u))
@@ -168,12 +182,21 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	})
 }
 
-// logger returns the log: text for people, JSON for machines.
-func (c *cli) logger(level string) *slog.Logger {
+// logFormats are what --log-format takes.
+var logFormats = []string{"auto", "text", "logfmt", "json"}
+
+// logger returns the log: text for people on a terminal, JSON for machines elsewhere, unless format says otherwise.
+func (c *cli) logger(level, format string) *slog.Logger {
 	var l slog.Level
 	_ = l.UnmarshalText([]byte(level)) // checkServe has read it
+	if format == "auto" && terminal.Is(c.stderr) {
+		format = "text"
+	}
 	o := &slog.HandlerOptions{Level: l}
-	if terminal.Is(c.stderr) {
+	switch format {
+	case "text":
+		return slog.New(terminal.NewLogHandler(c.stderr, c.paint(c.stderr), l))
+	case "logfmt":
 		return slog.New(slog.NewTextHandler(c.stderr, o))
 	}
 	return slog.New(slog.NewJSONHandler(c.stderr, o))

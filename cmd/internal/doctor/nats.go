@@ -2,10 +2,8 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +20,6 @@ import (
 const (
 	// smallPayload is a max_payload below which most bodies go by way of the object store.
 	smallPayload = 64 << 10
-	// pongTime is how long invokers have to say that they are there.
-	pongTime = 700 * time.Millisecond
 	// littleRoom is the share of JetStream's room that is worth a warning, in percent.
 	littleRoom = 90
 )
@@ -196,7 +192,13 @@ func (c *Config) checkPermissions(ctx context.Context, r *results, s *connect.Se
 
 // checkInvokers asks who is there.
 func (c *Config) checkInvokers(ctx context.Context, r *results, s *connect.Session) {
-	members := Invokers(ctx, s)
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	members, err := s.Members(ctx)
+	if err != nil {
+		r.add("invokers", Problem, protocol.MessageOf(err), "docs/permissions.md says what each user needs")
+		return
+	}
 	if len(members) == 0 {
 		r.add("invokers", Problem, "none answers on "+s.URL, "start one: polyvoke serve --server "+s.URL)
 		return
@@ -243,40 +245,4 @@ func (c *Config) checkFunctions(ctx context.Context, r *results, s *connect.Sess
 	if len(all.Damaged) == 0 {
 		r.ok("functions", "%s", terminal.Plural(len(all.Functions), "function"))
 	}
-}
-
-// Invokers asks who serves functions, and returns those that say so within a moment, sorted by their names.
-func Invokers(ctx context.Context, s *connect.Session) []protocol.Member {
-	ctx, cancel := context.WithTimeout(ctx, pongTime)
-	defer cancel()
-	asking, permitted := s.Permitted(ctx, protocol.APIPing.Subject())
-	inbox := s.NewInbox()
-	sub, err := s.SubscribeSync(inbox)
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = sub.Unsubscribe() }()
-	if s.PublishMsg(&nats.Msg{Subject: protocol.APIPing.Subject(), Reply: inbox}) != nil {
-		return nil
-	}
-	const most = 1000
-	found := map[string]protocol.Member{}
-	for len(found) < most {
-		m, err := sub.NextMsgWithContext(asking)
-		if err != nil {
-			break
-		}
-		var p protocol.Pong
-		if json.Unmarshal(m.Data, &p) == nil && p.ID != "" {
-			p.Member.Host, p.Member.Version = protocol.CleanValue(p.Host, 64), protocol.CleanValue(p.Version, 64)
-			found[p.ID] = p.Member
-		}
-	}
-	_ = permitted(nil)
-	var all []protocol.Member
-	for _, m := range found {
-		all = append(all, m)
-	}
-	slices.SortFunc(all, func(a, b protocol.Member) int { return strings.Compare(a.Host+a.ID, b.Host+b.ID) })
-	return all
 }

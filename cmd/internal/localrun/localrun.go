@@ -28,6 +28,9 @@ type Config struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
+
+	// Waiting, if it is not nil, is told that the module is compiled, and returns what to call when that is over.
+	Waiting func(what string) (done func())
 }
 
 // Run compiles a source and runs it once, as it would be run by a call. The error has an exit code: that of the
@@ -40,7 +43,12 @@ func Run(ctx context.Context, src *source.Source, c Config) error {
 	defer rt.Close(context.WithoutCancel(ctx))
 	f := &src.Function
 	f.Start = cmp.Or(f.Start, protocol.StartFresh) // a trial would be of no use to a single process
+	done := func() {}
+	if c.Waiting != nil {
+		done = c.Waiting("compiling " + src.Path)
+	}
 	program, err := Compile(ctx, rt, src)
+	done()
 	if err != nil {
 		return err
 	}

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/invoker/client"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Info prints what is known about a function.
-func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
+// Info prints what is known about a function. Its figures are the sum of so many invokers.
+func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 	f, limits := i.Function, i.Function.Limits.WithDefaults()
 	var subjects []string
 	for _, t := range f.Triggers {
@@ -47,8 +48,8 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
 		{"replies", replies},
 		{"damage", i.Damage},
 		{"start", Join(": ", st.Start, st.StartReason)},
-		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on the invoker that answered)",
-			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting)},
+		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on %s)",
+			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting, terminal.Plural(invokers, "invoker"))},
 		{"duration", fmt.Sprintf("p50 %s, p99 %s", st.P50, st.P99)},
 		{"left out", leftOut(i)},
 	})
@@ -56,6 +57,18 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
 		fmt.Fprintln(w)
 		Functions(w, p, i.Versions)
 	}
+}
+
+// Members prints a table of the figures of each invoker.
+func Members(w io.Writer, p terminal.Paint, all []client.MemberStats) {
+	var rows [][]string
+	for _, m := range all {
+		s := m.Stats
+		rows = append(rows, []string{m.Member.String(), m.Version, fmt.Sprint(s.Requests), fmt.Sprint(s.Errors), fmt.Sprint(s.Cold),
+			fmt.Sprint(s.InFlight), fmt.Sprint(s.Waiting), s.P50.String(), s.P99.String()})
+	}
+	fmt.Fprintln(w)
+	terminal.Table(w, p, []string{"INVOKER", "POLYVOKE", " CALLS", " ERRORS", " COLD", " RUNNING", " WAITING", " P50", " P99"}, rows)
 }
 
 // leftOut says what is missing because it does not fit a message.
