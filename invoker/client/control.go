@@ -4,13 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/protocol/spelling"
 )
 
 // control asks the invokers' control service and decodes the answer into reply.
@@ -35,7 +34,7 @@ func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.M
 		return r.Err
 	}
 	if err := json.Unmarshal(m.Data, reply); err != nil {
-		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: are polyvoke here and there of one version?", verb, err)
+		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: use the same version of polyvoke as the invokers (polyvoke doctor shows theirs)", verb, err)
 	}
 	if d, ok := reply.(*protocol.DeployReply); ok && again && !d.Function.Created.Before(begun) {
 		d.Created = true // by whoever was asked before; with clocks that differ it says that nothing has changed
@@ -69,12 +68,12 @@ func (c *Client) RequestError(what string, err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) && !c.Conn.IsConnected():
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s: the connection to NATS on %s broke and could not be made anew in time: is the server still there? What was asked for may have been done all the same", what, c.url())
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s: the connection to NATS on %s broke and did not come back in time: check the server. The request may have been carried out", what, c.url())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
 		return protocol.Errorf(protocol.CodeTimeout, "",
-			"%s: no answer on %s in time: NATS_TIMEOUT gives it more time", what, c.url())
+			"%s: no answer on %s in time: set NATS_TIMEOUT to wait longer", what, c.url())
 	}
-	return protocol.Errorf(protocol.CodeUnavailable, "", "%s: %w: is NATS on %s still there? What was asked for may have been done all the same", what, err, c.url())
+	return protocol.Errorf(protocol.CodeUnavailable, "", "%s: %w: check NATS on %s. The request may have been carried out", what, err, c.url())
 }
 
 // noInvoker is the error for a NATS without polyvoke.
@@ -104,7 +103,7 @@ func (c *Client) pages(ctx context.Context, verb protocol.APIVerb) (all protocol
 			return all, err
 		}
 		if page.Next != "" && page.Next <= all.Next {
-			return all, protocol.Errorf(protocol.CodeBadOutput, "", "the pages of %s do not end: are polyvoke here and there of one version?", verb)
+			return all, protocol.Errorf(protocol.CodeBadOutput, "", "the pages of %s do not end: use the same version of polyvoke as the invokers (polyvoke doctor shows theirs)", verb)
 		}
 		all.Functions, all.Abridged = append(all.Functions, page.Functions...), append(all.Abridged, page.Abridged...)
 		all.Next = page.Next
@@ -124,7 +123,7 @@ func (c *Client) Info(ctx context.Context, name string) (protocol.InfoReply, err
 			return all, err
 		}
 		if page.Next >= all.Next {
-			return all, protocol.Errorf(protocol.CodeBadOutput, "", "the versions of %s do not end: are polyvoke here and there of one version?", name)
+			return all, protocol.Errorf(protocol.CodeBadOutput, "", "the versions of %s do not end: use the same version of polyvoke as the invokers (polyvoke doctor shows theirs)", name)
 		}
 		all.Versions, all.Abridged = append(page.Versions, all.Versions...), append(page.Abridged, all.Abridged...)
 		all.Next = page.Next
@@ -152,23 +151,24 @@ func (c *Client) about(ctx context.Context, verb protocol.APIVerb, name string, 
 	return err
 }
 
-// unknown is the error for a function that does not exist; it says which ones do.
+// unknown is the error for a function that does not exist; it says which one may be meant.
 func (c *Client) unknown(ctx context.Context, name string) error {
-	var first protocol.ListReply
-	if err := c.ask(ctx, protocol.APIList, nil, &first); err != nil {
+	functions, err := c.List(ctx)
+	if err != nil {
 		return err
 	}
-	functions := first.Functions
-	hint := fmt.Sprintf("nothing is deployed yet; polyvoke deploy %s.wasm puts it there", name)
-	if len(functions) > 0 {
-		var names []string
-		for _, f := range functions {
-			if names = append(names, f.Name); len(names) == 5 && len(functions) > 5 {
-				names = append(names, "...")
-				break
-			}
-		}
-		hint = fmt.Sprintf("what is: %s (polyvoke ls tells more); polyvoke deploy %s.wasm puts it there", strings.Join(names, ", "), name)
+	names := make([]string, len(functions))
+	for i, f := range functions {
+		names[i] = f.Name
 	}
-	return protocol.Errorf(protocol.CodeNotFound, "", "404: no function %s is deployed on %s: %s", name, c.url(), hint)
+	hint := spelling.DidYouMean(name, "", names)
+	switch {
+	case len(names) == 0:
+		hint = "nothing is deployed there yet: polyvoke deploy FILE puts a function there"
+	case hint == "":
+		hint = "polyvoke ls lists all, polyvoke deploy puts one there"
+	default:
+		hint += " polyvoke ls lists all"
+	}
+	return protocol.Errorf(protocol.CodeNotFound, "", "function %q not found on %s: %s", name, c.url(), hint)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/protocol/spelling"
 	"github.com/polyvoke/polyvoke/samples"
 )
 
@@ -85,8 +86,8 @@ func Languages() []Language {
 	})
 }
 
-// Find returns the language of a name or an alias; case does not matter. The error's code is 400, and it lists them
-// all.
+// Find returns the language of a name or an alias; case does not matter. The error's code is 400, and it says which
+// one may be meant, or lists them all.
 func Find(name string) (Language, error) {
 	var names []string
 	for _, l := range Languages() {
@@ -95,7 +96,11 @@ func Find(name string) (Language, error) {
 		}
 		names = append(names, l.Name)
 	}
-	return Language{}, protocol.Errorf(protocol.CodeBadRequest, "", "language %q: use one of %s (polyvoke new --list tells more)", name, strings.Join(names, ", "))
+	hint := spelling.DidYouMean(name, "", names)
+	if hint == "" {
+		hint = "use one of " + strings.Join(names, ", ") + "."
+	}
+	return Language{}, protocol.Errorf(protocol.CodeBadRequest, "", "unknown language %q: %s polyvoke new --list describes all", name, hint)
 }
 
 // Compiled tells whether there is something to build.
