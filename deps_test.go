@@ -60,6 +60,8 @@ var rules = []rule{
 	{"invoker/denials", []string{"protocol", "github.com/nats-io/nats.go"}, "clients use it too"},
 	{"invoker/client", []string{"protocol", "invoker/bodies", "invoker/denials", "github.com/nats-io/nats.go"},
 		"other people's programs call functions with it, and know neither engines nor command lines"},
+	{"invoker/invokertest", []string{"protocol", "runtimes", "invoker", "github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2"},
+		"tests of functions need all of it, and only tests do"},
 	{"invoker/outbox", nil, "it holds bytes"},
 	{"invoker/slots", nil, "it gives turns, to whoever it is"},
 	{"invoker/logs", []string{"protocol", "github.com/nats-io/nats.go"}, "it publishes lines"},
@@ -135,6 +137,9 @@ func TestImports(t *testing.T) {
 		}
 		seen++
 		for _, imported := range words[1:] {
+			if imported == module+"/invoker/invokertest" {
+				t.Errorf("%s must not import %s, because it is for tests", pkg, imported)
+			}
 			if !r.allows(imported) {
 				t.Errorf("%s must not import %s, because %s", pkg, imported, r.because)
 			}

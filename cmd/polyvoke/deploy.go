@@ -68,10 +68,10 @@ func (c *cli) deploy(ctx context.Context, s *connect.Session, src *source.Source
 // printDeployed tells what is there now and how to call it.
 func (c *cli) printDeployed(reply protocol.DeployReply, asJSON bool) error {
 	for _, w := range reply.Warnings {
-		fmt.Fprintf(c.stderr, "%s %s\n", c.paint(c.stderr).Bold("warning:"), w)
+		fmt.Fprintf(c.stderr, "%s %s\n", c.paint(c.stderr).Bold("warning:"), c.pasteable(w))
 	}
 	if asJSON {
 		return printJSON(c.stdout, reply)
 	}
-	return show.Deployed(c.stdout, c.paint(c.stdout), reply)
+	return show.Deployed(c.stdout, c.paint(c.stdout), reply, c.pasteable)
 }

@@ -15,7 +15,7 @@ import (
 const (
 	// replyLimit is the longest reply that is fetched by claim.
 	replyLimit = int64(protocol.MaxBody)
-	// discardTimeout is how long the end of a command waits for tidying up.
+	// discardTimeout is how long a call waits for tidying up.
 	discardTimeout = time.Second
 )
 
@@ -38,7 +38,7 @@ func (c *Client) put(ctx context.Context, body []byte, what string) (_ *protocol
 		return nil, c.noBodies(ctx, err)
 	}
 	var claim *protocol.Claim
-	return claim, c.again(ctx, func() (err error) {
+	err = c.again(ctx, func() (err error) {
 		var r io.Reader = bytes.NewReader(body)
 		if c.Progress != nil {
 			r = c.Progress(r, what, int64(len(body)))
@@ -46,6 +46,7 @@ func (c *Client) put(ctx context.Context, body []byte, what string) (_ *protocol
 		claim, err = b.Put(ctx, r, int64(len(body)))
 		return err
 	})
+	return claim, err
 }
 
 // fetch gets a reply that came by reference, and removes it.

@@ -70,7 +70,8 @@ func (c *Client) reply(ctx context.Context, m *nats.Msg, r *protocol.Request) (*
 
 // badReply is the error for a reply that cannot be read: not the caller's fault, whatever its code says.
 func badReply(r *protocol.Request, err error) error {
-	return protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %s cannot be read: %w. The function has run", r.Function, err)
+	return protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %s cannot be read: %w. The function has run",
+		r.Function, err)
 }
 
 // tell says in a request how long its caller will wait, so that nobody works or queues for one that is gone. A caller
@@ -145,10 +146,15 @@ func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, err
 	case errors.Is(err, nats.ErrTimeout) && (c.Conn.Stats().Reconnects > connections || !c.Conn.IsConnected()):
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the connection to NATS on %s broke while %s was called, and the answer may be lost. The function may have run",
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "",
+			"the connection to NATS on %s broke while %s was called, and the answer may be lost. The function may have run",
 			c.url(), r.Function)
 	case errors.Is(err, nats.ErrTimeout):
 		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s%s", r.Function, c.url(), wait, moreTime(r))
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, &protocol.Error{Code: protocol.CodeTimeout, Err: err,
+			Msg: fmt.Sprintf("%s did not answer on %s before its caller's deadline: give it more time; it may have run all the same",
+				r.Function, c.url())}
 	case errors.Is(err, context.Canceled):
 		return nil, err
 	}
@@ -158,7 +164,7 @@ func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (
 // moreTime says how a call gets more time, if its caller has said how much it has.
 func moreTime(r *protocol.Request) string {
 	if r.Timeout > 0 {
-		return ", the time that the caller gave it: raise --timeout"
+		return ", the time that the caller gave it: set a longer Timeout (--timeout)"
 	}
 	return ""
 }
@@ -181,18 +187,22 @@ func next(ctx context.Context, sub *nats.Subscription, wait time.Duration) (*nat
 func (c *Client) absent(ctx context.Context, ref protocol.Ref) error {
 	i, err := c.Info(ctx, ref.Name)
 	switch {
+	case protocol.CodeOf(err) == protocol.CodeForbidden: // a caller need not be allowed to ask
+		return protocol.Errorf(protocol.CodeNotFound, "",
+			"404: nobody on %s serves %s, and this user may not ask why: is the name right, is it deployed (polyvoke ls), and is an invoker there?",
+			c.url(), ref)
 	case err != nil:
 		return err
 	case ref.Version == "":
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
 	}
 	var have []string
 	for _, v := range i.Versions {
 		have = append(have, fmt.Sprint(v.Version))
 		if v.Ref() == ref {
-			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
+			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
 		}
 	}
-	return protocol.Errorf(protocol.CodeNotFound, "", "function %q has no version %s on %s: it has %s. polyvoke info %s describes them",
+	return protocol.Errorf(protocol.CodeNotFound, "", "404: function %s has no version %s on %s; it has %s (polyvoke info %s tells more)",
 		ref.Name, ref.Version, c.url(), strings.Join(have, ", "), ref.Name)
 }

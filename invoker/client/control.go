@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -34,7 +35,8 @@ func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.M
 		return r.Err
 	}
 	if err := json.Unmarshal(m.Data, reply); err != nil {
-		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: use the same version of polyvoke as the invokers (polyvoke doctor shows theirs)", verb, err)
+		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: use the same version of polyvoke as the invokers (polyvoke doctor shows it)",
+			verb, err)
 	}
 	if d, ok := reply.(*protocol.DeployReply); ok && again && !d.Function.Created.Before(begun) {
 		d.Created = true // by whoever was asked before; with clocks that differ it says that nothing has changed
@@ -57,37 +59,38 @@ func (c *Client) ask(ctx context.Context, verb protocol.APIVerb, request, reply 
 	return c.control(ctx, verb, &nats.Msg{Data: body}, reply)
 }
 
-// RequestError says what to do about a request that nobody answered. What is what was asked for,
-// and err is what nats.go says.
+// RequestError says what to do about a request that nobody answered, such as one that was sent on Conn itself. what is
+// what was asked for, and err is what nats.go says; it stays in the chain. The error's code is 403 if NATS does not
+// permit it, 504 if its time has passed, and otherwise 503.
 func (c *Client) RequestError(what string, err error) error {
+	const done = "The request may have been carried out"
+	late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)
+	e := &protocol.Error{Code: protocol.CodeUnavailable, Err: err}
 	switch {
-	case protocol.CodeOf(err) == protocol.CodeForbidden:
+	case protocol.CodeOf(err) == protocol.CodeForbidden, errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, nats.ErrNoResponders):
-		return c.noInvoker()
-	case errors.Is(err, context.Canceled):
-		return err
-	case (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) && !c.Conn.IsConnected():
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s: the connection to NATS on %s broke and did not come back in time: check the server. The request may have been carried out", what, c.url())
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return protocol.Errorf(protocol.CodeTimeout, "",
-			"%s: no answer on %s in time: set NATS_TIMEOUT to wait longer", what, c.url())
+		e.Msg = fmt.Sprintf("no invoker answers on %s: start one with polyvoke serve --server %s", c.url(), c.url())
+	case late && !c.Conn.IsConnected():
+		e.Msg = fmt.Sprintf("%s: the connection to NATS on %s broke and did not come back in time: check the server. %s",
+			what, c.url(), done)
+	case late:
+		e.Code = protocol.CodeTimeout
+		e.Msg = fmt.Sprintf("%s: no answer on %s in time: set a longer Timeout (NATS_TIMEOUT for commands)", what, c.url())
+	default:
+		e.Msg = fmt.Sprintf("%s: %v: check NATS on %s. %s", what, err, c.url(), done)
 	}
-	return protocol.Errorf(protocol.CodeUnavailable, "", "%s: %w: check NATS on %s. The request may have been carried out", what, err, c.url())
+	return e
 }
 
-// noInvoker is the error for a NATS without polyvoke.
-func (c *Client) noInvoker() error {
-	return protocol.Errorf(protocol.CodeUnavailable, "", "no invoker answers on %s: start one with polyvoke serve --server %s", c.url(), c.url())
-}
-
-// List returns all functions, the latest version of each.
+// List returns all functions, the latest version of each, sorted by name. The error's code is 503 if no invoker answers.
 func (c *Client) List(ctx context.Context) ([]protocol.Function, error) {
 	reply, err := c.ListAll(ctx)
 	return reply.Functions, err
 }
 
-// ListAll returns all functions, and what is said about them as a whole.
+// ListAll is List with what is said about functions as a whole: which records are damaged, and which manifests are too
+// long for a message of this NATS.
 func (c *Client) ListAll(ctx context.Context) (protocol.ListReply, error) {
 	return c.pages(ctx, protocol.APIList)
 }
@@ -103,7 +106,8 @@ func (c *Client) pages(ctx context.Context, verb protocol.APIVerb) (all protocol
 			return all, err
 		}
 		if page.Next != "" && page.Next <= all.Next {
-			return all, protocol.Errorf(protocol.CodeBadOutput, "", "the pages of %s do not end: use the same version of polyvoke as the invokers (polyvoke doctor shows theirs)", verb)
+			return all, protocol.Errorf(protocol.CodeBadOutput, "",
+				"the pages of %s do not end: use the same version of polyvoke as the invokers (polyvoke doctor shows it)", verb)
 		}
 		all.Functions, all.Abridged = append(all.Functions, page.Functions...), append(all.Abridged, page.Abridged...)
 		all.Next = page.Next
@@ -111,7 +115,8 @@ func (c *Client) pages(ctx context.Context, verb protocol.APIVerb) (all protocol
 	return all, nil
 }
 
-// Info returns what is known about a function, with all versions. The error's code is 404 if there is none.
+// Info returns what is known about a function, with all versions and the figures of the invoker that answers. The
+// error's code is 404 if there is no such function; it says which there are.
 func (c *Client) Info(ctx context.Context, name string) (protocol.InfoReply, error) {
 	var all protocol.InfoReply
 	if err := c.about(ctx, protocol.APIInfo, name, &all); err != nil {
@@ -123,7 +128,8 @@ func (c *Client) Info(ctx context.Context, name string) (protocol.InfoReply, err
 			return all, err
 		}
 		if page.Next >= all.Next {
-			return all, protocol.Errorf(protocol.CodeBadOutput, "", "the versions of %s do not end: use the same version of polyvoke as the invokers (polyvoke doctor shows theirs)", name)
+			return all, protocol.Errorf(protocol.CodeBadOutput, "",
+				"the versions of %s do not end: use the same version of polyvoke as the invokers (polyvoke doctor shows it)", name)
 		}
 		all.Versions, all.Abridged = append(page.Versions, all.Versions...), append(page.Abridged, all.Abridged...)
 		all.Next = page.Next
@@ -131,7 +137,8 @@ func (c *Client) Info(ctx context.Context, name string) (protocol.InfoReply, err
 	return all, nil
 }
 
-// Remove removes a function with all its versions. The error's code is 404 if there is none.
+// Remove removes a function with all its versions, and returns when no invoker takes calls of it. The error's code is
+// 404 if there is no such function.
 func (c *Client) Remove(ctx context.Context, name string) (protocol.RemoveReply, error) {
 	var reply protocol.RemoveReply
 	reply.Removed = name

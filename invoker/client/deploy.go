@@ -25,11 +25,15 @@ const (
 	readyPause = 20 * time.Millisecond
 )
 
-// Deploy uploads a function and waits until it answers: then the next call works. An upload and
-// the compilation behind it have five minutes. The error's code is 422 if the module or its
-// manifest cannot be run, and 504 if the function is there but does not answer.
+// Deploy uploads a module, or the zip of a script, with its manifest, and waits until the function answers: then the
+// next call works. A manifest needs a name, and no more. An upload and the compilation behind it have five minutes.
+// The error's code is 422 if the module or its manifest cannot be run, 413 if either is too large, 503 if no invoker
+// answers, and 504 if the function is there but does not answer.
 func (c *Client) Deploy(ctx context.Context, f protocol.Function, wasm []byte) (protocol.DeployReply, error) {
 	var reply protocol.DeployReply
+	if err := c.begin(); err != nil {
+		return reply, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, deployTimeout)
 	defer cancel()
 	manifest, err := json.Marshal(f)

@@ -13,6 +13,9 @@ import (
 // MaxModule returns how large a module may be in bytes, as the first invoker that answers says. It returns false if
 // none does, or one of an older version.
 func (c *Client) MaxModule(ctx context.Context) (size int64, ok bool) {
+	if c.begin() != nil {
+		return 0, false
+	}
 	ctx, cancel := c.Within(ctx)
 	defer cancel()
 	m, err := c.Conn.RequestWithContext(ctx, micro.APIPrefix+"."+micro.InfoVerb.String()+"."+protocol.Service, nil)

@@ -19,6 +19,9 @@ func (c *Client) Runtimes(ctx context.Context) ([]protocol.Function, error) {
 // AddRuntime uploads a runtime, which is called what. It has five minutes. The error's code is 422 if it is none.
 func (c *Client) AddRuntime(ctx context.Context, what string, bundle []byte) (protocol.DeployReply, error) {
 	var reply protocol.DeployReply
+	if err := c.begin(); err != nil {
+		return reply, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, deployTimeout)
 	defer cancel()
 	discard, msg, err := c.attach(ctx, &nats.Msg{Header: nats.Header{}}, bundle, "uploading "+what)
@@ -29,7 +32,8 @@ func (c *Client) AddRuntime(ctx context.Context, what string, bundle []byte) (pr
 	if c.Waiting != nil {
 		defer c.Waiting("compiling " + what)()
 	}
-	return reply, c.control(ctx, protocol.APIRuntimeAdd, msg, &reply)
+	err = c.control(ctx, protocol.APIRuntimeAdd, msg, &reply)
+	return reply, err
 }
 
 // PinRuntime makes NAME@VERSION the version for what is deployed from now on. The error's code is 404 if there is none.

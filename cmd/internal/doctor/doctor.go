@@ -83,9 +83,9 @@ func (r *Report) Print(w io.Writer, p terminal.Paint, paste func(string) string)
 	marks := map[Status]string{OK: "ok", Note: "note", Warning: p.Bold("warning"), Problem: p.Red("problem")}
 	for _, check := range r.Checks {
 		pad := len("problem") - len(check.Status)
-		terminal.Line(w, fmt.Sprintf("%s%*s  %-12s %s", marks[check.Status], pad, "", check.Name, check.Found))
+		terminal.Line(w, fmt.Sprintf("%s%*s  %-13s %s", marks[check.Status], pad, "", check.Name, check.Found))
 		if check.Remedy != "" {
-			terminal.Line(w, fmt.Sprintf("%22s -> %s", "", paste(check.Remedy)))
+			terminal.Line(w, fmt.Sprintf("%23s-> %s", "", paste(check.Remedy)))
 		}
 	}
 	switch {

@@ -194,20 +194,17 @@ func (c *Config) checkPermissions(ctx context.Context, r *results, s *connect.Se
 func (c *Config) checkInvokers(ctx context.Context, r *results, s *connect.Session) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	members, err := s.Members(ctx)
+	members, err := s.Invokers(ctx)
 	if err != nil {
-		r.add("invokers", Problem, protocol.MessageOf(err), "docs/permissions.md says what each user needs")
-		return
-	}
-	if len(members) == 0 {
-		r.add("invokers", Problem, "none answers on "+s.URL, "start one: polyvoke serve --server "+s.URL)
+		found, remedy, _ := strings.Cut(protocol.MessageOf(err), ": ")
+		r.add("invokers", Problem, found, remedy)
 		return
 	}
 	by := map[string]int{}
 	var names []string
 	for _, m := range members {
 		by[m.Version]++
-		names = append(names, m.String()+" "+m.Version)
+		names = append(names, m.String()+", "+m.Version)
 	}
 	found := fmt.Sprintf("%s: %s", terminal.Plural(len(members), "invoker"), strings.Join(names[:min(len(names), 5)], ", "))
 	if len(names) > 5 {

@@ -111,14 +111,15 @@ func Join(sep string, parts ...string) string {
 	return strings.Join(out, sep)
 }
 
-// Deployed prints what is there now, and how to call it.
-func Deployed(w io.Writer, p terminal.Paint, reply protocol.DeployReply) error {
+// Deployed prints what is there now, and how to call it; the command goes through paste, which completes it.
+func Deployed(w io.Writer, p terminal.Paint, reply protocol.DeployReply, paste func(string) string) error {
 	f := reply.Function
 	state := "ready"
 	if !reply.Created {
 		state = "unchanged, ready"
 	}
-	_, err := fmt.Fprintf(w, "%s %s on %s.%s (%s): nats req %s.%s '...'\n", p.Bold(f.Ref().String()), state,
-		protocol.RootCall, f.Name, Join(", ", terminal.Bytes(f.Size), f.Language), protocol.RootCall, f.Name)
+	call := paste(fmt.Sprintf("nats req %s.%s '...'", protocol.RootCall, f.Name))
+	_, err := fmt.Fprintf(w, "%s %s on %s.%s (%s): %s\n", p.Bold(f.Ref().String()), state,
+		protocol.RootCall, f.Name, Join(", ", terminal.Bytes(f.Size), f.Language), call)
 	return err
 }

@@ -1,0 +1,60 @@
+package invokertest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+)
+
+// output keeps what is logged, and shows it in a test's output until the test ends: nothing may be written there
+// afterwards. Its methods may be called from several goroutines.
+type output struct {
+	mu   sync.Mutex
+	kept bytes.Buffer
+	show io.Writer // nil: nothing is shown
+}
+
+// newOutput returns the output of a test. A fuzz test shows nothing, since its workers must not.
+func newOutput(t testing.TB) *output {
+	if _, fuzzing := t.(*testing.F); fuzzing {
+		return &output{}
+	}
+	return &output{show: t.Output()}
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.show != nil {
+		if n, err := o.show.Write(p); err != nil {
+			return n, err
+		}
+	}
+	return o.kept.Write(p)
+}
+
+// printf writes a text.
+func (o *output) printf(format string, a ...any) { fmt.Fprintf(o, format, a...) }
+
+// close shows nothing from now on.
+func (o *output) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.show = nil
+}
+
+// String returns what is kept.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.kept.String()
+}
+
+// logTo returns a logger that writes to all of these.
+func logTo(w ...io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(io.MultiWriter(w...), nil))
+}
