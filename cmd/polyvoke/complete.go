@@ -56,30 +56,39 @@ func (c *cli) completeCalls(n *connect.Settings) cobra.CompletionFunc {
 	}
 }
 
-// completeRuntimes completes the names of runtimes, of this machine and on NATS, and behind NAME@ their version on NATS.
-func (c *cli) completeRuntimes(n *connect.Settings) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		var names []cobra.Completion
-		all, noFiles := c.ask(cmd, n, func(ctx context.Context, s *connect.Session) []cobra.Completion {
-			added, _ := s.Runtimes(ctx) // those of this machine complete all the same
-			for _, r := range interpreters.Rows(added) {
-				for _, name := range []string{r.Name, r.Ref} {
-					if name != "" && strings.HasPrefix(name, typed) && (name == r.Name || strings.Contains(typed, "@")) {
-						names = append(names, cobra.CompletionWithDesc(name, r.Language))
-					}
-				}
-			}
-			return names
+// completeRuntimes completes the names of runtimes, of this machine and on NATS, and behind NAME@ the version on NATS.
+func (c *cli) completeRuntimes(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var added []protocol.Function
+	if n, ok := given(cmd); ok {
+		_, _ = c.ask(cmd, n, func(ctx context.Context, s *connect.Session) []cobra.Completion {
+			added, _ = s.Runtimes(ctx) // those of this machine complete all the same
+			return nil
 		})
-		if all == nil {
-			for _, name := range interpreters.Names() {
-				if strings.HasPrefix(name, typed) {
-					all = append(all, name)
-				}
-			}
-		}
-		return all, noFiles
 	}
+	var names []cobra.Completion
+	for _, r := range interpreters.Rows(added) {
+		name := r.Name
+		if strings.Contains(typed, "@") {
+			name = r.Ref
+		}
+		if name != "" && strings.HasPrefix(name, typed) {
+			names = append(names, cobra.CompletionWithDesc(name, r.Language))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// given returns what the flags of a command say about NATS, and reports whether it has such flags.
+func given(cmd *cobra.Command) (*connect.Settings, bool) {
+	n := new(connect.Settings)
+	if cmd.Flags().Lookup("server") == nil {
+		return n, false
+	}
+	for _, w := range n.Words() {
+		*w.Value, _ = cmd.Flags().GetString(w.Flag) // it is one
+	}
+	n.TLSFirst, _ = cmd.Flags().GetBool("tlsfirst") // likewise
+	return n, true
 }
 
 // completeContexts completes the names of the contexts that the nats command keeps.
@@ -132,6 +141,9 @@ func functionVersions(ctx context.Context, s *connect.Session, function, typed s
 func (c *cli) addCompletions(cmd *cobra.Command) {
 	if f := cmd.Flags().Lookup("context"); f != nil && f.Annotations[connectionFlag] != nil {
 		_ = cmd.RegisterFlagCompletionFunc("context", c.completeContexts) // it is there, and has none
+	}
+	if cmd.Flags().Lookup("runtime") != nil {
+		_ = cmd.RegisterFlagCompletionFunc("runtime", c.completeRuntimes) // likewise
 	}
 	for _, sub := range cmd.Commands() {
 		c.addCompletions(sub)

@@ -101,15 +101,18 @@ func markConnection(set *pflag.FlagSet, add func()) {
 // splitFlags returns the flags of the connection apart from the others.
 func splitFlags(all *pflag.FlagSet) (own, connection *pflag.FlagSet) {
 	own, connection = pflag.NewFlagSet("own", pflag.ContinueOnError), pflag.NewFlagSet("connection", pflag.ContinueOnError)
-	connection.SortFlags = false // the server comes first
-	sorted := all.SortFlags
-	all.SortFlags = false
-	defer func() { all.SortFlags = sorted }()
-	all.VisitAll(func(f *pflag.Flag) {
-		if f.Annotations[connectionFlag] != nil {
+	connection.SortFlags = false
+	for _, first := range []string{"server", "context"} {
+		if f := all.Lookup(first); f != nil && f.Annotations[connectionFlag] != nil {
 			connection.AddFlag(f)
-		} else {
+		}
+	}
+	all.VisitAll(func(f *pflag.Flag) {
+		switch {
+		case f.Annotations[connectionFlag] == nil:
 			own.AddFlag(f)
+		case connection.Lookup(f.Name) == nil:
+			connection.AddFlag(f)
 		}
 	})
 	return own, connection

@@ -198,7 +198,7 @@ func (c *cli) runtimePinCommand() *cobra.Command {
 newest again, under a new number. A script itself is always run by the version that it was deployed with; to pin
 one script, deploy it with --runtime NAME@VERSION.`,
 		Args:              argsBetween(1, 1),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: c.completeRuntimes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if ref, err := protocol.ParseRef(args[0]); err != nil || ref.Version == "" {
 				return usageError(cmd, "%q: write NAME@VERSION, such as python@1", args[0])

@@ -76,10 +76,11 @@ its credentials were revoked. A supervisor that starts it again on failure begin
 	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "most memory that processes may take, all functions together, which wait for calls")
 	o.compile.addTo(cmd)
 	addConnection(cmd, &n)
-	for _, w := range o.own.Identity() {
-		f.StringVar(w.Value, "js-"+w.Flag, "",
-			w.Usage+", of a user for JetStream and all that is no answer ["+jsVariable(w)+"]")
-	}
+	markConnection(f, func() {
+		for _, w := range o.own.Identity() {
+			f.StringVar(w.Value, "js-"+w.Flag, "", "of a second user, for JetStream and logs: "+w.Usage+" ["+jsVariable(w)+"]")
+		}
+	})
 	return cmd
 }
 

@@ -189,20 +189,20 @@ func (c *Client) absent(ctx context.Context, ref protocol.Ref) error {
 	switch {
 	case protocol.CodeOf(err) == protocol.CodeForbidden: // a caller need not be allowed to ask
 		return protocol.Errorf(protocol.CodeNotFound, "",
-			"404: nobody on %s serves %s, and this user may not ask why: is the name right, is it deployed (polyvoke ls), and is an invoker there?",
+			"no invoker on %s serves %s, and this user may not ask why: check the name, and whether it is deployed (polyvoke ls)",
 			c.url(), ref)
 	case err != nil:
 		return err
 	case ref.Version == "":
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
 	}
 	var have []string
 	for _, v := range i.Versions {
 		have = append(have, fmt.Sprint(v.Version))
 		if v.Ref() == ref {
-			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
+			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
 		}
 	}
-	return protocol.Errorf(protocol.CodeNotFound, "", "404: function %s has no version %s on %s; it has %s (polyvoke info %s tells more)",
+	return protocol.Errorf(protocol.CodeNotFound, "", "function %q has no version %s on %s: it has %s. polyvoke info %s describes them",
 		ref.Name, ref.Version, c.url(), strings.Join(have, ", "), ref.Name)
 }

@@ -8,10 +8,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // Status says how a check went.
@@ -57,6 +59,15 @@ func (r *results) add(name string, s Status, found, remedy string) {
 
 // ok adds a check that found nothing wrong.
 func (r *results) ok(name, format string, a ...any) { r.add(name, OK, fmt.Sprintf(format, a...), "") }
+
+// problem adds an error, what to do about which stands behind the last colon of its message.
+func (r *results) problem(name string, err error) {
+	found, remedy := protocol.MessageOf(err), ""
+	if i := strings.LastIndex(found, ": "); i >= 0 {
+		found, remedy = found[:i], found[i+2:]
+	}
+	r.add(name, Problem, found, remedy)
+}
 
 // Run does all checks, those of NATS and of the machine at the same time. The error is that of ctx.
 func Run(ctx context.Context, c Config) (*Report, error) {

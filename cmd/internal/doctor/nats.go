@@ -18,6 +18,8 @@ import (
 )
 
 const (
+	// natsTime is how long all checks of NATS may take together.
+	natsTime = 9 * time.Second
 	// smallPayload is a max_payload below which most bodies go by way of the object store.
 	smallPayload = 64 << 10
 	// littleRoom is the share of JetStream's room that is worth a warning, in percent.
@@ -26,6 +28,8 @@ const (
 
 // checkNATS looks at the way to NATS and at what is there.
 func (c *Config) checkNATS(ctx context.Context) (r results) {
+	ctx, cancel := context.WithTimeout(ctx, natsTime)
+	defer cancel()
 	if c.Err != nil {
 		r.add("settings", Problem, protocol.MessageOf(c.Err), "correct the flag, the variable or the context that it names")
 		return r
@@ -34,8 +38,7 @@ func (c *Config) checkNATS(ctx context.Context) (r results) {
 	r.ok("settings", "%s (%s), %s", url, c.Origin, credentials(c.Settings))
 	s, err := c.Connect()
 	if err != nil {
-		found, remedy, _ := strings.Cut(protocol.MessageOf(err), ": ")
-		r.add("server", Problem, found, remedy)
+		r.problem("server", err)
 		return r
 	}
 	defer s.Close()
@@ -49,7 +52,9 @@ func (c *Config) checkNATS(ctx context.Context) (r results) {
 
 // checkServer looks at what the server says about itself.
 func (c *Config) checkServer(r *results, s *connect.Session) {
-	rtt, err := s.RTT()
+	begun := time.Now()
+	err := s.FlushTimeout(checkTime)
+	rtt := time.Since(begun)
 	if err != nil {
 		r.add("server", Problem, "the connection broke: "+err.Error(), "is there a proxy or a firewall on the way?")
 		return
@@ -192,12 +197,15 @@ func (c *Config) checkPermissions(ctx context.Context, r *results, s *connect.Se
 
 // checkInvokers asks who is there.
 func (c *Config) checkInvokers(ctx context.Context, r *results, s *connect.Session) {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	ctx, cancel := context.WithTimeout(ctx, 2*checkTime) // where none is, the client waits for one to start
 	defer cancel()
 	members, err := s.Invokers(ctx)
-	if err != nil {
-		found, remedy, _ := strings.Cut(protocol.MessageOf(err), ": ")
-		r.add("invokers", Problem, found, remedy)
+	switch code := protocol.CodeOf(err); {
+	case code == protocol.CodeUnavailable, code == protocol.CodeTimeout:
+		r.add("invokers", Problem, "no invoker answers on "+s.URL, "start one with polyvoke serve --server "+s.URL)
+		return
+	case err != nil:
+		r.problem("invokers", err)
 		return
 	}
 	by := map[string]int{}
