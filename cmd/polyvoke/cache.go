@@ -40,7 +40,7 @@ made by another version of polyvoke, left by a compilation that was killed, or n
 			return nil
 		},
 	}
-	cmd.PersistentFlags().StringVar(&dir, "cache", "", "folder of compiled modules (default: in the user's cache folder)")
+	cmd.PersistentFlags().StringVar(&dir, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	addJSON(cmd, &asJSON)
 	cmd.AddCommand(c.cacheClearCommand(&dir))
 	return cmd

@@ -56,12 +56,12 @@ be run, 127 there is no such function.`,
 			return c.call(cmd.Context(), s, r, &o)
 		},
 	}
-	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "further token of the subject, an argument of the function; repeat for more")
-	cmd.Flags().StringArrayVarP(&o.headers, "header", "H", nil, "header NAME:VALUE; repeat for more")
-	cmd.Flags().StringVar(&o.id, "id", "", "id of the call in logs and replies (default: the invoker's choice)")
+	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument of the function, as a further token of the subject; can be repeated")
+	cmd.Flags().StringArrayVarP(&o.headers, "header", "H", nil, "header NAME:VALUE; can be repeated")
+	cmd.Flags().StringVar(&o.id, "id", "", "id of the call in logs and replies (default: the invoker chooses one)")
 	cmd.Flags().StringVar(&o.timeout, "timeout", "", `how long to wait, such as "500ms" (default: as long as the function may take)`)
-	cmd.Flags().BoolVar(&o.logs, "logs", false, "print on stderr what the function writes there, as it comes")
-	cmd.Flags().BoolVar(&o.report, "report", false, "print how the call went on stderr, and what a failed one has written to stdout")
+	cmd.Flags().BoolVar(&o.logs, "logs", false, "print the function's log lines of this call on stderr, as they come")
+	cmd.Flags().BoolVar(&o.report, "report", false, "print a report of the call on stderr, and what a failed call wrote to stdout")
 	addConnection(cmd, &n)
 	addJSON(cmd, &o.json)
 	return cmd
@@ -136,7 +136,7 @@ func (c *cli) body(arg string) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(in, int64(protocol.MaxBody)+1))
 	if err == nil && int64(len(b)) > int64(protocol.MaxBody) {
-		err = protocol.Errorf(protocol.CodeTooLarge, "", "the body is over %s, more than any function takes", protocol.MaxBody)
+		err = protocol.Errorf(protocol.CodeTooLarge, "", "the body is larger than %s, the most that any function takes: send less", protocol.MaxBody)
 	}
 	return b, err
 }

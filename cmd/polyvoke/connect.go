@@ -19,9 +19,9 @@ func addConnection(cmd *cobra.Command, n *connect.Settings) {
 			}
 			f.StringVarP(w.Value, w.Flag, short, "", w.Usage+" ["+w.Env+"]")
 		}
-		f.BoolVar(&n.TLSFirst, "tlsfirst", false, "begin with TLS, before the server says anything")
+		f.BoolVar(&n.TLSFirst, "tlsfirst", false, "start with the TLS handshake, before the server's INFO")
 		if f.Lookup("timeout") == nil {
-			f.DurationVar(&n.Timeout, "timeout", 0, "how long NATS may take to answer [NATS_TIMEOUT]")
+			f.DurationVar(&n.Timeout, "timeout", 0, "how long to wait for NATS to answer [NATS_TIMEOUT]")
 			f.Lookup("timeout").DefValue = connect.DefaultTimeout.String() // to show; it comes after NATS_TIMEOUT
 		}
 	})

@@ -19,15 +19,15 @@ func (c *cli) deployCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "deploy [FILE|polyvoke.toml|FOLDER]",
-		Short: "Put a function, or a new version of it, on NATS",
-		Long: `Put a function, or a new version of it, on NATS. When deploy returns, the next call works.
+		Short: "Deploy a function, or a new version of it",
+		Long: `Deploy a function, or a new version of it. When deploy returns, the next call uses it.
 
 FILE is a module (.wasm) or a script (.js, .py and others: polyvoke runtime ls). A folder must contain
 a polyvoke.toml, which has the keys of the manifest and besides them "module", the path of the wasm file, or
 "script", that of the script's entry; the whole folder of that is the script. Flags win over the file.
 In such a folder it may be left out.
 
-A script needs a runtime on NATS. One that is there on this machine only is added first.`,
+A script needs a runtime on NATS. If it is only on this machine, it is added first.`,
 		Args: argsOrManifest(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src, err := source.Read(orHere(args)[0], o.name, o.runtime)
@@ -50,8 +50,8 @@ A script needs a runtime on NATS. One that is there on this machine only is adde
 		},
 	}
 	o.addTo(cmd)
-	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument behind the subject's tokens; repeat for more")
-	cmd.Flags().StringVar(&o.language, "language", "", "language to show (default: as the module says)")
+	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument behind those of the subject; can be repeated")
+	cmd.Flags().StringVar(&o.language, "language", "", "language to display (default: as the module says)")
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd

@@ -17,10 +17,10 @@ func (c *cli) doctorCommand() *cobra.Command {
 	var cache string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check the way to NATS, the invokers and this machine, and say how to mend what is wrong",
-		Long: `Check the way to NATS, the invokers and this machine: which NATS is meant and why, whether it is there and
-has JetStream, what this user may do, who serves functions, the folders, the function in this folder with its
-tool chain, and the port of polyvoke serve. The remedy stands below each problem. Nothing is changed.
+		Short: "Check the connection, the invokers and this machine, and suggest remedies",
+		Long: `Check the connection to NATS, the invokers and this machine: which NATS server is used and why, whether it
+answers and has JetStream, what this user may do, which invokers serve, the folders, the function in this folder
+with its tool chain, and the port of polyvoke serve. A remedy stands below each problem. Nothing is changed.
 
 The exit code is 1 if there is a problem.`,
 		Args:              argsBetween(0, 0),
@@ -49,7 +49,7 @@ The exit code is 1 if there is a problem.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&cache, "cache", "", "folder of compiled modules (default: in the user's cache folder)")
+	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd

@@ -15,7 +15,7 @@ func (c *cli) newCommand() *cobra.Command {
 	var list, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "new LANG NAME",
-		Short: "Begin a function: a folder with a program that works",
+		Short: "Create a function: a folder with a working program",
 		Long: `Begin a function: make the folder NAME with a small program in the language LANG that works, its
 polyvoke.toml, a request to try it with, and the next steps.`,
 		Args: func(cmd *cobra.Command, args []string) error {

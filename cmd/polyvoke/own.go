@@ -43,7 +43,7 @@ func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string
 func (c *cli) serverNear(config natsd.Config) (*natsd.Server, error) {
 	server, err := natsd.Start(config)
 	if errors.Is(err, natsd.ErrInUse) {
-		fmt.Fprintf(c.stderr, "%s is in use by another server, so this is on another port\n", config.Listen)
+		fmt.Fprintf(c.stderr, "%s is in use, so this server listens on another port\n", config.Listen)
 		config.Listen = "127.0.0.1:0"
 		server, err = natsd.Start(config)
 	}

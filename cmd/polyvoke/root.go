@@ -51,8 +51,8 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageFunc(usage)
 	root.SetVersionTemplate("polyvoke {{.Version}}\n")
-	root.PersistentFlags().StringVar(&c.color, "color", "auto", "colour: auto, always or never")
-	raw := root.PersistentFlags().Bool("raw", false, "pass control characters of functions and servers to a terminal as they are")
+	root.PersistentFlags().StringVar(&c.color, "color", "auto", "use colour: auto, always or never")
+	raw := root.PersistentFlags().Bool("raw", false, "print control characters from functions and servers unchanged, even on a terminal")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if *raw {
 			terminal.Raw(c.stdout)

@@ -18,8 +18,8 @@ func (c *cli) runCommand() *cobra.Command {
 	var cache string
 	cmd := &cobra.Command{
 		Use:   "run [FILE|polyvoke.toml|FOLDER] [ARG...]",
-		Short: "Run a function's process here, without NATS",
-		Long: `Run a function's process here, without NATS: stdin is the request, stdout the
+		Short: "Run a function on this machine, without NATS",
+		Long: `Run a function on this machine, without NATS: stdin is the request, stdout the
 reply, and environment, files and limits are those that it will have as a function. Flags for
 polyvoke stand before the file, arguments for the function behind it. In a function's folder the file may be left out.
 
@@ -43,7 +43,7 @@ memory limit, 126 the module cannot be run, 127 there is no such file.`,
 		},
 	}
 	o.addTo(cmd)
-	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: in the user's cache folder)")
+	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }

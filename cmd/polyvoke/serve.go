@@ -37,21 +37,20 @@ func (c *cli) serveCommand() *cobra.Command {
 	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve functions, on a NATS server of its own or on yours",
-		Long: `Serve functions until SIGTERM or Ctrl-C, then end what is running and go; a second
-signal ends it at once.
+		Short: "Serve functions, on a NATS server that it starts or on yours",
+		Long: `Serve functions until SIGTERM or Ctrl-C, then finish the calls that are running and
+exit; a second signal exits at once.
 
-Without --server or --context it brings its own NATS server, on this machine only
-(` + natsd.DefaultListen + `) and with JetStream on disk. --user and --password, or --token, are then what
-clients must present; without them it does not listen where others can reach it.
+Without --server or --context it starts a NATS server, on this machine only
+(` + natsd.DefaultListen + `) and with JetStream on disk. Clients must then present --user and --password,
+or --token; without these it refuses to listen where others can reach it.
 With --server or --context it joins that NATS; several invokers share the work.
-With --js-creds or others of --js-... it does so as two users: the first takes
-messages and answers them, the second stores, logs and passes on. What each must be
-permitted is in docs/permissions.md.
+With --js-creds or another --js-... it connects as two users: the first takes and
+answers messages, the second stores, logs and passes on. docs/permissions.md lists the
+permissions that each needs.
 
-It ends with exit code 125 if NATS closes its connection for good, for example because
-its credentials were revoked. A supervisor that starts it again on failure begins anew
-(systemd: Restart=on-failure).`,
+It exits with code 125 if NATS closes the connection for good, for example because
+its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-failure).`,
 		Args:              argsBetween(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,18 +61,18 @@ its credentials were revoked. A supervisor that starts it again on failure begin
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.listen, "listen", natsd.DefaultListen, "HOST:PORT for the NATS server of its own; port 0 is any free one")
-	f.StringVar(&o.store, "store", "", "folder for its data (default: polyvoke in the user's data folder)")
-	f.BoolVar(&o.insecure, "insecure", false, "listen where others can reach it without credentials")
-	f.StringVar(&o.cache, "cache", "", "folder for modules, compiled and as they are (default: in the user's cache folder)")
-	f.IntVar(&o.slots, "slots", 0, "calls that may use a processor at a time (default: processors less one, at least 1)")
-	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may go on after the signal to stop")
-	f.IntVar(&o.replicas, "replicas", 1, "copies of functions that a NATS cluster keeps")
+	f.StringVar(&o.listen, "listen", natsd.DefaultListen, "HOST:PORT of the NATS server that it starts; port 0 is any free one")
+	f.StringVar(&o.store, "store", "", "folder for JetStream's data (default: polyvoke in the user's data folder)")
+	f.BoolVar(&o.insecure, "insecure", false, "allow others to connect without credentials")
+	f.StringVar(&o.cache, "cache", "", "folder for compiled modules and copies of modules (default: polyvoke/modules in the user's cache folder)")
+	f.IntVar(&o.slots, "slots", 0, "calls that may use a processor at the same time (default: one less than there are processors)")
+	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may continue after the signal to stop")
+	f.IntVar(&o.replicas, "replicas", 1, "copies of each function that a NATS cluster keeps")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "auto", "text for people, logfmt or json; auto is text on a terminal and json elsewhere")
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
-	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "most memory that processes may take, all functions together, which wait for calls")
+	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "memory limit of all processes together that wait for calls")
 	o.compile.addTo(cmd)
 	addConnection(cmd, &n)
 	markConnection(f, func() {
@@ -103,23 +102,23 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	joins := n.Server != "" || n.Context != ""
 	for _, flag := range []string{"listen", "store", "insecure"} {
 		if joins && cmd.Flags().Changed(flag) {
-			return usageError(cmd, "--%s is for a NATS server of its own, and --server or --context joins another: choose one", flag)
+			return usageError(cmd, "--%s belongs to a NATS server of polyvoke's own, but --server or --context joins another: leave one of them out", flag)
 		}
 	}
 	for _, w := range o.own.Identity() {
 		if flag := "js-" + w.Flag; !joins && cmd.Flags().Changed(flag) {
-			return usageError(cmd, "--%s is for the NATS that --server or --context joins", flag)
+			return usageError(cmd, "--%s needs --server or --context", flag)
 		}
 	}
 	switch {
 	case !joins && (n.Domain != "" || n.APIPrefix != ""):
-		return usageError(cmd, "--js-domain and --js-api-prefix are for the NATS that --server or --context joins")
+		return usageError(cmd, "--js-domain and --js-api-prefix need --server or --context")
 	case o.slots < 0:
-		return usageError(cmd, "--slots %d: it must be 1 or more, or 0 for the default", o.slots)
+		return usageError(cmd, "--slots %d must be 1 or more, or 0 for the default", o.slots)
 	case o.replicas < 1 || o.replicas > 5:
-		return usageError(cmd, "--replicas %d: it must be from 1 to 5", o.replicas)
+		return usageError(cmd, "--replicas %d must be from 1 to 5", o.replicas)
 	case o.drain <= 0:
-		return usageError(cmd, "--drain %s: it must be longer than zero", o.drain)
+		return usageError(cmd, "--drain %s must be longer than zero", o.drain)
 	}
 	if err := o.compile.check(cmd); err != nil {
 		return err

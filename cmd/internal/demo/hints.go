@@ -29,19 +29,19 @@ func Verdict(results []Result) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return &exit.Error{Code: exit.Failed, Msg: "not as it should be: " + strings.Join(wrong, ", ") + "; the table above says why"}
+	return &exit.Error{Code: exit.Failed, Msg: "wrong replies from " + strings.Join(wrong, ", ") + ": the table above says why"}
 }
 
 // NextSteps prints how to go on by hand, on the server at url if it stays.
 func NextSteps(w io.Writer, url string, stay bool) error {
 	if !stay {
-		_, err := fmt.Fprint(w, "\nTo call them by hand, keep them: polyvoke demo --stay, and then\n"+byHand(""))
+		_, err := fmt.Fprint(w, "\nTo call them yourself: polyvoke demo --stay, and then\n"+byHand(""))
 		return err
 	}
 	server := ""
 	if url != nats.DefaultURL {
 		server = " -s " + url
 	}
-	_, err := fmt.Fprintf(w, "\nThey stay on %s until Ctrl-C. Call them by hand:\n%s", url, byHand(server))
+	_, err := fmt.Fprintf(w, "\nThey stay on %s until Ctrl-C. Call them yourself:\n%s", url, byHand(server))
 	return err
 }

@@ -27,7 +27,7 @@ func (e Event) Print(out, talk io.Writer, p terminal.Paint, name, server, reques
 	live := p.Bold(e.Live.String())
 	switch {
 	case e.Err != nil && e.Live.Name == "":
-		fmt.Fprintf(out, "%s is not there yet: mend it and save\n", name)
+		fmt.Fprintf(out, "%s is not deployed yet: fix the error and save\n", name)
 	case e.Err != nil:
 		fmt.Fprintf(out, "%s stays\n", live)
 	case e.First:

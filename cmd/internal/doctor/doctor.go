@@ -44,7 +44,7 @@ type Report struct {
 	Checks   []Check `json:"checks"`   // in the order in which to read them
 }
 
-// Patience is how long NATS may take to answer a doctor, unless its user says otherwise.
+// Patience is how long to wait for NATS to answer a doctor, unless its user says otherwise.
 const Patience = 2 * time.Second
 
 // checkTime is how long one check may take.
