@@ -79,7 +79,7 @@ var rules = []rule{
 		"it shows what any client can read"},
 	{"cmd/internal/terminal", nil, "it shows what it is given"},
 	{"cmd/internal/natsd", []string{"runtimes/exhausted", "github.com/nats-io/nats-server/v2", "golang.org/x/sys"}, "it is a NATS server and knows of no functions"},
-	{"cmd/internal/connect", []string{"protocol", "invoker/client", "github.com/nats-io/nats.go"},
+	{"cmd/internal/connect", []string{"protocol", "invoker/client", "invoker/denials", "github.com/nats-io/nats.go"},
 		"it knows where NATS is, and what a client does there is the client's"},
 	{"cmd/internal/proxy", nil, "it copies bytes, whatever they mean"},
 	{"cmd/internal/inspect", []string{"protocol", "runtimes", "cmd/internal/terminal"}, "it describes modules and runs none"},

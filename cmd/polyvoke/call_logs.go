@@ -37,12 +37,11 @@ func (c *cli) followCall(ctx context.Context, s *connect.Session, r *protocol.Re
 	subject := protocol.LogSubject(r.Function.Name)
 	waiting, cancel := s.Within(ctx)
 	defer cancel()
-	waiting, permitted := s.Permitted(waiting, subject)
 	var err error
 	if l.sub, err = s.Subscribe(subject, func(m *nats.Msg) { l.print(m, r.ID) }); err == nil {
-		err = s.FlushWithContext(waiting) // from here on the server passes lines on
+		err = s.Listening(waiting, subject)
 	}
-	return l, permitted(err)
+	return l, err
 }
 
 // print prints a line if it is one of the call.

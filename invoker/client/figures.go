@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -13,6 +14,8 @@ import (
 const (
 	// mostAsked is how many invokers are asked at a time.
 	mostAsked = 16
+	// figuresTime is how long one invoker may take to say what it has counted.
+	figuresTime = 2 * time.Second
 	// maxID is the length of the longest id of an invoker that is asked, in bytes.
 	maxID = 100
 )
@@ -29,7 +32,7 @@ func isToken(id string) bool {
 }
 
 // Figures returns what each invoker has counted of a function, in the order of Invokers. One that ends meanwhile, or
-// does not serve the function, is left out.
+// has no answer within two seconds, is left out.
 func (c *Client) Figures(ctx context.Context, name string) ([]MemberStats, error) {
 	if err := protocol.CheckName(name); err != nil {
 		return nil, err
@@ -39,7 +42,7 @@ func (c *Client) Figures(ctx context.Context, name string) ([]MemberStats, error
 		return nil, err
 	}
 	members = slices.DeleteFunc(members, func(m protocol.Member) bool { return !isToken(m.ID) })
-	ctx, cancel := c.Within(ctx)
+	ctx, cancel := context.WithTimeout(ctx, 2*figuresTime)
 	defer cancel()
 	body, err := json.Marshal(protocol.NameRequest{Name: name})
 	if err != nil {
@@ -62,11 +65,13 @@ func (c *Client) Figures(ctx context.Context, name string) ([]MemberStats, error
 			all = append(all, *a)
 		}
 	}
-	return all, ctx.Err()
+	return all, nil
 }
 
 // figures asks one invoker. It returns nil if that has no answer.
 func (c *Client) figures(ctx context.Context, m protocol.Member, body []byte) *MemberStats {
+	ctx, cancel := context.WithTimeout(ctx, figuresTime)
+	defer cancel()
 	asking, permitted := c.Permitted(ctx, protocol.APIInfo.Subject())
 	msg, err := c.Conn.RequestWithContext(asking, protocol.APIInfo.At(m.ID), body)
 	if permitted(err) != nil {

@@ -59,6 +59,9 @@ func credentials(s *connect.Settings) string {
 			with = append(with, w.Flag+" "+*w.Value)
 		}
 	}
+	if strings.Contains(s.Server, "@") {
+		with = append(with, "those in the URL")
+	}
 	if with == nil {
 		return "without credentials"
 	}
