@@ -87,5 +87,5 @@ func (c *cli) printDemo(url string, results []demo.Result, stay, asJSON bool) er
 	}
 	fmt.Fprintln(c.stdout)
 	demo.Table(c.stdout, c.paint(c.stdout), results)
-	return demo.NextSteps(c.stdout, url, stay)
+	return demo.NextSteps(c.stdout, url, stay, c.pasteable)
 }

@@ -107,7 +107,8 @@ func (c *cli) develop(ctx context.Context, s *connect.Session, p *project.Projec
 		Deploy: func(ctx context.Context) (protocol.DeployReply, error) { return c.deployFrom(ctx, s, p.Manifest) },
 		Next:   w.Next,
 		Say: func(e devloop.Event) {
-			e.Print(c.stdout, c.stderr, c.paint(c.stdout), name, s.URL, filepath.Join(p.Dir, "in.json"))
+			e.Print(c.stdout, c.stderr, c.paint(c.stdout),
+				devloop.Place{Name: name, Server: s.URL, Request: shellQuote(filepath.Join(p.Dir, "in.json")), Paste: c.pasteable})
 		},
 	}
 	err = l.Run(ctx)

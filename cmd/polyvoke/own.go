@@ -31,7 +31,9 @@ func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string
 		return err
 	}
 	defer server.Close()
-	s, err := c.connectTo(cmd, &connect.Settings{Server: server.URL(), Timeout: ownStart})
+	n := &connect.Settings{Server: server.URL(), Timeout: ownStart}
+	c.reach = reachOf(n, func(string) string { return "" })
+	s, err := c.connectTo(cmd, n)
 	if err != nil {
 		return err
 	}

@@ -153,6 +153,7 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 		// Neither the environment nor a context has a say in how to reach our own server.
 		*n = connect.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token, Timeout: cmp.Or(n.Timeout, connect.DefaultTimeout)}
 		reach = c.connectTo
+		c.reach = reachOf(n, func(string) string { return "" })
 	}
 	s, err := reach(cmd, n, nats.ErrorHandler(service.LogAsync(log)))
 	if err != nil {
