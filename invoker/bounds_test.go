@@ -402,14 +402,8 @@ func TestClosedConnection(t *testing.T) {
 			defer tick.Stop()
 			eventually(t, "the call's start", tick.C, func() bool { return inFlight(t, nc, "f") == 1 })
 			shut(t, v)
-			select {
-			case err := <-v.done:
-				if !errors.Is(err, nats.ErrConnectionClosed) {
-					t.Errorf("Serve returned %v", err)
-				}
-				v.done <- nil
-			case <-time.After(patience):
-				t.Fatalf("Serve goes on without a connection\n%s", v.log)
+			if err := v.Wait(); !errors.Is(err, nats.ErrConnectionClosed) {
+				t.Errorf("Serve returned %v\n%s", err, v.log)
 			}
 		})
 	}

@@ -9,43 +9,62 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker/logs"
+	"github.com/polyvoke/polyvoke/invoker/queue"
 	"github.com/polyvoke/polyvoke/invoker/stats"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
 )
 
-// call is one request on its way through the steps. Calls are pooled: one goroutine at a
-// time has one, and nobody after free.
+// call is one request on its way through the steps. Calls are pooled: one goroutine at a time has one, and nobody
+// after free.
 type call struct {
+	// What it begins with.
 	request  protocol.Request
 	received time.Time
-	waited   bool  // for something, since then
-	err      error // what was wrong with the message
+	f        *function
+	source   source
+	message  message         // the source, unless direct is
+	direct   direct          // the source of a call that a caller in this process makes
+	endpoint *stats.Endpoint // whose figures the call changes
+	receiver *receiver       // whose goroutine carries the call; nil if no message waits for that
 
-	msg       *nats.Msg            // nil for Invoke
-	triggered bool                 // msg came by a trigger
-	answer    chan *protocol.Reply // for Invoke; nil for a message
-	caller    context.Context      // of Invoke; nil for a message
-	endpoint  *stats.Endpoint      // whose figures the call changes
+	// What admit adds.
+	version *version
+	loaded  bool // the version's program is, and stays
+	place   queue.Place
+	started bool  // it is one of the running calls
+	waited  bool  // for something, since it was received
+	err     error // why it does not run
 
-	function *function // from prepare on
-	version  *version
-	receiver *receiver   // that runs it; nil for a call that waited, or did not come by message
-	expiry   *time.Timer // while it waits
-	slot     bool        // it has one
-	loaded   bool        // the version's program is, and stays
-
+	// What run adds.
+	ctx     deadline.Cancelable
 	process runtimes.Process
 	stdin   bytes.Reader
 	stdout  bytes.Buffer
 	limited runtimes.CapWriter
 	log     logs.Writer
-	hooks   hooks
-	run     *deadline.Context // of the last run
+	slot    bool // it has one
+	cold    bool // its version had to be loaded
+	reply   protocol.Reply
+
+	seen  stats.Call // what observers are shown
+	hooks hooks
+	timed *deadline.Context // of the last run, to be used again
+}
+
+// source is where a call comes from, and where its reply goes: a message, or a caller in this process.
+type source interface {
+	// context returns the context of the call's run: it ends with the deadline, with the caller if that can be seen,
+	// and when the invoker gives up what it still runs.
+	context(c *call, giveUp context.Context) deadline.Cancelable
+	// deliver counts the call and hands its reply over.
+	deliver(c *call)
+	// resume lets a goroutine that waits for the call carry it on, and reports whether there is one. Then the call is
+	// not to be touched.
+	resume() bool
 }
 
 // hooks are what a process is given that leads back to its call. They are made once for each call that is pooled.
@@ -62,20 +81,16 @@ var calls sync.Pool
 // makeCall makes a call for the pool.
 func makeCall() *call {
 	c := new(call)
-	c.hooks = hooks{
-		id:    c.id,
-		files: c.request.Files(c.id),
-		sleep: func(ctx context.Context, d time.Duration) error { return c.function.sleep(ctx, c, d) },
-		yield: func(ctx context.Context) error { return c.function.yield(ctx, c) },
-	}
+	c.hooks = hooks{id: c.id, files: c.request.Files(c.id), sleep: c.sleep, yield: c.yield}
 	return c
 }
 
 // keepOutput is the largest output buffer that a pooled call keeps, in bytes.
 const keepOutput = 256 << 10
 
-// newCall returns a call that was received at a moment, or now if that is zero.
-func newCall(received time.Time) *call {
+// newCall returns a call of a function that was received at a moment, or now if that is zero. It is one of the
+// function's tasks until it has left.
+func (f *function) newCall(received time.Time) *call {
 	c, ok := calls.Get().(*call)
 	if !ok {
 		c = makeCall()
@@ -83,7 +98,7 @@ func newCall(received time.Time) *call {
 	if received.IsZero() {
 		received = time.Now()
 	}
-	c.received = received
+	c.f, c.received = f, received
 	return c
 }
 
@@ -94,9 +109,12 @@ func (c *call) free() {
 		out = bytes.Buffer{}
 	}
 	out.Reset()
-	*c = call{stdout: out, hooks: c.hooks, run: c.run}
+	*c = call{stdout: out, hooks: c.hooks, timed: c.timed, place: c.place.Again()}
 	calls.Put(c)
 }
+
+// Place implements queue.Call.
+func (c *call) Place() *queue.Place { return &c.place }
 
 // id returns the call's id: the caller's, or one that is made when it is first needed. It is a
 // UUID of version 7 (RFC 9562), so ids sort by time.
@@ -109,9 +127,9 @@ func (c *call) id() string {
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// setDeadline gives the call the earlier of the function's and the caller's time.
-func (c *call) setDeadline(s *version) {
-	timeout := time.Duration(s.limits.Timeout)
+// setDeadline gives the call the earlier of its version's and its caller's time.
+func (c *call) setDeadline() {
+	timeout := time.Duration(c.version.limits.Timeout)
 	if t := c.request.Timeout; t > 0 {
 		timeout = min(timeout, t)
 	}
@@ -127,14 +145,4 @@ func (c *call) timeLimit() string {
 		return fmt.Sprintf("%v, the time of its caller (%s)", t, protocol.HeaderTimeout)
 	}
 	return fmt.Sprintf("%v (limits.timeout)", c.timeout())
-}
-
-// context returns the context of the call's run: it ends with the deadline, with the caller, and
-// when the invoker gives up what it still runs.
-func (c *call) context(giveUp context.Context) deadline.Cancelable {
-	if c.caller != nil {
-		return deadline.Join(c.caller, giveUp, c.request.Deadline)
-	}
-	c.run = c.run.Again(giveUp, c.request.Deadline)
-	return c.run
 }

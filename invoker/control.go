@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/polyvoke/polyvoke/invoker/control"
+	"github.com/polyvoke/polyvoke/invoker/programs"
+	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -28,7 +30,7 @@ var _ control.Host = host{}
 // Try implements control.Host.
 func (h host) Try(ctx context.Context, m *protocol.Function, module []byte, edit bool) (release func(), err error) {
 	h.v.Journal.Pardon(m.Digest)
-	options := newVersion(m).options()
+	options := programs.Options(m)
 	if edit && m.Runtime == "" {
 		options.Line = m.Name
 	}
@@ -84,7 +86,9 @@ func (h host) Damage() []protocol.Damage {
 	defer h.v.mu.Unlock()
 	var all []protocol.Damage
 	for _, name := range slices.Sorted(maps.Keys(h.v.damaged)) {
-		all = append(all, protocol.Damage{Name: name, Reason: h.v.damaged[name].Error()})
+		err := h.v.damaged[name]
+		unknown, _ := registry.UnknownNeeds(err)
+		all = append(all, protocol.Damage{Name: name, Reason: err.Error(), Needs: unknown})
 	}
 	return all
 }

@@ -220,9 +220,9 @@ func (f *function) serviceStats() micro.Stats {
 // figures adds to what an endpoint has counted what the function is doing.
 func (f *function) figures(n stats.Figures) protocol.Stats {
 	out := protocol.Stats{Requests: n.Requests, Errors: n.Errors, Cold: n.Cold, P50: n.P50, P99: n.P99}
+	out.InFlight, out.Waiting = f.queue.Counts()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out.InFlight, out.Waiting = f.running, len(f.queue)
 	if f.latest != nil {
 		m := f.latest.manifest
 		out.Digest, out.Language, out.Version = m.Digest, m.Language, m.Version

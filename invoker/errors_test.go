@@ -52,6 +52,7 @@ func (p faultyProgram) Run(_ context.Context, c *runtimes.Process) error {
 	return err
 }
 
+func (faultyProgram) Start() runtimes.Start       { return runtimes.Start{} }
 func (faultyProgram) Close(context.Context) error { return nil }
 
 // TestErrors has everything go wrong that can go wrong below, and reads what callers and deployers are told: a code,

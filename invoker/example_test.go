@@ -4,13 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
@@ -81,20 +80,6 @@ func ExampleInvoker_deploy() {
 
 // exampleNATS starts a server and connects to it.
 func exampleNATS() (nc *nats.Conn, end func()) {
-	dir, err := os.MkdirTemp("", "")
-	if err != nil {
-		panic(err)
-	}
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true})
-	if err != nil {
-		panic(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(patience) {
-		panic("the NATS server did not start")
-	}
-	if nc, err = nats.Connect(s.ClientURL()); err != nil {
-		panic(err)
-	}
-	return nc, func() { nc.Close(); s.Shutdown(); s.WaitForShutdown(); os.RemoveAll(dir) }
+	s := invokertest.New(func(c *invokertest.Config) { c.Invokers = 0 })
+	return s.Conn, s.Close
 }

@@ -3,6 +3,7 @@ package invoker
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,13 +31,19 @@ func (v *Invoker) follow(ctx context.Context, changes <-chan registry.Change) {
 	v.appliers.Wait()
 }
 
-// sound reports whether a change says what a function is. One whose record cannot be read stays what it was, and
-// people are told.
+// sound reports whether a change is to be applied. A function whose record cannot be read stays what it was; one that
+// needs what this invoker does not know is served no more. People are told of both.
 func (v *Invoker) sound(ch registry.Change) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if ch.Err != nil {
 		v.damaged[ch.Name] = ch.Err
+		if unknown, _ := registry.UnknownNeeds(ch.Err); unknown != nil {
+			v.routes.Remove(ch.Name)
+			v.applied.fire() // whoever waits for the version need not wait any longer
+			v.Log.Error("function not served: it needs what this invoker does not know; update it", "function", ch.Name, "needs", strings.Join(unknown, ","))
+			return true
+		}
 		v.Log.Error("function damaged in the store", "function", ch.Name, "served", v.functions[ch.Name] != nil, "err", ch.Err)
 		return false
 	}
@@ -62,6 +69,7 @@ func (v *Invoker) sayReady(ctx context.Context) {
 			return
 		}
 	}
+	v.become(Serving)
 	if v.Ready != nil {
 		v.Ready()
 	}
@@ -121,15 +129,16 @@ func (f *function) apply(ctx context.Context) {
 		}
 		f.mu.Unlock()
 		if len(ch.Entry.Versions) == 0 {
-			f.vanish(ctx)
+			f.vanish(ctx, ch)
 			return
 		}
 		f.applyEntry(ctx, ch.Entry)
 	}
 }
 
-// vanish ends a function that was deleted. If it has come back meanwhile, it begins anew.
-func (f *function) vanish(ctx context.Context) {
+// vanish ends a function that was deleted, or that this invoker cannot serve any more. If it has come back meanwhile, it
+// begins anew.
+func (f *function) vanish(ctx context.Context, gone *registry.Change) {
 	f.end()
 	v := f.v
 	v.mu.Lock()
@@ -139,7 +148,9 @@ func (f *function) vanish(ctx context.Context) {
 	f.mu.Unlock()
 	v.mu.Unlock()
 	v.applied.fire()
-	v.Log.Info("function removed", "function", f.name)
+	if gone.Err == nil {
+		v.Log.Info("function removed", "function", f.name)
+	}
 	if again != nil {
 		v.want(ctx, *again)
 	}
@@ -196,6 +207,9 @@ func passing(err error) bool {
 
 // serves reports whether a version is served, or could not be.
 func (v *Invoker) serves(m *protocol.Function) (done bool, err error) {
+	if err := v.misses(m.Name); err != nil {
+		return true, err
+	}
 	f := v.function(m.Name)
 	if f == nil {
 		return false, nil
@@ -211,6 +225,16 @@ func (v *Invoker) serves(m *protocol.Function) (done bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// misses returns an error if a function needs what this invoker does not know.
+func (v *Invoker) misses(name string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if unknown, _ := registry.UnknownNeeds(v.damaged[name]); unknown != nil {
+		return v.damaged[name]
+	}
+	return nil
 }
 
 // broadcast tells any number of waiters that something has changed. Its zero value is ready.

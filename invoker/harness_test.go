@@ -18,8 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker"
-	"github.com/polyvoke/polyvoke/invoker/registry"
-	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
@@ -47,46 +46,20 @@ func TestMain(m *testing.M) {
 // startServer starts a NATS server with JetStream on a free loopback port.
 func startServer(t testing.TB, change ...func(*server.Options)) *server.Server {
 	t.Helper()
-	o := &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true}
-	for _, c := range change {
-		c(o)
-	}
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("the NATS server did not start")
-	}
-	return s
+	return invokertest.StartNATS(t, change...)
 }
 
 // connect opens a connection that the test closes.
 func connect(t testing.TB, s *server.Server, o ...nats.Option) *nats.Conn {
 	t.Helper()
-	o = append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if _, fuzzing := t.(*testing.F); !fuzzing { // which does not allow it
-				t.Logf("connection: %v", err)
-			}
-		})}, o...)
-	nc, err := nats.Connect(s.ClientURL(), o...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
+	return invokertest.Connect(t, s, o...)
 }
 
 // service is an invoker that serves.
 type service struct {
-	*invoker.Invoker
-	nc   *nats.Conn // its own
-	stop context.CancelFunc
-	done chan error
-	log  *logBuffer
+	*invokertest.Invoker
+	nc  *nats.Conn // its own
+	log *logBuffer
 }
 
 // startInvoker serves the registry of a server, and waits until it does.
@@ -95,48 +68,22 @@ func startInvoker(t testing.TB, s *server.Server, change ...func(*invoker.Invoke
 	return serveOn(t, connect(t, s), change...)
 }
 
-// serveOn is startInvoker on a connection.
+// serveOn is startInvoker on a connection. What it logs is kept and not shown: much of it is what a test wants.
 func serveOn(t testing.TB, nc *nats.Conn, change ...func(*invoker.Invoker)) *service {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
 	log := &logBuffer{}
-	ready := make(chan struct{})
-	v := &invoker.Invoker{Runtime: sandbox, Drain: patience, Log: slog.New(slog.NewTextHandler(log, nil)), Ready: func() { close(ready) }}
+	v := &invoker.Invoker{Runtime: sandbox, Drain: patience, Log: slog.New(slog.NewTextHandler(log, nil))}
 	for _, c := range change {
 		c(v)
 	}
-	if v.Registry == nil {
-		r, err := registry.Open(ctx, registrytest.JetStream(t, nc), registry.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		v.Registry = r
-	}
-	out := &service{Invoker: v, nc: nc, stop: stop, done: make(chan error, 1), log: log}
-	go func() { out.done <- v.Serve(ctx, nc) }()
-	t.Cleanup(func() { out.end(t) })
-	select {
-	case <-ready:
-	case err := <-out.done:
-		t.Fatalf("the invoker does not serve: %v", err)
-	case <-time.After(patience):
-		t.Fatalf("the invoker was not ready in time\n%s", log)
-	}
-	return out
+	return &service{Invoker: invokertest.Serve(t, nc, v), nc: nc, log: log}
 }
 
 // end stops the invoker and waits for it.
 func (s *service) end(t testing.TB) {
 	t.Helper()
-	s.stop()
-	select {
-	case err := <-s.done:
-		if err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-		s.done <- nil // for the next end
-	case <-time.After(2 * patience):
-		t.Errorf("Serve did not return\n%s", s.log)
+	if err := s.Stop(); err != nil {
+		t.Errorf("Serve: %v\n%s", err, s.log)
 	}
 }
 

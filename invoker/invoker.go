@@ -1,11 +1,14 @@
 // Package invoker is the service: a message comes in on a subject, its function runs as a
 // process, and the answer goes out.
 //
-// One file is one step of a request, in this order: receive.go takes the message, resolve.go finds what to run,
-// admit.go says when, run.go runs it, reply.go answers, pass.go passes the answer on. Beside the way lie follow.go
-// (which functions there are), control.go (what its control service needs of it) and discover.go (every function is a
-// NATS service), drain.go (how it ends). The folders below have what can stand alone. The package names steps, not
-// engines: what runs a process is a runtimes.Runtime.
+// serve.go is the table of contents: it takes a call along its way, one file a step. receive.go takes the message,
+// admit.go finds what to run and says when, run.go runs it, pass.go passes its output on, answer.go replies. invoke.go
+// is the other way in, for requests of this process.
+//
+// Beside the way lie call.go (what a call has with it), version.go and function.go (what is run), follow.go (which
+// functions there are), control.go (what the control service needs), discover.go (every function is a NATS service),
+// state.go and drain.go (how it begins and ends). The folders below have what can stand alone. The package names
+// steps, not engines: what runs a process is a runtimes.Runtime.
 package invoker
 
 import (
@@ -30,6 +33,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/slots"
+	"github.com/polyvoke/polyvoke/invoker/stats"
 	"github.com/polyvoke/polyvoke/invoker/subjects"
 	"github.com/polyvoke/polyvoke/invoker/upkeep"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -71,12 +75,17 @@ type Invoker struct {
 	Version string
 	// Log takes what operators should know. Nil discards it.
 	Log *slog.Logger
+	// Observers are told of every call, in this order.
+	Observers []stats.Observer
 	// Compiling, if not nil, is called before a module is compiled or loaded, and what it returns afterwards.
 	Compiling func() (done func())
 	// Ready, if not nil, is called once, when every function that the registry had is served
 	// or has failed to load.
 	Ready func()
 
+	begun  atomic.Bool   // Serve has
+	visits atomic.Uint64 // of Invoke
+	state  atomic.Int32  // a State; what service has is there from Starting on
 	service
 }
 
@@ -93,7 +102,6 @@ type service struct {
 	slots     *slots.Slots
 	open      context.Context // ends when Serve's context does: nothing new is begun
 	ctx       context.Context // ends when accepted calls are given up
-	serving   atomic.Bool
 	appliers  sync.WaitGroup
 	applied   broadcast // fires when a function was applied, or has failed
 	flushes   flushes
@@ -119,6 +127,7 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 		return err
 	}
 	defer giveUp()
+	defer v.become(Ending)
 	changes, err := v.Registry.Watch(ctx) // before the first deployment: it repairs the store
 	if err != nil {
 		return err
@@ -133,6 +142,7 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	}
 	defer v.whenClosed(func() { end(); giveUp() })()
 	v.follow(ctx, changes) // until ctx ends
+	v.become(Ending)
 
 	err = control.Stop()
 	v.drain(giveUp)
@@ -192,7 +202,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 	if v.Registry == nil || v.Runtime == nil {
 		return nil, errors.New("invoker: Registry and Runtime must be set")
 	}
-	if v.serving.Swap(true) {
+	if v.begun.Swap(true) {
 		return nil, errors.New("invoker: Serve may be called once")
 	}
 	v.setDefaults()
@@ -220,6 +230,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.Canc
 	v.slots = slots.New(v.Slots)
 	v.open = ctx
 	v.ctx, giveUp = context.WithCancel(context.WithoutCancel(ctx))
+	v.become(Starting)
 	return giveUp, nil
 }
 
@@ -254,25 +265,6 @@ func (v *Invoker) keepStores(ctx, opening context.Context) {
 		upkeep.Asset{Stream: bodies.Stream, Lost: "bodies over max_payload cannot be carried", Make: v.bodies.Make},
 		upkeep.Asset{Stream: protocol.StreamLog, Lost: "recent log lines are not kept",
 			Make: func(ctx context.Context) error { return logs.Open(ctx, v.js, v.Replicas) }}))
-}
-
-// Invoke runs a call that did not come by message, and waits for its reply. It takes its
-// turn like any other call. The reply is never nil; an error is in it.
-func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Reply {
-	c := newCall(time.Time{})
-	c.request, c.caller = *r, ctx
-	if v.ctx == nil {
-		return &protocol.Reply{ID: c.id(), Exit: -1, Err: protocol.Errorf(protocol.CodeUnavailable, "", "the invoker does not serve yet")}
-	}
-	f := v.function(r.Function.Name)
-	if f == nil || !f.enter() {
-		return &protocol.Reply{ID: c.id(), Exit: -1, Err: protocol.Errorf(protocol.CodeNotFound, "", "there is no function %s", r.Function.Name)}
-	}
-	defer f.exit()
-	answer := make(chan *protocol.Reply, 1)
-	c.answer, c.endpoint = answer, f.calls
-	f.handle(c, nil)
-	return <-answer
 }
 
 // Functions returns how many functions the registry has, as far as the invoker knows. It may be called while Serve

@@ -23,15 +23,18 @@ func TestEnded(t *testing.T) {
 		{"behind one that passes its reply on", false, true, false, false},
 		{"after replies were sent", false, false, true, false},
 	} {
-		r := &receiver{f: &function{name: "f"}}
+		r := &receiver{f: &function{v: &Invoker{}, name: "f", tasks: newTasks()}}
 		r.state.Store(busy)
-		last := &call{received: began, waited: c.waited, triggered: c.triggered, msg: &nats.Msg{Reply: "inbox"}}
+		last := &call{received: began, waited: c.waited, message: message{&nats.Msg{Reply: "inbox"}}}
+		if c.triggered {
+			last.request.Trigger.Subject = "orders.*"
+		}
 		last.process.Usage.Duration = took
-		if err := r.send(last, nil, nil); err != nil {
+		if err := r.send(last, nil); err != nil {
 			t.Fatal(err)
 		}
 		if c.flushed {
-			r.out.Flush(func(string, []byte) {})
+			r.out.flush(func(string, []byte) {})
 			r.flush()
 		}
 		next := r.take(&nats.Msg{Subject: "fn.f", Sub: &nats.Subscription{Subject: "fn.f"}})

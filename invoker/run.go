@@ -11,46 +11,50 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
 )
 
-// run runs an admitted call as a process, and answers it.
-func (f *function) run(c *call) {
-	ctx := c.context(f.v.ctx)
-	defer ctx.Cancel()
-	reply := protocol.Reply{ID: c.request.ID, Exit: -1}
-	err := f.prepare(ctx, c)
+// run runs a call as a process and leaves what came of it in c.reply. One that admit has refused does not run: then
+// the reply says why.
+func (c *call) run() {
+	c.reply = protocol.Reply{ID: c.request.ID, Exit: -1}
+	if c.err != nil {
+		c.reply.ID = c.id()
+		c.reply.Err = c.asError(c.err)
+		return
+	}
+	c.ctx = c.source.context(c, c.f.v.ctx)
+	err := c.prepare()
 	if err == nil && !c.request.DryRun {
-		err = c.version.program.Run(ctx, &c.process)
-		f.dropSlot(c)
+		err = c.version.program.Run(c.ctx, &c.process)
+		c.dropSlot()
 		c.log.Flush()
-		reply.Exit = exitCode(err)
-		reply.Body = c.stdout.Bytes()
-		if reply.Exit > 0 && c.version.manifest.IsReply(reply.Exit) && !errors.Is(err, runtimes.ErrMemory) {
+		c.reply.Exit = exitCode(err)
+		c.reply.Body = c.stdout.Bytes()
+		if c.reply.Exit > 0 && c.version.manifest.IsReply(c.reply.Exit) && !errors.Is(err, runtimes.ErrMemory) {
 			err = nil
 		}
 	}
 	if err != nil {
-		f.fail(c, &reply, err)
+		c.fail(err)
 	}
 	if c.request.Report {
-		reply.ID = c.id()
-		reply.Report = &protocol.Report{Function: c.version.ref, Duration: c.process.Usage.Duration,
-			Fuel: c.process.Usage.Fuel, Memory: c.process.Usage.Memory, Start: c.process.Usage.Start}
+		usage := &c.process.Usage
+		c.reply.ID = c.id()
+		c.reply.Report = &protocol.Report{Function: c.version.ref, Duration: usage.Duration, Fuel: usage.Fuel,
+			Memory: usage.Memory, Start: usage.Start}
 	}
-	f.reply(ctx, c, &reply)
 }
 
 // prepare brings together what the process gets.
-func (f *function) prepare(ctx context.Context, c *call) error {
-	if err := f.load(ctx, c); err != nil {
+func (c *call) prepare() error {
+	if err := c.load(); err != nil {
 		return err
 	}
-	if err := f.fetch(ctx, c); err != nil {
+	if err := c.fetch(); err != nil {
 		return err
 	}
-	s := c.version
-	p := &c.process
+	s, p := c.version, &c.process
 	p.Args, p.Env = s.args, s.env
 	if len(c.request.Args) > 0 {
-		p.Args = append(append([]string{f.name}, c.request.Args...), s.manifest.Args...)
+		p.Args = append(append([]string{c.f.name}, c.request.Args...), s.manifest.Args...)
 	}
 	if s.manifest.Meta == protocol.MetaEnv {
 		env, err := c.request.Env(c.id())
@@ -61,9 +65,8 @@ func (f *function) prepare(ctx context.Context, c *call) error {
 	}
 	c.stdin.Reset(c.request.Body)
 	c.limited = runtimes.CapWriter{W: &c.stdout, N: int64(s.limits.Output)}
-	c.log = logs.Writer{NC: f.v.own, Function: s.ref, ID: c.hooks.id}
+	c.log = logs.Writer{NC: c.f.v.own, Function: s.ref, ID: c.hooks.id}
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
-	c.function = f
 	p.Files, p.Sleep, p.Yield = c.hooks.files, c.hooks.sleep, c.hooks.yield
 	if !c.waited {
 		p.Begin = c.received
@@ -71,27 +74,37 @@ func (f *function) prepare(ctx context.Context, c *call) error {
 	return nil
 }
 
+// load sees to it that the call's version has its program, compiling it if this is the first call of it here, while
+// another receiver takes the next message.
+func (c *call) load() error {
+	if c.loaded {
+		return nil
+	}
+	c.waited, c.cold = true, true
+	c.receiver.handOver()
+	return c.f.load(c.ctx, c.version)
+}
+
 // fetch gets a body that is an object, while another receiver takes the next message.
-func (f *function) fetch(ctx context.Context, c *call) error {
+func (c *call) fetch() (err error) {
 	if c.request.Claim == nil {
 		return nil
 	}
 	c.waited = true
 	c.receiver.handOver()
-	var err error
-	c.request.Body, err = f.v.bodies.Get(ctx, c.request.Claim, int64(c.version.limits.Input))
+	c.request.Body, err = c.f.v.bodies.Get(c.ctx, c.request.Claim, int64(c.version.limits.Input))
 	return err
 }
 
-// sleep lets time pass for a process, while others use the processor. A call that had a slot
-// needs one again afterwards.
-func (f *function) sleep(ctx context.Context, c *call, d time.Duration) error {
-	had := f.dropSlot(c)
-	f.rest(c)
+// sleep lets time pass for a process, while others use the processor. A call that had a slot needs one again
+// afterwards.
+func (c *call) sleep(ctx context.Context, d time.Duration) error {
+	had := c.dropSlot()
+	c.rest()
 	err := deadline.Wait(ctx, d)
-	f.wake()
+	c.f.queue.Wake()
 	if err == nil && had {
-		err = f.takeSlot(ctx, c)
+		err = c.takeSlot(ctx)
 	}
 	return err
 }

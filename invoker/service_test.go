@@ -488,7 +488,7 @@ func TestDrainAnswersEverything(t *testing.T) {
 	if _, err := tryCall(nc, "fn.probe", nil); !noResponders(err) {
 		t.Errorf("after the end: %v", err)
 	}
-	wantError(t, *v.Invoke(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "probe"}}), 404, "")
+	wantError(t, *v.Invoke(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "probe"}}), 503, "ending")
 }
 
 func TestDrainGivesUp(t *testing.T) {

@@ -99,7 +99,8 @@ type ConfirmRequest struct {
 
 // Confirmation is what an invoker answers to a ConfirmRequest.
 type Confirmation struct {
-	Error string `json:"error,omitempty"` // why it cannot serve the version; empty: it does
+	Error string   `json:"error,omitempty"` // why it cannot serve the version; empty: it does
+	Needs []string `json:"needs,omitempty"` // what the function needs and it does not know, so that others get all calls
 }
 
 // ListRequest asks for a page of a list.
@@ -154,6 +155,10 @@ type ListReply struct {
 type Damage struct {
 	Name   string `json:"name"`   // the record's key, which need not be a name that a function can have
 	Reason string `json:"reason"` // for people
+
+	// Needs has the words of the record's needs that the invoker does not know. If there are any, the record is sound,
+	// and that invoker does not serve the function.
+	Needs []string `json:"needs,omitempty"`
 }
 
 // InfoReply tells everything about one function.
@@ -162,6 +167,9 @@ type InfoReply struct {
 	Versions []Function `json:"versions"`         // all that are kept, oldest first
 	Stats    Stats      `json:"stats"`            // of the invoker that answers
 	Damage   string     `json:"damage,omitempty"` // what is wrong with the stored record now, by the invoker that answers
+	// Unknown has the words of what the function needs that the invoker that answers does not know. If there are any, it
+	// does not serve the function, and has read of it what it could.
+	Unknown []string `json:"unknown_needs,omitempty"`
 	// Next is set if there are older versions: a request with it as Before gets the next page.
 	Next int `json:"next,omitempty"`
 	// Abridged has the versions that do not fit a message as a whole: see Function.Abridged.
@@ -171,10 +179,10 @@ type InfoReply struct {
 // maxAbridged is how much an abridged function has of what may be long, in bytes.
 const maxAbridged = 64
 
-// Abridged returns the function without its arguments, environment and triggers, for a message that has no room for
+// Abridged returns the function without its arguments, environment, triggers and needs, for a message that has no room for
 // them.
 func (f Function) Abridged() Function {
-	f.Args, f.Env, f.Triggers = nil, nil, nil
+	f.Args, f.Env, f.Triggers, f.Needs = nil, nil, nil, nil
 	f.Language = CleanValue(f.Language, maxAbridged)
 	return f
 }

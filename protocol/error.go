@@ -18,6 +18,7 @@ const (
 	CodeTooMany     = 429 // too many calls of this function at once
 	CodeHeaders     = 431 // the request has too many headers, or too long ones
 	CodeFailed      = 500 // the function failed: any other exit code, or a trap
+	CodeUnknownNeed = 501 // the function needs what this invoker does not know; a newer one does
 	CodeBadOutput   = 502 // the function's output is over its limit, or could not be stored
 	CodeUnavailable = 503 // the function, or the invoker, cannot serve now (exit 69, 75; draining)
 	CodeTimeout     = 504 // the deadline passed first

@@ -2,12 +2,10 @@ package protocol
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -35,6 +33,7 @@ type Function struct {
 	Replies  []int             `json:"replies,omitempty"`  // exit codes besides 0 that are replies, see IsReply
 	Limits   Limits            `json:"limits,omitzero"`
 	Triggers []Trigger         `json:"trigger,omitempty"` // further subjects that call the function
+	Needs    []string          `json:"needs,omitempty"`   // words of what an invoker must know to serve it, see Needed
 }
 
 // Start kinds that a manifest may ask for.
@@ -122,6 +121,27 @@ func (t Trigger) QueueOf(name string) string {
 	return RootCall + "-" + name
 }
 
+// TriggerKey tells the triggers of a function apart: each has another subject or another queue group.
+type TriggerKey struct {
+	// Subject is the pattern, as it stands in the manifest.
+	Subject string
+	// Queue is the queue group, as QueueOf returns it. Empty means that of whichever trigger has the subject.
+	Queue string
+}
+
+// IsZero reports whether the key names no trigger.
+func (k TriggerKey) IsZero() bool { return k == TriggerKey{} }
+
+// Trigger returns the trigger that a key names. It returns false if the function has none, or has it no more.
+func (f *Function) Trigger(k TriggerKey) (Trigger, bool) {
+	for _, t := range f.Triggers {
+		if t.Subject == k.Subject && (k.Queue == "" || t.QueueOf(f.Name) == k.Queue) {
+			return t, true
+		}
+	}
+	return Trigger{}, false
+}
+
 // Ref returns NAME@VERSION of this very version.
 func (f *Function) Ref() Ref { return Ref{Name: f.Name, Version: fmt.Sprint(f.Version)} }
 
@@ -171,6 +191,7 @@ func (f *Function) plain() Function {
 	}
 	p.Args = slices.Concat(p.Args)
 	p.Triggers = slices.Concat(p.Triggers)
+	p.Needs = p.Needed()
 	p.Replies = slices.Sorted(slices.Values(append([]int{0}, p.Replies...)))
 	p.Replies = slices.Compact(p.Replies)
 	if len(p.Env) == 0 {
@@ -180,8 +201,12 @@ func (f *Function) plain() Function {
 }
 
 // ParseFunction reads a manifest from JSON and checks it. A key that the specification does not
-// have is an error that names it, since a misspelt limit would be no limit.
+// have is an error that names it, since a misspelt limit would be no limit. The error's code is 501 if the manifest
+// says that it needs what this package does not know, whatever its other keys are, and else 422.
 func ParseFunction(b []byte) (Function, error) {
+	if err := checkNeeded(b); err != nil {
+		return Function{}, err
+	}
 	var f Function
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
@@ -198,6 +223,22 @@ func ParseFunction(b []byte) (Function, error) {
 		return Function{}, &Error{Code: CodeRefused, Msg: "manifest: " + manifestProblem(err), Err: err}
 	}
 	return f, f.Check()
+}
+
+// checkNeeded returns an error if a manifest needs what this package does not know. What else is wrong with it, others
+// say.
+func checkNeeded(b []byte) error {
+	var head struct {
+		Name  string   `json:"name"`
+		Needs []string `json:"needs"`
+	}
+	if json.Unmarshal(b, &head) != nil || CheckNeeds(head.Needs) != nil || CheckName(head.Name) != nil {
+		return nil
+	}
+	if unknown := slices.DeleteFunc(Words(head.Needs), KnowsNeed); len(unknown) > 0 {
+		return NeedsError("", head.Name, unknown)
+	}
+	return nil
 }
 
 // checkText returns an error for JSON of which encoding/json would replace a part without a word: bytes that are not
@@ -266,149 +307,4 @@ func keysOf(v any) []string {
 		keys = append(keys, key)
 	}
 	return keys
-}
-
-// Check returns the first thing that is wrong with the manifest, naming its key.
-func (f *Function) Check() error {
-	if err := CheckName(f.Name); err != nil {
-		return Errorf(CodeRefused, "", "manifest: name: %w", err)
-	}
-	if err := CheckStart(cmp.Or(f.Start, StartAuto)); err != nil {
-		return Errorf(CodeRefused, "", "manifest: %w", err)
-	}
-	if f.Runtime != "" {
-		if ref, err := ParseRef(f.Runtime); err != nil {
-			return Errorf(CodeRefused, "", "manifest: runtime = %q: write its name, such as python, or python@2", f.Runtime)
-		} else if err := CheckName(ref.Name); err != nil {
-			return Errorf(CodeRefused, "", "manifest: runtime: %w", err)
-		}
-	}
-	if len(f.Language) > MaxLanguage {
-		return Errorf(CodeRefused, "", "manifest: language %.20q... is longer than %d characters", f.Language,
-			MaxLanguage)
-	}
-	switch f.Meta {
-	case "", MetaFiles, MetaEnv:
-	default:
-		return Errorf(CodeRefused, "", "manifest: meta = %q: use %q or %q", f.Meta, MetaFiles, MetaEnv)
-	}
-	if err := f.Limits.check(); err != nil {
-		return err
-	}
-	if err := f.checkEnv(); err != nil {
-		return err
-	}
-	if err := f.checkReplies(); err != nil {
-		return err
-	}
-	return f.checkTriggers()
-}
-
-// check returns the first limit that is out of its bounds.
-func (l Limits) check() error {
-	for _, b := range []struct {
-		key       string
-		value     int64
-		max       int64
-		formatted string
-	}{
-		{"timeout", int64(l.Timeout), int64(MaxTimeout), MaxTimeout.String()},
-		{"fuel", l.Fuel, MaxFuel, fmt.Sprint(MaxFuel)},
-		{"memory", int64(l.Memory), int64(MaxMemory), MaxMemory.String()},
-		{"stack", int64(l.Stack), int64(MaxStack), MaxStack.String()},
-		{"input", int64(l.Input), int64(MaxBody), MaxBody.String()},
-		{"output", int64(l.Output), int64(MaxBody), MaxBody.String()},
-		{"concurrency", int64(l.Concurrency), MaxConcurrency, fmt.Sprint(MaxConcurrency)},
-		{"queue", int64(l.Queue), MaxConcurrency, fmt.Sprint(MaxConcurrency)},
-	} {
-		if b.value < 0 || b.value > b.max {
-			return Errorf(CodeRefused, "", "manifest: limits.%s must be more than zero and at most %s", b.key, b.formatted)
-		}
-	}
-	if l.Stack != 0 && l.Stack < MinStack {
-		return Errorf(CodeRefused, "", "manifest: limits.stack must be at least %s", MinStack)
-	}
-	return nil
-}
-
-// checkEnv returns what a process could not be given.
-func (f *Function) checkEnv() error {
-	total := 0
-	for _, a := range f.Args {
-		if strings.ContainsRune(a, 0) || !utf8.ValidString(a) {
-			return Errorf(CodeRefused, "", "manifest: args: %q contains a NUL byte, or is not UTF-8", a)
-		}
-		total += len(a) + 1
-	}
-	for _, k := range slices.Sorted(maps.Keys(f.Env)) {
-		if k == "" || strings.ContainsAny(k, "=\x00") || strings.ContainsRune(f.Env[k], 0) {
-			return Errorf(CodeRefused, "", "manifest: env: %q cannot be a variable: no =, no NUL byte, not empty", k)
-		}
-		if !utf8.ValidString(k + f.Env[k]) {
-			return Errorf(CodeRefused, "", "manifest: env: %q, or its value, is not UTF-8", k)
-		}
-		total += len(k) + len(f.Env[k]) + 2
-	}
-	if total > MaxEnv {
-		return Errorf(CodeRefused, "", "manifest: args and env together are %d bytes; at most %d", total, MaxEnv)
-	}
-	return nil
-}
-
-// checkReplies returns the first exit code that cannot be a reply.
-func (f *Function) checkReplies() error {
-	if len(f.Replies) > MaxReplies {
-		return Errorf(CodeRefused, "", "manifest: replies has %d exit codes; at most %d", len(f.Replies), MaxReplies)
-	}
-	for _, exit := range f.Replies {
-		if exit < 0 || exit > 255 || exit >= ExitUsage && exit <= exitMax {
-			return Errorf(CodeRefused, "", "manifest: replies: %d cannot be a reply: use exit codes of 1 to 255, "+
-				"but for %d to %d, which say what has failed", exit, ExitUsage, exitMax)
-		}
-	}
-	return nil
-}
-
-// checkTriggers returns the first trigger that cannot be subscribed to.
-func (f *Function) checkTriggers() error {
-	if len(f.Triggers) > MaxTriggers {
-		return Errorf(CodeRefused, "", "manifest: %d triggers; at most %d", len(f.Triggers), MaxTriggers)
-	}
-	for i, t := range f.Triggers {
-		if err := CheckPattern(t.Subject); err != nil {
-			return Errorf(CodeRefused, "", "manifest: trigger %d: %w", i+1, err)
-		}
-		if err := t.checkQueue(f.Name); err != nil {
-			return Errorf(CodeRefused, "", "manifest: trigger %d: %w", i+1, err)
-		}
-		if err := t.checkTo(); err != nil {
-			return Errorf(CodeRefused, "", "manifest: trigger %d: %w", i+1, err)
-		}
-		for k, other := range f.Triggers[:i] {
-			if t.Subject == other.Subject && t.QueueOf(f.Name) == other.QueueOf(f.Name) && t.To != other.To {
-				return Errorf(CodeRefused, "", "manifest: trigger %d: %s is that of trigger %d, but to is not: let another function, or another queue, pass it on", i+1, t.Subject, k+1)
-			}
-		}
-	}
-	return nil
-}
-
-// checkQueue returns what is wrong with the queue group of a trigger of the function name. A group that others are in
-// would take their messages from them.
-func (t Trigger) checkQueue(name string) error {
-	switch {
-	case t.Queue == "":
-		return nil
-	case len(t.Queue) > MaxQueue:
-		return Errorf(CodeRefused, "", "queue %.40q... has %d bytes; at most %d", t.Queue, len(t.Queue), MaxQueue)
-	case !literalToken(t.Queue):
-		return Errorf(CodeRefused, "", "queue %q must be one token without blanks or wildcards", t.Queue)
-	case t.Queue[0] == '_' || t.Queue[0] == '$':
-		return Errorf(CodeRefused, "", "queue %q belongs to the NATS server", t.Queue)
-	case t.Queue == QueueGroup:
-		return Errorf(CodeRefused, "", "queue %q is that of every NATS service: choose one of your own", t.Queue)
-	case strings.HasPrefix(t.Queue, RootCall+"-") && t.Queue != (Trigger{}).QueueOf(name):
-		return Errorf(CodeRefused, "", "queue %q is that of function %s, whose messages it would take: choose one without %s- in front", t.Queue, t.Queue[len(RootCall)+1:], RootCall)
-	}
-	return nil
 }

@@ -106,10 +106,12 @@ func FuzzParseNameRequest(f *testing.F) {
 func FuzzParseFunction(f *testing.F) {
 	f.Add([]byte(`{"name":"greet","limits":{"timeout":"500ms","memory":"64MiB"},"trigger":[{"subject":"a.*"}]}`))
 	f.Add([]byte(`{"name":"greet","env":{"A":"b"},"args":["x"],"created":"2026-01-02T03:04:05Z"}`))
+	f.Add([]byte(`{"name":"greet","needs":["teleport","a\n"],"to":"Mars"}`))
+	f.Add([]byte(`{"name":"greet","NEEDS":["teleport"],"to":"Mars"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := ParseFunction(b)
 		if err != nil {
-			if CodeOf(err) != CodeRefused {
+			if code := CodeOf(err); code != CodeRefused && code != CodeUnknownNeed {
 				t.Fatalf("code %d: %v", CodeOf(err), err)
 			}
 			return

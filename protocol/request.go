@@ -33,6 +33,12 @@ type Request struct {
 	Stdout bool
 	// DryRun asks for everything but the run itself, as Lambda's invocation type DryRun does.
 	DryRun bool
+	// Trigger is the trigger by which the request came: where its reply is passed on is what the manifest says there.
+	// The zero value is that of a call of the function itself. No header carries it.
+	Trigger TriggerKey
+	// Patient asks an invoker of this process to keep the call waiting until its deadline where it would be refused
+	// with 429 for want of room. No header carries it.
+	Patient bool
 	// Hops is how often the message, and what it came of, was passed on by triggers (see Trigger.To).
 	Hops int
 	// Deadline is when the call must have ended. Whoever receives the call sets it.

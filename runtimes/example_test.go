@@ -159,7 +159,7 @@ func ExampleOptions() {
 	// memory limit reached: trap: unreachable
 }
 
-func ExampleStarter() {
+func ExampleStart() {
 	ctx := context.Background()
 	r, err := wasi.New(ctx, wasi.Config{})
 	if err != nil {
@@ -171,7 +171,7 @@ func ExampleStarter() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	s := runtimes.StartOf(g)
+	s := g.Start()
 	fmt.Printf("%s: %s\n", s.Kind, s.Reason)
 
 	_, err = r.Compile(ctx, runtimestest.Wasm(), runtimes.Options{Start: runtimes.StartCheckpoint, Varies: true})

@@ -54,6 +54,10 @@ type Program interface {
 	// be started at all: a wrong Process, a closed Program, no memory left.
 	Run(ctx context.Context, p *Process) error
 
+	// Start returns how the program's processes come to be, as far as it is known before a run; Usage.Start says how
+	// one process did. It does not wait.
+	Start() Start
+
 	// Close frees the program. Runs that are still going must have ended.
 	Close(ctx context.Context) error
 }
@@ -163,23 +167,8 @@ const (
 
 // Start says how the processes of a program come to be. The zero value means that nobody knows.
 type Start struct {
-	Kind   string // one of the Start constants but StartAuto
+	Kind   string // as in Usage.Start
 	Reason string // why it is that one, for people
-}
-
-// Starter is a Program that can tell how its processes come to be.
-type Starter interface {
-	// Start returns what can be said before a run; Usage.Start says how one process came to be. It
-	// does not wait, and may be called from several goroutines.
-	Start() Start
-}
-
-// StartOf returns how the processes of p come to be, or the zero value if p cannot tell.
-func StartOf(p Program) Start {
-	if s, ok := p.(Starter); ok {
-		return s.Start()
-	}
-	return Start{}
 }
 
 // Deriver is a Program whose code can be shared.

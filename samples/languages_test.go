@@ -223,7 +223,7 @@ func TestQuotes(t *testing.T) {
 			defer s.remove(l)
 			drawn := map[string]bool{}
 			for n := range 10 {
-				r := s.ask(protocol.RootCall+"."+l.folder, protocol.Header{protocol.HeaderReport: {"1"}}, []byte("not read"))
+				r := s.call(&protocol.Request{Function: protocol.Ref{Name: l.folder}, Report: true, Body: []byte("not read")})
 				number, _, ok := strings.Cut(strings.ReplaceAll(string(r.Body), "\t", " "), " ")
 				if r.Err != nil || !ok || len(number) < 5 || drawn[number] {
 					t.Errorf("call %d: got %q (%s was drawn before: %t), error %v", n, r.Body, number, drawn[number], r.Err)
@@ -235,8 +235,8 @@ func TestQuotes(t *testing.T) {
 			}
 			for _, kind := range []string{runtimes.StartPrefork, runtimes.StartCheckpoint} {
 				f := protocol.Function{Name: l.folder, Runtime: l.runtime, Start: kind}
-				if r := s.askDeploy(f, l.module); r.Err == nil || r.Err.Code != protocol.CodeRefused {
-					t.Errorf("start = %q: got %v, want code 422", kind, r.Err)
+				if _, err := s.client.Deploy(t.Context(), f, l.module); protocol.CodeOf(err) != protocol.CodeRefused {
+					t.Errorf("start = %q: got %v, want code 422", kind, err)
 				}
 			}
 		})

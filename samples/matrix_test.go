@@ -57,7 +57,7 @@ func measure(t *testing.T, l language) row {
 	begin := time.Now()
 	chosen := compile(t, r, l, runtimes.StartAuto)
 	w.native = time.Since(begin)
-	w.start = runtimes.StartOf(chosen.program)
+	w.start = chosen.program.Start()
 	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
 		if c := compile(t, r, l, kind); c != nil {
 			w.kinds[kind] = c

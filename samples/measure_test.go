@@ -101,7 +101,7 @@ func compile(t testing.TB, r runtimes.Runtime, l language, kind string) *contend
 		}
 	})
 	if kind == runtimes.StartAuto {
-		kind = runtimes.StartOf(p).Kind
+		kind = p.Start().Kind
 	}
 	return &contender{kind: kind, args: []string{l.folder}, program: p, want: welcome}
 }

@@ -237,7 +237,7 @@ func contains(t *testing.T, what, text string, parts []string) {
 // that calls of it differ nevertheless.
 func (i interpreter) testFrozen(t *testing.T, p runtimes.Program) {
 	const want = runtimes.StartCheckpoint
-	if start := runtimes.StartOf(p); start.Kind != want {
+	if start := p.Start(); start.Kind != want {
 		t.Errorf("a script that is slow to start comes to be by %s, want %s: %s", start.Kind, want, start.Reason)
 	}
 	frozen, drawn := 0, map[string]bool{}

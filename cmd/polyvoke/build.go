@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,6 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -106,6 +106,38 @@ func (c *cli) build(ctx context.Context, p *project.Project, timeout time.Durati
 	return b, err
 }
 
+// buildUnless builds the module of a folder, or of a manifest, that is not there or older than its sources, unless it is
+// told not to. A machine without the tool chain goes on with a module that is there, and says so.
+func (c *cli) buildUnless(ctx context.Context, not bool, path string) error {
+	if not {
+		return nil
+	}
+	if filepath.Ext(path) != ".toml" {
+		if _, err := os.Stat(filepath.Join(path, project.ManifestName)); err != nil {
+			return nil // it is a file, or whoever reads it says what is missing
+		}
+	}
+	p, err := project.Open(path)
+	if err != nil {
+		return nil // whoever reads it says what is wrong
+	}
+	why, err := p.Stale()
+	if err != nil || why == "" {
+		return err
+	}
+	_, err = c.build(ctx, p, project.DefaultTimeout)
+	if _, missing := os.Stat(p.Module); missing == nil && errors.Is(err, project.ErrNoTools) {
+		fmt.Fprintf(c.stderr, "%s %s, and cannot be built here, so it is used as it is: %v\n", c.paint(c.stderr).Bold("warning:"), why, err)
+		return nil
+	}
+	return err
+}
+
+// addNoBuild adds the flag by which nothing is built.
+func addNoBuild(cmd *cobra.Command, v *bool) {
+	cmd.Flags().BoolVar(v, "no-build", false, "take the module as it is, also if it is older than its sources")
+}
+
 // checkScript checks a script as deploy would, with the runtime that is on this machine: there is nothing to build.
 func (c *cli) checkScript(ctx context.Context, manifest, cache string, asJSON bool) error {
 	src, err := source.Read(manifest, "", "")
@@ -124,7 +156,7 @@ func (c *cli) checkScript(ctx context.Context, manifest, cache string, asJSON bo
 		return err
 	}
 	defer p.Close(context.WithoutCancel(ctx))
-	start := runtimes.StartOf(p)
+	start := p.Start()
 	if asJSON {
 		return printJSON(c.stdout, map[string]any{
 			"file": src.Path, "language": src.Function.Language, "runtime": src.Function.Runtime, "runnable": true, "start": inspect.Start{Kind: start.Kind, Reason: start.Reason},

@@ -16,7 +16,7 @@ import (
 func (c *cli) deployCommand() *cobra.Command {
 	var n connect.Settings
 	var o overrides
-	var asJSON bool
+	var asJSON, noBuild bool
 	cmd := &cobra.Command{
 		Use:   "deploy [FILE|polyvoke.toml|FOLDER]",
 		Short: "Deploy a function, or a new version of it",
@@ -25,11 +25,14 @@ func (c *cli) deployCommand() *cobra.Command {
 FILE is a module (.wasm) or a script (.js, .py and others: polyvoke runtime ls). A folder must contain
 a polyvoke.toml, which has the keys of the manifest and besides them "module", the path of the wasm file, or
 "script", that of the script's entry; the whole folder of that is the script. Flags win over the file.
-In such a folder it may be left out.
+In such a folder it may be left out. A module that is not built, or older than its sources, is built first.
 
 A script needs a runtime on NATS. If it is only on this machine, it is added first.`,
 		Args: argsOrManifest(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := c.buildUnless(cmd.Context(), noBuild, orHere(args)[0]); err != nil {
+				return err
+			}
 			src, err := source.Read(orHere(args)[0], o.name, o.runtime)
 			if err != nil {
 				return err
@@ -52,6 +55,7 @@ A script needs a runtime on NATS. If it is only on this machine, it is added fir
 	o.addTo(cmd)
 	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument behind those of the subject; can be repeated")
 	cmd.Flags().StringVar(&o.language, "language", "", "language to display (default: as the module says)")
+	addNoBuild(cmd, &noBuild)
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd

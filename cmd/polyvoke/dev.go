@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,7 +107,7 @@ func (c *cli) develop(ctx context.Context, s *connect.Session, p *project.Projec
 		Next:   w.Next,
 		Say: func(e devloop.Event) {
 			e.Print(c.stdout, c.stderr, c.paint(c.stdout),
-				devloop.Place{Name: name, Server: s.URL, Request: shellQuote(filepath.Join(p.Dir, "in.json")), Paste: c.pasteable})
+				devloop.Place{Name: name, Server: s.URL, Request: shellQuote(p.Request()), Paste: c.pasteable})
 		},
 	}
 	err = l.Run(ctx)

@@ -60,7 +60,7 @@ func testLanguages(t *testing.T, wanted func(project.Language) bool, installed s
 		}
 		t.Run(l.Name, func(t *testing.T) {
 			scripts(t, dir, func(e *testscript.Env) {
-				e.Setenv("LANGUAGE", l.Name)
+				setLanguage(e, l)
 				e.Setenv("BUILT", bin)
 				e.Setenv("RUSTUP_HOME", rustupHome())
 				e.Setenv("M2", os.Getenv("M2"))
@@ -71,6 +71,14 @@ func testLanguages(t *testing.T, wanted func(project.Language) bool, installed s
 			})
 		})
 	}
+}
+
+// setLanguage tells a story about a language which it is, what its template reads, and what that replies.
+func setLanguage(e *testscript.Env, l project.Language) {
+	e.Setenv("LANGUAGE", l.Name)
+	e.Setenv("IN", l.Request())
+	e.Setenv("REPLY", strings.Replace(l.Request(), "in.", "ada.", 1))
+	e.Setenv("BAD", strings.Replace(l.Request(), "in.", "bad.", 1))
 }
 
 // useTool names a tool by its variable, unless that has a value or the tool is not there.

@@ -16,18 +16,23 @@ import (
 func (c *cli) runCommand() *cobra.Command {
 	var o overrides
 	var cache string
+	var noBuild bool
 	cmd := &cobra.Command{
 		Use:   "run [FILE|polyvoke.toml|FOLDER] [ARG...]",
 		Short: "Run a function on this machine, without NATS",
 		Long: `Run a function on this machine, without NATS: stdin is the request, stdout the
 reply, and environment, files and limits are those that it will have as a function. Flags for
 polyvoke stand before the file, arguments for the function behind it. In a function's folder the file may be left out.
+There a module that is not built, or older than its sources, is built first.
 
 The exit code is the function's. Others are: 124 its time or its fuel was used up, 125 it trapped or reached its
 memory limit, 126 the module cannot be run, 127 there is no such file.`,
 		Args: argsOrManifest(-1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args = orHere(args)
+			if err := c.buildUnless(cmd.Context(), noBuild, args[0]); err != nil {
+				return err
+			}
 			src, err := source.Read(args[0], o.name, o.runtime)
 			if errors.Is(err, os.ErrNotExist) {
 				return &exit.Error{Code: exit.NotFound, Msg: err.Error(), Err: err}
@@ -43,6 +48,7 @@ memory limit, 126 the module cannot be run, 127 there is no such file.`,
 		},
 	}
 	o.addTo(cmd)
+	addNoBuild(cmd, &noBuild)
 	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	cmd.Flags().SetInterspersed(false)
 	return cmd

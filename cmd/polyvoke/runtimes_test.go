@@ -52,7 +52,7 @@ func TestScriptLanguages(t *testing.T) {
 				t.Fatalf("the runtime %q of %s: %v", name, l.Title, err)
 			}
 			scripts(t, "testdata/runtimes", func(e *testscript.Env) {
-				e.Setenv("LANGUAGE", l.Name)
+				setLanguage(e, l)
 				e.Setenv("RUNTIME", name)
 				e.Setenv("BUILT", bin)
 				if _, err := interpreters.Folder(filepath.Join(e.Getenv("XDG_CACHE_HOME"), "polyvoke", "runtimes")).Put(bundle); err != nil {

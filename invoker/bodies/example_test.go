@@ -4,40 +4,19 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"os"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies"
-	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // A body takes the way round the message: the claim travels in its headers.
 func Example() {
-	dir, err := os.MkdirTemp("", "bodies")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	s, err := server.NewServer(&server.Options{DontListen: true, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true})
-	if err != nil {
-		log.Fatal(err)
-	}
-	go s.Start()
-	defer s.Shutdown()
-	if !s.ReadyForConnections(registrytest.Patience) {
-		log.Fatal("the server does not get ready")
-	}
-	nc, err := nats.Connect("", nats.InProcessServer(s))
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer nc.Close()
-
-	js, err := jetstream.New(nc)
+	nats := invokertest.New(func(c *invokertest.Config) { c.Invokers = 0 })
+	defer nats.Close()
+	js, err := jetstream.New(nats.Conn)
 	if err != nil {
 		log.Fatal(err)
 	}

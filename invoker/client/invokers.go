@@ -23,6 +23,9 @@ const (
 // Invokers returns the invokers that are there, sorted by id, as they say themselves. One that is frozen, or does not
 // answer within a third of a second after the others, is left out. The error's code is 503 if none answers.
 func (c *Client) Invokers(ctx context.Context) ([]protocol.Member, error) {
+	if err := c.begin(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := c.Within(ctx)
 	defer cancel()
 	ctx, permitted := c.Permitted(ctx, protocol.APIPing.Subject())

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/polyvoke/polyvoke/invoker/control"
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -65,20 +66,7 @@ func (h *shelf) Overlapping(*protocol.Function) []*protocol.Function { return ni
 // serve controls a shelf through a server without JetStream, and returns a client.
 func serve(t *testing.T, h control.Host) *nats.Conn {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("the NATS server did not start")
-	}
-	nc, err := nats.Connect(s.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
+	nc := invokertest.Connect(t, invokertest.StartNATS(t, func(o *server.Options) { o.JetStream = false }))
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)

@@ -58,11 +58,18 @@ func (s *Service) tell(r micro.Request) (any, error) {
 		e, err = s.Registry.Find(ctx, q.Name)
 		return err
 	})
-	if err != nil {
+	unknown, foreign := registry.UnknownNeeds(err)
+	switch {
+	case err != nil && len(foreign.Versions) == 0:
 		return nil, err
+	case err != nil: // what could be read is better than nothing
+		e = foreign
 	}
-	out := protocol.InfoReply{Function: *e.Latest(), Stats: s.Host.Stats(q.Name), Damage: s.damage(q.Name)}
-	infoPage(&out, e.Versions, q.Before, s.room()-len(out.Damage))
+	out := protocol.InfoReply{Function: *e.Latest(), Stats: s.Host.Stats(q.Name), Unknown: unknown}
+	if unknown == nil {
+		out.Damage = s.damage(q.Name)
+	}
+	infoPage(&out, e.Versions, q.Before, s.room()-len(out.Damage)-size(out.Unknown))
 	return out, nil
 }
 

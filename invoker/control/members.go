@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -200,11 +201,15 @@ func (d *direct) confirm(m *nats.Msg) {
 		}
 		if err != nil {
 			c.Error = protocol.MessageOf(err)
+			c.Needs, _ = registry.UnknownNeeds(err)
 		}
 		b, _ := json.Marshal(c) // a string
 		d.s.send(m, &nats.Msg{Data: b})
 	})
 }
+
+// elsewhere is how a problem ends that costs no caller anything: the invoker has no subscription of the function.
+const elsewhere = ", which the function needs, and leaves its calls to other invokers: update it"
 
 // confirmed waits until the other invokers serve a version too, for a bounded time, and says which of them do not.
 func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken time.Duration) (unsure []string) {
@@ -228,7 +233,10 @@ func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken tim
 		case text == "":
 			text = "has said nothing for a while, so it may not serve " + f.Ref().String()
 		}
-		unsure = append(unsure, fmt.Sprintf("%v %s: calls that reach it may be answered late or by another version", m, text))
+		if !strings.HasSuffix(text, elsewhere) {
+			text += ": calls that reach it may be answered late or by another version"
+		}
+		unsure = append(unsure, fmt.Sprintf("%v %s", m, text))
 	}
 	slices.Sort(unsure)
 	return unsure
@@ -274,6 +282,8 @@ func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.D
 			delete(all, id)
 		case json.Unmarshal(m.Data, &c) == nil && c.Error == "":
 			delete(all, id)
+		case len(c.Needs) > 0 && protocol.CheckNeeds(c.Needs) == nil:
+			problems[id] = "does not know " + strings.Join(c.Needs, ", ") + elsewhere
 		default:
 			problems[id] = "cannot serve " + f.Ref().String() + ": " + protocol.CleanValue(c.Error, protocol.MaxErrorText)
 		}

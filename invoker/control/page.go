@@ -107,7 +107,7 @@ func (s *Service) pageOf(ctx context.Context, l *listing, q protocol.ListRequest
 // damageThatFits returns as much of what is damaged as there is room for.
 func damageThatFits(all []protocol.Damage, room int) []protocol.Damage {
 	for i := range all {
-		d := protocol.Damage{Name: protocol.CleanValue(all[i].Name, protocol.MaxSubject), Reason: protocol.CleanValue(all[i].Reason, maxReason)}
+		d := protocol.Damage{Name: protocol.CleanValue(all[i].Name, protocol.MaxSubject), Reason: protocol.CleanValue(all[i].Reason, maxReason), Needs: all[i].Needs}
 		if room -= size(d) + len(","); room < 0 {
 			return all[:i]
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker/denials"
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -21,24 +22,12 @@ const patience = 30 * time.Second
 // connect connects to a server that permits a and a.> only.
 func connect(t *testing.T) *nats.Conn {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxSubs: 3,
-		Users: []*server.User{{Username: "u", Password: "p",
-			Permissions: &server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"a", "a.>"}},
-				Subscribe: &server.SubjectPermission{Allow: []string{"a", "a.>"}}}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("the NATS server did not start")
-	}
-	nc, err := nats.Connect(s.ClientURL(), nats.UserInfo("u", "p"), nats.CustomInboxPrefix("a"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
+	only := &server.SubjectPermission{Allow: []string{"a", "a.>"}}
+	s := invokertest.StartNATS(t, func(o *server.Options) {
+		o.MaxSubs = 3
+		o.Users = []*server.User{{Username: "u", Password: "p", Permissions: &server.Permissions{Publish: only, Subscribe: only}}}
+	})
+	return invokertest.Connect(t, s, nats.UserInfo("u", "p"), nats.CustomInboxPrefix("a"))
 }
 
 // What a real server says of each kind is read, told before Settle returns, and ends the wait of those whom it

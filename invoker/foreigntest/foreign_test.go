@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,14 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"github.com/polyvoke/polyvoke/invoker"
-	"github.com/polyvoke/polyvoke/invoker/registry"
-	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
-	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
 // patience is how long what must happen may take.
@@ -224,57 +219,7 @@ func runClient(t *testing.T, node, dir, script, url string) []result {
 // serve starts a NATS server and an invoker, and returns the server's address.
 func serve(t *testing.T) string {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("the NATS server did not start")
-	}
-	nc, err := nats.Connect(s.ClientURL(), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { t.Errorf("connection: %v", err) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	startInvoker(t, nc)
-	return s.ClientURL()
-}
-
-// startInvoker serves functions on a connection, and waits until it does. It stops with the test.
-func startInvoker(t *testing.T, nc *nats.Conn) {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	t.Cleanup(stop)
-	rt, err := wasi.New(ctx, wasi.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rt.Close(context.Background()) })
-	r, err := registry.Open(ctx, registrytest.JetStream(t, nc), registry.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready, done := make(chan struct{}), make(chan error, 1)
-	v := &invoker.Invoker{Registry: r, Runtime: rt, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Ready: func() { close(ready) }}
-	go func() { done <- v.Serve(ctx, nc) }()
-	select {
-	case <-ready:
-	case err := <-done:
-		t.Fatalf("the invoker does not serve: %v", err)
-	case <-time.After(patience):
-		t.Fatal("the invoker was not ready in time")
-	}
-	t.Cleanup(func() {
-		stop()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Errorf("Serve: %v", err)
-			}
-		case <-time.After(2 * patience):
-			t.Error("Serve did not return")
-		}
-	})
+	return invokertest.Start(t, func(c *invokertest.Config) {
+		c.Connect = []nats.Option{nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { t.Errorf("connection: %v", err) })}
+	}).URL
 }

@@ -33,6 +33,7 @@ type Invoker struct {
 // or when it is stopped. Each change may change it before it serves.
 func (s *Server) StartInvoker(change ...func(*invoker.Invoker)) *Invoker {
 	s.owner.Helper()
+	s.openRuntime()
 	v := &invoker.Invoker{Runtime: s.config.Runtime, Drain: s.config.Drain}
 	if s.config.Memory || !s.config.NATS.JetStream {
 		v.Registry = &s.memory

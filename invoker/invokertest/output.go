@@ -9,6 +9,9 @@ import (
 	"testing"
 )
 
+// maxKept is about how many bytes of a log are kept: the last ones.
+const maxKept = 4 << 20
+
 // output keeps what is logged, and shows it in a test's output until the test ends: nothing may be written there
 // afterwards. Its methods may be called from several goroutines.
 type output struct {
@@ -17,9 +20,11 @@ type output struct {
 	show io.Writer // nil: nothing is shown
 }
 
-// newOutput returns the output of a test. A fuzz test shows nothing, since its workers must not.
+// newOutput returns the output of a test. A fuzz test shows nothing, since its workers must not, nor does a benchmark,
+// whose output is for figures.
 func newOutput(t testing.TB) *output {
-	if _, fuzzing := t.(*testing.F); fuzzing {
+	switch t.(type) {
+	case *testing.F, *testing.B:
 		return &output{}
 	}
 	return &output{show: t.Output()}
@@ -33,6 +38,9 @@ func (o *output) Write(p []byte) (int, error) {
 		if n, err := o.show.Write(p); err != nil {
 			return n, err
 		}
+	}
+	if o.kept.Len() > maxKept {
+		o.kept.Next(o.kept.Len() / 2)
 	}
 	return o.kept.Write(p)
 }

@@ -96,7 +96,6 @@ func start(o owner, out *output, change []func(*Config)) *Server {
 	if s.config.Stderr {
 		s.showStderr()
 	}
-	s.openRuntime()
 	for range s.config.Invokers {
 		s.StartInvoker()
 	}
@@ -152,7 +151,7 @@ func (s *Server) showStderr() {
 	}
 }
 
-// openRuntime makes what runs functions, unless there is one.
+// openRuntime makes what runs functions, for the first invoker, unless there is one.
 func (s *Server) openRuntime() {
 	s.owner.Helper()
 	if s.config.Runtime != nil {

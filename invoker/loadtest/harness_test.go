@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
@@ -106,65 +108,34 @@ func startChild(t testing.TB, s *server.Server) (pid int) {
 	return cmd.Process.Pid
 }
 
-// startInvoker serves in this process, and returns what serves.
+// startInvoker serves in this process, and returns what serves. What it logs would be counted as memory that it holds.
 func startInvoker(t testing.TB, s *server.Server) *invoker.Invoker {
 	t.Helper()
 	rt, err := wasi.New(context.Background(), wasi.Config{CacheDir: cacheDir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc := connect(t, s)
-	ctx, stop := context.WithCancel(context.Background())
-	ready, done := make(chan struct{}), make(chan error, 1)
-	v := &invoker.Invoker{Registry: new(registry.Memory), Runtime: rt, Ready: func() { close(ready) }}
-	go func() { done <- v.Serve(ctx, nc) }()
 	t.Cleanup(func() {
-		stop()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Errorf("Serve: %v", err)
-			}
-		case <-time.After(patience):
-			t.Error("Serve did not return")
-		}
 		if err := rt.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
-	select {
-	case <-ready:
-	case <-time.After(patience):
-		t.Fatal("the invoker was not ready in time")
-	}
-	return v
+	v := &invoker.Invoker{Registry: new(registry.Memory), Runtime: rt, Log: slog.New(slog.DiscardHandler)}
+	return invokertest.Serve(t, connect(t, s), v).Invoker
 }
 
-// startServer starts a NATS server on a free loopback port.
+// startServer starts a NATS server without JetStream.
 func startServer(t testing.TB) *server.Server {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true,
-		MaxPayload: 8 << 20}) // a Go module is that of megabytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("the NATS server did not start")
-	}
-	return s
+	return invokertest.StartNATS(t, func(o *server.Options) {
+		o.JetStream, o.MaxPayload = false, 8<<20 // a Go module is that of megabytes
+	})
 }
 
 // connect opens a connection that the test closes.
 func connect(t testing.TB, s *server.Server) *nats.Conn {
 	t.Helper()
-	nc, err := nats.Connect(s.ClientURL(), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { t.Logf("connection: %v", err) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
+	return invokertest.Connect(t, s)
 }
 
 // deploy deploys a function and waits until it is served.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -82,13 +83,7 @@ func TestLongLine(t *testing.T) {
 
 // TestSmallMessages writes a long line where NATS takes messages of 4 KiB.
 func TestSmallMessages(t *testing.T) {
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxPayload: 4 << 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	nc := registrytest.Connect(t, s)
+	nc := invokertest.Connect(t, invokertest.StartNATS(t, func(o *server.Options) { o.MaxPayload = 4 << 10 }))
 	sub, err := nc.SubscribeSync("log.f")
 	if err != nil {
 		t.Fatal(err)

@@ -1,40 +1,15 @@
-// Package programs keeps compiled modules, one for all who need it.
+// Package programs keeps compiled modules, one for all functions that need it.
 //
-// In goes what makes two compilations the same; out comes a program that stays until the last
-// who needs it has given it back.
+// In goes a manifest, which says what its program is compiled with; out comes a program that stays until the last
+// function that needs it has given it back.
 package programs
 
 import (
 	"context"
-	"strings"
 	"sync"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 )
-
-// Key is what makes two compiled modules the same: the module, and everything that it is compiled with.
-type Key struct {
-	digest              string
-	memory, stack, fuel uint64
-	start, interpreter  string
-	varies              bool
-	args, env           string // one after the other, each ended by a NUL byte, which none contains
-}
-
-// KeyOf returns the key of the module with a digest, compiled with options.
-func KeyOf(digest string, o runtimes.Options) Key {
-	return Key{digest: digest, memory: o.Memory, stack: o.Stack, fuel: o.Fuel, start: o.Start, interpreter: o.Interpreter, varies: o.Varies, args: joined(o.Args), env: joined(o.Env)}
-}
-
-// joined makes a list of strings comparable.
-func joined(list []string) string {
-	var b strings.Builder
-	for _, s := range list {
-		b.WriteString(s)
-		b.WriteByte(0)
-	}
-	return b.String()
-}
 
 // Program is a compiled module that several versions and functions can share.
 type Program struct {
@@ -44,9 +19,6 @@ type Program struct {
 	ready chan struct{} // closed when Program or err is set
 	err   error
 }
-
-// Start implements runtimes.Starter. p must have been acquired.
-func (p *Program) Start() runtimes.Start { return runtimes.StartOf(p.Program) }
 
 // Cache holds the programs that somebody needs. All methods may be called from several
 // goroutines.

@@ -71,21 +71,6 @@ func TestHammerCache(t *testing.T) {
 	}
 }
 
-// TestKeys checks that whatever a module is compiled with tells its programs apart.
-func TestKeys(t *testing.T) {
-	seen := map[Key]int{}
-	for i, o := range []runtimes.Options{
-		{}, {Memory: 1}, {Stack: 1}, {Fuel: 1}, {Start: "fresh"}, {Varies: true}, {Args: []string{"a"}}, {Args: []string{"a", "b"}},
-		{Args: []string{"ab"}}, {Args: []string{""}}, {Args: []string{"", ""}}, {Env: []string{"a"}}, {Args: []string{"a"}, Env: []string{"a"}},
-	} {
-		key := KeyOf("x", o)
-		if other, ok := seen[key]; ok || key != KeyOf("x", o) || key == KeyOf("y", o) {
-			t.Errorf("options %d have the key of %d, or not always the same", i, other)
-		}
-		seen[key] = i
-	}
-}
-
 func TestAcquireGivesUp(t *testing.T) {
 	c := New(1)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -109,4 +94,5 @@ func TestAcquireGivesUp(t *testing.T) {
 type closing func()
 
 func (f closing) Run(context.Context, *runtimes.Process) error { return nil }
+func (f closing) Start() runtimes.Start                        { return runtimes.Start{} }
 func (f closing) Close(context.Context) error                  { f(); return nil }

@@ -125,8 +125,8 @@ func (p *program) Run(ctx context.Context, process *runtimes.Process) error {
 	return p.inner.Run(ctx, process)
 }
 
-// Start implements runtimes.Starter.
-func (p *program) Start() runtimes.Start { return runtimes.StartOf(p.inner) }
+// Start implements runtimes.Program.
+func (p *program) Start() runtimes.Start { return p.inner.Start() }
 
 // Close implements runtimes.Program.
 func (p *program) Close(ctx context.Context) error {
@@ -149,10 +149,10 @@ type later struct {
 	closed bool
 }
 
-// Start implements runtimes.Starter. Nothing is known before the first run.
+// Start implements runtimes.Program. Nothing is known before the first run.
 func (l *later) Start() runtimes.Start {
 	if p := l.compiled.Load(); p != nil {
-		return runtimes.StartOf(*p)
+		return (*p).Start()
 	}
 	return runtimes.Start{}
 }

@@ -66,6 +66,7 @@ func (s script) Compile(_ context.Context, module []byte, _ runtimes.Options) (r
 	return s, nil
 }
 func (s script) Run(ctx context.Context, _ *runtimes.Process) error { return s(ctx) }
+func (s script) Start() runtimes.Start                              { return runtimes.Start{} }
 func (s script) Close(context.Context) error                        { return nil }
 
 // compile returns a program with a journal.
@@ -454,11 +455,11 @@ func TestStart(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, dir)
 	want := runtimes.Start{Kind: "reset", Reason: "tests"}
-	if got := runtimes.StartOf(compile(t, j, starter{}, "module")); got != want {
+	if got := compile(t, j, starter{}, "module").Start(); got != want {
 		t.Errorf("got %+v", got)
 	}
-	if got := runtimes.StartOf(compile(t, j, script(nil), "other")); got != (runtimes.Start{}) {
-		t.Errorf("a program that cannot tell says %+v", got)
+	if got := compile(t, j, script(nil), "other").Start(); got != (runtimes.Start{}) {
+		t.Errorf("a program that does not know says %+v", got)
 	}
 	l := &later{runtime: starter{}}
 	if got := l.Start(); got != (runtimes.Start{}) {

@@ -21,11 +21,11 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -136,6 +136,7 @@ func (d deed) Run(ctx context.Context, p *runtimes.Process) error {
 	_, err := io.WriteString(p.Stdout, string(d))
 	return err
 }
+func (deed) Start() runtimes.Start       { return runtimes.Start{} }
 func (deed) Close(context.Context) error { return nil }
 
 // stage is where processes live and die: a NATS server and a folder.
@@ -148,20 +149,8 @@ type stage struct {
 // newStage starts a NATS server.
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("the NATS server did not start")
-	}
-	nc, err := nats.Connect(s.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
+	s := invokertest.StartNATS(t)
+	nc := invokertest.Connect(t, s)
 	return &stage{nc: nc, url: s.ClientURL(), dir: filepath.Join(t.TempDir(), "journal")}
 }
 

@@ -37,6 +37,7 @@ type Config struct {
 	Replicas int          // of the buckets when they are created; 0: 1
 	Log      *slog.Logger // where records that are skipped are reported; nil: nowhere
 	Runtimes bool         // it is for interpreters, not functions, in buckets of their own
+	Knows    []string     // words of needs that are known besides those of the protocol: a feature that is tried out
 	Copies   string       // folder for copies of modules, from which a store that has lost them gets them back; empty: none
 }
 
@@ -113,7 +114,7 @@ func (r *JetStream) Find(ctx context.Context, name string) (Entry, error) {
 		return Entry{}, err
 	}
 	if kve, err := r.get(ctx, name); err == nil {
-		e, err := decodeEntry(name, kve.Value())
+		e, err := decodeEntry(name, kve.Value(), r.cfg.knows)
 		return e, r.broken("", name, err)
 	}
 	rec, err := r.read(ctx, name) // any replica may say yes, but only the leader may say no
@@ -135,9 +136,12 @@ func (r *JetStream) get(ctx context.Context, name string) (jetstream.KeyValueEnt
 
 // broken returns the error for a record that cannot be read, and nil for nil.
 func (r *JetStream) broken(op, name string, err error) error {
+	unknown, _ := UnknownNeeds(err)
 	switch {
 	case err == nil:
 		return nil
+	case unknown != nil:
+		return &protocol.Error{Code: protocol.CodeUnknownNeed, Op: op, Msg: protocol.NeedsError(op, name, unknown).Msg, Err: err}
 	case errors.Is(err, errRotten):
 		return protocol.Errorf(protocol.CodeConflict, op, "the record of function %s in bucket %s is lost (%w): deploy the function again, or remove it", name, r.bucket, err)
 	}
@@ -156,6 +160,7 @@ func (r *JetStream) List(ctx context.Context) ([]Entry, error) {
 	var list []Entry
 	for name, rec := range all {
 		switch {
+		case rec.foreign(): // whoever watches is told
 		case rec.err != nil:
 			r.skipped(name, rec)
 		case rec.there():
@@ -176,7 +181,7 @@ func (r *JetStream) skipped(name string, rec record) {
 // for either. A module that is stored already is read and compared, so that
 // putting it again repairs it.
 func (r *JetStream) Put(ctx context.Context, f protocol.Function, module []byte) (Entry, bool, error) {
-	f, err := admit(f, module)
+	f, err := admit(f, module, r.cfg.knows)
 	if err != nil {
 		return Entry{}, false, err
 	}
@@ -223,7 +228,7 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 		if err != nil {
 			return replacement{}, err
 		}
-		if rec.err != nil && !rec.rotten() && !r.cfg.Runtimes { // interpreters are replaced: there is no verb that removes one
+		if rec.foreign() || rec.err != nil && !rec.rotten() && !r.cfg.Runtimes { // interpreters are replaced: there is no verb that removes one
 			return replacement{}, r.broken(op, f.Name, rec.err)
 		}
 		e, created := rec.entry.with(f, time.Now())
@@ -321,6 +326,9 @@ func (r *JetStream) Delete(ctx context.Context, name string) (Entry, error) {
 		err = r.erase(ctx, name, rec)
 		if err == nil {
 			r.collect(context.WithoutCancel(ctx), rec.raw, nil)
+			if rec.foreign() {
+				_, rec.entry = UnknownNeeds(rec.err)
+			}
 			rec.entry.Name = name
 			return rec.entry, nil
 		}

@@ -49,7 +49,7 @@ func byName(a, b Entry) int { return strings.Compare(a.Name, b.Name) }
 
 // Put implements Registry.
 func (m *Memory) Put(_ context.Context, f protocol.Function, module []byte) (Entry, bool, error) {
-	f, err := admit(f, module)
+	f, err := admit(f, module, protocol.KnowsNeed)
 	if err != nil {
 		return Entry{}, false, err
 	}

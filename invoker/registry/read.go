@@ -30,6 +30,12 @@ func (rec record) there() bool { return rec.raw != nil || rec.err != nil }
 // rotten reports whether nobody can read the record any more, whatever he knows.
 func (rec record) rotten() bool { return errors.Is(rec.err, errRotten) }
 
+// foreign reports whether the record is a newer invoker's, which this one must neither serve nor change.
+func (rec record) foreign() bool {
+	unknown, _ := UnknownNeeds(rec.err)
+	return unknown != nil
+}
+
 // torn reports whether the server still has the bytes that it cannot read.
 func (rec record) torn() bool { return rec.rotten() && rec.raw == nil }
 
@@ -54,7 +60,7 @@ func (r *JetStream) read(ctx context.Context, name string) (record, error) {
 		return rec, nil
 	}
 	rec.raw = slices.Concat([]byte{}, m.Data)
-	rec.entry, rec.err = decodeEntry(name, m.Data)
+	rec.entry, rec.err = decodeEntry(name, m.Data, r.cfg.knows)
 	return rec, nil
 }
 

@@ -50,14 +50,18 @@ func encodeEntry(e Entry, max int) ([]byte, Entry, error) {
 }
 
 // decodeEntry reads the record of the function name. It is strict: what it does not know, a
-// newer polyvoke or somebody else has written, and to guess would be to run the wrong thing.
-func decodeEntry(name string, record []byte) (Entry, error) {
+// newer polyvoke or somebody else has written, and to guess would be to run the wrong thing. The error is a *NeedsError
+// if the record says that it is a newer one's.
+func decodeEntry(name string, record []byte, knows func(word string) bool) (Entry, error) {
 	var e Entry
 	if err := protocol.CheckName(name); err != nil {
 		return e, err
 	}
 	if when, ok := lostSince(record); ok {
 		return e, fmt.Errorf("%w, as was found at %s", errRotten, when.Format(time.RFC3339))
+	}
+	if err := checkNeeds(name, record, knows); err != nil {
+		return Entry{}, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(record))
 	dec.DisallowUnknownFields()
@@ -67,22 +71,31 @@ func decodeEntry(name string, record []byte) (Entry, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return Entry{}, errors.New("something follows the record's object")
 	}
+	if err := e.check(name); err != nil {
+		return Entry{}, err
+	}
+	e.Needs = protocol.Words(e.Needs, e.needed())
+	return e, nil
+}
+
+// check returns the first thing for which the entry cannot be that of the function name.
+func (e Entry) check(name string) error {
 	if e.Name != name || len(e.Versions) == 0 || len(e.Versions) > KeepVersions {
-		return Entry{}, fmt.Errorf("it has the name %.80q and %d versions", e.Name, len(e.Versions))
+		return fmt.Errorf("it has the name %.80q and %d versions", e.Name, len(e.Versions))
 	}
 	last := 0
 	for i := range e.Versions {
 		f := &e.Versions[i]
 		if f.Name != name || f.Version <= last || f.Version > maxVersion {
-			return Entry{}, fmt.Errorf("version %d of %.80q follows version %d", f.Version, f.Name, last)
+			return fmt.Errorf("version %d of %.80q follows version %d", f.Version, f.Name, last)
 		}
 		if f.Size < 0 || f.Size > maxModule {
-			return Entry{}, fmt.Errorf("version %d: its module has %d bytes", f.Version, f.Size)
+			return fmt.Errorf("version %d: its module has %d bytes", f.Version, f.Size)
 		}
 		if err := errors.Join(f.Check(), protocol.CheckDigest(f.Digest)); err != nil {
-			return Entry{}, fmt.Errorf("version %d: %w", f.Version, err)
+			return fmt.Errorf("version %d: %w", f.Version, err)
 		}
 		last = f.Version
 	}
-	return e, nil
+	return nil
 }

@@ -2,11 +2,13 @@ package registry_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // FuzzRecord: whatever is in the bucket, the decoder returns an error or an entry that is
@@ -21,6 +23,10 @@ func FuzzRecord(f *testing.F) {
 	f.Add("greet", []byte(`{"name":"greet","versions":[]}`))
 	f.Add("greet", []byte(`{"name":"greet"} {}`))
 	f.Add("greet", []byte(`null`))
+	f.Add("greet", []byte(`{"name":"greet","needs":["teleport"],"to":"Mars","versions":[{"name":"greet","version":1,"digest":`+digest+`,"teleport":{"to":"Mars"}}]}`))
+	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":1,"digest":`+digest+`,"needs":["warp"]}]}`))
+	f.Add("greet", []byte(`{"name":"greet","needs":["teleport"],"versions":{"1":"x"}}`))
+	f.Add("greet", []byte(`{"name":"greet","needs":["Tele port"],"versions":[{"name":"greet","version":1,"digest":`+digest+`}]}`))
 	f.Add("greet", []byte(`{"name":"greet","lost":"2026-01-02T03:04:05Z"}`))
 	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":9223372036854775807,"digest":`+digest+`,"size":-1}]}`))
 	many := `{"name":"greet","versions":[{"name":"greet","version":1,"digest":` + digest + `}`
@@ -30,7 +36,14 @@ func FuzzRecord(f *testing.F) {
 	f.Add("greet", []byte(many+`]}`))
 	f.Fuzz(func(t *testing.T, name string, record []byte) {
 		e, err := registry.DecodeEntry(name, record)
-		if err != nil {
+		if unknown, read := registry.UnknownNeeds(err); unknown != nil {
+			if protocol.CheckNeeds(unknown) != nil || slices.ContainsFunc(unknown, protocol.KnowsNeed) || read.Name != name {
+				t.Fatalf("it needs %q: %+v", unknown, read)
+			}
+			if e = read; len(e.Versions) == 0 {
+				return
+			}
+		} else if err != nil {
 			return
 		}
 		if e.Name != name || len(e.Versions) == 0 || e.Latest().Version < len(e.Versions) ||
@@ -42,6 +55,9 @@ func FuzzRecord(f *testing.F) {
 			t.Fatalf("it cannot be written: %v", err)
 		}
 		again, err := registry.DecodeEntry(name, b)
+		if unknown, read := registry.UnknownNeeds(err); unknown != nil {
+			again, err = read, nil
+		}
 		if err != nil {
 			t.Fatalf("it cannot be read again: %v\n%s", err, b)
 		}

@@ -15,12 +15,13 @@ import (
 // Registry keeps functions. All methods may be called from several goroutines. Their errors are
 // *protocol.Error: 400 for what cannot be a name or a digest, 404 for what does not exist, 409
 // for a lost race that was tried often enough or a stored record that cannot be read, 422 for a
-// manifest or module that is refused, 503 for a store that does not answer or a module that is damaged.
+// manifest or module that is refused, 501 for a manifest or a record that needs what is not known here (NeedsError),
+// 503 for a store that does not answer or a module that is damaged.
 type Registry interface {
 	// Find returns what is known about a function.
 	Find(ctx context.Context, name string) (Entry, error)
 
-	// List returns all functions, sorted by name.
+	// List returns all functions, sorted by name, but for those that need what is not known here.
 	List(ctx context.Context) ([]Entry, error)
 
 	// Put stores a module and makes f with it the function's latest version. Version, Digest, Size
@@ -39,8 +40,8 @@ type Registry interface {
 	Module(ctx context.Context, digest string) ([]byte, error)
 
 	// Watch sends every entry there is, then a Change whose Synced is true, then each change
-	// as it happens, the newest state of an entry only. A record that cannot be read is sent as
-	// a Change with an Err, and holds nothing up. The channel is closed when ctx ends,
+	// as it happens, the newest state of an entry only. A record that cannot be read, or that needs what
+	// is not known here, is sent as a Change with an Err, and holds nothing up. The channel is closed when ctx ends,
 	// and never otherwise: a registry that loses its store goes on when the store is back.
 	Watch(ctx context.Context) (<-chan Change, error)
 }
@@ -52,6 +53,7 @@ const KeepVersions = 20
 // shared and must not be changed.
 type Entry struct {
 	Name     string              `json:"name"`
+	Needs    []string            `json:"needs,omitempty"` // of all versions; whoever does not know a word of it does not serve the function
 	Versions []protocol.Function `json:"versions"`
 
 	// Dropped has the numbers of the versions that a Put dropped to make room for its own.
@@ -82,6 +84,6 @@ func (e Entry) Version(version string) (*protocol.Function, error) {
 type Change struct {
 	Name   string // the function; empty if Synced
 	Entry  Entry  // its new state; no versions if it was deleted
-	Err    error  // why its record cannot be read now; then Entry says nothing, and the last state stays
+	Err    error  // why its record cannot be read now; then Entry says nothing, and the last state stays unless it is a NeedsError
 	Synced bool   // everything that was there when the watch began has been sent
 }

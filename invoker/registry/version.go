@@ -10,8 +10,11 @@ import (
 
 // admit returns the manifest as a registry may store it, or why it may not: a copy of its own, with
 // the module's digest and size.
-func admit(f protocol.Function, module []byte) (protocol.Function, error) {
+func admit(f protocol.Function, module []byte, knows func(word string) bool) (protocol.Function, error) {
 	if err := f.Check(); err != nil {
+		return f, err
+	}
+	if err := admitNeeds(&f, knows); err != nil {
 		return f, err
 	}
 	if len(module) == 0 {
@@ -42,6 +45,7 @@ func (e Entry) with(f protocol.Function, now time.Time) (Entry, bool) {
 	for len(next.Versions) > KeepVersions {
 		next = next.withoutOldest()
 	}
+	next.Needs = next.needed()
 	return next, true
 }
 
@@ -49,6 +53,7 @@ func (e Entry) with(f protocol.Function, now time.Time) (Entry, bool) {
 func (e Entry) withoutOldest() Entry {
 	e.Dropped = append(slices.Clip(e.Dropped), e.Versions[0].Version)
 	e.Versions = e.Versions[1:]
+	e.Needs = e.needed()
 	return e
 }
 

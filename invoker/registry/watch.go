@@ -201,7 +201,7 @@ func (w *watch) follow(ctx context.Context, s *session) {
 				s.seen[kve.Key()] = kve.Revision()
 				s.last = max(s.last, kve.Revision())
 				delete(s.lost, kve.Key())
-				w.update(s, kve.Key(), recordOf(kve))
+				w.update(s, kve.Key(), recordOf(kve, w.r.cfg.knows))
 			}
 		case <-tick.C:
 			if !w.agrees(ctx, s) {
@@ -238,14 +238,14 @@ func (w *watch) agrees(ctx context.Context, s *session) bool {
 }
 
 // recordOf returns the record that a KV watch has brought.
-func recordOf(kve jetstream.KeyValueEntry) record {
+func recordOf(kve jetstream.KeyValueEntry, knows func(word string) bool) record {
 	rec := record{seq: kve.Revision(), created: kve.Created()}
 	if kve.Operation() != jetstream.KeyValuePut {
 		rec.deleted = true
 		return rec
 	}
 	rec.raw = append([]byte{}, kve.Value()...)
-	rec.entry, rec.err = decodeEntry(kve.Key(), rec.raw)
+	rec.entry, rec.err = decodeEntry(kve.Key(), rec.raw, knows)
 	return rec
 }
 
@@ -266,6 +266,9 @@ func (w *watch) update(s *session, name string, rec record) {
 		s.lost[name] = rec
 		return
 	case rec.err != nil:
+		if rec.foreign() { // what was known before is not to be served, or put back, any more
+			now.entry = Entry{}
+		}
 		w.feed.add(Change{Name: name, Err: w.r.broken("", name, rec.err)})
 	default:
 		now.entry = rec.entry

@@ -1,12 +1,39 @@
 // Package stats counts what a function does, without making it wait.
 //
-// In go calls with what they took; out come the figures of $SRV.STATS (ADR-32).
+// In go calls with what they took, as any [Observer] is told of them; out come the figures of $SRV.STATS (ADR-32).
 package stats
 
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/polyvoke/polyvoke/protocol"
 )
+
+// Observer is told of every call, whatever becomes of it. Its methods are called on the call's own way, by several
+// goroutines at a time, so they must be quick and not wait. Neither may keep or change what it is shown.
+type Observer interface {
+	// Begin is called when a call has been received. Of a Call it knows Function's name, Request and Received.
+	Begin(*Call)
+	// End is called once for each Begin, when the call is about to be answered.
+	End(*Call)
+}
+
+// Call is what can be seen of a call.
+type Call struct {
+	Function protocol.Ref      // with the version that ran, if one was found
+	Request  *protocol.Request // of which any part may be hostile
+	Received time.Time
+	Took     time.Duration // since then, or what its process took if it waited for nothing
+	Code     int           // of the error; 0 for a success
+	Failure  string        // CODE:TEXT, the way ADR-32 writes it; "" for a success
+	Exit     int           // exit code; -1 if the process did not end itself, or did not run
+	Cold     bool          // its version had to be loaded first
+	Start    string        // how the process came to be: one of runtimes' Start constants; "" if it did not run
+	In, Out  int64         // size of the bodies of request and reply, in bytes
+	Fuel     uint64        // see runtimes.Usage
+	Memory   uint64        // the same
+}
 
 // Endpoint counts the calls of one subject of a function. Its zero value is ready to use; all
 // methods may be called from several goroutines, and none waits.
@@ -27,8 +54,19 @@ type Figures struct {
 	LastError              string // "" without one
 }
 
-// Count adds a call that is about to be answered. failure is "" for a success, or
-// CODE:TEXT, the way ADR-32 writes it.
+// Begin implements Observer. A call counts when it is answered.
+func (e *Endpoint) Begin(*Call) {}
+
+// End implements Observer. It looks at Took, Failure and Cold only.
+func (e *Endpoint) End(c *Call) {
+	e.Count(c.Took, c.Failure)
+	if c.Cold {
+		e.cold.Add(1)
+	}
+}
+
+// Count adds what took so long and is about to be answered. failure is "" for a success, or CODE:TEXT, the way ADR-32
+// writes it.
 func (e *Endpoint) Count(took time.Duration, failure string) {
 	e.requests.Add(1)
 	e.nanos.Add(int64(took))
@@ -40,8 +78,7 @@ func (e *Endpoint) Count(took time.Duration, failure string) {
 	}
 }
 
-// Cold adds a call that found its version not loaded.
-func (e *Endpoint) Cold() { e.cold.Add(1) }
+var _ Observer = (*Endpoint)(nil)
 
 // Figures returns what has been counted. Calls that are counted meanwhile may be in some of
 // the figures only.

@@ -10,20 +10,20 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Read makes r the request that a message of a subscription of a function is. triggered tells that it came by a
-// trigger's subject. What is wrong with it is an error, and the rest is read all the same. The body is not copied.
-// The message must be one that the client library has received.
-func Read(r *protocol.Request, function string, m *nats.Msg) (triggered bool, err error) {
+// Read makes r the request that a message of a subscription of a function is. What is wrong with it is an error, and
+// the rest is read all the same. The body is not copied. The message must be one that the client library has received.
+func Read(r *protocol.Request, function string, m *nats.Msg) (err error) {
 	const call = protocol.RootCall + "."
 	h, broken := header(m)
 	pattern := m.Sub.Subject
-	triggered = len(pattern) <= len(call) || pattern[:len(call)] != call
+	triggered := len(pattern) <= len(call) || pattern[:len(call)] != call
 	if !triggered && len(m.Subject) != len(call)+len(function) {
 		*r, err = protocol.ParseRequest(m.Subject, h, m.Data)
 	} else {
 		// Of fn.NAME the server has compared the letters.
 		r.Function.Name, r.Subject, r.Body = function, m.Subject, m.Data
 		if triggered {
+			r.Trigger = protocol.TriggerKey{Subject: pattern, Queue: m.Sub.Queue}
 			r.Args, err = arguments(pattern, m.Subject)
 		}
 		if bad := r.ReadHeader(h); bad != nil {
@@ -33,7 +33,7 @@ func Read(r *protocol.Request, function string, m *nats.Msg) (triggered bool, er
 	if broken != nil {
 		err = broken
 	}
-	return triggered, err
+	return err
 }
 
 // arguments returns what a trigger's wildcards stand for in the subject of a message. A NUL byte, which no argument

@@ -33,7 +33,8 @@ func TestRead(t *testing.T) {
 		var r protocol.Request
 		m := received(c.header, "body")
 		m.Subject, m.Sub = c.subject, &nats.Subscription{Subject: c.pattern}
-		triggered, err := Read(&r, "f", m)
+		err := Read(&r, "f", m)
+		triggered := !r.Trigger.IsZero()
 		if code := protocol.CodeOf(err); err != nil && code != c.code || err == nil && c.code != 0 {
 			t.Errorf("%s: error %v, want code %d", c.subject, err, c.code)
 		}

@@ -61,6 +61,9 @@ func (r *execRuntime) Close(context.Context) error {
 	return nil
 }
 
+// execKind is the start kind of processes of the operating system, see runtimes.Usage.
+const execKind = "exec"
+
 // execProgram is a native program in a file.
 type execProgram struct {
 	runtime *execRuntime
@@ -76,9 +79,14 @@ func (g *execProgram) Close(context.Context) error {
 	return os.Remove(g.path)
 }
 
+// Start returns the one way in which processes of the system come to be.
+func (g *execProgram) Start() runtimes.Start {
+	return runtimes.Start{Kind: execKind, Reason: "the system starts it"}
+}
+
 // Run runs the program.
 func (g *execProgram) Run(ctx context.Context, p *runtimes.Process) error {
-	p.Usage = runtimes.Usage{Start: "exec"}
+	p.Usage = runtimes.Usage{Start: execKind}
 	if g.closed.Load() || g.runtime.closed.Load() {
 		return os.ErrClosed
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,7 @@ func lifeCases() []testCase {
 				t.Error(err)
 			}
 		}},
+		{"compile/start", startKind},
 		{"close/program", closeProgram},
 		{"close/runtime", func(t *testing.T, s *suite) {
 			other := *s
@@ -107,6 +109,18 @@ func afterFailure(t *testing.T, s *suite) {
 			wantText(t, "stdin after "+mode[0], s.output(t, process("twice")), "0\n0\n")
 			s.echoWorks(t)
 		}
+	}
+}
+
+// startKind checks that a program says how its processes come to be, and that they say so too.
+func startKind(t *testing.T, s *suite) {
+	known := []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint, execKind}
+	if start := s.program.Start(); !slices.Contains(known, start.Kind) || start.Reason == "" {
+		t.Errorf("the program says %+v", start)
+	}
+	p := process("hush")
+	if err := s.run(t, p); err != nil || !slices.Contains(known, p.Usage.Start) {
+		t.Errorf("a process says %q, and the error is %v", p.Usage.Start, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package runtimestest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -30,27 +31,49 @@ func TestProbeIsCurrent(t *testing.T) {
 	}
 }
 
-// TestProbeIsReproducible builds the probe again where the compiler that made the committed one
-// is installed; elsewhere the checksums of TestProbeIsCurrent have to do.
+// TestProbeIsReproducible builds the probe again where the compiler that made the committed one is installed. Where
+// the samples' tools are installed, it is, too; elsewhere the checksums of TestProbeIsCurrent have to do.
 func TestProbeIsReproducible(t *testing.T) {
-	version, err := exec.Command("clang", "--version").Output()
-	if err != nil || !strings.HasPrefix(string(version), "Debian clang version 14.0.6\n") {
-		t.Log("clang 14.0.6 of Debian is not installed: not built again")
-		return
-	}
-	if _, err := os.Stat("/usr/lib/wasm32-wasi/libc.a"); err != nil {
-		t.Log("wasi-libc is not installed: not built again")
-		return
+	if missing := missingCompiler(); missing != "" {
+		if os.Getenv("SAMPLES_TOOLS") != "" {
+			t.Fatalf("%s: make samples-tools installs what is missing", missing)
+		}
+		t.Skipf("the probe is not built again: %s", missing)
 	}
 	dir := t.TempDir()
 	if out, err := exec.Command(filepath.Join("testdata", "build.sh"), dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	b, err := os.ReadFile(filepath.Join(dir, "probe.wasm"))
+	for _, name := range []string{"probe.wasm", "probe.sum"} {
+		want, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("the committed %s is not what its source gives: run go generate", name)
+		}
+	}
+}
+
+// missingCompiler returns what is missing of what testdata/build.sh builds the committed module with, or "".
+func missingCompiler() string {
+	const want = "Debian clang version 14.0.6"
+	compiler := cmp.Or(os.Getenv("CC"), "clang-14")
+	version, err := exec.Command(compiler, "--version").Output()
 	if err != nil {
-		t.Fatal(err)
+		return fmt.Sprintf("%s is not to be run: %v", compiler, err)
 	}
-	if string(b) != wasm {
-		t.Error("the committed probe.wasm is not what its source gives: run go generate")
+	if line, _, _ := strings.Cut(string(version), "\n"); line != want {
+		return fmt.Sprintf("%s is %s, not %s", compiler, line, want)
 	}
+	for _, file := range []string{"/usr/lib/wasm32-wasi/libc.a", "/usr/lib/llvm-14/lib/clang/14.0.6/lib/wasi/libclang_rt.builtins-wasm32.a"} {
+		if _, err := os.Stat(file); err != nil {
+			return fmt.Sprintf("a library for WebAssembly is not installed: %v", err)
+		}
+	}
+	return ""
 }

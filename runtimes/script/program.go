@@ -18,8 +18,6 @@ type program struct {
 	closing  sync.Once
 }
 
-var _ runtimes.Starter = (*program)(nil)
-
 // Run implements runtimes.Program.
 func (p *program) Run(ctx context.Context, of *runtimes.Process) error {
 	inner := *of
@@ -44,9 +42,6 @@ func (p *program) environ(call []string) []string {
 	}
 	return slices.Concat(p.env, call)
 }
-
-// Start implements runtimes.Starter.
-func (p *program) Start() runtimes.Start { return runtimes.StartOf(p.Program) }
 
 // Close implements runtimes.Program.
 func (p *program) Close(ctx context.Context) error {

@@ -31,7 +31,6 @@ type program struct {
 
 var (
 	_ runtimes.Program = (*program)(nil)
-	_ runtimes.Starter = (*program)(nil)
 )
 
 // complete sets the whole, or why there is none.
@@ -91,14 +90,14 @@ func (g *program) Close(ctx context.Context) error {
 	return nil
 }
 
-// Start implements runtimes.Starter.
+// Start implements runtimes.Program.
 func (g *program) Start() runtimes.Start {
 	draft := g.borrow()
 	if draft == nil {
-		return runtimes.StartOf(g.whole)
+		return g.whole.Start()
 	}
 	defer g.giveBack()
-	s := runtimes.StartOf(draft)
+	s := draft.Start()
 	s.Reason += "; the functions that calls have used before are compiled, the others are being compiled"
 	return s
 }

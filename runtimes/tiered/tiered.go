@@ -87,7 +87,7 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 			return nil, err
 		}
 		g.complete(whole, nil)
-		next.kind = runtimes.StartOf(whole).Kind
+		next.kind = whole.Start().Kind
 	} else if !r.promise(ctx, g, l, bytes.Clone(b), o) {
 		return nil, errClosed
 	}
@@ -106,7 +106,7 @@ func (r *Runtime) draft(ctx context.Context, b []byte, o runtimes.Options, l *li
 	if err != nil {
 		return nil
 	}
-	if next.kind = l.latest.kind; runtimes.StartOf(draft).Kind != next.kind { // its start does not come as far as before
+	if next.kind = l.latest.kind; draft.Start().Kind != next.kind { // its start does not come as far as before
 		_ = draft.Close(ctx) // it has not run
 		return nil
 	}

@@ -140,7 +140,7 @@ func TestDraft(t *testing.T) {
 	if got := echo(t, p); got != want || want == 0 {
 		t.Errorf("the draft uses %d units of fuel, a program without one %d", got, want)
 	}
-	kind, s := runtimes.StartOf(plain).Kind, runtimes.StartOf(p)
+	kind, s := plain.Start().Kind, p.Start()
 	if s.Kind != kind || !strings.Contains(s.Reason, "the others are being compiled") {
 		t.Errorf("the draft starts like %+v", s)
 	}
@@ -158,7 +158,7 @@ func TestDraft(t *testing.T) {
 	if got := echo(t, p); got != want {
 		t.Errorf("the whole uses %d units of fuel, a program without draft %d", got, want)
 	}
-	if s := runtimes.StartOf(p); s != runtimes.StartOf(plain) {
+	if s := p.Start(); s != plain.Start() {
 		t.Errorf("the whole starts like %+v", s)
 	}
 	next := draft(t, g, r) // which has been taught more
@@ -201,7 +201,7 @@ func TestNoWhole(t *testing.T) {
 		echo(t, p)
 		ended = exit(t.Context(), p)
 	}
-	if s := runtimes.StartOf(p); s.Kind == "" {
+	if s := p.Start(); s.Kind == "" {
 		t.Error("nobody knows how it starts")
 	}
 	if err := errors.Join(p.Close(t.Context()), p.Close(t.Context())); err != nil {
@@ -284,7 +284,7 @@ func TestHammer(t *testing.T) {
 					if err := p.Run(t.Context(), process("exit", "7")); !errors.As(err, &code) || code.Code != 7 {
 						t.Error(err)
 					}
-					runtimes.StartOf(p)
+					p.Start()
 				}
 			})
 		}

@@ -12,11 +12,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/births"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/choice"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/marks"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/tetratelabs/wazero"
 )
@@ -24,20 +20,20 @@ import (
 // code is a compiled module: what all programs that are derived from one another have in common. It is freed with the
 // last of them. After newProgram has made the first, it does not change.
 type code struct {
-	runtime  *Runtime
-	compiled wazero.CompiledModule
-	config   wazero.ModuleConfig // of every instance
-	own      module.Memory       // the memory that the module asks for
-	stack    int32               // limit of the stack
-	in       choice.Obstacles    // what keeps its sandboxes from being used again, or parked
-	base     *memory.Image       // the memory before the entry runs
-	wrapped  bool                // its entry is rewrite.RunName, for there is more to call
-	globals  []string            // what else a process can change: the exports' names
-	begin    []uint64            // values of the globals before the entry runs; nil: those of a new instance
-	marks    *marks.Marks        // of its functions
-	birth    births.Record       // how long it takes to make an instance
-	refs     atomic.Int64
-	rest     rest // what it does while nobody needs it
+	runtime         *Runtime
+	compiled        wazero.CompiledModule
+	config          wazero.ModuleConfig // of every instance
+	own             module.Memory       // the memory that the module asks for
+	stack           int32               // limit of the stack
+	obstacles       obstacles           // what keeps its sandboxes from being used again, or parked
+	base            *memory.Image       // the memory before the entry runs
+	wrapped         bool                // its entry is rewrite.RunName, for there is more to call
+	globals         []string            // what else a process can change: the exports' names
+	begin           []uint64            // values of the globals before the entry runs; nil: those of a new instance
+	coverage        *coverage           // of its functions
+	instantiateTime instantiateTime     // how long it takes to make an instance
+	refs            atomic.Int64
+	rest            rest // what it does while nobody needs it
 }
 
 // newCode returns the code of a rewritten module, to which the caller has a reference. Its first program is to be made
@@ -48,8 +44,8 @@ func (r *Runtime) newCode(compiled wazero.CompiledModule, report *rewrite.Report
 	if err != nil {
 		return nil, err
 	}
-	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, in: choice.Judge(report), base: base,
-		marks: marks.New(report.Marks, m.Functions), wrapped: m.Reactor() || m.Start, globals: append(gauges(report), report.Globals...)}
+	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, obstacles: obstaclesOf(report), base: base,
+		coverage: newCoverage(report.Marks, m.Functions), wrapped: m.Reactor() || m.Start, globals: append(gauges(report), report.Globals...)}
 	c.refs.Store(1)
 	c.rest.unwatch = r.budget.Watch(c.tire)
 	return c, nil
@@ -67,14 +63,14 @@ func (c *code) release() error {
 
 // newProgram returns a program with the code. report is nil but for the first one.
 func (c *code) newProgram(ctx context.Context, o runtimes.Options, report *rewrite.Report) (runtimes.Program, error) {
-	most, limit, err := admit.Memory(c.own, o, c.runtime.maxMemory)
+	most, limit, err := memoryLimits(c.own, o, c.runtime.maxMemory)
 	if err != nil {
 		return nil, err
 	}
 	if c.base.Size() > limit { // an initialization has made it larger
 		return nil, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: raise the limit", c.base.Size()>>10, limit>>10)}
 	}
-	mounts, err := admit.Mounts(o.Mounts)
+	mounts, err := checkMounts(o.Mounts)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +103,7 @@ func (g *program) Derive(ctx context.Context, o runtimes.Options) (runtimes.Prog
 	if g.closed.Load() || g.runtime.closed.Load() {
 		return nil, errClosed
 	}
-	stack, err := admit.Stack(o)
+	stack, err := stackLimit(o)
 	if err != nil {
 		return nil, err
 	}

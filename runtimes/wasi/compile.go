@@ -12,7 +12,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/atomics"
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
@@ -47,7 +46,7 @@ func (r *Runtime) compilePart(ctx context.Context, b []byte, o runtimes.Options,
 	if err := exhausted.Descriptors(); err != nil {
 		return nil, err
 	}
-	stack, err := admit.Stack(o)
+	stack, err := stackLimit(o)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +99,7 @@ func (r *Runtime) prepare(ctx context.Context, b []byte, o runtimes.Options, par
 	if m.Reactor() {
 		plan.Setup, plan.Entry = module.Initialize, module.Handle
 	}
-	if _, _, err := admit.Memory(m.Memories[0], o, r.maxMemory); err != nil {
+	if _, _, err := memoryLimits(m.Memories[0], o, r.maxMemory); err != nil {
 		return nil, nil, err
 	}
 	b, report, err := rewrite.Rewrite(b, plan)

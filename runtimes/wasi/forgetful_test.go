@@ -80,6 +80,9 @@ func (f *forgetful) Run(ctx context.Context, p *runtimes.Process) error {
 	return &runtimes.TrapError{Reason: err.Error()}
 }
 
+// Start implements runtimes.Program.
+func (f *forgetful) Start() runtimes.Start { return runtimes.Start{} }
+
 // Close implements runtimes.Program.
 func (f *forgetful) Close(context.Context) error { return nil }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/fuel"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/preempt"
 	"github.com/tetratelabs/wazero/api"
 )
 
@@ -22,7 +22,7 @@ import (
 // from thread to thread, which makes code 30 to 40 % slower.
 const slice = time.Millisecond
 
-// watched is how much of its slice a process has used when it begins to be looked after, see package preempt: short
+// watched is how much of its slice a process has used when it begins to be looked after, see package fuel: short
 // ones need not be.
 const watched = slice / 4
 
@@ -34,14 +34,14 @@ const largeMemory = 2 << 20
 func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	s := ctx.Value(sandboxKey{}).(*sandbox)
 	s.guest.Pause()
-	left := preempt.Fuel(stack[0])
+	left := fuel.Left(stack[0])
 	// This asks one clock, where time.Now asks two.
 	now := s.sliced.Add(time.Since(s.sliced))
-	more, enough := s.pace.Refill(now, left)
+	more, enough := s.supply.Refill(now, left)
 	if !enough {
 		s.state.Stop(runtimes.ErrFuel)
 	}
-	if s.pace.Given > startFuel && s.state.BeforeRead != nil {
+	if s.supply.Given > startFuel && s.state.BeforeRead != nil {
 		s.state.Stop(errLate)
 	}
 	s.state.LiveAt(now)
@@ -50,20 +50,20 @@ func refill(ctx context.Context, _ api.Module, stack []uint64) {
 		now = s.sliced
 	}
 	if now.Sub(s.sliced) >= watched {
-		s.guest.Begin(s.program.runtime.watch, s.gauge)
+		s.guest.Begin(s.program.runtime.watchdog, s.gauge)
 	}
-	s.pace.Go(now, more)
+	s.supply.Go(now, more)
 	stack[0] = uint64(left + more)
 	s.guest.Run(now)
 }
 
 // fund has a first portion be left of what the process was given.
 func (s *sandbox) fund() {
-	s.pace.Large = s.memory.size > largeMemory
-	left := preempt.Fuel(s.globals[0].Get())
-	more := s.pace.Fund(s.sliced, left)
+	s.supply.Large = s.memory.size > largeMemory
+	left := fuel.Left(s.globals[0].Get())
+	more := s.supply.Fund(s.sliced, left)
 	s.globals[0].Set(uint64(left + more))
-	s.pace.Go(s.sliced, more)
+	s.supply.Go(s.sliced, more)
 }
 
 // gauges returns the exported globals that rewriting adds: the fuel, the stack, and what else there is.
@@ -83,7 +83,7 @@ func (s *sandbox) used() uint64 {
 	if len(s.globals) == 0 {
 		return 0 // there is no instance: it failed at its start
 	}
-	return s.pace.Used(preempt.Fuel(s.globals[0].Get()))
+	return s.supply.Used(fuel.Left(s.globals[0].Get()))
 }
 
 // overflowed tells whether the process has run out of stack.
@@ -126,5 +126,5 @@ func (s *sandbox) tickAt(now time.Time) {
 		s.state.Stop(err)
 	}
 	s.sliced = time.Now()
-	s.guest.Begin(s.program.runtime.watch, s.gauge)
+	s.guest.Begin(s.program.runtime.watchdog, s.gauge)
 }

@@ -8,8 +8,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/pace"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/fuel"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/experimental"
 )
@@ -28,7 +27,7 @@ type host struct {
 	yield  func(ctx context.Context) error                  // nil: the goroutine yields
 	sleep  func(ctx context.Context, d time.Duration) error // nil: a timer
 	sliced time.Time                                        // when its slice began
-	pace   pace.Pace                                        // how much fuel it gets at a time
+	supply fuel.Supply                                      // how much fuel it gets at a time
 }
 
 // sandboxKey is what a sandbox is called in the context of its calls.
@@ -51,8 +50,8 @@ func (h *host) begin(ctx context.Context, p *runtimes.Process, now time.Time) *p
 
 // prepare sets what belongs to a run.
 func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) {
-	h.ctx, h.yield, h.sleep, h.sliced, h.pace = ctx, p.Yield, p.Sleep, now, pace.Pace{Limit: h.pace.Limit}
-	h.pace.Until, _ = ctx.Deadline()
+	h.ctx, h.yield, h.sleep, h.sliced, h.supply = ctx, p.Yield, p.Sleep, now, fuel.Supply{Limit: h.supply.Limit}
+	h.supply.Until, _ = ctx.Deadline()
 	s := &h.state
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files
 }
@@ -85,7 +84,7 @@ func (s *sandbox) outcome(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	err = ending.Of(ctx, err)
+	err = runError(ctx, err)
 	var t *runtimes.TrapError
 	switch {
 	case !errors.As(err, &t):
@@ -94,7 +93,7 @@ func (s *sandbox) outcome(ctx context.Context, err error) error {
 	case s.uncaught():
 		t.Reason = "uncaught exception"
 	}
-	if s.memory.refused && ending.ByItself(err) {
+	if s.memory.refused && failedByItself(err) {
 		return fmt.Errorf("%w: %w", runtimes.ErrMemory, err)
 	}
 	return err

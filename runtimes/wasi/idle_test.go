@@ -15,8 +15,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/fuel"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/preempt"
 	"github.com/tetratelabs/wazero/api"
 )
 
@@ -491,8 +491,8 @@ func TestWatched(t *testing.T) {
 			return p.Usage.Fuel
 		}
 		want := used()
-		r.watch.Close()
-		r.watch = preempt.NewWatch(time.Microsecond)
+		r.watchdog.Close()
+		r.watchdog = fuel.NewWatchdog(time.Microsecond)
 		for range 10 {
 			if got := used(); got != want {
 				t.Errorf("%s: it used %d units of fuel, and %d when it was watched", kind, want, got)

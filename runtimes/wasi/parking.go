@@ -12,7 +12,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 	"github.com/polyvoke/polyvoke/runtimes/recording"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
@@ -110,8 +109,8 @@ func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) err
 	s.state.Values, s.state.BeforeRead = s.snapshotting, s.wait
 	err := s.enter(run)
 	s.state.BeforeRead = nil
-	s.running, s.broken = false, ending.Broken(err)
-	k.seen, k.fuel, k.refused = s.state.Seen(), s.pace.Given, s.memory.refused
+	s.running, s.broken = false, leavesBroken(err)
+	k.seen, k.fuel, k.refused = s.state.Seen(), s.supply.Given, s.memory.refused
 
 	if err = s.waiting(ctx, err); err == nil {
 		k.globals = s.getGlobals()
@@ -160,7 +159,7 @@ func (s *sandbox) shrink() bool {
 	k.shrinking = true
 	err := s.enter(s.resume(context.Background(), new(runtimes.Process), time.Now()))
 	k.shrinking = false
-	waits := s.state.Err() == errParked && !ending.Broken(err)
+	waits := s.state.Err() == errParked && !leavesBroken(err)
 	s.end()
 	return waits
 }
@@ -212,7 +211,7 @@ func (e *unparkable) Error() string { return e.reason }
 // guest.
 func (s *sandbox) resume(ctx context.Context, p *runtimes.Process, now time.Time) *preview1.Context {
 	s.prepare(ctx, p, now)
-	s.pace.Given, s.state.Values = s.parked.fuel, s.snapshotting
+	s.supply.Given, s.state.Values = s.parked.fuel, s.snapshotting
 	s.state.Freeze(now, s.parked.clock)
 	return s.state.Resume(ctx)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
 	"github.com/polyvoke/polyvoke/runtimes/exhausted"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/admit"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
@@ -53,7 +52,6 @@ type program struct {
 
 var (
 	_ runtimes.Program = (*program)(nil)
-	_ runtimes.Starter = (*program)(nil)
 	_ runtimes.Deriver = (*program)(nil)
 	_ runtimes.Caller  = (*program)(nil)
 )
@@ -90,7 +88,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if err := deadline.ErrAt(ctx, now); err != nil {
 		return err
 	}
-	if err := admit.Strings(p); err != nil {
+	if err := checkStrings(p); err != nil {
 		return err
 	}
 	s, err := g.take(ctx, p)
@@ -101,7 +99,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	return s.serve(ctx, p, now)
 }
 
-// Start implements runtimes.Starter.
+// Start implements runtimes.Program.
 func (g *program) Start() runtimes.Start {
 	if g.doubt.Load() {
 		return runtimes.Start{Kind: runtimes.StartFresh, Reason: "a sandbox was not put back to its beginning"}
@@ -110,7 +108,7 @@ func (g *program) Start() runtimes.Start {
 }
 
 // Called implements runtimes.Caller.
-func (g *program) Called() []bool { return g.marks.Called() }
+func (g *program) Called() []bool { return g.coverage.called() }
 
 // take returns a sandbox for a run, and notes how the process comes to be.
 func (g *program) take(ctx context.Context, p *runtimes.Process) (*sandbox, error) {
@@ -204,7 +202,7 @@ func (g *program) giveBack(s *sandbox) {
 
 // keep keeps a sandbox after a run, or closes it. Nobody else may use it any more.
 func (g *program) keep(s *sandbox) {
-	g.marks.Read(s.instance)
+	g.coverage.read(s.instance)
 	if g.doubt.Load() || !s.finish() {
 		s.Close()
 		return

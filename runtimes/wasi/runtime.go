@@ -25,11 +25,10 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/births"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/compiler"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/fuel"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/preempt"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
 )
@@ -57,13 +56,13 @@ type Runtime struct {
 	log       *slog.Logger
 	verify    uint64 // one in so many sandboxes that were put back is compared with its image
 
-	startTime time.Duration // of a process up to its first read, if it is to be parked there
-	budget    *idle.Budget  // of idle sandboxes
-	starts    chan struct{} // has one for each start that is made in advance
-	watch     *preempt.Watch
-	births    births.Gate // for instances of modules that take long
-	mu        sync.Mutex
-	programs  map[*program]struct{} // guarded by mu
+	startTime    time.Duration // of a process up to its first read, if it is to be parked there
+	budget       *idle.Budget  // of idle sandboxes
+	starts       chan struct{} // has one for each start that is made in advance
+	watchdog     *fuel.Watchdog
+	instantiates instantiateGate // for instances of modules that take long
+	mu           sync.Mutex
+	programs     map[*program]struct{} // guarded by mu
 
 	closed atomic.Bool
 }
@@ -87,8 +86,8 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 		regions: memory.NewPool(c.idle()), start: time.Now(), log: c.log(), verify: c.verify(),
 		prepares: make(chan struct{}, runtime.GOMAXPROCS(0)), trials: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		startTime: c.startTime(), budget: idle.NewBudget(c.idleMemory()),
-		starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), watch: preempt.NewWatch(preempt.Every),
-		births: births.NewGate(max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
+		starts: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), watchdog: fuel.NewWatchdog(fuel.WatchInterval),
+		instantiates: newInstantiateGate(max(1, runtime.GOMAXPROCS(0)/2)), programs: map[*program]struct{}{}}
 	r.engine = wazero.NewRuntimeWithConfig(ctx, compiler.EngineConfig(cache))
 	if r.compiler, err = c.newCompiler(ctx); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
@@ -127,7 +126,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 		err = errors.Join(err, g.Close(ctx))
 	}
 	r.budget.Close()
-	r.watch.Close()
+	r.watchdog.Close()
 	err = errors.Join(err, r.engine.Close(ctx))
 	if r.cache != nil {
 		err = errors.Join(err, r.cache.Close(ctx))

@@ -10,10 +10,9 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/ending"
+	"github.com/polyvoke/polyvoke/runtimes/wasi/fuel"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/preempt"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/api"
 )
@@ -35,7 +34,7 @@ type sandbox struct {
 	run      entry           // the one by way of entered; without a function until it is called
 	called   native.Function // the one of them that was called last
 	globals  []api.MutableGlobal
-	guest    preempt.Guest
+	guest    fuel.Guest
 
 	parked  *parking // where it waits, if it does
 	runs    int      // that it has served
@@ -60,7 +59,7 @@ func (g *program) open() (*sandbox, error) {
 	g.rest.began()
 	s.host.init(s, g.runtime.start)
 	s.memory = g.memory
-	s.pace.Limit = g.fuelLimit
+	s.supply.Limit = g.fuelLimit
 	s.state.Mounts = g.mounts
 	s.memory.region = region
 	return s, nil
@@ -84,7 +83,7 @@ func (g *program) region() (*memory.Region, error) {
 // long it may have to wait.
 func (s *sandbox) instantiate(until context.Context) (err error) {
 	defer recovered(&err)
-	done, err := s.program.birth.Await(until, s.program.runtime.births)
+	done, err := s.program.instantiateTime.await(until, s.program.runtime.instantiates)
 	if err != nil {
 		return err
 	}
@@ -133,7 +132,7 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process, since time.Tim
 	err := s.enter(run)
 	p.Usage.Duration = time.Since(since)
 	p.Usage.Memory, p.Usage.Fuel = s.memory.size, s.used()
-	s.broken = ending.Broken(err)
+	s.broken = leavesBroken(err)
 	s.running = false
 	return s.outcome(ctx, err)
 }
@@ -316,7 +315,7 @@ func (s *sandbox) closeInstance() {
 	if s.instance != nil {
 		_ = s.instance.Close(context.Background()) // the engine has nothing to say here
 	}
-	s.instance, s.start, s.run, s.called, s.globals, s.guest = nil, entry{}, entry{}, native.Function{}, nil, preempt.Guest{}
+	s.instance, s.start, s.run, s.called, s.globals, s.guest = nil, entry{}, entry{}, native.Function{}, nil, fuel.Guest{}
 }
 
 // Close ends the sandbox.

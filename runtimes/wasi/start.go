@@ -8,7 +8,6 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/exhausted"
-	"github.com/polyvoke/polyvoke/runtimes/wasi/choice"
 )
 
 // choose decides how the program's processes come to be: as want says, or by what the module is and how it starts.
@@ -17,12 +16,12 @@ import (
 //
 // A *runtimes.ModuleError says that want is not possible, or that the module cannot be instantiated.
 func (g *program) choose(ctx context.Context, want string) error {
-	o := g.in
-	if g.varies && o.Park == "" {
-		o.Park = "its environment differs from call to call"
+	o := g.obstacles
+	if g.varies && o.park == "" {
+		o.park = "its environment differs from call to call"
 	}
-	g.reusable = o.Reuse == ""
-	if want == runtimes.StartFresh || o.Reuse != "" && o.Park != "" {
+	g.reusable = o.reuse == ""
+	if want == runtimes.StartFresh || o.reuse != "" && o.park != "" {
 		return g.settle(want, o)
 	}
 	s, err := g.openKept(ctx)
@@ -33,8 +32,8 @@ func (g *program) choose(ctx context.Context, want string) error {
 		return &runtimes.ModuleError{Reason: "the module cannot be instantiated: " + err.Error(), Err: err}
 	}
 	g.initial = s.getGlobals()
-	if want != runtimes.StartReset && o.Park == "" {
-		if o.Park, err = s.tryStart(ctx); err != nil {
+	if want != runtimes.StartReset && o.park == "" {
+		if o.park, err = s.tryStart(ctx); err != nil {
 			s.Close()
 			return err
 		}
@@ -45,9 +44,9 @@ func (g *program) choose(ctx context.Context, want string) error {
 }
 
 // settle sets the kind, and why it is that one, by what is known of the program.
-func (g *program) settle(want string, o choice.Obstacles) (err error) {
-	known := choice.Program{Obstacles: o, Fuel: g.startFuel, Draws: g.seen.Clock || g.seen.Entropy, Renews: g.renews}
-	g.kind, g.why, err = known.Choose(want)
+func (g *program) settle(want string, o obstacles) (err error) {
+	known := startFacts{obstacles: o, fuel: g.startFuel, draws: g.seen.Clock || g.seen.Entropy, renews: g.renews}
+	g.kind, g.why, err = known.choose(want)
 	return err
 }
 

@@ -34,9 +34,9 @@ func (g *program) initialize(ctx context.Context, report *rewrite.Report) error 
 		return nil
 	}
 	err := func() error {
-		switch o := g.in; {
-		case o.Reuse != "":
-			return errors.New(o.Reuse)
+		switch o := g.obstacles; {
+		case o.reuse != "":
+			return errors.New(o.reuse)
 		case report.Module.Start: // which would have to be called before, and not again
 			return errors.New("it has a start section")
 		}

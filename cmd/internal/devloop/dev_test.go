@@ -18,11 +18,9 @@ import (
 
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/devloop"
-	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
 	"github.com/polyvoke/polyvoke/cmd/internal/watch"
-	"github.com/polyvoke/polyvoke/invoker"
-	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/tiered"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
@@ -70,15 +68,11 @@ type bench struct {
 // start starts everything, with the program number 1, and waits until that answers.
 func start(t testing.TB, g greeter) *bench {
 	t.Helper()
-	server, err := natsd.Start(natsd.Config{Listen: "127.0.0.1:0", Store: t.TempDir()})
-	check(t, err)
-	t.Cleanup(server.Close)
-	s, err := connect.To(&connect.Settings{Server: server.URL(), Timeout: patience}, "test")
+	s, err := connect.To(&connect.Settings{Server: serve(t), Timeout: patience}, "test")
 	check(t, err)
 	t.Cleanup(s.Close)
 	s.Edits = true
 	b := &bench{t: t, greeter: g, dir: filepath.Join(t.TempDir(), "shout"), session: s, events: make(chan devloop.Event, 1)}
-	b.serve()
 
 	l, err := project.Find(g.language)
 	check(t, err)
@@ -99,22 +93,16 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// serve starts an invoker.
-func (b *bench) serve() {
-	reg, err := registry.Open(b.t.Context(), b.session.JS, registry.Config{Replicas: 1})
-	check(b.t, err)
+// serve starts NATS and an invoker, and returns the server's address.
+func serve(t testing.TB) string {
+	t.Helper()
 	self, err := os.Executable()
-	check(b.t, err)
-	rt, err := wasi.New(b.t.Context(), wasi.Config{CacheDir: b.t.TempDir(), Compiler: []string{self, compileModule}, CompileTimeout: patience})
-	check(b.t, err)
-	ready := make(chan struct{})
+	check(t, err)
+	rt, err := wasi.New(t.Context(), wasi.Config{CacheDir: t.TempDir(), Compiler: []string{self, compileModule}, CompileTimeout: patience})
+	check(t, err)
 	soon := tiered.New(rt, slog.Default())
-	v := invoker.Invoker{Registry: reg, Runtime: soon, JetStream: b.session.JS, Replicas: 1, Drain: time.Second, Ready: func() { close(ready) }}
-	b.background(func(ctx context.Context) error {
-		defer soon.Close(context.WithoutCancel(ctx))
-		return v.Serve(ctx, b.session.Conn)
-	})
-	wait(b.t, "the invoker", ready)
+	t.Cleanup(func() { check(t, soon.Close(context.Background())) })
+	return invokertest.Start(t, func(c *invokertest.Config) { c.Runtime, c.Drain = soon, time.Second }).URL
 }
 
 // develop starts the loop on the function's folder, as the command does.

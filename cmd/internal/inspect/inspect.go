@@ -147,7 +147,7 @@ func (r *Report) Try(ctx context.Context, rt runtimes.Runtime, b []byte, name st
 		}
 		return err
 	}
-	s := runtimes.StartOf(p)
+	s := p.Start()
 	r.Start = &Start{s.Kind, s.Reason}
 	return p.Close(ctx)
 }

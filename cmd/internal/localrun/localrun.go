@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/source"
+	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/script"
@@ -60,7 +61,7 @@ func Run(ctx context.Context, src *source.Source, c Config) error {
 	r.Deadline = time.Now().Add(time.Duration(f.Limits.WithDefaults().Timeout))
 	ctx, cancel := context.WithDeadline(ctx, r.Deadline)
 	defer cancel()
-	id, o := rand.Text(), src.Options()
+	id, o := rand.Text(), programs.Options(&src.Function)
 	if f.Meta == protocol.MetaEnv {
 		env, err := r.Env(id)
 		if err != nil {
@@ -90,7 +91,7 @@ func Compile(ctx context.Context, modules runtimes.Runtime, src *source.Source) 
 			f.Limits.Memory = protocol.Size(i.Memory)
 		}
 	}
-	p, err := script.New(modules, folder).Compile(ctx, src.Code, src.Options())
+	p, err := script.New(modules, folder).Compile(ctx, src.Code, programs.Options(&src.Function))
 	return p, Error(src, err)
 }
 

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,7 +16,13 @@ import (
 	"github.com/polyvoke/polyvoke/samples"
 )
 
-// Create makes the folder parent/name with a function in a language that works: the greeting, its manifest, a
+// templates has the main source of a new project in each language: reading a request, a line of log, a reply, and what a
+// bad request is, in 8 to 20 lines.
+//
+//go:embed templates
+var templates embed.FS
+
+// Create makes the folder parent/name with a function in a language that works: its source, its manifest, a
 // request, and the next steps. It returns the names of the files, relative to that folder. The error's code is 400
 // for a name that is none. If something cannot be written, nothing is left behind.
 func Create(parent, name string, l Language) (files []string, err error) {
@@ -49,8 +56,11 @@ func Create(parent, name string, l Language) (files []string, err error) {
 
 // content returns the files of a new project.
 func (l Language) content(name string) (map[string][]byte, error) {
-	template, _, err := samples.Template(l.Name)
+	template, _, err := samples.Template(l.Name) // with what the compiler needs beside the main source
 	if err != nil {
+		return nil, err
+	}
+	if template[l.Main], err = templates.ReadFile(path.Join("templates", l.Name, l.Main)); err != nil {
 		return nil, err
 	}
 	main := l.As
@@ -69,7 +79,10 @@ func (l Language) content(name string) (map[string][]byte, error) {
 	if l.Module != "" {
 		content[l.Module] = []byte(strings.ReplaceAll(l.Text, "NAME", name))
 	}
-	content["in.json"] = []byte("{\"name\":\"Ada\"}\n")
+	content[l.Request()] = []byte("{\"name\":\"Ada\"}\n")
+	if l.Plain {
+		content[l.Request()] = []byte("Ada\n")
+	}
 	content["README.md"] = []byte(l.readme(name, main))
 	content[ManifestName] = []byte(l.manifest(name, main))
 	if l.Compiled() {
@@ -80,7 +93,7 @@ func (l Language) content(name string) (map[string][]byte, error) {
 
 // manifest returns the polyvoke.toml of a new project.
 func (l Language) manifest(name, main string) string {
-	head := fmt.Sprintf("name = %q\nlanguage = %q\n", name, l.Title)
+	head := fmt.Sprintf("#:schema %s\nname = %q\nlanguage = %q\n", SchemaURL, name, l.Title)
 	if l.Runtime != "" {
 		head += fmt.Sprintf("runtime = %q\n", l.Runtime)
 	}
@@ -99,7 +112,7 @@ func (l Language) readme(name, main string) string {
 // Steps returns what to type next in the folder of a project, a line each.
 func (l Language) Steps(name string) []string {
 	steps := []string{
-		"polyvoke run < in.json   # run it here, once",
+		fmt.Sprintf("%-24s # run it here, once", "polyvoke run < "+l.Request()),
 		"polyvoke dev             # serve it, and each change of it, until Ctrl-C",
 	}
 	if l.Compiled() {

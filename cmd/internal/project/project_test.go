@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -66,6 +67,10 @@ func TestTable(t *testing.T) {
 		if err != nil {
 			continue // its sample is not part of this build
 		}
+		main, err := templates.ReadFile(path.Join("templates", l.Name, l.Main))
+		if n := strings.Count(string(main), "\n"); err != nil || n < 8 || n > 20 || !bytes.Contains(main, []byte("65")) || strings.Contains(string(main), "build.sh") {
+			t.Errorf("%s: the template has %d lines, error %v", l.Name, n, err)
+		}
 		if sources[l.Main] == nil || (script != nil) != l.Compiled() {
 			t.Errorf("%s: the sample has %d files; %s or a build script is missing, or there is one for nothing", l.Name, len(sources), l.Main)
 		}
@@ -85,7 +90,7 @@ func TestCreate(t *testing.T) {
 		if p.Name != "shout-1" || p.Language != l.Title || l.Compiled() != (p.Script == "") {
 			t.Errorf("%s: %+v", l.Name, p)
 		}
-		for _, want := range []string{"README.md", "in.json", ManifestName} {
+		for _, want := range []string{"README.md", l.Request(), ManifestName} {
 			if !slices.Contains(files, want) {
 				t.Errorf("%s: no %s in %q", l.Name, want, files)
 			}
@@ -119,11 +124,11 @@ func TestOpenRefuses(t *testing.T) {
 		"":                                       "module: say which file",
 		"module = \"a.wasm\"\nscript = \"a.py\"": "a function is one of the two",
 		"module = 3":                             "module",
-		"a = 1\n=":                               "line 2",
+		"a = 1\n=":                               "polyvoke.toml:2: ",
 		"module = \"a.wasm\"\n[build]\nsource = \"a.c\"\ncommand = [\"make\"]": "choose one",
 		"module = \"a.wasm\"\n[build]\ncommand = []":                           "name a program",
 		"module = \"a.wasm\"\n[build]\ncommand = \"make\"":                     "command",
-		"module = \"a.wasm\"\n[build]\nsuorce = \"a.c\"":                       `unknown key "build.suorce"`,
+		"module = \"a.wasm\"\n[build]\nsuorce = \"a.c\"":                       "polyvoke.toml:3: unknown key build.suorce: did you mean source?",
 	} {
 		_, err := Open(write(t, manifest))
 		if protocol.CodeOf(err) != protocol.CodeRefused || !strings.Contains(err.Error(), want) {

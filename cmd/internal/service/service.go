@@ -20,9 +20,6 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes/script"
-	"github.com/polyvoke/polyvoke/runtimes/tiered"
-	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
 // Config says how functions are served.
@@ -60,17 +57,15 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	}
 	defer endKeeping()
 	store := &stored.Store{Registry: languages, Describe: interpreters.Describe}
-	rt, end, err := Sandbox(ctx, c.Cache, c.Limits, wasi.Config{IdleMemory: c.IdleMemory, Log: c.Log})
+	rt, end, err := layers(ctx, c, store)
 	if err != nil {
 		return err
 	}
 	defer end()
-	soon := tiered.New(rt, c.Log)
-	defer soon.Close(context.WithoutCancel(ctx))
 	running := openJournal(ctx, c.Cache, c.Log)
 	defer running.Close()
 	v := invoker.Invoker{
-		Registry: reg, Runtime: script.New(soon, store), Interpreters: store, JetStream: own.JS, Journal: running,
+		Registry: reg, Runtime: rt, Interpreters: store, JetStream: own.JS, Journal: running,
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}

@@ -46,6 +46,8 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 		{"limits", Join(", ", fmt.Sprintf("timeout %s", limits.Timeout), fuel, fmt.Sprintf("memory %s, stack %s, input %s, output %s, concurrency %d, queue %d",
 			limits.Memory, limits.Stack, limits.Input, limits.Output, limits.Concurrency, limits.Queue))},
 		{"replies", replies},
+		{"needs", strings.Join(f.Needs, " ")},
+		{"not served", unserved(i)},
 		{"damage", i.Damage},
 		{"start", Join(": ", st.Start, st.StartReason)},
 		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on %s)",
@@ -71,6 +73,14 @@ func Members(w io.Writer, p terminal.Paint, all []client.MemberStats) {
 	terminal.Table(w, p, []string{"INVOKER", "POLYVOKE", " CALLS", " ERRORS", " COLD", " RUNNING", " WAITING", " P50", " P99"}, rows)
 }
 
+// unserved says why the invoker that has answered does not serve the function.
+func unserved(i protocol.InfoReply) string {
+	if len(i.Unknown) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the invoker that answered does not know %s: update it; until then its calls go to newer invokers", strings.Join(i.Unknown, ", "))
+}
+
 // leftOut says what is missing because it does not fit a message.
 func leftOut(i protocol.InfoReply) string {
 	if !slices.Contains(i.Abridged, i.Function.Version) {
@@ -93,10 +103,14 @@ func Functions(w io.Writer, p terminal.Paint, functions []protocol.Function) {
 	terminal.Table(w, p, []string{"NAME", " VERSION", "LANGUAGE", " SIZE", " TIMEOUT", " MEMORY", " AGE"}, rows)
 }
 
-// Damage prints what is wrong with stored records, and what to do about it.
+// Damage prints what is wrong with stored records, or with the invoker that has read them, and what to do about it.
 func Damage(w io.Writer, damaged []protocol.Damage) {
 	for _, d := range damaged {
-		fmt.Fprintf(w, "damaged: %s: %s\n", protocol.CleanValue(d.Name, protocol.MaxErrorText), protocol.CleanValue(d.Reason, protocol.MaxErrorText))
+		what := "damaged"
+		if len(d.Needs) > 0 {
+			what = "not served"
+		}
+		fmt.Fprintf(w, "%s: %s: %s\n", what, protocol.CleanValue(d.Name, protocol.MaxErrorText), protocol.CleanValue(d.Reason, protocol.MaxErrorText))
 	}
 }
 

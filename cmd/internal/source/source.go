@@ -4,24 +4,18 @@ package source
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/BurntSushi/toml"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/script"
 )
@@ -41,27 +35,18 @@ func Read(path, name, runtime string) (*Source, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, project.ManifestName)
 	}
-	manifest := map[string]any{}
-	file := path
+	s := &Source{Path: path, Function: protocol.Function{Name: name}}
 	if filepath.Ext(path) == ".toml" {
-		var err error
-		if manifest, file, err = readManifest(path); err != nil {
+		if err := s.readManifest(path, name); err != nil {
 			return nil, err
 		}
 	}
-	if name != "" {
-		manifest["name"] = name
-	} else if _, ok := manifest["name"]; !ok {
-		manifest["name"] = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	file := s.Path
+	s.Function.Name = cmp.Or(s.Function.Name, strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)))
+	if s.Function.Runtime = cmp.Or(runtime, s.Function.Runtime); s.Function.Runtime == "" {
+		s.Function.Runtime = interpreters.ForExtension(filepath.Ext(file))
 	}
-	if _, ok := manifest["runtime"]; !ok && runtime == "" {
-		runtime = interpreters.ForExtension(filepath.Ext(file))
-	}
-	if runtime != "" {
-		manifest["runtime"] = runtime
-	}
-	s := &Source{Path: file}
-	if err := s.parseFunction(manifest, path); err != nil {
+	if err := s.check(path); err != nil {
 		return nil, err
 	}
 	if s.Function.Runtime != "" {
@@ -91,6 +76,9 @@ func isText(b []byte) bool {
 
 // noRuntime says what to do about a script that nothing is known to run.
 func (s *Source) noRuntime(ext string) error {
+	if advice := project.Advice(s.Path); advice != "" {
+		return &exit.Error{Code: exit.NotRunnable, Msg: s.Path + ": " + advice}
+	}
 	what := "it is text, and no runtime is known"
 	if ext != "" {
 		what += " for " + ext
@@ -115,41 +103,23 @@ func (s *Source) packScript(folder bool) error {
 	return nil
 }
 
-// readManifest reads a TOML file: the manifest's keys, and the file that "module" or "script" names.
-func readManifest(path string) (manifest map[string]any, file string, err error) {
-	if _, err := toml.DecodeFile(path, &manifest); err != nil {
-		var p toml.ParseError
-		if errors.As(err, &p) {
-			return nil, "", &exit.Error{Code: exit.NotRunnable, Msg: fmt.Sprintf("%s: line %d: %s", path, p.Position.Line, p.Message), Err: err}
-		}
-		return nil, "", Missing(path, err)
+// readManifest reads a TOML file: the function, and where its module or script is.
+func (s *Source) readManifest(path, name string) error {
+	m, err := project.ReadManifest(path, name)
+	var refused *protocol.Error
+	switch {
+	case errors.As(err, &refused):
+		return &exit.Error{Code: exit.Of(err), Msg: err.Error(), Err: err}
+	case err != nil:
+		return Missing(path, err)
 	}
-	if manifest == nil {
-		manifest = map[string]any{}
-	}
-	rel, ok := manifest["module"].(string)
-	if text, is := manifest["script"].(string); is && !ok {
-		rel, ok = text, true
-	}
-	if !ok || rel == "" {
-		return nil, "", &exit.Error{Code: exit.NotRunnable, Msg: path + `: module: say which file it is, such as module = "greet.wasm" or script = "greet.py"`}
-	}
-	for _, key := range project.Keys() {
-		delete(manifest, key)
-	}
-	if !filepath.IsAbs(rel) {
-		rel = filepath.Join(filepath.Dir(path), rel)
-	}
-	return manifest, rel, nil
+	s.Function, s.Path = m.Function, m.File()
+	return nil
 }
 
-// parseFunction makes the manifest what would be sent, and lets the protocol judge it.
-func (s *Source) parseFunction(manifest map[string]any, path string) error {
-	b, err := json.Marshal(manifest)
-	if err != nil {
-		return &exit.Error{Code: exit.NotRunnable, Msg: fmt.Sprintf("%s: manifest: %v", path, err), Err: err}
-	}
-	s.Function, err = protocol.ParseFunction(b)
+// check lets the protocol judge what would be sent.
+func (s *Source) check(path string) error {
+	err := s.Function.Check()
 	if err == nil {
 		return nil
 	}
@@ -185,20 +155,4 @@ func Missing(path string, err error) error {
 		return &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%s: %v", path, p.Err), Err: err}
 	}
 	return &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%s: %v", path, err), Err: err}
-}
-
-// Options returns what the source's program is compiled with.
-func (s *Source) Options() runtimes.Options {
-	f, limits := &s.Function, s.Function.Limits.WithDefaults()
-	return runtimes.Options{Memory: uint64(f.Limits.Memory), Stack: uint64(limits.Stack), Fuel: uint64(limits.Fuel), Start: f.Start,
-		Interpreter: f.Runtime, Args: append([]string{f.Name}, f.Args...), Env: environ(f.Env), Varies: f.Meta == protocol.MetaEnv}
-}
-
-// environ returns an environment as a process gets it, in order.
-func environ(env map[string]string) []string {
-	var out []string
-	for _, k := range slices.Sorted(maps.Keys(env)) {
-		out = append(out, k+"="+env[k])
-	}
-	return out
 }

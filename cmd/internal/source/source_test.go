@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
@@ -26,15 +27,13 @@ func FuzzManifest(f *testing.F) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		manifest, file, err := readManifest(path)
-		if err == nil {
-			if file == "" {
-				t.Fatal("no module and no error")
-			}
-			err = new(Source).parseFunction(manifest, path)
+		s := &Source{}
+		err := s.readManifest(path, "")
+		if err == nil && s.Path == "" {
+			t.Fatal("no module and no error")
 		}
 		var x *exit.Error
-		if err != nil && (!errors.As(err, &x) || x.Msg == "") {
+		if err != nil && (!errors.As(err, &x) || !strings.Contains(x.Msg, path)) {
 			t.Fatalf("not an error for the user: %v", err)
 		}
 	})

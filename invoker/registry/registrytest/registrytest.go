@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ func Test(t *testing.T, open func(t *testing.T) registry.Registry) {
 		{"Versions are numbered", testVersions},
 		{"Same bytes and manifest are the same version", testSame},
 		{"What is refused changes nothing", testRefused},
+		{"What needs more than is known is 501", testNeeds},
 		{"What does not exist is 404", testNotFound},
 		{"Deleted is gone", testDelete},
 		{"Modules live as long as a version", testModules},
@@ -162,6 +164,30 @@ func testRefused(t *testing.T, r registry.Registry) {
 	if list, err := r.List(t.Context()); err != nil || len(list) != 0 {
 		t.Errorf("list: %v, %v", list, err)
 	}
+}
+
+// testNeeds puts a manifest that needs what no registry knows, in the place of one that needs nothing.
+func testNeeds(t *testing.T, r registry.Registry) {
+	was := Put(t, r, fn("greet"), "module")
+	if was.Needs != nil || was.Latest().Needs != nil {
+		t.Errorf("a plain function needs %q", was.Needs)
+	}
+	f := fn("greet")
+	f.Needs = []string{"teleport", "anvil"}
+	_, _, err := r.Put(t.Context(), f, []byte("other"))
+	wantCode(t, "Put", err, protocol.CodeUnknownNeed)
+	if !strings.Contains(err.Error(), "needs anvil, teleport") || !strings.Contains(err.Error(), "update the invoker") {
+		t.Errorf("Put: %v", err)
+	}
+	f.Needs = []string{"Not a word"}
+	_, _, err = r.Put(t.Context(), f, []byte("other"))
+	wantCode(t, "Put of no word", err, protocol.CodeRefused)
+	found, err := r.Find(t.Context(), "greet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "found", found, was)
+	noModule(t, r, "other")
 }
 
 func testNotFound(t *testing.T, r registry.Registry) {

@@ -1,12 +1,18 @@
 #!/bin/sh
-# Builds probe.wasm from probe.c, into the folder named by the first argument or else beside the
-# source, and there notes the checksums of both in probe.sum. The committed file was made
-# with Debian 12's clang 14.0.6 and its wasi-libc 0.0~git20220510:
-#     apt-get install -y clang lld wasi-libc libclang-rt-14-dev-wasm32
+# build.sh [OUT]: builds probe.wasm from probe.c with the clang CC (default: Debian's clang 14) and wasi-libc, into the
+# folder OUT or else beside the source, and there notes the checksums of both in probe.sum. The committed file was made
+# with Debian 12's clang 14.0.6 and its wasi-libc 0.0~git20220510, which samples/tools.sh installs.
 set -eu
+out=${1:-$(dirname "$0")}
+out=$(cd "$out" && pwd)
+CC=${CC:-clang-14}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
 cd "$(dirname "$0")"
-out=${1:-.}
-clang --target=wasm32-wasi -O2 -Wall -Wl,-s -o "$out/probe.wasm" probe.c
+# Two steps: a link with -O also runs wasm-opt where there is one, and the bytes would depend on that.
+"$CC" --target=wasm32-wasi -O2 -Wall -Wextra -c probe.c -o "$tmp/probe.o"
+"$CC" --target=wasm32-wasi -Wl,-s "$tmp/probe.o" -o "$out/probe.wasm"
+chmod 644 "$out/probe.wasm"
 for f in probe.c "$out/probe.wasm"; do
 	sha256sum < "$f" | sed "s/-/$(basename "$f")/"
 done > "$out/probe.sum"

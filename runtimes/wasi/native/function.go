@@ -1,13 +1,6 @@
-// Package native reaches what the engine knows of a call and does not offer: its stack, and where it was last.
-//
-// In goes an exported function of an instance; out come points of a call to which a guest can be taken back again and
-// again, the size of a native stack, and a way to end a call without a stack trace. All of it is read by reflection,
-// here alone. A test fails if a new version of the engine has other names for it; then nothing can be reached, which
-// every function has a result for.
 package native
 
 import (
-	"reflect"
 	"unsafe"
 
 	"github.com/tetratelabs/wazero/api"
@@ -22,21 +15,8 @@ type Function struct {
 
 // Of returns the engine's side of a function.
 func Of(f api.Function) Function {
-	v := reflect.Indirect(reflect.ValueOf(f))
-	if v.Kind() != reflect.Struct || !v.CanAddr() {
-		return Function{}
-	}
-	stack := v.FieldByName("stack")
-	if stack.Kind() != reflect.Slice || stack.Type().Elem().Kind() != reflect.Uint8 {
-		return Function{}
-	}
-	n := Function{stack: (*[]byte)(unsafe.Pointer(stack.UnsafeAddr()))}
-	if c := v.FieldByName("execCtx"); c.Kind() == reflect.Struct {
-		if sp := c.FieldByName("stackPointerBeforeGoCall"); sp.Kind() == reflect.Pointer {
-			n.sp = (*unsafe.Pointer)(unsafe.Pointer(sp.UnsafeAddr()))
-		}
-	}
-	return n
+	stack, sp := callStack(f)
+	return Function{stack, sp}
 }
 
 // StackSize returns how many bytes of native stack the engine keeps for the function. It keeps what a call has made it

@@ -1,11 +1,6 @@
 package native
 
-import (
-	"reflect"
-	"unsafe"
-
-	"github.com/tetratelabs/wazero/api"
-)
+import "github.com/tetratelabs/wazero/api"
 
 // Gauge returns where the engine keeps a global of an instance, of type i64, or nil if that cannot be seen. The guest
 // must not be running native code. The global is what it was.
@@ -25,24 +20,4 @@ func Gauge(instance api.Module, g api.MutableGlobal) *uint64 {
 		g.Set(mark)
 	}
 	return nil
-}
-
-// contents returns what the engine keeps for an instance that native code works with.
-func contents(instance api.Module) []uint64 {
-	v := reflect.Indirect(reflect.ValueOf(instance))
-	if v.Kind() != reflect.Struct {
-		return nil
-	}
-	engine := v.FieldByName("Engine")
-	if engine.Kind() != reflect.Interface {
-		return nil
-	}
-	if v = reflect.Indirect(engine.Elem()); v.Kind() != reflect.Struct {
-		return nil
-	}
-	opaque := v.FieldByName("opaque")
-	if opaque.Kind() != reflect.Slice || opaque.Type().Elem().Kind() != reflect.Uint8 || opaque.Len() == 0 {
-		return nil
-	}
-	return unsafe.Slice((*uint64)(opaque.UnsafePointer()), opaque.Len()/8)
 }

@@ -3,7 +3,6 @@ package native
 import (
 	"bytes"
 	"context"
-	"reflect"
 	"unsafe"
 
 	"github.com/tetratelabs/wazero/experimental"
@@ -34,7 +33,8 @@ func (f Function) Take(ctx context.Context, room int) *Point {
 	*f.stack = f.model(room)
 	defer func() { *f.stack = own }()
 	p := &Point{snapshot: experimental.GetSnapshotter(ctx).Snapshot(), function: f}
-	if !p.find() {
+	var ok bool
+	if p.stack, p.live, ok = snapshotStack(p.snapshot); !ok {
 		return nil
 	}
 	return p
@@ -59,26 +59,6 @@ func (f Function) model(room int) []byte {
 		return own[:size]
 	}
 	return make([]byte, size)
-}
-
-// find finds the stack in the snapshot.
-func (p *Point) find() bool {
-	v := reflect.Indirect(reflect.ValueOf(p.snapshot))
-	if v.Kind() != reflect.Struct {
-		return false
-	}
-	stack, pointer, top := v.FieldByName("stack"), v.FieldByName("sp"), v.FieldByName("top")
-	if stack.Kind() != reflect.Slice || stack.Type().Elem().Kind() != reflect.Uint8 || pointer.Kind() != reflect.Uintptr || top.Kind() != reflect.Uintptr {
-		return false
-	}
-	p.stack = stack.Bytes()
-	begin := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p.stack))))
-	from, to := pointer.Uint()-begin, top.Uint()-begin
-	if from > to || to > uint64(len(p.stack)) {
-		return false
-	}
-	p.live = p.stack[from:to]
-	return true
 }
 
 // Keep makes it a point to which the guest can be taken back more than once. It must be called before the first

@@ -7,10 +7,7 @@ package orders
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-
-	"github.com/BurntSushi/toml"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/project"
@@ -36,19 +33,12 @@ func Deploy(ctx context.Context, s *connect.Session, say func(what string)) erro
 
 // manifest reads a step's polyvoke.toml, which has one trigger.
 func manifest(step samples.Step) (protocol.Function, error) {
-	keys := map[string]any{}
-	if err := toml.Unmarshal(step.Manifest, &keys); err != nil {
-		return protocol.Function{}, fmt.Errorf("manifest of %s: %w", step.Name, err)
-	}
-	for _, key := range project.Keys() {
-		delete(keys, key)
-	}
-	b, err := json.Marshal(keys)
+	m, err := project.ParseManifest(step.Name+"/"+project.ManifestName, "", string(step.Manifest))
 	if err != nil {
 		return protocol.Function{}, err
 	}
-	f, err := protocol.ParseFunction(b)
-	if err == nil && len(f.Triggers) != 1 {
+	f := m.Function
+	if len(f.Triggers) != 1 {
 		err = fmt.Errorf("manifest of %s: %d triggers, not one", step.Name, len(f.Triggers))
 	}
 	return f, err

@@ -4,86 +4,31 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
-	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
-	"github.com/polyvoke/polyvoke/invoker"
-	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes/wasi"
 	"github.com/polyvoke/polyvoke/samples"
 )
 
 // limit is how long a test waits for what must happen.
 const limit = 30 * time.Second
 
-// logBuffer is a writer that several goroutines may use.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-// start starts NATS and an invoker, and returns a connection to them and the invoker's log.
-func start(t *testing.T) (*connect.Session, *logBuffer) {
+// start starts NATS and an invoker, and returns a connection to them and the server.
+func start(t *testing.T) (*connect.Session, *invokertest.Server) {
 	t.Helper()
-	server, err := natsd.Start(natsd.Config{Listen: "127.0.0.1:0", Store: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	server := invokertest.Start(t)
+	s, err := connect.To(&connect.Settings{Server: server.URL, Timeout: limit}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(server.Close)
-	connect := func() *connect.Session {
-		s, err := connect.To(&connect.Settings{Server: server.URL(), Timeout: limit}, "test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(s.Close)
-		return s
-	}
-	s, log := connect(), &logBuffer{}
-	ctx, cancel := context.WithCancel(context.Background()) // t.Context ends before its cleanup
-	r, err := registry.Open(ctx, s.JS, registry.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rt, err := wasi.New(ctx, wasi.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready, served := make(chan struct{}), make(chan error, 1)
-	v := invoker.Invoker{Registry: r, Runtime: rt, Log: slog.New(slog.NewTextHandler(log, nil)), Ready: func() { close(ready) }}
-	go func() { served <- v.Serve(ctx, s.Conn) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-		_ = rt.Close(context.Background())
-	})
-	select {
-	case <-ready:
-	case <-time.After(limit):
-		t.Fatal("the invoker is not ready in time")
-	}
-	return connect(), log
+	t.Cleanup(s.Close)
+	return s, server
 }
 
 // next returns the next message of a subscription.
@@ -98,7 +43,7 @@ func next(t *testing.T, sub *nats.Subscription) *nats.Msg {
 
 // TestOrder sends orders in on orders.new, as any client of NATS does, and looks at what comes out on orders.done.
 func TestOrder(t *testing.T) {
-	s, log := start(t)
+	s, server := start(t)
 	var said []string
 	if err := Deploy(t.Context(), s, func(what string) { said = append(said, what) }); err != nil {
 		t.Fatal(err)
@@ -149,14 +94,14 @@ func TestOrder(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"message without reply subject failed", "function=orders-validate", "code=400", "exit code 65"} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log has no %s:\n%s", want, log)
+		if !strings.Contains(server.Logged(), want) {
+			t.Errorf("the log has no %s", want)
 		}
 	}
 }
 
 func TestRun(t *testing.T) {
-	s, log := start(t)
+	s, _ := start(t)
 	if err := Deploy(t.Context(), s, func(string) {}); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +111,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !r.Right() || r.Sent != 75 || r.Receipts != 75 || r.P50 <= 0 || r.P99 < r.P50 || r.Elapsed < time.Second {
-		t.Errorf("%+v\n%s", r, log)
+		t.Errorf("%+v", r)
 	}
 	if len(r.Functions) != 5 || len(shown) == 0 || len(shown[0].Functions) != 5 {
 		t.Fatalf("%+v, and before it %+v", r, shown)

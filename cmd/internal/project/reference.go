@@ -1,0 +1,201 @@
+package project
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+//go:generate go test -run ^TestReference$ -update .
+
+// SchemaURL is where the JSON schema of a polyvoke.toml is published, for editors.
+const SchemaURL = "https://raw.githubusercontent.com/polyvoke/polyvoke/main/docs/manifest.schema.json"
+
+// schema is the part of JSON Schema, draft 7, that a manifest needs. The fields are in the order in which they read best.
+type schema struct {
+	Schema      string             `json:"$schema,omitempty"`
+	ID          string             `json:"$id,omitempty"`
+	Title       string             `json:"title,omitempty"`
+	Description string             `json:"description,omitempty"`
+	Type        any                `json:"type,omitempty"`
+	Enum        []string           `json:"enum,omitempty"`
+	Pattern     string             `json:"pattern,omitempty"`
+	MaxLength   int                `json:"maxLength,omitempty"`
+	Minimum     *int64             `json:"minimum,omitempty"`
+	Maximum     *int64             `json:"maximum,omitempty"`
+	Items       *schema            `json:"items,omitempty"`
+	MaxItems    int                `json:"maxItems,omitempty"`
+	Properties  map[string]*schema `json:"properties,omitempty"`
+	Additional  any                `json:"additionalProperties,omitempty"`
+	Required    []string           `json:"required,omitempty"`
+	OneOf       []*schema          `json:"oneOf,omitempty"`
+}
+
+// Schema returns the JSON schema of a polyvoke.toml, for editors: docs/manifest.schema.json. It says less than
+// ReadManifest checks, and nothing that ReadManifest would not let pass is required by it.
+func Schema() []byte {
+	root := tableSchema()
+	root.Schema, root.ID, root.Title = "http://json-schema.org/draft-07/schema#", SchemaURL, "polyvoke.toml"
+	root.Description = "A function of polyvoke: how it comes to be, and how it is called."
+	root.OneOf = []*schema{{Required: []string{"module"}}, {Required: []string{"script"}}}
+	tables := map[string]*schema{"": root}
+	for _, k := range ManifestKeys() {
+		table, key := split(k.Path)
+		s := schemaOf(k)
+		tables[table].Properties[key] = s
+		if k.Must {
+			tables[table].Required = append(tables[table].Required, key)
+		}
+		if s.Items != nil && s.Items.Properties != nil {
+			s = s.Items
+		}
+		tables[k.Path] = s
+	}
+	b, err := json.MarshalIndent(root, "", "  ")
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return append(b, '\n')
+}
+
+// split returns the table of a key, and its name there.
+func split(path string) (table, key string) {
+	i := strings.LastIndexByte(path, '.')
+	return path[:max(0, i)], path[i+1:]
+}
+
+func tableSchema() *schema {
+	return &schema{Type: "object", Properties: map[string]*schema{}, Additional: false}
+}
+
+// schemaOf returns the schema of a key's value.
+func schemaOf(k protocol.Key) *schema {
+	s := &schema{}
+	switch k.Type {
+	case protocol.TypeString, protocol.TypeDuration:
+		s = &schema{Type: "string", Enum: k.Values, Pattern: k.Pattern, MaxLength: k.Most}
+	case protocol.TypeSize:
+		s = &schema{Type: []string{"string", "integer"}, Pattern: k.Pattern}
+	case protocol.TypeNumber:
+		s = &schema{Type: "integer", Minimum: bound(k.Min), Maximum: bound(k.Max)}
+	case protocol.TypeStrings:
+		s = &schema{Type: "array", Items: &schema{Type: "string", Pattern: k.Pattern}, MaxItems: k.Most}
+	case protocol.TypeNumbers:
+		s = &schema{Type: "array", Items: &schema{Type: "integer", Minimum: &k.Min, Maximum: bound(k.Max)}, MaxItems: k.Most}
+	case protocol.TypeEnv:
+		s = &schema{Type: "object", Additional: &schema{Type: "string"}}
+	case protocol.TypeTable:
+		s = tableSchema()
+	case protocol.TypeTables:
+		s = &schema{Type: "array", Items: tableSchema(), MaxItems: k.Most}
+	}
+	s.Description = plain(describe(k))
+	return s
+}
+
+// bound returns a bound of a number, or nil for 0.
+func bound(n int64) *int64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}
+
+// describe says what a key does, what it can be and what holds without it.
+func describe(k protocol.Key) string {
+	text := k.Text
+	if k.Range != "" {
+		text += " Range: " + k.Range + "."
+	}
+	if k.Default != "" {
+		text += " Default: " + k.Default + "."
+	}
+	return text
+}
+
+// Reference returns the page about the keys of a polyvoke.toml: docs/manifest.md.
+func Reference() []byte {
+	var b strings.Builder
+	b.WriteString(referenceHead)
+	parts := [][2]string{{"", "Keys above all tables"}, {"build", "[build]"}, {"limits", "[limits]"}, {"trigger", "[[trigger]]"}}
+	for _, part := range parts {
+		fmt.Fprintf(&b, "\n## %s\n\n| key | type | default | range | what it does | example |\n|---|---|---|---|---|---|\n", part[1])
+		for _, k := range ManifestKeys() {
+			if table, key := split(k.Path); table == part[0] {
+				what := k.Range
+				if k.Values != nil {
+					what = "`" + strings.Join(k.Values, "`, `") + "`"
+				}
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | `%s = %s` |\n", key, k.Type, k.Default, what, k.Text, key, k.Example)
+			}
+		}
+	}
+	b.WriteString(referenceTail)
+	return []byte(b.String())
+}
+
+// referenceHead and referenceTail are what stands around the tables of Reference.
+const (
+	referenceHead = `# The manifest: polyvoke.toml
+
+<!-- Generated from the Go types by "go generate ./cmd/internal/project": change it there. -->
+
+A function's folder has a ` + "`polyvoke.toml`" + `. ` + "`polyvoke new`" + ` writes one, ` + "`build`, `run`, `dev` and `deploy`" + ` read it, and ` + "`deploy`" + `
+takes one file without it too: then the name is the file's, and all else its default. On the wire the manifest is JSON with the same
+keys ([the protocol](../protocol/README.md), section 4).
+
+` + "```toml\n" + referenceExample + "```" + `
+
+The first line is for editors with a TOML language server, such as taplo (Even Better TOML in Visual Studio Code): they complete
+keys, and mark wrong ones, by [the JSON schema](manifest.schema.json).
+
+A duration is a number and a unit (` + "`ms`, `s`, `m`" + `), together or in a row: ` + "`\"500ms\"`, `\"1m30s\"`" + `. A size is a number of bytes, or a
+string with a unit: ` + "`KiB`, `MiB` and `GiB`" + ` are powers of 1024, ` + "`KB`, `MB` and `GB`" + ` of 1000. A number may have underscores: ` + "`50_000_000`" + `.
+`
+	referenceExample = `#:schema ` + SchemaURL + `
+name = "price"
+language = "Rust"
+module = "price.wasm" # which polyvoke build makes of main.rs
+
+[build]
+source = "main.rs"
+
+[env]
+CURRENCY = "EUR"
+
+[limits]
+timeout = "500ms"
+memory = "64MiB"
+
+[[trigger]]
+subject = "orders.*.new"       # what * stands for is the first argument
+to = "orders.{1}.priced"       # where a successful reply goes
+`
+	referenceTail = `
+## When something is wrong
+
+Every command that reads a manifest says all that is wrong with it, with line and key, and what was probably meant:
+
+` + "```text\n" + referenceMistakes + "```" + `
+`
+	referenceWrong = `name = "price"
+module = "price.wasm"
+memory = "64MiB"
+
+[limts]
+timeout = "1s"
+
+[limits]
+memroy = "64MiB"
+timeout = 5
+stack = "1M"
+`
+	referenceMistakes = `polyvoke.toml:3: unknown key memory: memory stands in [limits]
+polyvoke.toml:5: unknown key limts: did you mean limits?
+polyvoke.toml:9: unknown key limits.memroy: did you mean memory?
+polyvoke.toml:10: limits.timeout must be a duration, not a number: write it with its unit, such as "5s" or "5ms"
+polyvoke.toml:11: limits.stack: size "1M": did you mean "1MiB"?
+`
+)

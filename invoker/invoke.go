@@ -1,0 +1,132 @@
+package invoker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/deadline"
+)
+
+// Invoke runs a call that did not come by message, and waits for its reply: what a front in this process uses, such
+// as a gateway. It takes its turn like any other call, or waits for room as long as it may if r.Patient says so, and
+// its reply is passed on as the trigger r.Trigger says. The call ends with ctx at the latest. It may be called at any
+// time and from several goroutines; r is not changed.
+//
+// The reply is never nil and always has an id if it is an error, which is in it. The code is 404 only if the invoker
+// serves and the registry has no such function. An invoker that is not there yet, or that ends, answers 503.
+func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Reply {
+	f, err := v.find(ctx, r.Function.Name)
+	if err != nil {
+		id := r.ID
+		if id == "" {
+			id = newID()
+		}
+		return &protocol.Reply{ID: id, Exit: -1, Err: protocol.ErrorOf(err, id)}
+	}
+	c := f.newCall(time.Time{})
+	c.request = *r
+	c.request.Timeout = callerTimeout(ctx, r.Timeout)
+	d := direct{caller: ctx, answer: make(chan *protocol.Reply, 1), visit: v.visits.Add(1)}
+	c.direct = d
+	c.source = &c.direct
+	c.begin()
+	c.serve()
+	gone := ctx.Done()
+	for {
+		select {
+		case reply := <-d.answer:
+			if reply != nil {
+				return reply
+			}
+			c.serve() // its turn has come
+		case <-gone: // then it ends soon, if it runs
+			gone = nil
+			if f.queue.Withdraw(c, d.visit) {
+				c.giveUp(ctx.Err())
+			}
+		}
+	}
+}
+
+// Call is Invoke for whoever knows a Caller only. The error is always nil: what has failed is in the reply.
+func (v *Invoker) Call(ctx context.Context, r *protocol.Request) (*protocol.Reply, error) {
+	return v.Invoke(ctx, r), nil
+}
+
+// callerTimeout returns how long a caller waits: as long as its context lets it, and as it says, where 0 is for ever.
+func callerTimeout(ctx context.Context, timeout time.Duration) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return timeout
+	}
+	left := max(time.Until(end), 1)
+	if timeout > 0 {
+		left = min(left, timeout)
+	}
+	return left
+}
+
+// giveUp answers a call that its caller has taken out of the queue because its context has ended.
+func (c *call) giveUp(err error) {
+	c.waited = true
+	if errors.Is(err, context.DeadlineExceeded) {
+		c.err = protocol.Errorf(protocol.CodeTimeout, "", "the deadline passed while the call waited for %s: %s",
+			c.f.name, c.timeLimit())
+	} else {
+		c.err = protocol.Errorf(protocol.CodeUnavailable, "", "the caller went away while the call waited for %s",
+			c.f.name)
+	}
+	c.serve()
+}
+
+// find returns the function that is served under a name. It becomes busy with one more task.
+func (v *Invoker) find(ctx context.Context, name string) (*function, error) {
+	state := v.State()
+	if state == Idle {
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the invoker does not serve yet; try again")
+	}
+	if f := v.function(name); f != nil && f.tasks.enter() {
+		return f, nil
+	}
+	switch state {
+	case Starting:
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "",
+			"the invoker is starting, and does not know %s yet; try again", name)
+	case Ending:
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the invoker is ending; try again")
+	}
+	if _, err := v.Registry.Find(ctx, name); err != nil {
+		return nil, err
+	}
+	return nil, protocol.Errorf(protocol.CodeUnavailable, "", "%s is not served here yet; try again", name)
+}
+
+// direct is the source of a call that a caller in this process makes.
+type direct struct {
+	caller context.Context
+	answer chan *protocol.Reply // takes one without waiting: the reply, or nil when the call may start
+	visit  uint64               // of all calls of this kind, this one only
+}
+
+// context implements source.
+func (d *direct) context(c *call, giveUp context.Context) deadline.Cancelable {
+	return deadline.Join(d.caller, giveUp, c.request.Deadline)
+}
+
+// deliver implements source. The call's own buffers are used again, so the reply gets copies.
+func (d *direct) deliver(c *call) {
+	kept := c.reply
+	kept.Body = append([]byte(nil), c.reply.Body...)
+	kept.Stdout = bytes.Clone(c.reply.Stdout)
+	c.count()
+	d.answer <- &kept
+}
+
+// resume implements source. The caller waits, or is about to.
+func (d *direct) resume() bool {
+	d.answer <- nil
+	return true
+}

@@ -1,0 +1,161 @@
+package protocol
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Types of manifest keys, in the words of people.
+const (
+	TypeString   = "string"
+	TypeDuration = "duration" // a string such as "500ms"
+	TypeSize     = "size"     // a string such as "64MiB", or a number of bytes
+	TypeNumber   = "number"   // a whole one
+	TypeStrings  = "list of strings"
+	TypeNumbers  = "list of numbers"
+	TypeEnv      = "table of strings"
+	TypeTable    = "table"
+	TypeTables   = "list of tables"
+)
+
+// Key describes a key of a manifest, as an author writes it: what editors, pages and error messages say about it.
+type Key struct {
+	Path    string   // such as limits.memory; trigger.to is a key of each of the tables trigger
+	Type    string   // one of the Type constants
+	Default string   // what holds without it, for people; empty: nothing, or it must be there
+	Range   string   // what it can be, for people
+	Values  []string // the only ones that it can have; nil: any of its type
+	Pattern string   // regular expression of a string, or of a list's strings; empty: any
+	Min     int64    // of a number, and of a list's numbers
+	Max     int64    // of a number, and of a list's numbers; 0: none
+	Most    int      // bytes of a string, or items of a list; 0: not bounded by itself
+	Must    bool     // it must be there
+	Text    string   // what it does, in one or two sentences
+	Example string   // a value, in TOML
+}
+
+// Patterns of strings in a manifest.
+const (
+	patternName     = `^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`
+	patternRuntime  = `^[A-Za-z0-9][A-Za-z0-9_-]{0,63}(@[A-Za-z0-9_-]{1,64})?$`
+	patternNeed     = `^[a-z][a-z0-9-]{0,31}$`
+	patternDuration = `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)`
+	patternSize     = `^ *[0-9]+ *(KiB|MiB|GiB|KB|MB|GB|B)? *$`
+)
+
+// Keys returns the keys of a manifest that an author can write, a table before what is in it, in the order in which
+// Function has them. The types are those of Function's fields.
+func Keys() []Key { return keysBelow("", reflect.TypeFor[Function](), keyTable()) }
+
+// keysBelow returns the keys of a struct, and of those in it.
+func keysBelow(prefix string, t reflect.Type, table map[string]Key) []Key {
+	var all []Key
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		k, known := table[prefix+name]
+		if !known {
+			continue // the registry gives it
+		}
+		k.Path, k.Type = prefix+name, keyType(f.Type)
+		k.pattern()
+		all = append(all, k)
+		switch k.Type {
+		case TypeTable:
+			all = append(all, keysBelow(k.Path+".", f.Type, table)...)
+		case TypeTables:
+			all = append(all, keysBelow(k.Path+".", f.Type.Elem(), table)...)
+		}
+	}
+	return all
+}
+
+// pattern gives the key the pattern of its type.
+func (k *Key) pattern() {
+	switch k.Type {
+	case TypeDuration:
+		k.Pattern = patternDuration
+	case TypeSize:
+		k.Pattern = patternSize
+	}
+}
+
+// keyType returns the type of a field's key.
+func keyType(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[Duration]():
+		return TypeDuration
+	case t == reflect.TypeFor[Size]():
+		return TypeSize
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return TypeString
+	case reflect.Int, reflect.Int64:
+		return TypeNumber
+	case reflect.Map:
+		return TypeEnv
+	case reflect.Struct:
+		return TypeTable
+	}
+	switch t.Elem().Kind() {
+	case reflect.String:
+		return TypeStrings
+	case reflect.Int:
+		return TypeNumbers
+	}
+	return TypeTables
+}
+
+// keyTable returns what Keys cannot read off the types. A field of Function without a row here is the registry's.
+func keyTable() map[string]Key {
+	t := map[string]Key{
+		"name": {Default: "that of the module or the script", Range: "1 to 64 of `A-Z a-z 0-9 - _`, a letter or a digit first", Pattern: patternName,
+			Text: "The function, and so its subject: `fn.NAME`.", Example: `"greet"`},
+		"language": {Default: "as the module says", Range: fmt.Sprintf("at most %d bytes", MaxLanguage), Most: MaxLanguage,
+			Text: "What it is written in. For people only.", Example: `"Rust"`},
+		"runtime": {Default: "by the script's extension", Range: "`NAME` or `NAME@VERSION`", Pattern: patternRuntime,
+			Text: "What runs a script. A module has none.", Example: `"python"`},
+		"start": {Default: StartAuto, Values: StartKinds(),
+			Text: "How its processes come to be. `" + StartAuto + "` lets the invoker choose; `polyvoke info` shows what it chose, and why.", Example: `"fresh"`},
+		"meta": {Default: MetaFiles, Values: []string{MetaFiles, MetaEnv},
+			Text: "Where a process finds the request's id, subject and headers: in `/request/`, or in the environment too.", Example: `"env"`},
+		"args": {Default: "none", Range: "with `env` at most 64 KiB", Text: "Arguments behind those of the subject.", Example: `["--fast"]`},
+		"env":  {Default: "none", Range: "with `args` at most 64 KiB", Text: "The whole environment of its processes.", Example: `{ LANG = "en" }`},
+		"replies": {Default: "none", Range: fmt.Sprintf("at most %d, of 1 to 255, but not 64 to 78", MaxReplies), Max: 255, Most: MaxReplies,
+			Text: "Exit codes besides 0 with which stdout is a reply and no error.", Example: `[1, 10]`},
+		"limits":  {Text: "What one call may take, and all calls together.", Example: `{ timeout = "500ms" }`},
+		"trigger": {Default: "none", Range: fmt.Sprintf("at most %d", MaxTriggers), Most: MaxTriggers, Text: "Further subjects that call the function.", Example: `[{ subject = "orders.*.new" }]`},
+		"trigger.subject": {Must: true, Range: fmt.Sprintf("at most %d bytes; wildcards allowed; not in a tree of polyvoke's or the server's own", MaxSubject), Most: MaxSubject,
+			Text: "The subject. What its wildcards match becomes arguments.", Example: `"orders.*.new"`},
+		"trigger.queue": {Default: "`fn-NAME`", Range: fmt.Sprintf("one token of at most %d bytes", MaxQueue), Most: MaxQueue,
+			Text: "The queue group that shares the messages.", Example: `"workers"`},
+		"trigger.to": {Default: "nowhere", Range: fmt.Sprintf("at most %d bytes; no wildcards; `{1}` is what the first wildcard matched", MaxSubject), Most: MaxSubject,
+			Text: "The subject on which a successful reply is passed on.", Example: `"orders.{1}.priced"`},
+		"needs": {Default: "what follows from the other keys", Range: fmt.Sprintf("at most %d words of lower-case letters, digits and dashes", MaxNeeds), Pattern: patternNeed, Most: MaxNeeds,
+			Text: "What an invoker must know to serve the function. An older one leaves it to others.", Example: `[]`},
+	}
+	addLimits(t)
+	return t
+}
+
+// addLimits adds the rows of limits.
+func addLimits(t map[string]Key) {
+	count := func(def int, text string) Key {
+		return Key{Default: fmt.Sprint(def), Range: fmt.Sprintf("1 to %d", MaxConcurrency), Min: 1, Max: MaxConcurrency, Text: text, Example: "16"}
+	}
+	t["limits.timeout"] = Key{Default: DefaultTimeout.String(), Range: "more than 0, at most 15m", Example: `"500ms"`,
+		Text: "Of one call, waiting included. Then the call ends with 504."}
+	t["limits.fuel"] = Key{Default: "no limit", Range: "1 to 10^15", Min: 1, Max: MaxFuel, Example: "50_000_000",
+		Text: "Work of one call, in the units that `Fn-Fuel` reports: the same on any machine."}
+	t["limits.memory"] = Key{Default: DefaultMemory.String() + ", or what the runtime says", Range: "less than 4GiB", Example: `"64MiB"`,
+		Text: "Linear memory of a process. Then the call ends with 507."}
+	t["limits.stack"] = Key{Default: DefaultStack.String(), Range: MinStack.String() + " to " + MaxStack.String(), Example: `"1MiB"`,
+		Text: "Stack of a process. Beyond it the process traps."}
+	t["limits.input"] = Key{Default: DefaultInput.String(), Range: "at most " + MaxBody.String(), Example: `"1MiB"`,
+		Text: "Body of a request. A longer one is answered with 413."}
+	t["limits.output"] = Key{Default: DefaultOutput.String(), Range: "at most " + MaxBody.String(), Example: `"1MiB"`,
+		Text: "Body of a reply. A longer one is answered with 502."}
+	t["limits.concurrency"] = count(DefaultConcurrency, "Calls that run on one invoker at a time.")
+	t["limits.queue"] = count(DefaultQueue, "Calls that wait on one invoker. Further ones are answered with 429.")
+}
