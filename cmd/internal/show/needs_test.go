@@ -25,7 +25,7 @@ func TestUnserved(t *testing.T) {
 		}
 	}
 	out.Reset()
-	if show.Info(&out, terminal.Paint(""), protocol.InfoReply{Function: protocol.Function{Name: "plain"}}); strings.Contains(out.String(), "needs") || strings.Contains(out.String(), "not served") {
+	if show.Info(&out, terminal.Paint(""), protocol.InfoReply{Function: protocol.Function{Name: "plain"}}, 1); strings.Contains(out.String(), "needs") || strings.Contains(out.String(), "not served") {
 		t.Errorf("info of a plain function:\n%s", &out)
 	}
 }
