@@ -85,7 +85,7 @@ func (r *Request) ReadHeader(h Header) error {
 	if hops := h.Get(HeaderHops); hops != "" {
 		n, err := strconv.ParseUint(hops, 10, 31)
 		if err != nil {
-			return Errorf(CodeBadRequest, "", "header %s: %.20q is no number of hops", HeaderHops, hops)
+			return Errorf(CodeBadRequest, "", "header %s: %.20q is not a number of hops", HeaderHops, hops)
 		}
 		r.Hops = int(n)
 	}

@@ -24,7 +24,7 @@ import (
 func (c *cli) runtimeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "runtime",
-		Short: "Build, add and list what runs scripts: Python, JavaScript and others",
+		Short: "Manage the runtimes of scripts: Python, JavaScript and others",
 		Long: `A runtime is an interpreter that runs scripts: a WASI program itself, in the sandbox like any other.
 Build it on this machine, from packages, and add it to NATS, where all invokers have it from.`,
 		Args: c.noCommand,
@@ -86,7 +86,6 @@ func (c *cli) runtimeBuildCommand() *cobra.Command {
 		Long: `Build a runtime on this machine: its recipe takes the sources and compilers from Debian's, npm's and PyPI's
 packages, which takes minutes. It needs Debian 12, and root where packages are missing. The same recipe gives
 the same bytes. polyvoke run can use it then; polyvoke runtime add, or deploying a script, brings it to NATS.`,
-		Example:           `  polyvoke runtime build javascript lua`,
 		Args:              argsBetween(1, -1),
 		ValidArgsFunction: c.completeRecipes,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -112,7 +111,7 @@ the same bytes. polyvoke run can use it then; polyvoke runtime add, or deploying
 	}
 	cmd.Flags().StringVar(&into, "into", "", "folder for NAME.runtime.zip (default: in the user's cache folder, where polyvoke run finds it)")
 	cmd.Flags().StringVar(&tools, "tools", "", "folder for sources and compilers (default: in the user's cache folder)")
-	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show what the recipe says, also if all is well")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the output of the recipe even if the build succeeds")
 	return cmd
 }
 
@@ -126,7 +125,7 @@ func (c *cli) buildRuntime(ctx context.Context, folder interpreters.Folder, name
 		c.stderr.Write(said.Bytes())
 	}
 	if err != nil {
-		return &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v; polyvoke runtime ls shows the recipes", err), Err: err}
+		return &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v; polyvoke runtime ls lists the recipes", err), Err: err}
 	}
 	i, err := folder.Put(bundle)
 	if err != nil {
@@ -157,8 +156,6 @@ func (c *cli) runtimeAddCommand() *cobra.Command {
 		Long: `Put a runtime on NATS, for all invokers: one that was built here, a folder with runtime.json and runtime.wasm, or
 an interpreter of your own as FILE.wasm, with flags that say how it is called. Deployed scripts stay with the version
 that they have.`,
-		Example: `  polyvoke runtime add python
-  polyvoke runtime add wren.wasm --name wren --version 0.4 --ext .wren --arg wren --arg '{entry}'`,
 		Args:              argsBetween(1, 1),
 		ValidArgsFunction: c.completeRecipes,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -179,12 +176,12 @@ that they have.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&info.Name, "name", "", "of FILE.wasm: what scripts call it (default: the file's)")
+	f.StringVar(&info.Name, "name", "", "of FILE.wasm: its name (default: the file name)")
 	f.StringVar(&info.Version, "version", "1", "of FILE.wasm: the interpreter's own version")
 	f.StringVar(&info.Language, "language", "", "of FILE.wasm: what it runs (default: its name)")
-	f.StringArrayVar(&info.Extensions, "ext", nil, "of FILE.wasm: extension of its scripts; repeat for more")
-	f.StringArrayVar(&info.Args, "arg", nil, "of FILE.wasm: its arguments, of which {entry} is the script; repeat for more")
-	f.StringArrayVar(&info.Check, "check-arg", nil, "of FILE.wasm: its arguments when it is only to check the script; repeat for more")
+	f.StringArrayVar(&info.Extensions, "ext", nil, "of FILE.wasm: extension of its scripts; can be repeated")
+	f.StringArrayVar(&info.Args, "arg", nil, "of FILE.wasm: its arguments, of which {entry} is the script; can be repeated")
+	f.StringArrayVar(&info.Check, "check-arg", nil, "of FILE.wasm: its arguments when it is only to check the script; can be repeated")
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd
@@ -196,12 +193,12 @@ func (c *cli) runtimePinCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "pin NAME@VERSION",
-		Short: "Have scripts that are deployed from now on run by an older version",
-		Long: `Have scripts that are deployed from now on run by an older version of their runtime: it becomes the
-newest again, under a new number. A script itself is always run by the version that it was deployed with; to pin
-one script, deploy it with --runtime NAME@VERSION.`,
+		Short: "Make an older version the one for scripts deployed from now on",
+		Long: `Make an older version of a runtime the one for scripts deployed from now on: it becomes the newest again, under a
+new number. A script always runs on the version that it was deployed with; to pin one script, deploy it with
+--runtime NAME@VERSION.`,
 		Args:              argsBetween(1, 1),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: c.completeRuntimes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if ref, err := protocol.ParseRef(args[0]); err != nil || ref.Version == "" {
 				return usageError(cmd, "%q: write NAME@VERSION, such as python@1", args[0])

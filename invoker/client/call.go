@@ -70,7 +70,7 @@ func (c *Client) reply(ctx context.Context, m *nats.Msg, r *protocol.Request) (*
 
 // badReply is the error for a reply that cannot be read: not the caller's fault, whatever its code says.
 func badReply(r *protocol.Request, err error) error {
-	return protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %s cannot be read: %w: the function has run all the same",
+	return protocol.Errorf(protocol.CodeBadOutput, "", "the reply of %s cannot be read: %w. The function has run",
 		r.Function, err)
 }
 
@@ -157,7 +157,7 @@ func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (
 		return nil, err
 	case errors.Is(err, nats.ErrTimeout) && (c.Conn.Stats().Reconnects > connections || !c.Conn.IsConnected()):
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "",
-			"the connection to NATS on %s broke while %s was called, and its answer may be lost: it may have run all the same",
+			"the connection to NATS on %s broke while %s was called, and the answer may be lost. The function may have run",
 			c.url(), r.Function)
 	case errors.Is(err, nats.ErrTimeout):
 		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s%s", r.Function, c.url(), wait, moreTime(r))
@@ -173,7 +173,7 @@ func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (
 // moreTime says how a call gets more time, if its caller has said how much it has.
 func moreTime(r *protocol.Request) string {
 	if r.Timeout > 0 {
-		return ", which is the caller's time and a little more: a longer Timeout (--timeout) gives it more"
+		return ", the time that the caller gave it: set a longer Timeout (--timeout)"
 	}
 	return ""
 }
@@ -184,20 +184,20 @@ func (c *Client) absent(ctx context.Context, ref protocol.Ref) error {
 	switch {
 	case protocol.CodeOf(err) == protocol.CodeForbidden: // a caller need not be allowed to ask
 		return protocol.Errorf(protocol.CodeNotFound, "",
-			"404: nobody on %s serves %s, and this user may not ask why: is the name right, is it deployed (polyvoke ls), and is an invoker there?",
+			"no invoker on %s serves %s, and this user may not ask why: check the name, and whether it is deployed (polyvoke ls)",
 			c.url(), ref)
 	case err != nil:
 		return err
 	case ref.Version == "":
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
 	}
 	var have []string
 	for _, v := range i.Versions {
 		have = append(have, fmt.Sprint(v.Version))
 		if v.Ref() == ref {
-			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but nobody on %s serves it just now: try again", ref, c.url())
+			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
 		}
 	}
-	return protocol.Errorf(protocol.CodeNotFound, "", "404: function %s has no version %s on %s; it has %s (polyvoke info %s tells more)",
+	return protocol.Errorf(protocol.CodeNotFound, "", "function %q has no version %s on %s: it has %s. polyvoke info %s describes them",
 		ref.Name, ref.Version, c.url(), strings.Join(have, ", "), ref.Name)
 }

@@ -29,6 +29,9 @@ func (c *Client) AddRuntime(ctx context.Context, what string, bundle []byte) (pr
 		return reply, err
 	}
 	defer discard()
+	if c.Waiting != nil {
+		defer c.Waiting("compiling " + what)()
+	}
 	err = c.control(ctx, protocol.APIRuntimeAdd, msg, &reply)
 	return reply, err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/protocol/spelling"
 	"github.com/polyvoke/polyvoke/samples"
 )
 
@@ -89,8 +90,8 @@ func Languages() []Language {
 	})
 }
 
-// Find returns the language of a name or an alias; case does not matter. The error's code is 400, and it lists them
-// all.
+// Find returns the language of a name or an alias; case does not matter. The error's code is 400, and it says which
+// one may be meant, or lists them all.
 func Find(name string) (Language, error) {
 	var names []string
 	for _, l := range Languages() {
@@ -99,7 +100,11 @@ func Find(name string) (Language, error) {
 		}
 		names = append(names, l.Name)
 	}
-	return Language{}, protocol.Errorf(protocol.CodeBadRequest, "", "language %q: use one of %s (polyvoke new --list tells more)", name, strings.Join(names, ", "))
+	hint := spelling.DidYouMean(name, "", names)
+	if hint == "" {
+		hint = "use one of " + strings.Join(names, ", ") + "."
+	}
+	return Language{}, protocol.Errorf(protocol.CodeBadRequest, "", "unknown language %q: %s polyvoke new --list describes all", name, hint)
 }
 
 // Request returns the name of the file with a request to begin with.
