@@ -5,7 +5,7 @@
 # make chaos  three invokers at work while things happen to them and to their server, for CHAOS_TIME: see docs/cluster.md
 # make hostile  100,000 broken modules, and how late hostile calls end; an hour
 # make bench-compare  measures polyvoke beside other ways to run a function
-# make languages  the greeting in every language, through NATS; matrix and targets measure them: see languages.mk
+# make languages  the greeting in every language, through NATS; matrix and targets measure them: see runtimes/script/languages.mk
 # make runtimes, runtimes-check, languages-ci, samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
 
 SHELL       := bash
@@ -27,7 +27,7 @@ export GOFLAGS := $(GOFLAGS) -pgo=off
 build:
 	go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
 
-include samples.mk languages.mk spies.mk foreign.mk bench.mk
+include samples/samples.mk runtimes/script/languages.mk runtimes/wasi/testdata/spies/spies.mk invoker/foreigntest/foreign.mk cmd/bench/bench.mk
 
 # Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
 # the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
