@@ -1,12 +1,13 @@
 # make test   installs what is missing, then runs every test
 # make check  what CI runs
+# make release  what a version is published as, in build/release: archives for all PLATFORMS, a container image, a bill of materials, checksums
 # make bench  the benchmarks, in the format that benchstat reads
 # make steady the service at work, for 2,000,000 calls
 # make chaos  three invokers at work while things happen to them and to their server, for CHAOS_TIME: see docs/cluster.md
 # make hostile  100,000 broken modules, and how late hostile calls end; an hour
 # make bench-compare  measures polyvoke beside other ways to run a function
 # make languages  the greeting in every language, through NATS; matrix and targets measure them: see runtimes/script/languages.mk
-# make runtimes, runtimes-check, languages-ci, samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
+# make release-check, runtimes, runtimes-check, languages-ci, samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
 
 SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
@@ -22,30 +23,40 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 # checks longer. The test that runs the command as a user does builds it with the profile.
 export GOFLAGS := $(GOFLAGS) -pgo=off
 
-.PHONY: build test check format vet staticcheck tidy bench-once bench hostile steady chaos fuzz cross clean-tree
+# What needs more than Go to be tested has a build tag, so that `go test ./...` passes in a fresh clone without anything else: programs of npm for
+# Node, C compilers, SQLite. tags_test.go finds tags that are forgotten here.
+TAGS := foreign toolchain sql
 
-build:
+# The engine's compiler runs without the race detector, under which a test that compiles modules takes twice the processor time: it is not ours,
+# shares nothing with our code, and its own project tests it so. All else of the engine is watched: what runs modules, decodes and keeps them.
+engine := github.com/tetratelabs/wazero/internal/engine/wazevo
+RACE   := -race $(foreach p,backend/... frontend ssa,-gcflags=$(engine)/$(p)=-race=false)
+
+.PHONY: build test check format vet staticcheck tidy bench-once bench hostile steady chaos fuzz cross clean-tree embedded-runtimes
+
+# What is in the binary besides its sources is built before it.
+build: embedded-runtimes
 	go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
 
-include samples/samples.mk runtimes/script/languages.mk runtimes/wasi/testdata/spies/spies.mk invoker/foreigntest/foreign.mk cmd/bench/bench.mk
+include samples/samples.mk runtimes/script/languages.mk runtimes/wasi/testdata/spies/spies.mk invoker/foreigntest/foreign.mk cmd/bench/bench.mk cmd/release/release.mk
 
 # Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
 # the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
 test: foreign-tools samples-tools sql
-	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -race -tags sql -timeout 20m ./...
+	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test $(RACE) -tags "$(TAGS)" -timeout 20m ./...
 	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
 
-check: format vet staticcheck tidy samples-check spies-check test languages-ci runtimes-check bench-once bench-check fuzz cross clean-tree
+check: format vet staticcheck tidy samples-check spies-check test languages-ci runtimes-check bench-once bench-check fuzz release-check cross clean-tree
 	@echo "make check: all is well"
 
 format:
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
 
 vet:
-	go vet ./...
+	go vet -tags "$(TAGS)" ./...
 
 staticcheck:
-	go run $(STATICCHECK) ./...
+	go run $(STATICCHECK) -tags "$(TAGS)" ./...
 
 tidy:
 	go mod tidy -diff
@@ -79,11 +90,11 @@ chaos:
 fuzz:
 	.ci/fuzz $(FUZZTIME)
 
-cross:
+# The tests of all platforms are compiled, with the flags of the release, so that what that has compiled is compiled once.
+cross: release
 	@set -e; for p in $(PLATFORMS); do \
-	  echo "build $$p"; \
-	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build -o /dev/null ./cmd/polyvoke; \
-	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./protocol ./runtimes/... ./invoker/...; \
+	  echo "vet $$p"; \
+	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet -trimpath -pgo=$(abspath cmd/polyvoke/default.pgo) ./protocol ./runtimes/... ./invoker/... ./cmd/...; \
 	done
 
 # Nothing above may leave a trace in the tree.
