@@ -36,7 +36,7 @@ RACE   := -race $(foreach p,backend/... frontend ssa,-gcflags=$(engine)/$(p)=-ra
 
 # What is in the binary besides its sources is built before it.
 build: embedded-runtimes
-	go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
+	CGO_ENABLED=0 go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
 
 include samples/samples.mk runtimes/script/languages.mk runtimes/wasi/testdata/spies/spies.mk invoker/foreigntest/foreign.mk cmd/bench/bench.mk cmd/release/release.mk
 
