@@ -64,14 +64,14 @@ tidy:
 
 # Each benchmark runs once, so that none rots.
 bench-once:
-	go test -run '^$$' -bench . -benchtime 1x ./...
+	go test -tags "$(TAGS)" -run '^$$' -bench . -benchtime 1x ./...
 
 # One call of a C function in process and through NATS, beside a native Go echo; see invoker/bench_test.go. A hundred edits of a
 # function in C and of one in Go under load, by polyvoke dev.
 bench:
 	go test -run '^$$' -bench 'BenchmarkInvoke|BenchmarkCall' -benchtime 2s -timeout 30m ./invoker
 	go test -run '^$$' -bench . -timeout 30m ./runtimes/...
-	go test -run '^$$' -bench Dev -benchtime 100x ./cmd/internal/devloop
+	go test -tags toolchain -run '^$$' -bench Dev -benchtime 100x ./cmd/internal/devloop
 
 # All of what means harm: 100,000 modules that are broken somewhere, and how late calls end that do not end by themselves.
 hostile:
