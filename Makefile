@@ -40,11 +40,14 @@ build: embedded-runtimes
 
 include samples/samples.mk runtimes/script/languages.mk runtimes/wasi/testdata/spies/spies.mk invoker/foreigntest/foreign.mk cmd/bench/bench.mk cmd/release/release.mk
 
+# The packages whose tests take longest begin first, so that no processor waits for them in the end.
+SLOW := ./runtimes/wasi ./runtimes/module/moduletest ./cmd/polyvoke ./runtimes/wasi/hostiletest ./samples ./runtimes/tiered ./invoker/registry
+
 # Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
-# the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
+# the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share. Vet is a check of its own: to have it done for each way of compiling only takes time.
 test: foreign-tools samples-tools sql
-	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test $(RACE) -tags "$(TAGS)" -timeout 20m ./...
-	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
+	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test $(RACE) -vet=off -tags "$(TAGS)" -timeout 20m $(SLOW) ./...
+	go test -vet=off -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
 
 check: format vet staticcheck tidy samples-check spies-check test languages-ci runtimes-check bench-once bench-check fuzz release-check cross clean-tree
 	@echo "make check: all is well"
@@ -64,7 +67,7 @@ tidy:
 
 # Each benchmark runs once, so that none rots.
 bench-once:
-	go test -tags "$(TAGS)" -run '^$$' -bench . -benchtime 1x ./...
+	go test -vet=off -tags "$(TAGS)" -run '^$$' -bench . -benchtime 1x ./...
 
 # One call of a C function in process and through NATS, beside a native Go echo; see invoker/bench_test.go. A hundred edits of a
 # function in C and of one in Go under load, by polyvoke dev.
