@@ -1,5 +1,5 @@
 # All languages: the interpreters of scripts, the greeting in each language through NATS, and what each costs.
-# To be included by the Makefile after samples.mk; BUILD is where things are built. All of it works on Debian 12 as root,
+# To be included by the Makefile after samples/samples.mk; BUILD is where things are built. All of it works on Debian 12 as root,
 # one target at a time: recipes share their folder of tools.
 
 languages_dir  := $(abspath $(BUILD))/languages
