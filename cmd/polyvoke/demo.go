@@ -21,7 +21,7 @@ func (c *cli) demoCommand() *cobra.Command {
 		Short: "Start everything, deploy the samples, call them, and show what came back",
 		Long: `Start NATS and polyvoke on this machine, deploy the sample functions, send each its
 requests and ` + fmt.Sprint(demo.Timed) + ` more, and show what came back. The Go sample is built by this machine's Go;
-nothing needs a network. Scripts are shown in the languages whose runtimes were built here. What the functions were kept in is removed at the end.
+nothing needs a network. Scripts are shown in the languages whose runtimes are here (polyvoke runtime ls). What the functions were kept in is removed at the end.
 
 With --orders it sends orders through five functions in five languages, which know nothing of one another, shows
 them at work, and checks that every order comes out once.`,
@@ -49,8 +49,7 @@ them at work, and checks that every order comes out once.`,
 // demo starts a server, shows the samples on it, and ends it, or stays.
 func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
-	folder, _ := interpreters.Default() // without one there are no runtimes here
-	all := demo.Choose(slow, folder.List())
+	all := demo.Choose(slow, interpreters.Here().List())
 	built := demo.Build(ctx, all) // it takes longest
 	defer func() {
 		cancel()

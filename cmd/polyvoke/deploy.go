@@ -35,7 +35,7 @@ A script needs a runtime on NATS. One that is there on this machine only is adde
 		Args: argsOrManifest(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src, err := source.Read(orHere(args)[0], o.name, o.runtime)
-			if err != nil {
+			if src, err = c.readByExtension(cmd, &n, src, err, orHere(args)[0], o.name); err != nil {
 				return err
 			}
 			if err := o.apply(cmd, &src.Function); err != nil {
@@ -66,7 +66,8 @@ func (c *cli) deploy(ctx context.Context, s *client.Session, src *source.Source)
 	if err := c.addMissing(ctx, s, src.Function.Runtime); err != nil {
 		return protocol.DeployReply{}, err
 	}
-	return s.Deploy(ctx, src.Function, src.Code)
+	reply, err := s.Deploy(ctx, src.Function, src.Code)
+	return reply, explainMissing(err, src.Function.Runtime)
 }
 
 // printDeployed tells what is there now and how to call it.
