@@ -1,3 +1,4 @@
+# make build  bin/polyvoke as it is released, with the runtimes of JavaScript and Lua in it, which it builds first
 # make test   installs what is missing, then runs every test
 # make check  what CI runs
 # make bench  the benchmarks, in the format that benchstat reads
@@ -24,7 +25,7 @@ export GOFLAGS := $(GOFLAGS) -pgo=off
 
 .PHONY: build test check format vet staticcheck tidy bench-once bench hostile steady chaos fuzz cross clean-tree
 
-build:
+build: embedded-runtimes
 	go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
 
 include samples.mk languages.mk spies.mk foreign.mk bench.mk
