@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/polyvoke/polyvoke/runtimes"
 )
 
 // nodeSnippet is what somebody types who knows Node. What comes of it must be the same as there.
@@ -157,6 +159,24 @@ func TestNodeSnippets(t *testing.T) {
 			if got := cmd.ProcessState.ExitCode(); got != s.exit || stdout.String() != s.stdout {
 				t.Errorf("Node: exit %d, want %d; stdout %s, want %s; stderr\n%s", got, s.exit, brief(stdout.String()), brief(s.stdout), &stderr)
 			}
+		})
+	}
+}
+
+// TestNodeFrozen checks that scripts in the words of Node are started once for all their calls, as others are: what
+// waits for stdin looks neither at the clock nor at the arguments before.
+func TestNodeFrozen(t *testing.T) {
+	i := javascript()
+	r := newScriptRuntime(t)
+	const work = "let n = 0; for (let i = 0; i < 2e5; i++) n += i; const say = (s) => console.log(`done ${s} ${Math.random()} ${process.argv[2] ?? 'none'}`);\n"
+	for about, text := range map[string]string{
+		"readFileSync": work + `say(require("fs").readFileSync(0, "utf8"))`,
+		"events":       work + `let s = ""; process.stdin.on("data", (c) => s += c).on("end", () => say(s))`,
+		"for await":    work + `let s = ""; for await (const c of process.stdin) s += c; say(s)`,
+		"imports":      `import process from "node:process"; import { argv, env } from "process"; import { readFileSync } from "fs";` + "\n" + work + `say(readFileSync(0))`,
+	} {
+		t.Run(about, func(t *testing.T) {
+			i.testFrozen(t, i.compile(t, r, scriptCase{about: about, text: text}, runtimes.StartAuto))
 		})
 	}
 }

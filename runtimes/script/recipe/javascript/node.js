@@ -4,7 +4,7 @@
 (native, tools) => {
   "use strict";
 
-  const { std, os, show, format, pathOf, resolve, begun, setTimeout, clearTimeout, entryName, refuseModule, environ, args } = tools;
+  const { std, os, show, format, pathOf, resolve, begun, soon, clearTimeout, entryName, refuseModule, environ, args } = tools;
 
   const define = (name, value) => Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
 
@@ -203,7 +203,7 @@
 
     #soon(call) {
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(call, 0);
+      this.#timer = soon(call);
     }
 
     #end() {
@@ -359,7 +359,7 @@
   Object.defineProperty(Process.prototype, Symbol.toStringTag, { value: "process" });
   const process = new Process();
   define("process", process);
-  define("setImmediate", (call, ...values) => setTimeout(call, 0, ...values));
+  define("setImmediate", (call, ...values) => soon(() => call(...values)));
   define("clearImmediate", clearTimeout);
   define("global", globalThis);
 
@@ -437,7 +437,7 @@
     } catch (e) {
       error = e;
     }
-    setTimeout(() => (error ? done(error) : done(null, result)), 0);
+    soon(() => (error ? done(error) : done(null, result)));
   };
 
   const fs = {
@@ -488,7 +488,7 @@
     question(text, options, answer = options) {
       this.#output?.write(text);
       const line = this.#line();
-      setTimeout(() => answer(line ?? ""), 0);
+      soon(() => answer(line ?? ""));
     }
     // #line reads one line now.
     #line() {

@@ -333,15 +333,25 @@
     return lastTimer;
   }
 
+  // soon has something done when nothing else is left to do, without a look at the clock.
+  function soon(call) {
+    timers.push({ id: ++lastTimer, at: 0, call, values: [], every: 0 });
+    return lastTimer;
+  }
+
   const setTimeout = (call, delay, ...values) => setTimer(call, delay, values, false);
   const clearTimeout = (id) => void (timers = timers.filter((t) => t.id !== id));
 
-  const due = () => (timers.length === 0 ? -1 : Math.max(0, Math.min(...timers.map((t) => t.at)) - native.now()));
+  function due() {
+    if (timers.length === 0) return -1;
+    const first = Math.min(...timers.map((t) => t.at));
+    return first === 0 ? 0 : Math.max(0, first - native.now());
+  }
 
   // fire runs the timer that is due first. Others have their turn when what it started has come to rest.
   function fire() {
-    const now = native.now();
     const first = timers.reduce((a, b) => (b.at < a.at ? b : a));
+    const now = first.at === 0 ? 0 : native.now();
     if (first.at > now) return;
     if (first.every) first.at = now + first.every;
     else clearTimeout(first.id);
@@ -437,6 +447,6 @@
     platform: "wasi", EOL: "\n",
   };
 
-  const tools = { std, os, show, format, pathOf, resolve, begun, setTimeout, clearTimeout, entryName, refuseModule, environ, args: () => globalThis.scriptArgs };
+  const tools = { std, os, show, format, pathOf, resolve, begun, soon, clearTimeout, entryName, refuseModule, environ, args: () => globalThis.scriptArgs };
   return { tools, describe, locate, due, fire };
 };
