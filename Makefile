@@ -1,3 +1,4 @@
+# make build  bin/polyvoke as it is released, with the runtimes of JavaScript and Lua in it, which it builds first
 # make test   installs what is missing, then runs every test
 # make check  what CI runs
 # make release  what a version is published as, in build/release: archives for all PLATFORMS, a container image, a bill of materials, checksums

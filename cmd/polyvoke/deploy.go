@@ -34,7 +34,7 @@ A script needs a runtime on NATS. If it is only on this machine, it is added fir
 				return err
 			}
 			src, err := source.Read(orHere(args)[0], o.name, o.runtime)
-			if err != nil {
+			if src, err = c.readByExtension(cmd, &n, src, err, orHere(args)[0], o.name); err != nil {
 				return err
 			}
 			if err := o.apply(cmd, &src.Function); err != nil {
@@ -69,7 +69,7 @@ func (c *cli) deploy(ctx context.Context, s *connect.Session, src *source.Source
 	}
 	reply, err := s.Deploy(ctx, src.Function, src.Code)
 	reply.Warnings = append(src.Warnings(), reply.Warnings...)
-	return reply, err
+	return reply, explainMissing(err, src.Function.Runtime)
 }
 
 // printDeployed tells what is there now and how to call it.

@@ -201,7 +201,9 @@ func TestMachine(t *testing.T) {
 	} {
 		c := config(t, "nats://127.0.0.1:1")
 		test.change(&c)
-		c.Connect = func() (*connect.Session, error) { return nil, protocol.Errorf(protocol.CodeUnavailable, "", "not there: start it") }
+		c.Connect = func() (*connect.Session, error) {
+			return nil, protocol.Errorf(protocol.CodeUnavailable, "", "not there: start it")
+		}
 		if _, by := run(t, c); by[test.check].Status != test.status || !strings.Contains(by[test.check].Found, test.found) {
 			t.Errorf("%s: got %+v", test.name, by[test.check])
 		}
