@@ -52,7 +52,7 @@ type call struct {
 type hooks struct {
 	id    func() string
 	files fs.FS
-	sleep func(context.Context, time.Duration) error
+	wait  func(context.Context, <-chan struct{}) error
 	yield func(context.Context) error
 }
 
@@ -65,7 +65,7 @@ func makeCall() *call {
 	c.hooks = hooks{
 		id:    c.id,
 		files: c.request.Files(c.id),
-		sleep: func(ctx context.Context, d time.Duration) error { return c.function.sleep(ctx, c, d) },
+		wait:  func(ctx context.Context, done <-chan struct{}) error { return c.function.wait(ctx, c, done) },
 		yield: func(ctx context.Context) error { return c.function.yield(ctx, c) },
 	}
 	return c

@@ -3,7 +3,6 @@ package invoker
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -64,7 +63,7 @@ func (f *function) prepare(ctx context.Context, c *call) error {
 	c.log = logs.Writer{NC: f.v.own, Function: s.ref, ID: c.hooks.id}
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
 	c.function = f
-	p.Files, p.Sleep, p.Yield = c.hooks.files, c.hooks.sleep, c.hooks.yield
+	p.Files, p.Wait, p.Yield = c.hooks.files, c.hooks.wait, c.hooks.yield
 	if !c.waited {
 		p.Begin = c.received
 	}
@@ -83,12 +82,12 @@ func (f *function) fetch(ctx context.Context, c *call) error {
 	return err
 }
 
-// sleep lets time pass for a process, while others use the processor. A call that had a slot
+// wait waits on behalf of a process until done is closed, while others use the processor. A call that had a slot
 // needs one again afterwards.
-func (f *function) sleep(ctx context.Context, c *call, d time.Duration) error {
+func (f *function) wait(ctx context.Context, c *call, done <-chan struct{}) error {
 	had := f.dropSlot(c)
 	f.rest(c)
-	err := deadline.Wait(ctx, d)
+	err := deadline.Await(ctx, done)
 	f.wake()
 	if err == nil && had {
 		err = f.takeSlot(ctx, c)

@@ -35,11 +35,12 @@ type Process struct {
 	// stderr, null, zero, random, urandom and fd.
 	Files fs.FS
 
-	// Sleep waits for d to pass, or for ctx to end, on behalf of a process that has nothing
-	// else to do (WASI's poll_oneoff, sched_yield with d = 0). Nil means a timer. A caller
-	// that schedules processes learns here that this one needs no processor for a while. An
-	// error ends the process, and Run returns it.
-	Sleep func(ctx context.Context, d time.Duration) error
+	// Wait waits until done is closed, or until ctx ends, and then returns its error. The process needs no processor
+	// until then: it waits for a time, for stdin or for a file, or its code is still being compiled. done may be nil,
+	// which is never closed. Nil means that the goroutine waits. A caller that schedules processes gives what this one
+	// holds to others, and has it again, or not, when Wait returns. Another error than that of ctx ends the process, and
+	// Run returns it.
+	Wait func(ctx context.Context, done <-chan struct{}) error
 
 	// Yield is called when the process has used a slice of processor time, about a
 	// millisecond, and after each further one. It may wait, so that processes take turns; an

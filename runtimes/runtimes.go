@@ -46,7 +46,7 @@ type Program interface {
 	//   - [ErrFuel]: it was ended because it would have done more work than Options.Fuel;
 	//   - the error that Stdout or Stderr returned from Write: a process whose output is
 	//     refused is ended, whatever it does afterwards ([ErrOutput] for a [CapWriter]);
-	//   - the error that Stdin returned from Read, other than io.EOF, or that Sleep returned:
+	//   - the error that Stdin returned from Read, other than io.EOF, or that Wait returned:
 	//     the process is ended at once.
 	//
 	// Of several the first that happened counts; a process that ended by itself before its

@@ -175,7 +175,7 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 		return nil, err
 	}
 	made := false
-	defer func() { // also if Yield or Sleep ends the goroutine
+	defer func() { // also if Yield or Wait ends the goroutine
 		if !made {
 			s.Close()
 		}

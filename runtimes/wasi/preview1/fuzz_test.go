@@ -30,7 +30,7 @@ func FuzzCalls(f *testing.F) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		s.Args, s.Env, s.Files, s.Stdout = []string{"fn", "x"}, []string{"A=1"}, files, io.Discard
-		s.Sleep = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+		s.Wait = func(ctx context.Context, _ <-chan struct{}) error { return ctx.Err() }
 		s.Stdin = strings.NewReader("stdin")
 		if kind&1 == 1 {
 			s.Stdin = iotest.OneByteReader(strings.NewReader("stdin"))

@@ -35,8 +35,12 @@ type State struct {
 	// Mounts are further folders: descriptors from 4 on. They are set before the first Begin and
 	// stay, and there are at most MaxMounts. Then comes the topmost folder.
 	Mounts []Mount
-	// Sleep waits for d to pass or for ctx to end. Nil means a timer. An error ends the process.
-	Sleep func(ctx context.Context, d time.Duration) error
+	// Wait waits until done is closed, or until ctx ends, and then returns its error: the guest waits for a time, for
+	// stdin or for a file. Nil means that the goroutine waits. Another error than that of ctx ends the process.
+	Wait func(ctx context.Context, done <-chan struct{}) error
+	// Nap is asked before the guest waits for a time, however long that is. An error ends the process. Nil means that
+	// it may.
+	Nap func(d time.Duration) error
 	// Yield lets other processes run, when the guest calls sched_yield or has made functions work for a while. Nil
 	// means that only the former yields.
 	Yield func()
@@ -222,21 +226,42 @@ const (
 	workEntry  = 1024 // an entry of a folder that is listed
 )
 
-// wait waits for d to pass.
-func (s *State) wait(d time.Duration) {
-	err := s.sleep(s.ctx, d)
+// sleep waits for d to pass.
+func (s *State) sleep(d time.Duration) {
+	s.nap(d)
+	done, stop := deadline.After(d)
+	defer stop()
+	s.await(done, false)
+}
+
+// nap asks whether the guest may wait for d.
+func (s *State) nap(d time.Duration) {
+	if s.Nap == nil {
+		return
+	}
+	if err := s.Nap(d); err != nil {
+		s.Stop(err)
+	}
+}
+
+// await waits until done is closed. Unless it must be, a Wait is believed that returns earlier.
+func (s *State) await(done <-chan struct{}, must bool) {
+	err := s.wait(s.ctx, done)
+	if err == nil && must {
+		err = deadline.Await(s.ctx, done)
+	}
 	s.Live() // the context's own error goes first
 	if err != nil {
 		s.Stop(err)
 	}
 }
 
-// sleep waits for d to pass, or for ctx to end.
-func (s *State) sleep(ctx context.Context, d time.Duration) error {
-	if s.Sleep != nil {
-		return s.Sleep(ctx, d)
+// wait waits until done is closed, or for ctx to end.
+func (s *State) wait(ctx context.Context, done <-chan struct{}) error {
+	if s.Wait != nil {
+		return s.Wait(ctx, done)
 	}
-	return deadline.Wait(ctx, d)
+	return deadline.Await(ctx, done)
 }
 
 // entropy returns the source of random bytes.
