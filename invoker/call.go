@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"sync"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // call is one request on its way through the steps. Calls are pooled: one goroutine at a
@@ -51,7 +51,7 @@ type call struct {
 // hooks are what a process is given that leads back to its call. They are made once for each call that is pooled.
 type hooks struct {
 	id    func() string
-	files fs.FS
+	files files.Tree
 	wait  func(context.Context, <-chan struct{}) error
 	yield func(context.Context) error
 }
@@ -64,7 +64,7 @@ func makeCall() *call {
 	c := new(call)
 	c.hooks = hooks{
 		id:    c.id,
-		files: c.request.Files(c.id),
+		files: files.Static(c.request.Files(c.id)),
 		wait:  func(ctx context.Context, done <-chan struct{}) error { return c.function.wait(ctx, c, done) },
 		yield: func(ctx context.Context) error { return c.function.yield(ctx, c) },
 	}

@@ -3,9 +3,10 @@ package runtimes
 import (
 	"context"
 	"io"
-	"io/fs"
 	"strconv"
 	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // Process is one run of a program: what it gets, where its output goes, and, after Run has
@@ -30,10 +31,14 @@ type Process struct {
 	// Writer, at most one goroutine calls Write at a time.
 	Stdout, Stderr io.Writer
 
-	// Files is what the process sees below /request/, read only. Nil means an empty folder.
-	// At its top only FileNames are seen. Besides there are Options.Mounts and, in /dev, stdin, stdout,
-	// stderr, null, zero, random, urandom and fd.
-	Files fs.FS
+	// Files is what the process sees below /request/. Nil means an empty folder. At its top only FileNames are seen.
+	// Besides there are Options.Mounts and, in /dev, stdin, stdout, stderr, null, zero, random, urandom and fd.
+	Files files.Tree
+
+	// Mounts are the trees of this process for those of Options.Mounts that have none. One without is an empty folder
+	// that cannot be changed. A path that is not among these is an error. An operation of a tree can go on when Run has
+	// returned, unless the tree is files.Inline, but its context has ended.
+	Mounts []Mount
 
 	// Wait waits until done is closed, or until ctx ends, and then returns its error. The process needs no processor
 	// until then: it waits for a time, for stdin or for a file, or its code is still being compiled. done may be nil,

@@ -54,7 +54,7 @@ func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) 
 	h.ctx, h.yield, h.wait, h.sliced, h.pace = ctx, p.Yield, p.Wait, now, pace.Pace{Limit: h.pace.Limit}
 	h.pace.Until, _ = ctx.Deadline()
 	s := &h.state
-	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files
+	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Own = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files, p.Mounts
 }
 
 // pause waits on behalf of the process until done is closed.
@@ -66,6 +66,17 @@ func (s *sandbox) pause(ctx context.Context, done <-chan struct{}) error {
 		return deadline.Await(ctx, done)
 	}
 	return s.host.wait(ctx, done)
+}
+
+// closeFiles closes what the process has left open. It must not be called while it runs. A sandbox in which that fails
+// is of no use any more.
+func (s *sandbox) closeFiles() {
+	var err error
+	func() {
+		defer recovered(&err)
+		s.state.Finish()
+	}()
+	s.broken = s.broken || err != nil
 }
 
 // end ends the run and gives up what it holds outside of the sandbox.

@@ -93,6 +93,9 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if err := admit.Strings(p); err != nil {
 		return err
 	}
+	if err := g.checkMounts(p); err != nil {
+		return err
+	}
 	s, err := g.take(ctx, p)
 	if err != nil {
 		return exhausted.Of(err)

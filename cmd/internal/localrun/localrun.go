@@ -18,6 +18,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/script"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
@@ -66,7 +67,7 @@ func Run(ctx context.Context, src *source.Source, c Config) error {
 		Stdin:  bytes.NewReader(stdin),
 		Stdout: c.Stdout,
 		Stderr: c.Stderr,
-		Files:  r.Files(func() string { return id }),
+		Files:  files.Static(r.Files(func() string { return id })),
 	}))
 }
 

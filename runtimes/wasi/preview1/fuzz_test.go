@@ -29,7 +29,7 @@ func FuzzCalls(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind byte, program string) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		s.Args, s.Env, s.Files, s.Stdout = []string{"fn", "x"}, []string{"A=1"}, files, io.Discard
+		s.Args, s.Env, s.Files, s.Stdout = []string{"fn", "x"}, []string{"A=1"}, tree(files), io.Discard
 		s.Wait = func(ctx context.Context, _ <-chan struct{}) error { return ctx.Err() }
 		s.Stdin = strings.NewReader("stdin")
 		if kind&1 == 1 {
@@ -56,6 +56,7 @@ func FuzzCalls(f *testing.F) {
 		if err := ctx.Err(); err != nil || s.Err() != nil && !errors.Is(s.Err(), io.ErrNoProgress) {
 			t.Fatalf("ended by %v and %v", err, s.Err())
 		}
+		s.Finish()
 		s.Reset()
 		if n := files.open.Load(); n != 0 {
 			t.Fatalf("%d files are open", n)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 )
@@ -28,7 +28,9 @@ type State struct {
 	// Stdout and Stderr take what the guest writes. Nil discards. An error ends the process.
 	Stdout, Stderr io.Writer
 	// Files is the folder /request. Nil means that it is empty.
-	Files fs.FS
+	Files files.Tree
+	// Own are the trees of those Mounts that have none. A place whose path is not among them is empty.
+	Own []Mount
 	// Names are the only ones that can be at the top of Files, in all runs: that there is no other is no news about a
 	// request. Nil means that any can be there.
 	Names []string
@@ -73,6 +75,13 @@ type State struct {
 	stdin  input
 	table  table
 
+	apart     context.Context // of operations that are made apart; nil without any
+	part      func()          // ends it
+	waited    bool            // an operation has, where the guest runs
+	refused   error           // why it must not go on
+	unclaimed files.File      // that has been opened, and is no descriptor yet
+	waiting   bool            // for files to be closed, see Finish
+
 	folders []string // see preopens
 	resumed bool     // the run goes on where another was ended
 	flags   flags    // that stdio had at the end of the last run that was not resumed
@@ -88,7 +97,7 @@ type Seen struct {
 	Clock, Entropy bool
 	// Args and Env: also how many there are.
 	Args, Env bool
-	// Files: the folder /request, or what is in it.
+	// Files: the folder /request or a tree of its own, or what is in it.
 	Files bool
 }
 
@@ -96,6 +105,7 @@ type Seen struct {
 // carries the State; it is good until the next Begin.
 func (s *State) Begin(ctx context.Context) *Context {
 	s.ctx, s.err, s.asked, s.resumed, s.seen = ctx, nil, false, false, Seen{}
+	s.waited, s.refused = false, nil
 	s.stdin.begin(s, s.Stdin)
 	if !s.table.initial {
 		s.table.reset(s.preopens())
@@ -140,15 +150,20 @@ func (s *State) Changed() bool { return s.table.changed(len(s.preopens())) }
 func (s *State) Err() error { return s.err }
 
 // Reset ends the run: it closes what the guest has left open, forgets what belonged to the run and puts
-// the descriptors back. Stdin, when it blocks, is given up.
+// the descriptors back. Stdin and files, when they block, are given up.
 func (s *State) Reset() {
 	s.stdin.end()
 	if !s.resumed {
 		s.flags = s.table.flags()
 	}
+	if s.unclaimed != nil {
+		_ = s.unclaimed.Close(ended()) // nobody has seen it
+	}
 	s.table.end(s.preopens())
+	s.abandon()
 	s.ctx, s.err, s.asked, s.context = nil, nil, false, Context{}
-	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Stood = nil, nil, nil, nil, nil, nil, 0
+	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Own, s.unclaimed = nil, nil, nil, nil, nil, nil, nil, nil
+	s.Stood = 0
 }
 
 // Context carries a State.
@@ -162,8 +177,11 @@ type stateKey struct{}
 
 // Value implements context.Context.
 func (c *Context) Value(key any) any {
-	if _, ok := key.(stateKey); ok {
+	switch key.(type) {
+	case stateKey:
 		return c.state
+	case files.WaiterKey:
+		return c
 	}
 	if c.state.Values != nil {
 		return c.state.Values.Value(key)
