@@ -128,6 +128,7 @@ type stdFile struct {
 var (
 	_ fs.ReadDirFile = (*stdFile)(nil)
 	_ io.ReaderAt    = (*stdFile)(nil)
+	_ io.Seeker      = (*stdFile)(nil)
 )
 
 // Stat implements fs.File.
@@ -169,6 +170,25 @@ func (f *stdFile) ReadAt(b []byte, at int64) (n int, err error) {
 		err = nil
 	}
 	return n, err
+}
+
+// Seek implements io.Seeker.
+func (f *stdFile) Seek(offset int64, whence int) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	switch whence {
+	case io.SeekCurrent:
+		offset += f.at
+	case io.SeekEnd:
+		offset += info.Size()
+	}
+	if offset < 0 {
+		return 0, pathError("seek", f.name, fs.ErrInvalid)
+	}
+	f.at = offset
+	return offset, nil
 }
 
 // Close implements fs.File.
