@@ -1,6 +1,7 @@
 package preview1
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -58,6 +59,14 @@ func pathRemoveDirectory(s *State, m memory, p []uint64) errno {
 	case st.kind != typeFolder:
 		return enotdir
 	}
+	if _, _, e := s.changeable(to); e != erofs {
+		switch m.lastName(p[1], p[2]) { // as on Linux
+		case ".":
+			return einval
+		case "..":
+			return enotempty
+		}
+	}
 	return s.remove(to)
 }
 
@@ -104,6 +113,8 @@ func pathRename(s *State, m memory, p []uint64) errno {
 		return exdev
 	case len(to)-len(parentOf(to)) > maxName+1:
 		return enametoolong
+	case isDots(m.lastName(p[1], p[2])) || isDots(m.lastName(p[4], p[5])):
+		return ebusy
 	case st.kind != typeFolder && m.endsWithSlash(p[4], p[5]):
 		return enotdir
 	}
@@ -115,6 +126,16 @@ func (m memory) endsWithSlash(ptr, n uint64) bool {
 	b, _ := m.bytes(ptr, uint64(uint32(n)))
 	return len(b) > 0 && b[len(b)-1] == '/'
 }
+
+// lastName returns the last name of a path, which is in memory. Slashes at its end do not count.
+func (m memory) lastName(ptr, n uint64) string {
+	b, _ := m.bytes(ptr, uint64(uint32(n)))
+	b = bytes.TrimRight(b, "/")
+	return string(b[bytes.LastIndexByte(b, '/')+1:])
+}
+
+// isDots reports whether a name is of the folder itself, or of that which it is in.
+func isDots(name string) bool { return name == "." || name == ".." }
 
 // pathLink implements path_link. There are no links to files in any tree.
 func pathLink(s *State, m memory, p []uint64) errno {

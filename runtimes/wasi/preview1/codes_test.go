@@ -13,18 +13,23 @@ import (
 const (
 	ok          = 0
 	badf        = 8
+	busy        = 10
 	exist       = 20
 	fault       = 21
 	ilseq       = 25
+	fbig        = 22
 	inval       = 28
 	isdir       = 31
 	nametoolong = 37
 	noent       = 44
+	nospc       = 51
 	notdir      = 54
+	notempty    = 55
 	notsup      = 58
 	perm        = 63
 	rofs        = 69
 	spipe       = 70
+	xdev        = 75
 )
 
 // rights of path_open.

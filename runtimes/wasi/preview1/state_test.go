@@ -115,7 +115,8 @@ func checkInitial(t testing.TB, g *guest) {
 	if g.state.Changed() || g.state.Err() != nil {
 		t.Errorf("changed: %t, error: %v", g.state.Changed(), g.state.Err())
 	}
-	for fd := range uint64(5) {
+	open := 5 + uint64(len(g.state.Mounts))
+	for fd := range open {
 		g.must(t, 0, "fd_fdstat_get", fd, at)
 		if g.memory()[at+2] != 0 {
 			t.Errorf("descriptor %d has flags", fd)
@@ -127,7 +128,7 @@ func checkInitial(t testing.TB, g *guest) {
 			t.Errorf("descriptor %d is of type %d, want %d", fd, got, want)
 		}
 	}
-	for fd := uint64(5); fd < 130; fd++ {
+	for fd := open; fd < 130; fd++ {
 		g.must(t, 8, "fd_fdstat_get", fd, at)
 	}
 	g.put(vec, little(buf, 100))
