@@ -8,6 +8,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // idleTime is how long a process may take to show that it is of use. One that takes longer has the benefit of the
@@ -35,7 +36,7 @@ func (h host) Idle(ctx context.Context, m *protocol.Function) bool {
 		env = append(env, s.env...)
 	}
 	_ = p.Run(ctx, &runtimes.Process{Args: s.args, Env: env, Stdin: t, Stdout: t, Stderr: io.Discard,
-		Files: r.Files(func() string { return "" })}) // how it ends does not matter
+		Files: files.Static(r.Files(func() string { return "" }))}) // how it ends does not matter
 	return ctx.Err() == nil && !t.touched.Load()
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
@@ -25,7 +26,7 @@ func TestFilesGoWrong(t *testing.T) {
 		"panic": func() (fs.File, error) { panic("disk on fire") },
 	} {
 		p := args("cat", "/request/id")
-		p.Files = f
+		p.Files = files.FS(f)
 		if out, err := run(t, g, p); err == nil || out != "" {
 			t.Errorf("%s: got %q and the error %v", name, out, err)
 		}
@@ -49,7 +50,7 @@ func TestFilesOfTheHost(t *testing.T) {
 	defer root.Close()
 	for _, mode := range []string{"cat", "spoil"} {
 		p := args(mode, "/request/id")
-		p.Files = root.FS()
+		p.Files = files.FS(root.FS())
 		if out, err := run(t, g, p); err != nil || mode == "cat" && out != "42" {
 			t.Errorf("%s: got %q and the error %v", mode, out, err)
 		}

@@ -514,7 +514,11 @@ func TestReplace(t *testing.T) {
 		meanwhile int
 	}{
 		{"it ends", func(*sandbox) {}, 0},
-		{"it sleeps", func(s *sandbox) { _ = s.pause(s.ctx, 0) }, 1},
+		{"it waits", func(s *sandbox) {
+			done := make(chan struct{})
+			close(done)
+			_ = s.pause(s.ctx, done)
+		}, 1},
 		{"it has used its slice", func(s *sandbox) { s.sliced = s.sliced.Add(-slice); s.tick() }, 1},
 	} {
 		g := newTestProgram(t, newTestRuntime(t, Config{}), runtimes.StartPrefork)
@@ -523,12 +527,12 @@ func TestReplace(t *testing.T) {
 		if err != nil || p.Usage.Start != runtimes.StartPrefork {
 			t.Fatalf("start kind %s, %v", p.Usage.Start, err)
 		}
-		meanwhile, body := 0, p.Stdin
-		p.Stdin = readerFunc(func(b []byte) (int, error) {
+		meanwhile := 0
+		p.Stdout = writerFunc(func(b []byte) (int, error) {
 			c.act(s)
 			waitReady(t, g)
 			meanwhile = g.parked.State().Idle
-			return body.Read(b)
+			return len(b), nil
 		})
 		if err := s.serve(t.Context(), p, time.Now()); err != nil {
 			t.Fatal(err)
@@ -544,7 +548,7 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// readerFunc is an io.Reader.
-type readerFunc func([]byte) (int, error)
+// writerFunc is an io.Writer.
+type writerFunc func([]byte) (int, error)
 
-func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }

@@ -107,11 +107,13 @@ func listener(f api.FunctionDefinition) experimental.FunctionListener {
 func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) error {
 	k := &parking{again: again, said: recording.Record{Room: startOutput, TooMuch: errTalkative}}
 	s.running, s.parked = true, k
-	run := s.begin(ctx, &runtimes.Process{Args: s.program.args, Env: s.program.env, Sleep: deadline.AtMost(startSleep, p.Sleep, errSleepy), Yield: p.Yield,
+	run := s.begin(ctx, &runtimes.Process{Args: s.program.args, Env: s.program.env, Wait: p.Wait, Yield: p.Yield,
 		Stdout: k.said.Stdout(), Stderr: k.said.Stderr()}, time.Now())
+	nap := s.state.Nap
+	s.state.Nap = briefly(nap)
 	s.state.Values, s.state.BeforeRead = s.snapshotting, s.wait
 	err := s.enter(run)
-	s.state.BeforeRead = nil
+	s.state.BeforeRead, s.state.Nap = nil, nap
 	s.running, s.broken = false, leavesBroken(err)
 	k.seen, k.fuel, k.refused = s.state.Seen(), s.supply.Given, s.memory.refused
 
@@ -120,6 +122,19 @@ func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) err
 	}
 	s.end()
 	return err
+}
+
+// briefly returns what is asked before a process that starts sleeps, as nap is, if that is not nil: it may not sleep
+// for long.
+func briefly(nap func(time.Duration) error) func(time.Duration) error {
+	add := deadline.AtMost(startSleep, errSleepy)
+	return func(d time.Duration) error {
+		err := add(d)
+		if err == nil && nap != nil {
+			err = nap(d)
+		}
+		return err
+	}
 }
 
 // wait is told of the first read of stdin.

@@ -91,6 +91,9 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if err := checkStrings(p); err != nil {
 		return err
 	}
+	if err := g.checkMounts(p); err != nil {
+		return err
+	}
 	s, err := g.take(ctx, p)
 	if err != nil {
 		return exhausted.Of(err)
@@ -173,7 +176,7 @@ func (g *program) newCheckpoint(ctx context.Context, p *runtimes.Process) (*sand
 		return nil, err
 	}
 	made := false
-	defer func() { // also if Yield or Sleep ends the goroutine
+	defer func() { // also if Yield or Wait ends the goroutine
 		if !made {
 			s.Close()
 		}

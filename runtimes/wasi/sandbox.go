@@ -90,9 +90,10 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process, since time.Tim
 		run = s.begin(ctx, p, since)
 	}
 	err := s.enter(run)
+	s.broken = leavesBroken(err)
+	s.closeFiles()
 	p.Usage.Duration = time.Since(since)
 	p.Usage.Memory, p.Usage.Fuel = s.memory.size, s.used()
-	s.broken = leavesBroken(err)
 	s.running = false
 	return s.outcome(ctx, err)
 }

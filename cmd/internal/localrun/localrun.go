@@ -19,6 +19,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/script"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
@@ -75,7 +76,7 @@ func Run(ctx context.Context, src *source.Source, c Config) error {
 		Stdin:  bytes.NewReader(stdin),
 		Stdout: c.Stdout,
 		Stderr: c.Stderr,
-		Files:  r.Files(func() string { return id }),
+		Files:  files.Static(r.Files(func() string { return id })),
 	}))
 }
 
