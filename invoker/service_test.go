@@ -223,7 +223,7 @@ func TestClaimChecks(t *testing.T) {
 	}
 	lie := *claim
 	lie.Digest = protocol.Digest(nil)
-	wantError(t, send(&lie), 400, "is not what its claim says")
+	wantError(t, send(&lie), 400, "does not match its claim")
 	gone := *claim
 	gone.Object = "gone"
 	wantError(t, send(&gone), 404, "expire")
