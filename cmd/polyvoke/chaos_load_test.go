@@ -272,12 +272,15 @@ func (l *load) well() error {
 	}
 	for _, d := range deeds {
 		r, err := s.Call(context.Background(), &protocol.Request{Function: ref(d.function), Body: []byte(d.body), Timeout: callTime})
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.function, err)
+		}
 		code := 0
-		if err == nil && r.Err != nil {
+		if r.Err != nil {
 			code = r.Err.Code
 		}
-		if err != nil || code != d.code || code == 0 && string(r.Body) != d.want {
-			return fmt.Errorf("%s answers %d %.50q, %v, %w", d.function, code, r.Body, r.Err, err)
+		if code != d.code || code == 0 && string(r.Body) != d.want {
+			return fmt.Errorf("%s answers %d %.50q, %v", d.function, code, r.Body, r.Err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deployTime)
