@@ -174,10 +174,13 @@ func callOnce(url string, d deed) (body string, code int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*waits)
 	defer cancel()
 	r, err := s.Call(ctx, &protocol.Request{Function: ref(d.function), Body: []byte(d.body), Timeout: callTime})
-	if err == nil && r.Err != nil {
+	if err != nil {
+		return "", 0, err
+	}
+	if r.Err != nil {
 		code = r.Err.Code
 	}
-	return string(r.Body), code, err
+	return string(r.Body), code, nil
 }
 
 // every begins something again and again, each in a goroutine, at most some at a time, until ctx ends, and waits for
