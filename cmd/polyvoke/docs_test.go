@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +14,8 @@ import (
 )
 
 // TestDocs types what the console blocks of the pages in docs show, each page in a folder of its own, and expects what
-// they show. A line <!-- needs python --> above a block names the runtimes that it needs beside Go: where they are not
+// they show. What is fenced as anything else (sh, text, toml and so on) is not run: downloads, containers, clusters and what needs a
+// terminal. Of those, TestDocsCommands checks the commands of polyvoke. A line <!-- needs python --> above a block names the runtimes that it needs beside Go: where they are not
 // built the block is skipped, unless RUNTIMES says where they must be.
 func TestDocs(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
@@ -47,6 +49,9 @@ type block struct {
 	needs []string // runtimes
 }
 
+// serves reports whether a block starts a server.
+func (b block) serves() bool { return strings.Contains("\n"+b.text+"\n", "\n$ "+serveCommand+"\n") }
+
 // consoleBlocks returns the console blocks of a page.
 func consoleBlocks(page string) (blocks []block) {
 	lines := strings.Split(page, "\n")
@@ -76,22 +81,41 @@ func readPage(t *testing.T, bin string, blocks []block) {
 	t.Setenv("XDG_CACHE_HOME", cache)
 	t.Setenv("GOCACHE", strings.TrimSpace(string(goCache)))
 	for _, b := range blocks {
+		if b.serves() && missing(b) != "" {
+			r.serve("...") // for the blocks that follow
+		}
 		t.Run(fmt.Sprintf("line %d", b.line), func(t *testing.T) {
-			for _, name := range b.needs {
-				bundle, err := runtimesFolder().Get(name)
-				if err != nil && os.Getenv("RUNTIMES") == "" {
-					t.Skipf("the runtime %s is not built: make runtimes does it", name)
-				}
-				if err == nil {
-					_, err = interpreters.Folder(filepath.Join(cache, "polyvoke", "runtimes")).Put(bundle)
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
+			if name := missing(b); name != "" {
+				t.Skipf("the runtime %s is not built: make runtimes does it", name)
 			}
 			r.t = t
+			keepRuntimes(t, filepath.Join(cache, "polyvoke", "runtimes"), b.needs)
 			r.block(b.text)
 		})
+	}
+}
+
+// missing returns the first runtime that a block needs and that is not built, unless RUNTIMES says that all are.
+func missing(b block) string {
+	for _, name := range b.needs {
+		if _, err := runtimesFolder().Get(name); err != nil && os.Getenv("RUNTIMES") == "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// keepRuntimes puts runtimes where polyvoke looks for those of this machine.
+func keepRuntimes(t *testing.T, folder string, names []string) {
+	t.Helper()
+	for _, name := range names {
+		bundle, err := runtimesFolder().Get(name)
+		if err == nil {
+			_, err = interpreters.Folder(folder).Put(bundle)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -110,3 +134,37 @@ func TestConsoleBlocks(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
+
+// shell finds the blocks of a page that are meant for a shell and are not run.
+var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+
+// TestDocsCommands checks that the commands of polyvoke in what the pages show and TestDocs does not run exist, with
+// their flags and as many arguments as they take.
+func TestDocsCommands(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cli{env: func(string) string { return "" }}
+	seen := 0
+	for _, page := range append(pages, "../../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range shell.FindAllStringSubmatch(string(text), -1) {
+			for line := range strings.Lines(strings.ReplaceAll(block[1], "\\\n", " ")) {
+				if typed.MatchString(line) {
+					checkExample(t, c.root(), strings.TrimRight(line, " &\n"))
+					seen++
+				}
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d commands were looked at", seen)
+	}
+}
+
+// typed finds lines in which polyvoke is typed, variables in front of it allowed.
+var typed = regexp.MustCompile(`^(\S+=\S* )*polyvoke `)

@@ -12,6 +12,8 @@ import (
 	"syscall"
 )
 
+//go:generate go test -run ^TestReference$ -update .
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

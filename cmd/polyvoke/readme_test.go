@@ -11,25 +11,24 @@ import (
 	"time"
 )
 
-// TestReadme types what the README's first transcript shows, and expects what it shows. Three dots
-// stand for what differs from run to run; the port differs too.
+// TestReadme types what the README's console blocks show, as TestDocs does for the pages in docs. Three dots stand for
+// what differs from run to run; the port differs too.
 func TestReadme(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(readme), "```console\n")
-	block, _, ok := strings.Cut(rest, "```")
-	if !ok {
-		t.Fatal("the README has no transcript")
+	blocks := consoleBlocks(string(readme))
+	if len(blocks) == 0 || !blocks[0].serves() {
+		t.Fatal("the README does not begin with a block that starts a server")
 	}
-	r := &reader{t: t, life: t, dir: t.TempDir(), bin: t.TempDir()}
-	buildPolyvoke(t, r.bin)
-	r.block(block)
-	if r.url == "" {
-		t.Error("the transcript starts no server")
-	}
+	bin := t.TempDir()
+	buildPolyvoke(t, bin)
+	readPage(t, bin, blocks)
 }
+
+// serveCommand is how a page starts a server.
+const serveCommand = "polyvoke serve &"
 
 // reader does what a reader of a page would do.
 type reader struct {
@@ -58,7 +57,7 @@ func (r *reader) step(command, want string) {
 		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(want+"\n"), 0o600); err != nil {
 			r.t.Fatal(err)
 		}
-	case command == "polyvoke serve &":
+	case command == serveCommand:
 		r.serve(want)
 	default:
 		cmd := exec.Command("sh", "-c", command)

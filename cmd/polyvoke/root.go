@@ -51,7 +51,7 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageFunc(usage)
 	root.SetVersionTemplate("polyvoke {{.Version}}\n")
-	root.PersistentFlags().StringVar(&c.color, "color", "auto", "use use colour: auto, always or never")
+	root.PersistentFlags().StringVar(&c.color, "color", "auto", "use of colour: auto, always or never")
 	raw := root.PersistentFlags().Bool("raw", false, "print control characters from functions and servers unchanged, even on a terminal")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if *raw {
