@@ -36,6 +36,12 @@ func start(t *testing.T, change ...func(*invokertest.Config)) *invokertest.Serve
 	return s
 }
 
+// TestCaller holds the client to the contract of all callers.
+func TestCaller(t *testing.T) {
+	s := invokertest.Start(t)
+	invokertest.TestCaller(t, s, s.Client)
+}
+
 // TestLargeBodies carries bodies around the limit of messages, both ways, and leaves nothing behind.
 func TestLargeBodies(t *testing.T) {
 	const limit = 64 << 10
