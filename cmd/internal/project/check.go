@@ -321,11 +321,11 @@ func (c *checker) unknown(at, kind, name string) string {
 			elsewhere = append(elsewhere, "["+table+"]")
 		}
 	}
-	for _, path := range elsewhere {
-		if path != "[]" {
-			return fmt.Sprintf("unknown key %s: %s stands in %s", at, name, strings.Join(elsewhere, " or "))
-		}
+	switch {
+	case len(elsewhere) > 0 && elsewhere[0] == "[]":
 		return fmt.Sprintf("unknown key %s: %s stands above all tables", at, name)
+	case len(elsewhere) > 0:
+		return fmt.Sprintf("unknown key %s: %s stands in %s", at, name, strings.Join(elsewhere, " or "))
 	}
 	if hint := meant(name, here); hint != "" {
 		return fmt.Sprintf("unknown key %s: %s", at, hint)
