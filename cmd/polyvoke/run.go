@@ -45,7 +45,8 @@ memory limit, 126 the module cannot be run, 127 there is no such file.`,
 				return err
 			}
 			src.Function.Args = append(args[1:], src.Function.Args...)
-			return localrun.Run(cmd.Context(), src, localrun.Config{Cache: service.CacheDir(cache), Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr})
+			return localrun.Run(cmd.Context(), src, localrun.Config{Cache: service.CacheDir(cache), Stdin: c.stdin,
+				Stdout: c.stdout, Stderr: c.stderr})
 		},
 	}
 	o.addTo(cmd)

@@ -3,7 +3,8 @@ package project
 import "strings"
 
 // synonyms are what other tools call keys.
-var synonyms = map[string]string{"environment": "env", "handler": "module", "lang": "language", "mem": "memory", "src": "source", "main": "source"}
+var synonyms = map[string]string{"environment": "env", "handler": "module", "lang": "language", "mem": "memory",
+	"src": "source", "main": "source"}
 
 // meant returns a question about the word that was probably meant, or "" if none is near.
 func meant(word string, all []string) string {
