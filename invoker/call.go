@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"sync"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // call is one request on its way through the steps. Calls are pooled: one goroutine at a time has one, and nobody
@@ -101,8 +101,8 @@ func (d *direct) resume() bool {
 // hooks are what a process is given that leads back to its call. They are made once for each call that is pooled.
 type hooks struct {
 	id    func() string
-	files fs.FS
-	sleep func(context.Context, time.Duration) error
+	files files.Tree
+	wait  func(context.Context, <-chan struct{}) error
 	yield func(context.Context) error
 }
 
@@ -112,7 +112,7 @@ var calls sync.Pool
 // makeCall makes a call for the pool.
 func makeCall() *call {
 	c := new(call)
-	c.hooks = hooks{id: c.id, files: c.request.Files(c.id), sleep: c.sleep, yield: c.yield}
+	c.hooks = hooks{id: c.id, files: files.Static(c.request.Files(c.id)), wait: c.wait, yield: c.yield}
 	return c
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
@@ -203,7 +204,7 @@ func TestRepliesDoNotWait(t *testing.T) {
 // TestFileNames checks that the names in /request that a runtime takes for possible are those that there are.
 func TestFileNames(t *testing.T) {
 	r := protocol.Request{Deadline: time.Now()}
-	entries, err := fs.ReadDir(r.Files(func() string { return "id" }), ".")
+	entries, err := fs.ReadDir(files.Std(t.Context(), files.Static(r.Files(func() string { return "id" }))), ".")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // idleTime is how long a process may take to show that it is of use. One that takes longer has the benefit of the
@@ -36,7 +37,7 @@ func (h host) Idle(ctx context.Context, m *protocol.Function) bool {
 		env = append(env, s.env...)
 	}
 	err = p.Run(ctx, &runtimes.Process{Args: s.args, Env: env, Stdin: t, Stdout: t, Stderr: io.Discard,
-		Files: r.Files(func() string { return "" })})
+		Files: files.Static(r.Files(func() string { return "" }))})
 	return ended(err) && !t.touched.Load()
 }
 

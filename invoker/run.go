@@ -3,7 +3,6 @@ package invoker
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -67,7 +66,7 @@ func (c *call) prepare() error {
 	c.limited = runtimes.CapWriter{W: &c.stdout, N: int64(s.limits.Output)}
 	c.log = logs.Writer{NC: c.f.svc.own, Function: s.ref, ID: c.hooks.id}
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
-	p.Files, p.Sleep, p.Yield = c.hooks.files, c.hooks.sleep, c.hooks.yield
+	p.Files, p.Wait, p.Yield = c.hooks.files, c.hooks.wait, c.hooks.yield
 	if !c.waited {
 		p.Begin = c.received
 	}
@@ -96,12 +95,12 @@ func (c *call) fetch() (err error) {
 	return err
 }
 
-// sleep lets time pass for a process, while others use the processor. A call that had a slot needs one again
-// afterwards.
-func (c *call) sleep(ctx context.Context, d time.Duration) error {
+// wait waits on behalf of a process until done is closed, while others use the processor. A call that had a slot
+// needs one again afterwards.
+func (c *call) wait(ctx context.Context, done <-chan struct{}) error {
 	had := c.dropSlot()
 	c.rest()
-	err := deadline.Wait(ctx, d)
+	err := deadline.Await(ctx, done)
 	c.f.queue.Wake()
 	if err == nil && had {
 		err = c.takeSlot(ctx)

@@ -36,7 +36,7 @@ func (t Trigger) Destination(subject string) (string, error) {
 	}
 	to := strings.Join(tokens, ".")
 	if Reserved(to) || strings.HasPrefix(to, "_") {
-		return "", Errorf(CodeBadRequest, "", "subject %.80q is not for what functions pass on", to)
+		return "", Errorf(CodeBadRequest, "", "subject %.80q is reserved: functions cannot pass messages on to it", to)
 	}
 	for token := range strings.SplitSeq(to, ".") {
 		if !literalToken(token) {

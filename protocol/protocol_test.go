@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 func TestMatch(t *testing.T) {
@@ -321,10 +323,15 @@ func TestSame(t *testing.T) {
 	}
 }
 
+// filesOf returns the files of a request as package io/fs has them.
+func filesOf(t *testing.T, r *Request) fs.FS {
+	return files.Std(t.Context(), files.Static(r.Files(func() string { return "order-7" })))
+}
+
 func TestFiles(t *testing.T) {
 	r := Request{Subject: "fn.greet.x", Deadline: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 		Header: Header{"Traceparent": {"00-1"}, "X": {"1", "2"}, "../etc": {"no"}, "a/b": {"no"}, ".": {"no"}}}
-	files := r.Files(func() string { return "order-7" })
+	files := filesOf(t, &r)
 	if err := fstest.TestFS(files, "id", "subject", "deadline", "headers/traceparent", "headers/x"); err != nil {
 		t.Error(err)
 	}
@@ -337,6 +344,9 @@ func TestFiles(t *testing.T) {
 	entries, err := fs.ReadDir(files, "headers")
 	if err != nil || len(entries) != 2 {
 		t.Errorf("headers: %v, %v", entries, err)
+	}
+	if entries, err := fs.ReadDir(filesOf(t, &Request{}), "headers"); err != nil || len(entries) != 0 {
+		t.Errorf("without headers: %v, %v", entries, err)
 	}
 	if _, err := fs.ReadFile(files, "headers/X"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("headers/X: %v", err)

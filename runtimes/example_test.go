@@ -8,10 +8,10 @@ import (
 	"log"
 	"os"
 	"strings"
-	"testing/fstest"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
@@ -84,7 +84,7 @@ func ExampleProcess_files() {
 	p := &runtimes.Process{
 		Args:   []string{"fn", "cat", "/request/subject"},
 		Stdout: os.Stdout,
-		Files:  fstest.MapFS{"subject": {Data: []byte("fn.hello.world\n")}},
+		Files:  files.Static(files.Map{"subject": []byte("fn.hello.world\n")}),
 	}
 	if err := g.Run(ctx, p); err != nil {
 		log.Fatal(err)

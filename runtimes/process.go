@@ -3,9 +3,10 @@ package runtimes
 import (
 	"context"
 	"io"
-	"io/fs"
 	"strconv"
 	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // Process is one run of a program: what it gets, where its output goes, and, after Run has
@@ -30,16 +31,21 @@ type Process struct {
 	// Writer, at most one goroutine calls Write at a time.
 	Stdout, Stderr io.Writer
 
-	// Files is what the process sees below /request/, read only. Nil means an empty folder.
-	// At its top only FileNames are seen. Besides there are Options.Mounts and, in /dev, stdin, stdout,
-	// stderr, null, zero, random, urandom and fd.
-	Files fs.FS
+	// Files is what the process sees below /request/. Nil means an empty folder. At its top only FileNames are seen.
+	// Besides there are Options.Mounts and, in /dev, stdin, stdout, stderr, null, zero, random, urandom and fd.
+	Files files.Tree
 
-	// Sleep waits for d to pass, or for ctx to end, on behalf of a process that has nothing
-	// else to do (WASI's poll_oneoff, sched_yield with d = 0). Nil means a timer. A caller
-	// that schedules processes learns here that this one needs no processor for a while. An
-	// error ends the process, and Run returns it.
-	Sleep func(ctx context.Context, d time.Duration) error
+	// Mounts are the trees of this process for those of Options.Mounts that have none. One without is an empty folder
+	// that cannot be changed. A path that is not among these is an error. An operation of a tree can go on when Run has
+	// returned, unless the tree is files.Inline, but its context has ended.
+	Mounts []Mount
+
+	// Wait waits until done is closed, or until ctx ends, and then returns its error. The process needs no processor
+	// until then: it waits for a time, for stdin or for a file, or its code is still being compiled. done may be nil,
+	// which is never closed. Nil means that the goroutine waits. A caller that schedules processes gives what this one
+	// holds to others, and has it again, or not, when Wait returns. Another error than that of ctx ends the process, and
+	// Run returns it.
+	Wait func(ctx context.Context, done <-chan struct{}) error
 
 	// Yield is called when the process has used a slice of processor time, about a
 	// millisecond, and after each further one. It may wait, so that processes take turns; an

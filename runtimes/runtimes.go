@@ -10,7 +10,8 @@ package runtimes
 
 import (
 	"context"
-	"io/fs"
+
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // Runtime turns modules into programs. All methods may be called from several goroutines.
@@ -46,7 +47,7 @@ type Program interface {
 	//   - [ErrFuel]: it was ended because it would have done more work than Options.Fuel;
 	//   - the error that Stdout or Stderr returned from Write: a process whose output is
 	//     refused is ended, whatever it does afterwards ([ErrOutput] for a [CapWriter]);
-	//   - the error that Stdin returned from Read, other than io.EOF, or that Sleep returned:
+	//   - the error that Stdin returned from Read, other than io.EOF, or that Wait returned:
 	//     the process is ended at once.
 	//
 	// Of several the first that happened counts; a process that ended by itself before its
@@ -87,7 +88,9 @@ type Options struct {
 	// may take longer.
 	Args, Env []string
 
-	// Mounts are read-only folders that each process sees besides /request. What is in them must not change.
+	// Mounts are folders that each process sees besides /request. What is in a Tree must not change. Without one, each
+	// process has its own, see Process.Mounts: the names of folders are the same for all, so that a process can be
+	// started before it is known what is in them.
 	Mounts []Mount
 
 	// Renews tells that a process renews what it has drawn of time and entropy before it first reads stdin, so
@@ -134,13 +137,8 @@ type Caller interface {
 	Called() []bool
 }
 
-// Mount is a folder of the processes of a program.
-type Mount struct {
-	// Path is where it is: absolute, such as "/script", and neither "/" nor "/request".
-	Path string
-	// FS is what is in it. Files that can also seek, and be read at a position, can be so by processes.
-	FS fs.FS
-}
+// Mount is a folder of the processes of a program. Its path is absolute and clean, and neither "/" nor "/request".
+type Mount = files.Mount
 
 // DefaultMemory is the memory limit of a process when Options names none: 128 MiB.
 const DefaultMemory uint64 = 128 << 20

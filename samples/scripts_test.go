@@ -15,6 +15,7 @@ import (
 	"testing/fstest"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/script"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
@@ -175,7 +176,7 @@ func runScript(t *testing.T, p runtimes.Program, stdin string, args ...string) (
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	of := runtimes.Process{Args: append([]string{"fn"}, args...), Env: scriptEnvironment(), Stdin: strings.NewReader(stdin),
-		Stdout: &stdout, Stderr: &stderr, Files: fstest.MapFS{"id": {Data: []byte("1")}}}
+		Stdout: &stdout, Stderr: &stderr, Files: files.Static(files.Map{"id": []byte("1")})}
 	err := p.Run(ctx, &of)
 	var exit *runtimes.ExitError
 	if err != nil && !errors.As(err, &exit) {

@@ -38,7 +38,7 @@ func (c *cli) buildCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "build [FOLDER]",
-		Short: "Build a function's module with the tool chain of this machine",
+		Short: "Build a function's module with the compiler on this machine",
 		Long: `Build a function's module with the tool chain of this machine, take out of it what a run does not need (names,
 debugging information), and say what it is. What is built is said by polyvoke.toml:
 
@@ -66,7 +66,7 @@ is no tool chain; the message says how to get one.`,
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", project.DefaultTimeout, "how long the build may take")
-	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: in the user's cache folder)")
+	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	addJSON(cmd, &asJSON)
 	return cmd
 }

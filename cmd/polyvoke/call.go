@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
@@ -22,6 +24,7 @@ type callOptions struct {
 	args, headers []string
 	id, timeout   string
 	report, json  bool
+	logs          bool
 }
 
 // callCommand calls a function.
@@ -31,17 +34,15 @@ func (c *cli) callCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "call NAME[@VERSION][.ARG...] [BODY|-|@FILE]",
 		Short: "Call a function and print its reply",
-		Long: `Call a function and print its reply, byte for byte. The body is what is written
-there, or stdin for -, or a file for @FILE; without one it is empty.
+		Long: `Call a function and print its reply, byte for byte. The body is the argument itself,
+stdin for -, or a file for @FILE; without one it is empty. NAME may be the subject of
+the function, fn.NAME, and tokens behind it are arguments: fn.resize.640.480.
 
-The function's exit code passes through. Others are: 2 the request is wrong, 124 timed out, 125 NATS
-or the invoker failed (too many calls, draining, a trap), 126 the module cannot be run, 127 no
-such function.`,
-		Example: `  polyvoke call greet '{"name":"Ada"}'
-  polyvoke call wordcount @book.txt
-  polyvoke call greet@2 - < request.json`,
+The function's exit code passes through. Other exit codes: 2 the request is wrong, 124 timed
+out, 125 NATS or the invoker failed (too many calls, draining, a trap), 126 the module cannot
+be run, 127 there is no such function.`,
 		Args:              argsBetween(1, 2),
-		ValidArgsFunction: c.completeNames(&n),
+		ValidArgsFunction: c.completeCalls(&n),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := c.callRequest(cmd, args, &o)
 			if err != nil {
@@ -52,26 +53,46 @@ such function.`,
 				return err
 			}
 			defer s.Close()
-			reply, err := s.Call(cmd.Context(), r)
-			if err != nil {
-				return err
-			}
-			return c.printReply(r, *reply, &o)
+			return c.call(cmd.Context(), s, r, &o)
 		},
 	}
-	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "further token of the subject, an argument of the function; repeat for more")
-	cmd.Flags().StringArrayVarP(&o.headers, "header", "H", nil, "header NAME:VALUE; repeat for more")
-	cmd.Flags().StringVar(&o.id, "id", "", "id of the call in logs and replies (default: the invoker's choice)")
+	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument of the function, as a further token of the subject; can be repeated")
+	cmd.Flags().StringArrayVarP(&o.headers, "header", "H", nil, "header NAME:VALUE; can be repeated")
+	cmd.Flags().StringVar(&o.id, "id", "", "id of the call in logs and replies (default: the invoker chooses one)")
 	cmd.Flags().StringVar(&o.timeout, "timeout", "", `how long to wait, such as "500ms" (default: as long as the function may take)`)
-	cmd.Flags().BoolVar(&o.report, "report", false, "print how the call went on stderr, and what a failed one has written to stdout")
+	cmd.Flags().BoolVar(&o.logs, "logs", false, "print the function's log lines of this call on stderr, as they come")
+	cmd.Flags().BoolVar(&o.report, "report", false, "print a report of the call on stderr, and what a failed call wrote to stdout")
 	addConnection(cmd, &n)
 	addJSON(cmd, &o.json)
 	return cmd
 }
 
+// call calls a function and prints what comes back.
+func (c *cli) call(ctx context.Context, s *connect.Session, r *protocol.Request, o *callOptions) error {
+	end := func() int { return 0 }
+	if o.logs {
+		r.ID = cmp.Or(r.ID, rand.Text())
+		l, err := c.followCall(ctx, s, r)
+		if err != nil {
+			return err
+		}
+		end = l.end
+	}
+	reply, err := s.Call(ctx, r)
+	lines := end()
+	if err != nil {
+		return err
+	}
+	return c.printReply(r, *reply, o, lines > 0)
+}
+
 // callRequest makes the request that the command line means.
 func (c *cli) callRequest(cmd *cobra.Command, args []string, o *callOptions) (*protocol.Request, error) {
-	ref, tokens, err := protocol.ParseCall(protocol.RootCall + "." + args[0])
+	subject := args[0]
+	if !strings.HasPrefix(subject, protocol.RootCall+".") {
+		subject = protocol.RootCall + "." + subject
+	}
+	ref, tokens, err := protocol.ParseCall(subject)
 	if err != nil {
 		return nil, usageError(cmd, "%v", err)
 	}
@@ -86,7 +107,7 @@ func (c *cli) callRequest(cmd *cobra.Command, args []string, o *callOptions) (*p
 	for _, h := range o.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || name == "" || strings.ContainsAny(h, "\r\n") {
-			return nil, usageError(cmd, "--header %q: write NAME:VALUE", h)
+			return nil, usageError(cmd, "--header %q is no header: write NAME:VALUE", h)
 		}
 		r.Header[name] = append(r.Header[name], strings.TrimSpace(value))
 	}
@@ -115,13 +136,13 @@ func (c *cli) body(arg string) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(in, int64(protocol.MaxBody)+1))
 	if err == nil && int64(len(b)) > int64(protocol.MaxBody) {
-		err = protocol.Errorf(protocol.CodeTooLarge, "", "the body is over %s, more than any function takes", protocol.MaxBody)
+		err = protocol.Errorf(protocol.CodeTooLarge, "", "the body is larger than %s, the most that any function takes: send less", protocol.MaxBody)
 	}
 	return b, err
 }
 
-// printReply prints a reply and returns what its exit code needs.
-func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptions) error {
+// printReply prints a reply and returns what its exit code needs. logged says that the log's lines are printed already.
+func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptions, logged bool) error {
 	if o.json {
 		if err := printJSON(c.stdout, show.ReplyDocument(reply)); err != nil {
 			return err
@@ -137,7 +158,7 @@ func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptio
 			return err
 		}
 	}
-	if tail := string(reply.Body); !o.json && reply.Err != nil && strings.TrimSpace(tail) != strings.TrimSpace(reply.Err.Msg) {
+	if tail := string(reply.Body); !o.json && !logged && reply.Err != nil && strings.TrimSpace(tail) != strings.TrimSpace(reply.Err.Msg) {
 		fmt.Fprintln(c.stderr, strings.TrimRight(tail, "\n"))
 	}
 	if p := reply.Report; o.report && p != nil {

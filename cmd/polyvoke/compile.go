@@ -36,25 +36,25 @@ type compileLimits struct {
 
 // addTo adds the flags.
 func (l *compileLimits) addTo(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&l.timeout, "compile-timeout", 2*time.Minute, "processor time for compiling a module of 16 MiB; smaller ones have their share")
-	cmd.Flags().StringVar(&l.memory, "compile-memory", "1GiB", "most memory for compiling one module; one of 24 MiB needs some 2GiB")
+	cmd.Flags().DurationVar(&l.timeout, "compile-timeout", 2*time.Minute, "CPU time limit for compiling a module of 16 MiB; smaller ones get less")
+	cmd.Flags().StringVar(&l.memory, "compile-memory", "1GiB", "memory limit for compiling a module; one of 24 MiB needs about 2GiB")
 	cmd.Flags().StringVar(&l.module, "max-module", protocol.DefaultModule.String(), "size of the largest module that can be deployed")
 }
 
 // check refuses limits that mean nothing.
 func (l *compileLimits) check(cmd *cobra.Command) error {
 	if l.timeout <= 0 {
-		return usageError(cmd, "--compile-timeout %s: it must be longer than zero", l.timeout)
+		return usageError(cmd, "--compile-timeout %s must be longer than zero", l.timeout)
 	}
 	m, err := protocol.ParseSize(l.memory)
 	if err == nil && m < 64<<20 {
-		err = fmt.Errorf("%s is too little for any module: 64MiB or more", m)
+		err = fmt.Errorf("%s is too little for any module: use 64MiB or more", m)
 	}
 	if err != nil {
 		return usageError(cmd, "--compile-memory: %v", err)
 	}
 	if m, err = protocol.ParseSize(l.module); err == nil && (m < 1<<10 || m > protocol.MaxModule) {
-		err = fmt.Errorf("%s is not between 1KiB and %s", m, protocol.MaxModule)
+		err = fmt.Errorf("%s is out of range: use 1KiB to %s", m, protocol.MaxModule)
 	}
 	if err != nil {
 		return usageError(cmd, "--max-module: %v", err)

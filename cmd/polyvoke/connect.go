@@ -11,23 +11,26 @@ import (
 // has a --timeout of its own that means something else.
 func addConnection(cmd *cobra.Command, n *connect.Settings) {
 	f := cmd.Flags()
-	for _, w := range n.Words() {
-		short := ""
-		if w.Flag == "server" {
-			short = "s"
+	markConnection(f, func() {
+		for _, w := range n.Words() {
+			short := ""
+			if w.Flag == "server" {
+				short = "s"
+			}
+			f.StringVarP(w.Value, w.Flag, short, "", w.Usage+" ["+w.Env+"]")
 		}
-		f.StringVarP(w.Value, w.Flag, short, "", w.Usage+" ["+w.Env+"]")
-	}
-	f.BoolVar(&n.TLSFirst, "tlsfirst", false, "begin with TLS, before the server says anything")
-	if f.Lookup("timeout") == nil {
-		f.DurationVar(&n.Timeout, "timeout", 0, "how long NATS may take to answer [NATS_TIMEOUT]")
-		f.Lookup("timeout").DefValue = connect.DefaultTimeout.String() // to show; it comes after NATS_TIMEOUT
-	}
+		f.BoolVar(&n.TLSFirst, "tlsfirst", false, "start with the TLS handshake, before the server's INFO")
+		if f.Lookup("timeout") == nil {
+			f.DurationVar(&n.Timeout, "timeout", 0, "how long to wait for NATS to answer [NATS_TIMEOUT]")
+			f.Lookup("timeout").DefValue = connect.DefaultTimeout.String() // to show; it comes after NATS_TIMEOUT
+		}
+	})
 }
 
 // connect reaches NATS on behalf of a command, with what its flags, the environment and the
 // context say.
 func (c *cli) connect(cmd *cobra.Command, n *connect.Settings, more ...nats.Option) (*connect.Session, error) {
+	c.reach = reachOf(n, c.env)
 	if err := n.Resolve(c.env); err != nil {
 		return nil, err
 	}

@@ -18,15 +18,14 @@ func (c *cli) demoCommand() *cobra.Command {
 	var o ordersOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Start everything, deploy the samples, call them, and show what came back",
+		Short: "Start everything, deploy the samples, call them, and show the replies",
 		Long: `Start NATS and polyvoke on this machine, deploy the sample functions, send each its
-requests and ` + fmt.Sprint(demo.Timed) + ` more, and show what came back. The Go sample is built by this machine's Go;
-nothing needs a network. Scripts are shown in the languages whose runtimes were built here. What the functions were kept in is removed at the end.
+requests and ` + fmt.Sprint(demo.Timed) + ` more, and show the replies. The Go sample is built by the Go of this machine;
+nothing needs a network. Scripts are shown in the languages whose runtimes are here (polyvoke runtime ls). Everything
+is removed at the end.
 
-With --orders it sends orders through five functions in five languages, which know nothing of one another, shows
-them at work, and checks that every order comes out once.`,
-		Example: `  polyvoke demo
-  polyvoke demo --orders --rate 500 --for 30s`,
+With --orders it sends orders through five functions in five languages, which know nothing of one another, and
+checks that every order comes out once.`,
 		Args:              argsBetween(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,8 +38,8 @@ them at work, and checks that every order comes out once.`,
 			return c.demo(cmd, stay, slow, asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving, on "+natsd.DefaultListen+" if nobody else does")
-	cmd.Flags().BoolVar(&slow, "slow", false, "show also what takes seconds more to build")
+	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving afterwards, on "+natsd.DefaultListen+" if that is free")
+	cmd.Flags().BoolVar(&slow, "slow", false, "include the samples that take longer to build")
 	o.addTo(cmd)
 	addJSON(cmd, &asJSON)
 	return cmd
@@ -49,8 +48,7 @@ them at work, and checks that every order comes out once.`,
 // demo starts a server, shows the samples on it, and ends it, or stays.
 func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
-	folder, _ := interpreters.Default() // without one there are no runtimes here
-	all := demo.Choose(slow, folder.List())
+	all := demo.Choose(slow, interpreters.Here().List())
 	built := demo.Build(ctx, all) // it takes longest
 	defer func() {
 		cancel()
@@ -88,5 +86,5 @@ func (c *cli) printDemo(url string, results []demo.Result, stay, asJSON bool) er
 	}
 	fmt.Fprintln(c.stdout)
 	demo.Table(c.stdout, c.paint(c.stdout), results)
-	return demo.NextSteps(c.stdout, url, stay)
+	return demo.NextSteps(c.stdout, url, stay, c.pasteable)
 }

@@ -19,26 +19,22 @@ func (c *cli) deployCommand() *cobra.Command {
 	var asJSON, noBuild bool
 	cmd := &cobra.Command{
 		Use:   "deploy [FILE|polyvoke.toml|FOLDER]",
-		Short: "Put a function, or a new version of it, on NATS",
-		Long: `Put a function, or a new version of it, on NATS. When deploy returns, the next call works.
+		Short: "Deploy a function, or a new version of it",
+		Long: `Deploy a function, or a new version of it. When deploy returns, the next call uses it.
 
 FILE is a module (.wasm) or a script (.js, .py and others: polyvoke runtime ls). A folder must contain
 a polyvoke.toml, which has the keys of the manifest and besides them "module", the path of the wasm file, or
 "script", that of the script's entry; the whole folder of that is the script. Flags win over the file.
 In such a folder it may be left out. A module that is not built, or older than its sources, is built first.
 
-A script needs a runtime on NATS. One that is there on this machine only is added first.`,
-		Example: `  polyvoke deploy greet.wasm
-  polyvoke deploy greet.py
-  polyvoke deploy greet.wasm --name hello --env LANG=en --timeout 500ms --memory 64MiB
-  polyvoke deploy ./greet`,
+A script needs a runtime on NATS. If it is only on this machine, it is added first.`,
 		Args: argsOrManifest(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.buildUnless(cmd.Context(), noBuild, orHere(args)[0]); err != nil {
 				return err
 			}
 			src, err := source.Read(orHere(args)[0], o.name, o.runtime)
-			if err != nil {
+			if src, err = c.readByExtension(cmd, &n, src, err, orHere(args)[0], o.name); err != nil {
 				return err
 			}
 			if err := o.apply(cmd, &src.Function); err != nil {
@@ -57,8 +53,8 @@ A script needs a runtime on NATS. One that is there on this machine only is adde
 		},
 	}
 	o.addTo(cmd)
-	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument behind the subject's tokens; repeat for more")
-	cmd.Flags().StringVar(&o.language, "language", "", "language to show (default: as the module says)")
+	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument behind those of the subject; can be repeated")
+	cmd.Flags().StringVar(&o.language, "language", "", "language to display (default: as the module says)")
 	addNoBuild(cmd, &noBuild)
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
@@ -73,16 +69,16 @@ func (c *cli) deploy(ctx context.Context, s *connect.Session, src *source.Source
 	}
 	reply, err := s.Deploy(ctx, src.Function, src.Code)
 	reply.Warnings = append(src.Warnings(), reply.Warnings...)
-	return reply, err
+	return reply, explainMissing(err, src.Function.Runtime)
 }
 
 // printDeployed tells what is there now and how to call it.
 func (c *cli) printDeployed(reply protocol.DeployReply, asJSON bool) error {
 	for _, w := range reply.Warnings {
-		fmt.Fprintf(c.stderr, "%s %s\n", c.paint(c.stderr).Bold("warning:"), w)
+		fmt.Fprintf(c.stderr, "%s %s\n", c.paint(c.stderr).Bold("warning:"), c.pasteable(w))
 	}
 	if asJSON {
 		return printJSON(c.stdout, reply)
 	}
-	return show.Deployed(c.stdout, c.paint(c.stdout), reply)
+	return show.Deployed(c.stdout, c.paint(c.stdout), reply, c.pasteable)
 }

@@ -26,12 +26,12 @@ func (c *cli) devCommand() *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "dev [FOLDER]",
-		Short: "Serve a function, and each change of its sources, until Ctrl-C",
-		Long: `Build and deploy the function of a folder on a NATS server of its own, on this machine, and do so again
-whenever a file in the folder changes. Calls in flight end with the version they began with. What cannot be
-built is shown, and the version before stays. What the function writes on stderr is printed as it comes.
+		Short: "Serve a function and redeploy it at each change, until Ctrl-C",
+		Long: `Start a NATS server on this machine, deploy the function of a folder there, and deploy it again whenever a file
+in the folder changes. Calls in flight end with the version they began with. If a build fails, the error is shown
+and the previous version stays. What the function writes to stderr is printed as it comes.
 
-With --server or --context the function goes to the polyvoke that serves there.`,
+With --server or --context the function is deployed there instead.`,
 		Args: argsBetween(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := project.Open(orHere(args)[0])
@@ -40,7 +40,7 @@ With --server or --context the function goes to the polyvoke that serves there.`
 			}
 			joins := n.Server != "" || n.Context != ""
 			if joins && cmd.Flags().Changed("listen") {
-				return usageError(cmd, "--listen is for a NATS server of its own, and --server or --context joins another: choose one")
+				return usageError(cmd, "--listen starts a NATS server, but --server or --context joins one: leave one of them out")
 			}
 			do := func(ctx context.Context, s *connect.Session) error { return c.develop(ctx, s, p, timeout) }
 			if joins {
@@ -54,7 +54,7 @@ With --server or --context the function goes to the polyvoke that serves there.`
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", natsd.DefaultListen, "HOST:PORT for the NATS server of its own; another port if it is in use")
+	cmd.Flags().StringVar(&listen, "listen", natsd.DefaultListen, "HOST:PORT of the NATS server that it starts; another port if that is in use")
 	cmd.Flags().DurationVar(&timeout, "build-timeout", project.DefaultTimeout, "how long a build may take")
 	addConnection(cmd, &n)
 	return cmd
@@ -94,7 +94,7 @@ func (c *cli) develop(ctx context.Context, s *connect.Session, p *project.Projec
 				return err
 			}
 			if fresh.Name != name {
-				return fmt.Errorf("the function is called %s now, and was called %s: start polyvoke dev anew", fresh.Name, name)
+				return fmt.Errorf("the function is now called %s, no longer %s: restart polyvoke dev", fresh.Name, name)
 			}
 			p.Follow(fresh)
 			if p.Script != "" {
@@ -106,7 +106,8 @@ func (c *cli) develop(ctx context.Context, s *connect.Session, p *project.Projec
 		Deploy: func(ctx context.Context) (protocol.DeployReply, error) { return c.deployFrom(ctx, s, p.Manifest) },
 		Next:   w.Next,
 		Say: func(e devloop.Event) {
-			e.Print(c.stdout, c.stderr, c.paint(c.stdout), name, s.URL, p.Request())
+			e.Print(c.stdout, c.stderr, c.paint(c.stdout),
+				devloop.Place{Name: name, Server: s.URL, Request: shellQuote(p.Request()), Paste: c.pasteable})
 		},
 	}
 	err = l.Run(ctx)

@@ -12,7 +12,7 @@ import (
 // usageError says what is wrong with a command line, and how it is meant.
 func usageError(cmd *cobra.Command, format string, a ...any) error {
 	msg := fmt.Sprintf(format, a...)
-	return &exit.Error{Code: exit.Usage, Msg: fmt.Sprintf("%s\nusage: %s\n%s --help tells more", msg, cmd.UseLine(), cmd.CommandPath())}
+	return &exit.Error{Code: exit.Usage, Msg: fmt.Sprintf("%s\nusage: %s\n%s --help shows all flags", msg, cmd.UseLine(), cmd.CommandPath())}
 }
 
 // exit prints an error, if there is one to print, and returns the exit code.
@@ -26,7 +26,7 @@ func (c *cli) exit(err error) int {
 	}
 	if msg != "" {
 		p := c.paint(c.stderr)
-		fmt.Fprintf(c.stderr, "%s %s\n", p.Red("polyvoke:"), strings.TrimSpace(msg))
+		fmt.Fprintf(c.stderr, "%s %s\n", p.Red("polyvoke:"), c.pasteable(strings.TrimSpace(msg)))
 	}
 	return exit.Of(err)
 }

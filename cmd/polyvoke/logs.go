@@ -16,15 +16,13 @@ func (c *cli) logsCommand() *cobra.Command {
 	var n connect.Settings
 	o := show.LogPrinter{Out: c.stdout}
 	cmd := &cobra.Command{
-		Use:   "logs [NAME]",
-		Short: "Print what functions wrote on stderr, and go on printing with -f",
-		Example: `  polyvoke logs -f
-  polyvoke logs greet -n 100`,
+		Use:               "logs [NAME]",
+		Short:             "Print what functions write to stderr; -f follows",
 		Args:              argsBetween(0, 1),
 		ValidArgsFunction: c.completeNames(&n),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.Lines < 0 {
-				return usageError(cmd, "-n %d: it must be 0 or more", o.Lines)
+				return usageError(cmd, "-n %d must be 0 or more", o.Lines)
 			}
 			if len(args) == 1 {
 				if err := protocol.CheckName(args[0]); err != nil {
@@ -45,9 +43,9 @@ func (c *cli) logsCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().BoolVarP(&o.Follow, "follow", "f", false, "go on with lines as they are written")
-	cmd.Flags().IntVarP(&o.Lines, "lines", "n", 20, "how many recent lines to begin with")
-	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one JSON document a line")
+	cmd.Flags().BoolVarP(&o.Follow, "follow", "f", false, "follow: print new lines as they are written")
+	cmd.Flags().IntVarP(&o.Lines, "lines", "n", 20, "how many recent lines to print first")
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one JSON document per line")
 	addConnection(cmd, &n)
 	return cmd
 }

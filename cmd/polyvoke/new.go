@@ -21,12 +21,10 @@ func (c *cli) newCommand() *cobra.Command {
 	var list, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "new [LANG NAME]",
-		Short: "Begin a function: a folder with a program that works",
-		Long: `Begin a function: make the folder NAME with a small program in the language LANG that works, its
-polyvoke.toml, a request to try it with, and the next steps. What is left out is asked for on a terminal; elsewhere,
-without LANG, the languages are listed.`,
-		Example: `  polyvoke new go shout
-  polyvoke new --list`,
+		Short: "Create a function: a folder with a working program",
+		Long: `Create a function: the folder NAME with a small working program in the language LANG, its polyvoke.toml, a
+request to try it with, and the next steps. On a terminal, new asks for what is left out; elsewhere, without LANG, it
+lists the languages.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if list {
 				return argsBetween(0, 0)(cmd, args)

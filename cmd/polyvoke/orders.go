@@ -21,8 +21,8 @@ type ordersOptions struct {
 // addTo adds the flags.
 func (o *ordersOptions) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&o.on, "orders", false, "send orders through five functions in five languages instead, and show them at work")
-	f.IntVar(&o.load.Rate, "rate", orders.DefaultRate, "with --orders: how many a second")
+	f.BoolVar(&o.on, "orders", false, "send orders through five functions in five languages instead")
+	f.IntVar(&o.load.Rate, "rate", orders.DefaultRate, "with --orders: orders per second")
 	f.DurationVar(&o.load.For, "for", orders.DefaultFor, "with --orders: for how long")
 }
 
@@ -31,15 +31,15 @@ func (o *ordersOptions) check(cmd *cobra.Command, others bool) error {
 	f := cmd.Flags()
 	switch {
 	case !o.on && (f.Changed("rate") || f.Changed("for")):
-		return usageError(cmd, "--rate and --for are for --orders")
+		return usageError(cmd, "--rate and --for need --orders")
 	case o.on && others:
-		return usageError(cmd, "--stay and --slow are not for --orders")
+		return usageError(cmd, "--stay and --slow cannot be used with --orders")
 	case o.load.Rate < 1 || o.load.Rate > orders.MaxRate:
-		return usageError(cmd, "--rate %d: it must be from 1 to %d", o.load.Rate, orders.MaxRate)
+		return usageError(cmd, "--rate %d must be from 1 to %d", o.load.Rate, orders.MaxRate)
 	case o.load.For < 10*time.Millisecond || o.load.For > orders.MaxFor:
-		return usageError(cmd, "--for %s: it must be from 10ms to %s", o.load.For, orders.MaxFor)
+		return usageError(cmd, "--for %s must be from 10ms to %s", o.load.For, orders.MaxFor)
 	case float64(o.load.Rate)*o.load.For.Seconds() < 1:
-		return usageError(cmd, "--rate %d --for %s: that is not one order", o.load.Rate, o.load.For)
+		return usageError(cmd, "--rate %d --for %s sends no order at all: raise one of them", o.load.Rate, o.load.For)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (c *cli) waiting(what string) (done func()) { return terminal.Waiting(c.std
 
 // addJSON adds the flag --json.
 func addJSON(cmd *cobra.Command, v *bool) {
-	cmd.Flags().BoolVar(v, "json", false, "print one JSON document")
+	cmd.Flags().BoolVar(v, "json", false, "print the result as JSON")
 }
 
 // printJSON prints v as a document for programs.

@@ -21,15 +21,15 @@ type overrides struct {
 // addTo adds the flags.
 func (o *overrides) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.name, "name", "", "name of the function (default: the file's)")
-	f.StringVar(&o.timeout, "timeout", "", `longest time of one call, such as "500ms" (default `+protocol.DefaultTimeout.String()+")")
-	f.StringVar(&o.memory, "memory", "", `most memory of one call, such as "64MiB" (default `+protocol.DefaultMemory.String()+")")
-	f.Int64Var(&o.fuel, "fuel", 0, "most work of one call, in units of the fuel that reports name (default no limit)")
-	f.StringVar(&o.stack, "stack", "", `most stack of one call, such as "1MiB" (default `+protocol.DefaultStack.String()+")")
-	f.StringVar(&o.start, "start", "", "how its processes start: "+strings.Join(protocol.StartKinds(), ", "))
-	f.StringVar(&o.runtime, "runtime", "", "what runs a script: NAME or NAME@VERSION (default: by the file's extension)")
+	f.StringVar(&o.name, "name", "", "name of the function (default: the file name)")
+	f.StringVar(&o.timeout, "timeout", "", `time limit of a call, such as "500ms" (default `+protocol.DefaultTimeout.String()+")")
+	f.StringVar(&o.memory, "memory", "", `memory limit of a call, such as "64MiB" (default `+protocol.DefaultMemory.String()+")")
+	f.Int64Var(&o.fuel, "fuel", 0, "fuel limit of a call, in the units of --report (default: no limit)")
+	f.StringVar(&o.stack, "stack", "", `stack limit of a call, such as "1MiB" (default `+protocol.DefaultStack.String()+")")
+	f.StringVar(&o.start, "start", "", "start kind: "+strings.Join(protocol.StartKinds(), ", "))
+	f.StringVar(&o.runtime, "runtime", "", "runtime of a script: NAME or NAME@VERSION (default: by the file's extension)")
 	_ = cmd.RegisterFlagCompletionFunc("start", cobra.FixedCompletions(protocol.StartKinds(), cobra.ShellCompDirectiveNoFileComp))
-	f.StringArrayVar(&o.env, "env", nil, "K=V for the function's environment; repeat for more")
+	f.StringArrayVar(&o.env, "env", nil, "environment variable of the function, NAME=VALUE; can be repeated")
 }
 
 // apply changes the manifest as the flags say, and checks it again.

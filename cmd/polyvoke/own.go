@@ -25,13 +25,15 @@ func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string
 		return err
 	}
 	defer os.RemoveAll(store)
-	log := c.logger("error")
+	log := c.logger("error", "auto")
 	server, err := c.serverNear(natsd.Config{Listen: listen, Store: store, Log: log})
 	if err != nil {
 		return err
 	}
 	defer server.Close()
-	s, err := c.connectTo(cmd, &connect.Settings{Server: server.URL(), Timeout: ownStart})
+	n := &connect.Settings{Server: server.URL(), Timeout: ownStart}
+	c.reach = reachOf(n, func(string) string { return "" })
+	s, err := c.connectTo(cmd, n)
 	if err != nil {
 		return err
 	}
@@ -43,7 +45,7 @@ func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string
 func (c *cli) serverNear(config natsd.Config) (*natsd.Server, error) {
 	server, err := natsd.Start(config)
 	if errors.Is(err, natsd.ErrInUse) {
-		fmt.Fprintf(c.stderr, "%s is in use by another server, so this is on another port\n", config.Listen)
+		fmt.Fprintf(c.stderr, "%s is in use, so this server listens on another port\n", config.Listen)
 		config.Listen = "127.0.0.1:0"
 		server, err = natsd.Start(config)
 	}

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 )
 
@@ -19,6 +17,9 @@ type cli struct {
 	stderr io.Writer
 	env    func(string) string // reads a variable, as os.Getenv does
 	color  string              // auto, always or never
+
+	commands *cobra.Command // the root of all
+	reach    reach          // how the command at hand was told to reach NATS
 }
 
 // run is the program: arguments in, exit code out.
@@ -38,9 +39,6 @@ func (c *cli) root() *cobra.Command {
 		Short: "Answer NATS messages with WebAssembly processes",
 		Long: `Polyvoke answers NATS messages with WebAssembly processes: a request arrives on a
 subject, the function behind it runs as a plain WASI process, its stdout is the reply.`,
-		Example: `  polyvoke serve                        # NATS and polyvoke on this machine
-  polyvoke deploy greet.wasm            # put a function there
-  polyvoke call greet '{"name":"Ada"}'  # and call it; so does: nats req fn.greet ...`,
 		Version:       version(),
 		Args:          c.noCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -50,10 +48,11 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 	root.SetIn(c.stdin)
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, "%v", err) })
+	root.SetFlagErrorFunc(flagError)
+	root.SetUsageFunc(usage)
 	root.SetVersionTemplate("polyvoke {{.Version}}\n")
-	root.PersistentFlags().StringVar(&c.color, "color", "auto", "colour: auto, always or never")
-	raw := root.PersistentFlags().Bool("raw", false, "pass control characters of functions and servers to a terminal as they are")
+	root.PersistentFlags().StringVar(&c.color, "color", "auto", "use use colour: auto, always or never")
+	raw := root.PersistentFlags().Bool("raw", false, "print control characters from functions and servers unchanged, even on a terminal")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if *raw {
 			terminal.Raw(c.stdout)
@@ -64,22 +63,18 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 		}
 		return nil
 	}
-	root.AddCommand(c.newCommand(), c.buildCommand(), c.devCommand(), c.serveCommand(), c.demoCommand(), c.deployCommand(), c.callCommand(), c.runCommand(), c.lsCommand(),
-		c.infoCommand(), c.rmCommand(), c.logsCommand(), c.inspectCommand(), c.runtimeCommand(), c.versionCommand(), c.compileModuleCommand())
+	root.AddCommand(c.newCommand(), c.buildCommand(), c.runCommand(), c.devCommand(), c.inspectCommand(),
+		c.serveCommand(), c.deployCommand(), c.callCommand(), c.logsCommand(), c.lsCommand(), c.infoCommand(), c.rmCommand(),
+		c.runtimeCommand(), c.demoCommand(), c.doctorCommand(), c.cacheCommand(), c.versionCommand(), c.compileModuleCommand())
 	root.InitDefaultCompletionCmd()
+	cobra.EnableCommandSorting = false // they stand in the order in which one needs them
+	addGroups(root)
+	addSynonyms(root)
+	addExamples(root)
+	c.addCompletions(root)
+	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	c.commands = root
 	return root
-}
-
-// noCommand refuses words that are no subcommand.
-func (c *cli) noCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	hint := "polyvoke --help lists the commands"
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "did you mean polyvoke " + strings.Join(near, " or polyvoke ") + "?"
-	}
-	return &exit.Error{Code: exit.Usage, Msg: fmt.Sprintf("unknown command %q: %s", args[0], hint)}
 }
 
 // argsBetween refuses fewer than min or more than max arguments; max < 0 is no limit.

@@ -19,16 +19,15 @@ func (c *cli) runCommand() *cobra.Command {
 	var noBuild bool
 	cmd := &cobra.Command{
 		Use:   "run [FILE|polyvoke.toml|FOLDER] [ARG...]",
-		Short: "Run a function's process here, without NATS",
-		Long: `Run a function's process here, without NATS: stdin is the request, stdout the
+		Short: "Run a function on this machine, without NATS",
+		Long: `Run a function on this machine, without NATS: stdin is the request, stdout the
 reply, and environment, files and limits are those that it will have as a function. Flags for
 polyvoke stand before the file, arguments for the function behind it. In a function's folder the file may be left out.
 There a module that is not built, or older than its sources, is built first.
 
 The exit code is the function's. Others are: 124 its time or its fuel was used up, 125 it trapped or reached its
 memory limit, 126 the module cannot be run, 127 there is no such file.`,
-		Example: `  polyvoke run greet.wasm < request.json`,
-		Args:    argsOrManifest(-1),
+		Args: argsOrManifest(-1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args = orHere(args)
 			if err := c.buildUnless(cmd.Context(), noBuild, args[0]); err != nil {
@@ -45,13 +44,12 @@ memory limit, 126 the module cannot be run, 127 there is no such file.`,
 				return err
 			}
 			src.Function.Args = append(args[1:], src.Function.Args...)
-			return localrun.Run(cmd.Context(), src, localrun.Config{Cache: service.CacheDir(cache), Stdin: c.stdin,
-				Stdout: c.stdout, Stderr: c.stderr})
+			return localrun.Run(cmd.Context(), src, localrun.Config{Cache: service.CacheDir(cache), Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr, Waiting: c.waiting})
 		},
 	}
 	o.addTo(cmd)
 	addNoBuild(cmd, &noBuild)
-	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: in the user's cache folder)")
+	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }

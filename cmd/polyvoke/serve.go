@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,13 +21,14 @@ import (
 
 // serveOptions are what the flags of serve say.
 type serveOptions struct {
-	listen, store, cache, logLevel string
-	insecure                       bool
-	slots, replicas                int
-	drain                          time.Duration
-	compile                        compileLimits
-	idleMemory                     string           // as protocol.ParseSize reads it
-	own                            connect.Settings // who does what is no answer; nobody else if it is empty
+	listen, store, cache string
+	logLevel, logFormat  string
+	insecure             bool
+	slots, replicas      int
+	drain                time.Duration
+	compile              compileLimits
+	idleMemory           string           // as protocol.ParseSize reads it
+	own                  connect.Settings // who does what is no answer; nobody else if it is empty
 }
 
 // serveCommand serves functions until it is told to stop.
@@ -34,24 +37,20 @@ func (c *cli) serveCommand() *cobra.Command {
 	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve functions, on a NATS server of its own or on yours",
-		Long: `Serve functions until SIGTERM or Ctrl-C, then end what is running and go; a second
-signal ends it at once.
+		Short: "Serve functions, on a NATS server that it starts or on yours",
+		Long: `Serve functions until SIGTERM or Ctrl-C, then finish the calls that are running and
+exit; a second signal exits at once.
 
-Without --server or --context it brings its own NATS server, on this machine only
-(` + natsd.DefaultListen + `) and with JetStream on disk. --user and --password, or --token, are then what
-clients must present; without them it does not listen where others can reach it.
+Without --server or --context it starts a NATS server, on this machine only
+(` + natsd.DefaultListen + `) and with JetStream on disk. Clients must then present --user and --password,
+or --token; without these it refuses to listen where others can reach it.
 With --server or --context it joins that NATS; several invokers share the work.
-With --js-creds or others of --js-... it does so as two users: the first takes
-messages and answers them, the second stores, logs and passes on. What each must be
-permitted is in docs/permissions.md.
+With --js-creds or another --js-... it connects as two users: the first takes and
+answers messages, the second stores, logs and passes on. docs/permissions.md lists the
+permissions that each needs.
 
-It ends with exit code 125 if NATS closes its connection for good, for example because
-its credentials were revoked. A supervisor that starts it again on failure begins anew
-(systemd: Restart=on-failure).`,
-		Example: `  polyvoke serve
-  NATS_TOKEN=... polyvoke serve --listen 0.0.0.0:4222
-  polyvoke serve --server nats://nats.example.com --creds worker.creds`,
+It exits with code 125 if NATS closes the connection for good, for example because
+its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-failure).`,
 		Args:              argsBetween(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,21 +61,25 @@ its credentials were revoked. A supervisor that starts it again on failure begin
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.listen, "listen", natsd.DefaultListen, "HOST:PORT for the NATS server of its own; port 0 is any free one")
-	f.StringVar(&o.store, "store", "", "folder for its data (default: polyvoke in the user's data folder)")
-	f.BoolVar(&o.insecure, "insecure", false, "listen where others can reach it without credentials")
-	f.StringVar(&o.cache, "cache", "", "folder for modules, compiled and as they are (default: in the user's cache folder)")
-	f.IntVar(&o.slots, "slots", 0, "calls that may use a processor at a time (default: processors less one, at least 1)")
-	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may go on after the signal to stop")
-	f.IntVar(&o.replicas, "replicas", 1, "copies of functions that a NATS cluster keeps")
+	f.StringVar(&o.listen, "listen", natsd.DefaultListen, "HOST:PORT of the NATS server that it starts; port 0 is any free one")
+	f.StringVar(&o.store, "store", "", "folder for JetStream's data (default: polyvoke in the user's data folder)")
+	f.BoolVar(&o.insecure, "insecure", false, "allow others to connect without credentials")
+	f.StringVar(&o.cache, "cache", "", "folder for compiled modules and copies of modules (default: polyvoke/modules in the user's cache folder)")
+	f.IntVar(&o.slots, "slots", 0, "calls that may use a processor at the same time (default: one less than there are processors)")
+	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may continue after the signal to stop")
+	f.IntVar(&o.replicas, "replicas", 1, "copies of each function that a NATS cluster keeps")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "most memory that processes may take, all functions together, which wait for calls")
+	f.StringVar(&o.logFormat, "log-format", "auto", "text for people, logfmt or json; auto is text on a terminal and json elsewhere")
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
+	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "memory limit of all processes together that wait for calls")
 	o.compile.addTo(cmd)
 	addConnection(cmd, &n)
-	for _, w := range o.own.Identity() {
-		f.StringVar(w.Value, "js-"+w.Flag, "",
-			w.Usage+", of a user for JetStream and all that is no answer ["+jsVariable(w)+"]")
-	}
+	markConnection(f, func() {
+		for _, w := range o.own.Identity() {
+			f.StringVar(w.Value, "js-"+w.Flag, "", "of a second user, for JetStream and logs: "+w.Usage+" ["+jsVariable(w)+"]")
+		}
+	})
 	return cmd
 }
 
@@ -99,29 +102,32 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	joins := n.Server != "" || n.Context != ""
 	for _, flag := range []string{"listen", "store", "insecure"} {
 		if joins && cmd.Flags().Changed(flag) {
-			return usageError(cmd, "--%s is for a NATS server of its own, and --server or --context joins another: choose one", flag)
+			return usageError(cmd, "--%s belongs to a NATS server of polyvoke's own, but --server or --context joins another: leave one of them out", flag)
 		}
 	}
 	for _, w := range o.own.Identity() {
 		if flag := "js-" + w.Flag; !joins && cmd.Flags().Changed(flag) {
-			return usageError(cmd, "--%s is for the NATS that --server or --context joins", flag)
+			return usageError(cmd, "--%s needs --server or --context", flag)
 		}
 	}
 	switch {
 	case !joins && (n.Domain != "" || n.APIPrefix != ""):
-		return usageError(cmd, "--js-domain and --js-api-prefix are for the NATS that --server or --context joins")
+		return usageError(cmd, "--js-domain and --js-api-prefix need --server or --context")
 	case o.slots < 0:
-		return usageError(cmd, "--slots %d: it must be 1 or more, or 0 for the default", o.slots)
+		return usageError(cmd, "--slots %d must be 1 or more, or 0 for the default", o.slots)
 	case o.replicas < 1 || o.replicas > 5:
-		return usageError(cmd, "--replicas %d: it must be from 1 to 5", o.replicas)
+		return usageError(cmd, "--replicas %d must be from 1 to 5", o.replicas)
 	case o.drain <= 0:
-		return usageError(cmd, "--drain %s: it must be longer than zero", o.drain)
+		return usageError(cmd, "--drain %s must be longer than zero", o.drain)
 	}
 	if err := o.compile.check(cmd); err != nil {
 		return err
 	}
 	if _, err := protocol.ParseSize(o.idleMemory); err != nil {
 		return usageError(cmd, "--idle-memory: %v", err)
+	}
+	if !slices.Contains(logFormats, o.logFormat) {
+		return usageError(cmd, "--log-format %q: use text, logfmt, json or auto", o.logFormat)
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
@@ -133,7 +139,7 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 // serve serves: on a NATS server that it starts, or on the one that n names.
 func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) error {
 	ctx := cmd.Context()
-	log := c.logger(o.logLevel)
+	log := c.logger(o.logLevel, o.logFormat)
 	service.TuneCollector(c.env)
 	go service.RestCollector(ctx)
 	where, reach := "joined", c.connect
@@ -147,6 +153,7 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 		// Neither the environment nor a context has a say in how to reach our own server.
 		*n = connect.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token, Timeout: cmp.Or(n.Timeout, connect.DefaultTimeout)}
 		reach = c.connectTo
+		c.reach = reachOf(n, func(string) string { return "" })
 	}
 	s, err := reach(cmd, n, nats.ErrorHandler(service.LogAsync(log)))
 	if err != nil {
@@ -163,7 +170,12 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
 		Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: service.DenseCollector, Log: log}
+	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
+		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))
+	}))
+	defer started()
 	return service.Serve(ctx, s, how, func(functions int) {
+		started()
 		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"), s.URL, where)
 		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {
 			fmt.Fprintf(c.stderr, "note: NATS_URL is %s, so clients with this environment go there; to serve there: polyvoke serve --server %s\n", connect.Redact(u), connect.Redact(u))
@@ -171,12 +183,21 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	})
 }
 
-// logger returns the log: text for people, JSON for machines.
-func (c *cli) logger(level string) *slog.Logger {
+// logFormats are what --log-format takes.
+var logFormats = []string{"auto", "text", "logfmt", "json"}
+
+// logger returns the log: text for people on a terminal, JSON for machines elsewhere, unless format says otherwise.
+func (c *cli) logger(level, format string) *slog.Logger {
 	var l slog.Level
 	_ = l.UnmarshalText([]byte(level)) // checkServe has read it
+	if format == "auto" && terminal.Is(c.stderr) {
+		format = "text"
+	}
 	o := &slog.HandlerOptions{Level: l}
-	if terminal.Is(c.stderr) {
+	switch format {
+	case "text":
+		return slog.New(terminal.NewLogHandler(c.stderr, c.paint(c.stderr), l))
+	case "logfmt":
 		return slog.New(slog.NewTextHandler(c.stderr, o))
 	}
 	return slog.New(slog.NewJSONHandler(c.stderr, o))

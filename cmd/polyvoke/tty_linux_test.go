@@ -55,7 +55,8 @@ func shouter(text string, code byte) []byte {
 // TestTerminal runs the stories of testdata/terminal, which have besides the commands of the others
 //
 //	tty CMD...   runs a command with a terminal for stdout and stderr, whatever its exit code, and expects that nothing acts on it but
-//	             our own colours and lines that are written anew, unless --raw is among the arguments
+//	             our own colours and lines that are written anew, unless --raw is among the arguments; with -until TEXT
+//	             before CMD it is interrupted when it has printed that
 //
 // and the files controls.bin, shout.wasm and fail.wasm.
 func TestTerminal(t *testing.T) {
@@ -74,6 +75,10 @@ var ours = regexp.MustCompile(`\x1b\[(\d+m|K)|\r`)
 
 // ttyScript is the command tty.
 func ttyScript(ts *testscript.TestScript, args []string) {
+	until := ""
+	if args[0] == "-until" {
+		until, args = args[1], args[2:]
+	}
 	master, slave, err := openTerminal()
 	ts.Check(err)
 	defer master.Close()
@@ -84,7 +89,17 @@ func ttyScript(ts *testscript.TestScript, args []string) {
 	watchdog := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	defer watchdog.Stop()
 	var out bytes.Buffer
-	_, _ = io.Copy(&out, master) // ends with EIO when nobody has the terminal open any more
+	for b := make([]byte, 4096); ; { // ends with EIO when nobody has the terminal open any more
+		n, err := master.Read(b)
+		out.Write(b[:n])
+		if until != "" && strings.Contains(out.String(), until) {
+			until = ""
+			ts.Check(cmd.Process.Signal(os.Interrupt))
+		}
+		if err != nil {
+			break
+		}
+	}
 	_ = cmd.Wait()
 	text := strings.ReplaceAll(out.String(), "\r\n", "\n") // which the terminal itself makes of a newline
 	if _, err := io.WriteString(ts.Stdout(), text); err != nil {

@@ -139,11 +139,11 @@ func TestGetRefuses(t *testing.T) {
 	_, err = s.Get(t.Context(), &small, 20)
 	wantError(t, "a claim that says less", err, protocol.CodeTooLarge, "20 bytes")
 	_, err = s.Get(t.Context(), &small, good.Size)
-	wantError(t, "a claim of another size", err, protocol.CodeBadRequest, "not what its claim says")
+	wantError(t, "a claim of another size", err, protocol.CodeBadRequest, "does not match its claim")
 	other := good
 	other.Digest = protocol.Digest(nil)
 	_, err = s.Get(t.Context(), &other, good.Size)
-	wantError(t, "a claim of another digest", err, protocol.CodeBadRequest, "not what its claim says")
+	wantError(t, "a claim of another digest", err, protocol.CodeBadRequest, "does not match its claim")
 	for _, name := range []string{"nothing", strings.Repeat("x", 5000), "", "*", ">", "a b\r\nc"} {
 		_, err = s.Get(t.Context(), &protocol.Claim{Object: name}, 10)
 		wantError(t, fmt.Sprintf("object %.10q", name), err, protocol.CodeNotFound, "expire 1h")

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/protocol/spelling"
 )
 
 // control asks the invokers' control service and decodes the answer into reply.
@@ -22,6 +22,7 @@ func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.M
 	waiting, permitted := c.Permitted(ctx, verb.Subject())
 	m, again, err := c.consult(waiting, verb, msg)
 	if err = permitted(err); err != nil {
+		c.replies.refused(err)
 		return c.RequestError(string(verb), err)
 	}
 	r, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
@@ -35,7 +36,7 @@ func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.M
 		return r.Err
 	}
 	if err := json.Unmarshal(m.Data, reply); err != nil {
-		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: are polyvoke here and there of one version?",
+		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: use the same version of polyvoke as the invokers (polyvoke doctor shows it)",
 			verb, err)
 	}
 	if d, ok := reply.(*protocol.DeployReply); ok && again && !d.Function.Created.Before(begun) {
@@ -63,7 +64,7 @@ func (c *Client) ask(ctx context.Context, verb protocol.APIVerb, request, reply 
 // what was asked for, and err is what nats.go says; it stays in the chain. The error's code is 403 if NATS does not
 // permit it, 504 if its time has passed, and otherwise 503.
 func (c *Client) RequestError(what string, err error) error {
-	const done = "What was asked for may have been done all the same"
+	const done = "The request may have been carried out"
 	late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)
 	e := &protocol.Error{Code: protocol.CodeUnavailable, Err: err}
 	switch {
@@ -72,18 +73,19 @@ func (c *Client) RequestError(what string, err error) error {
 	case errors.Is(err, nats.ErrNoResponders):
 		e.Msg = fmt.Sprintf("no invoker answers on %s: start one with polyvoke serve --server %s", c.url(), c.url())
 	case late && !c.Conn.IsConnected():
-		e.Msg = fmt.Sprintf("%s: the connection to NATS on %s broke and could not be made anew in time: is the server still there? %s",
+		e.Msg = fmt.Sprintf("%s: the connection to NATS on %s broke and did not come back in time: check the server. %s",
 			what, c.url(), done)
 	case late:
 		e.Code = protocol.CodeTimeout
-		e.Msg = fmt.Sprintf("%s: no answer on %s in time: a longer Timeout (NATS_TIMEOUT for commands) gives it more", what, c.url())
+		e.Msg = fmt.Sprintf("%s: no answer on %s in time: set a longer Timeout (NATS_TIMEOUT for commands)", what, c.url())
 	default:
-		e.Msg = fmt.Sprintf("%s: %v: is NATS on %s still there? %s", what, err, c.url(), done)
+		e.Msg = fmt.Sprintf("%s: %v: check NATS on %s. %s", what, err, c.url(), done)
 	}
 	return e
 }
 
-// List returns all functions, the latest version of each, sorted by name. The error's code is 503 if no invoker answers.
+// List returns all functions, the latest version of each, sorted by name. The error's code is 503 if no invoker
+// answers.
 func (c *Client) List(ctx context.Context) ([]protocol.Function, error) {
 	reply, err := c.ListAll(ctx)
 	return reply.Functions, err
@@ -107,7 +109,7 @@ func (c *Client) pages(ctx context.Context, verb protocol.APIVerb) (all protocol
 		}
 		if page.Next != "" && page.Next <= all.Next {
 			return all, protocol.Errorf(protocol.CodeBadOutput, "",
-				"the pages of %s do not end: are polyvoke here and there of one version?", verb)
+				"the pages of %s do not end: use the same version of polyvoke as the invokers (polyvoke doctor shows it)", verb)
 		}
 		all.Functions, all.Abridged = append(all.Functions, page.Functions...), append(all.Abridged, page.Abridged...)
 		all.Next = page.Next
@@ -129,7 +131,7 @@ func (c *Client) Info(ctx context.Context, name string) (protocol.InfoReply, err
 		}
 		if page.Next >= all.Next {
 			return all, protocol.Errorf(protocol.CodeBadOutput, "",
-				"the versions of %s do not end: are polyvoke here and there of one version?", name)
+				"the versions of %s do not end: use the same version of polyvoke as the invokers (polyvoke doctor shows it)", name)
 		}
 		all.Versions, all.Abridged = append(page.Versions, all.Versions...), append(page.Abridged, all.Abridged...)
 		all.Next = page.Next
@@ -158,23 +160,24 @@ func (c *Client) about(ctx context.Context, verb protocol.APIVerb, name string, 
 	return err
 }
 
-// unknown is the error for a function that does not exist; it says which ones do.
+// unknown is the error for a function that does not exist; it says which one may be meant.
 func (c *Client) unknown(ctx context.Context, name string) error {
-	var first protocol.ListReply
-	if err := c.ask(ctx, protocol.APIList, nil, &first); err != nil {
+	functions, err := c.List(ctx)
+	if err != nil {
 		return err
 	}
-	functions := first.Functions
-	hint := fmt.Sprintf("nothing is deployed yet; polyvoke deploy %s.wasm puts it there", name)
-	if len(functions) > 0 {
-		var names []string
-		for _, f := range functions {
-			if names = append(names, f.Name); len(names) == 5 && len(functions) > 5 {
-				names = append(names, "...")
-				break
-			}
-		}
-		hint = fmt.Sprintf("what is: %s (polyvoke ls tells more); polyvoke deploy %s.wasm puts it there", strings.Join(names, ", "), name)
+	names := make([]string, len(functions))
+	for i, f := range functions {
+		names[i] = f.Name
 	}
-	return protocol.Errorf(protocol.CodeNotFound, "", "404: no function %s is deployed on %s: %s", name, c.url(), hint)
+	hint := spelling.DidYouMean(name, "", names)
+	switch {
+	case len(names) == 0:
+		hint = "nothing is deployed there yet: polyvoke deploy FILE puts a function there"
+	case hint == "":
+		hint = "polyvoke ls lists all, polyvoke deploy puts one there"
+	default:
+		hint += " polyvoke ls lists all"
+	}
+	return protocol.Errorf(protocol.CodeNotFound, "", "function %q not found on %s: %s", name, c.url(), hint)
 }

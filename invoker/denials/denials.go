@@ -68,7 +68,7 @@ func (d Denial) Refusal() *protocol.Error {
 		what = "subscribe to " + clip(d.Subject)
 	}
 	return &protocol.Error{Code: protocol.CodeForbidden, Err: d.Err,
-		Msg: "NATS does not permit this user to " + what + ": use other credentials, or have its permissions allow that (docs/permissions.md)"}
+		Msg: "NATS does not permit this user to " + what + ": use other credentials, or change its permissions (docs/permissions.md)"}
 }
 
 // clip shortens a subject to what an error has room for.

@@ -3,10 +3,10 @@ package programs
 import (
 	"reflect"
 	"testing"
-	"testing/fstest"
 
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // notInKey are the fields of runtimes.Options that are no part of a key, and why a program may be shared all the same.
@@ -23,6 +23,7 @@ var notInOptions = map[string]string{
 	"Created":            "for people",
 	"Language":           "for people",
 	"Replies":            "read when a process has ended",
+	"Needs":              "what an invoker must know",
 	"Triggers":           "subjects, not processes",
 	"Limits.Timeout":     "of a call",
 	"Limits.Input":       "of a call",
@@ -34,7 +35,7 @@ var notInOptions = map[string]string{
 // values are what fields are set to that do not take any value.
 var values = map[string]any{
 	"Meta":   protocol.MetaEnv,
-	"Mounts": []runtimes.Mount{{Path: "/a", FS: fstest.MapFS{}}},
+	"Mounts": []runtimes.Mount{{Path: "/a", Tree: files.Static(files.Map{})}},
 }
 
 // eachField calls do with each field of the struct that v points to, and of those in it that are called in, after it

@@ -22,31 +22,3 @@ func ErrAt(ctx context.Context, now time.Time) error {
 	}
 	return nil
 }
-
-// Wait waits for d to pass, or for ctx to end, and returns ctx's error.
-func Wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// AtMost returns a function that lets time pass as sleep does, or as Wait if that is nil, but returns an error at
-// once when that would be more than most over all its calls. One goroutine at a time may use it.
-func AtMost(most time.Duration, sleep func(context.Context, time.Duration) error, tooMuch error) func(context.Context, time.Duration) error {
-	if sleep == nil {
-		sleep = Wait
-	}
-	slept := time.Duration(0)
-	return func(ctx context.Context, d time.Duration) error {
-		if d > most-slept {
-			return tooMuch
-		}
-		slept += d
-		return sleep(ctx, d)
-	}
-}

@@ -50,30 +50,50 @@ func TestErrAt(t *testing.T) {
 	}
 }
 
-func TestWait(t *testing.T) {
+func TestAwait(t *testing.T) {
+	done := make(chan struct{})
+	close(done)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		name string
+		ctx  context.Context
+		done <-chan struct{}
+		want error
+	}{
+		{"done", t.Context(), done, nil},
+		{"done, and the context has ended", ended, done, nil},
+		{"the context has ended", ended, make(chan struct{}), context.Canceled},
+		{"never", ended, nil, context.Canceled},
+	} {
+		if err := Await(c.ctx, c.done); err != c.want {
+			t.Errorf("%s: the error is %v", c.name, err)
+		}
+	}
+	cheap := New(t.Context(), time.Now().Add(time.Hour))
+	if err := Await(cheap, done); err != nil || cheap.done != nil {
+		t.Errorf("the error is %v, and a timer was made: %t", err, cheap.done != nil)
+	}
 	begin := time.Now()
-	if err := Wait(t.Context(), 2*time.Millisecond); err != nil || time.Since(begin) < 2*time.Millisecond {
+	passed, stop := After(2 * time.Millisecond)
+	defer stop()
+	if err := Await(t.Context(), passed); err != nil || time.Since(begin) < 2*time.Millisecond {
 		t.Errorf("it waited for %v, and the error is %v", time.Since(begin), err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(time.Millisecond, cancel)
-	if err := Wait(ctx, time.Hour); err != context.Canceled {
-		t.Errorf("the error is %v", err)
+	if never, stop := After(math.MaxInt64); never != nil {
+		t.Error("what never comes has a timer")
+		stop()
 	}
 }
 
 func TestAtMost(t *testing.T) {
-	passed := time.Duration(0)
-	sleep := AtMost(10, func(_ context.Context, d time.Duration) error { passed += d; return nil }, errors.ErrUnsupported)
+	add := AtMost(10, errors.ErrUnsupported)
 	for _, c := range []struct {
-		d, passed time.Duration
-		want      error
-	}{{6, 6, nil}, {5, 6, errors.ErrUnsupported}, {math.MaxInt64, 6, errors.ErrUnsupported}, {4, 10, nil}, {1, 10, errors.ErrUnsupported}, {0, 10, nil}} {
-		if err := sleep(t.Context(), c.d); err != c.want || passed != c.passed {
-			t.Errorf("after %d: %v have passed, and the error is %v", c.d, passed, err)
+		d    time.Duration
+		want error
+	}{{6, nil}, {5, errors.ErrUnsupported}, {math.MaxInt64, errors.ErrUnsupported}, {4, nil}, {1, errors.ErrUnsupported}, {0, nil}} {
+		if err := add(c.d); err != c.want {
+			t.Errorf("%d more: the error is %v", c.d, err)
 		}
-	}
-	if err := AtMost(time.Hour, nil, nil)(t.Context(), time.Nanosecond); err != nil {
-		t.Errorf("by itself: %v", err)
 	}
 }

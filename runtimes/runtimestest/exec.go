@@ -19,7 +19,7 @@ import (
 )
 
 // NewExec returns the oracle: a runtime whose modules are native programs, run by os/exec. It
-// keeps them as files in dir. It ignores Options, Process.Files and Process.Sleep, and is no
+// keeps them as files in dir. It ignores Options, Process.Files and Process.Wait, and is no
 // sandbox: it is for tests.
 func NewExec(dir string) runtimes.Runtime { return &execRuntime{dir: dir} }
 

@@ -114,9 +114,9 @@ func (l *language) program(ctx context.Context, s *Script, o runtimes.Options) (
 
 // mounts returns the folders that processes of a script see.
 func (l *language) mounts(files tree) []runtimes.Mount {
-	m := []runtimes.Mount{{Path: scriptFolder, FS: files}}
+	m := []runtimes.Mount{{Path: scriptFolder, Tree: files.tree()}}
 	if l.bundle.files != nil {
-		m = append(m, runtimes.Mount{Path: libraryFolder, FS: l.bundle.files})
+		m = append(m, runtimes.Mount{Path: libraryFolder, Tree: l.bundle.files.tree()})
 	}
 	return m
 }

@@ -91,4 +91,4 @@ func (s *Script) check() error {
 }
 
 // Files returns what processes of the script see as /script.
-func (s *Script) Files() fs.FS { return s.files }
+func (s *Script) Files() fs.FS { return s.files.fs() }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/deadline"
 )
 
 // errClosed is what Run returns after Close.
@@ -158,7 +158,7 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 
 // try runs a process in the draft.
 func (g *program) try(ctx context.Context, draft runtimes.Program, p *runtimes.Process) error {
-	defer g.giveBack() // also if a Sleep or Yield ends the goroutine
+	defer g.giveBack() // also if a Wait or Yield ends the goroutine
 	return draft.Run(ctx, p)
 }
 
@@ -188,34 +188,11 @@ func (g *program) isClosed() bool {
 }
 
 // await waits until the whole is there, or will never be. Meanwhile the process needs no processor. The error is that
-// of the context, or of Process.Sleep.
+// of the context, or of Process.Wait.
 func (g *program) await(ctx context.Context, p *runtimes.Process) error {
 	g.want.Do(func() { close(g.wanted) })
-	waiting, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-g.ready:
-			cancel()
-		case <-waiting.Done():
-		}
-	}()
-	sleep := p.Sleep
-	if sleep == nil {
-		sleep = func(ctx context.Context, _ time.Duration) error { <-ctx.Done(); return ctx.Err() }
+	if p.Wait == nil {
+		return deadline.Await(ctx, g.ready)
 	}
-	for {
-		err := sleep(waiting, time.Hour)
-		if e := ctx.Err(); e != nil {
-			return e
-		}
-		select {
-		case <-g.ready:
-			return nil
-		default:
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return p.Wait(ctx, g.ready)
 }

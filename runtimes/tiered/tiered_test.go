@@ -212,7 +212,7 @@ func TestNoWhole(t *testing.T) {
 	}
 }
 
-// TestWaiting ends processes that wait for the whole with their context, or the error of their Sleep.
+// TestWaiting ends processes that wait for the whole with their context, or the error of their Wait.
 func TestWaiting(t *testing.T) {
 	g, r, p := newLine(t, eager)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -224,7 +224,7 @@ func TestWaiting(t *testing.T) {
 	}
 	sleepless := process("exit", "7")
 	want := errors.New("no sleep")
-	sleepless.Sleep = func(context.Context, time.Duration) error { return want }
+	sleepless.Wait = func(context.Context, <-chan struct{}) error { return want }
 	if err := p.Run(t.Context(), sleepless); !errors.Is(err, want) {
 		t.Errorf("the process ends with %v", err)
 	}

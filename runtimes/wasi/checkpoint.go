@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
-	"github.com/polyvoke/polyvoke/runtimes/deadline"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 )
 
@@ -30,7 +29,7 @@ func (s *sandbox) checkpoint(ctx context.Context, p *runtimes.Process) error {
 }
 
 // fix gives the sandbox a clock and entropy that are the same for all sandboxes of the program. The Process that it
-// returns sleeps and takes turns as p does.
+// returns waits and takes turns as p does.
 func (s *sandbox) fix(p *runtimes.Process) *runtimes.Process {
 	passed := time.Duration(0)
 	now := func(zero int64) func() int64 {
@@ -42,18 +41,14 @@ func (s *sandbox) fix(p *runtimes.Process) *runtimes.Process {
 	state, g := &s.state, s.program
 	state.Walltime, state.Nanotime = now(g.created.UnixNano()), now(int64(g.created.Sub(state.Start)+time.Second))
 	state.Entropy = rand.NewChaCha8(g.secret)
-	sleep := p.Sleep
-	if sleep == nil {
-		sleep = deadline.Wait
-	}
-	return &runtimes.Process{Yield: p.Yield, Sleep: func(ctx context.Context, d time.Duration) error {
-		passed += d
-		return sleep(ctx, d)
-	}}
+	state.Nap = func(d time.Duration) error { passed += d; return nil }
+	return &runtimes.Process{Yield: p.Yield, Wait: p.Wait}
 }
 
 // unfix gives the sandbox the system's clock and entropy.
-func (s *sandbox) unfix() { s.state.Walltime, s.state.Nanotime, s.state.Entropy = nil, nil, nil }
+func (s *sandbox) unfix() {
+	s.state.Walltime, s.state.Nanotime, s.state.Entropy, s.state.Nap = nil, nil, nil, nil
+}
 
 // freeze makes what the memory is now that to which it is put back, so that the sandbox can go on from where it is
 // parked again and again. All sandboxes of a program share one image if their memories are the same.
@@ -94,8 +89,8 @@ func (g *program) freeze(content []byte) (m *memory.Image, shared bool, err erro
 	return m, shared, err
 }
 
-// melt gives an image back. When no sandbox has the shared one any more, the program does not keep it: who has not
-// been needed for so long takes no memory but for its code, and to write the image again takes a small part of the
+// melt gives an image back. When no sandbox has the shared one any more, the program does not keep it: a program that
+// nobody has needed for so long takes no memory but for its code, and writing the image again takes a small part of the
 // time of a start.
 func (g *program) melt(m *memory.Image) {
 	g.freezing.Lock()

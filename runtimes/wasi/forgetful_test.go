@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -59,7 +60,7 @@ func newForgetful(t *testing.T, module []byte) *forgetful {
 func (f *forgetful) Run(ctx context.Context, p *runtimes.Process) error {
 	f.process = p
 	if f.files == nil {
-		f.files = p.Files
+		f.files = files.Std(context.Background(), p.Files)
 	}
 	if f.putBack {
 		f.forgetSecrets()

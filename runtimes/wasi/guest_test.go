@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
@@ -144,7 +145,7 @@ func request() fstest.MapFS {
 func TestFilesGo(t *testing.T) {
 	g := compileGo(t, runtimes.Options{})
 	p := args("files")
-	p.Files = request()
+	p.Files = files.FS(request())
 	want := "headers/Accept=*\nheaders/Trace=abc\nid=42\nsubject=fn.hello\n"
 	if got, err := run(t, g, p); err != nil || got != want {
 		t.Errorf("got %q and the error %v, want %q", got, err, want)
@@ -185,7 +186,7 @@ func TestFilesC(t *testing.T) {
 		{"hold", "/request/id", "63\n", 0},
 	} {
 		p := args(c.mode, c.path, "1000")
-		p.Stdin, p.Files = strings.NewReader("from stdin"), request()
+		p.Stdin, p.Files = strings.NewReader("from stdin"), files.FS(request())
 		got, err := run(t, g, p)
 		var exit *runtimes.ExitError
 		if errors.As(err, &exit); got != c.want || (c.code == 0) != (err == nil) || exit != nil && exit.Code != c.code {

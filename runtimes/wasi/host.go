@@ -2,8 +2,6 @@ package wasi
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -24,10 +22,10 @@ type host struct {
 
 	// What fuel.go needs to know of a run.
 	ctx    context.Context
-	yield  func(ctx context.Context) error                  // nil: the goroutine yields
-	sleep  func(ctx context.Context, d time.Duration) error // nil: a timer
-	sliced time.Time                                        // when its slice began
-	supply fuel.Supply                                      // how much fuel it gets at a time
+	yield  func(ctx context.Context) error              // nil: the goroutine yields
+	wait   func(context.Context, <-chan struct{}) error // nil: the goroutine waits
+	sliced time.Time                                    // when its slice began
+	supply fuel.Supply                                  // how much fuel it gets at a time
 }
 
 // sandboxKey is what a sandbox is called in the context of its calls.
@@ -36,7 +34,7 @@ type sandboxKey struct{}
 // init makes the host that of a sandbox. start is the zero of the guests' monotonic clocks.
 func (h *host) init(s *sandbox, start time.Time) {
 	h.state.Start, h.state.Names = start, runtimes.FileNames
-	h.state.Yield, h.state.Sleep, h.state.Ending = s.tick, s.pause, s.quiet
+	h.state.Yield, h.state.Wait, h.state.Ending = s.tick, s.pause, s.quiet
 	h.values = context.WithValue(experimental.WithMemoryAllocator(context.Background(), h), sandboxKey{}, s)
 	h.snapshotting = experimental.WithSnapshotter(h.values)
 }
@@ -50,51 +48,39 @@ func (h *host) begin(ctx context.Context, p *runtimes.Process, now time.Time) *p
 
 // prepare sets what belongs to a run.
 func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) {
-	h.ctx, h.yield, h.sleep, h.sliced, h.supply = ctx, p.Yield, p.Sleep, now, fuel.Supply{Limit: h.supply.Limit}
+	h.ctx, h.yield, h.wait, h.sliced, h.supply = ctx, p.Yield, p.Wait, now, fuel.Supply{Limit: h.supply.Limit}
 	h.supply.Until, _ = ctx.Deadline()
 	s := &h.state
-	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files
+	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Own = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files, p.Mounts
 }
 
-// pause lets time pass for the process.
-func (s *sandbox) pause(ctx context.Context, d time.Duration) error {
+// pause waits on behalf of the process until done is closed.
+func (s *sandbox) pause(ctx context.Context, done <-chan struct{}) error {
 	s.memory.region.Leave()
 	s.replace()
 	s.guest.End()
-	if s.sleep == nil {
-		return deadline.Wait(ctx, d)
+	if s.host.wait == nil {
+		return deadline.Await(ctx, done)
 	}
-	return s.sleep(ctx, d)
+	return s.host.wait(ctx, done)
+}
+
+// closeFiles closes what the process has left open. It must not be called while it runs. A sandbox in which that fails
+// is of no use any more.
+func (s *sandbox) closeFiles() {
+	var err error
+	func() {
+		defer recovered(&err)
+		s.state.Finish()
+	}()
+	s.broken = s.broken || err != nil
 }
 
 // end ends the run and gives up what it holds outside of the sandbox.
 func (h *host) end() {
 	h.state.Reset()
-	h.ctx, h.yield, h.sleep = nil, nil, nil
+	h.ctx, h.yield, h.wait = nil, nil, nil
 }
 
 // Allocate implements experimental.MemoryAllocator. An instance has one memory.
 func (h *host) Allocate(_, _ uint64) experimental.LinearMemory { return &h.memory }
-
-// outcome turns what the engine says about the end of a run into the error that Run returns.
-func (s *sandbox) outcome(ctx context.Context, err error) error {
-	if cause := s.state.Err(); cause != nil {
-		return cause
-	}
-	if err == nil {
-		return nil
-	}
-	err = runError(ctx, err)
-	var t *runtimes.TrapError
-	switch {
-	case !errors.As(err, &t):
-	case s.overflowed():
-		t.Reason = "stack overflow"
-	case s.uncaught():
-		t.Reason = "uncaught exception"
-	}
-	if s.memory.refused && failedByItself(err) {
-		return fmt.Errorf("%w: %w", runtimes.ErrMemory, err)
-	}
-	return err
-}

@@ -7,10 +7,10 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest/level"
 )
@@ -46,10 +46,10 @@ func many(t *testing.T, g runtimes.Program, n int) {
 			p.Args[1], p.Stdout = "stubborn", &runtimes.CapWriter{W: p.Stdout, N: 10}
 		case 6:
 			p = args("hold", "/request/leak_test.go", "20")
-			p.Files, wantErr = folder, false
+			p.Files, wantErr = files.FS(folder), false
 		case 7:
 			p.Args = append(p.Args, fmt.Sprint(i))
-			p.Files, wantErr = fstest.MapFS{"id": {Data: []byte("x")}}, false
+			p.Files, wantErr = files.Static(files.Map{"id": []byte("x")}), false
 		case 8:
 			if i%400 != 8 { // a deadline costs its time
 				continue

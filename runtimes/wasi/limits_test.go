@@ -4,9 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 )
@@ -60,19 +60,19 @@ func TestStackLimit(t *testing.T) {
 
 // TestCheckMounts checks where folders can be.
 func TestCheckMounts(t *testing.T) {
-	files := fstest.MapFS{}
+	tree := files.Static(files.Map{})
 	for _, bad := range []string{"", "/", "a", "/a/", "/a/../b", "/a\x00", "/request"} {
-		if got, err := checkMounts([]runtimes.Mount{{Path: "/good", FS: files}, {Path: bad, FS: files}}); got != nil || !says(err, "use an absolute path") {
+		if got, err := checkMounts([]runtimes.Mount{{Path: "/good", Tree: tree}, {Path: bad, Tree: tree}}); got != nil || !says(err, "use an absolute path") {
 			t.Errorf("%q: got %v and the error %v", bad, got, err)
 		}
 	}
-	if _, err := checkMounts([]runtimes.Mount{{Path: "/a"}}); !says(err, `mount "/a": use`) {
-		t.Errorf("without files: got the error %v", err)
+	if got, err := checkMounts([]runtimes.Mount{{Path: "/a"}}); err != nil || len(got) != 1 || got[0].Tree != nil {
+		t.Errorf("one of each process: got %v and the error %v", got, err)
 	}
 	if _, err := checkMounts(make([]runtimes.Mount, preview1.MaxMounts+1)); !says(err, "at most") {
 		t.Errorf("too many: got the error %v", err)
 	}
-	if got, err := checkMounts([]runtimes.Mount{{Path: "/a/b", FS: files}}); err != nil || len(got) != 1 || got[0].Path != "/a/b" || got[0].FS == nil {
+	if got, err := checkMounts([]runtimes.Mount{{Path: "/a/b", Tree: tree}}); err != nil || len(got) != 1 || got[0].Path != "/a/b" || got[0].Tree == nil {
 		t.Errorf("got %v and the error %v", got, err)
 	}
 }

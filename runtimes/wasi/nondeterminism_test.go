@@ -59,18 +59,19 @@ func imageFiles(t *testing.T) (n int) {
 	return n
 }
 
-// TestCallerEndsStart has Yield and Sleep do wrong what they can while a checkpoint is made. Nothing may be left of it.
+// TestCallerEndsStart has Yield and Wait do wrong what they can while a checkpoint is made. Nothing may be left of it.
 func TestCallerEndsStart(t *testing.T) {
+	wasi.NeedKind(t, runtimes.StartCheckpoint)
 	module := guest(spins(20_000_000) + sleeps(1)).bytes()
 	for _, c := range []struct {
 		name  string
 		yield func(context.Context) error
-		sleep func(context.Context, time.Duration) error
+		wait  func(context.Context, <-chan struct{}) error
 	}{
 		{"Yield panics", func(context.Context) error { panic("no") }, nil},
 		{"Yield ends the goroutine", func(context.Context) error { runtime.Goexit(); return nil }, nil},
 		{"Yield fails", func(context.Context) error { return os.ErrClosed }, nil},
-		{"Sleep ends the goroutine", nil, func(context.Context, time.Duration) error { runtime.Goexit(); return nil }},
+		{"Wait ends the goroutine", nil, func(context.Context, <-chan struct{}) error { runtime.Goexit(); return nil }},
 	} {
 		before := imageFiles(t)
 		r := newRuntimeOf(t, wasi.Config{StartTime: time.Minute})
@@ -79,7 +80,7 @@ func TestCallerEndsStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = inGoroutine(func() error {
-			return g.Run(t.Context(), &runtimes.Process{Yield: c.yield, Sleep: c.sleep})
+			return g.Run(t.Context(), &runtimes.Process{Yield: c.yield, Wait: c.wait})
 		})
 		if err == nil {
 			t.Errorf("%s: the run ended well", c.name)

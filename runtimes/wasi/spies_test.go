@@ -13,10 +13,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // spy is a guest that carries secrets from call to call wherever it can; testdata/spies/README.md describes them.
@@ -108,7 +108,7 @@ func (m *mission) run(ctx context.Context, g runtimes.Program) {
 		Stdin:  strings.NewReader(body),
 		Stdout: &runtimes.CapWriter{W: m, N: outputCap},
 		Stderr: &runtimes.CapWriter{W: &m.log, N: outputCap},
-		Files:  fstest.MapFS{"id": {Data: m.record()}, "headers/Secret": {Data: m.record()}},
+		Files:  files.Static(files.Map{"id": m.record(), "headers/Secret": m.record()}),
 	}
 	m.err = g.Run(ctx, m.process)
 }

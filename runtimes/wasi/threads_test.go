@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 )
@@ -79,15 +78,15 @@ func TestUnaligned(t *testing.T) {
 func TestWaitForEver(t *testing.T) {
 	g := compile(t, threaded(put(2052, wait32('a', -1))), runtimes.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
-	slept := false
-	err := g.Run(ctx, &runtimes.Process{Stdin: strings.NewReader("a\x00\x00\x00"), Sleep: func(ctx context.Context, d time.Duration) error {
-		slept = slept || d > time.Hour
+	waited := false
+	err := g.Run(ctx, &runtimes.Process{Stdin: strings.NewReader("a\x00\x00\x00"), Wait: func(ctx context.Context, done <-chan struct{}) error {
+		waited = waited || done == nil // which is never closed
 		cancel()
 		<-ctx.Done()
 		return ctx.Err()
 	}})
-	if !slept || !errors.Is(err, context.Canceled) {
-		t.Errorf("slept: %v; got the error %v", slept, err)
+	if !waited || !errors.Is(err, context.Canceled) {
+		t.Errorf("waited: %v; got the error %v", waited, err)
 	}
 }
 

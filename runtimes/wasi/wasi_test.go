@@ -218,18 +218,26 @@ func TestNoSockets(t *testing.T) {
 func TestSleep(t *testing.T) {
 	g := compile(t, runtimestest.Wasm(), runtimes.Options{})
 	p := args("sleep", "3600000")
-	var got time.Duration
-	p.Sleep = func(_ context.Context, d time.Duration) error { got += d; return nil }
-	if out, err := run(t, g, p); out != "awake" || err != nil || got != time.Hour {
-		t.Errorf("got %q and the error %v after a sleep of %v", out, err, got)
+	waits := 0
+	p.Wait = func(_ context.Context, done <-chan struct{}) error {
+		select {
+		case <-done:
+			t.Error("an hour has passed")
+		default:
+			waits++ // and is believed to have passed
+		}
+		return nil
+	}
+	if out, err := run(t, g, p); out != "awake" || err != nil || waits != 1 {
+		t.Errorf("got %q and the error %v after %d waits", out, err, waits)
 	}
 	tired := errors.New("tired")
-	p.Sleep = func(context.Context, time.Duration) error { return tired }
+	p.Wait = func(context.Context, <-chan struct{}) error { return tired }
 	if out, err := run(t, g, p); !errors.Is(err, tired) || out != "" {
 		t.Errorf("got %q and the error %v", out, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	p.Sleep = func(context.Context, time.Duration) error { cancel(); return nil }
+	p.Wait = func(context.Context, <-chan struct{}) error { cancel(); return nil }
 	if err := g.Run(ctx, p); !errors.Is(err, context.Canceled) {
 		t.Errorf("after its context has ended: got the error %v", err)
 	}

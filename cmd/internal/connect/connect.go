@@ -17,7 +17,7 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// DefaultTimeout is how long NATS may take to answer.
+// DefaultTimeout is how long to wait for NATS to answer.
 const DefaultTimeout = client.DefaultTimeout
 
 // Session is a connection to NATS for the length of one command, and polyvoke's client on it. Its methods may be called
@@ -90,7 +90,7 @@ func reconnectDelay(tries int) time.Duration {
 
 // connectError says what to do about a server that could not be reached.
 func connectError(url string, err error) error {
-	hint := ": is --server right, and does it want TLS (--tlsca) or not?"
+	hint := ": check --server, and whether the server requires TLS (--tlsca)"
 	switch {
 	case errors.Is(err, nats.ErrNoServers):
 		return &protocol.Error{Code: protocol.CodeUnavailable, Err: err,
@@ -98,7 +98,7 @@ func connectError(url string, err error) error {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		hint = ": give --user and --password, --token, --creds, --nkey or --context"
 	case errors.Is(err, nats.ErrTimeout):
-		hint = ": is it a NATS server? --timeout gives it more time"
+		hint = ": check that it is a NATS server, or raise --timeout"
 	}
 	return protocol.Errorf(protocol.CodeUnavailable, "", "NATS on %s: %w%s", url, err, hint)
 }

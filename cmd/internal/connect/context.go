@@ -107,3 +107,26 @@ func (s *Settings) apply(f contextFile, home string) {
 	}
 	s.TLSFirst = s.TLSFirst || f.TLSFirst
 }
+
+// contextFolder returns where the nats command keeps its contexts, and which one is selected.
+func contextFolder(env func(string) string) string {
+	home := cmp.Or(env("HOME"), env("USERPROFILE"))
+	return filepath.Join(cmp.Or(env("XDG_CONFIG_HOME"), filepath.Join(home, ".config")), "nats")
+}
+
+// Contexts returns the names of the contexts that the nats command keeps, sorted. Variables are read with env, as
+// os.Getenv does.
+func Contexts(env func(string) string) []string {
+	paths, _ := filepath.Glob(filepath.Join(contextFolder(env), "context", "*.json")) // the pattern is right
+	var names []string
+	for _, p := range paths {
+		names = append(names, strings.TrimSuffix(filepath.Base(p), ".json"))
+	}
+	return names
+}
+
+// SelectedContext returns the name of the context that the nats command has selected, or "" if there is none.
+func SelectedContext(env func(string) string) string {
+	b, _ := os.ReadFile(filepath.Join(contextFolder(env), "context.txt")) // readContext reports an error
+	return strings.TrimSpace(string(b))
+}

@@ -21,7 +21,7 @@ import (
 type Settings struct {
 	Server      string // URL, or several with commas
 	Creds       string // path of a credentials file
-	NKey        string // path of a file with an nkey seed
+	NKey        string // path of a file with an NKey seed
 	User        string // name; without a password it is a token
 	Password    string // for User
 	Token       string // instead of User and Password
@@ -31,7 +31,7 @@ type Settings struct {
 	APIPrefix   string // of JetStream's API, instead of Domain; empty means $JS.API
 	InboxPrefix string // for the subjects of replies; empty means _INBOX
 	Context     string // name of a context; empty means the selected one, if there is one
-	TLSFirst    bool   // begin with TLS, before the server says anything
+	TLSFirst    bool   // start with the TLS handshake, before the server's INFO
 
 	// Timeout is how long NATS, JetStream and the control service may take to answer. Zero
 	// means NATS_TIMEOUT, or else DefaultTimeout.
@@ -51,19 +51,19 @@ type Word struct {
 // Words returns the settings that are strings.
 func (s *Settings) Words() []Word {
 	return []Word{
-		{"server", "NATS_URL", "NATS server, or several with commas (default " + nats.DefaultURL + ")", &s.Server},
+		{"server", "NATS_URL", "NATS server, or several separated by commas (default " + nats.DefaultURL + ")", &s.Server},
 		{"creds", "NATS_CREDS", "credentials file", &s.Creds},
-		{"nkey", "NATS_NKEY", "file with an nkey seed", &s.NKey},
-		{"user", "NATS_USER", "user name", &s.User},
+		{"nkey", "NATS_NKEY", "file with an NKey seed", &s.NKey},
+		{"user", "NATS_USER", "user name, or a token if there is no password", &s.User},
 		{"password", "NATS_PASSWORD", "password", &s.Password},
 		{"token", "NATS_TOKEN", "token", &s.Token},
 		{"tlscert", "NATS_CERT", "file with the client's certificate", &s.Cert},
 		{"tlskey", "NATS_KEY", "file with the certificate's key", &s.Key},
 		{"tlsca", "NATS_CA", "file with the certificate authorities to trust", &s.CA},
 		{"js-domain", "NATS_JS_DOMAIN", "JetStream domain", &s.Domain},
-		{"js-api-prefix", "NATS_JS_API_PREFIX", "prefix of JetStream's API, in place of a domain", &s.APIPrefix},
-		{"inbox-prefix", "NATS_INBOX_PREFIX", "prefix for the subjects of replies", &s.InboxPrefix},
-		{"context", "NATS_CONTEXT", "context of the nats command to take settings from", &s.Context},
+		{"js-api-prefix", "NATS_JS_API_PREFIX", "prefix of JetStream's API, instead of a domain", &s.APIPrefix},
+		{"inbox-prefix", "NATS_INBOX_PREFIX", "prefix of reply subjects", &s.InboxPrefix},
+		{"context", "NATS_CONTEXT", "context of the nats command to use", &s.Context},
 	}
 }
 
@@ -119,7 +119,7 @@ func (s *Settings) checkSubjects() error {
 	const wildcards, blanks = "*>", " \t\r\n"
 	switch {
 	case s.Domain != "" && s.APIPrefix != "":
-		return protocol.Errorf(protocol.CodeBadRequest, "", "js-domain %s and js-api-prefix %s: give one of them", s.Domain, s.APIPrefix)
+		return protocol.Errorf(protocol.CodeBadRequest, "", "js-domain %s and js-api-prefix %s exclude each other: use one of them", s.Domain, s.APIPrefix)
 	case strings.ContainsAny(s.Domain, "."+wildcards+blanks):
 		return protocol.Errorf(protocol.CodeBadRequest, "", "js-domain %q: a domain has no dots, wildcards or blanks", s.Domain)
 	case strings.ContainsAny(s.APIPrefix, wildcards+blanks), strings.HasPrefix(s.APIPrefix, "."), strings.Contains(s.APIPrefix, ".."):

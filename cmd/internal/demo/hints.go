@@ -5,17 +5,14 @@ import (
 	"io"
 	"strings"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // byHand says how to call a sample with the official command line and with this one.
-func byHand(server string) string {
+func byHand() string {
 	const function, body = "greet-c", `'{"name":"Ada"}'`
-	return fmt.Sprintf("  nats%s req %s.%s %s\n  polyvoke call%s %s %s\n  nats%s micro ls\n",
-		server, protocol.RootCall, function, body, server, function, body, server)
+	return fmt.Sprintf("  nats req %s.%s %s\n  polyvoke call %s %s\n  nats micro ls\n", protocol.RootCall, function, body, function, body)
 }
 
 // Verdict is the error for a demonstration in which something was wrong.
@@ -29,19 +26,16 @@ func Verdict(results []Result) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return &exit.Error{Code: exit.Failed, Msg: "not as it should be: " + strings.Join(wrong, ", ") + "; the table above says why"}
+	return &exit.Error{Code: exit.Failed, Msg: "wrong replies from " + strings.Join(wrong, ", ") + ": the table above says why"}
 }
 
-// NextSteps prints how to go on by hand, on the server at url if it stays.
-func NextSteps(w io.Writer, url string, stay bool) error {
+// NextSteps prints how to go on by hand, on the server at url if it stays. The commands go through paste, which completes
+// them.
+func NextSteps(w io.Writer, url string, stay bool, paste func(string) string) error {
 	if !stay {
-		_, err := fmt.Fprint(w, "\nTo call them by hand, keep them: polyvoke demo --stay, and then\n"+byHand(""))
+		_, err := fmt.Fprint(w, "\nTo call them yourself: polyvoke demo --stay, and then\n"+byHand())
 		return err
 	}
-	server := ""
-	if url != nats.DefaultURL {
-		server = " -s " + url
-	}
-	_, err := fmt.Fprintf(w, "\nThey stay on %s until Ctrl-C. Call them by hand:\n%s", url, byHand(server))
+	_, err := fmt.Fprintf(w, "\nThey stay on %s until Ctrl-C. Call them yourself:\n%s", url, paste(byHand()))
 	return err
 }

@@ -9,12 +9,16 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// defaultServer is where clients go that are not told where.
-const defaultServer = "nats://127.0.0.1:4222"
+// Place is where a function is that is developed.
+type Place struct {
+	Name    string              // of the function
+	Server  string              // that it is on
+	Request string              // a file with a request to try it with
+	Paste   func(string) string // completes a command in a text, so that it reaches the server
+}
 
-// Print says what became of a change: what is live now on out, what is wrong on talk. It names the function, the
-// server that it is on, and a file with a request to try it with.
-func (e Event) Print(out, talk io.Writer, p terminal.Paint, name, server, request string) {
+// Print says what became of a change: what is live now on out, what is wrong on talk.
+func (e Event) Print(out, talk io.Writer, p terminal.Paint, at Place) {
 	for _, w := range e.Warnings {
 		fmt.Fprintf(talk, "warning: %s\n", w)
 	}
@@ -27,16 +31,13 @@ func (e Event) Print(out, talk io.Writer, p terminal.Paint, name, server, reques
 	live := p.Bold(e.Live.String())
 	switch {
 	case e.Err != nil && e.Live.Name == "":
-		fmt.Fprintf(out, "%s is not there yet: mend it and save\n", name)
+		fmt.Fprintf(out, "%s is not deployed yet: fix the error and save\n", at.Name)
 	case e.Err != nil:
 		fmt.Fprintf(out, "%s stays\n", live)
 	case e.First:
-		fmt.Fprintf(out, "%s live on %s; Ctrl-C ends it. Call it:\n", live, server)
-		flag := ""
-		if server != defaultServer {
-			flag = " -s " + server
-		}
-		fmt.Fprintf(out, "  nats%s req %s.%s '...'\n  polyvoke call%[1]s %[3]s @%s\n", flag, protocol.RootCall, name, request)
+		fmt.Fprintf(out, "%s live on %s; Ctrl-C ends it. Call it:\n  %s\n  %s\n", live, at.Server,
+			at.Paste(fmt.Sprintf("nats req %s.%s '...'", protocol.RootCall, at.Name)),
+			at.Paste(fmt.Sprintf("polyvoke call %s @%s", at.Name, at.Request)))
 	case !e.New:
 		fmt.Fprintf(out, "%s unchanged\n", live)
 	default:

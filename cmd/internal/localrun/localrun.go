@@ -19,6 +19,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/script"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
@@ -29,6 +30,9 @@ type Config struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
+
+	// Waiting, if it is not nil, is told that the module is compiled, and returns what to call when that is over.
+	Waiting func(what string) (done func())
 }
 
 // Run compiles a source and runs it once, as it would be run by a call. The error has an exit code: that of the
@@ -41,7 +45,12 @@ func Run(ctx context.Context, src *source.Source, c Config) error {
 	defer rt.Close(context.WithoutCancel(ctx))
 	f := &src.Function
 	f.Start = cmp.Or(f.Start, protocol.StartFresh) // a trial would be of no use to a single process
+	done := func() {}
+	if c.Waiting != nil {
+		done = c.Waiting("compiling " + src.Path)
+	}
 	program, err := Compile(ctx, rt, src)
+	done()
 	if err != nil {
 		return err
 	}
@@ -67,23 +76,20 @@ func Run(ctx context.Context, src *source.Source, c Config) error {
 		Stdin:  bytes.NewReader(stdin),
 		Stdout: c.Stdout,
 		Stderr: c.Stderr,
-		Files:  r.Files(func() string { return id }),
+		Files:  files.Static(r.Files(func() string { return id })),
 	}))
 }
 
 // Compile makes a program of a source, with a runtime for modules and, if it is a script, an interpreter of this
 // machine. What that wants as limits becomes part of the source. The error has an exit code.
 func Compile(ctx context.Context, modules runtimes.Runtime, src *source.Source) (runtimes.Program, error) {
-	folder, err := interpreters.Default()
+	here := interpreters.Here()
 	if f := &src.Function; f.Runtime != "" {
-		if err != nil {
-			return nil, err
-		}
-		if i, err := folder.Info(f.Runtime); err == nil && f.Limits.Memory == 0 {
+		if i, err := here.Info(f.Runtime); err == nil && f.Limits.Memory == 0 {
 			f.Limits.Memory = protocol.Size(i.Memory)
 		}
 	}
-	p, err := script.New(modules, folder).Compile(ctx, src.Code, programs.Options(&src.Function))
+	p, err := script.New(modules, here).Compile(ctx, src.Code, programs.Options(&src.Function))
 	return p, Error(src, err)
 }
 
@@ -98,17 +104,17 @@ func Error(src *source.Source, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, runtimes.ErrMemory) && !errors.As(err, &ended):
-		return &exit.Error{Code: exit.Platform, Msg: fmt.Sprintf("%s: it reached its memory limit of %s: --memory gives it more", name, src.Function.Limits.WithDefaults().Memory), Err: err}
+		return &exit.Error{Code: exit.Platform, Msg: fmt.Sprintf("%s reached its memory limit of %s: raise --memory", name, src.Function.Limits.WithDefaults().Memory), Err: err}
 	case errors.As(err, &ended):
 		return &exit.Error{Code: exit.OfProcess(int(ended.Code)), Err: err}
 	case errors.As(err, &refused):
 		return &exit.Error{Code: exit.NotRunnable, Msg: at(src.Path, err.Error()), Err: err}
 	case errors.Is(err, runtimes.ErrFuel):
-		return &exit.Error{Code: exit.Timeout, Msg: fmt.Sprintf("%s: it used up its fuel of %d: --fuel gives it more", name, src.Function.Limits.Fuel), Err: err}
+		return &exit.Error{Code: exit.Timeout, Msg: fmt.Sprintf("%s used up its fuel of %d: raise --fuel", name, src.Function.Limits.Fuel), Err: err}
 	case errors.As(err, &trap):
 		return &exit.Error{Code: exit.Platform, Msg: fmt.Sprintf("%s: %v", name, strings.TrimSpace(err.Error()+"\n"+trap.Stack)), Err: err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &exit.Error{Code: exit.Timeout, Msg: fmt.Sprintf("%s: its time of %s was up: --timeout gives it more", name, src.Function.Limits.WithDefaults().Timeout), Err: err}
+		return &exit.Error{Code: exit.Timeout, Msg: fmt.Sprintf("%s exceeded its time limit of %s: raise --timeout", name, src.Function.Limits.WithDefaults().Timeout), Err: err}
 	case errors.Is(err, context.Canceled):
 		return err
 	case protocol.CodeOf(err) == protocol.CodeNotFound: // there is no such runtime

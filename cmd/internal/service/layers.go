@@ -27,13 +27,13 @@ import (
 // The first two are the invoker's own: Invoker.Serve adds them. [github.com/polyvoke/polyvoke/cmd/internal/localrun]
 // has script on top of wasi, and nothing else. end closes what layers made.
 func layers(ctx context.Context, c Config, interpreters script.Source) (rt runtimes.Runtime, end func(), err error) {
-	sandbox, end, err := Sandbox(ctx, c.Cache, c.Limits, wasi.Config{IdleMemory: c.IdleMemory, Log: c.Log})
+	sandbox, endSandbox, err := Sandbox(ctx, c.Cache, c.Limits, wasi.Config{IdleMemory: c.IdleMemory, Log: c.Log})
 	if err != nil {
 		return nil, nil, err
 	}
 	edited := tiered.New(sandbox, c.Log)
 	return script.New(edited, interpreters), func() {
 		edited.Close(context.WithoutCancel(ctx))
-		end()
+		endSandbox()
 	}, nil
 }

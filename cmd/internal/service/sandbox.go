@@ -49,7 +49,7 @@ func Sandbox(ctx context.Context, cache string, l Limits, config wasi.Config) (r
 	config.Compiler, config.CompileTimeout, config.CompileMemory = []string{self, CompileModule}, l.Timeout, uint64(l.Memory)
 	if rt, err = wasi.New(ctx, config); err != nil {
 		remove()
-		return nil, nil, fmt.Errorf("sandbox: %w: is the folder of --cache writable?", err)
+		return nil, nil, fmt.Errorf("sandbox: %w: check that the folder of --cache is writable", err)
 	}
 	return rt, func() {
 		rt.Close(context.WithoutCancel(ctx))

@@ -30,7 +30,7 @@ func StartServer(n *connect.Settings, c natsd.Config, env func(string) string) (
 		c.Store = DataDir(env)
 	}
 	if c.Store == "" {
-		return nil, "", &exit.Error{Code: exit.Usage, Msg: "there is no home folder to keep functions in: name a folder with --store"}
+		return nil, "", &exit.Error{Code: exit.Usage, Msg: "no home folder to keep functions in: name a folder with --store"}
 	}
 	if c.Store, err = filepath.Abs(c.Store); err != nil {
 		return nil, "", err
@@ -39,7 +39,7 @@ func StartServer(n *connect.Settings, c natsd.Config, env func(string) string) (
 	server, err = natsd.Start(c)
 	switch {
 	case errors.Is(err, natsd.ErrExposed):
-		return nil, "", &exit.Error{Code: exit.Usage, Msg: fmt.Sprintf("--listen %s: others can reach it, and nothing protects it: add --user and --password, or --token, or --insecure", c.Listen), Err: err}
+		return nil, "", &exit.Error{Code: exit.Usage, Msg: fmt.Sprintf("--listen %s lets others connect without credentials: add --user and --password, or --token, or --insecure", c.Listen), Err: err}
 	case errors.Is(err, natsd.ErrInUse) && strings.HasPrefix(err.Error(), "store"):
 		return nil, "", &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v: stop that one, or choose another --store", err), Err: err}
 	case errors.Is(err, natsd.ErrInUse):

@@ -28,7 +28,7 @@ type Config struct {
 	Own        *connect.Session // of a user for JetStream and all that is no answer; nil: that of the answers
 	Cache      string           // folder for compiled modules; empty: the one that CacheDir gives
 	Slots      int              // calls that may use a processor at a time; 0: processors less one, at least 1
-	Replicas   int              // copies of functions that a NATS cluster keeps; 0: 1
+	Replicas   int              // copies of each function that a NATS cluster keeps; 0: 1
 	Drain      time.Duration    // how long calls may go on after the end of the context; 0: the invoker's default
 	IdleMemory int64            // bytes that waiting processes may take; 0: the sandbox's default
 	Limits     Limits           // of the compilation of one module

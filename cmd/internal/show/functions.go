@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/invoker/client"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Info prints what is known about a function.
-func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
+// Info prints what is known about a function. Its figures are the sum of so many invokers.
+func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 	f, limits := i.Function, i.Function.Limits.WithDefaults()
 	var subjects []string
 	for _, t := range f.Triggers {
@@ -49,8 +50,8 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
 		{"not served", unserved(i)},
 		{"damage", i.Damage},
 		{"start", Join(": ", st.Start, st.StartReason)},
-		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on the invoker that answered)",
-			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting)},
+		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on %s)",
+			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting, terminal.Plural(invokers, "invoker"))},
 		{"duration", fmt.Sprintf("p50 %s, p99 %s", st.P50, st.P99)},
 		{"left out", leftOut(i)},
 	})
@@ -58,6 +59,18 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply) {
 		fmt.Fprintln(w)
 		Functions(w, p, i.Versions)
 	}
+}
+
+// Members prints a table of the figures of each invoker.
+func Members(w io.Writer, p terminal.Paint, all []client.MemberStats) {
+	var rows [][]string
+	for _, m := range all {
+		s := m.Stats
+		rows = append(rows, []string{m.Member.String(), m.Version, fmt.Sprint(s.Requests), fmt.Sprint(s.Errors), fmt.Sprint(s.Cold),
+			fmt.Sprint(s.InFlight), fmt.Sprint(s.Waiting), s.P50.String(), s.P99.String()})
+	}
+	fmt.Fprintln(w)
+	terminal.Table(w, p, []string{"INVOKER", "POLYVOKE", " CALLS", " ERRORS", " COLD", " RUNNING", " WAITING", " P50", " P99"}, rows)
 }
 
 // unserved says why the invoker that has answered does not serve the function.
@@ -112,14 +125,15 @@ func Join(sep string, parts ...string) string {
 	return strings.Join(out, sep)
 }
 
-// Deployed prints what is there now, and how to call it.
-func Deployed(w io.Writer, p terminal.Paint, reply protocol.DeployReply) error {
+// Deployed prints what is there now, and how to call it; the command goes through paste, which completes it.
+func Deployed(w io.Writer, p terminal.Paint, reply protocol.DeployReply, paste func(string) string) error {
 	f := reply.Function
 	state := "ready"
 	if !reply.Created {
 		state = "unchanged, ready"
 	}
-	_, err := fmt.Fprintf(w, "%s %s on %s.%s (%s): nats req %s.%s '...'\n", p.Bold(f.Ref().String()), state,
-		protocol.RootCall, f.Name, Join(", ", terminal.Bytes(f.Size), f.Language), protocol.RootCall, f.Name)
+	call := paste(fmt.Sprintf("nats req %s.%s '...'", protocol.RootCall, f.Name))
+	_, err := fmt.Fprintf(w, "%s %s on %s.%s (%s): %s\n", p.Bold(f.Ref().String()), state,
+		protocol.RootCall, f.Name, Join(", ", terminal.Bytes(f.Size), f.Language), call)
 	return err
 }

@@ -26,7 +26,7 @@ type LogPrinter struct {
 	Name string
 	// Follow goes on with lines as they are written.
 	Follow bool
-	// Lines is how many recent lines to begin with.
+	// Lines is how many recent lines to print first.
 	Lines int
 }
 

@@ -49,3 +49,6 @@ func Facts(w io.Writer, p Paint, title string, facts [][2]string) {
 		}
 	}
 }
+
+// Line prints one line. On a terminal a stranger's text in it cannot make it two, nor act.
+func Line(w io.Writer, s string) { fmt.Fprintln(w, cell(w, s)) }

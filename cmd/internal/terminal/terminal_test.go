@@ -62,11 +62,27 @@ func TestWaitingWithoutATerminal(t *testing.T) {
 	}
 }
 
-func TestProgressNeedsATerminal(t *testing.T) {
+func TestProgressWithoutATerminal(t *testing.T) {
 	var b bytes.Buffer
 	r := strings.NewReader("")
-	if got := Progress(&b, r, "uploading", 1<<30); got != io.Reader(r) {
-		t.Errorf("got %T for a buffer, want what was given", got)
+	if got := Progress(&b, r, "uploading", progressFrom); got != io.Reader(r) {
+		t.Errorf("got %T for little, want what was given", got)
+	}
+	p, ok := Progress(&b, strings.NewReader(strings.Repeat("x", 4<<20)), "uploading", 4<<20).(*progress)
+	if !ok {
+		t.Fatal("there is no progress")
+	}
+	buf := make([]byte, 1<<20)
+	for i := range 4 {
+		if i == 2 {
+			p.next = time.Now() // two seconds have passed
+		}
+		if _, err := io.ReadFull(p, buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := b.String(); got != "uploading ... 75% of 4.2 MB\n" {
+		t.Errorf("printed %q", got)
 	}
 }
 

@@ -13,6 +13,9 @@ const (
 	nextLine  = 10 * time.Second
 )
 
+// firstLook is how long something may take on a terminal before there is a word of it, so that the line does not flicker.
+const firstLook = 200 * time.Millisecond
+
 // Waiting shows on w what is being done and for how long, until done is called: on a terminal in a line that done
 // takes away again, elsewhere in a line now and then. done must be called, once.
 func Waiting(w io.Writer, what string) (done func()) {
@@ -25,7 +28,13 @@ func Waiting(w io.Writer, what string) (done func()) {
 			shown.Wait()
 		}
 	}
-	shown.Go(func() { count(w, what, stop) })
+	shown.Go(func() {
+		select {
+		case <-time.After(firstLook):
+			count(w, what, stop)
+		case <-stop:
+		}
+	})
 	return func() {
 		close(stop)
 		shown.Wait()
@@ -36,12 +45,31 @@ func Waiting(w io.Writer, what string) (done func()) {
 // list writes a line with the seconds that have passed after a first time, and then each time that next has passed,
 // until stop is closed.
 func list(w io.Writer, what string, stop <-chan struct{}, first, next time.Duration) {
+	tick(stop, first, next, func(passed time.Duration) {
+		fmt.Fprintf(w, "%s ... %d s\n", what, int(passed.Seconds()))
+	})
+}
+
+// Ticks calls tell from a goroutine with the time that has passed when something is worth a word: after two seconds
+// and each ten seconds after that, until done is called, once, which waits for it.
+func Ticks(tell func(passed time.Duration)) (done func()) {
+	stop := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() { tick(stop, firstLine, nextLine, tell) })
+	return func() {
+		close(stop)
+		telling.Wait()
+	}
+}
+
+// tick tells the time that has passed after a first time, and then each time that next has passed, until stop is closed.
+func tick(stop <-chan struct{}, first, next time.Duration, tell func(passed time.Duration)) {
 	t := time.NewTimer(first)
 	defer t.Stop()
 	for since := time.Now(); ; {
 		select {
 		case <-t.C:
-			fmt.Fprintf(w, "%s ... %d s\n", what, int(time.Since(since).Seconds()))
+			tell(time.Since(since))
 			t.Reset(next)
 		case <-stop:
 			return

@@ -168,7 +168,7 @@ func (w *Watcher) look() (map[string]state, error) {
 	found, count := map[string]state{}, 0
 	err := filepath.WalkDir(w.config.Dir, func(path string, e fs.DirEntry, err error) error {
 		if count++; count > maxFiles {
-			return fmt.Errorf("watch %s: %w: more than %d: let it have the sources only", w.config.Dir, ErrTooMany, maxFiles)
+			return fmt.Errorf("watch %s: %w: more than %d: keep only sources in the folder", w.config.Dir, ErrTooMany, maxFiles)
 		}
 		root := path == w.config.Dir
 		switch {
@@ -183,7 +183,7 @@ func (w *Watcher) look() (map[string]state, error) {
 			return nil
 		case e.IsDir():
 			if err := w.notify.Add(path); err != nil && (root || !errors.Is(err, fs.ErrNotExist)) {
-				return fmt.Errorf("watch %s: %w: the system may have a limit on what is watched", path, err)
+				return fmt.Errorf("watch %s: %w: the system may limit how many files are watched", path, err)
 			}
 			return nil
 		}

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"testing/fstest"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // attack is a call that means harm.
@@ -67,7 +67,7 @@ func tooDeep() ending { return either(trapped("stack overflow"), deadline()) }
 
 // attacks returns all of them. Those that are after memory use so many pages.
 func attacks(pages int) (all []attack) {
-	for _, of := range []func(pages int) []attack{loops, recursions, slowInstructions, exceptions, memories, tables, traps, births, waits, streams, files, strange} {
+	for _, of := range []func(pages int) []attack{loops, recursions, slowInstructions, exceptions, memories, tables, traps, births, waits, streams, fileCalls, strange} {
 		all = append(all, of(pages)...)
 	}
 	return all
@@ -75,7 +75,7 @@ func attacks(pages int) (all []attack) {
 
 // process returns a process for one run of a call.
 func (c *attack) process() *runtimes.Process {
-	p := &runtimes.Process{Args: c.args, Stdout: c.stdout, Files: request()}
+	p := &runtimes.Process{Args: c.args, Stdout: c.stdout, Files: files.Static(request())}
 	if c.args == nil {
 		p.Args = []string{"fn"}
 	}
@@ -90,10 +90,10 @@ func (c *attack) process() *runtimes.Process {
 }
 
 // request is a folder with as much as a request may bring along.
-func request() fstest.MapFS {
-	f := fstest.MapFS{"id": {Data: []byte("42")}, "subject": {Data: []byte(strings.Repeat("x", 1<<20))}}
+func request() files.Map {
+	f := files.Map{"id": []byte("42"), "subject": []byte(strings.Repeat("x", 1<<20))}
 	for _, n := range numbers(100) {
-		f["headers/X"+hexOf(n)] = &fstest.MapFile{Data: []byte("value")}
+		f["headers/X"+hexOf(n)] = []byte("value")
 	}
 	return f
 }

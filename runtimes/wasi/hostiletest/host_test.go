@@ -125,8 +125,8 @@ func streams(pages int) []attack {
 	}
 }
 
-// files are calls that are after files and descriptors.
-func files(pages int) []attack {
+// fileCalls are calls that are after files and descriptors.
+func fileCalls(pages int) []attack {
 	with := func(path, code string) guest {
 		return guest{imports: []string{"path_open", "fd_close", "fd_readdir", "fd_renumber", "path_filestat_get", "fd_read", "fd_seek"},
 			functions: entry(code), pages: 2, data: []string{active(1024, path)}}

@@ -46,13 +46,11 @@ func (s slots) share(p *runtimes.Process) (leave func()) {
 		leave()
 		return take(ctx)
 	}
-	p.Sleep = func(ctx context.Context, d time.Duration) error {
+	p.Wait = func(ctx context.Context, done <-chan struct{}) error {
 		had := held
 		leave()
-		t := time.NewTimer(d)
-		defer t.Stop()
 		select {
-		case <-t.C:
+		case <-done:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

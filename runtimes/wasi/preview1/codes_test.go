@@ -13,18 +13,23 @@ import (
 const (
 	ok          = 0
 	badf        = 8
+	busy        = 10
 	exist       = 20
 	fault       = 21
 	ilseq       = 25
+	fbig        = 22
 	inval       = 28
 	isdir       = 31
 	nametoolong = 37
 	noent       = 44
+	nospc       = 51
 	notdir      = 54
+	notempty    = 55
 	notsup      = 58
 	perm        = 63
 	rofs        = 69
 	spipe       = 70
+	xdev        = 75
 )
 
 // rights of path_open.
@@ -120,7 +125,7 @@ func TestDescriptorCodes(t *testing.T) {
 		{"path_filestat_get", []uint64{2, names, 1, buf}, [...]uint64{inval, inval, inval, inval, inval, inval, inval}},
 		{"fd_renumber", []uint64{60}, [...]uint64{badf, badf, badf, badf, badf, badf, badf}},
 	} {
-		g := newGuest(t, &preview1.State{Files: files, Stdin: strings.NewReader("stdin")})
+		g := newGuest(t, &preview1.State{Files: tree(files), Stdin: strings.NewReader("stdin")})
 		kinds := [...]uint64{0, 1, 3, g.mustOpen(t, 3, "id", 0, reading), g.mustOpen(t, 3, "headers", 0, reading),
 			g.mustOpen(t, 4, "dev/null", 0, reading|writing), 50}
 		for i, fd := range kinds {
@@ -138,7 +143,7 @@ func TestDescriptorCodes(t *testing.T) {
 // TestOpenCodes opens paths in various ways. What does not ask for a change is granted, also with flags that would be
 // needed for one.
 func TestOpenCodes(t *testing.T) {
-	g := newGuest(t, &preview1.State{Files: folder()})
+	g := newGuest(t, &preview1.State{Files: tree(folder())})
 	const create, directory, exclusive, truncate = 1, 2, 4, 8
 	for _, c := range []struct {
 		path                   string
@@ -187,7 +192,7 @@ func TestOpenCodes(t *testing.T) {
 
 // TestChangeCodes makes the calls that would change something.
 func TestChangeCodes(t *testing.T) {
-	g := newGuest(t, &preview1.State{Files: folder()})
+	g := newGuest(t, &preview1.State{Files: tree(folder())})
 	for _, c := range []struct {
 		path                             string
 		mkdir, rmdir, unlink, from, onto uint64 // from and onto: rename
@@ -229,7 +234,7 @@ func TestChangeCodes(t *testing.T) {
 // TestLinks reads links, and does not follow them where they are not to be.
 func TestLinks(t *testing.T) {
 	files := fstest.MapFS{"id": {Data: []byte("42")}, "link": {Data: []byte("id"), Mode: 1 << 27}} // fs.ModeSymlink
-	g := newGuest(t, &preview1.State{Files: files})
+	g := newGuest(t, &preview1.State{Files: tree(files)})
 	g.put(names, "linkid")
 	g.must(t, ok, "path_readlink", 3, names, 4, buf, 100, at)
 	if got := string(g.memory()[buf:][:u32(g.memory()[at:])]); got != "id" {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 )
@@ -209,7 +208,7 @@ func TestDiffer(t *testing.T) {
 	ref, refOut := newOracle(t, p)
 	var out bytes.Buffer
 	g := newGuest(t, &preview1.State{Args: p.args, Env: []string{"A=old", "EMPTY=", "A=1", "B==="}, Stdin: strings.NewReader(p.stdin),
-		Stdout: &out, Stderr: &out, Files: p.files, Sleep: func(context.Context, time.Duration) error { return nil }})
+		Stdout: &out, Stderr: &out, Files: tree(p.files), Wait: func(context.Context, <-chan struct{}) error { return nil }})
 	data, _ := paths()
 	seen := map[string]bool{}
 	for i, s := range steps() {

@@ -3,6 +3,8 @@ package preview1
 import (
 	"io"
 	"math"
+
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // fdRead implements fd_read.
@@ -16,7 +18,7 @@ func fdRead(s *State, m memory, p []uint64) errno {
 		case d.isDevice():
 			return s.readDevice(d.kind, b), 0
 		case d.kind == opened:
-			return d.read(b)
+			return s.read(d.file, b)
 		case d.flags&flagNonblock == 0:
 			return s.stdin.read(b), 0
 		}
@@ -31,7 +33,7 @@ func fdRead(s *State, m memory, p []uint64) errno {
 // unreadable says why a descriptor cannot be read.
 func (d *descriptor) unreadable() errno {
 	switch {
-	case d == nil, d.kind == stdout, d.kind == stderr:
+	case d == nil, d.kind == stdout, d.kind == stderr, d.kind == opened && !d.folder && !d.how.Has(files.Read):
 		return ebadf
 	case d.isFolder():
 		return eisdir
@@ -55,41 +57,24 @@ func fdPread(s *State, m memory, p []uint64) errno {
 		return d.unreadable()
 	case at < 0:
 		return einval
+	case d.kind == opened && d.stream:
+		return espipe
 	}
 	return s.readv(m, p[1], p[2], p[4], func(b []byte) (int, errno) {
 		if d.isDevice() {
 			return s.readDevice(d.kind, b), 0
 		}
-		n, e := d.readAt(b, at)
+		n, e := s.readFile(d.file, b, at)
 		at += int64(n)
 		return n, e
 	})
 }
 
 // read reads from the position of a file.
-func (f *file) read(b []byte) (n int, e errno) {
-	if _, ok := f.f.(io.ReaderAt); ok {
-		n, e = f.readAt(b, f.at)
-	} else {
-		var err error
-		n, err = f.f.Read(b)
-		e = errnoOf(err)
-	}
+func (s *State) read(f *file, b []byte) (n int, e errno) {
+	n, e = s.readFile(f, b, f.at)
 	f.at += int64(n)
 	return n, e
-}
-
-// readAt reads from some position of a file. There is nothing behind its end.
-func (f *file) readAt(b []byte, at int64) (int, errno) {
-	r, ok := f.f.(io.ReaderAt)
-	switch {
-	case !ok:
-		return 0, espipe
-	case at >= f.size:
-		return 0, 0
-	}
-	n, err := r.ReadAt(b, at)
-	return n, errnoOf(err)
 }
 
 // readv reads into the buffers of a list, up to the first that is not filled, and writes the number
@@ -134,26 +119,45 @@ func (s *State) liveAt(i int) {
 	}
 }
 
-// fdWrite implements fd_write. Only stdout, stderr and devices can be written; what devices are given is gone.
+// fdWrite implements fd_write. What devices are given is gone.
 func fdWrite(s *State, m memory, p []uint64) errno {
 	d := s.table.get(p[0])
 	if e := d.unwritable(); e != 0 {
 		return e
 	}
-	return s.writev(m, p[1], p[2], p[3], func(b []byte) {
+	return s.writev(m, p[1], p[2], p[3], func(b []byte) (int, errno) {
 		switch d.kind {
 		case stdout:
 			s.write(s.Stdout, b)
 		case stderr:
 			s.write(s.Stderr, b)
+		case opened:
+			return s.writeOn(d, b)
 		}
+		return len(b), 0
 	})
+}
+
+// writeOn writes to the position of a file, or behind its end if its flags say so.
+func (s *State) writeOn(d *descriptor, b []byte) (int, errno) {
+	at := d.at
+	switch {
+	case d.flags&flagAppend != 0:
+		at = files.End
+	case at > math.MaxInt64-int64(len(b)):
+		return 0, efbig
+	}
+	w, e := s.writeFile(d, b, at)
+	if w.n > 0 {
+		d.at = w.end
+	}
+	return w.n, e
 }
 
 // unwritable says why a descriptor cannot be written.
 func (d *descriptor) unwritable() errno {
 	switch {
-	case d == nil, d.kind == stdin, d.kind == opened && !d.folder:
+	case d == nil, d.kind == stdin, d.kind == opened && !d.folder && !d.writes():
 		return ebadf
 	case d.isFolder():
 		return eisdir
@@ -163,20 +167,32 @@ func (d *descriptor) unwritable() errno {
 
 // fdPwrite implements fd_pwrite.
 func fdPwrite(s *State, m memory, p []uint64) errno {
-	d := s.table.get(p[0])
+	d, at := s.table.get(p[0]), int64(p[3])
 	switch {
 	case d != nil && d.isStream():
 		return espipe
 	case d.unwritable() != 0:
 		return d.unwritable()
-	case int64(p[3]) < 0:
+	case at < 0:
 		return einval
+	case d.kind == opened && d.stream:
+		return espipe
 	}
-	return s.writev(m, p[1], p[2], p[4], func([]byte) {})
+	return s.writev(m, p[1], p[2], p[4], func(b []byte) (int, errno) {
+		switch {
+		case d.isDevice():
+			return len(b), 0
+		case at > math.MaxInt64-int64(len(b)):
+			return 0, efbig
+		}
+		w, e := s.writeFile(d, b, at)
+		at += int64(w.n)
+		return w.n, e
+	})
 }
 
-// writev writes the buffers of a list, and the number of bytes to result.
-func (s *State) writev(m memory, list, count, result uint64, write func([]byte)) errno {
+// writev writes the buffers of a list, up to the first that is not written whole, and the number of bytes to result.
+func (s *State) writev(m memory, list, count, result uint64, write func([]byte) (int, errno)) errno {
 	v, ok := m.vectorsAt(list, count)
 	if !ok {
 		return efault
@@ -190,8 +206,16 @@ func (s *State) writev(m memory, list, count, result uint64, write func([]byte))
 		}
 		b = b[:min(len(b), maxTransfer-total)]
 		s.work(workCall + len(b))
-		write(b)
-		total += len(b)
+		if len(b) == 0 {
+			continue
+		}
+		n, e := write(b)
+		if e != 0 && total+n == 0 {
+			return e
+		}
+		if total += n; n < len(b) || e != 0 {
+			break
+		}
 	}
 	return m.putU32(result, uint32(total))
 }
@@ -235,10 +259,20 @@ func (s *State) seek(m memory, fd uint64, offset int64, whence uint8, result uin
 	case d.isDevice():
 		return m.putU64(result, 0)
 	}
-	if _, ok := d.f.(io.ReaderAt); !ok {
+	if d.stream {
 		return espipe
 	}
-	at := offset + [...]int64{0, d.at, d.size}[whence]
+	at := offset
+	switch whence {
+	case io.SeekCurrent:
+		at += d.at
+	case io.SeekEnd:
+		info, err := s.describe(d.file)
+		if err != nil {
+			return errnoOf(err)
+		}
+		at += info.Size
+	}
 	if at < 0 { // or more than there can be
 		return einval
 	}
@@ -247,14 +281,6 @@ func (s *State) seek(m memory, fd uint64, offset int64, whence uint8, result uin
 		d.at = at
 	}
 	return e
-}
-
-// fdSync implements fd_sync and fd_datasync: all that has been written is where it should be.
-func fdSync(s *State, _ memory, p []uint64) errno {
-	if s.table.get(p[0]) == nil {
-		return ebadf
-	}
-	return 0
 }
 
 // lastAdvice is the highest number of an advice.
@@ -270,47 +296,4 @@ func fdAdvise(s *State, _ memory, p []uint64) errno {
 		return einval
 	}
 	return 0
-}
-
-// fdAllocate implements fd_allocate, which is not for a system where all that can be written are streams.
-func fdAllocate(s *State, _ memory, p []uint64) errno {
-	d := s.table.get(p[0])
-	switch {
-	case d == nil || d.isStream() || d.isFolder():
-		return ebadf
-	case p[2] == 0 || int64(p[1]) < 0 || int64(p[2]) < 0 || int64(p[1]+p[2]) < 0:
-		return einval
-	}
-	return enotsup
-}
-
-// fdFilestatSetSize implements fd_filestat_set_size, which refuses: no file is open to be written.
-func fdFilestatSetSize(s *State, _ memory, p []uint64) errno {
-	d := s.table.get(p[0])
-	switch {
-	case d == nil || d.isStream():
-		return ebadf
-	case d.isFolder():
-		return eisdir
-	}
-	return einval
-}
-
-// fdFilestatSetTimes implements fd_filestat_set_times, which refuses.
-func fdFilestatSetTimes(s *State, _ memory, p []uint64) errno {
-	d := s.table.get(p[0])
-	switch {
-	case d == nil || d.isStream():
-		return ebadf
-	case contradicts(p[3]):
-		return einval
-	}
-	return erofs
-}
-
-// contradicts reports whether flags ask for a time and for the present time at once, or for what there is not.
-func contradicts(flags uint64) bool {
-	const access, accessNow, modified, modifiedNow = 1, 2, 4, 8
-	return flags&(access|accessNow) == access|accessNow || flags&(modified|modifiedNow) == modified|modifiedNow ||
-		uint32(flags) > 15
 }

@@ -90,5 +90,5 @@ func (f *file) entry(i uint64) (name string, kind uint8, inode uint64) {
 		return "..", typeFolder, inodeOf(parentOf(f.path))
 	}
 	e := f.entries[i-2]
-	return e.Name(), typeOf(e.Type()), inodeOf(join(f.path, e.Name()))
+	return e.Name, typeOf(e.Mode), inodeOf(join(f.path, e.Name))
 }

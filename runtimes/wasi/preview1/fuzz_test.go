@@ -5,32 +5,47 @@ import (
 	"errors"
 	"io"
 	"math"
+	"path"
 	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
 
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero/sys"
 )
 
-// FuzzCalls makes random calls in one instance. None may panic or hang, and after Reset the descriptors
-// are those of a new run and no file is open.
+// FuzzCalls makes random calls in one instance, with and without a tree that can be written. None may panic or hang,
+// and after Reset the descriptors are those of a new run and no file is open.
 func FuzzCalls(f *testing.F) {
-	files := &counted{FS: folder()}
-	s := &preview1.State{Start: time.Now()}
-	g := newGuest(f, s)
+	readOnly := &counted{FS: folder()}
+	guests := [2]*guest{newGuest(f, &preview1.State{Start: time.Now()}),
+		newGuest(f, &preview1.State{Start: time.Now(), Mounts: []preview1.Mount{{Path: "/tmp"}}})}
 	data, _ := paths()
 	functions := preview1.Functions()
 	for i := range functions {
 		f.Add(byte(i), strings.Repeat(string([]byte{byte(i), 3, 0, 1, 20, 5, 2, 2, 4, 1, 9}), 3))
 	}
 	f.Add(byte(0), "\x1f\x03\x00\x16\x02\x00\x01\x01\x00\x0c\x08\x04\x1f\x03\x00\x16\x02\x00\x01\x01\x00\x0c") // opens and closes
+	for _, kind := range []byte{2, 6} {                                                                        // makes a file, writes to it, renames it
+		f.Add(kind, "\x1f\x04\x01\x86\x02\x01\x42\x42\x00\x80"+"\x1a\x06\x83\x02\x80"+"\x13\x06\x83\x02\x09\x80"+"\x22\x04\x86\x02\x04\x87\x02"+"\x16\x04\x82\x7f\x00\x80")
+	}
 	f.Fuzz(func(t *testing.T, kind byte, program string) {
+		const room = 1 << 16
+		g, memory := guests[kind>>1&1], files.NewMemory(room)
+		s := g.state
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		s.Args, s.Env, s.Files, s.Stdout = []string{"fn", "x"}, []string{"A=1"}, files, io.Discard
-		s.Sleep = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+		s.Args, s.Env, s.Files, s.Stdout = []string{"fn", "x"}, []string{"A=1"}, tree(readOnly), io.Discard
+		s.Own = nil
+		if kind&2 != 0 {
+			s.Own = []preview1.Mount{{Path: "/tmp", Tree: memory}}
+		}
+		if kind&4 != 0 && s.Own != nil {
+			s.Own[0].Tree = struct{ files.Tree }{memory} // which is not Inline
+		}
+		s.Wait = func(ctx context.Context, _ <-chan struct{}) error { return ctx.Err() }
 		s.Stdin = strings.NewReader("stdin")
 		if kind&1 == 1 {
 			s.Stdin = iotest.OneByteReader(strings.NewReader("stdin"))
@@ -56,15 +71,41 @@ func FuzzCalls(f *testing.F) {
 		if err := ctx.Err(); err != nil || s.Err() != nil && !errors.Is(s.Err(), io.ErrNoProgress) {
 			t.Fatalf("ended by %v and %v", err, s.Err())
 		}
+		s.Finish()
 		s.Reset()
-		if n := files.open.Load(); n != 0 {
+		if n := readOnly.open.Load(); n != 0 {
 			t.Fatalf("%d files are open", n)
+		}
+		empty(t, memory)
+		if left := memory.Room(); left != room {
+			t.Fatalf("a file is open: there is room for %d", left)
 		}
 		s.Stdin = strings.NewReader("second")
 		g.ctx = s.Begin(t.Context())
 		checkInitial(t, g)
 		s.Reset()
 	})
+}
+
+// empty removes all that is in a tree.
+func empty(t *testing.T, tree files.Tree) {
+	var below func(name string)
+	below = func(name string) {
+		all, err := tree.ReadDir(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range all {
+			p := path.Join(name, e.Name)
+			if e.Mode.IsDir() {
+				below(p)
+			}
+			if err := tree.Remove(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	below(".")
 }
 
 // parameter takes a parameter from a program: a small number, a place that means something, or any number.

@@ -3,8 +3,10 @@ package preview1_test
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"testing"
 
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 	"github.com/tetratelabs/wazero"
@@ -107,6 +109,9 @@ func newGuest(t testing.TB, s *preview1.State) *guest {
 	t.Cleanup(s.Reset)
 	return g
 }
+
+// tree returns files as a process has them.
+func tree(fsys fs.FS) files.Tree { return files.FS(fsys) }
 
 // caller makes calls in a guest, ours or the engine's.
 type caller interface {

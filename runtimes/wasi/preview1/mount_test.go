@@ -9,9 +9,9 @@ import (
 
 // TestMounts looks into folders besides /request.
 func TestMounts(t *testing.T) {
-	s := &preview1.State{Files: folder(), Mounts: []preview1.Mount{
-		{Path: "/script", FS: fstest.MapFS{"main.js": {Data: []byte("1 + 1")}, "lib/a.js": {Data: []byte("2")}}},
-		{Path: "/runtime"},
+	s := &preview1.State{Files: tree(folder()), Mounts: []preview1.Mount{
+		{Path: "/script", Tree: tree(fstest.MapFS{"main.js": {Data: []byte("1 + 1")}, "lib/a.js": {Data: []byte("2")}})},
+		{Path: "/runtime", Tree: tree(fstest.MapFS{})},
 	}}
 	g := newGuest(t, s)
 	for fd, want := range map[uint64]string{3: "/request", 4: "/script", 5: "/runtime", 6: "/"} {

@@ -28,11 +28,11 @@ func (m *mount) OpenFile(name string, flag experimentalsys.Oflag, mode fs.FileMo
 	return m.ReadFS.OpenFile(name, flag, mode)
 }
 
-// files is a folder as an fs.FS that tells the engine what it needs to know, and nothing about the host.
-type files struct{ fsys fs.FS }
+// engineFiles is a folder as an fs.FS that tells the engine what it needs to know, and nothing about the host.
+type engineFiles struct{ fsys fs.FS }
 
 // Open implements fs.FS.
-func (f *files) Open(name string) (fs.File, error) {
+func (f *engineFiles) Open(name string) (fs.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
 	}
@@ -129,7 +129,7 @@ func newOracle(t testing.TB, p process) (*oracle, *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	m := &mount{sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: &files{p.files}}}}
+	m := &mount{sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: &engineFiles{p.files}}}}
 	c := wazero.NewModuleConfig().WithStartFunctions().WithArgs(p.args...).WithStdin(bytes.NewReader([]byte(p.stdin))).
 		WithStdout(&out).WithStderr(&out).WithSysWalltime().WithSysNanotime().WithNanosleep(func(int64) {}).
 		WithFSConfig(wazero.NewFSConfig().(sysfs.FSConfig).WithSysFSMount(m, "/request").(sysfs.FSConfig).WithSysFSMount(&mount{sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: fstest.MapFS{}}}}, "/"))

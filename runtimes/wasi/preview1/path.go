@@ -1,6 +1,10 @@
 package preview1
 
-import "io/fs"
+import (
+	"context"
+
+	"github.com/polyvoke/polyvoke/runtimes/files"
+)
 
 // maxPath is how long a path may be, in bytes: one less than 4096, as C counts the NUL.
 const maxPath = 4095
@@ -40,14 +44,36 @@ const (
 	openExclusive = 1 << 2
 	openTruncate  = 1 << 3
 	openAll       = 1<<4 - 1
+	rightRead     = 1 << 1
 	rightWrite    = 1 << 6
 )
 
 // opening is how something is to be opened.
 type opening struct {
-	follow, create, exclusive, folder, truncate, write bool
+	follow, create, exclusive, folder, truncate, read, write bool
 
+	slash bool  // the path ends with one
 	flags uint8 // of the descriptor
+}
+
+// how returns the flags for a tree. What asks for nothing is open to read, and what is to be made shorter to write.
+func (o opening) how() (how files.Flags) {
+	if o.create {
+		how |= files.Create
+	}
+	if o.create && o.exclusive {
+		how |= files.Exclusive
+	}
+	if o.truncate {
+		how |= files.Truncate | files.Write
+	}
+	if o.write {
+		how |= files.Write
+	}
+	if o.read || !o.write {
+		how |= files.Read
+	}
+	return how
 }
 
 // openingOf reads the parameters of path_open.
@@ -55,7 +81,7 @@ func openingOf(lookup, open, rights, flags uint64) (o opening, e errno) {
 	follow, e := follows(lookup)
 	has := func(flag uint64) bool { return open&flag != 0 }
 	o = opening{follow: follow, create: has(openCreate), exclusive: has(openExclusive), folder: has(openFolder),
-		truncate: has(openTruncate), write: rights&rightWrite != 0, flags: uint8(flags)}
+		truncate: has(openTruncate), read: rights&rightRead != 0, write: rights&rightWrite != 0, flags: uint8(flags)}
 	if uint32(open) > openAll || uint32(flags) > flagAll || o.folder && (o.create || o.exclusive || o.truncate) {
 		return o, einval
 	}
@@ -76,13 +102,14 @@ func pathOpen(s *State, m memory, p []uint64) errno {
 	if s.table.open >= maxOpen {
 		return emfile
 	}
+	o.slash = slash
 	d, e := s.open(to, o)
 	if e != 0 {
 		return e
 	}
 	fd := s.table.add(d)
 	if e := m.putU32(p[8], fd); e != 0 {
-		_ = s.table.close(&s.table.list[fd])
+		_ = s.closeFile(s.table.close(&s.table.list[fd]))
 		return e
 	}
 	return 0
@@ -93,7 +120,14 @@ func (s *State) open(to string, o opening) (descriptor, errno) {
 	if k := deviceAt(to); k != closed {
 		return descriptor{kind: k, flags: o.flags}, o.refuse(typeCharacter)
 	}
-	f, e := s.openAt(to, o.follow)
+	if e := s.unmakable(to, o); e != 0 {
+		return descriptor{}, e
+	}
+	how := o.how()
+	if o.folder { // nothing is to come of it if it is none
+		how = files.Read
+	}
+	f, e := s.openAt(to, o.follow, how)
 	if e == enoent && o.create {
 		if e = s.folderAt(parentOf(to)); e == 0 {
 			e = erofs
@@ -102,17 +136,43 @@ func (s *State) open(to string, o opening) (descriptor, errno) {
 	if e != 0 {
 		return descriptor{}, e
 	}
-	kind := uint8(typeRegular)
-	if f.folder {
-		kind = typeFolder
+	switch {
+	case f.folder:
+		e = o.refuse(typeFolder)
+	case o.folder || files.IsReadOnly(f.tree):
+		e = o.refuse(typeRegular)
 	}
-	if e := o.refuse(kind); e != 0 {
-		if f.f != nil {
-			_ = f.f.Close()
-		}
+	if e != 0 {
+		_ = s.closeFile(f)
 		return descriptor{}, e
 	}
+	if o.truncate {
+		s.work(piece) // what is gone may have been any number of bytes
+	}
 	return descriptor{kind: opened, flags: o.flags, file: f}, 0
+}
+
+// unmakable says why nothing can be made at a path in a tree that can be written.
+func (s *State) unmakable(to string, o opening) errno {
+	if !o.create {
+		return 0
+	}
+	tree, _ := s.holder(to)
+	switch {
+	case files.IsReadOnly(tree):
+		return 0 // what is wrong with the path is found first
+	case len(to)-len(parentOf(to)) > maxName+1:
+		return enametoolong
+	case !o.slash:
+		return 0
+	}
+	if e := s.folderAt(to); e != enoent {
+		return e
+	}
+	if e := s.folderAt(parentOf(to)); e != 0 {
+		return e
+	}
+	return eisdir // as on Linux
 }
 
 // refuse says why something that exists, of that type, cannot be opened so. What would not change anything is
@@ -172,8 +232,12 @@ func pathReadlink(s *State, m memory, p []uint64) errno {
 	case st.kind != typeLink:
 		return einval
 	}
-	files, name := s.holder(to)
-	target, err := fs.ReadLink(files, name)
+	tree, name := s.holder(to)
+	links, ok := tree.(files.Linker)
+	if !ok {
+		return einval
+	}
+	target, err := do(s, tree, func(ctx context.Context) (string, error) { return links.ReadLink(ctx, name) })
 	if err != nil {
 		return errnoOf(err)
 	}
@@ -182,105 +246,4 @@ func pathReadlink(s *State, m memory, p []uint64) errno {
 		return efault
 	}
 	return m.putU32(p[5], uint32(copy(b, target)))
-}
-
-// The functions that would change something are answered as on a file system that is read only: with what is wrong in
-// itself, whatever the file system, and if nothing is, with EROFS.
-
-// pathCreateDirectory implements path_create_directory, which refuses.
-func pathCreateDirectory(s *State, m memory, p []uint64) errno {
-	return s.refuseNew(m, p[0], p[1], p[2])
-}
-
-// refuseNew refuses to make something that must not exist.
-func (s *State) refuseNew(m memory, fd, ptr, n uint64) errno {
-	e := s.refuseAny(m, fd, ptr, n)
-	if e == 0 {
-		return eexist
-	}
-	return e
-}
-
-// refuseAny refuses to make something, unless it exists. There must be a folder for it.
-func (s *State) refuseAny(m memory, fd, ptr, n uint64) errno {
-	to, _, e := s.found(m, fd, ptr, n, false)
-	if e == enoent && to != "" {
-		if e = s.folderAt(parentOf(to)); e == 0 {
-			return erofs
-		}
-	}
-	return e
-}
-
-// pathRemoveDirectory implements path_remove_directory, which refuses.
-func pathRemoveDirectory(s *State, m memory, p []uint64) errno {
-	_, st, e := s.found(m, p[0], p[1], p[2], false)
-	switch {
-	case e != 0:
-		return e
-	case st.kind != typeFolder:
-		return enotdir
-	}
-	return erofs
-}
-
-// pathUnlinkFile implements path_unlink_file, which refuses.
-func pathUnlinkFile(s *State, m memory, p []uint64) errno {
-	_, st, e := s.found(m, p[0], p[1], p[2], false)
-	switch {
-	case e != 0:
-		return e
-	case st.kind == typeFolder:
-		return eisdir
-	}
-	return erofs
-}
-
-// pathRename implements path_rename, which refuses.
-func pathRename(s *State, m memory, p []uint64) errno {
-	_, _, e := s.found(m, p[0], p[1], p[2], false)
-	if e == 0 {
-		e = s.refuseAny(m, p[3], p[4], p[5])
-	}
-	if e == 0 {
-		e = erofs
-	}
-	return e
-}
-
-// pathLink implements path_link, which refuses.
-func pathLink(s *State, m memory, p []uint64) errno {
-	follow, e := follows(p[1])
-	if e != 0 {
-		return e
-	}
-	if _, _, e := s.found(m, p[0], p[2], p[3], follow); e != 0 {
-		return e
-	}
-	return s.refuseNew(m, p[4], p[5], p[6])
-}
-
-// pathSymlink implements path_symlink, which refuses. What a link says need not exist.
-func pathSymlink(s *State, m memory, p []uint64) errno {
-	b, ok := m.bytes(p[0], uint64(uint32(p[1])))
-	if !ok {
-		return efault
-	}
-	s.work(min(len(b), maxPath))
-	if e := validPath(b); e != 0 {
-		return e
-	}
-	return s.refuseNew(m, p[2], p[3], p[4])
-}
-
-// pathFilestatSetTimes implements path_filestat_set_times, which refuses.
-func pathFilestatSetTimes(s *State, m memory, p []uint64) errno {
-	follow, e := follows(p[1])
-	if e != 0 || contradicts(p[6]) {
-		return einval
-	}
-	if _, _, e := s.found(m, p[0], p[2], p[3], follow); e != 0 {
-		return e
-	}
-	return erofs
 }

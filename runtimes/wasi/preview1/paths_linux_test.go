@@ -67,7 +67,7 @@ func escapes(p string) bool {
 // here; if something else is wrong with it too, that may be said instead. Describing and opening have to agree.
 func FuzzPaths(f *testing.F) {
 	k := newKernel(f)
-	g := newGuest(f, &preview1.State{Files: os.DirFS(string(k))})
+	g := newGuest(f, &preview1.State{Files: tree(os.DirFS(string(k)))})
 	for _, p := range []string{"id", "id/", "id/.", "id/..", "id/../id", "none/../id", "none", "none/", "headers/../id", "headers/Accept/", ".", "./", "..", "/",
 		"headers//Accept", "sub/deep/../../id", "sub/deep/file/..", "sub/../../x", "sub/none/../../..", "\xff", "a\x00b", strings.Repeat("n", 256),
 		strings.Repeat("n", 255), strings.Repeat("./", 2048), strings.Repeat("sub/../", 600) + "id", "id/" + strings.Repeat("n", 300), "none/" + strings.Repeat("n", 300)} {
@@ -96,7 +96,7 @@ func FuzzPaths(f *testing.F) {
 // TestPathsAsOnLinux opens all paths of up to four names, some of which lead nowhere, as FuzzPaths does.
 func TestPathsAsOnLinux(t *testing.T) {
 	k := newKernel(t)
-	g := newGuest(t, &preview1.State{Files: os.DirFS(string(k))})
+	g := newGuest(t, &preview1.State{Files: tree(os.DirFS(string(k)))})
 	all := []string{"id", "headers", "sub", "deep", "none", "..", ".", ""}
 	paths := []string{""}
 	for range 4 {

@@ -45,7 +45,7 @@ func pollOneoff(s *State, m memory, p []uint64) errno {
 	if e != 0 {
 		return e
 	}
-	passed := s.await(v)
+	passed := s.fulfil(v)
 	return m.putU32(p[3], s.putEvents(in, out, v, passed))
 }
 
@@ -105,15 +105,15 @@ func (v *survey) until(in []byte) (time.Duration, bool) {
 	return time.Duration(min(at, math.MaxInt64)), true
 }
 
-// await waits until a subscription is fulfilled, and returns how much time has passed for that.
-func (s *State) await(v survey) time.Duration {
+// fulfil waits until a subscription is fulfilled, and returns how much time has passed for that.
+func (s *State) fulfil(v survey) time.Duration {
 	switch {
 	case v.ready || v.stdin && s.stdin.ready() || v.timed && v.after == 0:
 		s.Live()
 		return 0
 	case !v.stdin:
-		s.wait(v.after)
-	case !s.stdin.await(v.timed, v.after):
+		s.sleep(v.after)
+	case !s.stdin.await(v.timed, v.after): // there is something to read
 		return 0
 	}
 	return v.after

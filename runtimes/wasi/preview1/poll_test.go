@@ -84,7 +84,8 @@ func TestPoll(t *testing.T) {
 			slept := time.Duration(-1)
 			s := &preview1.State{Stdin: strings.NewReader("hello"),
 				Walltime: func() int64 { return 1_000_000_000 }, Nanotime: func() int64 { return 500 },
-				Sleep: func(_ context.Context, d time.Duration) error { slept = d; return nil }}
+				Nap:  func(d time.Duration) error { slept = d; return nil },
+				Wait: func(context.Context, <-chan struct{}) error { return nil }}
 			g := newGuest(t, s)
 			g.put(subs, c.in)
 			g.must(t, c.errno, "poll_oneoff", garbage|subs, garbage|events, garbage|uint64(len(c.in)/48), garbage|at)
@@ -134,27 +135,23 @@ func TestPollMany(t *testing.T) {
 func TestPollBlocked(t *testing.T) {
 	r, w := io.Pipe()
 	defer r.Close()
-	woken := make(chan struct{})
-	s := &preview1.State{Stdin: r, Sleep: func(ctx context.Context, _ time.Duration) error {
-		select {
-		case <-ctx.Done():
-			close(woken)
-			return ctx.Err()
-		default:
-			return nil // the time has passed
-		}
-	}}
+	s := &preview1.State{Stdin: r}
 	g := newGuest(t, s)
 	g.put(subs, ready(1, 1, 0)+clock(2, 1, 1000, 0))
 	g.must(t, 0, "poll_oneoff", subs, events, 2, at)
 	if got := g.events(); !equalEvents(got, []event{{user: 2}}) {
 		t.Errorf("before there is input: got %+v", got)
 	}
-	s.Sleep = func(ctx context.Context, _ time.Duration) error {
+	s.Wait = func(ctx context.Context, done <-chan struct{}) error {
 		go w.Write([]byte("input"))
-		<-ctx.Done()
-		return ctx.Err()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-done:
+			return nil
+		}
 	}
+	g.put(subs, ready(1, 1, 0)+clock(2, 1, uint64(time.Hour), 0))
 	g.must(t, 0, "poll_oneoff", subs, events, 2, at)
 	if got := g.events(); !equalEvents(got, []event{{user: 1, kind: 1, bytes: 5}}) {
 		t.Errorf("with input: got %+v", got)
@@ -166,6 +163,7 @@ func TestPollBlocked(t *testing.T) {
 	if got := string(g.memory()[buf : buf+3]); got != "utp" {
 		t.Errorf("read %q", got)
 	}
+	s.Wait = nil
 	go w.Close()
 	g.must(t, 0, "poll_oneoff", subs, events, 1, at) // without a clock
 	g.must(t, 0, "fd_read", 0, vec, 1, at)
@@ -197,11 +195,15 @@ func TestPollEnds(t *testing.T) {
 	}
 	r, _ := io.Pipe()
 	defer r.Close()
-	s := &preview1.State{Stdin: r, Sleep: func(context.Context, time.Duration) error { return tired }}
-	g := newGuest(t, s)
-	g.put(subs, ready(1, 1, 0)+clock(2, 1, uint64(time.Hour), 0))
-	if _, err := g.call(t, "poll_oneoff", subs, events, 2, at); err == nil || s.Err() != tired {
-		t.Errorf("got the error %v because of %v", err, s.Err())
+	for _, s := range []*preview1.State{
+		{Stdin: r, Wait: func(context.Context, <-chan struct{}) error { return tired }},
+		{Stdin: r, Nap: func(time.Duration) error { return tired }},
+	} {
+		g := newGuest(t, s)
+		g.put(subs, ready(1, 1, 0)+clock(2, 1, uint64(time.Hour), 0))
+		if _, err := g.call(t, "poll_oneoff", subs, events, 2, at); err == nil || s.Err() != tired {
+			t.Errorf("got the error %v because of %v", err, s.Err())
+		}
 	}
 }
 

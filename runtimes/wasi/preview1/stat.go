@@ -3,6 +3,8 @@ package preview1
 import (
 	"encoding/binary"
 	"io/fs"
+
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // The types of files.
@@ -21,7 +23,7 @@ const (
 	rightsAll    = 1<<30 - 1
 	rightsRead   = 1 << 1
 	rightsWrite  = 1 << 6
-	rightsFile   = rightsAll &^ rightsWrite
+	rightsFile   = rightsAll &^ rightsWrite             // that is open to read
 	rightsFolder = rightsFile &^ (1<<2 | 1<<19 | 1<<22) // not to seek, nor to set sizes
 	// Of a preopen, and of what is opened below one.
 	rightsPreopen    = 0x07b7fe00
@@ -47,12 +49,12 @@ type stat struct {
 }
 
 // statOf reduces the description of the file at a path.
-func statOf(info fs.FileInfo, p string) stat {
-	st := stat{kind: typeOf(info.Mode()), inode: inodeOf(p)}
+func statOf(info files.Info, p string) stat {
+	st := stat{kind: typeOf(info.Mode), inode: inodeOf(p)}
 	if st.kind != typeFolder { // the size of a folder is the host's business
-		st.size = info.Size()
+		st.size = info.Size
 	}
-	if t := info.ModTime(); !t.IsZero() {
+	if t := info.ModTime; !t.IsZero() {
 		st.time = t.UnixNano()
 	}
 	return st
@@ -86,7 +88,7 @@ func (s *State) stat(d *descriptor) (stat, errno) {
 	case d.f == nil:
 		return s.at(d.path, true)
 	}
-	info, err := d.f.Stat()
+	info, err := s.describe(d.file)
 	if err != nil {
 		return stat{}, errnoOf(err)
 	}
@@ -167,6 +169,12 @@ func (d *descriptor) rights() (base, inheriting uint64) {
 		base = rightsFolder
 	default:
 		base = rightsFile
+		if d.how&files.Write != 0 {
+			base = rightsAll
+		}
+		if d.how&files.Read == 0 {
+			base &^= rightsRead
+		}
 	}
 	return base, base
 }

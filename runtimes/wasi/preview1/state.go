@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 )
@@ -28,15 +28,21 @@ type State struct {
 	// Stdout and Stderr take what the guest writes. Nil discards. An error ends the process.
 	Stdout, Stderr io.Writer
 	// Files is the folder /request. Nil means that it is empty.
-	Files fs.FS
+	Files files.Tree
+	// Own are the trees of those Mounts that have none. A place whose path is not among them is empty.
+	Own []Mount
 	// Names are the only ones that can be at the top of Files, in all runs: that there is no other is no news about a
 	// request. Nil means that any can be there.
 	Names []string
 	// Mounts are further folders: descriptors from 4 on. They are set before the first Begin and
 	// stay, and there are at most MaxMounts. Then comes the topmost folder.
 	Mounts []Mount
-	// Sleep waits for d to pass or for ctx to end. Nil means a timer. An error ends the process.
-	Sleep func(ctx context.Context, d time.Duration) error
+	// Wait waits until done is closed, or until ctx ends, and then returns its error: the guest waits for a time, for
+	// stdin or for a file. Nil means that the goroutine waits. Another error than that of ctx ends the process.
+	Wait func(ctx context.Context, done <-chan struct{}) error
+	// Nap is asked before the guest waits for a time, however long that is. An error ends the process. Nil means that
+	// it may.
+	Nap func(d time.Duration) error
 	// Yield lets other processes run, when the guest calls sched_yield or has made functions work for a while. Nil
 	// means that only the former yields.
 	Yield func()
@@ -69,6 +75,13 @@ type State struct {
 	stdin  input
 	table  table
 
+	apart     context.Context // of operations that are made apart; nil without any
+	part      func()          // ends it
+	waited    bool            // an operation has, where the guest runs
+	refused   error           // why it must not go on
+	unclaimed files.File      // that has been opened, and is no descriptor yet
+	waiting   bool            // for files to be closed, see Finish
+
 	folders []string // see preopens
 	resumed bool     // the run goes on where another was ended
 	flags   flags    // that stdio had at the end of the last run that was not resumed
@@ -84,7 +97,7 @@ type Seen struct {
 	Clock, Entropy bool
 	// Args and Env: also how many there are.
 	Args, Env bool
-	// Files: the folder /request, or what is in it.
+	// Files: the folder /request or a tree of its own, or what is in it.
 	Files bool
 }
 
@@ -92,6 +105,7 @@ type Seen struct {
 // carries the State; it is good until the next Begin.
 func (s *State) Begin(ctx context.Context) *Context {
 	s.ctx, s.err, s.asked, s.resumed, s.seen = ctx, nil, false, false, Seen{}
+	s.waited, s.refused = false, nil
 	s.stdin.begin(s, s.Stdin)
 	if !s.table.initial {
 		s.table.reset(s.preopens())
@@ -136,15 +150,20 @@ func (s *State) Changed() bool { return s.table.changed(len(s.preopens())) }
 func (s *State) Err() error { return s.err }
 
 // Reset ends the run: it closes what the guest has left open, forgets what belonged to the run and puts
-// the descriptors back. Stdin, when it blocks, is given up.
+// the descriptors back. Stdin and files, when they block, are given up.
 func (s *State) Reset() {
 	s.stdin.end()
 	if !s.resumed {
 		s.flags = s.table.flags()
 	}
+	if s.unclaimed != nil {
+		_ = s.unclaimed.Close(ended()) // nobody has seen it
+	}
 	s.table.end(s.preopens())
+	s.abandon()
 	s.ctx, s.err, s.asked, s.context = nil, nil, false, Context{}
-	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Stood = nil, nil, nil, nil, nil, nil, 0
+	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Own, s.unclaimed = nil, nil, nil, nil, nil, nil, nil, nil
+	s.Stood = 0
 }
 
 // Context carries a State.
@@ -158,8 +177,11 @@ type stateKey struct{}
 
 // Value implements context.Context.
 func (c *Context) Value(key any) any {
-	if _, ok := key.(stateKey); ok {
+	switch key.(type) {
+	case stateKey:
 		return c.state
+	case files.WaiterKey:
+		return c
 	}
 	if c.state.Values != nil {
 		return c.state.Values.Value(key)
@@ -222,21 +244,42 @@ const (
 	workEntry  = 1024 // an entry of a folder that is listed
 )
 
-// wait waits for d to pass.
-func (s *State) wait(d time.Duration) {
-	err := s.sleep(s.ctx, d)
+// sleep waits for d to pass.
+func (s *State) sleep(d time.Duration) {
+	s.nap(d)
+	done, stop := deadline.After(d)
+	defer stop()
+	s.await(done, false)
+}
+
+// nap asks whether the guest may wait for d.
+func (s *State) nap(d time.Duration) {
+	if s.Nap == nil {
+		return
+	}
+	if err := s.Nap(d); err != nil {
+		s.Stop(err)
+	}
+}
+
+// await waits until done is closed. Unless it must be, a Wait is believed that returns earlier.
+func (s *State) await(done <-chan struct{}, must bool) {
+	err := s.wait(s.ctx, done)
+	if err == nil && must {
+		err = deadline.Await(s.ctx, done)
+	}
 	s.Live() // the context's own error goes first
 	if err != nil {
 		s.Stop(err)
 	}
 }
 
-// sleep waits for d to pass, or for ctx to end.
-func (s *State) sleep(ctx context.Context, d time.Duration) error {
-	if s.Sleep != nil {
-		return s.Sleep(ctx, d)
+// wait waits until done is closed, or for ctx to end.
+func (s *State) wait(ctx context.Context, done <-chan struct{}) error {
+	if s.Wait != nil {
+		return s.Wait(ctx, done)
 	}
-	return deadline.Wait(ctx, d)
+	return deadline.Await(ctx, done)
 }
 
 // entropy returns the source of random bytes.

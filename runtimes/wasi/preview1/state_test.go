@@ -90,18 +90,19 @@ func TestReset(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := &counted{FS: folder()}
-			s := &preview1.State{Stdin: strings.NewReader("first"), Files: files}
+			s := &preview1.State{Stdin: strings.NewReader("first"), Files: tree(files)}
 			g := newGuest(t, s)
 			g.put(vec, little(buf, 100))
 			c.do(t, g)
 			if s.Changed() != c.changed {
 				t.Errorf("changed: %t", s.Changed())
 			}
+			s.Finish()
 			s.Reset()
 			if n := files.open.Load(); n != 0 {
 				t.Errorf("%d files are open", n)
 			}
-			s.Stdin, s.Files = strings.NewReader("second"), files
+			s.Stdin, s.Files = strings.NewReader("second"), tree(files)
 			g.ctx = s.Begin(t.Context())
 			checkInitial(t, g)
 		})
@@ -114,7 +115,8 @@ func checkInitial(t testing.TB, g *guest) {
 	if g.state.Changed() || g.state.Err() != nil {
 		t.Errorf("changed: %t, error: %v", g.state.Changed(), g.state.Err())
 	}
-	for fd := range uint64(5) {
+	open := 5 + uint64(len(g.state.Mounts))
+	for fd := range open {
 		g.must(t, 0, "fd_fdstat_get", fd, at)
 		if g.memory()[at+2] != 0 {
 			t.Errorf("descriptor %d has flags", fd)
@@ -126,7 +128,7 @@ func checkInitial(t testing.TB, g *guest) {
 			t.Errorf("descriptor %d is of type %d, want %d", fd, got, want)
 		}
 	}
-	for fd := uint64(5); fd < 130; fd++ {
+	for fd := open; fd < 130; fd++ {
 		g.must(t, 8, "fd_fdstat_get", fd, at)
 	}
 	g.put(vec, little(buf, 100))
@@ -139,7 +141,7 @@ func checkInitial(t testing.TB, g *guest) {
 // TestOpenFiles opens files up to the limit.
 func TestOpenFiles(t *testing.T) {
 	files := &counted{FS: folder()}
-	g := newGuest(t, &preview1.State{Files: files})
+	g := newGuest(t, &preview1.State{Files: tree(files)})
 	g.put(names, "id")
 	for range 63 { // five are open from the start
 		g.must(t, 0, "path_open", 3, 0, names, 2, 0, 2, 0, 0, at)
@@ -296,7 +298,7 @@ func TestSeen(t *testing.T) {
 		{"path_filestat_get", []uint64{3, 0, names, 2, buf}, preview1.Seen{Files: true}},
 		{"path_open", []uint64{3, 0, names, 2, 0, 2, 0, 0, at}, preview1.Seen{Files: true}},
 	} {
-		g := newGuest(t, &preview1.State{Files: folder()})
+		g := newGuest(t, &preview1.State{Files: tree(folder())})
 		g.put(names, "idrequest/id.dev/random")
 		g.put(subs, clock(1, 1, 0, 0))
 		g.put(subs+48, clock(1, 1, 1, 1))
@@ -391,7 +393,7 @@ func TestNoAllocations(t *testing.T) {
 
 // TestDifferences makes the calls that the engine's functions answer in another way and that have no test of their own.
 func TestDifferences(t *testing.T) {
-	g := newGuest(t, &preview1.State{Files: folder()})
+	g := newGuest(t, &preview1.State{Files: tree(folder())})
 	for fd, name := range []string{"fd_read", "fd_write"} {
 		g.must(t, 21, name, uint64(fd), vec, 1<<29, at) // 4 GiB of list
 		g.must(t, 21, name, uint64(fd), vec, math.MaxUint32, at)

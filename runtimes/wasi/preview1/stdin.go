@@ -2,12 +2,13 @@ package preview1
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes/deadline"
 )
 
 // input is stdin.
@@ -72,10 +73,8 @@ func (i *input) once(b []byte) (int, error) {
 	}
 	p := i.start()
 	if !p.full {
-		p.request(len(b))
-		if !p.fill(i.state.ctx.Done()) {
-			i.state.Live()
-		}
+		i.state.await(p.request(len(b)), true)
+		p.receive()
 	}
 	return p.take(b)
 }
@@ -102,48 +101,59 @@ func (i *input) available() int {
 	return 0
 }
 
-// await waits until a read would return at once or, if timed, for d. It tells whether d has passed.
+// await waits until a read would return at once or, if timed, for d. It reports whether d has passed.
 func (i *input) await(timed bool, d time.Duration) bool {
 	p := i.start()
-	p.request(pumpSize)
+	done := p.request(pumpSize)
 	if !timed {
-		if !p.fill(i.state.ctx.Done()) {
-			i.state.Live()
-		}
+		i.state.await(done, true)
+		p.receive()
 		return false
 	}
-	ctx, cancel := context.WithCancel(i.state.ctx)
-	done := make(chan struct{})
+	i.state.nap(d)
+	passed, stop := deadline.After(d)
+	defer stop()
+	either, leave := first(done, passed)
+	defer leave() // also if Wait panics
+	i.state.await(either, false)
+	return !p.receive()
+}
+
+// first returns a channel that is closed when one of two is, and a function that stops looking for that and returns
+// when nobody does any more.
+func first(a, b <-chan struct{}) (either <-chan struct{}, leave func()) {
+	c, stop, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(done)
-		defer cancel()
-		p.fill(ctx.Done())
+		defer close(ended)
+		select {
+		case <-a:
+		case <-b:
+		case <-stop:
+			return
+		}
+		close(c)
 	}()
-	defer func() { // also if Sleep panics
-		cancel()
-		<-done
-	}()
-	err := i.state.sleep(ctx, d)
-	cancel()
-	<-done
-	i.state.Live()
-	if err != nil && !(p.full && errors.Is(err, context.Canceled)) {
-		i.state.Stop(err)
-	}
-	return err == nil
+	return c, func() { close(stop); <-ended }
 }
 
 // pump reads from a Reader that may block, in a goroutine of its own, so that the Reader can be
 // given up. It uses a buffer of its own, because it may go on reading when the guest's memory
 // has long become that of another process.
 type pump struct {
-	ask  chan int    // how many bytes are wanted; closed at the end
-	got  chan pumped // what the Reader said; holds one, so that a pump that was given up can end
-	busy bool        // an answer is due
+	ask  chan asked    // closed at the end
+	got  chan pumped   // what the Reader said; holds one, so that a pump that was given up can end
+	busy bool          // an answer is due
+	done chan struct{} // closed when it is there
 	buf  []byte
 	full bool   // there is an answer: have, then err
 	have []byte // in buf
 	err  error
+}
+
+// asked is how many bytes are wanted, and whom to tell when there is an answer.
+type asked struct {
+	n    int
+	done chan struct{}
 }
 
 // pumped is the result of one Read.
@@ -157,7 +167,7 @@ const pumpSize = 1 << 16
 
 // startPump starts the goroutine.
 func startPump(r io.Reader) *pump {
-	p := &pump{ask: make(chan int, 1), got: make(chan pumped, 1), buf: make([]byte, pumpSize)}
+	p := &pump{ask: make(chan asked, 1), got: make(chan pumped, 1), buf: make([]byte, pumpSize)}
 	go p.run(r)
 	return p
 }
@@ -165,45 +175,37 @@ func startPump(r io.Reader) *pump {
 // run reads when it is asked to. A Reader can end the goroutine, so got is closed by a defer.
 func (p *pump) run(r io.Reader) {
 	defer close(p.got)
-	for n := range p.ask {
-		p.once(r, p.buf[:n])
+	for a := range p.ask {
+		p.once(r, p.buf[:a.n], a.done)
 	}
 }
 
 // once reads once and answers, also if Read panics or ends the goroutine.
-func (p *pump) once(r io.Reader, b []byte) {
+func (p *pump) once(r io.Reader, b []byte, done chan struct{}) {
 	result := pumped{err: errors.New("the Reader ended its goroutine")}
 	defer func() {
 		if e := recover(); e != nil {
 			result = pumped{err: fmt.Errorf("the Reader panicked: %v", e)}
 		}
 		p.got <- result
+		close(done)
 	}()
 	result.n, result.err = r.Read(b)
 }
 
-// request asks for up to n bytes, unless that has been done.
-func (p *pump) request(n int) {
+// request asks for up to n bytes, unless that has been done. The channel that it returns is closed when there is an
+// answer.
+func (p *pump) request(n int) <-chan struct{} {
 	if !p.busy {
-		p.ask <- min(n, len(p.buf))
+		p.done = make(chan struct{})
+		p.ask <- asked{min(n, len(p.buf)), p.done}
 		p.busy = true
 	}
+	return p.done
 }
 
-// fill waits for the answer, until done is closed. It tells whether the answer is there.
-func (p *pump) fill(done <-chan struct{}) bool {
-	select {
-	case g := <-p.got:
-		p.busy, p.full, p.have, p.err = false, true, p.buf[:g.n], g.err
-		return true
-	case <-done:
-		return false
-	}
-}
-
-// poll asks for something to read, and reports whether it is there already.
-func (p *pump) poll() bool {
-	p.request(pumpSize)
+// receive takes the answer if it is there, and reports whether it is.
+func (p *pump) receive() bool {
 	select {
 	case g := <-p.got:
 		p.busy, p.full, p.have, p.err = false, true, p.buf[:g.n], g.err
@@ -211,6 +213,12 @@ func (p *pump) poll() bool {
 	default:
 		return false
 	}
+}
+
+// poll asks for something to read, and reports whether it is there already.
+func (p *pump) poll() bool {
+	p.request(pumpSize)
+	return p.receive()
 }
 
 // take moves what there is of the answer to b. The error comes with the last byte.

@@ -1,6 +1,6 @@
 package preview1
 
-import "io/fs"
+import "github.com/polyvoke/polyvoke/runtimes/files"
 
 const (
 	// maxOpen is how many descriptors a process can have open at once, those included that it begins with;
@@ -46,13 +46,21 @@ func (d *descriptor) isFolder() bool { return d.file != nil && d.folder }
 
 // file is an open file or folder.
 type file struct {
-	f       fs.File // nil for a folder
-	path    string  // absolute
-	folder  bool
-	size    int64         // of a file, when it was opened
-	at      int64         // the position in a file
-	entries []fs.DirEntry // of a folder
-	listed  bool          // the entries have been read
+	path   string // absolute, when it was opened
+	folder bool
+
+	// Of a file.
+	f      files.File
+	tree   files.Tree // that it is in
+	inline bool       // its operations are made where the guest runs
+	stream bool       // it has no positions
+	how    files.Flags
+	at     int64 // the position
+	end    int64 // the largest size that is known of
+
+	// Of a folder.
+	entries []files.Entry
+	listed  bool // the entries have been read
 }
 
 // table holds the descriptors of a run.
@@ -61,12 +69,15 @@ type table struct {
 	flagged bool // these have been
 	open    int  // how many descriptors are not closed
 	list    [maxDescriptors]descriptor
-	folders [2 + MaxMounts]file // the preopens
+	folders []file // the preopens
 }
 
 // reset puts the table into its initial state: stdin, stdout, stderr and folders with the given paths.
 func (t *table) reset(folders []string) {
 	t.list = [maxDescriptors]descriptor{{kind: stdin}, {kind: stdout}, {kind: stderr}}
+	if t.folders == nil {
+		t.folders = make([]file, len(folders))
+	}
 	for i, p := range folders {
 		t.folders[i] = file{path: p, folder: true}
 		t.list[firstFolder+i] = descriptor{kind: preopen, file: &t.folders[i]}
@@ -114,7 +125,7 @@ func (t *table) changed(folders int) bool {
 	return false
 }
 
-// end closes what is open and resets the table.
+// end closes what is open and resets the table. It waits for nothing.
 func (t *table) end(folders []string) {
 	if t.initial {
 		if t.flagged {
@@ -122,8 +133,12 @@ func (t *table) end(folders []string) {
 		}
 		return
 	}
-	for i := range t.list {
-		_ = t.close(&t.list[i])
+	for f := t.leaveOne(); f != nil; f = t.leaveOne() {
+		if f.inline {
+			_ = f.f.Close(ended()) // nobody can be told
+		} else {
+			letGo(f.f)
+		}
 	}
 	t.reset(folders)
 }
@@ -149,8 +164,8 @@ func (t *table) add(d descriptor) uint32 {
 	return uint32(n)
 }
 
-// close frees a descriptor and closes its file.
-func (t *table) close(d *descriptor) error {
+// close frees a descriptor, and returns what is open behind it, or nil.
+func (t *table) close(d *descriptor) *file {
 	if d.kind == closed {
 		return nil
 	}
@@ -158,10 +173,17 @@ func (t *table) close(d *descriptor) error {
 	*d = descriptor{}
 	t.open--
 	t.initial = false
-	if f == nil || f.f == nil {
-		return nil
+	return f
+}
+
+// leaveOne frees the descriptor of a file that is open, and returns the file. Nil means that there is none any more.
+func (t *table) leaveOne() *file {
+	for i := range t.list {
+		if d := &t.list[i]; d.file != nil && d.f != nil {
+			return t.close(d)
+		}
 	}
-	return f.f.Close()
+	return nil
 }
 
 // fdClose implements fd_close. Everything can be closed, stdio and the folders too.
@@ -170,7 +192,7 @@ func fdClose(s *State, _ memory, p []uint64) errno {
 	if d == nil {
 		return ebadf
 	}
-	return errnoOf(s.table.close(d))
+	return s.closeFile(s.table.close(d))
 }
 
 // fdRenumber implements fd_renumber. Both descriptors must be open: only one that is can be replaced without a race.
@@ -182,7 +204,8 @@ func fdRenumber(s *State, _ memory, p []uint64) errno {
 	case from == to:
 		return 0
 	}
-	_ = s.table.close(to)
+	f := s.table.close(to)
 	*to, *from = *from, descriptor{}
+	_ = s.closeFile(f) // as on Linux
 	return 0
 }

@@ -77,7 +77,7 @@ func runSuiteCase(t *testing.T, program string) string {
 	var out, errs bytes.Buffer
 	s := &preview1.State{Args: append([]string{filepath.Base(program)}, c.Args...), Stdout: &out, Stderr: &errs}
 	if c.Root != "" {
-		s.Mounts = []preview1.Mount{{Path: "/", FS: os.DirFS(filepath.Join(filepath.Dir(program), c.Root))}}
+		s.Mounts = []preview1.Mount{{Path: "/", Tree: tree(os.DirFS(filepath.Join(filepath.Dir(program), c.Root)))}}
 	}
 	for k, v := range c.Env {
 		s.Env = append(s.Env, k+"="+v)

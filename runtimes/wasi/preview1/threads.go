@@ -27,9 +27,9 @@ func Sleep() api.GoModuleFunc {
 		case d == 0:
 			s.Live()
 		case d < 0:
-			s.wait(math.MaxInt64)
+			s.sleep(math.MaxInt64)
 		default:
-			s.wait(d)
+			s.sleep(d)
 		}
 	}
 }

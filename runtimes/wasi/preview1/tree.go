@@ -1,6 +1,7 @@
 package preview1
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // A process sees one tree of files, as in a container: /request, the mounts, the devices in /dev, and the folders that
@@ -25,14 +28,12 @@ const (
 )
 
 // MaxMounts is how many folders a State can have besides /request.
-const MaxMounts = 4
+const MaxMounts = 16
 
-// Mount is a read-only folder besides /request. Its files never change, so it does not
-// matter whether a process has looked at them.
-type Mount struct {
-	Path string // absolute and clean, such as "/script"; "/" is what else there is in the topmost folder
-	FS   fs.FS
-}
+// Mount is a folder besides /request; "/" is what else there is in the topmost folder. If it has a Tree, that never
+// changes, so it does not matter whether a process has looked at it. If it has none, each run has one of its own, see
+// State.Own.
+type Mount = files.Mount
 
 // foldersOf returns the preopens: /request, the mounts, and the topmost folder, which comes last so that the others
 // have the numbers that they had before there was one.
@@ -92,21 +93,50 @@ func below(folder, p string) (name string, ok bool) {
 	return strings.CutPrefix(p, "/")
 }
 
-// holder returns the files that a path is in, if any are, and its name there.
-func (s *State) holder(p string) (files fs.FS, name string) {
+// holder returns the tree that a path is in, if it is in one, and its name there.
+func (s *State) holder(p string) (in files.Tree, name string) {
 	if name, ok := below(requestFolder, p); ok {
 		if s.isNoName(name) {
 			return nil, name
 		}
 		return s.Files, name
 	}
-	longest := 0
-	for _, m := range s.Mounts {
-		if n, ok := below(m.Path, p); ok && len(m.Path) > longest {
-			files, name, longest = m.FS, n, len(m.Path)
+	if m, name := s.mount(p); m != nil {
+		return s.treeOf(m), name
+	}
+	return nil, ""
+}
+
+// mount returns the mount that a path is in, or nil, and its name there.
+func (s *State) mount(p string) (in *Mount, name string) {
+	for i := range s.Mounts {
+		m := &s.Mounts[i]
+		if n, ok := below(m.Path, p); ok && (in == nil || len(m.Path) > len(in.Path)) {
+			in, name = m, n
 		}
 	}
-	return files, name
+	return in, name
+}
+
+// treeOf returns what is in a mount, in this run.
+func (s *State) treeOf(m *Mount) files.Tree {
+	if m.Tree != nil {
+		return m.Tree
+	}
+	for _, own := range s.Own {
+		if own.Path == m.Path {
+			return own.Tree
+		}
+	}
+	return nil
+}
+
+// rootOf returns the same for all paths in one tree: where that begins, if a path is called so in it.
+func rootOf(p, name string) string {
+	if name == "." {
+		return p + "/"
+	}
+	return strings.TrimSuffix(p, name)
 }
 
 // isFixed reports whether a path is a folder whatever the files are: where some begin, or a folder that leads there.
@@ -123,7 +153,9 @@ func (s *State) isNoName(name string) bool {
 
 // note remembers that the guest looks at what may be different in the next run.
 func (s *State) note(p string) {
-	if name, ok := below(requestFolder, p); ok && !s.isNoName(name) {
+	if name, ok := below(requestFolder, p); ok {
+		s.seen.Files = s.seen.Files || !s.isNoName(name)
+	} else if m, _ := s.mount(p); m != nil && m.Tree == nil {
 		s.seen.Files = true
 	}
 }
@@ -138,11 +170,11 @@ func (s *State) at(p string, follow bool) (stat, errno) {
 		return stat{kind: typeFolder, inode: inodeOf(p)}, 0
 	}
 	s.note(p)
-	files, name := s.holder(p)
-	if files == nil {
+	tree, name := s.holder(p)
+	if tree == nil {
 		return stat{}, s.missing(p)
 	}
-	info, err := statIn(files, name, follow)
+	info, err := s.statIn(tree, name, follow)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return stat{}, s.missing(p)
@@ -150,14 +182,6 @@ func (s *State) at(p string, follow bool) (stat, errno) {
 		return stat{}, errnoOf(err)
 	}
 	return statOf(info, p), 0
-}
-
-// statIn describes a file, or a link if it is not to be followed.
-func statIn(files fs.FS, name string, follow bool) (fs.FileInfo, error) {
-	if follow {
-		return fs.Stat(files, name)
-	}
-	return fs.Lstat(files, name)
 }
 
 // folderAt returns 0 if there is a folder at a path.
@@ -197,87 +221,77 @@ func (s *State) leadsOn(p string) errno {
 		return enotdir
 	}
 	s.work(workPath)
-	files, name := s.holder(p)
-	if files == nil {
+	tree, name := s.holder(p)
+	if tree == nil {
 		return enoent
 	}
-	info, err := fs.Stat(files, name)
+	info, err := s.statIn(tree, name, true)
 	if err == nil && !info.IsDir() {
 		return enotdir
 	}
 	return errnoOf(err)
 }
 
-// openAt opens what is at a path, as at describes it. Only what is no folder stays open on the host's side.
-func (s *State) openAt(p string, follow bool) (*file, errno) {
+// openAt opens what is at a path, as at describes it. Only what is no folder stays open on the host's side. In a tree
+// that can only be read it is opened to be read, whatever the flags.
+func (s *State) openAt(p string, follow bool, how files.Flags) (*file, errno) {
 	s.work(workPath)
 	if s.isFixed(p) {
 		return &file{path: p, folder: true}, 0
 	}
 	s.note(p)
-	files, name := s.holder(p)
+	tree, name := s.holder(p)
 	switch {
-	case files == nil:
+	case tree == nil:
 		return nil, s.missing(p)
-	case !follow && isLink(files, name):
+	case !follow && s.isLink(tree, name):
 		return nil, eloop
+	case files.IsReadOnly(tree):
+		how = files.Read
 	}
-	f, err := files.Open(name)
+	d, err := s.openIn(tree, name, how)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, s.missing(p)
+	case errors.Is(err, files.ErrIsDir):
+		return &file{path: p, folder: true}, 0
 	case err != nil:
 		return nil, errnoOf(err)
 	}
-	info, err := f.Stat()
-	if err != nil {
-		_ = f.Close()
-		return nil, errnoOf(err)
-	}
-	if info.IsDir() {
-		return &file{path: p, folder: true}, errnoOf(f.Close())
-	}
-	return &file{f: f, path: p, size: info.Size()}, 0
+	return &file{path: p, f: d.f, tree: tree, inline: files.IsInline(tree), stream: d.info.Stream, how: how, end: d.info.Size}, 0
 }
 
-// isLink reports whether a file is a link. File systems without links are not asked.
-func isLink(files fs.FS, name string) bool {
-	links, ok := files.(fs.ReadLinkFS)
-	if !ok {
+// isLink reports whether a file is a link. Trees without links are not asked.
+func (s *State) isLink(tree files.Tree, name string) bool {
+	if _, ok := tree.(files.Linker); !ok {
 		return false
 	}
-	info, err := links.Lstat(name)
-	return err == nil && info.Mode()&fs.ModeSymlink != 0
+	info, err := s.statIn(tree, name, false)
+	return err == nil && info.Mode&fs.ModeSymlink != 0
 }
 
 // entriesOf returns what is in a folder, sorted.
-func (s *State) entriesOf(p string) ([]fs.DirEntry, errno) {
-	var all []fs.DirEntry
+func (s *State) entriesOf(p string) ([]files.Entry, errno) {
+	var all []files.Entry
 	s.note(p)
-	if files, name := s.holder(p); files != nil {
-		entries, err := fs.ReadDir(files, name)
+	if tree, name := s.holder(p); tree != nil {
+		var err error
+		all, err = do(s, tree, func(ctx context.Context) ([]files.Entry, error) { return tree.ReadDir(ctx, name) })
 		if err != nil && !(errors.Is(err, fs.ErrNotExist) && s.isFixed(p)) {
 			return nil, errnoOf(err)
 		}
-		all = entries
-		if p == requestFolder {
-			all = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return s.isNoName(e.Name()) })
-		}
 	}
 	fixed := s.fixedIn(p)
-	if len(fixed) == 0 {
-		return all, 0
-	}
-	all = slices.DeleteFunc(slices.Clone(all), func(e fs.DirEntry) bool {
-		return slices.ContainsFunc(fixed, func(f fs.DirEntry) bool { return f.Name() == e.Name() })
+	all = slices.DeleteFunc(all, func(e files.Entry) bool {
+		return p == requestFolder && s.isNoName(e.Name) || slices.ContainsFunc(fixed, func(f files.Entry) bool { return f.Name == e.Name })
 	})
 	all = append(all, fixed...)
-	slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	slices.SortFunc(all, func(a, b files.Entry) int { return strings.Compare(a.Name, b.Name) })
 	return all, 0
 }
 
 // fixedIn returns the folders and devices that are in a folder whatever the files are.
-func (s *State) fixedIn(p string) (all []fs.DirEntry) {
+func (s *State) fixedIn(p string) (all []files.Entry) {
 	add := func(to string, mode fs.FileMode) {
 		name, ok := below(p, to)
 		if !ok || name == "." {
@@ -287,7 +301,7 @@ func (s *State) fixedIn(p string) (all []fs.DirEntry) {
 		if deeper {
 			mode = fs.ModeDir
 		}
-		if e := (fixedEntry{name, mode}); !slices.Contains(all, fs.DirEntry(e)) {
+		if e := (files.Entry{Name: name, Mode: mode}); !slices.Contains(all, e) {
 			all = append(all, e)
 		}
 	}
@@ -300,24 +314,6 @@ func (s *State) fixedIn(p string) (all []fs.DirEntry) {
 	}
 	return all
 }
-
-// fixedEntry is a name in a folder that no files hold.
-type fixedEntry struct {
-	name string
-	mode fs.FileMode
-}
-
-// Name implements fs.DirEntry.
-func (e fixedEntry) Name() string { return e.name }
-
-// IsDir implements fs.DirEntry.
-func (e fixedEntry) IsDir() bool { return e.mode.IsDir() }
-
-// Type implements fs.DirEntry.
-func (e fixedEntry) Type() fs.FileMode { return e.mode }
-
-// Info implements fs.DirEntry. Nobody asks for it.
-func (e fixedEntry) Info() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
 
 // inodeOf returns the number by which the file at a path is told from all others. It is the same in every run and in
 // every invoker, and whoever chooses names cannot make two that are the same.

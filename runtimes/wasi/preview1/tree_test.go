@@ -84,10 +84,10 @@ func (g *guest) inodeIn() [2]uint64 {
 
 // mounted is a process with files of all sorts.
 func mounted() *preview1.State {
-	return &preview1.State{Files: folder(), Mounts: []preview1.Mount{
-		{Path: "/script", FS: fstest.MapFS{"main.js": {Data: []byte("1 + 1")}, "id": {}, "lib/a.js": {Data: []byte("2")}}},
-		{Path: "/usr/share/runtime", FS: fstest.MapFS{"id": {}, "lib/a.js": {}}},
-		{Path: "/usr/share", FS: fstest.MapFS{"doc": {}, "runtime": {}}},
+	return &preview1.State{Files: tree(folder()), Mounts: []preview1.Mount{
+		{Path: "/script", Tree: tree(fstest.MapFS{"main.js": {Data: []byte("1 + 1")}, "id": {}, "lib/a.js": {Data: []byte("2")}})},
+		{Path: "/usr/share/runtime", Tree: tree(fstest.MapFS{"id": {}, "lib/a.js": {}})},
+		{Path: "/usr/share", Tree: tree(fstest.MapFS{"doc": {}, "runtime": {}})},
 	}}
 }
 
@@ -138,7 +138,7 @@ func TestNowhere(t *testing.T) {
 
 // TestNames looks for names that no request has, and for those that it can have: only these are a look at the request.
 func TestNames(t *testing.T) {
-	s := &preview1.State{Files: folder(), Names: []string{"id", "headers"}}
+	s := &preview1.State{Files: tree(folder()), Names: []string{"id", "headers"}}
 	g := newGuest(t, s)
 	for _, p := range []string{".editorconfig", "sub", "sub/deep/file", "empty", "none/x"} {
 		if got, _ := g.openPath(t, 3, p, 0, reading); got != noent {
@@ -204,7 +204,7 @@ func TestInodes(t *testing.T) {
 			t.Errorf("descriptor %d is %v, %s is %v", fd, got, p, want)
 		}
 	}
-	other := newGuest(t, &preview1.State{Files: fstest.MapFS{"id": {Data: []byte("another")}}})
+	other := newGuest(t, &preview1.State{Files: tree(fstest.MapFS{"id": {Data: []byte("another")}})})
 	if a, b := g.inode(t, 3, "id"), other.inode(t, 4, "request/id"); a != b {
 		t.Errorf("/request/id is %v in one process and %v in another", a, b)
 	}
@@ -212,7 +212,7 @@ func TestInodes(t *testing.T) {
 
 // TestReaddirResumes lists a folder with buffers of all sizes, from all places.
 func TestReaddirResumes(t *testing.T) {
-	g := newGuest(t, &preview1.State{Files: folder()})
+	g := newGuest(t, &preview1.State{Files: tree(folder())})
 	want := g.readdir(t, 3, 1000)
 	for room := uint64(24 + 7); room < 300; room++ {
 		if got := g.readdir(t, 3, room); !slices.Equal(got, want) {
@@ -267,7 +267,7 @@ func (i info) Sys() any           { return nil }
 // is large.
 func TestReaddirLarge(t *testing.T) {
 	listed, ticks := 0, 0
-	s := &preview1.State{Files: large{fstest.MapFS{}, 50_000, &listed}, Yield: func() { ticks++ }}
+	s := &preview1.State{Files: tree(large{fstest.MapFS{}, 50_000, &listed}), Yield: func() { ticks++ }}
 	g := newGuest(t, s)
 	if got := g.readdir(t, 3, 100); len(got) != 50_002 {
 		t.Errorf("%d entries", len(got))
@@ -298,7 +298,7 @@ func FuzzReaddir(f *testing.F) {
 			}
 		}
 		s.Reset()
-		s.Files = files
+		s.Files = tree(files)
 		g.ctx = s.Begin(t.Context())
 		all := g.readdir(t, 3, 40_000)
 		if len(all) != len(files)+2 {

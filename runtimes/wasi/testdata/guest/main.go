@@ -40,6 +40,11 @@ func run(mode string) error {
 		fmt.Println(n)
 	case "files":
 		return files()
+	case "scratch":
+		if _, err := io.ReadAll(os.Stdin); err != nil {
+			return err
+		}
+		return scratch(os.Args[2])
 	case "panic":
 		var m map[string]int
 		m["x"] = 1
@@ -116,4 +121,65 @@ func files() error {
 		fmt.Println("opened id for writing")
 	}
 	return err
+}
+
+// scratch writes files in a folder, as programs in Go do, and prints what came of it.
+func scratch(dir string) error {
+	if err := os.Chdir(dir); err != nil {
+		return err
+	}
+	say := func(what string, err error) {
+		var path *fs.PathError
+		var link *os.LinkError
+		switch {
+		case errors.As(err, &path):
+			err = path.Err
+		case errors.As(err, &link):
+			err = link.Err
+		}
+		fmt.Println(what, strings.ToLower(fmt.Sprint(err)))
+	}
+	say("MkdirAll", os.MkdirAll("d/e/f", 0o700))
+	say("MkdirAll again", os.MkdirAll("d/e", 0o700))
+	say("WriteFile", os.WriteFile("d/a", []byte("hello"), 0o600))
+	say("WriteFile nowhere", os.WriteFile("none/a", []byte("hello"), 0o600))
+	f, err := os.OpenFile("d/a", os.O_WRONLY|os.O_APPEND, 0)
+	say("append", err)
+	_, err = f.WriteString(" world")
+	say("WriteString", err)
+	say("Sync", f.Sync())
+	say("Close", f.Close())
+	_, err = os.OpenFile("d/a", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	say("exclusive", err)
+	temp, err := os.CreateTemp("d", "temp-*")
+	say("CreateTemp", err)
+	_, err = temp.WriteAt([]byte("xyz"), 4)
+	say("WriteAt", err)
+	say("Truncate", temp.Truncate(6))
+	at, err := temp.Seek(-2, io.SeekEnd)
+	say(fmt.Sprint("Seek ", at), err)
+	b, err := io.ReadAll(temp)
+	say(fmt.Sprintf("ReadAll %q", b), err)
+	say("Chmod", temp.Chmod(0o644))
+	say("Rename", os.Rename(temp.Name(), "d/e/renamed"))
+	say("Close", temp.Close())
+	say("Rename a folder", os.Rename("d/e", "d/E"))
+	then := time.Unix(1_000_000_000, 0)
+	say("Chtimes", os.Chtimes("d/E/renamed", then, then))
+	info, err := os.Stat("d/E/renamed")
+	say(fmt.Sprint("Stat ", info.Name(), info.Size(), info.ModTime().Equal(then), info.Mode().IsRegular()), err)
+	say("Remove full", os.Remove("d/E"))
+	say("WalkDir", fs.WalkDir(os.DirFS("."), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			fmt.Println(path, err)
+			return err
+		}
+		b, err := os.ReadFile(path)
+		fmt.Printf("%s %q\n", path, b)
+		return err
+	}))
+	say("RemoveAll", os.RemoveAll("d"))
+	left, err := os.ReadDir(".")
+	say(fmt.Sprint(len(left), " left"), err)
+	return nil
 }

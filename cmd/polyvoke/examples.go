@@ -1,0 +1,98 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// examples are what the help of each command shows that one could type, by the path of the command behind "polyvoke".
+var examples = map[string]string{
+	"": `
+  polyvoke serve                        # NATS and polyvoke on this machine
+  polyvoke deploy greet.wasm            # put a function there
+  polyvoke call greet '{"name":"Ada"}'  # call it, as nats req fn.greet does`,
+	"new": `
+  polyvoke new go shout
+  polyvoke new --list`,
+	"build": `
+  polyvoke build                        # the function in this folder
+  polyvoke build ./shout --json`,
+	"run": `
+  polyvoke run greet.wasm < request.json
+  polyvoke run --env LANG=en greet.py Ada`,
+	"dev": `
+  polyvoke dev
+  polyvoke dev ./shout --server nats://nats.example.com`,
+	"inspect": `
+  polyvoke inspect greet.wasm
+  polyvoke inspect greet.wasm --json`,
+	"serve": `
+  polyvoke serve
+  NATS_TOKEN=... polyvoke serve --listen 0.0.0.0:4222
+  polyvoke serve --server nats://nats.example.com --creds worker.creds`,
+	"deploy": `
+  polyvoke deploy greet.wasm
+  polyvoke deploy greet.py
+  polyvoke deploy greet.wasm --name hello --env LANG=en --timeout 500ms --memory 64MiB
+  polyvoke deploy ./greet`,
+	"call": `
+  polyvoke call greet '{"name":"Ada"}'
+  polyvoke call greet@2 - < request.json
+  polyvoke call wordcount @book.txt --logs
+  polyvoke call fn.resize.640.480 @photo.png > small.png`,
+	"logs": `
+  polyvoke logs -f
+  polyvoke logs greet -n 100`,
+	"ls": `
+  polyvoke ls
+  polyvoke ls --json --context production`,
+	"info": `
+  polyvoke info greet
+  polyvoke info greet --by-invoker`,
+	"rm": `
+  polyvoke rm greet
+  polyvoke rm greet --context production`,
+	"runtime": `
+  polyvoke runtime ls
+  polyvoke runtime add python`,
+	"runtime ls": `
+  polyvoke runtime ls
+  polyvoke runtime ls --json`,
+	"runtime build": `
+  polyvoke runtime build lua
+  polyvoke runtime build javascript python --verbose`,
+	"runtime add": `
+  polyvoke runtime add python
+  polyvoke runtime add wren.wasm --name wren --version 0.4 --ext .wren --arg wren --arg '{entry}'`,
+	"runtime pin": `
+  polyvoke runtime pin python@2
+  polyvoke runtime pin javascript@1 --context production`,
+	"demo": `
+  polyvoke demo
+  polyvoke demo --stay
+  polyvoke demo --orders --rate 500 --for 30s`,
+	"doctor": `
+  polyvoke doctor
+  polyvoke doctor --context production --json`,
+	"cache": `
+  polyvoke cache
+  polyvoke cache clear --unused`,
+	"cache clear": `
+  polyvoke cache clear
+  polyvoke cache clear --unused`,
+	"version": `
+  polyvoke version
+  polyvoke version --json`,
+}
+
+// addExamples gives a command and those below it their examples. A command that is not in the table keeps its own.
+func addExamples(cmd *cobra.Command) {
+	_, path, _ := strings.Cut(cmd.CommandPath(), " ")
+	if text := examples[path]; text != "" {
+		cmd.Example = strings.TrimPrefix(text, "\n")
+	}
+	for _, sub := range cmd.Commands() {
+		addExamples(sub)
+	}
+}

@@ -1,0 +1,50 @@
+package files
+
+import (
+	"context"
+	"time"
+)
+
+// ReadOnly has the methods of a Tree that would change something: all are ErrReadOnly. A tree that embeds it is known
+// to be one that cannot change anything.
+type ReadOnly struct{}
+
+// IsReadOnly reports whether a tree is known not to be changed by those who have it. Nil is.
+func IsReadOnly(t Tree) bool {
+	_, ok := t.(interface{ readOnly() })
+	return ok || t == nil
+}
+
+// readOnly is what IsReadOnly asks for.
+func (ReadOnly) readOnly() {}
+
+// Mkdir refuses.
+func (ReadOnly) Mkdir(context.Context, string) error { return ErrReadOnly }
+
+// Remove refuses.
+func (ReadOnly) Remove(context.Context, string) error { return ErrReadOnly }
+
+// Rename refuses.
+func (ReadOnly) Rename(_ context.Context, _, _ string) error { return ErrReadOnly }
+
+// SetTime refuses.
+func (ReadOnly) SetTime(context.Context, string, time.Time) error { return ErrReadOnly }
+
+// ReadOnlyFile has the methods of a File that would change something, and those of one that has nothing to do for Sync
+// and Close.
+type ReadOnlyFile struct{}
+
+// WriteAt refuses.
+func (ReadOnlyFile) WriteAt(context.Context, []byte, int64) (int, error) { return 0, ErrBadFile }
+
+// Truncate refuses.
+func (ReadOnlyFile) Truncate(context.Context, int64) error { return ErrBadFile }
+
+// SetTime refuses.
+func (ReadOnlyFile) SetTime(context.Context, time.Time) error { return ErrReadOnly }
+
+// Sync does nothing.
+func (ReadOnlyFile) Sync(context.Context) error { return nil }
+
+// Close does nothing.
+func (ReadOnlyFile) Close(context.Context) error { return nil }

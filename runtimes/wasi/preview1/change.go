@@ -1,0 +1,301 @@
+package preview1
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes/files"
+)
+
+// The functions that change something say first what is wrong in itself, whatever the tree: programs ignore ENOENT and
+// EEXIST. Only then they say that nothing can be changed, if that is so.
+
+// changeable returns the tree in which what is at a path can be changed, and its name there.
+func (s *State) changeable(p string) (tree files.Tree, name string, e errno) {
+	tree, name = s.holder(p)
+	switch {
+	case deviceAt(p) != closed || files.IsReadOnly(tree):
+		return nil, "", erofs
+	case s.isFixed(p):
+		return nil, "", ebusy
+	}
+	s.note(p)
+	return tree, name, 0
+}
+
+// vacant returns the place that a path means if something can be made there: nothing is, and there is a folder for it.
+// If something is there, the number is EEXIST.
+func (s *State) vacant(m memory, fd, ptr, n uint64) (to string, st stat, e errno) {
+	to, st, e = s.found(m, fd, ptr, n, false)
+	switch {
+	case e == 0:
+		e = eexist
+	case e == enoent && to != "":
+		e = s.folderAt(parentOf(to))
+	}
+	return to, st, e
+}
+
+// pathCreateDirectory implements path_create_directory.
+func pathCreateDirectory(s *State, m memory, p []uint64) errno {
+	to, _, e := s.vacant(m, p[0], p[1], p[2])
+	if e != 0 {
+		return e
+	}
+	tree, name, e := s.changeable(to)
+	if e != 0 {
+		return e
+	}
+	return s.change(tree, func(ctx context.Context) error { return tree.Mkdir(ctx, name) })
+}
+
+// pathRemoveDirectory implements path_remove_directory.
+func pathRemoveDirectory(s *State, m memory, p []uint64) errno {
+	to, st, e := s.found(m, p[0], p[1], p[2], false)
+	switch {
+	case e != 0:
+		return e
+	case st.kind != typeFolder:
+		return enotdir
+	}
+	if _, _, e := s.changeable(to); e != erofs {
+		switch m.lastName(p[1], p[2]) { // as on Linux
+		case ".":
+			return einval
+		case "..":
+			return enotempty
+		}
+	}
+	return s.remove(to)
+}
+
+// pathUnlinkFile implements path_unlink_file.
+func pathUnlinkFile(s *State, m memory, p []uint64) errno {
+	to, st, e := s.found(m, p[0], p[1], p[2], false)
+	switch {
+	case e != 0:
+		return e
+	case st.kind == typeFolder:
+		return eisdir
+	}
+	return s.remove(to)
+}
+
+// remove removes what is at a path.
+func (s *State) remove(p string) errno {
+	tree, name, e := s.changeable(p)
+	if e != 0 {
+		return e
+	}
+	return s.change(tree, func(ctx context.Context) error { return tree.Remove(ctx, name) })
+}
+
+// pathRename implements path_rename. What is not in one tree cannot be moved, only copied.
+func pathRename(s *State, m memory, p []uint64) errno {
+	from, st, e := s.found(m, p[0], p[1], p[2], false)
+	if e != 0 {
+		return e
+	}
+	to, _, e := s.vacant(m, p[3], p[4], p[5])
+	if e != 0 && e != eexist {
+		return e
+	}
+	tree, old, e := s.changeable(from)
+	if e != 0 {
+		return e
+	}
+	_, name, e := s.changeable(to)
+	switch {
+	case e != 0:
+		return e
+	case rootOf(from, old) != rootOf(to, name):
+		return exdev
+	case len(to)-len(parentOf(to)) > maxName+1:
+		return enametoolong
+	case isDots(m.lastName(p[1], p[2])) || isDots(m.lastName(p[4], p[5])):
+		return ebusy
+	case st.kind != typeFolder && m.endsWithSlash(p[4], p[5]):
+		return enotdir
+	}
+	return s.change(tree, func(ctx context.Context) error { return tree.Rename(ctx, old, name) })
+}
+
+// endsWithSlash reports whether a path does. It is in memory.
+func (m memory) endsWithSlash(ptr, n uint64) bool {
+	b, _ := m.bytes(ptr, uint64(uint32(n)))
+	return len(b) > 0 && b[len(b)-1] == '/'
+}
+
+// lastName returns the last name of a path, which is in memory. Slashes at its end do not count.
+func (m memory) lastName(ptr, n uint64) string {
+	b, _ := m.bytes(ptr, uint64(uint32(n)))
+	b = bytes.TrimRight(b, "/")
+	return string(b[bytes.LastIndexByte(b, '/')+1:])
+}
+
+// isDots reports whether a name is of the folder itself, or of that which it is in.
+func isDots(name string) bool { return name == "." || name == ".." }
+
+// pathLink implements path_link. There are no links to files in any tree.
+func pathLink(s *State, m memory, p []uint64) errno {
+	follow, e := follows(p[1])
+	if e != 0 {
+		return e
+	}
+	if _, _, e := s.found(m, p[0], p[2], p[3], follow); e != 0 {
+		return e
+	}
+	return s.refuseLink(m, p[4], p[5], p[6])
+}
+
+// pathSymlink implements path_symlink. What a link says need not exist.
+func pathSymlink(s *State, m memory, p []uint64) errno {
+	b, ok := m.bytes(p[0], uint64(uint32(p[1])))
+	if !ok {
+		return efault
+	}
+	s.work(min(len(b), maxPath))
+	if e := validPath(b); e != 0 {
+		return e
+	}
+	return s.refuseLink(m, p[2], p[3], p[4])
+}
+
+// refuseLink says why no link can be made.
+func (s *State) refuseLink(m memory, fd, ptr, n uint64) errno {
+	to, _, e := s.vacant(m, fd, ptr, n)
+	if e == 0 {
+		_, _, e = s.changeable(to)
+	}
+	if e == 0 {
+		e = enotsup
+	}
+	return e
+}
+
+// pathFilestatSetTimes implements path_filestat_set_times.
+func pathFilestatSetTimes(s *State, m memory, p []uint64) errno {
+	follow, e := follows(p[1])
+	if e != 0 || contradicts(p[6]) {
+		return einval
+	}
+	to, _, e := s.found(m, p[0], p[2], p[3], follow)
+	if e != 0 {
+		return e
+	}
+	return s.setTime(to, nil, p[5], p[6])
+}
+
+// fdFilestatSetTimes implements fd_filestat_set_times.
+func fdFilestatSetTimes(s *State, _ memory, p []uint64) errno {
+	d := s.table.get(p[0])
+	switch {
+	case d == nil || d.isStream():
+		return ebadf
+	case contradicts(p[3]):
+		return einval
+	case d.isDevice():
+		return erofs
+	}
+	return s.setTime(d.path, d.file, p[2], p[3])
+}
+
+// The flags of times.
+const (
+	timeAccess = 1 << iota
+	timeAccessNow
+	timeModified
+	timeModifiedNow
+	timeAll = 1<<iota - 1
+)
+
+// contradicts reports whether flags ask for a time and for the present time at once, or for what there is not.
+func contradicts(flags uint64) bool {
+	const access, modified = timeAccess | timeAccessNow, timeModified | timeModifiedNow
+	return flags&access == access || flags&modified == modified || uint32(flags) > timeAll
+}
+
+// setTime sets the time of a change of what is at a path, or behind a descriptor. Times of access are not kept.
+func (s *State) setTime(p string, f *file, nanoseconds, flags uint64) errno {
+	tree, name, e := s.changeable(p)
+	if e != 0 {
+		return e
+	}
+	t := time.Unix(0, int64(nanoseconds))
+	switch {
+	case flags&timeModifiedNow != 0:
+		now, _ := s.now(realtime)
+		t = time.Unix(0, now)
+	case flags&timeModified == 0:
+		return 0
+	}
+	return s.change(tree, func(ctx context.Context) error {
+		if f != nil && f.f != nil {
+			return f.f.SetTime(ctx, t)
+		}
+		return tree.SetTime(ctx, name, t)
+	})
+}
+
+// fdSync implements fd_sync and fd_datasync. What is no file that was written is where it should be.
+func fdSync(s *State, _ memory, p []uint64) errno {
+	d := s.table.get(p[0])
+	switch {
+	case d == nil:
+		return ebadf
+	case !d.writes():
+		return 0
+	}
+	return s.change(d.tree, d.f.Sync)
+}
+
+// writes reports whether a descriptor is that of a file that can be written.
+func (d *descriptor) writes() bool { return d.kind == opened && !d.folder && d.how.Has(files.Write) }
+
+// fdAllocate implements fd_allocate: it makes a file longer if it is shorter than that.
+func fdAllocate(s *State, _ memory, p []uint64) errno {
+	d := s.table.get(p[0])
+	switch {
+	case d == nil || d.isStream() || d.isFolder():
+		return ebadf
+	case p[2] == 0 || int64(p[1]) < 0 || int64(p[2]) < 0 || int64(p[1]+p[2]) < 0:
+		return einval
+	case d.isDevice() || files.IsReadOnly(d.tree):
+		return enotsup
+	case !d.writes():
+		return ebadf
+	}
+	return s.resize(d, int64(p[1]+p[2]), false)
+}
+
+// fdFilestatSetSize implements fd_filestat_set_size.
+func fdFilestatSetSize(s *State, _ memory, p []uint64) errno {
+	d := s.table.get(p[0])
+	switch {
+	case d == nil || d.isStream():
+		return ebadf
+	case d.isFolder():
+		return eisdir
+	case !d.writes() || int64(p[1]) < 0:
+		return einval
+	}
+	return s.resize(d, int64(p[1]), true)
+}
+
+// resize makes a file as long as that, or only longer.
+func (s *State) resize(d *descriptor, size int64, shorter bool) errno {
+	s.work(piece) // whatever the tree does with the difference
+	e := s.change(d.tree, func(ctx context.Context) error {
+		if !shorter {
+			if info, err := d.f.Stat(ctx); err != nil || info.Size >= size {
+				return err
+			}
+		}
+		return d.f.Truncate(ctx, size)
+	})
+	if e == 0 {
+		d.end = size
+	}
+	return e
+}
