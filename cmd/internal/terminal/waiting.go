@@ -64,9 +64,10 @@ func Ticks(tell func(passed time.Duration)) (done func()) {
 
 // tick tells the time that has passed after a first time, and then each time that next has passed, until stop is closed.
 func tick(stop <-chan struct{}, first, next time.Duration, tell func(passed time.Duration)) {
+	since := time.Now()
 	t := time.NewTimer(first)
 	defer t.Stop()
-	for since := time.Now(); ; {
+	for {
 		select {
 		case <-t.C:
 			tell(time.Since(since))
