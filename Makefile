@@ -1,12 +1,14 @@
+# make build  bin/polyvoke as it is released, with the runtimes of JavaScript and Lua in it, which it builds first
 # make test   installs what is missing, then runs every test
 # make check  what CI runs
+# make release  what a version is published as, in build/release: archives for all PLATFORMS, a container image, a bill of materials, checksums
 # make bench  the benchmarks, in the format that benchstat reads
 # make steady the service at work, for 2,000,000 calls
 # make chaos  three invokers at work while things happen to them and to their server, for CHAOS_TIME: see docs/cluster.md
 # make hostile  100,000 broken modules, and how late hostile calls end; an hour
 # make bench-compare  measures polyvoke beside other ways to run a function
-# make languages  the greeting in every language, through NATS; matrix and targets measure them: see languages.mk
-# make runtimes, runtimes-check, languages-ci, samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
+# make languages  the greeting in every language, through NATS; matrix and targets measure them: see runtimes/script/languages.mk
+# make release-check, runtimes, runtimes-check, languages-ci, samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
 
 SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
@@ -22,30 +24,52 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 w
 # checks longer. The test that runs the command as a user does builds it with the profile.
 export GOFLAGS := $(GOFLAGS) -pgo=off
 
-.PHONY: build test check format vet staticcheck tidy bench-once bench hostile steady chaos fuzz cross clean-tree
+# What needs more than Go to be tested has a build tag, so that `go test ./...` passes in a fresh clone without anything else: programs of npm for
+# Node, C compilers, SQLite. tags_test.go finds tags that are forgotten here.
+TAGS := foreign toolchain sql
 
-build:
-	go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
+# The engine's compiler runs without the race detector, under which a test that compiles modules takes twice the processor time: it is not ours,
+# shares nothing with our code, and its own project tests it so. All else of the engine is watched: what runs modules, decodes and keeps them.
+engine := github.com/tetratelabs/wazero/internal/engine/wazevo
+RACE   := -race $(foreach p,backend/... frontend ssa,-gcflags=$(engine)/$(p)=-race=false)
 
-include samples.mk languages.mk spies.mk foreign.mk bench.mk
+.PHONY: build test portable-check check format vet staticcheck tidy bench-once bench hostile steady chaos fuzz cross clean-tree embedded-runtimes
+
+# What is in the binary besides its sources is built before it.
+build: embedded-runtimes
+	CGO_ENABLED=0 go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
+
+include samples/samples.mk runtimes/script/languages.mk runtimes/wasi/testdata/spies/spies.mk invoker/foreigntest/foreign.mk cmd/bench/bench.mk cmd/release/release.mk
+
+# The packages whose tests take longest begin first, so that no processor waits for them in the end.
+SLOW := ./runtimes/wasi ./runtimes/module/moduletest ./cmd/polyvoke ./runtimes/wasi/hostiletest ./samples ./runtimes/tiered ./invoker/registry
 
 # Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
-# the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
+# the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share. Vet is a check of its own: to have it done for each way of compiling only takes time.
 test: foreign-tools samples-tools sql
-	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -race -tags sql -timeout 20m ./...
-	go test -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
+	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test $(RACE) -vet=off -tags "$(TAGS)" -timeout 20m $(SLOW) ./...
+	go test -vet=off -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
 
-check: format vet staticcheck tidy samples-check spies-check test languages-ci runtimes-check bench-once bench-check fuzz cross clean-tree
+# The build that uses nothing of the engine but its public interface, in a short form: see runtimes/wasi/native/README.md. What is not possible
+# there the tests skip; go test -tags portable ./runtimes/wasi/... runs all of them.
+portable-check:
+	go vet -tags portable ./runtimes/wasi/... ./cmd/polyvoke
+	go test -tags portable ./runtimes/wasi/native ./runtimes/wasi/fuel
+	go test -tags portable -run '$(portable_tests)' ./runtimes/wasi
+
+portable_tests := ^Test(Conformance|Start|Choice|VariesRefused|KindAfterEndings|FuelOfKinds|Leak|Refused|Rest|Reactor|Wizer)$$
+
+check: format vet staticcheck tidy samples-check spies-check test portable-check languages-ci runtimes-check bench-once bench-check fuzz release-check cross clean-tree
 	@echo "make check: all is well"
 
 format:
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
 
 vet:
-	go vet ./...
+	go vet -tags "$(TAGS)" ./...
 
 staticcheck:
-	go run $(STATICCHECK) ./...
+	go run $(STATICCHECK) -tags "$(TAGS)" ./...
 
 tidy:
 	go mod tidy -diff
@@ -53,14 +77,14 @@ tidy:
 
 # Each benchmark runs once, so that none rots.
 bench-once:
-	go test -run '^$$' -bench . -benchtime 1x ./...
+	go test -vet=off -tags "$(TAGS)" -run '^$$' -bench . -benchtime 1x ./...
 
 # One call of a C function in process and through NATS, beside a native Go echo; see invoker/bench_test.go. A hundred edits of a
 # function in C and of one in Go under load, by polyvoke dev.
 bench:
 	go test -run '^$$' -bench 'BenchmarkInvoke|BenchmarkCall' -benchtime 2s -timeout 30m ./invoker
 	go test -run '^$$' -bench . -timeout 30m ./runtimes/...
-	go test -run '^$$' -bench Dev -benchtime 100x ./cmd/internal/devloop
+	go test -tags toolchain -run '^$$' -bench Dev -benchtime 100x ./cmd/internal/devloop
 
 # All of what means harm: 100,000 modules that are broken somewhere, and how late calls end that do not end by themselves.
 hostile:
@@ -79,11 +103,11 @@ chaos:
 fuzz:
 	.ci/fuzz $(FUZZTIME)
 
-cross:
+# The tests of all platforms are compiled, with the flags of the release, so that what that has compiled is compiled once.
+cross: release
 	@set -e; for p in $(PLATFORMS); do \
-	  echo "build $$p"; \
-	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build -o /dev/null ./cmd/polyvoke; \
-	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./protocol ./runtimes/... ./invoker/...; \
+	  echo "vet $$p"; \
+	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet -trimpath -pgo=$(abspath cmd/polyvoke/default.pgo) ./protocol ./runtimes/... ./invoker/... ./cmd/...; \
 	done
 
 # Nothing above may leave a trace in the tree.

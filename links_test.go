@@ -1,10 +1,11 @@
 package polyvoke
 
 import (
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,12 +18,8 @@ var (
 
 // TestLinks checks that each relative link of a Markdown file leads to a file, and to a heading if it names one.
 func TestLinks(t *testing.T) {
-	out, err := exec.Command("git", "ls-files", "*.md").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := 0
-	for from := range strings.FieldsSeq(string(out)) {
+	for _, from := range files(t, ".md") {
 		text, err := os.ReadFile(from)
 		if err != nil {
 			t.Fatal(err)
@@ -40,6 +37,27 @@ func TestLinks(t *testing.T) {
 	if seen < 50 {
 		t.Errorf("only %d links were looked at", seen)
 	}
+}
+
+// files returns the files of the tree that have an extension, without those that are built or installed.
+func files(t *testing.T, extension string) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains([]string{".git", "build", "bin", "node_modules"}, d.Name()):
+			return filepath.SkipDir
+		case d.Type().IsRegular() && filepath.Ext(path) == extension:
+			all = append(all, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // broken returns what is wrong with a link of a file, or "".

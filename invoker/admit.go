@@ -38,8 +38,11 @@ func (c *call) admit() (waits bool) {
 // resolve finds the version that a request means, and checks the request against its limits.
 func (c *call) resolve() error {
 	var err error
-	if c.version, c.loaded, err = c.f.acquire(c.request.Function); err != nil {
+	if c.version, c.loaded, err = c.f.versions.acquire(c.request.Function); err != nil {
 		return err
+	}
+	if c.version == nil {
+		return c.f.notReady()
 	}
 	if size, most := c.bodySize(), c.version.limits.Input; size > int64(most) {
 		return protocol.Errorf(protocol.CodeTooLarge, "", "the body has %d bytes; %s takes %s (limits.input)",
@@ -82,7 +85,7 @@ func (c *call) leave() (next *call) {
 		c.ctx.Cancel()
 	}
 	if c.version != nil {
-		f.release(c.version)
+		f.versions.release(c.version)
 	}
 	c.free()
 	if started {
@@ -116,14 +119,14 @@ func (c *call) yield(ctx context.Context) error {
 	if !c.slot {
 		return c.takeSlot(ctx)
 	}
-	err := c.f.v.slots.Turn(ctx)
+	err := c.f.svc.slots.Turn(ctx)
 	c.slot = err == nil
 	return err
 }
 
 // takeSlot waits for a slot.
 func (c *call) takeSlot(ctx context.Context) error {
-	err := c.f.v.slots.Acquire(ctx)
+	err := c.f.svc.slots.Acquire(ctx)
 	c.slot = err == nil
 	return err
 }
@@ -132,7 +135,7 @@ func (c *call) takeSlot(ctx context.Context) error {
 func (c *call) dropSlot() (had bool) {
 	had = c.slot
 	if had {
-		c.f.v.slots.Release()
+		c.f.svc.slots.Release()
 		c.slot = false
 	}
 	return had

@@ -1,10 +1,9 @@
 package invoker
 
 import (
+	"bytes"
 	"context"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -15,7 +14,7 @@ func (c *call) answer() { c.source.deliver(c) }
 // deliver implements source: it publishes the reply, if somebody waits for it.
 func (m *message) deliver(c *call) {
 	h, body := c.reply.Message()
-	if most := c.f.v.nc.MaxPayload(); m.Reply != "" && int64(h.Size()+len(body)) > most {
+	if most := c.f.svc.nc.MaxPayload(); m.Reply != "" && int64(h.Size()+len(body)) > most {
 		c.fit(int(most))
 		h, body = c.reply.Message()
 	}
@@ -26,14 +25,33 @@ func (m *message) deliver(c *call) {
 	}
 	var err error
 	if h == nil && c.receiver != nil {
-		err = c.receiver.send(c, body)
+		err = c.hold(body)
 	} else {
 		c.receiver.flush()
 		err = c.f.publish(m.Reply, h, body)
 	}
 	if err != nil {
-		c.f.v.Log.Error("reply not sent", "function", c.f.name, "id", c.id(), "err", err)
+		c.f.svc.log.Error("reply not sent", "function", c.f.name, "id", c.id(), "err", err)
 	}
+}
+
+// deliver implements source. The call's own buffers are used again, so the reply gets copies.
+func (d *direct) deliver(c *call) {
+	kept := c.reply
+	kept.Body = append([]byte(nil), c.reply.Body...)
+	kept.Stdout = bytes.Clone(c.reply.Stdout)
+	c.count()
+	d.answer <- &kept
+}
+
+// hold lets the receiver send a reply, alone or together with the next ones. If the call has waited for nothing, the
+// next one counts from its end.
+func (c *call) hold(body []byte) error {
+	took, next := c.process.Usage.Duration, time.Time{}
+	if !c.waited && c.request.Trigger.IsZero() {
+		next = c.received.Add(took)
+	}
+	return c.receiver.send(c.message.Reply, body, took, next)
 }
 
 // fit makes a reply fit a message of most bytes: a success by putting its body into the object store, a failure by
@@ -51,18 +69,10 @@ func (c *call) fit(most int) {
 	r.Shorten(most)
 }
 
-// publish sends the answer to whoever waits for it. The connection copies body.
-func (f *function) publish(subject string, h protocol.Header, body []byte) error {
-	if h == nil {
-		return f.v.nc.Publish(subject, body)
-	}
-	return f.v.nc.PublishMsg(&nats.Msg{Subject: subject, Header: nats.Header(h), Data: body})
-}
-
 // reportUnanswered logs the failure of a message to which nobody awaits an answer.
 func (c *call) reportUnanswered() {
 	if err := c.reply.Err; err != nil {
-		c.f.v.Log.Warn("message without reply subject failed", "function", c.f.name, "id", c.id(),
+		c.f.svc.log.Warn("message without reply subject failed", "function", c.f.name, "id", c.id(),
 			"subject", c.request.Subject, "code", err.Code, "err", err)
 	}
 }
@@ -76,11 +86,11 @@ func (c *call) store() {
 	r := &c.reply
 	claim, err := c.keep(r.Body)
 	if err != nil {
-		c.f.v.Log.Error("reply not stored", "function", c.f.name, "id", c.id(), "err", err)
+		c.f.svc.log.Error("reply not stored", "function", c.f.name, "id", c.id(), "err", err)
 		r.ID = c.id()
 		r.Err = protocol.Errorf(protocol.CodeBadOutput, "",
 			"the reply of %d bytes is over max_payload (%d), and could not be stored as an object",
-			len(r.Body), c.f.v.nc.MaxPayload())
+			len(r.Body), c.f.svc.nc.MaxPayload())
 	}
 	r.Claim, r.Body = claim, nil
 }
@@ -90,5 +100,5 @@ func (c *call) keep(body []byte) (*protocol.Claim, error) {
 	c.receiver.handOver()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), storeTimeout)
 	defer cancel()
-	return c.f.v.bodies.PutBytes(ctx, body)
+	return c.f.svc.bodies.PutBytes(ctx, body)
 }

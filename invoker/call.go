@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/queue"
@@ -65,6 +66,36 @@ type source interface {
 	// resume lets a goroutine that waits for the call carry it on, and reports whether there is one. Then the call is
 	// not to be touched.
 	resume() bool
+}
+
+// message is the source of a call that came by message.
+type message struct{ *nats.Msg }
+
+// context implements source. Whoever sent a message cannot be seen to go away.
+func (m *message) context(c *call, giveUp context.Context) deadline.Cancelable {
+	c.timed = c.timed.Again(giveUp, c.request.Deadline)
+	return c.timed
+}
+
+// resume implements source.
+func (m *message) resume() bool { return false }
+
+// direct is the source of a call that a caller in this process makes.
+type direct struct {
+	caller context.Context
+	answer chan *protocol.Reply // takes one without waiting: the reply, or nil when the call may start
+	visit  uint64               // of all calls of this kind, this one only
+}
+
+// context implements source.
+func (d *direct) context(c *call, giveUp context.Context) deadline.Cancelable {
+	return deadline.Join(d.caller, giveUp, c.request.Deadline)
+}
+
+// resume implements source. The caller waits, or is about to.
+func (d *direct) resume() bool {
+	d.answer <- nil
+	return true
 }
 
 // hooks are what a process is given that leads back to its call. They are made once for each call that is pooled.

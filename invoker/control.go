@@ -7,45 +7,39 @@ import (
 
 	"github.com/polyvoke/polyvoke/invoker/control"
 	"github.com/polyvoke/polyvoke/invoker/programs"
+	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// serveControl begins to answer the control verbs.
-func (v *Invoker) serveControl() (*control.Endpoints, error) {
-	s := &control.Service{Host: host{v}, Registry: v.Registry, NC: v.nc, JetStream: v.js, Interpreters: v.Interpreters,
-		Bodies: v.bodies, Line: v.line, MaxModule: v.MaxModule, Version: v.Version, Log: v.Log}
-	m, err := s.Serve(v.open)
-	if err != nil {
-		return nil, err
-	}
-	return m, v.roundTrip()
-}
-
 // host is an invoker as its control service sees it.
-type host struct{ v *Invoker }
+type host struct {
+	functions *functions
+	loader    *loader
+	journal   *quarantine.Journal
+}
 
 var _ control.Host = host{}
 
 // Try implements control.Host.
 func (h host) Try(ctx context.Context, m *protocol.Function, module []byte, edit bool) (release func(), err error) {
-	h.v.Journal.Pardon(m.Digest)
+	h.journal.Pardon(m.Digest)
 	options := programs.Options(m)
 	if edit && m.Runtime == "" {
 		options.Line = m.Name
 	}
-	p, err := h.v.compile(ctx, m, module, options)
+	p, err := h.loader.compile(ctx, m, module, options)
 	if err != nil {
 		return nil, err
 	}
-	return func() { h.v.programs.Release(p) }, nil
+	return func() { h.loader.programs.Release(p) }, nil
 }
 
 // Await implements control.Host.
 func (h host) Await(ctx context.Context, m *protocol.Function) error {
 	for {
-		changed := h.v.applied.next()
-		if done, err := h.v.serves(m); done {
+		changed := h.functions.applied.next()
+		if done, err := h.functions.serves(m); done {
 			return err
 		}
 		select {
@@ -59,8 +53,8 @@ func (h host) Await(ctx context.Context, m *protocol.Function) error {
 // AwaitGone implements control.Host. Calls that still run may hold that up; then it is enough that no new one comes.
 func (h host) AwaitGone(ctx context.Context, m *protocol.Function) error {
 	for {
-		changed := h.v.applied.next()
-		if served, _ := h.v.serves(m); !served {
+		changed := h.functions.applied.next()
+		if served, _ := h.functions.serves(m); !served {
 			return nil
 		}
 		select {
@@ -73,7 +67,7 @@ func (h host) AwaitGone(ctx context.Context, m *protocol.Function) error {
 
 // Stats implements control.Host.
 func (h host) Stats(name string) protocol.Stats {
-	f := h.v.function(name)
+	f := h.functions.get(name)
 	if f == nil {
 		return protocol.Stats{}
 	}
@@ -82,11 +76,11 @@ func (h host) Stats(name string) protocol.Stats {
 
 // Damage implements control.Host.
 func (h host) Damage() []protocol.Damage {
-	h.v.mu.Lock()
-	defer h.v.mu.Unlock()
+	h.functions.mu.Lock()
+	defer h.functions.mu.Unlock()
 	var all []protocol.Damage
-	for _, name := range slices.Sorted(maps.Keys(h.v.damaged)) {
-		err := h.v.damaged[name]
+	for _, name := range slices.Sorted(maps.Keys(h.functions.damaged)) {
+		err := h.functions.damaged[name]
 		unknown, _ := registry.UnknownNeeds(err)
 		all = append(all, protocol.Damage{Name: name, Reason: err.Error(), Needs: unknown})
 	}
@@ -95,5 +89,5 @@ func (h host) Damage() []protocol.Damage {
 
 // Overlapping implements control.Host.
 func (h host) Overlapping(m *protocol.Function) []*protocol.Function {
-	return h.v.routes.Overlapping(m)
+	return h.functions.routes.Overlapping(m)
 }

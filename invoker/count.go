@@ -13,11 +13,11 @@ func (c *call) begin() {
 	if !c.request.Trigger.IsZero() {
 		c.endpoint = c.f.endpoint(c.request.Trigger.Subject)
 	}
-	if len(c.f.v.Observers) == 0 {
+	if len(c.f.svc.observers) == 0 {
 		return
 	}
 	c.seen.Function, c.seen.Request, c.seen.Received = protocol.Ref{Name: c.f.name}, &c.request, c.received
-	for _, o := range c.f.v.Observers {
+	for _, o := range c.f.svc.observers {
 		o.Begin(&c.seen)
 	}
 }
@@ -30,7 +30,7 @@ func (c *call) count() {
 		c.seen.Failure = strconv.Itoa(err.Code) + ":" + protocol.CleanValue(err.Error(), protocol.MaxErrorText)
 	}
 	c.endpoint.End(&c.seen)
-	if len(c.f.v.Observers) == 0 {
+	if len(c.f.svc.observers) == 0 {
 		return
 	}
 	if c.version != nil {
@@ -39,7 +39,7 @@ func (c *call) count() {
 	usage := &c.process.Usage
 	c.seen.Exit, c.seen.Start, c.seen.Fuel, c.seen.Memory = c.reply.Exit, usage.Start, usage.Fuel, usage.Memory
 	c.seen.In, c.seen.Out = c.bodySize(), c.outputSize()
-	for _, o := range c.f.v.Observers {
+	for _, o := range c.f.svc.observers {
 		o.End(&c.seen)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,34 +23,34 @@ import (
 // discovery answers for all functions, however many come and go. It has a subject for each, so that
 // the server itself answers, at once, a client that asks for a service that does not exist.
 type discovery struct {
-	inbox chan *nats.Msg
-	subs  []*nats.Subscription // of the subjects that mean every service
-	done  chan struct{}
+	svc  *service
+	list func() []*function
+	subs []*nats.Subscription // of the subjects that mean every service
+	done chan struct{}
 }
 
-// serveDiscovery begins to answer.
-func (v *Invoker) serveDiscovery() (*discovery, error) {
-	d := &discovery{inbox: make(chan *nats.Msg, inboxSize), done: make(chan struct{})}
-	v.discovery = d
+// serveDiscovery begins to answer for the functions that list returns.
+func serveDiscovery(s *service, list func() []*function) (*discovery, error) {
+	d := &discovery{svc: s, list: list, done: make(chan struct{})}
 	for _, verb := range []micro.Verb{micro.PingVerb, micro.InfoVerb, micro.StatsVerb} {
-		sub, err := v.nc.ChanSubscribe(micro.APIPrefix+"."+verb.String(), d.inbox)
+		sub, err := s.nc.ChanSubscribe(micro.APIPrefix+"."+verb.String(), s.asked)
 		if err != nil {
 			return nil, err
 		}
 		d.subs = append(d.subs, sub)
 	}
-	go d.answer(v)
-	return d, v.roundTrip()
+	go d.run()
+	return d, s.flushes.roundTrip()
 }
 
-// answer answers until a nil message comes.
-func (d *discovery) answer(v *Invoker) {
+// run answers until a nil message comes.
+func (d *discovery) run() {
 	defer close(d.done)
-	for m := range d.inbox {
+	for m := range d.svc.asked {
 		if m == nil {
 			return
 		}
-		v.discover(m)
+		d.answer(m)
 	}
 }
 
@@ -60,26 +59,19 @@ func (d *discovery) end() {
 	for _, s := range d.subs {
 		_ = s.Drain() // an error means that the connection is gone, and with it who asks
 	}
-	d.inbox <- nil
+	d.svc.asked <- nil
 	<-d.done
 }
 
-// discoverySubjects returns the subjects that mean one function, or this instance of it. They are for all verbs,
-// since a subscription takes more than a kilobyte of the NATS server.
-func (f *function) discoverySubjects() []string {
-	subject := micro.APIPrefix + ".*." + f.name
-	return []string{subject, subject + "." + f.id}
-}
-
-// discover answers for every function that a subject $SRV.VERB[.NAME[.ID]] means.
-func (v *Invoker) discover(m *nats.Msg) {
-	if err := protocol.CheckReply(m.Reply, v.line); err != nil {
-		v.Log.Warn("discovery not answered", "subject", m.Subject, "err", err)
+// answer answers for every function that a subject $SRV.VERB[.NAME[.ID]] means.
+func (d *discovery) answer(m *nats.Msg) {
+	if err := protocol.CheckReply(m.Reply, d.svc.line); err != nil {
+		d.svc.log.Warn("discovery not answered", "subject", m.Subject, "err", err)
 		return
 	}
 	part := append(strings.Split(m.Subject, "."), "", "")
 	verb, name, id := part[1], part[2], part[3]
-	for _, f := range v.served() {
+	for _, f := range d.list() {
 		if name != "" && name != f.name || id != "" && id != f.id {
 			continue
 		}
@@ -87,12 +79,12 @@ func (v *Invoker) discover(m *nats.Msg) {
 		if answer == nil {
 			return
 		}
-		b, err := within(answer, int(v.nc.MaxPayload()))
+		b, err := within(answer, int(d.svc.nc.MaxPayload()))
 		if err == nil {
 			err = m.Respond(b)
 		}
 		if err != nil {
-			v.Log.Warn("discovery not answered", "function", f.name, "err", err)
+			d.svc.log.Warn("discovery not answered", "function", f.name, "err", err)
 		}
 	}
 }
@@ -147,32 +139,6 @@ func (f *function) describe(verb string) any {
 	return nil
 }
 
-// served returns the functions that are being served, by name.
-func (v *Invoker) served() []*function {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var all []*function
-	for _, f := range v.functions {
-		f.mu.Lock()
-		if len(f.confirmed.Versions) > 0 {
-			all = append(all, f)
-		}
-		f.mu.Unlock()
-	}
-	slices.SortFunc(all, func(a, b *function) int { return strings.Compare(a.name, b.name) })
-	return all
-}
-
-// manifest returns the latest version's manifest, or an empty one.
-func (f *function) manifest() *protocol.Function {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.latest == nil {
-		return &protocol.Function{Name: f.name}
-	}
-	return f.latest.manifest
-}
-
 // identity is the part that all answers have in common.
 func (f *function) identity() micro.ServiceIdentity {
 	m := f.manifest()
@@ -180,7 +146,7 @@ func (f *function) identity() micro.ServiceIdentity {
 		Name: f.name, ID: f.id, Version: fmt.Sprintf("%d.0.0", m.Version),
 		Metadata: map[string]string{
 			"abi": "wasi_snapshot_preview1", "language": m.Language, "digest": m.Digest,
-			"size": fmt.Sprint(m.Size), "version": fmt.Sprint(m.Version), "invoker": f.v.Version,
+			"size": fmt.Sprint(m.Size), "version": fmt.Sprint(m.Version), "invoker": f.svc.version,
 		},
 	}
 }
@@ -201,7 +167,7 @@ func (f *function) info() micro.Info {
 
 func (f *function) serviceStats() micro.Stats {
 	out := micro.Stats{ServiceIdentity: f.identity(), Type: micro.StatsResponseType,
-		Started: f.started, Endpoints: []*micro.EndpointStats{}}
+		Started: f.began, Endpoints: []*micro.EndpointStats{}}
 	for _, e := range f.endpoints() {
 		n := e.stats.Figures()
 		data, _ := json.Marshal(f.figures(n)) // numbers and strings only: it cannot fail
@@ -221,28 +187,24 @@ func (f *function) serviceStats() micro.Stats {
 func (f *function) figures(n stats.Figures) protocol.Stats {
 	out := protocol.Stats{Requests: n.Requests, Errors: n.Errors, Cold: n.Cold, P50: n.P50, P99: n.P99}
 	out.InFlight, out.Waiting = f.queue.Counts()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.latest != nil {
-		m := f.latest.manifest
-		out.Digest, out.Language, out.Version = m.Digest, m.Language, m.Version
-		out.Start, out.StartReason = f.latest.start()
-	}
+	m := f.manifest()
+	out.Digest, out.Language, out.Version = m.Digest, m.Language, m.Version
+	out.Start, out.StartReason = f.versions.start()
 	return out
 }
 
-// endpoint is a subject of a function with its figures.
-type endpoint struct {
+// listed is a subject of a function with its figures.
+type listed struct {
 	name, subject, queue string
 	stats                *stats.Endpoint
 }
 
 // endpoints returns fn.NAME and the triggers.
-func (f *function) endpoints() []endpoint {
+func (f *function) endpoints() []listed {
 	m := f.manifest()
-	all := []endpoint{{"call", protocol.RootCall + "." + f.name, protocol.QueueGroup, f.calls}}
+	all := []listed{{"call", protocol.RootCall + "." + f.name, protocol.QueueGroup, f.calls}}
 	for i, t := range m.Triggers {
-		all = append(all, endpoint{fmt.Sprintf("trigger-%d", i+1), t.Subject, t.QueueOf(f.name), f.endpoint(t.Subject)})
+		all = append(all, listed{fmt.Sprintf("trigger-%d", i+1), t.Subject, t.QueueOf(f.name), f.endpoint(t.Subject)})
 	}
 	return all
 }

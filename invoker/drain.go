@@ -1,25 +1,17 @@
 package invoker
 
 import (
-	"context"
 	"sync"
 	"time"
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// drain ends all functions, each after those that pass messages on to it, so that what was accepted at the head of a
+// drainAll ends all functions, each after those that pass messages on to it, so that what was accepted at the head of a
 // pipeline comes out of its end. Functions that pass on to one another in a circle end together. What
-// still runs after v.Drain is given up.
-func (v *Invoker) drain(giveUp context.CancelFunc) {
-	v.mu.Lock()
-	all := make([]*function, 0, len(v.functions))
-	for _, f := range v.functions {
-		all = append(all, f)
-	}
-	v.mu.Unlock()
-
-	late := time.AfterFunc(v.Drain, giveUp)
+// still runs after most is given up.
+func drainAll(all []*function, most time.Duration, giveUp func()) {
+	late := time.AfterFunc(most, giveUp)
 	defer late.Stop()
 	next := passages(all)
 	ended := make(map[*function]chan struct{}, len(all))

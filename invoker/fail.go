@@ -33,7 +33,7 @@ const besides = 2 << 10
 // endOf returns as much of the end of a failed process's stdout as there is room for in a message beside the end of
 // its stderr.
 func (c *call) endOf(stdout []byte, tail int) []byte {
-	room := max(0, int(c.f.v.nc.MaxPayload())-besides-tail)
+	room := max(0, int(c.f.svc.nc.MaxPayload())-besides-tail)
 	return stdout[max(0, len(stdout)-room):]
 }
 
@@ -79,7 +79,7 @@ func (c *call) asError(err error) *protocol.Error {
 		e = &protocol.Error{Code: protocol.CodeUnavailable, Msg: used.Error(), Err: err}
 	}
 	if e.Code == protocol.CodeFailed || used != nil {
-		c.f.v.Log.Error("call failed", "function", c.f.name, "id", c.id(), "err", err)
+		c.f.svc.log.Error("call failed", "function", c.f.name, "id", c.id(), "err", err)
 	}
 	return e
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
 
 	"github.com/polyvoke/polyvoke/invoker/queue"
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -14,25 +15,28 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// function is a name that the invoker serves.
+// inboxSize is how many messages of a function can lie between the connection and its
+// receiver. The client library drops what does not fit, and an answer is owed to each; so it is
+// much more than arrives while a receiver is away for a slice, and costs 24 KiB a function.
+const inboxSize = 3000
+
+// function is a name that the invoker serves: its versions, its subscriptions, and the calls that wait or run.
 type function struct {
-	v       *Invoker
-	name    string
-	id      string // of this instance of the service, for discovery
-	started time.Time
-	inbox   chan *nats.Msg
-	calls   *stats.Endpoint // of fn.NAME
-	queue   *queue.Queue[*call]
-	tasks   *tasks
-	subs    subscriptions
+	svc      *service
+	name     string
+	id       string // of this instance of the service, for discovery
+	began    time.Time
+	inbox    chan *nats.Msg
+	calls    *stats.Endpoint // of fn.NAME
+	queue    *queue.Queue[*call]
+	tasks    *tasks
+	subs     subscriptions
+	versions versions
 
 	mu       sync.Mutex
-	entry    registry.Entry
-	latest   *version // nil before the first version is loaded and after the function has ended
-	versions map[int]*version
 	triggers map[string]*stats.Endpoint // by subject
 
-	// What follow.go applies.
+	// What functions.go applies.
 	wanted    *registry.Change   // the newest change that was not applied yet
 	applying  bool               // a goroutine is at it
 	poke      chan struct{}      // tells it that there is something newer
@@ -41,20 +45,19 @@ type function struct {
 	confirmed registry.Entry     // the entry whose subscriptions the server has confirmed
 }
 
-// newFunction makes a function that has no version yet.
-func newFunction(v *Invoker, name, id string) *function {
+// newFunction makes a function that has no version yet. One of its tasks is a receiver, which is to be started.
+func newFunction(s *service, name, id string) *function {
 	f := &function{
-		v: v, name: name, id: id, started: time.Now().UTC(),
+		svc: s, name: name, id: id, began: time.Now().UTC(),
 		inbox:    make(chan *nats.Msg, inboxSize),
 		calls:    new(stats.Endpoint),
-		versions: map[int]*version{},
-		triggers: map[string]*stats.Endpoint{},
 		queue:    queue.New((*call).dismiss),
 		tasks:    newTasks(),
+		versions: versions{loader: s.loader},
+		triggers: map[string]*stats.Endpoint{},
 		poke:     make(chan struct{}, 1),
 	}
 	f.subs.make = f.listen
-	f.receive()
 	return f
 }
 
@@ -71,17 +74,20 @@ func (f *function) endpoint(pattern string) *stats.Endpoint {
 // serve makes e what the function is: its latest version is loaded, its subjects are
 // subscribed to, and the server has said so.
 func (f *function) serve(ctx context.Context, e registry.Entry) error {
-	if err := subjects.Fit(e, f.v.line); err != nil {
+	if err := subjects.Fit(e, f.svc.line); err != nil {
 		return err
 	}
 	latest := newVersion(e.Latest())
-	p, err := f.v.program(ctx, latest.manifest)
+	p, err := f.svc.loader.program(ctx, latest.manifest)
 	if err != nil {
 		return err
 	}
 	latest.program = p
-	f.replace(e, latest)
-	if err := f.subs.become(f.subjects(e), f.v.roundTrip); err != nil {
+	f.versions.replace(e, latest)
+	f.queue.SetLimits(queue.Limits{Running: latest.limits.Concurrency, Processing: f.svc.processing,
+		Waiting: latest.limits.Queue})
+	f.keepTriggers(latest.manifest)
+	if err := f.subs.become(f.subjects(e), f.svc.flushes.roundTrip); err != nil {
 		return err
 	}
 	f.mu.Lock()
@@ -90,41 +96,16 @@ func (f *function) serve(ctx context.Context, e registry.Entry) error {
 	return nil
 }
 
-// replace puts a new entry in place of the old one. Calls that have begun end with the
-// version that they began with.
-func (f *function) replace(e registry.Entry, latest *version) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	old := f.versions
-	f.entry, f.latest, f.versions = e, latest, map[int]*version{}
-	f.queue.SetLimits(queue.Limits{Running: latest.limits.Concurrency, Processing: f.v.Slots, Waiting: latest.limits.Queue})
-	f.keepTriggers(e)
-	for i := range e.Versions {
-		m := &e.Versions[i]
-		s := old[m.Version]
-		switch {
-		case m.Version == latest.manifest.Version:
-			s = latest
-		case s == nil || !s.manifest.Created.Equal(m.Created):
-			s = newVersion(m)
-		}
-		f.versions[m.Version] = s
-	}
-	for n, s := range old {
-		s.retired = f.versions[n] != s
-		f.unload(s)
-	}
-}
-
-// subjects returns what a function with this entry listens to.
+// subjects returns what a function with this entry listens to. A subject for discovery is for all verbs, since a
+// subscription takes more than a kilobyte of the NATS server.
 func (f *function) subjects(e registry.Entry) map[subjects.Subject]bool {
 	want := map[subjects.Subject]bool{}
 	for _, s := range subjects.Of(e) {
 		want[s] = true
 	}
-	for _, name := range f.discoverySubjects() {
-		want[subjects.Subject{Name: name}] = true
-	}
+	service := micro.APIPrefix + ".*." + f.name
+	want[subjects.Subject{Name: service}] = true
+	want[subjects.Subject{Name: service + "." + f.id}] = true
 	return want
 }
 
@@ -132,24 +113,18 @@ func (f *function) subjects(e registry.Entry) map[subjects.Subject]bool {
 func (f *function) listen(s subjects.Subject) (*nats.Subscription, error) {
 	inbox := f.inbox
 	if s.Queue == "" {
-		inbox = f.v.discovery.inbox
+		inbox = f.svc.asked
 	}
-	return f.v.nc.ChanQueueSubscribe(s.Name, s.Queue, inbox)
+	return f.svc.nc.ChanQueueSubscribe(s.Name, s.Queue, inbox)
 }
 
-// served returns what the function is now.
-func (f *function) served() registry.Entry {
+// keepTriggers makes the figures of triggers those of a manifest; what a trigger has counted stays.
+func (f *function) keepTriggers(m *protocol.Function) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.entry
-}
-
-// keepTriggers makes the figures of triggers those of the entry; what a trigger has counted
-// stays. The caller holds the mutex.
-func (f *function) keepTriggers(e registry.Entry) {
 	old := f.triggers
 	f.triggers = map[string]*stats.Endpoint{}
-	for _, t := range e.Latest().Triggers {
+	for _, t := range m.Triggers {
 		s := old[t.Subject]
 		if s == nil {
 			s = new(stats.Endpoint)
@@ -158,21 +133,34 @@ func (f *function) keepTriggers(e registry.Entry) {
 	}
 }
 
+// manifest returns the latest version's manifest, or an empty one.
+func (f *function) manifest() *protocol.Function {
+	if _, m := f.versions.current(); m != nil {
+		return m
+	}
+	return &protocol.Function{Name: f.name}
+}
+
+// notReady says why a function has no version that can run.
+func (f *function) notReady() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failure != nil {
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s could not be loaded: %w", f.name, f.failure)
+	}
+	return protocol.Errorf(protocol.CodeUnavailable, "", "%s is not loaded yet; try again", f.name)
+}
+
 // end takes no new message, answers what has come in, and gives everything back. The
 // round trip makes sure that the server sends no more; the nil behind it is the inbox's last.
 func (f *function) end() {
 	f.subs.drain()
-	_ = f.v.roundTrip()
+	_ = f.svc.flushes.roundTrip()
 	f.inbox <- nil
 	<-f.tasks.idle
-	_ = f.v.flushOwn() // so that what was passed on reaches the next before it ends
-
+	_ = f.svc.flushOwn() // so that what was passed on reaches the next before it ends
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.latest, f.confirmed = nil, registry.Entry{}
-	for _, s := range f.versions {
-		s.retired = true
-		f.unload(s)
-	}
-	clear(f.versions)
+	f.confirmed = registry.Entry{}
+	f.mu.Unlock()
+	f.versions.end()
 }

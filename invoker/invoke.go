@@ -1,13 +1,11 @@
 package invoker
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes/deadline"
 )
 
 // Invoke runs a call that did not come by message, and waits for its reply: what a front in this process uses, such
@@ -88,7 +86,7 @@ func (v *Invoker) find(ctx context.Context, name string) (*function, error) {
 	if state == Idle {
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the invoker does not serve yet; try again")
 	}
-	if f := v.function(name); f != nil && f.tasks.enter() {
+	if f := v.functions.get(name); f != nil && f.tasks.enter() {
 		return f, nil
 	}
 	switch state {
@@ -102,31 +100,4 @@ func (v *Invoker) find(ctx context.Context, name string) (*function, error) {
 		return nil, err
 	}
 	return nil, protocol.Errorf(protocol.CodeUnavailable, "", "%s is not served here yet; try again", name)
-}
-
-// direct is the source of a call that a caller in this process makes.
-type direct struct {
-	caller context.Context
-	answer chan *protocol.Reply // takes one without waiting: the reply, or nil when the call may start
-	visit  uint64               // of all calls of this kind, this one only
-}
-
-// context implements source.
-func (d *direct) context(c *call, giveUp context.Context) deadline.Cancelable {
-	return deadline.Join(d.caller, giveUp, c.request.Deadline)
-}
-
-// deliver implements source. The call's own buffers are used again, so the reply gets copies.
-func (d *direct) deliver(c *call) {
-	kept := c.reply
-	kept.Body = append([]byte(nil), c.reply.Body...)
-	kept.Stdout = bytes.Clone(c.reply.Stdout)
-	c.count()
-	d.answer <- &kept
-}
-
-// resume implements source. The caller waits, or is about to.
-func (d *direct) resume() bool {
-	d.answer <- nil
-	return true
 }

@@ -14,11 +14,9 @@ package invoker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +24,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies"
+	"github.com/polyvoke/polyvoke/invoker/control"
 	"github.com/polyvoke/polyvoke/invoker/denials"
 	"github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/logs"
@@ -83,34 +82,10 @@ type Invoker struct {
 	// or has failed to load.
 	Ready func()
 
-	begun  atomic.Bool   // Serve has
-	visits atomic.Uint64 // of Invoke
-	state  atomic.Int32  // a State; what service has is there from Starting on
-	service
-}
-
-// service is what an invoker has while it serves.
-type service struct {
-	nc        *nats.Conn
-	own       *nats.Conn // JetStream's: for what is no answer; the same as nc unless it has another
-	line      int        // the longest protocol line that the server takes, in bytes
-	denials   *denials.Watch
-	js        jetstream.JetStream
-	bodies    *bodies.Store
-	programs  *programs.Cache
-	discovery *discovery
-	slots     *slots.Slots
-	open      context.Context // ends when Serve's context does: nothing new is begun
-	ctx       context.Context // ends when accepted calls are given up
-	appliers  sync.WaitGroup
-	applied   broadcast // fires when a function was applied, or has failed
-	flushes   flushes
-
-	routes subjects.Routes // of the functions that the registry has
-
-	mu        sync.Mutex
-	functions map[string]*function
-	damaged   map[string]error // functions whose records cannot be read, and why
+	begun     atomic.Bool   // Serve has
+	visits    atomic.Uint64 // of Invoke
+	life      life
+	functions *functions // there from Starting on
 }
 
 // Serve answers calls until ctx ends, then drains: it takes no new message, goes on with what
@@ -120,118 +95,91 @@ type service struct {
 // then nobody can be answered any more, what runs is given up, and the error has nats.ErrConnectionClosed in its chain.
 func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	ctx, end := context.WithCancel(ctx)
-	defer v.appliers.Wait()
 	defer end()
-	giveUp, err := v.begin(ctx, nc)
+	svc, giveUp, err := v.begin(ctx, nc)
 	if err != nil {
 		return err
 	}
+	defer v.functions.appliers.Wait()
+	defer end()
 	defer giveUp()
-	defer v.become(Ending)
+	defer v.life.become(Ending)
 	changes, err := v.Registry.Watch(ctx) // before the first deployment: it repairs the store
 	if err != nil {
 		return err
 	}
-	control, err := v.serveControl()
+	control, err := v.serveControl(ctx, svc)
 	if err != nil {
 		return err
 	}
-	discovery, err := v.serveDiscovery()
+	discovery, err := serveDiscovery(svc, v.functions.served)
 	if err != nil {
 		return errors.Join(err, control.Stop())
 	}
-	defer v.whenClosed(func() { end(); giveUp() })()
-	v.follow(ctx, changes) // until ctx ends
-	v.become(Ending)
+	defer svc.whenClosed(func() { end(); giveUp() })()
+	v.functions.follow(changes) // until ctx ends
+	v.life.become(Ending)
 
 	err = control.Stop()
-	v.drain(giveUp)
+	drainAll(v.functions.list(), v.Drain, giveUp)
 	discovery.end()
-	if closed := v.closed(); closed != nil {
+	if closed := svc.closed(); closed != nil {
 		return closed
 	}
-	return errors.Join(err, v.flushOwn(), v.roundTrip())
+	return errors.Join(err, svc.flushOwn(), svc.flushes.roundTrip())
 }
 
-// whenClosed calls do when the connection or JetStream's is closed for good, which nats.go does not make anew.
-func (v *Invoker) whenClosed(do func()) (stop func()) {
-	changes := []chan nats.Status{v.nc.StatusChanged(nats.CLOSED), v.own.StatusChanged(nats.CLOSED)}
-	if v.closed() != nil {
-		do()
+// serveControl begins to answer the control verbs.
+func (v *Invoker) serveControl(ctx context.Context, s *service) (*control.Endpoints, error) {
+	c := &control.Service{Host: host{v.functions, s.loader, v.Journal}, Registry: v.Registry, NC: s.nc, JetStream: s.js,
+		Interpreters: v.Interpreters, Bodies: s.bodies, Line: s.line, MaxModule: v.MaxModule, Version: v.Version, Log: v.Log}
+	endpoints, err := c.Serve(ctx)
+	if err != nil {
+		return nil, err
 	}
-	for _, change := range changes {
-		go func() {
-			if _, closed := <-change; closed {
-				do()
-			}
-		}()
-	}
-	return func() {
-		v.nc.RemoveStatusListener(changes[0])
-		v.own.RemoveStatusListener(changes[1])
-	}
-}
-
-// closed returns an error if the connection or JetStream's is closed for good.
-func (v *Invoker) closed() error {
-	for _, nc := range []*nats.Conn{v.nc, v.own} {
-		if nc.IsClosed() {
-			return fmt.Errorf("%w: %v", nats.ErrConnectionClosed, nc.LastError())
-		}
-	}
-	return nil
+	return endpoints, s.flushes.roundTrip()
 }
 
 // mostCompiling is how many modules may be compiled or loaded at a time. The runtime says how many of them use a
 // processor; the others wait for a compiler or a start, and must not keep out those that would not wait.
 const mostCompiling = 64
 
-// flushOwn returns when the server has what was said on JetStream's connection, if that is another.
-func (v *Invoker) flushOwn() error {
-	switch {
-	case v.own == v.nc:
-		return nil
-	case !v.own.IsConnected():
-		return nats.ErrDisconnected
-	}
-	return v.own.FlushTimeout(flushTimeout)
-}
-
 // begin checks the configuration and makes ready what calls need.
-func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (giveUp context.CancelFunc, err error) {
+func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (s *service, giveUp context.CancelFunc, err error) {
 	if v.Registry == nil || v.Runtime == nil {
-		return nil, errors.New("invoker: Registry and Runtime must be set")
+		return nil, nil, errors.New("invoker: Registry and Runtime must be set")
 	}
 	if v.begun.Swap(true) {
-		return nil, errors.New("invoker: Serve may be called once")
+		return nil, nil, errors.New("invoker: Serve may be called once")
 	}
 	v.setDefaults()
-	v.nc = nc
-	v.Runtime = v.Journal.Guard(v.Runtime)
-	v.functions, v.damaged = map[string]*function{}, map[string]error{}
-	v.programs = programs.New(mostCompiling)
-	if v.js = v.JetStream; v.js == nil {
-		if v.js, err = jetstream.New(nc); err != nil {
-			return nil, err
+	s = &service{nc: nc, js: v.JetStream, slots: slots.New(v.Slots), processing: v.Slots, observers: v.Observers,
+		version: v.Version, log: v.Log, asked: make(chan *nats.Msg, inboxSize)}
+	if s.js == nil {
+		if s.js, err = jetstream.New(nc); err != nil {
+			return nil, nil, err
 		}
 	}
-	v.own = v.js.Conn()
-	v.denials = denials.On(nc, v.denied)
-	if v.line, err = subjects.Line(nc); err != nil {
-		v.Log.Warn("the longest line that the NATS server takes is not known", "assumed", v.line, "err", err)
+	s.own = s.js.Conn()
+	s.ctx, giveUp = context.WithCancel(context.WithoutCancel(ctx))
+	s.loader = &loader{programs: programs.New(mostCompiling), registry: v.Registry, runtime: v.Journal.Guard(v.Runtime),
+		compiling: v.Compiling, ctx: s.ctx}
+	v.functions = newFunctions(s, ctx, v.ready)
+	s.flushes = &flushes{nc: nc, denials: denials.On(nc, v.functions.denied)}
+	if s.line, err = subjects.Line(nc); err != nil {
+		v.Log.Warn("the longest line that the NATS server takes is not known", "assumed", s.line, "err", err)
 	}
-	stores := v.denials
-	if v.own != nc {
-		stores = denials.On(v.own, nil)
+	v.keepStores(ctx, s)
+	v.life.become(Starting)
+	return s, giveUp, nil
+}
+
+// ready says that every function that the registry had has been applied.
+func (v *Invoker) ready() {
+	v.life.become(Serving)
+	if v.Ready != nil {
+		v.Ready()
 	}
-	opening, opened := stores.During(ctx, func(d denials.Denial) bool { return strings.HasPrefix(d.Subject, "$") })
-	v.keepStores(ctx, opening)
-	_ = opened(nil)
-	v.slots = slots.New(v.Slots)
-	v.open = ctx
-	v.ctx, giveUp = context.WithCancel(context.WithoutCancel(ctx))
-	v.become(Starting)
-	return giveUp, nil
 }
 
 // setDefaults replaces zero fields by what their comments say.
@@ -257,27 +205,30 @@ func (v *Invoker) setDefaults() {
 }
 
 // keepStores keeps what lives on JetStream besides the registry, until ctx ends: bodies and recent log lines. A
-// server without JetStream still serves calls; what is missing then is answered with an error that says so. opening
-// bounds the first look.
-func (v *Invoker) keepStores(ctx, opening context.Context) {
-	v.bodies = bodies.New(v.js, bodies.Config{TTL: v.BodyTTL, Replicas: v.Replicas})
-	v.appliers.Go(upkeep.Keep(ctx, opening, v.js, v.Log,
-		upkeep.Asset{Stream: bodies.Stream, Lost: "bodies over max_payload cannot be carried", Make: v.bodies.Make},
+// server without JetStream still serves calls; what is missing then is answered with an error that says so. A denial
+// of NATS ends the first look.
+func (v *Invoker) keepStores(ctx context.Context, s *service) {
+	watch := s.flushes.denials
+	if s.own != s.nc {
+		watch = denials.On(s.own, nil)
+	}
+	opening, opened := watch.During(ctx, func(d denials.Denial) bool { return strings.HasPrefix(d.Subject, "$") })
+	s.bodies = bodies.New(s.js, bodies.Config{TTL: v.BodyTTL, Replicas: v.Replicas})
+	v.functions.appliers.Go(upkeep.Keep(ctx, opening, s.js, v.Log,
+		upkeep.Asset{Stream: bodies.Stream, Lost: "bodies over max_payload cannot be carried", Make: s.bodies.Make},
 		upkeep.Asset{Stream: protocol.StreamLog, Lost: "recent log lines are not kept",
-			Make: func(ctx context.Context) error { return logs.Open(ctx, v.js, v.Replicas) }}))
+			Make: func(ctx context.Context) error { return logs.Open(ctx, s.js, v.Replicas) }}))
+	_ = opened(nil)
 }
+
+// State returns where the invoker is in its life. It may be called at any time and from several goroutines.
+func (v *Invoker) State() State { return v.life.now() }
 
 // Functions returns how many functions the registry has, as far as the invoker knows. It may be called while Serve
 // runs.
 func (v *Invoker) Functions() int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return len(v.functions)
-}
-
-// function returns the function that is served under a name, or nil.
-func (v *Invoker) function(name string) *function {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.functions[name]
+	if v.State() == Idle {
+		return 0
+	}
+	return len(v.functions.list())
 }

@@ -27,7 +27,7 @@ func (c *call) pass() {
 	}
 	if err != nil {
 		c.log.Platform("reply not passed on: " + protocol.ErrorOf(err, c.id()).Error())
-		c.f.v.Log.Error("reply not passed on", "function", c.version.ref, "id", c.id(),
+		c.f.svc.log.Error("reply not passed on", "function", c.version.ref, "id", c.id(),
 			"subject", c.request.Subject, "to", protocol.CleanValue(to, protocol.MaxErrorText), "err", err)
 	}
 }
@@ -42,7 +42,7 @@ func (c *call) passTo(to string) error {
 			"it has been passed on %d times, so there is a loop: see which functions' to leads to which other's subject",
 			c.request.Hops)
 	}
-	if most := protocol.LongestSubject(c.f.v.line); len(to) > most {
+	if most := protocol.LongestSubject(c.f.svc.line); len(to) > most {
 		return protocol.Errorf(protocol.CodeBadRequest, "", "subject %.40q... has %d bytes; NATS takes %d", to,
 			len(to), most)
 	}
@@ -50,7 +50,7 @@ func (c *call) passTo(to string) error {
 	if r.Exit > 0 {
 		h[protocol.HeaderExit] = []string{strconv.Itoa(r.Exit)}
 	}
-	if int64(h.Size()+len(body)) > c.f.v.nc.MaxPayload() {
+	if int64(h.Size()+len(body)) > c.f.svc.nc.MaxPayload() {
 		claim, err := c.keep(body)
 		if err != nil {
 			return err
@@ -58,5 +58,5 @@ func (c *call) passTo(to string) error {
 		claim.Put(h)
 		body = nil
 	}
-	return c.f.v.own.PublishMsg(&nats.Msg{Subject: to, Header: nats.Header(h), Data: body})
+	return c.f.svc.own.PublishMsg(&nats.Msg{Subject: to, Header: nats.Header(h), Data: body})
 }

@@ -1,15 +1,19 @@
 package invoker
 
 import (
-	"context"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker/subjects"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes/deadline"
 )
+
+// receive starts a receiver. It is one of the function's tasks.
+func (f *function) receive() {
+	r := &receiver{f: f}
+	go r.loop()
+}
 
 // loop takes messages until the function ends or another receiver takes over. A nil message is
 // the last: everything that the server had sent before is in front of it.
@@ -20,7 +24,7 @@ func (r *receiver) loop() {
 		if m == nil {
 			return
 		}
-		if err := protocol.CheckReply(m.Reply, r.f.v.line); err != nil {
+		if err := protocol.CheckReply(m.Reply, r.f.svc.line); err != nil {
 			r.flush() // it may be the last message for a while
 			r.f.decline(m, err)
 			continue
@@ -65,19 +69,7 @@ func (f *function) decline(m *nats.Msg, err error) {
 	c.err = err
 	c.run()
 	c.count()
-	f.v.Log.Warn("call refused, and not answered", "function", f.name, "id", c.id(), "subject",
+	f.svc.log.Warn("call refused, and not answered", "function", f.name, "id", c.id(), "subject",
 		protocol.CleanValue(m.Subject, protocol.MaxErrorText), "err", err)
 	c.leave()
 }
-
-// message is the source of a call that came by message.
-type message struct{ *nats.Msg }
-
-// context implements source. Whoever sent a message cannot be seen to go away.
-func (m *message) context(c *call, giveUp context.Context) deadline.Cancelable {
-	c.timed = c.timed.Again(giveUp, c.request.Deadline)
-	return c.timed
-}
-
-// resume implements source.
-func (m *message) resume() bool { return false }

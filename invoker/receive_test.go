@@ -23,14 +23,14 @@ func TestEnded(t *testing.T) {
 		{"behind one that passes its reply on", false, true, false, false},
 		{"after replies were sent", false, false, true, false},
 	} {
-		r := &receiver{f: &function{v: &Invoker{}, name: "f", tasks: newTasks()}}
+		r := &receiver{f: &function{svc: &service{}, name: "f", tasks: newTasks()}}
 		r.state.Store(busy)
-		last := &call{received: began, waited: c.waited, message: message{&nats.Msg{Reply: "inbox"}}}
+		last := &call{received: began, waited: c.waited, receiver: r, message: message{&nats.Msg{Reply: "inbox"}}}
 		if c.triggered {
 			last.request.Trigger.Subject = "orders.*"
 		}
 		last.process.Usage.Duration = took
-		if err := r.send(last, nil); err != nil {
+		if err := last.hold(nil); err != nil {
 			t.Fatal(err)
 		}
 		if c.flushed {

@@ -3,12 +3,11 @@ package invoker
 import (
 	"sync/atomic"
 	"time"
-)
 
-// inboxSize is how many messages of a function can lie between the connection and its
-// receiver. The client library drops what does not fit, and an answer is owed to each; so it is
-// much more than arrives while a receiver is away for a slice, and costs 24 KiB a function.
-const inboxSize = 3000
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
 
 // receiver is the one goroutine that takes a function's messages, and runs their calls
 // itself: a hand-over to another goroutine would cost as much as a quick call does. When a
@@ -30,12 +29,6 @@ const (
 	relieved              // another receiver has taken over
 )
 
-// receive starts a receiver. It is one of the function's tasks.
-func (f *function) receive() {
-	r := &receiver{f: f}
-	go r.loop()
-}
-
 // handOver lets another receiver take the function's next message, unless one does already. A nil
 // receiver is that of a call that waited, or did not come by message.
 func (r *receiver) handOver() {
@@ -47,18 +40,16 @@ func (r *receiver) handOver() {
 	r.f.receive()
 }
 
-// send publishes an answer, or holds it back if more is to come soon.
-func (r *receiver) send(c *call, body []byte) error {
-	took := c.process.Usage.Duration
+// send publishes an answer without headers, or holds it back if more is to come soon. The call has taken so long; next
+// is from when the next call counts if nothing is waited for in between, or zero.
+func (r *receiver) send(subject string, body []byte, took time.Duration, next time.Time) error {
 	if r.state.Load() == busy && r.out.takes(took, body) {
-		r.out.add(c.message.Reply, body, took)
-		if !c.waited && c.request.Trigger.IsZero() {
-			r.ended = c.received.Add(took)
-		}
+		r.out.add(subject, body, took)
+		r.ended = next
 		return nil
 	}
 	r.flush()
-	return r.f.publish(c.message.Reply, nil, body)
+	return r.f.publish(subject, nil, body)
 }
 
 // flush publishes what is held back. It does nothing for a nil receiver.
@@ -69,7 +60,15 @@ func (r *receiver) flush() {
 	r.ended = time.Time{}
 	r.out.flush(func(subject string, body []byte) {
 		if err := r.f.publish(subject, nil, body); err != nil {
-			r.f.v.Log.Error("reply not sent", "function", r.f.name, "subject", subject, "err", err)
+			r.f.svc.log.Error("reply not sent", "function", r.f.name, "subject", subject, "err", err)
 		}
 	})
+}
+
+// publish sends an answer to whoever waits for it. The connection copies body.
+func (f *function) publish(subject string, h protocol.Header, body []byte) error {
+	if h == nil {
+		return f.svc.nc.Publish(subject, body)
+	}
+	return f.svc.nc.PublishMsg(&nats.Msg{Subject: subject, Header: nats.Header(h), Data: body})
 }

@@ -20,7 +20,7 @@ func (c *call) run() {
 		c.reply.Err = c.asError(c.err)
 		return
 	}
-	c.ctx = c.source.context(c, c.f.v.ctx)
+	c.ctx = c.source.context(c, c.f.svc.ctx)
 	err := c.prepare()
 	if err == nil && !c.request.DryRun {
 		err = c.version.program.Run(c.ctx, &c.process)
@@ -65,7 +65,7 @@ func (c *call) prepare() error {
 	}
 	c.stdin.Reset(c.request.Body)
 	c.limited = runtimes.CapWriter{W: &c.stdout, N: int64(s.limits.Output)}
-	c.log = logs.Writer{NC: c.f.v.own, Function: s.ref, ID: c.hooks.id}
+	c.log = logs.Writer{NC: c.f.svc.own, Function: s.ref, ID: c.hooks.id}
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
 	p.Files, p.Sleep, p.Yield = c.hooks.files, c.hooks.sleep, c.hooks.yield
 	if !c.waited {
@@ -82,7 +82,7 @@ func (c *call) load() error {
 	}
 	c.waited, c.cold = true, true
 	c.receiver.handOver()
-	return c.f.load(c.ctx, c.version)
+	return c.f.versions.load(c.ctx, c.version)
 }
 
 // fetch gets a body that is an object, while another receiver takes the next message.
@@ -92,7 +92,7 @@ func (c *call) fetch() (err error) {
 	}
 	c.waited = true
 	c.receiver.handOver()
-	c.request.Body, err = c.f.v.bodies.Get(c.ctx, c.request.Claim, int64(c.version.limits.Input))
+	c.request.Body, err = c.f.svc.bodies.Get(c.ctx, c.request.Claim, int64(c.version.limits.Input))
 	return err
 }
 

@@ -1,5 +1,7 @@
 package invoker
 
+import "sync/atomic"
+
 // State is where an invoker is in its life.
 type State int32
 
@@ -22,14 +24,17 @@ func (s State) String() string {
 	return [...]string{"idle", "starting", "serving", "ending"}[s]
 }
 
-// State returns where the invoker is in its life. It may be called at any time and from several goroutines.
-func (v *Invoker) State() State { return State(v.state.Load()) }
+// life goes from one state to the next, and never back.
+type life struct{ state atomic.Int32 }
 
-// become moves an invoker on to a state, unless it is further already.
-func (v *Invoker) become(s State) {
+// now returns the state.
+func (l *life) now() State { return State(l.state.Load()) }
+
+// become moves on to a state, unless it is further already.
+func (l *life) become(s State) {
 	for {
-		was := v.state.Load()
-		if was >= int32(s) || v.state.CompareAndSwap(was, int32(s)) {
+		was := l.state.Load()
+		if was >= int32(s) || l.state.CompareAndSwap(was, int32(s)) {
 			return
 		}
 	}

@@ -2,18 +2,12 @@ package invoker
 
 import (
 	"errors"
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/micro"
 
 	"github.com/polyvoke/polyvoke/invoker/denials"
-	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/subjects"
-	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // subscriptions are those of one function. NATS may deny any of them, and says so later, or not which.
@@ -111,24 +105,4 @@ func (l *subscriptions) drain() {
 		_ = sub.Drain() // an error means that the connection is gone, and with it the callers
 	}
 	clear(l.subs)
-}
-
-// denied takes note of what NATS does not let the invoker do. A subscription that is not there is tried again as a
-// deployment that has failed is: at once by the one that is under way, which fails, or else as if the function had
-// changed.
-func (v *Invoker) denied(d denials.Denial) {
-	if !d.Subscription || strings.HasPrefix(d.Subject, micro.APIPrefix+".") {
-		return // the ErrorHandler says so; without discovery functions are called all the same
-	}
-	if strings.HasPrefix(d.Subject, protocol.RootAPI+".") {
-		v.Log.Error("this invoker does not answer a control verb", "err", d.Refusal())
-	}
-	v.mu.Lock()
-	all := slices.Collect(maps.Values(v.functions))
-	v.mu.Unlock()
-	for _, f := range all {
-		if f.subs.miss(d) && v.open.Err() == nil {
-			v.want(v.open, registry.Change{Name: f.name, Entry: f.served()})
-		}
-	}
 }

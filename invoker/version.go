@@ -3,12 +3,12 @@ package invoker
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/polyvoke/polyvoke/invoker/programs"
+	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes"
 )
 
 // version is one version of a function, ready to be run or to be loaded.
@@ -19,10 +19,10 @@ type version struct {
 	env      []string        // of every call
 	args     []string        // argv of a call without arguments of its own
 
-	calls     atomic.Int64 // that have it; one more only under the function's mutex
+	calls     atomic.Int64 // that have it; one more only under the mutex of versions
 	temporary atomic.Bool  // the last of them unloads it
 
-	// Guarded by the function's mutex.
+	// Guarded by the mutex of versions.
 	program *programs.Program // nil until it is loaded
 	pinned  bool              // it has been called by number
 	retired bool              // no new call comes
@@ -34,98 +34,130 @@ func newVersion(m *protocol.Function) *version {
 	return &version{manifest: m, ref: m.Ref(), limits: m.Limits.WithDefaults(), args: o.Args, env: o.Env}
 }
 
+// versions are those of one function. A version is loaded when it is first called, or as the latest, and unloaded when
+// nothing needs it any more.
+type versions struct {
+	loader *loader
+
+	mu     sync.Mutex
+	entry  registry.Entry
+	latest *version // nil before the first is loaded, and after the function has ended
+	all    map[int]*version
+}
+
 // acquire returns the version that a request means, among those that the registry has, and whether its program is
-// loaded. It stays so until the version is released.
-func (f *function) acquire(ref protocol.Ref) (s *version, loaded bool, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.latest == nil {
-		return nil, false, f.notReady()
+// loaded. It stays so until the version is released. The version is nil if there is none at all.
+func (l *versions) acquire(ref protocol.Ref) (v *version, loaded bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if v = l.latest; v == nil {
+		return nil, false, nil
 	}
-	s = f.latest
 	if ref.Version != "" {
-		m, err := f.entry.Version(ref.Version)
+		m, err := l.entry.Version(ref.Version)
 		if err != nil {
 			return nil, false, err
 		}
-		s = f.versions[m.Version]
-		s.pinned = true
-		s.temporary.Store(s.retired)
+		v = l.all[m.Version]
+		v.pinned = true
+		v.temporary.Store(v.retired)
 	}
-	s.calls.Add(1)
-	return s, s.program != nil, nil
-}
-
-// notReady says why a function has no version that can run. The caller holds the mutex.
-func (f *function) notReady() error {
-	if f.failure != nil {
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s could not be loaded: %w", f.name, f.failure)
-	}
-	return protocol.Errorf(protocol.CodeUnavailable, "", "%s is not loaded yet; try again", f.name)
+	v.calls.Add(1)
+	return v, v.program != nil, nil
 }
 
 // release counts one call less of a version.
-func (f *function) release(s *version) {
-	if s.calls.Add(-1) == 0 && s.temporary.Load() {
-		f.mu.Lock()
-		f.unload(s)
-		f.mu.Unlock()
+func (l *versions) release(v *version) {
+	if v.calls.Add(-1) == 0 && v.temporary.Load() {
+		l.mu.Lock()
+		l.unload(v)
+		l.mu.Unlock()
 	}
 }
 
 // load gives a version its program, if no other call has done so meanwhile.
-func (f *function) load(ctx context.Context, s *version) error {
-	p, err := f.v.program(ctx, s.manifest)
+func (l *versions) load(ctx context.Context, v *version) error {
+	p, err := l.loader.program(ctx, v.manifest)
 	if err != nil {
 		return err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if s.program == nil {
-		s.program = p
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if v.program == nil {
+		v.program = p
 	} else {
-		f.v.programs.Release(p) // another call was quicker
+		l.loader.programs.Release(p) // another call was quicker
 	}
 	return nil
 }
 
-// unload gives the version's program back once nothing needs it. The caller holds the mutex, without which no call
+// unload gives a version's program back once nothing needs it. The caller holds the mutex, without which no call
 // begins.
-func (f *function) unload(s *version) {
-	s.temporary.Store(s.retired || s != f.latest && !s.pinned)
-	if s.temporary.Load() && s.calls.Load() == 0 && s.program != nil {
-		f.v.programs.Release(s.program)
-		s.program = nil
+func (l *versions) unload(v *version) {
+	v.temporary.Store(v.retired || v != l.latest && !v.pinned)
+	if v.temporary.Load() && v.calls.Load() == 0 && v.program != nil {
+		l.loader.programs.Release(v.program)
+		v.program = nil
 	}
 }
 
-// start returns how the version's processes come to be, and why. The caller holds the function's mutex.
-func (s *version) start() (kind, reason string) {
-	if s.program == nil {
-		return s.manifest.Start, ""
+// replace puts a new entry, whose latest version is loaded, in place of the old one. Calls that have begun end with the
+// version that they began with.
+func (l *versions) replace(e registry.Entry, latest *version) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := l.all
+	l.entry, l.latest, l.all = e, latest, map[int]*version{}
+	for i := range e.Versions {
+		m := &e.Versions[i]
+		v := old[m.Version]
+		switch {
+		case m.Version == latest.manifest.Version:
+			v = latest
+		case v == nil || !v.manifest.Created.Equal(m.Created):
+			v = newVersion(m)
+		}
+		l.all[m.Version] = v
 	}
-	start := s.program.Start()
-	return cmp.Or(start.Kind, s.manifest.Start), start.Reason
+	for n, v := range old {
+		v.retired = l.all[n] != v
+		l.unload(v)
+	}
 }
 
-// program returns a compiled program that must be released.
-func (v *Invoker) program(ctx context.Context, m *protocol.Function) (*programs.Program, error) {
-	return v.compile(ctx, m, nil, programs.Options(m))
+// end gives all programs back. No call has a version any more.
+func (l *versions) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.latest = nil
+	for _, v := range l.all {
+		v.retired = true
+		l.unload(v)
+	}
+	clear(l.all)
 }
 
-// compile is program for a module that is there, or for one that the registry has if it is nil, and with options.
-func (v *Invoker) compile(ctx context.Context, m *protocol.Function, module []byte, options runtimes.Options) (*programs.Program, error) {
-	return v.programs.Acquire(ctx, programs.KeyOf(m.Digest, options), func() (runtimes.Program, error) {
-		if v.Compiling != nil {
-			defer v.Compiling()()
-		}
-		bytes := module
-		if bytes == nil {
-			var err error
-			if bytes, err = v.Registry.Module(v.ctx, m.Digest); err != nil {
-				return nil, fmt.Errorf("read the module of %s: %w", m.Ref(), err)
-			}
-		}
-		return v.Runtime.Compile(v.ctx, bytes, options)
-	})
+// current returns the entry, and the manifest of the latest version, or nil.
+func (l *versions) current() (registry.Entry, *protocol.Function) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.latest == nil {
+		return l.entry, nil
+	}
+	return l.entry, l.latest.manifest
+}
+
+// start returns how the processes of the latest version come to be, and why.
+func (l *versions) start() (kind, reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := l.latest
+	switch {
+	case v == nil:
+		return "", ""
+	case v.program == nil:
+		return v.manifest.Start, ""
+	}
+	start := v.program.Start()
+	return cmp.Or(start.Kind, v.manifest.Start), start.Reason
 }

@@ -105,9 +105,13 @@ func (r *Request) readID(h Header) error {
 }
 
 // Message returns the request as a message: what ParseRequest reads. The request's headers are
-// kept; the fields come on top. It returns nil headers for a request that needs none.
+// kept; the fields come on top. It returns nil headers for a request that needs none. The error's code is 400 for what
+// cannot be a subject or the name of a header, and 431 for too many headers or too long ones.
 func (r *Request) Message() (subject string, h Header, body []byte, err error) {
 	subject, err = CallSubject(r.Function, r.Args...)
+	if err == nil {
+		err = r.Header.check()
+	}
 	if err != nil {
 		return "", nil, nil, err
 	}

@@ -21,8 +21,8 @@ func (c *cli) demoCommand() *cobra.Command {
 		Short: "Start everything, deploy the samples, call them, and show the replies",
 		Long: `Start NATS and polyvoke on this machine, deploy the sample functions, send each its
 requests and ` + fmt.Sprint(demo.Timed) + ` more, and show the replies. The Go sample is built by the Go of this machine;
-nothing needs a network. Scripts are shown in the languages whose runtimes are on this machine. Everything is removed
-at the end.
+nothing needs a network. Scripts are shown in the languages whose runtimes are here (polyvoke runtime ls). Everything
+is removed at the end.
 
 With --orders it sends orders through five functions in five languages, which know nothing of one another, and
 checks that every order comes out once.`,
@@ -48,8 +48,7 @@ checks that every order comes out once.`,
 // demo starts a server, shows the samples on it, and ends it, or stays.
 func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
-	folder, _ := interpreters.Default() // without one there are no runtimes here
-	all := demo.Choose(slow, folder.List())
+	all := demo.Choose(slow, interpreters.Here().List())
 	built := demo.Build(ctx, all) // it takes longest
 	defer func() {
 		cancel()

@@ -34,7 +34,7 @@ A script needs a runtime on NATS. If it is only on this machine, it is added fir
 				return err
 			}
 			src, err := source.Read(orHere(args)[0], o.name, o.runtime)
-			if err != nil {
+			if src, err = c.readByExtension(cmd, &n, src, err, orHere(args)[0], o.name); err != nil {
 				return err
 			}
 			if err := o.apply(cmd, &src.Function); err != nil {
@@ -61,12 +61,15 @@ A script needs a runtime on NATS. If it is only on this machine, it is added fir
 	return cmd
 }
 
-// deploy puts a function on NATS, and before it a runtime that is missing there.
+// deploy puts a function on NATS, and before it a runtime that is missing there. What is odd about the source is among
+// the warnings.
 func (c *cli) deploy(ctx context.Context, s *connect.Session, src *source.Source) (protocol.DeployReply, error) {
 	if err := c.addMissing(ctx, s, src.Function.Runtime); err != nil {
 		return protocol.DeployReply{}, err
 	}
-	return s.Deploy(ctx, src.Function, src.Code)
+	reply, err := s.Deploy(ctx, src.Function, src.Code)
+	reply.Warnings = append(src.Warnings(), reply.Warnings...)
+	return reply, explainMissing(err, src.Function.Runtime)
 }
 
 // printDeployed tells what is there now and how to call it.

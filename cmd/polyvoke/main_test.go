@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -41,7 +42,7 @@ func TestMain(m *testing.M) {
 	if store := os.Getenv(natsChildStore); store != "" {
 		os.Exit(natsChild(store, os.Getenv(natsChildListen)))
 	}
-	testscript.Main(m, map[string]func(){"polyvoke": main})
+	testscript.Main(cleaned{m}, map[string]func(){"polyvoke": main})
 }
 
 // TestScripts runs the stories of testdata/script. Besides the commands of testscript they have
@@ -76,12 +77,44 @@ func TestDemo(t *testing.T) {
 	scripts(t, "testdata/demo", func(env *testscript.Env) { env.Setenv("BUILT", bin) })
 }
 
-// buildPolyvoke builds the command into a folder as users do, without the race detector and with the profile.
+// builtOnce is the command as users have it: without the race detector and with the profile. It is built with the flags
+// of a release, so that CI compiles its packages once for both.
+var builtOnce = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "polyvoke-test-")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-pgo=auto", "-trimpath", "-o", filepath.Join(dir, "polyvoke"), ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("%w\n%s", err, out)
+	}
+	builtIn = dir
+	return dir, nil
+})
+
+// builtIn is where builtOnce has built, or "".
+var builtIn string
+
+// cleaned runs tests, and removes then what they have built.
+type cleaned struct{ *testing.M }
+
+// Run runs the tests.
+func (c cleaned) Run() int {
+	defer func() { _ = os.RemoveAll(builtIn) }()
+	return c.M.Run()
+}
+
+// buildPolyvoke puts the command of builtOnce into a folder.
 func buildPolyvoke(t *testing.T, dir string) string {
 	t.Helper()
+	built, err := builtOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
 	bin := filepath.Join(dir, "polyvoke")
-	if out, err := exec.Command("go", "build", "-pgo=auto", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if err := os.Link(filepath.Join(built, "polyvoke"), bin); err != nil {
+		t.Fatal(err)
 	}
 	return bin
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
+	"github.com/polyvoke/polyvoke/cmd/internal/source"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/script"
@@ -26,22 +29,23 @@ func (c *cli) runtimeCommand() *cobra.Command {
 		Use:   "runtime",
 		Short: "Manage the runtimes of scripts: Python, JavaScript and others",
 		Long: `A runtime is an interpreter that runs scripts: a WASI program itself, in the sandbox like any other.
-Build it on this machine, from packages, and add it to NATS, where all invokers have it from.`,
+A released polyvoke has those of JavaScript and Lua in it. Get others from a release, a folder, a URL or a NATS server,
+or build them on this machine. Deploying a script adds its runtime to NATS, where all invokers find it.`,
 		Args: c.noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.runtimeLsCommand(), c.runtimeBuildCommand(), c.runtimeAddCommand(), c.runtimePinCommand())
+	cmd.AddCommand(c.runtimeLsCommand(), c.runtimeGetCommand(), c.runtimeBuildCommand(), c.runtimeAddCommand(), c.runtimePinCommand())
 	return cmd
 }
 
-// runtimeLsCommand lists runtimes: those that can be built, are built, and are on NATS.
+// runtimeLsCommand lists runtimes: those that can be built, are in polyvoke, on this machine, and on NATS.
 func (c *cli) runtimeLsCommand() *cobra.Command {
 	var n connect.Settings
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "ls",
 		Aliases:           []string{"list"},
-		Short:             "List the runtimes: what can be built, what is built here, what is on NATS",
+		Short:             "List the runtimes: in polyvoke, on this machine, on NATS",
 		Args:              argsBetween(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,6 +57,9 @@ func (c *cli) runtimeLsCommand() *cobra.Command {
 				return printJSON(c.stdout, rows)
 			}
 			interpreters.Table(c.stdout, c.paint(c.stdout), rows)
+			if note := interpreters.Note(); note != "" {
+				fmt.Fprintf(c.stderr, "%s %s\n", c.paint(c.stderr).Bold("note:"), note)
+			}
 			return nil
 		},
 	}
@@ -151,11 +158,16 @@ func (c *cli) runtimeAddCommand() *cobra.Command {
 	var asJSON bool
 	var info script.Info
 	cmd := &cobra.Command{
-		Use:   "add NAME|FILE.wasm|FOLDER",
+		Use:   "add NAME|NAME.runtime.zip|FILE.wasm|FOLDER",
 		Short: "Put a runtime on NATS, for all invokers",
-		Long: `Put a runtime on NATS, for all invokers: one that was built here, a folder with runtime.json and runtime.wasm, or
-an interpreter of your own as FILE.wasm, with flags that say how it is called. Deployed scripts stay with the version
-that they have.`,
+		Long: `Put a runtime on NATS, for all invokers: one of this machine or of polyvoke itself, a folder with runtime.json and
+runtime.wasm, or an interpreter of your own as FILE.wasm, with flags that say how it is called. Scripts with the
+extensions that it declares are then deployed with it. Deployed scripts stay with the version that they have.
+
+Adding a version that NATS has already changes nothing, even if a newer one has come since: polyvoke runtime pin makes
+it the newest again.`,
+		Example: `  polyvoke runtime add python
+  polyvoke runtime add wren.wasm --name wren --version 0.4 --ext .wren --arg wren --arg '{entry}'`,
 		Args:              argsBetween(1, 1),
 		ValidArgsFunction: c.completeRecipes,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -172,7 +184,10 @@ that they have.`,
 			if err != nil {
 				return err
 			}
-			return c.printRuntime(reply, asJSON)
+			if err := c.printRuntime(reply, asJSON); err != nil || reply.Created {
+				return err
+			}
+			return c.noteNewer(cmd.Context(), s, reply.Function)
 		},
 	}
 	f := cmd.Flags()
@@ -228,15 +243,66 @@ func (c *cli) printRuntime(reply protocol.DeployReply, asJSON bool) error {
 	return interpreters.Added(c.stdout, c.paint(c.stdout), reply)
 }
 
-// addMissing puts a runtime on NATS that a script needs, if it is not there but here.
-func (c *cli) addMissing(ctx context.Context, s *connect.Session, runtime string) error {
-	folder, err := interpreters.Default()
-	if err != nil {
-		return nil // the invoker says what is missing
+// noteNewer says that NATS has a newer version of a runtime that was there already.
+func (c *cli) noteNewer(ctx context.Context, s *connect.Session, f protocol.Function) error {
+	all, err := s.Runtimes(ctx)
+	for _, newest := range all {
+		if newest.Name == f.Name && newest.Version > f.Version {
+			fmt.Fprintf(c.stderr, "%s scripts that are deployed from now on are run by %s, which is newer: polyvoke runtime pin %s changes that\n",
+				c.paint(c.stderr).Bold("note:"), newest.Ref(), f.Ref())
+		}
 	}
-	added, err := s.AddMissing(ctx, runtime, folder.Get)
+	return err
+}
+
+// readByExtension reads a script again for whose extension no runtime is known here, if a runtime on NATS declares it.
+// Otherwise it returns src and err, which are what source.Read gave.
+func (c *cli) readByExtension(cmd *cobra.Command, n *connect.Settings, src *source.Source, err error, path, name string) (*source.Source, error) {
+	var unknown *source.NoRuntime
+	if !errors.As(err, &unknown) || unknown.Ext == "" {
+		return src, err
+	}
+	s, connecting := c.connect(cmd, n)
+	if connecting != nil {
+		return src, err
+	}
+	defer s.Close()
+	all, asking := s.Runtimes(cmd.Context())
+	if asking != nil {
+		return src, err
+	}
+	var found []string
+	for _, f := range all {
+		if slices.Contains(strings.Fields(f.Env[interpreters.ExtensionsKey]), unknown.Ext) {
+			found = append(found, f.Name)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return src, err
+	case 1:
+		return source.Read(path, name, found[0])
+	}
+	return nil, &exit.Error{Code: exit.NotRunnable, Err: err, Msg: fmt.Sprintf("%s: several runtimes on %s are for %s: say which one with --runtime: %s",
+		path, s.URL, unknown.Ext, strings.Join(found, ", "))}
+}
+
+// addMissing puts a runtime on NATS that a script needs, if it is here and there is none of its name there, whatever
+// its version.
+func (c *cli) addMissing(ctx context.Context, s *connect.Session, runtime string) error {
+	added, err := s.AddMissing(ctx, runtime, interpreters.Here().Get)
 	if added != nil {
 		fmt.Fprintf(c.stderr, "added the runtime %s (%s)\n", added.Ref(), terminal.Bytes(added.Size))
 	}
 	return err
+}
+
+// explainMissing adds to the error about a runtime that is nowhere that this polyvoke was built without it.
+func explainMissing(err error, runtime string) error {
+	var p *protocol.Error
+	note := interpreters.Note()
+	if !errors.As(err, &p) || p.Code != protocol.CodeNotFound || note == "" || !slices.Contains(interpreters.Released(), runtime) {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, note)
 }

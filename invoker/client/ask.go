@@ -50,7 +50,9 @@ type asking struct {
 // consult asks an invoker, and others if it does not answer, until one does or ctx ends. An answer that says that the
 // invoker cannot do it just now is taken for one only if nobody else says better for a while. again tells that
 // somebody had been asked before whoever answered.
-func (c *Client) consult(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg) (m *nats.Msg, again bool, err error) {
+func (c *Client) consult(
+	ctx context.Context, verb protocol.APIVerb, msg *nats.Msg,
+) (m *nats.Msg, again bool, err error) {
 	a := &asking{c: c, verb: verb, msg: msg, id: rand.Text(), asked: map[string]bool{}, group: groupTime}
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
@@ -152,7 +154,7 @@ func (c *Client) ping(ctx context.Context, msg *nats.Msg, wait time.Duration) (p
 // once asks an invoker, or the one that the server chooses if it is "", until it answers or has been silent for too
 // long.
 func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
-	msg := &nats.Msg{Subject: a.verb.Subject(), Header: a.msg.Header, Data: a.msg.Data, Reply: a.c.Conn.NewInbox()}
+	msg := &nats.Msg{Subject: a.verb.Subject(), Header: a.msg.Header, Data: a.msg.Data}
 	if invoker != "" {
 		msg.Subject = a.verb.At(invoker)
 		a.asked[invoker] = true
@@ -160,11 +162,12 @@ func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		msg.Header.Set(protocol.HeaderTimeout, max(time.Until(deadline), time.Millisecond).String())
 	}
-	sub, err := a.c.Conn.SubscribeSync(msg.Reply)
+	in, err := a.c.replies.inbox()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = sub.Unsubscribe() }()
+	defer in.close()
+	msg.Reply = in.subject
 	if err := a.c.Conn.PublishMsg(msg); err != nil {
 		return nil, err
 	}
@@ -173,7 +176,7 @@ func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
 		wait = a.group
 	}
 	for {
-		m, err := next(ctx, sub, wait)
+		m, err := in.next(ctx, wait)
 		switch {
 		case !errors.Is(err, nats.ErrTimeout):
 			return m, err
@@ -206,7 +209,8 @@ func (a *asking) look(ctx context.Context, invoker string, msg *nats.Msg) error 
 func (a *asking) giveUp(except string) {
 	for invoker := range a.asked {
 		if invoker != except {
-			_ = a.c.Conn.PublishMsg(&nats.Msg{Subject: protocol.APICancel.At(invoker), Header: nats.Header{protocol.HeaderID: {a.id}}})
+			cancel := &nats.Msg{Subject: protocol.APICancel.At(invoker), Header: nats.Header{protocol.HeaderID: {a.id}}}
+			_ = a.c.Conn.PublishMsg(cancel)
 		}
 	}
 }

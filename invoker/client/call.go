@@ -95,7 +95,10 @@ func tell(ctx context.Context, msg *nats.Msg, r *protocol.Request) {
 // when the connection breaks and is made anew meanwhile.
 func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request) (m *nats.Msg, err error) {
 	ctx, permitted := c.Permitted(ctx, msg.Subject)
-	defer func() { err = permitted(err) }()
+	defer func() {
+		err = permitted(err)
+		c.replies.refused(err)
+	}()
 	patience := absence
 	if r.Timeout > 0 {
 		patience = min(patience, r.Timeout)
@@ -109,7 +112,8 @@ func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Reques
 		if !errors.Is(err, nats.ErrNoResponders) {
 			return m, err
 		}
-		if err := c.absent(ctx, r.Function); protocol.CodeOf(err) != protocol.CodeUnavailable || time.Since(begin) > patience {
+		err = c.absent(ctx, r.Function)
+		if protocol.CodeOf(err) != protocol.CodeUnavailable || time.Since(begin) > patience {
 			return nil, err
 		}
 	}
@@ -122,23 +126,29 @@ func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (
 	if r.Timeout == 0 {
 		wait = min(callQuick, c.timeout())
 	}
-	msg.Reply = c.Conn.NewInbox()
-	sub, err := c.Conn.SubscribeSync(msg.Reply)
+	in, err := c.replies.inbox()
 	if err != nil {
-		return nil, err
+		return nil, c.RequestError("call "+r.Function.String(), err)
 	}
-	defer func() { _ = sub.Unsubscribe() }()
+	defer in.close()
+	msg.Reply = in.subject
+	if len(msg.Subject)+len(msg.Reply) >= protocol.LongestSubject(protocol.DefaultLine) { // NATS would cut the connection
+		return nil, protocol.Errorf(protocol.CodeBadRequest, "",
+			"the subject of %d bytes and the inbox of %d do not fit a line of NATS: send the arguments as body, "+
+				"or choose a shorter inbox prefix",
+			len(msg.Subject), len(msg.Reply))
+	}
 	connections := c.Conn.Stats().Reconnects
 	if err := c.Conn.PublishMsg(msg); err != nil {
 		return nil, c.RequestError("call "+r.Function.String(), err)
 	}
-	m, err := next(ctx, sub, wait)
+	m, err := in.next(ctx, wait)
 	if errors.Is(err, nats.ErrTimeout) && r.Timeout == 0 {
 		wait = c.timeout()
 		if i, e := c.Info(ctx, r.Function.Name); e == nil {
 			wait = time.Duration(i.Function.Limits.WithDefaults().Timeout) + callGrace
 		}
-		m, err = next(ctx, sub, max(wait-time.Since(begin), time.Millisecond))
+		m, err = in.next(ctx, max(wait-time.Since(begin), time.Millisecond))
 	}
 	switch {
 	case err == nil:
@@ -152,9 +162,8 @@ func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (
 	case errors.Is(err, nats.ErrTimeout):
 		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s%s", r.Function, c.url(), wait, moreTime(r))
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, &protocol.Error{Code: protocol.CodeTimeout, Err: err,
-			Msg: fmt.Sprintf("%s did not answer on %s before its caller's deadline: give it more time; it may have run all the same",
-				r.Function, c.url())}
+		const text = "%s did not answer on %s before its caller's deadline: give it more time; it may have run all the same"
+		return nil, &protocol.Error{Code: protocol.CodeTimeout, Msg: fmt.Sprintf(text, r.Function, c.url()), Err: err}
 	case errors.Is(err, context.Canceled):
 		return nil, err
 	}
@@ -167,20 +176,6 @@ func moreTime(r *protocol.Request) string {
 		return ", the time that the caller gave it: set a longer Timeout (--timeout)"
 	}
 	return ""
-}
-
-// next waits for a message for a while. The error of a while that has passed is nats.ErrTimeout.
-func next(ctx context.Context, sub *nats.Subscription, wait time.Duration) (*nats.Msg, error) {
-	waiting, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	m, err := sub.NextMsgWithContext(waiting)
-	if err != nil && ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, nats.ErrTimeout
-	}
-	return m, err
 }
 
 // absent is the error for a function, or a version of one, that nobody serves.

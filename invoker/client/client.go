@@ -39,13 +39,13 @@ import (
 // DefaultTimeout is how long NATS may take to answer, as with the official command line.
 const DefaultTimeout = 5 * time.Second
 
-// Client is polyvoke's client on a connection to NATS. Its fields are set before the first call of a method and not
-// changed afterwards, but for those that say otherwise. Its methods may then be called from several goroutines. One
-// Client for each connection is enough: it stays on the connection's error handler, and a copy of it is none.
+// Client is polyvoke's client on a connection to NATS. Set its fields before the first call of a method, and do not
+// change them afterwards unless their comments allow it. Its methods may be called from several goroutines. Use one
+// Client for a connection, and do not copy it: it subscribes once, and stays in the connection's ErrorHandler.
 type Client struct {
-	// Conn carries everything. It must not be nil, and its owner closes it. Its ErrorHandler is not to be set again
-	// after the first call of a method: the client learns from it what NATS does not permit. What is asked while it is
-	// made anew waits, so it should have been made with nats.MaxReconnects(-1).
+	// Conn carries everything. It must not be nil. The client does not close it. Do not set its ErrorHandler after the
+	// first call of a method: the client learns from it what NATS does not permit. Requests wait while it reconnects,
+	// so connect with nats.MaxReconnects(-1).
 	Conn *nats.Conn
 	// Domain is the JetStream domain. Empty means that of the server of Conn.
 	Domain string
@@ -54,22 +54,22 @@ type Client struct {
 	// URL is what errors call the NATS server. Empty means the address to which Conn is connected.
 	URL string
 	// Timeout is how long NATS, JetStream and the control service may take to answer. Calls and deployments have
-	// times of their own. 0 means DefaultTimeout.
+	// their own limits. 0 means DefaultTimeout.
 	Timeout time.Duration
 
-	// Progress, if it is not nil, wraps what is uploaded, so that somebody can watch it. It is given what is being
-	// done and the number of bytes. It may be changed until the first upload, and is called by the goroutine that
-	// uploads.
+	// Progress, if not nil, wraps the reader of an upload, to show how it gets on. It gets a description and the
+	// number of bytes. It may be changed until the first upload, and the goroutine that uploads calls it.
 	Progress func(r io.Reader, what string, total int64) io.Reader
-	// Waiting, if it is not nil, is told what is waited for that can take long, and returns what to call when it is
-	// over. It may be changed until the first deployment.
-	Waiting func(what string) (done func())
-	// Edits tells that each deployment of a function is an edit of the one before, to be there soon. It may be changed
+	// Waiting, if not nil, is called before a wait that can take long, and what it returns after it. It may be changed
 	// until the first deployment.
+	Waiting func(what string) (done func())
+	// Edits marks each deployment as an edit of the one before, which invokers serve sooner. It may be changed until
+	// the first deployment.
 	Edits bool
 
 	once    sync.Once
 	denials *denials.Watch
+	replies replies
 	js      jetstream.JetStream
 	err     error // of the beginning
 }
@@ -83,7 +83,7 @@ func (c *Client) begin() error {
 			c.err = protocol.Errorf(protocol.CodeBadRequest, "", "client: Conn is nil: set it to a connection of nats.Connect")
 			return
 		}
-		c.denials = denials.On(c.Conn, nil)
+		c.denials, c.replies.nc = denials.On(c.Conn, nil), c.Conn
 		switch {
 		case c.Domain != "":
 			c.js, c.err = jetstream.NewWithDomain(c.Conn, c.Domain)
@@ -116,14 +116,14 @@ func (c *Client) url() string {
 // reconnectMin is the time between two tries of something that failed because the connection broke.
 const reconnectMin = 100 * time.Millisecond
 
-// Within bounds what waits for an answer that is not a function's by Timeout.
+// Within returns a context that ends after Timeout, for requests that are no calls.
 func (c *Client) Within(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, c.timeout())
 }
 
-// Permitted returns a context that ends when NATS does not permit what somebody waits for: a publication on a subject
-// or a subscription to it, an inbox, or, if the subject is empty, a request to JetStream. What it returns beside must
-// be called with the error of the wait, and returns the refusal, whose code is 403, in place of that.
+// Permitted returns a context that ends when NATS does not permit what its holder waits for: to publish on a subject,
+// to subscribe to it or to an inbox, or, if the subject is empty, a request to JetStream. The function must be called
+// with the error of the wait. It returns the refusal instead, whose code is 403, or else that error.
 func (c *Client) Permitted(ctx context.Context, subject string) (context.Context, func(error) error) {
 	if err := c.begin(); err != nil {
 		ctx, end := context.WithCancelCause(ctx)
@@ -182,10 +182,11 @@ func (c *Client) again(ctx context.Context, do func() error) error {
 }
 
 // broke reports whether an error says that the connection was cut, and is about to be made anew. The error of a socket
-// comes from a write for which there was no more room in the buffer, that of a closed connection also from waiting for a
-// flush.
+// comes from a write for which there was no more room in the buffer, that of a closed connection also from waiting for
+// a flush.
 func (c *Client) broke(err error) bool {
 	var socket *net.OpError
-	return !c.Conn.IsClosed() && (errors.As(err, &socket) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrConnectionReconnecting) ||
-		errors.Is(err, nats.ErrConnectionClosed))
+	cut := errors.As(err, &socket) || errors.Is(err, nats.ErrDisconnected) ||
+		errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrConnectionClosed)
+	return cut && !c.Conn.IsClosed()
 }

@@ -22,6 +22,7 @@ func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.M
 	waiting, permitted := c.Permitted(ctx, verb.Subject())
 	m, again, err := c.consult(waiting, verb, msg)
 	if err = permitted(err); err != nil {
+		c.replies.refused(err)
 		return c.RequestError(string(verb), err)
 	}
 	r, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
@@ -83,7 +84,8 @@ func (c *Client) RequestError(what string, err error) error {
 	return e
 }
 
-// List returns all functions, the latest version of each, sorted by name. The error's code is 503 if no invoker answers.
+// List returns all functions, the latest version of each, sorted by name. The error's code is 503 if no invoker
+// answers.
 func (c *Client) List(ctx context.Context) ([]protocol.Function, error) {
 	reply, err := c.ListAll(ctx)
 	return reply.Functions, err

@@ -67,7 +67,9 @@ func (c *Client) Deploy(ctx context.Context, f protocol.Function, wasm []byte) (
 }
 
 // attach makes a body that of a message, or an object that the message claims. discard removes the object.
-func (c *Client) attach(ctx context.Context, msg *nats.Msg, body []byte, what string) (discard func(), _ *nats.Msg, err error) {
+func (c *Client) attach(
+	ctx context.Context, msg *nats.Msg, body []byte, what string,
+) (discard func(), _ *nats.Msg, err error) {
 	msg.Data = body
 	if len(body) <= directUpload && c.fits(msg) {
 		return func() {}, msg, nil
@@ -80,8 +82,10 @@ func (c *Client) attach(ctx context.Context, msg *nats.Msg, body []byte, what st
 	claim.Put(protocol.Header(msg.Header))
 	if !c.fits(msg) {
 		c.discard(ctx, claim)
-		return nil, nil, protocol.Errorf(protocol.CodeTooLarge, "", "the manifest takes %d bytes as a header, and NATS on %s takes messages of %d (max_payload): "+
-			"make its env, args or triggers shorter, or raise max_payload", len(msg.Header.Get(protocol.HeaderManifest)), c.url(), c.Conn.MaxPayload())
+		return nil, nil, protocol.Errorf(protocol.CodeTooLarge, "",
+			"the manifest takes %d bytes as a header, and NATS on %s takes messages of %d (max_payload): "+
+				"make its env, args or triggers shorter, or raise max_payload",
+			len(msg.Header.Get(protocol.HeaderManifest)), c.url(), c.Conn.MaxPayload())
 	}
 	return func() { c.discard(ctx, claim) }, msg, nil
 }
@@ -135,7 +139,8 @@ func (c *Client) waitReady(ctx context.Context, ref protocol.Ref) (err error) {
 		}
 		select {
 		case <-ctx.Done():
-			return protocol.Errorf(protocol.CodeTimeout, "", "%s is deployed but does not answer on %s in %s: polyvoke logs %s may say why",
+			return protocol.Errorf(protocol.CodeTimeout, "",
+				"%s is deployed but does not answer on %s in %s: polyvoke logs %s may say why",
 				ref, c.url(), readyTimeout, ref.Name)
 		case <-time.After(readyPause):
 		}

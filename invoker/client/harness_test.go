@@ -12,11 +12,16 @@ import (
 const patience = 30 * time.Second
 
 // startNATS starts a NATS server without polyvoke that takes messages of so many bytes, or the usual number for 0, and
-// returns a client of it.
-func startNATS(t *testing.T, maxPayload int) *Client {
+// returns a client of it. A connection may have so many subscriptions, if maxSubs says so. invokertest cannot be used
+// here: it imports this package.
+func startNATS(t *testing.T, maxPayload int, maxSubs ...int) *Client {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxPayload: int32(maxPayload),
-		JetStream: true, StoreDir: t.TempDir()})
+	o := &server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxPayload: int32(maxPayload),
+		JetStream: true, StoreDir: t.TempDir()}
+	if len(maxSubs) > 0 {
+		o.MaxSubs = maxSubs[0]
+	}
+	s, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +30,8 @@ func startNATS(t *testing.T, maxPayload int) *Client {
 	if !s.ReadyForConnections(patience) {
 		t.Fatal("the NATS server did not start")
 	}
-	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
+	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// stallTime is how long nobody else needs to answer until all are believed to have.
+	// stallTime is how long to wait for one more answer.
 	stallTime = 300 * time.Millisecond
-	// maxGathered bounds the answers that are kept: anybody who may can send them.
+	// maxGathered is the number of answers after which no more are read: strangers may send them too.
 	maxGathered = 10_000
 )
 
-// Invokers returns the invokers that are there, sorted by id, as they say themselves. One that is frozen, or does not
-// answer within a third of a second after the others, is left out. The error's code is 503 if none answers.
+// Invokers returns the invokers that answer a ping, sorted by id. It leaves out an invoker that answers more than a
+// third of a second after the one before. The error's code is 503 if none answers.
 func (c *Client) Invokers(ctx context.Context) ([]protocol.Member, error) {
 	if err := c.begin(); err != nil {
 		return nil, err
@@ -47,8 +47,8 @@ func (c *Client) Invokers(ctx context.Context) ([]protocol.Member, error) {
 	return all, nil
 }
 
-// gather asks everybody on a subject, and hands over the answers until nobody says anything any more. It asks again
-// for a moment if nobody is there, and then the error is nats.ErrNoResponders.
+// gather sends a request that all invokers hear, and hands over the answers until no more come. It tries again for a
+// moment if nobody hears it, and then the error is nats.ErrNoResponders.
 func (c *Client) gather(ctx context.Context, subject string, each func(*nats.Msg)) error {
 	for begun := time.Now(); ; pause(ctx, askPause) {
 		if err := c.connected(ctx); err != nil {
@@ -88,4 +88,18 @@ func (c *Client) gatherOnce(ctx context.Context, subject string, each func(*nats
 		each(m)
 	}
 	return nil
+}
+
+// next waits for a message for a while. The error of a while that has passed is nats.ErrTimeout.
+func next(ctx context.Context, sub *nats.Subscription, wait time.Duration) (*nats.Msg, error) {
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	m, err := sub.NextMsgWithContext(waiting)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, nats.ErrTimeout
+	}
+	return m, err
 }

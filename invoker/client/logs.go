@@ -21,18 +21,18 @@ type LogQuery struct {
 	Follow bool
 }
 
-// LogLine is a line of a function's log, and when it was written.
+// LogLine is a line of a function's log, with its time.
 type LogLine struct {
 	protocol.LogLine
-	Time time.Time // when the server got it; for one that is not kept, when the client did
+	Time time.Time // when the server received it; without JetStream, when the client did
 }
 
-// errStop says that whoever reads log lines wants no more.
+// errStop means that the reader of log lines wants no more.
 var errStop = errors.New("no more")
 
-// Logs returns log lines, the oldest first: what functions write to stderr, and what polyvoke says about their calls.
+// Logs returns log lines, the oldest first: what functions write to stderr, and what polyvoke says about failed calls.
 // The last pair may have an error: that of ctx if it ended, or one with the code 404 if there is no such function, 403
-// if NATS does not permit it, and 503 if no lines are kept, which a query that follows does not need.
+// if NATS does not permit it, and 503 if no lines are kept. A query that follows needs no lines that are kept.
 func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[LogLine, error] {
 	return func(yield func(LogLine, error) bool) {
 		err := c.logs(ctx, q, func(l LogLine) error {
@@ -83,7 +83,9 @@ func (c *Client) logs(ctx context.Context, q LogQuery, each func(LogLine) error)
 }
 
 // logConsumer opens the stream of recent lines.
-func (c *Client) logConsumer(ctx context.Context, js jetstream.JetStream, subject string, q LogQuery) (jetstream.Consumer, error) {
+func (c *Client) logConsumer(
+	ctx context.Context, js jetstream.JetStream, subject string, q LogQuery,
+) (jetstream.Consumer, error) {
 	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}}
 	if q.Lines <= 0 {
 		config.DeliverPolicy = jetstream.DeliverNewPolicy

@@ -30,6 +30,7 @@ func (shelf) Stats(string) protocol.Stats {
 
 func (shelf) Damage() []protocol.Damage                           { return nil }
 func (shelf) Overlapping(*protocol.Function) []*protocol.Function { return nil }
+func (shelf) Idle(context.Context, *protocol.Function) bool       { return false }
 
 // startControl controls a registry through a NATS server that takes messages of so many bytes, and returns a client.
 func startControl(t *testing.T, r registry.Registry, maxPayload int) *Client {
@@ -45,7 +46,8 @@ func startControl(t *testing.T, r registry.Registry, maxPayload int) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := &control.Service{Host: shelf{}, Registry: r, NC: nc, JetStream: js, MaxModule: 1 << 20, Version: "0.0.0", Log: slog.New(slog.DiscardHandler)}
+	service := &control.Service{Host: shelf{}, Registry: r, NC: nc, JetStream: js, MaxModule: 1 << 20, Version: "0.0.0",
+		Log: slog.New(slog.DiscardHandler)}
 	m, err := service.Serve(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -57,8 +59,8 @@ func startControl(t *testing.T, r registry.Registry, maxPayload int) *Client {
 	return c
 }
 
-// long returns an environment that takes about so many bytes.
-func long(n int) map[string]string { return map[string]string{"LONG": strings.Repeat("<", n/6)} } // each takes six in JSON
+// long returns an environment that takes about so many bytes: each < takes six in JSON.
+func long(n int) map[string]string { return map[string]string{"LONG": strings.Repeat("<", n/6)} }
 
 // TestPages lists thousands of functions, some with long manifests, and tells of one with 20 long versions, whatever
 // NATS takes.
@@ -75,7 +77,8 @@ func TestPages(t *testing.T) {
 		}
 	}
 	for i := range registry.KeepVersions + 5 {
-		if _, _, err := r.Put(t.Context(), protocol.Function{Name: "many", Args: []string{fmt.Sprint(i)}, Env: long(60 << 10 * (i % 3) / 2)}, []byte("module")); err != nil {
+		many := protocol.Function{Name: "many", Args: []string{fmt.Sprint(i)}, Env: long(60 << 10 * (i % 3) / 2)}
+		if _, _, err := r.Put(t.Context(), many, []byte("module")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -90,16 +93,20 @@ func TestPages(t *testing.T) {
 			abridged[name] = true
 		}
 		for i, f := range list.Functions[:n] {
-			if f.Name != fmt.Sprintf("f%04d", i) || f.Version != 1 || abridged[f.Name] != (f.Args == nil) || abridged[f.Name] && i%100 != 0 {
-				t.Errorf("max_payload %d: function %d is %s with %v, abridged %t", maxPayload, i, f.Ref(), f.Args, abridged[f.Name])
+			if f.Name != fmt.Sprintf("f%04d", i) || f.Version != 1 || abridged[f.Name] != (f.Args == nil) ||
+				abridged[f.Name] && i%100 != 0 {
+				t.Errorf("max_payload %d: function %d is %s with %v, abridged %t",
+					maxPayload, i, f.Ref(), f.Args, abridged[f.Name])
 			}
 		}
 		if (len(abridged) > 0) != (maxPayload < 1<<20) {
 			t.Errorf("max_payload %d: %d functions are abridged", maxPayload, len(abridged))
 		}
 		info, err := c.Info(t.Context(), "many")
-		if err != nil || len(info.Versions) != registry.KeepVersions || info.Function.Version != registry.KeepVersions+5 || info.Stats.Requests != 1 {
-			t.Errorf("max_payload %d: %d versions, the latest is %d, %v", maxPayload, len(info.Versions), info.Function.Version, err)
+		if err != nil || len(info.Versions) != registry.KeepVersions ||
+			info.Function.Version != registry.KeepVersions+5 || info.Stats.Requests != 1 {
+			t.Errorf("max_payload %d: %d versions, the latest is %d, %v",
+				maxPayload, len(info.Versions), info.Function.Version, err)
 		}
 		for i, v := range info.Versions {
 			if v.Version != i+6 || v.Args == nil && len(info.Abridged) == 0 {
@@ -122,13 +129,15 @@ func TestOldClient(t *testing.T) {
 	}
 	c := startControl(t, r, 4<<10)
 	var first, second protocol.ListReply
-	if err := c.ask(t.Context(), protocol.APIList, nil, &first); err != nil || len(first.Functions) == 0 || first.Next != first.Functions[len(first.Functions)-1].Name {
+	err := c.ask(t.Context(), protocol.APIList, nil, &first)
+	if err != nil || len(first.Functions) == 0 || first.Next != first.Functions[len(first.Functions)-1].Name {
 		t.Errorf("%+v, %v", first, err)
 	}
-	if err := c.ask(t.Context(), protocol.APIList, protocol.ListRequest{After: "f99"}, &second); err != nil || len(second.Functions) != 0 || second.Next != "" {
+	err = c.ask(t.Context(), protocol.APIList, protocol.ListRequest{After: "f99"}, &second)
+	if err != nil || len(second.Functions) != 0 || second.Next != "" {
 		t.Errorf("behind the last one: %+v, %v", second, err)
 	}
-	err := c.ask(t.Context(), protocol.APIList, []int{1}, &second)
+	err = c.ask(t.Context(), protocol.APIList, []int{1}, &second)
 	if protocol.CodeOf(err) != protocol.CodeBadRequest {
 		t.Errorf("a request that is none: %v", err)
 	}
@@ -141,12 +150,14 @@ func TestLongManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.CreateObjectStore(t.Context(), jetstream.ObjectStoreConfig{Bucket: protocol.BucketBodies}); err != nil {
+	bodies := jetstream.ObjectStoreConfig{Bucket: protocol.BucketBodies}
+	if _, err := js.CreateObjectStore(t.Context(), bodies); err != nil {
 		t.Fatal(err)
 	}
 	_, err = c.Deploy(t.Context(), protocol.Function{Name: "long", Env: long(30 << 10)}, []byte("module"))
 	var e *protocol.Error
-	if !errors.As(err, &e) || e.Code != protocol.CodeTooLarge || !strings.Contains(e.Msg, "max_payload") || !strings.Contains(e.Msg, "manifest") {
+	if !errors.As(err, &e) || e.Code != protocol.CodeTooLarge || !strings.Contains(e.Msg, "max_payload") ||
+		!strings.Contains(e.Msg, "manifest") {
 		t.Errorf("%v", err)
 	}
 }

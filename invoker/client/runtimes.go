@@ -45,7 +45,9 @@ func (c *Client) PinRuntime(ctx context.Context, ref string) (protocol.DeployRep
 
 // AddMissing uploads a runtime that a script needs, if there is none of its name yet and bundle has it. A runtime of
 // a certain version, NAME@VERSION, is there already or cannot be added. It returns what was added, or nil.
-func (c *Client) AddMissing(ctx context.Context, name string, bundle func(name string) ([]byte, error)) (*protocol.Function, error) {
+func (c *Client) AddMissing(
+	ctx context.Context, name string, bundle func(name string) ([]byte, error),
+) (*protocol.Function, error) {
 	if name == "" || strings.Contains(name, "@") {
 		return nil, nil
 	}

@@ -39,6 +39,9 @@ type Host interface {
 	Await(ctx context.Context, f *protocol.Function) error
 	// AwaitGone waits until the host does not serve a deleted version any more.
 	AwaitGone(ctx context.Context, f *protocol.Function) error
+	// Idle reports whether a process of a version that the host serves ends with neither reading its stdin nor
+	// writing to its stdout. It is false if that cannot be found out soon.
+	Idle(ctx context.Context, f *protocol.Function) bool
 	// Stats returns what a function has done here, and nothing of one that is not served.
 	Stats(name string) protocol.Stats
 	// Damage returns the records that cannot be read, sorted by name.

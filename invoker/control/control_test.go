@@ -55,6 +55,8 @@ func (h *shelf) AwaitGone(_ context.Context, f *protocol.Function) error {
 	return nil
 }
 
+func (h *shelf) Idle(_ context.Context, f *protocol.Function) bool { return f.Name == "idle" }
+
 func (h *shelf) Stats(name string) protocol.Stats { return protocol.Stats{Requests: int64(len(name))} }
 
 func (h *shelf) Damage() []protocol.Damage {

@@ -149,12 +149,15 @@ func dropped(e registry.Entry) []string {
 	return []string{fmt.Sprintf("%s %s gone: %s kept", e.Name, which, why)}
 }
 
-// warnings tells what the author of a deployed function should know about its subjects. What cannot be
+// warnings tells what the author of a deployed function should know about it and its subjects. What cannot be
 // found out is left out. The owners of others that a new version overlaps are told too.
 func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) []string {
 	ctx, cancel := context.WithTimeout(ctx, warningTime) // an answer that was lost never comes
 	defer cancel()
 	out := subjects.Loops(e.Latest())
+	if created && s.Host.Idle(ctx, e.Latest()) {
+		out = append(out, idle(e.Latest()))
+	}
 	for _, subject := range subjects.Of(e) {
 		out = append(out, subjects.Captured(ctx, s.JetStream, subject)...)
 	}
@@ -167,6 +170,12 @@ func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) 
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// idle is the warning for a program that is none.
+func idle(f *protocol.Function) string {
+	return fmt.Sprintf("%s neither reads its stdin nor writes to its stdout, so each call gets an empty reply: a function is a program, whose request is its "+
+		"stdin and whose reply is its stdout; docs/coming-from-lambda.md shows how a handler becomes one", f.Name)
 }
 
 // tellOwner says in the log of a function which routes of a new version overlap its own: its owner has not asked for

@@ -22,12 +22,24 @@ type Store struct {
 	Describe func(bundle []byte) (protocol.Function, error)
 }
 
-// Add makes a bundle the newest version of its interpreter. Nothing changes if it is that already; created is false
-// then.
+// Add makes a bundle the newest version of its interpreter. If it is a version already, though not the newest, nothing
+// changes: f is that version, and created is false. So nobody who only has an older bundle puts it in place of a newer
+// one; Pin does.
 func (s *Store) Add(ctx context.Context, bundle []byte) (f protocol.Function, created bool, err error) {
 	f, err = s.Describe(bundle)
 	if err != nil {
 		return f, false, protocol.Errorf(protocol.CodeRefused, "add a runtime", "%w", err)
+	}
+	switch e, err := s.Registry.Find(ctx, f.Name); {
+	case err == nil:
+		digest := protocol.Digest(bundle)
+		for i := len(e.Versions) - 1; i >= 0; i-- {
+			if e.Versions[i].Digest == digest {
+				return e.Versions[i], false, nil
+			}
+		}
+	case protocol.CodeOf(err) != protocol.CodeNotFound:
+		return f, false, err
 	}
 	e, created, err := s.Registry.Put(ctx, f, bundle)
 	if err != nil {
@@ -76,8 +88,8 @@ func (s *Store) Find(ctx context.Context, ref string) (protocol.Function, error)
 	}
 	e, err := s.Registry.Find(ctx, r.Name)
 	if protocol.CodeOf(err) == protocol.CodeNotFound {
-		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "", "there is no runtime %s here%s: make it with polyvoke runtime build %s, then add it with polyvoke runtime add %s "+
-			"(polyvoke runtime ls shows which can be built)", r.Name, s.others(ctx), r.Name, r.Name)
+		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "", "there is no runtime %s here%s: get it with polyvoke runtime get %s, or build it with polyvoke runtime build %s, and "+
+			"deploy again (polyvoke runtime ls shows all)", r.Name, s.others(ctx), r.Name, r.Name)
 	}
 	if err != nil {
 		return protocol.Function{}, err

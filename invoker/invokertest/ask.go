@@ -9,8 +9,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Deploy deploys a module under a name and returns the version that is now the latest. The next call finds it. Each
-// change may change its manifest, which is that of a module with no manifest. The test fails if it is refused.
+// Deploy deploys a module, or a script, and returns the version that is now the latest. The next call uses it. The
+// functions change the manifest, which has the name only. The test fails if the deployment does.
 func (s *Server) Deploy(name string, wasm []byte, change ...func(*protocol.Function)) protocol.Function {
 	s.owner.Helper()
 	f := protocol.Function{Name: name}
@@ -24,9 +24,9 @@ func (s *Server) Deploy(name string, wasm []byte, change ...func(*protocol.Funct
 	return reply.Function
 }
 
-// Call sends a message to a subject and returns the reply: fn.NAME[.ARG...] calls a function, and any other subject those
-// that it triggers. Each change may change the request, such as its headers. What the function answers is in the reply,
-// failures included. The test fails if there is no reply.
+// Call sends a message to a subject and returns the reply: fn.NAME[.ARG...] calls a function, and any other subject
+// those that it triggers. The functions change the request, such as its headers. Failures of the function are in the
+// reply; the test fails only if there is none.
 func (s *Server) Call(subject string, body []byte, change ...func(*protocol.Request)) *protocol.Reply {
 	s.owner.Helper()
 	reply, err := s.call(context.Background(), subject, body, change)
@@ -37,7 +37,9 @@ func (s *Server) Call(subject string, body []byte, change ...func(*protocol.Requ
 }
 
 // call is Call with an error.
-func (s *Server) call(ctx context.Context, subject string, body []byte, change []func(*protocol.Request)) (*protocol.Reply, error) {
+func (s *Server) call(
+	ctx context.Context, subject string, body []byte, change []func(*protocol.Request),
+) (*protocol.Reply, error) {
 	var r protocol.Request
 	if strings.HasPrefix(subject, protocol.RootCall+".") {
 		ref, args, err := protocol.ParseCall(subject)

@@ -24,7 +24,8 @@ func ExampleNew() {
 	fmt.Println(r.ID, r.Exit, r.Err.Code)
 
 	// The program under test has the address of NATS, or the client.
-	reply, err := s.Client.Call(context.Background(), &protocol.Request{Function: protocol.Ref{Name: "echo"}, Body: []byte("World")})
+	echo := &protocol.Request{Function: protocol.Ref{Name: "echo"}, Body: []byte("World")}
+	reply, err := s.Client.Call(context.Background(), echo)
 	if err != nil {
 		panic(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/registry"
 )
 
-// Invoker is one that serves. Stop and Wait may be called from several goroutines.
+// Invoker is an invoker that serves. Stop and Wait may be called from several goroutines.
 type Invoker struct {
 	*invoker.Invoker
 	// Conn is its connection.
@@ -29,8 +29,8 @@ type Invoker struct {
 	seen  atomic.Bool   // the test knows
 }
 
-// StartInvoker starts a further invoker, on a connection of its own, and returns when it serves. It ends with the test,
-// or when it is stopped. Each change may change it before it serves.
+// StartInvoker starts another invoker, on a connection of its own, and returns when it serves. It ends with the test,
+// or when it is stopped. The functions change it before it serves.
 func (s *Server) StartInvoker(change ...func(*invoker.Invoker)) *Invoker {
 	s.owner.Helper()
 	s.openRuntime()
@@ -50,9 +50,9 @@ func (s *Server) StartInvoker(change ...func(*invoker.Invoker)) *Invoker {
 	return out
 }
 
-// Serve has an invoker serve on a connection, and returns when it does. It ends with the test, or when it is stopped. A
-// Registry that is nil becomes that of the connection's JetStream, and a Log that is nil the test's output. Runtime must
-// be set.
+// Serve starts an invoker on a connection, and returns when it serves. It ends with the test, or when it is stopped. A
+// Registry that is nil becomes that of the connection's JetStream, and a Log that is nil the test's output. Runtime
+// must be set.
 func Serve(t testing.TB, nc *nats.Conn, v *invoker.Invoker) *Invoker {
 	t.Helper()
 	out := newOutput(t)
@@ -72,7 +72,8 @@ func serve(o owner, nc *nats.Conn, v *invoker.Invoker, out *output) *Invoker {
 		v.Registry = open(o, nc, registry.Config{})
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Invoker{Invoker: v, Conn: nc, owner: o, stop: stop, kept: &output{}, ready: make(chan struct{}), done: make(chan struct{})}
+	s := &Invoker{Invoker: v, Conn: nc, owner: o, stop: stop, kept: &output{}}
+	s.ready, s.done = make(chan struct{}), make(chan struct{})
 	if v.Log == nil {
 		v.Log = logTo(out, s.kept)
 	}
@@ -118,14 +119,15 @@ func (v *Invoker) await() {
 	}
 }
 
-// Stop tells the invoker to end and returns what Serve has, when it has: nil if all that was accepted has been answered.
+// Stop tells the invoker to end, waits for it, and returns what Serve returned: nil if every accepted call was
+// answered.
 func (v *Invoker) Stop() error {
 	v.stop()
 	return v.Wait()
 }
 
-// Wait returns what Serve does, when it does: on its own only if its connection is closed. An error that it has
-// returned does not fail the test at its end.
+// Wait waits until the invoker has ended, and returns what Serve returned. An invoker ends by itself only when its
+// connection is closed for good. The end of the test reports only errors that Stop and Wait have not returned.
 func (v *Invoker) Wait() error {
 	select {
 	case <-v.done:

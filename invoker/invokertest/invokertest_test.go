@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -17,6 +18,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+	"github.com/polyvoke/polyvoke/runtimes/script"
 )
 
 // TestMain checks that nothing is left when all servers have ended.
@@ -65,11 +67,12 @@ func TestCall(t *testing.T) {
 		f.Triggers = []protocol.Trigger{{Subject: "orders.>"}}
 		f.Limits.Concurrency = 2
 	})
-	if r := s.Call("fn.probe.exit.65", nil, func(r *protocol.Request) { r.ID = "bad" }); r.Err == nil || r.Exit != 65 || r.ID != "bad" {
+	r := s.Call("fn.probe.exit.65", nil, func(r *protocol.Request) { r.ID = "bad" })
+	if r.Err == nil || r.Exit != 65 || r.ID != "bad" {
 		t.Errorf("%+v", r)
 	}
-	if r := s.Call("orders.echo", []byte("tea"), func(r *protocol.Request) { r.ID, r.Report = "order", true }); string(r.Body) != "tea" ||
-		r.ID != "order" || r.Report == nil {
+	r = s.Call("orders.echo", []byte("tea"), func(r *protocol.Request) { r.ID, r.Report = "order", true })
+	if string(r.Body) != "tea" || r.ID != "order" || r.Report == nil {
 		t.Errorf("%+v", r)
 	}
 	tick := time.NewTicker(10 * time.Millisecond) // a line may come later than the reply
@@ -81,6 +84,29 @@ func TestCall(t *testing.T) {
 		case <-limit:
 			t.Fatal("the log has no line of the call that failed")
 		}
+	}
+}
+
+// TestScript deploys a script, with what runs it. Here that is the probe, which does not look at the script.
+func TestScript(t *testing.T) {
+	s := invokertest.Start(t)
+	runtime, err := script.WrapBundle(script.Info{Name: "copy", Version: "1", Language: "Copy"}, runtimestest.Wasm())
+	if err != nil {
+		t.Fatal(err)
+	}
+	main, err := script.Pack(fstest.MapFS{"main.copy": {Data: []byte("copy it")}}, "main.copy", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Client.Deploy(t.Context(), protocol.Function{Name: "early", Runtime: "copy"}, main); err == nil {
+		t.Error("a script without its runtime is deployed")
+	}
+	if _, err := s.Client.AddRuntime(t.Context(), "copy", runtime); err != nil {
+		t.Fatal(err)
+	}
+	s.Deploy("copied", main, func(f *protocol.Function) { f.Runtime = "copy" })
+	if r := s.Call("fn.copied", []byte("Hello")); r.Err != nil || string(r.Body) != "Hello" {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -145,7 +171,8 @@ func TestClosedContext(t *testing.T) {
 	s.Deploy("echo", runtimestest.Wasm())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Client.Call(ctx, &protocol.Request{Function: protocol.Ref{Name: "echo"}}); protocol.CodeOf(err) != protocol.CodeUnavailable {
+	_, err := s.Client.Call(ctx, &protocol.Request{Function: protocol.Ref{Name: "echo"}})
+	if protocol.CodeOf(err) != protocol.CodeUnavailable {
 		t.Errorf("got %v", err)
 	}
 }

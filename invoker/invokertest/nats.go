@@ -8,13 +8,14 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// natsOptions are the options of a NATS server that others do not see.
+// natsOptions returns the default options of a NATS server.
 func natsOptions(o owner) *server.Options {
-	return &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: o.TempDir(), NoSigs: true, NoLog: true}
+	return &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: o.TempDir(),
+		NoSigs: true, NoLog: true}
 }
 
-// StartNATS starts a NATS server alone, which ends with the test, for tests of what needs no invoker. Its options are
-// those of Config.NATS, and each change may change them.
+// StartNATS starts a NATS server alone, for tests that need no invoker. It ends with the test. The functions change its
+// options, whose defaults are those of Config.NATS.
 func StartNATS(t testing.TB, change ...func(*server.Options)) *server.Server {
 	t.Helper()
 	options := natsOptions(t)
@@ -26,7 +27,7 @@ func StartNATS(t testing.TB, change ...func(*server.Options)) *server.Server {
 	return s
 }
 
-// startNATS starts a NATS server, and waits until it takes connections.
+// startNATS starts a NATS server, and waits until it accepts connections.
 func startNATS(o owner, options *server.Options) *server.Server {
 	o.Helper()
 	s, err := server.NewServer(options)
@@ -36,7 +37,7 @@ func startNATS(o owner, options *server.Options) *server.Server {
 	s.Start()
 	if !s.ReadyForConnections(patience) {
 		stopNATS(s)
-		o.Fatalf("the NATS server took no connections within %s", patience)
+		o.Fatalf("the NATS server accepted no connection within %s", patience)
 	}
 	return s
 }
@@ -47,8 +48,8 @@ func stopNATS(s *server.Server) {
 	s.WaitForShutdown()
 }
 
-// Connect connects to a NATS server until the test ends. The connection is made anew if it breaks, soon, and what goes
-// wrong on it is in the test's output.
+// Connect connects to a NATS server. The connection reconnects quickly, logs asynchronous errors in the test's output,
+// and ends with the test.
 func Connect(t testing.TB, s *server.Server, options ...nats.Option) *nats.Conn {
 	t.Helper()
 	out := newOutput(t)
@@ -63,10 +64,11 @@ func Connect(t testing.TB, s *server.Server, options ...nats.Option) *nats.Conn 
 	return nc
 }
 
-// connectOptions puts options behind those that all connections have.
+// connectOptions returns the options of all connections, and after them those that are given.
 func connectOptions(out *output, options []nats.Option) []nats.Option {
 	return append([]nats.Option{
-		nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond), nats.ReconnectJitter(time.Millisecond, time.Millisecond),
+		nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond),
+		nats.ReconnectJitter(time.Millisecond, time.Millisecond),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if sub != nil {
 				out.printf("connection: %s: %v\n", sub.Subject, err)

@@ -20,8 +20,8 @@ type output struct {
 	show io.Writer // nil: nothing is shown
 }
 
-// newOutput returns the output of a test. A fuzz test shows nothing, since its workers must not, nor does a benchmark,
-// whose output is for figures.
+// newOutput returns the output of a test. A fuzz test shows nothing, since its workers may not log, and neither does a
+// benchmark, whose output has the figures.
 func newOutput(t testing.TB) *output {
 	switch t.(type) {
 	case *testing.F, *testing.B:
@@ -48,7 +48,7 @@ func (o *output) Write(p []byte) (int, error) {
 // printf writes a text.
 func (o *output) printf(format string, a ...any) { fmt.Fprintf(o, format, a...) }
 
-// close shows nothing from now on.
+// close ends what is shown. More can still be kept.
 func (o *output) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -22,39 +22,41 @@ import (
 // patience is how long what must happen is waited for.
 const patience = time.Minute
 
-// Config says what Start starts. Start fills it with what the comments of its fields say, and has it changed then.
+// Config configures Start and New. The functions that they are given may change it; before that each field has the
+// default that its comment names.
 type Config struct {
-	// NATS are the options of the NATS server. They are: loopback, a free port, JetStream in a folder of the test, no
-	// log, and the server's own defaults for the rest.
+	// NATS has the options of the NATS server. By default it listens on loopback, on a free port, keeps JetStream in a
+	// folder of the test and logs nothing; the other options have the server's own defaults.
 	NATS *server.Options
-	// Connect are options of all connections, such as the user of a server that wants one. None.
+	// Connect has options of all connections, such as a user and a password. There are none by default.
 	Connect []nats.Option
-	// Invokers is how many invokers serve. 1; StartInvoker adds more.
+	// Invokers is the number of invokers to begin with. The default is 1; StartInvoker adds more.
 	Invokers int
-	// Memory keeps functions in memory, for all invokers, in place of JetStream. There are no scripts then. False.
+	// Memory keeps functions in memory instead of on JetStream. All invokers share them, and scripts cannot be
+	// deployed. The default is false.
 	Memory bool
-	// Drain is how long an invoker goes on with calls after it was told to end. 10 s.
+	// Drain is how long an invoker that ends goes on with calls. The default is 10 s.
 	Drain time.Duration
-	// Sandbox is the configuration of the sandbox, which all invokers share. Its CacheDir keeps compiled modules for
-	// other tests. The zero value.
+	// Sandbox configures the sandbox, which all invokers share. Set its CacheDir to keep compiled modules for other
+	// tests. The default is the zero value, with a Log in the test's output.
 	Sandbox wasi.Config
-	// Runtime runs functions in place of the sandbox, and is not closed: one for all tests compiles a module once.
-	// There are no scripts then, unless Invoker brings them. Nil.
+	// Runtime runs functions instead of the sandbox, and stays open: tests that share one compile a module once.
+	// Scripts cannot be deployed then, unless Invoker sets Interpreters. The default is nil.
 	Runtime runtimes.Runtime
-	// Invoker, if not nil, changes each invoker before it serves. Nil.
+	// Invoker, if not nil, changes each invoker before it serves. The default is nil.
 	Invoker func(*invoker.Invoker)
-	// Stderr shows what functions write to stderr in the test's output. True.
+	// Stderr shows what functions write to stderr in the test's output. The default is true.
 	Stderr bool
 }
 
-// Server is a NATS server, invokers that serve on it, and a client of both. Its methods that have a test fail must be
-// called by the goroutine that runs the test; others call with Client.
+// Server is a NATS server, the invokers on it, and a client. Its methods may make the test fail, so only the goroutine
+// of the test may call them. Other goroutines use Client.
 type Server struct {
 	// URL is the address of the NATS server.
 	URL string
 	// NATS is the NATS server, so that a test can look into it or shut it down.
 	NATS *server.Server
-	// Conn is a client's connection. It is made anew if it breaks.
+	// Conn is a client's connection, which reconnects.
 	Conn *nats.Conn
 	// Client deploys and calls on Conn.
 	Client *client.Client
@@ -67,15 +69,15 @@ type Server struct {
 	ends   []func() // what ends the rest, the last one first
 }
 
-// Start starts a NATS server and invokers that serve on it, and returns when calls are taken. They end with the test.
-// Each change may change the configuration. The test fails if anything cannot be started or ended.
+// Start starts a NATS server and invokers on it, and returns when they serve. They end with the test. The functions
+// change the configuration, in order. The test fails if anything cannot be started or ended.
 func Start(t testing.TB, change ...func(*Config)) *Server {
 	t.Helper()
 	return start(t, newOutput(t), change)
 }
 
-// New is Start where there is no test, as in an Example or in TestMain. It panics where a test would fail, and Close
-// must be called.
+// New is Start for an Example or TestMain, where there is no test. It panics where a test would fail. The caller must
+// call Close.
 func New(change ...func(*Config)) *Server {
 	return start(&program{}, &output{}, change)
 }
@@ -83,7 +85,8 @@ func New(change ...func(*Config)) *Server {
 // start starts a server that belongs to a test or a program.
 func start(o owner, out *output, change []func(*Config)) *Server {
 	o.Helper()
-	s := &Server{owner: o, out: out, config: Config{NATS: natsOptions(o), Invokers: 1, Drain: 10 * time.Second, Stderr: true}}
+	config := Config{NATS: natsOptions(o), Invokers: 1, Drain: 10 * time.Second, Stderr: true}
+	s := &Server{owner: o, out: out, config: config}
 	for _, c := range change {
 		c(&s.config)
 	}
@@ -102,11 +105,11 @@ func start(o owner, out *output, change []func(*Config)) *Server {
 	return s
 }
 
-// later has something done at the end, before what was put there earlier.
+// later adds something to do at the end, before what was added earlier.
 func (s *Server) later(end func()) { s.ends = append(s.ends, end) }
 
-// Close ends invokers, connections and the NATS server, in this order, and returns when they have ended. It is called
-// at the end of the test, and may be called before, also twice.
+// Close ends the invokers, the connections and the NATS server, in this order, and waits for them. The end of the test
+// calls it; a test may call it earlier, and more than once.
 func (s *Server) Close() {
 	if s.closed {
 		return
@@ -124,8 +127,8 @@ func (s *Server) Close() {
 	}
 }
 
-// Connect returns a further connection to the NATS server, which ends with the test. It is made anew if it breaks, and
-// what goes wrong on it is in the test's output.
+// Connect returns another connection to the NATS server. It reconnects, logs asynchronous errors in the test's output,
+// and ends with the test.
 func (s *Server) Connect(options ...nats.Option) *nats.Conn {
 	s.owner.Helper()
 	nc, err := nats.Connect(s.URL, connectOptions(s.out, append(s.config.Connect, options...))...)
@@ -139,7 +142,7 @@ func (s *Server) Connect(options ...nats.Option) *nats.Conn {
 // Logged returns what the invokers have logged and functions have written to stderr so far.
 func (s *Server) Logged() string { return s.out.String() }
 
-// showStderr has the lines that functions write to stderr in the log.
+// showStderr copies what functions write to stderr to the log.
 func (s *Server) showStderr() {
 	s.owner.Helper()
 	_, err := s.Conn.Subscribe(protocol.LogSubject(">"), func(m *nats.Msg) {
@@ -156,6 +159,9 @@ func (s *Server) openRuntime() {
 	s.owner.Helper()
 	if s.config.Runtime != nil {
 		return
+	}
+	if s.config.Sandbox.Log == nil {
+		s.config.Sandbox.Log = logTo(s.out)
 	}
 	sandbox, err := wasi.New(context.Background(), s.config.Sandbox)
 	if err != nil {

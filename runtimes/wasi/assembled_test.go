@@ -137,7 +137,7 @@ func sendAssembled(t *testing.T, g runtimes.Program, mode string) (string, error
 // change may refuse them.
 func TestLeakAssembled(t *testing.T) {
 	for name, with := range map[string]int{"globals and memory": 0, "table": withTable, "data": withData, "elements": withElements} {
-		for _, kind := range kinds {
+		for _, kind := range kinds() {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				g, err := newRuntime(t).Compile(t.Context(), assembleSpy(with), runtimes.Options{Start: kind})
 				var refused *runtimes.ModuleError

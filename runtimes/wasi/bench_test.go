@@ -74,7 +74,7 @@ func BenchmarkStart(b *testing.B) {
 		name   string
 		module []byte
 	}{{"c", runtimestest.Wasm()}, {"go", inGo}} {
-		for _, kind := range kinds {
+		for _, kind := range kinds() {
 			b.Run(guest.name+"/"+kind, func(b *testing.B) {
 				p := newEcho()
 				g, err := r.Compile(b.Context(), guest.module, runtimes.Options{Start: kind, Args: p.process.Args})

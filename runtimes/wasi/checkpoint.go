@@ -94,8 +94,8 @@ func (g *program) freeze(content []byte) (m *memory.Image, shared bool, err erro
 	return m, shared, err
 }
 
-// melt gives an image back. When no sandbox has the shared one any more, the program does not keep it: who has not
-// been needed for so long takes no memory but for its code, and to write the image again takes a small part of the
+// melt gives an image back. When no sandbox has the shared one any more, the program does not keep it: a program that
+// nobody has needed for so long takes no memory but for its code, and writing the image again takes a small part of the
 // time of a start.
 func (g *program) melt(m *memory.Image) {
 	g.freezing.Lock()

@@ -44,8 +44,9 @@ func (r *Runtime) newCode(compiled wazero.CompiledModule, report *rewrite.Report
 	if err != nil {
 		return nil, err
 	}
-	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack, obstacles: obstaclesOf(report), base: base,
-		coverage: newCoverage(report.Marks, m.Functions), wrapped: m.Reactor() || m.Start, globals: append(gauges(report), report.Globals...)}
+	c := &code{runtime: r, compiled: compiled, config: newModuleConfig(), own: m.Memories[0], stack: stack,
+		obstacles: obstaclesOf(report), base: base, coverage: newCoverage(report.Marks, m.Functions),
+		wrapped: m.Reactor() || m.Start, globals: append(gauges(report), report.Globals...)}
 	c.refs.Store(1)
 	c.rest.unwatch = r.budget.Watch(c.tire)
 	return c, nil
@@ -68,7 +69,8 @@ func (c *code) newProgram(ctx context.Context, o runtimes.Options, report *rewri
 		return nil, err
 	}
 	if c.base.Size() > limit { // an initialization has made it larger
-		return nil, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: raise the limit", c.base.Size()>>10, limit>>10)}
+		return nil, refused("the module needs %d KiB of memory to begin with, but its limit is %d KiB: raise the limit",
+			c.base.Size()>>10, limit>>10)
 	}
 	mounts, err := checkMounts(o.Mounts)
 	if err != nil {
@@ -108,7 +110,8 @@ func (g *program) Derive(ctx context.Context, o runtimes.Options) (runtimes.Prog
 		return nil, err
 	}
 	if o.Stack != 0 && stack != g.stack {
-		return nil, fmt.Errorf("a stack limit of %d bytes is not that of the program, %d: compile the module anew", stack, g.stack)
+		return nil, fmt.Errorf("a stack limit of %d bytes is not that of the program, %d: compile the module anew",
+			stack, g.stack)
 	}
 	return g.newProgram(ctx, o, nil)
 }

@@ -27,7 +27,9 @@ func (r *Runtime) Compile(ctx context.Context, b []byte, o runtimes.Options) (ru
 
 // CompilePart implements runtimes.Parter. Of a module with exceptions, or one that was built for threads, there are
 // no parts.
-func (r *Runtime) CompilePart(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part) (runtimes.Program, error) {
+func (r *Runtime) CompilePart(
+	ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part,
+) (runtimes.Program, error) {
 	g, err := r.compilePart(ctx, b, o, part)
 	if m := (*runtimes.ModuleError)(nil); !errors.As(err, &m) {
 		err = exhausted.Of(err)
@@ -36,7 +38,9 @@ func (r *Runtime) CompilePart(ctx context.Context, b []byte, o runtimes.Options,
 }
 
 // compilePart is CompilePart, with errors of the system as they are.
-func (r *Runtime) compilePart(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part) (runtimes.Program, error) {
+func (r *Runtime) compilePart(
+	ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part,
+) (runtimes.Program, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -64,7 +68,9 @@ func (r *Runtime) compilePart(ctx context.Context, b []byte, o runtimes.Options,
 
 // finish makes a program of what was compiled, and tries how its processes start, which can take up to startTime:
 // only a few are tried at a time.
-func (r *Runtime) finish(ctx context.Context, compiled wazero.CompiledModule, report *rewrite.Report, o runtimes.Options, stack int32) (runtimes.Program, error) {
+func (r *Runtime) finish(
+	ctx context.Context, compiled wazero.CompiledModule, report *rewrite.Report, o runtimes.Options, stack int32,
+) (runtimes.Program, error) {
 	select {
 	case r.trials <- struct{}{}:
 		defer func() { <-r.trials }()
@@ -81,7 +87,9 @@ func (r *Runtime) finish(ctx context.Context, compiled wazero.CompiledModule, re
 
 // prepare checks a module and rewrites it into what is compiled. It takes memory in proportion to the module, so only
 // a few modules are prepared at a time.
-func (r *Runtime) prepare(ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part, stack int32) ([]byte, *rewrite.Report, error) {
+func (r *Runtime) prepare(
+	ctx context.Context, b []byte, o runtimes.Options, part runtimes.Part, stack int32,
+) ([]byte, *rewrite.Report, error) {
 	select {
 	case r.prepares <- struct{}{}:
 		defer func() { <-r.prepares }()
@@ -135,7 +143,7 @@ func (r *Runtime) checkModule(b []byte) (*module.Module, error) {
 	return m, nil
 }
 
-// translate has a module compiled, here or by a child.
+// translate compiles a module, here or by a child.
 func (r *Runtime) translate(ctx context.Context, b []byte) (wazero.CompiledModule, error) {
 	if r.compiler == nil {
 		r.alone.Lock()

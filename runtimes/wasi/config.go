@@ -97,9 +97,11 @@ func (c Config) check() error {
 	case c.CacheDir == "":
 		return errors.New("CacheDir is empty, but it is where Compiler puts what it makes: set it, or leave Compiler nil")
 	case c.CompileTimeout < 0:
-		return fmt.Errorf("CompileTimeout is %v: it must be more than zero, or 0 for %v", c.CompileTimeout, defaultCompileTimeout)
+		return fmt.Errorf("CompileTimeout is %v: it must be more than zero, or 0 for %v",
+			c.CompileTimeout, defaultCompileTimeout)
 	case c.compileMemory() < leastCompileMemory || c.compileMemory() > 1<<50:
-		return fmt.Errorf("CompileMemory is %d bytes: it must be %d or more, or 0 for %d", c.CompileMemory, leastCompileMemory, defaultCompileMemory)
+		return fmt.Errorf("CompileMemory is %d bytes: it must be %d or more, or 0 for %d",
+			c.CompileMemory, leastCompileMemory, defaultCompileMemory)
 	}
 	return nil
 }
@@ -161,7 +163,8 @@ func (c Config) openCache() (wazero.CompilationCache, error) {
 		return nil, fmt.Errorf("CacheDir: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o022 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("CacheDir: %s can be written by others (mode %04o), who could put code into it: chmod go-w", c.CacheDir, mode)
+		return nil, fmt.Errorf("CacheDir: %s can be written by others (mode %04o), who could put code into it: chmod go-w",
+			c.CacheDir, mode)
 	}
 	cache, err := wazero.NewCompilationCacheWithDir(c.CacheDir)
 	if err != nil {

@@ -61,12 +61,14 @@ func newRuntimeOf(t testing.TB, c wasi.Config) *wasi.Runtime {
 	return r
 }
 
-// kinds are the start kinds.
-var kinds = []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint}
+// kinds returns the start kinds that this build can do.
+func kinds() []string {
+	return wasi.Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint)
+}
 
 // TestConformance runs the suite that os/exec passes too, on each start kind.
 func TestConformance(t *testing.T) {
-	for _, kind := range append(kinds, runtimes.StartAuto) {
+	for _, kind := range append(kinds(), runtimes.StartAuto) {
 		t.Run(kind, func(t *testing.T) {
 			runtimestest.Test(t, runtimestest.Harness{
 				New:    func(t testing.TB) runtimes.Runtime { return forced{newRuntime(t), kind} },

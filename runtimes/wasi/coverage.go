@@ -14,8 +14,8 @@ type coverage struct {
 	n     int             // functions
 }
 
-// newCoverage returns that of a module with n functions, whose marks are in globals that are exported under names. It is nil
-// if there are no names.
+// newCoverage returns that of a module with n functions, whose marks are in globals that are exported under names. It
+// is nil if there are no names.
 func newCoverage(names []string, n int) *coverage {
 	if len(names) == 0 {
 		return nil

@@ -9,7 +9,7 @@ import (
 
 // TestDescriptors checks that an idle program takes none of the descriptors of the process, of which there may be few.
 func TestDescriptors(t *testing.T) {
-	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
+	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint) {
 		r := newTestRuntime(t, Config{})
 		first := newTestProgram(t, r, kind)
 		echoes(t, first)

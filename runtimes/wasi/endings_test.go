@@ -48,7 +48,7 @@ func TestFuelOfKinds(t *testing.T) {
 		{"Go", goes, []string{"fn", "upper"}, 0.001},
 	} {
 		var want float64
-		for _, kind := range kinds {
+		for _, kind := range kinds() {
 			g := compileParked(t, c.module, runtimes.Options{Start: kind, Args: c.args})
 			for range 4 {
 				p, err := settled(t, g, func() *runtimes.Process { return &runtimes.Process{Args: c.args, Stdin: strings.NewReader(body)} })
@@ -81,7 +81,7 @@ func TestFuelLimitOfKinds(t *testing.T) {
 	}
 	for _, limit := range []uint64{start + 1, start + 20, (start + all.Usage.Fuel) / 2, all.Usage.Fuel - 1, all.Usage.Fuel, all.Usage.Fuel + 1} {
 		want := ""
-		for _, kind := range kinds {
+		for _, kind := range kinds() {
 			g := compileParked(t, module, runtimes.Options{Start: kind, Fuel: limit})
 			for range 3 {
 				n := 0
@@ -123,7 +123,7 @@ func endings() []byte {
 func TestKindAfterEndings(t *testing.T) {
 	var exit *runtimes.ExitError
 	var trap *runtimes.TrapError
-	for _, kind := range kinds {
+	for _, kind := range kinds() {
 		g := compileParked(t, endings(), runtimes.Options{Start: kind, Memory: 4 << 20, Stack: 256 << 10})
 		for _, c := range []struct {
 			how   string

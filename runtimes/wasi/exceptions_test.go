@@ -92,7 +92,7 @@ func rethrower() []byte {
 // TestThrowAgainAfterRead parks processes that have a reference to an exception, and checks that it is good when they
 // go on.
 func TestThrowAgainAfterRead(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range kinds() {
 		t.Run(kind, func(t *testing.T) {
 			g := compileParked(t, rethrower(), runtimes.Options{Start: kind})
 			for n := range uint32(100) {
@@ -115,7 +115,7 @@ func TestThrowAgainAfterRead(t *testing.T) {
 // TestCatchFuel checks that exceptions cost the same fuel whatever the start kind is.
 func TestCatchFuel(t *testing.T) {
 	fuel := map[string]uint64{}
-	for _, kind := range kinds {
+	for _, kind := range kinds() {
 		g := compileParked(t, catcher(), runtimes.Options{Start: kind})
 		for range 5 {
 			p := &runtimes.Process{Stdin: strings.NewReader(number(13))}
@@ -126,7 +126,7 @@ func TestCatchFuel(t *testing.T) {
 		}
 	}
 	t.Log(fuel)
-	if len(fuel) < 3 {
+	if len(fuel) < len(kinds())-1 { // a prefork may come too late
 		t.Errorf("got only the kinds %v", fuel)
 	}
 	for kind, n := range fuel {

@@ -1,10 +1,46 @@
 package wasi
 
 import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
+
+// CanPark reports whether this build can let processes wait where they read stdin. That any but a portable one can is
+// what the tests of package native check.
+var CanPark = sync.OnceValue(func() bool {
+	r, err := New(context.Background(), Config{StartTime: time.Minute})
+	if err != nil {
+		panic(err)
+	}
+	defer r.Close(context.Background())
+	_, err = r.Compile(context.Background(), runtimestest.Wasm(), runtimes.Options{Start: runtimes.StartCheckpoint})
+	if err != nil && !strings.Contains(err.Error(), noStacks) {
+		panic(err)
+	}
+	return err == nil
+})
+
+// Possible returns those of start kinds that this build can do.
+func Possible(kinds ...string) []string {
+	return slices.DeleteFunc(kinds, func(kind string) bool {
+		return (kind == runtimes.StartPrefork || kind == runtimes.StartCheckpoint) && !CanPark()
+	})
+}
+
+// NeedKind skips a test for which processes must come to be in a way that this build cannot do.
+func NeedKind(t testing.TB, kind string) {
+	t.Helper()
+	if len(Possible(kind)) == 0 {
+		t.Skipf("this build does not see the engine's stacks, so no process of the kind %s", kind)
+	}
+}
 
 // KindOf returns the start kind of a program, and why it is that one.
 func KindOf(p runtimes.Program) (kind, why string) {

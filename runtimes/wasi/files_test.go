@@ -4,9 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	goruntime "runtime"
 	"strings"
 	"testing"
 
@@ -95,8 +93,7 @@ two devices
 from stdin
 `
 
-// TestFilesEverywhere opens files that every system has, or none, here and, where there is a C compiler, on the
-// machine itself.
+// TestFilesEverywhere opens files that every system has, or none. TestFilesNatively does so on the machine itself.
 func TestFilesEverywhere(t *testing.T) {
 	dir := filepath.Join("testdata", "everywhere")
 	module, err := os.ReadFile(filepath.Join(dir, "everywhere.wasm"))
@@ -106,18 +103,5 @@ func TestFilesEverywhere(t *testing.T) {
 	p := &runtimes.Process{Stdin: strings.NewReader("from stdin\n")}
 	if got, err := run(t, compile(t, module, runtimes.Options{}), p); err != nil || got != everywhere {
 		t.Errorf("got the error %v and\n%s", err, got)
-	}
-	cc, err := exec.LookPath("cc")
-	if err != nil || goruntime.GOOS != "linux" {
-		t.Skip("no C compiler, or not Linux")
-	}
-	program := filepath.Join(t.TempDir(), "everywhere")
-	if out, err := exec.Command(cc, "-o", program, filepath.Join(dir, "everywhere.c")).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	native := exec.Command(program)
-	native.Stdin = strings.NewReader("from stdin\n")
-	if out, err := native.Output(); err != nil || string(out) != everywhere {
-		t.Errorf("natively the error %v and\n%s", err, out)
 	}
 }

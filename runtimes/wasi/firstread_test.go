@@ -50,7 +50,7 @@ func TestFirstReads(t *testing.T) {
 		{"yields before", slow() + invoke(fnYield) + sleeps(2), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, kind := range kinds {
+			for _, kind := range kinds() {
 				g := compileParked(t, guest(c.code).bytes(), runtimes.Options{Start: kind, Memory: 4 << 20})
 				for i := range 25 {
 					body := strings.Repeat("x", i*4000)
@@ -91,7 +91,7 @@ func recursing(depth int, stay bool) []byte {
 // TestDeepStart parks processes whose native stack has grown.
 func TestDeepStart(t *testing.T) {
 	for _, stay := range []bool{false, true} {
-		for _, kind := range kinds {
+		for _, kind := range kinds() {
 			g := compileParked(t, recursing(2000, stay), runtimes.Options{Start: kind})
 			for i := range 20 {
 				body := strings.Repeat("y", i*4000)
@@ -106,7 +106,7 @@ func TestDeepStart(t *testing.T) {
 // TestRefusedBefore checks that memory which was refused before the first read is what is blamed afterwards, in each
 // run.
 func TestRefusedBefore(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range kinds() {
 		g := compileParked(t, script(slow()+grows(64, 256)+invoke(fnRead, 0, 0, 0, 8)+"\x00").bytes(), runtimes.Options{Start: kind, Memory: 4 << 20})
 		for i := range 12 {
 			if _, err := run(t, g, &runtimes.Process{}); !errors.Is(err, runtimes.ErrMemory) {
@@ -124,7 +124,7 @@ func TestClocksGoOn(t *testing.T) {
 	}
 	code = slow() + strings.Repeat(looks(1, 256), 1000) + invoke(fnYield) + sleeps(20) + code
 	code += invoke(fnRead, 0, 0, 0, 8) + looks(1, 288) + looks(0, 296) + transfer("\x10"+uleb(fnWrite), 1, 256, 48)
-	for _, kind := range kinds {
+	for _, kind := range kinds() {
 		g := compileParked(t, script(code).bytes(), runtimes.Options{Start: kind})
 		for i := range 20 {
 			before := uint64(time.Now().Add(-time.Hour).UnixNano())
@@ -143,6 +143,7 @@ func TestClocksGoOn(t *testing.T) {
 // TestVeryDeepStart checks that a native stack that has grown large is not kept, in many copies, for a parked
 // process: one that comes back from the depth is parked without it, and one that does not is not parked.
 func TestVeryDeepStart(t *testing.T) {
+	wasi.NeedKind(t, runtimes.StartCheckpoint)
 	for _, stay := range []bool{false, true} {
 		module := recursing(60_000, stay)
 		before := level.Measure(t).Heap
@@ -174,7 +175,7 @@ func TestDeepRequests(t *testing.T) {
 	first := "\x23\x00" + i32(depth) + "\x46\x04\x40" + slow() + transfer("\x10"+uleb(fnRead), 0, 1024, 5) + "\x0b"
 	last := transfer("\x10"+uleb(fnWrite), 1, 1024, 5)
 	a.code = first + "\x23\x00" + i32(1) + "\x6b\x24\x00\x23\x00\x04\x40\x10" + self + "\x05" + last + "\x0b"
-	for _, kind := range kinds {
+	for _, kind := range kinds() {
 		g := compileParked(t, a.bytes(), runtimes.Options{Start: kind})
 		for i := range 12 {
 			var out bytes.Buffer

@@ -57,7 +57,7 @@ func refill(ctx context.Context, _ api.Module, stack []uint64) {
 	s.guest.Run(now)
 }
 
-// fund has a first portion be left of what the process was given.
+// fund gives the process a first portion.
 func (s *sandbox) fund() {
 	s.supply.Large = s.memory.size > largeMemory
 	left := fuel.Left(s.globals[0].Get())
@@ -86,12 +86,12 @@ func (s *sandbox) used() uint64 {
 	return s.supply.Used(fuel.Left(s.globals[0].Get()))
 }
 
-// overflowed tells whether the process has run out of stack.
+// overflowed reports whether the process has run out of stack.
 func (s *sandbox) overflowed() bool {
 	return len(s.globals) > 0 && int64(s.globals[1].Get()) == meter.Overflow
 }
 
-// uncaught tells whether the process has trapped because nothing caught an exception.
+// uncaught reports whether the process has trapped because nothing caught an exception.
 func (s *sandbox) uncaught() bool {
 	i := slices.Index(s.program.globals, rewrite.UncaughtName)
 	return i >= 0 && i < len(s.globals) && s.globals[i].Get() != 0
@@ -106,8 +106,8 @@ func (s *sandbox) tick() {
 	s.guest.Run(s.sliced)
 }
 
-// tickAt is tick at a moment that has just been looked up. Who has used a slice is looked after from the beginning of
-// the next one.
+// tickAt is tick at a moment that has just been looked up. A process that has used a slice is looked after from the
+// beginning of the next one.
 func (s *sandbox) tickAt(now time.Time) {
 	if now.Sub(s.sliced) < slice {
 		return

@@ -2,8 +2,6 @@ package wasi
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -75,26 +73,3 @@ func (h *host) end() {
 
 // Allocate implements experimental.MemoryAllocator. An instance has one memory.
 func (h *host) Allocate(_, _ uint64) experimental.LinearMemory { return &h.memory }
-
-// outcome turns what the engine says about the end of a run into the error that Run returns.
-func (s *sandbox) outcome(ctx context.Context, err error) error {
-	if cause := s.state.Err(); cause != nil {
-		return cause
-	}
-	if err == nil {
-		return nil
-	}
-	err = runError(ctx, err)
-	var t *runtimes.TrapError
-	switch {
-	case !errors.As(err, &t):
-	case s.overflowed():
-		t.Reason = "stack overflow"
-	case s.uncaught():
-		t.Reason = "uncaught exception"
-	}
-	if s.memory.refused && failedByItself(err) {
-		return fmt.Errorf("%w: %w", runtimes.ErrMemory, err)
-	}
-	return err
-}

@@ -41,6 +41,7 @@ func newTestRuntime(t *testing.T, c Config) *Runtime {
 // newTestProgram compiles the probe in C.
 func newTestProgram(t *testing.T, r *Runtime, kind string) *program {
 	t.Helper()
+	NeedKind(t, kind)
 	g, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Start: kind, Args: echo().Args})
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +88,7 @@ func waitReady(t *testing.T, g *program) {
 
 // TestSweep has time pass, and looks at what is idle.
 func TestSweep(t *testing.T) {
-	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartCheckpoint} {
+	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartCheckpoint) {
 		g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1}), kind)
 		p := g.pool(kind)
 		for range 3 { // what has shed is used, and sheds again
@@ -233,7 +234,7 @@ func TestHammerPool(t *testing.T) {
 	files := level.Files(t)
 	r := newTestRuntime(t, Config{Verify: 3, IdleMemory: 1 << 20})
 	var programs []*program
-	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
+	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint) {
 		programs = append(programs, newTestProgram(t, r, kind))
 	}
 	done := make(chan struct{})
@@ -285,7 +286,7 @@ func (stuck) Set(uint64) {}
 
 // TestDistrust checks that one sandbox that is not put back is noticed, and that none is used again.
 func TestDistrust(t *testing.T) {
-	for _, kind := range []string{runtimes.StartReset, runtimes.StartPrefork} {
+	for _, kind := range Possible(runtimes.StartReset, runtimes.StartPrefork) {
 		var log bytes.Buffer
 		g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}), kind)
 		s, err := g.openKept(t.Context())
@@ -436,7 +437,7 @@ func TestPutBackLater(t *testing.T) {
 // back: that is done when the sandbox is needed again, or gives memory back.
 func TestPutBackMuch(t *testing.T) {
 	const few, many = putBackNow / 2, putBackNow + 1
-	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartCheckpoint} {
+	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartCheckpoint) {
 		g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1}), kind)
 		for _, c := range []struct {
 			name  string
@@ -480,7 +481,7 @@ func TestPutBackMuch(t *testing.T) {
 
 // TestWatched checks that processes which are made to ask for fuel all the time use as much as others.
 func TestWatched(t *testing.T) {
-	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset} {
+	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset) {
 		r := newTestRuntime(t, Config{Verify: 1})
 		g := newTestProgram(t, r, kind)
 		used := func() uint64 {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestInstantiateGate checks who may make an instance when one is being made: those of modules for which it is known to be
-// quick, and nobody whose time is too short.
+// TestInstantiateGate checks who may make an instance when one is being made: those of modules for which it is known
+// to be quick, and nobody whose time is too short.
 func TestInstantiateGate(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -60,8 +60,8 @@ func TestInstantiateTime(t *testing.T) {
 	}
 }
 
-// TestHammerInstantiateGate has many goroutines make instances, of which no more than the gate's number may be made at a time as
-// long as none is known to be quick.
+// TestHammerInstantiateGate makes instances from many goroutines, of which no more than the gate's number may be made
+// at a time as long as none is known to be quick.
 func TestHammerInstantiateGate(t *testing.T) {
 	gate, r := newInstantiateGate(2), new(instantiateTime)
 	var now atomic.Int64

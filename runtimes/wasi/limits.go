@@ -20,25 +20,27 @@ const maxStack = 32 << 20
 func stackLimit(o runtimes.Options) (int32, error) {
 	stack := cmp.Or(o.Stack, runtimes.DefaultStack)
 	if stack > maxStack {
-		return 0, &runtimes.ModuleError{Reason: fmt.Sprintf("a stack limit of %d bytes is more than the %d MiB that a process may have here", stack, maxStack>>20)}
+		return 0, refused("a stack limit of %d bytes is more than the %d MiB that a process may have here",
+			stack, maxStack>>20)
 	}
 	return int32(stack), nil
 }
 
-// memoryLimits returns how many bytes of memory a module can use that asks for such a memory, and how many it may use. A
-// *runtimes.ModuleError says that the options ask for more than allowed, or the module for more than it may use.
+// memoryLimits returns how many bytes of memory a module can use that asks for such a memory, and how many it may use.
+// A *runtimes.ModuleError says that the options ask for more than allowed, or the module for more than it may use.
 func memoryLimits(of module.Memory, o runtimes.Options, allowed uint64) (most, limit uint64, err error) {
 	limit = o.Memory
 	if limit == 0 {
 		limit = min(runtimes.DefaultMemory, allowed)
 	}
 	if limit > allowed {
-		return 0, 0, &runtimes.ModuleError{Reason: fmt.Sprintf("a memory limit of %d MiB is more than the %d MiB that a process may have here", limit>>20, allowed>>20)}
+		return 0, 0, refused("a memory limit of %d MiB is more than the %d MiB that a process may have here",
+			limit>>20, allowed>>20)
 	}
 	limit = limit / module.PageSize * module.PageSize
 	if need := uint64(of.Min) * module.PageSize; need > limit {
-		return 0, 0, &runtimes.ModuleError{Reason: fmt.Sprintf("the module needs %d KiB of memory to begin with, but its limit is %d KiB: "+
-			"raise the limit, or link it with less memory or a smaller stack", need>>10, limit>>10)}
+		return 0, 0, refused("the module needs %d KiB of memory to begin with, but its limit is %d KiB: "+
+			"raise the limit, or link it with less memory or a smaller stack", need>>10, limit>>10)
 	}
 	most = limit
 	if of.HasMax {

@@ -13,22 +13,22 @@ type linear struct {
 }
 
 // Reallocate makes the memory size bytes long, or returns nil if that is above the limit.
-func (m *linear) Reallocate(size uint64) []byte {
-	if m.exact > 0 {
-		size = m.exact
+func (l *linear) Reallocate(size uint64) []byte {
+	if l.exact > 0 {
+		size = l.exact
 	}
-	if size > m.most {
-		m.refused = m.refused || size > m.limit
+	if size > l.most {
+		l.refused = l.refused || size > l.limit
 		return nil
 	}
-	b := m.region.Bytes(size)
+	b := l.region.Bytes(size)
 	if b == nil {
-		m.refused = true
+		l.refused = true
 		return nil
 	}
-	m.size = size
+	l.size = size
 	return b[:size:size]
 }
 
 // Free does nothing: the engine does not call it in every case, so the region goes back with the sandbox.
-func (m *linear) Free() {}
+func (l *linear) Free() {}

@@ -94,7 +94,7 @@ func TestNoMemory(t *testing.T) {
 	if !inChild(t) {
 		return
 	}
-	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
+	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint) {
 		r := newTestRuntime(t, Config{})
 		compile := func() (runtimes.Program, error) {
 			return r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Start: kind, Args: echo().Args, Memory: 256 << 20})

@@ -61,6 +61,7 @@ func imageFiles(t *testing.T) (n int) {
 
 // TestCallerEndsStart has Yield and Sleep do wrong what they can while a checkpoint is made. Nothing may be left of it.
 func TestCallerEndsStart(t *testing.T) {
+	wasi.NeedKind(t, runtimes.StartCheckpoint)
 	module := guest(spins(20_000_000) + sleeps(1)).bytes()
 	for _, c := range []struct {
 		name  string

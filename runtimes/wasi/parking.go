@@ -50,6 +50,9 @@ var (
 	errTalkative = errors.New("it writes more than 64 KiB before it reads stdin")
 )
 
+// noStacks is why no program can wait where it reads stdin: package native does not know this version of the engine.
+const noStacks = "the stacks of this version of the engine are not known"
+
 // errParked ends the first call of a sandbox, at its first read of stdin.
 var errParked = errors.New("the process waits for its request")
 
@@ -87,7 +90,7 @@ func exportPolyvoke(ctx context.Context, engine wazero.Runtime) error {
 	return err
 }
 
-// listener returns who is told when entered has returned.
+// listener returns what is told when entered has returned.
 func listener(f api.FunctionDefinition) experimental.FunctionListener {
 	if slices.Contains(f.ExportNames(), rewrite.EnterName) {
 		return renewer{}
@@ -135,18 +138,18 @@ func (s *sandbox) wait(ctx context.Context, _ api.Module, call api.GoModuleFunc,
 }
 
 // take takes the point at which the process waits, with so much room on its stack, or as much as is in use.
-func (k *parking) take(ctx context.Context, called native.Function, room int) {
+func (p *parking) take(ctx context.Context, called native.Function, room int) {
 	point := called.Take(ctx, room)
 	if point == nil {
 		return
 	}
-	if k.again {
+	if p.again {
 		point.Keep()
 	}
-	if k.first == nil {
-		k.first = k.point
+	if p.first == nil {
+		p.first = p.point
 	}
-	k.point = point
+	p.point = point
 }
 
 // shrink gives up the native stack that runs have made grow: it goes on as a run does, on the stack of the first
@@ -165,13 +168,13 @@ func (s *sandbox) shrink() bool {
 }
 
 // stack returns about how many bytes of native stack there are, those of the function included.
-func (k *parking) stack() (size int) {
-	for _, p := range []*native.Point{k.point, k.first} {
-		if p != nil {
-			size += p.Resident()
+func (p *parking) stack() (size int) {
+	for _, point := range []*native.Point{p.point, p.first} {
+		if point != nil {
+			size += point.Resident()
 		}
 	}
-	return size + k.point.Besides()
+	return size + p.point.Besides()
 }
 
 // waiting returns nil if a start that has ended with err has come to where it can go on with any request.
@@ -190,9 +193,11 @@ func (s *sandbox) waiting(ctx context.Context, err error) error {
 		return &unparkable{"its fuel is used up before it reads stdin"}
 	case cause != errParked:
 		return &unparkable{cause.Error()}
+	case s.called.StackSize() == 0:
+		return &unparkable{noStacks}
 	case s.parked.point == nil:
 		return &unparkable{"its native stack grows to more than 8 MiB before it reads stdin, " +
-			"or more than 1 MiB of it are in use then, or it is not to be seen in this engine"}
+			"or more than 1 MiB of it are in use then"}
 	case s.state.Changed():
 		return &unparkable{"it opens or closes files before it reads stdin"}
 	case s.program.kind != "" && s.state.Seen() != s.program.seen:
@@ -257,12 +262,12 @@ func (s *sandbox) goOn(ctx context.Context, mod api.Module, k *parking) {
 }
 
 // call makes the call that the process waits in, if there is one, and returns its result.
-func (k *parking) call(ctx context.Context, mod api.Module) []uint64 {
-	if k.frame = k.params; k.read == nil {
-		return k.frame[:0]
+func (p *parking) call(ctx context.Context, mod api.Module) []uint64 {
+	if p.frame = p.params; p.read == nil {
+		return p.frame[:0]
 	}
-	k.read(ctx, mod, k.frame[:])
-	return k.frame[:1]
+	p.read(ctx, mod, p.frame[:])
+	return p.frame[:1]
 }
 
 // renewer takes the point anew when runs need more stack than it has. It is told when goOn has made the call what

@@ -21,7 +21,9 @@ import (
 )
 
 // parkedKinds are the start kinds whose processes wait where they read stdin.
-func parkedKinds() []string { return []string{runtimes.StartPrefork, runtimes.StartCheckpoint} }
+func parkedKinds() []string {
+	return wasi.Possible(runtimes.StartPrefork, runtimes.StartCheckpoint)
+}
 
 // compileParked compiles a module on a runtime that gives a start all the time that it needs.
 func compileParked(t testing.TB, module []byte, o runtimes.Options) runtimes.Program {
@@ -143,7 +145,7 @@ func talker() []byte { return guest(slow() + says(1, 3) + says(2, 4) + says(1, 7
 
 // TestOutputBeforeRead checks that what a process writes before it reads stdin is in every reply.
 func TestOutputBeforeRead(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range kinds() {
 		g := compileParked(t, talker(), runtimes.Options{Start: kind})
 		for i := range 30 {
 			var out, log, both bytes.Buffer
@@ -162,7 +164,7 @@ func TestOutputBeforeRead(t *testing.T) {
 // TestOutputBeforeReadRefused checks what a Writer can do wrong when it is given what was written before.
 func TestOutputBeforeReadRefused(t *testing.T) {
 	full := errors.New("the disk is full")
-	for _, kind := range kinds {
+	for _, kind := range kinds() {
 		g := compileParked(t, talker(), runtimes.Options{Start: kind})
 		for _, c := range []struct {
 			name string
@@ -254,6 +256,7 @@ func callsItself(n int) string {
 // TestStack checks that a parked sandbox, whose calls make its native stack grow, goes on with as large a one; and
 // that it gives that up when it sheds, and goes on from where it was.
 func TestStack(t *testing.T) {
+	wasi.NeedKind(t, runtimes.StartCheckpoint)
 	g := compileParked(t, script(callsItself(3000)).bytes(), runtimes.Options{Start: runtimes.StartCheckpoint})
 	call := func(i int) {
 		t.Helper()

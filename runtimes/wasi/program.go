@@ -40,7 +40,7 @@ type program struct {
 	startFuel uint64        // that it uses until then
 
 	freezing sync.Mutex
-	shared   *memory.Image // what the memories of most parked sandboxes are put back to; nil without one; guarded by freezing
+	shared   *memory.Image // what most parked memories are put back to; nil without one; guarded by freezing
 	sharing  int           // how many sandboxes have it; guarded by freezing
 
 	clean  *idle.Pool[*sandbox] // before the entry runs
@@ -161,7 +161,7 @@ func (g *program) takeParked(ctx context.Context, p *runtimes.Process) (*sandbox
 	return s, nil
 }
 
-// suits tells whether a process that was started with the program's arguments and environment can go on as p.
+// suits reports whether a process that was started with the program's arguments and environment can go on as p.
 func (g *program) suits(p *runtimes.Process) bool {
 	return (!g.seen.Args || slices.Equal(g.args, p.Args)) && (!g.seen.Env || slices.Equal(g.env, p.Env))
 }
@@ -236,7 +236,7 @@ func (g *program) openClean(until context.Context) (*sandbox, error) {
 	return g.openKept(until)
 }
 
-// distrust has each process get a sandbox of its own from now on.
+// distrust gives each process a new sandbox from now on.
 func (g *program) distrust(err error) {
 	if !g.doubt.Swap(true) {
 		g.runtime.log.Error("a sandbox was not put back: each process gets a new one from now on", "error", err)

@@ -64,7 +64,7 @@ func (r resident) check(t *testing.T, o runtimes.Options) {
 
 // TestReactor runs reactors on all start kinds.
 func TestReactor(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range kinds() {
 		t.Run(kind, func(t *testing.T) {
 			for _, r := range []resident{{}, {code: true}, {setup: "\x41\x02\x40\x00\x1a"}} { // the last: it grows the memory
 				r.check(t, runtimes.Options{Start: kind})
@@ -76,7 +76,7 @@ func TestReactor(t *testing.T) {
 // TestStartSection runs commands whose start section names a function, on all start kinds: it is called once for each
 // process, before the entry.
 func TestStartSection(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range kinds() {
 		t.Run(kind, func(t *testing.T) {
 			for _, r := range []resident{{start: true}, {start: true, setup: "\x41\x02\x40\x00\x1a"}} {
 				r.check(t, runtimes.Options{Start: kind})
@@ -98,7 +98,7 @@ func TestReactorTraps(t *testing.T) {
 
 // TestWizer runs modules that want to be initialized once, on all start kinds.
 func TestWizer(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range kinds() {
 		t.Run(kind, func(t *testing.T) {
 			for _, r := range []resident{{wizer: true}, {wizer: true, setup: "\x41\x02\x40\x00\x1a"}} {
 				r.check(t, runtimes.Options{Start: kind})

@@ -67,7 +67,7 @@ func (c *code) tire() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	code := r.code.Load()
-	if !r.due() || code == nil {
+	if !r.due() || code == nil || len(*code) == 0 {
 		return
 	}
 	c.runtime.relieve(r, *code)

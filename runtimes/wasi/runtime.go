@@ -1,14 +1,3 @@
-// Package wasi runs WebAssembly modules as processes: WASI preview1 commands and reactors, each in a sandbox of
-// its own. In go a module and a runtimes.Process; out come its
-// output and the way it ended. It is the only package that knows the engine, wazero.
-//
-// A sandbox is new, or was put back to its beginning after the run before, or is parked: its process was started in
-// advance and waits where it first reads stdin. Which of these, is tried and decided when a module is compiled
-// (start.go, package choice); the program says so (runtimes.Starter), and each run in its Usage. No process can tell,
-// but for what runtimes.StartCheckpoint says about itself. A sandbox that could not be put back ends.
-//
-// A process sees its arguments, its environment, stdin, stdout and stderr, the clocks, entropy and
-// the read-only folder /request, and nothing else: no file, no socket and no process of the host.
 package wasi
 
 import (
@@ -33,9 +22,6 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// errClosed is what Compile and Run return after Close.
-var errClosed = errors.New("the runtime or the program has been closed")
-
 // mostMemory is the largest memory limit, in bytes: a page less than the engine's, so that there is room
 // for sandbox.resize to ask for one more.
 const mostMemory = (compiler.MaxPages - 1) * module.PageSize
@@ -50,7 +36,7 @@ type Runtime struct {
 	compiler  *compiler.Compiler      // nil if modules are compiled in this process
 	trials    chan struct{}           // has one for each program that is being tried
 	prepares  chan struct{}           // has one for each module that is being prepared
-	alone     sync.Mutex              // of that: who loads what is being loaded gets it from the engine before it is whole
+	alone     sync.Mutex              // of that: the engine hands out a module before it is loaded whole
 	regions   *memory.Pool
 	start     time.Time // zero of the guests' monotonic clocks
 	log       *slog.Logger

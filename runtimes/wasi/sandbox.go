@@ -79,46 +79,6 @@ func (g *program) region() (*memory.Region, error) {
 	return region, nil
 }
 
-// instantiate makes the instance, in which nothing runs: a start function is called with the entry. until bounds how
-// long it may have to wait.
-func (s *sandbox) instantiate(until context.Context) (err error) {
-	defer recovered(&err)
-	done, err := s.program.instantiateTime.await(until, s.program.runtime.instantiates)
-	if err != nil {
-		return err
-	}
-	defer done()
-	if s.program.begin != nil {
-		s.memory.exact = s.program.base.Size() // which may be more than the module asks for
-	}
-	s.instance, err = s.program.runtime.engine.InstantiateModule(s.values, s.program.compiled, s.program.config)
-	s.memory.exact = 0
-	if err != nil {
-		return err
-	}
-	s.program.rest.know(s.instance)
-	for _, name := range s.program.globals {
-		s.globals = append(s.globals, s.instance.ExportedGlobal(name).(api.MutableGlobal))
-	}
-	if s.program.begin != nil {
-		s.setGlobals(s.program.begin)
-	}
-	return nil
-}
-
-// openKept returns a sandbox with an instance that serves many runs. until bounds how long making it may have to wait.
-func (g *program) openKept(until context.Context) (*sandbox, error) {
-	s, err := g.open()
-	if err != nil {
-		return nil, err
-	}
-	if err := s.instantiate(until); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
 // serve runs a process from the beginning of the entry, or from where the sandbox is parked. Its time counts from a
 // moment that was looked up before.
 func (s *sandbox) serve(ctx context.Context, p *runtimes.Process, since time.Time) error {
@@ -195,19 +155,9 @@ func (s *sandbox) entry() *entry {
 // quiet is told that the host is about to end the process.
 func (s *sandbox) quiet() { s.called.Quiet() }
 
-// errEngine is a panic that came out of the engine.
-var errEngine = errors.New("the engine failed")
-
-// recovered makes an error of a panic.
-func recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("%w: %v", errEngine, p)
-	}
-}
-
-// finish gives up what belongs to the last run, and puts the sandbox back, unless that is left to who needs it next:
-// the caller need not wait for what takes long, nor for what is no concern of a sandbox that is parked again. It
-// returns false if it is not possible, or not worth it: then the sandbox must be closed.
+// finish gives up what belongs to the last run, and puts the sandbox back. What takes long is left to the call that
+// needs the sandbox next, and so is what a sandbox that is parked again need not do. It returns false if it is not
+// possible, or not worth it: then the sandbox must be closed.
 func (s *sandbox) finish() bool {
 	lost := s.running || s.broken
 	s.end()
@@ -252,9 +202,9 @@ func (s *sandbox) restore() bool {
 	return s.memory.size == size || s.resize(size)
 }
 
-// replace has another sandbox parked in the place of this one, if it was taken from there, when its process takes its
-// time: to wake who does that, and to share the processor with it, costs a short process as much as its own work. In
-// the place of such a one another is parked when it has ended.
+// replace parks another sandbox in the place of this one, if it was taken from there, when its process takes its time.
+// To wake the goroutine that parks, and to share the processor with it, costs a short process as much as its own work.
+// So in the place of a short one another is parked when it has ended.
 func (s *sandbox) replace() {
 	if s.owed {
 		s.owed = false

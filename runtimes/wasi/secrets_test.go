@@ -33,7 +33,7 @@ func TestLeak(t *testing.T) {
 	for _, s := range spies() {
 		t.Run(s.name, func(t *testing.T) {
 			usual := usualReport(t, s)
-			for _, kind := range kinds {
+			for _, kind := range kinds() {
 				t.Run(kind, func(t *testing.T) { sendSpies(t, s, kind, usual) })
 			}
 		})

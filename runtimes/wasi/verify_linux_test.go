@@ -22,7 +22,7 @@ func TestDistrustMemory(t *testing.T) {
 	if _, err := f.Write(bytes.Repeat([]byte{0xee}, page)); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{runtimes.StartReset, runtimes.StartCheckpoint, runtimes.StartPrefork, runtimes.StartFresh} {
+	for _, kind := range Possible(runtimes.StartReset, runtimes.StartCheckpoint, runtimes.StartPrefork, runtimes.StartFresh) {
 		var log bytes.Buffer
 		g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}), kind)
 		echoes(t, g)

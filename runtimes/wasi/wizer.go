@@ -55,10 +55,11 @@ func (g *program) initialize(ctx context.Context, report *rewrite.Report) error 
 	if err == nil || past(ctx) {
 		return err
 	}
-	return &runtimes.ModuleError{Reason: fmt.Sprintf("%s could not be run once for all processes: %v", wizerName, err), Err: err}
+	reason := fmt.Sprintf("%s could not be run once for all processes: %v", wizerName, err)
+	return &runtimes.ModuleError{Reason: reason, Err: err}
 }
 
-// exports tells whether a module exports a function under a name.
+// exports reports whether a module exports a function under a name.
 func exports(m *module.Module, name string) bool {
 	for _, e := range m.Exports {
 		if e.Name == name && e.Kind == module.FunctionKind && e.Signature == "() -> ()" {

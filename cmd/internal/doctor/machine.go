@@ -156,14 +156,12 @@ func greeting(ctx context.Context, addr string) string {
 // checkRuntimes looks for what runs scripts here.
 func (c *Config) checkRuntimes(r *results) {
 	var names []string
-	for _, row := range interpreters.Rows(nil) {
-		if row.Built != "" {
-			names = append(names, row.Name+" "+row.Built)
-		}
+	for _, i := range interpreters.Here().List() {
+		names = append(names, i.Name+" "+i.Version)
 	}
 	if names == nil {
 		r.add("runtimes", Note, "no runtime for scripts is on this machine",
-			"polyvoke runtime ls shows where to get one; compiled functions need none")
+			"polyvoke runtime get NAME gets one; compiled functions need none")
 		return
 	}
 	r.ok("runtimes", "%s", strings.Join(names, ", "))
@@ -204,13 +202,9 @@ func (c *Config) checkScript(r *results, p *project.Project, src *source.Source)
 		return
 	}
 	name := src.Function.Runtime
-	folder, err := interpreters.Default()
-	if err == nil {
-		_, err = folder.Info(name)
-	}
-	if err != nil {
+	if _, err := interpreters.Here().Info(name); err != nil {
 		r.add("runtime", Warning, name+" is not on this machine, so polyvoke run cannot run the script here",
-			"polyvoke runtime build "+name)
+			interpreters.Remedy(name))
 		return
 	}
 	r.ok("runtime", "%s is on this machine", name)

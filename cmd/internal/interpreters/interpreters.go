@@ -1,9 +1,8 @@
-// Package interpreters keeps interpreters on this machine: those that were built here, for commands that need no NATS and
-// to be added to one.
+// Package interpreters has the interpreters of this machine, which users call runtimes: those in this program, and those
+// that were built or fetched here. Commands that need no NATS use them, and others add them to one.
 package interpreters
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,21 +45,17 @@ func (d Folder) Get(name string) ([]byte, error) {
 	if err := protocol.CheckName(name); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(d.path(name))
-}
-
-// Info returns what is known about the interpreter that NAME or NAME@VERSION means: there is one version of each here.
-func (d Folder) Info(ref string) (script.Info, error) {
-	name, _, _ := strings.Cut(ref, "@")
-	b, err := d.Get(name)
-	if err != nil {
-		return script.Info{}, err
+	if d == "" {
+		return nil, &fs.PathError{Op: "open", Path: name + suffix, Err: fs.ErrNotExist}
 	}
-	return script.ParseInfo(b)
+	return os.ReadFile(d.path(name))
 }
 
 // Put keeps a bundle in place of another one of the same name.
 func (d Folder) Put(bundle []byte) (script.Info, error) {
+	if d == "" {
+		return script.Info{}, errors.New("there is no folder for runtimes: set HOME")
+	}
 	b, err := script.CheckBundle(bundle)
 	if err != nil {
 		return b, err
@@ -81,19 +76,6 @@ func (d Folder) Put(bundle []byte) (script.Info, error) {
 }
 
 func (d Folder) path(name string) string { return filepath.Join(string(d), name+suffix) }
-
-// Bundle implements script.Source. There is one version of each here, whatever ref asks for.
-func (d Folder) Bundle(_ context.Context, ref string) (string, func() ([]byte, error), error) {
-	name, _, _ := strings.Cut(ref, "@")
-	b, err := d.Get(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil, protocol.Errorf(protocol.CodeNotFound, "", "there is no runtime %s on this machine: make it with polyvoke runtime build %s", name, name)
-	}
-	if err != nil {
-		return "", nil, err
-	}
-	return protocol.Digest(b), func() ([]byte, error) { return b, nil }, nil
-}
 
 // Describe returns how an interpreter is kept on NATS: as a function is, with what people want to know as its
 // environment.

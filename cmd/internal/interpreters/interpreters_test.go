@@ -32,7 +32,7 @@ func TestFolder(t *testing.T) {
 	if i, err := folder.Put(b); err != nil || i.Name != "lox" || i.Language != "lox" {
 		t.Errorf("kept %+v, error %v", i, err)
 	}
-	if i, err := folder.Info("lox@7"); err != nil || i.Memory != 1<<20 {
+	if i, err := (interpreters.Local{Folder: folder}).Info("lox@7"); err != nil || i.Memory != 1<<20 {
 		t.Errorf("it says %+v, error %v", i, err)
 	}
 	if err := os.WriteFile(filepath.Join(string(folder), "broken.runtime.zip"), nil, 0o600); err != nil {
@@ -41,7 +41,7 @@ func TestFolder(t *testing.T) {
 	if all := folder.List(); len(all) != 1 || all[0].Name != "lox" {
 		t.Errorf("the folder has %v", all)
 	}
-	if _, _, err := folder.Bundle(t.Context(), "wren@1"); protocol.CodeOf(err) != protocol.CodeNotFound {
+	if _, _, err := (interpreters.Local{Folder: folder}).Bundle(t.Context(), "wren@1"); protocol.CodeOf(err) != protocol.CodeNotFound {
 		t.Errorf("a runtime that is not there: %v", err)
 	}
 	if _, err := folder.Get("../lox"); err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -58,7 +58,7 @@ func TestReadRefuses(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	for what, want := range map[string]string{
 		"nofile.wasm": "no such file",
-		"wren":        "polyvoke runtime build wren",
+		"wren":        "polyvoke runtime get wren",
 		t.TempDir():   "runtime.json",
 	} {
 		_, err := interpreters.Read(what, script.Info{Version: "1"})
@@ -92,7 +92,7 @@ func TestForExtension(t *testing.T) {
 		t.Errorf("the names are %v", names)
 	}
 	rows := interpreters.Rows([]protocol.Function{{Name: "lox", Version: 3, Size: 5, Env: map[string]string{interpreters.VersionKey: "2"}}})
-	if r := rows[len(rows)-1]; r.Name != "lox" || r.Built != "1" || r.Added != "2" || r.Ref != "lox@3" || r.Size != 5 {
+	if r := rows[len(rows)-1]; r.Name != "lox" || r.Local != "1" || r.Added != "2" || r.Ref != "lox@3" || r.Size != 5 {
 		t.Errorf("the last row is %+v", r)
 	}
 }

@@ -3,6 +3,7 @@ package interpreters
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,8 +13,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/script"
 )
 
-// Read reads the runtime that was named: one that was built here, a folder, or a module, which info describes. The
-// error is an *exit.Error.
+// Read reads the runtime that was named: one of this machine, a bundle, its unpacked folder, or a module, which info
+// describes. The error is an *exit.Error.
 func Read(what string, info script.Info) ([]byte, error) {
 	bundle, err := func() ([]byte, error) {
 		if filepath.Ext(what) == ".wasm" {
@@ -22,13 +23,12 @@ func Read(what string, info script.Info) ([]byte, error) {
 		if d, err := os.Stat(what); err == nil && d.IsDir() {
 			return script.PackBundle(os.DirFS(what))
 		}
-		folder, err := Default()
-		if err != nil {
-			return nil, err
+		if filepath.Ext(what) == ".zip" {
+			return readBundle(what)
 		}
-		b, err := folder.Get(what)
+		b, err := Here().Get(what)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("it is neither a file nor a folder, and was not built here: polyvoke runtime build %s", what)
+			return nil, fmt.Errorf("it is neither a file, nor a folder, nor a runtime on this machine: %s", Remedy(what))
 		}
 		return b, err
 	}()
@@ -36,6 +36,25 @@ func Read(what string, info script.Info) ([]byte, error) {
 		return nil, &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%s: %v", what, err), Err: err}
 	}
 	return bundle, nil
+}
+
+// readBundle reads a file that should be a bundle, which is checked later.
+func readBundle(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, script.MaxBundle)
+}
+
+// readAll reads all of r, which must be at most so many bytes.
+func readAll(r io.Reader, most int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("it is larger than the %d MiB allowed", most>>20)
+	}
+	return b, err
 }
 
 // wrapModule makes a bundle of an interpreter that is only a module.

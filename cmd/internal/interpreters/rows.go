@@ -11,20 +11,21 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/script/recipe"
 )
 
-// Row is what is known about a runtime: whether it can be built, is built here, and is on NATS.
+// Row is what is known about a runtime: whether it can be built, is in this program, in the folder Default, and on NATS.
 type Row struct {
 	Name       string   `json:"name"`
 	Language   string   `json:"language"`
 	Extensions []string `json:"extensions"`
-	Recipe     string   `json:"recipe,omitempty"` // version that polyvoke runtime build gives
-	Built      string   `json:"built,omitempty"`  // version on this machine
-	Added      string   `json:"added,omitempty"`  // version on NATS
-	Ref        string   `json:"ref,omitempty"`    // NAME@VERSION there
-	Size       int64    `json:"size,omitempty"`   // there, in bytes
+	Recipe     string   `json:"recipe,omitempty"`   // version that polyvoke runtime build gives
+	Embedded   string   `json:"embedded,omitempty"` // version in this program
+	Local      string   `json:"local,omitempty"`    // version in the folder Default
+	Added      string   `json:"added,omitempty"`    // version on NATS
+	Ref        string   `json:"ref,omitempty"`      // NAME@VERSION there
+	Size       int64    `json:"size,omitempty"`     // there, in bytes
 }
 
-// Rows returns all runtimes: those with a recipe, those of the folder Default, and those that are on NATS, which are
-// told in added.
+// Rows returns all runtimes: those with a recipe, in this program, in the folder Default, and on NATS; added has the
+// last.
 func Rows(added []protocol.Function) []*Row {
 	var rows []*Row
 	row := func(name, language string, extensions []string) *Row {
@@ -37,10 +38,11 @@ func Rows(added []protocol.Function) []*Row {
 	for _, i := range recipe.All() {
 		row(i.Name, i.Language, i.Extensions).Recipe = i.Version
 	}
-	if folder, err := Default(); err == nil {
-		for _, i := range folder.List() {
-			row(i.Name, i.Language, i.Extensions).Built = i.Version
-		}
+	for _, i := range Embedded() {
+		row(i.Name, i.Language, i.Extensions).Embedded = i.Version
+	}
+	for _, i := range Here().Folder.List() {
+		row(i.Name, i.Language, i.Extensions).Local = i.Version
 	}
 	for _, f := range added {
 		r := row(f.Name, f.Language, strings.Fields(f.Env[ExtensionsKey]))
@@ -49,7 +51,7 @@ func Rows(added []protocol.Function) []*Row {
 	return rows
 }
 
-// Names returns the names of the runtimes that can be built or are built here.
+// Names returns the names of the runtimes that can be built or are here.
 func Names() []string {
 	var names []string
 	for _, r := range Rows(nil) {
@@ -79,9 +81,9 @@ func Table(w io.Writer, p terminal.Paint, rows []*Row) {
 		if r.Ref != "" {
 			on = fmt.Sprintf("%s (%s, %s)", r.Added, r.Ref, terminal.Bytes(r.Size))
 		}
-		cells = append(cells, []string{r.Name, r.Language, strings.Join(r.Extensions, " "), r.Recipe, r.Built, on})
+		cells = append(cells, []string{r.Name, r.Language, strings.Join(r.Extensions, " "), r.Recipe, r.Embedded, r.Local, on})
 	}
-	terminal.Table(w, p, []string{"NAME", "LANGUAGE", "FILES", "RECIPE", "BUILT HERE", "ON NATS"}, cells)
+	terminal.Table(w, p, []string{"NAME", "LANGUAGE", "FILES", "RECIPE", "IN POLYVOKE", "LOCAL", "ON NATS"}, cells)
 }
 
 // Added prints which version of a runtime is the newest on NATS now.

@@ -82,16 +82,13 @@ func Run(ctx context.Context, src *source.Source, c Config) error {
 // Compile makes a program of a source, with a runtime for modules and, if it is a script, an interpreter of this
 // machine. What that wants as limits becomes part of the source. The error has an exit code.
 func Compile(ctx context.Context, modules runtimes.Runtime, src *source.Source) (runtimes.Program, error) {
-	folder, err := interpreters.Default()
+	here := interpreters.Here()
 	if f := &src.Function; f.Runtime != "" {
-		if err != nil {
-			return nil, err
-		}
-		if i, err := folder.Info(f.Runtime); err == nil && f.Limits.Memory == 0 {
+		if i, err := here.Info(f.Runtime); err == nil && f.Limits.Memory == 0 {
 			f.Limits.Memory = protocol.Size(i.Memory)
 		}
 	}
-	p, err := script.New(modules, folder).Compile(ctx, src.Code, programs.Options(&src.Function))
+	p, err := script.New(modules, here).Compile(ctx, src.Code, programs.Options(&src.Function))
 	return p, Error(src, err)
 }
 

@@ -127,6 +127,15 @@ func (c *checker) checkBuild(m *Manifest) {
 	}
 }
 
+// SourceOf returns the file that is built into a module, if the manifest beside the module says so, and else "".
+func SourceOf(module string) string {
+	m, err := ReadManifest(filepath.Join(filepath.Dir(module), ManifestName), "")
+	if err != nil || filepath.Clean(m.File()) != filepath.Clean(module) {
+		return ""
+	}
+	return m.below(m.Source)
+}
+
 // base returns the name of a function whose manifest has none: that of its file.
 func (m *Manifest) base() string {
 	base := filepath.Base(m.Module + m.Script)

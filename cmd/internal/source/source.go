@@ -74,6 +74,14 @@ func isText(b []byte) bool {
 	return utf8.Valid(b) && bytes.IndexByte(b, 0) < 0
 }
 
+// NoRuntime is the cause of the error about a script that no runtime of this machine declares its extension for.
+type NoRuntime struct {
+	Ext string // the script's extension with its dot; empty if it has none
+}
+
+// Error implements error.
+func (e *NoRuntime) Error() string { return fmt.Sprintf("no runtime is known for %q", e.Ext) }
+
 // noRuntime says what to do about a script that nothing is known to run.
 func (s *Source) noRuntime(ext string) error {
 	if advice := project.Advice(s.Path); advice != "" {
@@ -84,7 +92,7 @@ func (s *Source) noRuntime(ext string) error {
 		what += " for " + ext
 	}
 	return &exit.Error{Code: exit.NotRunnable, Msg: fmt.Sprintf("%s: %s: if it is a script, say what runs it with --runtime, or with runtime in its manifest: %s "+
-		"(polyvoke runtime ls tells more); else compile it to .wasm", s.Path, what, strings.Join(interpreters.Names(), ", "))}
+		"(polyvoke runtime ls tells more); else compile it to .wasm", s.Path, what, strings.Join(interpreters.Names(), ", ")), Err: &NoRuntime{Ext: ext}}
 }
 
 // packScript packs the script: its folder if it has a manifest there, or else the one file.

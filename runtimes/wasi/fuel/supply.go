@@ -33,7 +33,7 @@ const (
 type Supply struct {
 	// Until is when the process is to end. The zero Time means never.
 	Until time.Time
-	// Large tells that it has more memory than a first portion should touch, 2 MiB or so.
+	// Large says that it has more memory than a first portion should touch, 2 MiB or so.
 	Large bool
 	// Limit is how much fuel it may use. 0 means as much as it likes.
 	Limit int64
@@ -87,7 +87,7 @@ func (s *Supply) Used(left int64) uint64 {
 }
 
 // next returns the next portion in units of fuel, now that the last one has been used up. It is no smaller than need,
-// which the code asks for at once: a part of it would only have it ask again, and be taken for a portion that was
+// which the code asks for at once: given less, it would only ask again, and that would look like a portion that was
 // quickly used up.
 func (s *Supply) next(now time.Time, need int64) int64 {
 	if s.portion == 0 {

@@ -27,8 +27,8 @@ type Watchdog struct {
 	work sync.WaitGroup
 }
 
-// NewWatchdog returns a Watchdog that looks at guests once in a while, and has those ask that have not for that long. It
-// must be closed.
+// NewWatchdog returns a Watchdog that looks at guests once in a while, and makes those ask that have not for that long.
+// It must be closed.
 func NewWatchdog(every time.Duration) *Watchdog {
 	w := &Watchdog{every: every, guests: map[*Guest]struct{}{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w.work.Go(w.run)
@@ -62,7 +62,7 @@ func (w *Watchdog) run() {
 	}
 }
 
-// look has those guests ask that have been running for long. It returns false if there are none at all.
+// look makes those guests ask that have been running for long. It returns false if there are none at all.
 func (w *Watchdog) look(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -85,7 +85,7 @@ type Guest struct {
 	thread int        // that it runs on
 }
 
-// Begin has the guest looked after until End. The first time, gauge is asked where its fuel is; nil means that this
+// Begin looks after the guest until End. The first time, gauge is asked where its fuel is; nil means that this
 // cannot be known, and nothing happens. The guest is not running: it has called the host.
 func (g *Guest) Begin(w *Watchdog, gauge func() *uint64) {
 	if g.watch == nil && g.known == nil {
@@ -135,7 +135,7 @@ func (g *Guest) End() {
 	g.mu.Unlock()
 }
 
-// look has the guest ask for fuel if it runs, and has not asked for long.
+// look makes the guest ask for fuel if it runs, and has not asked for long.
 func (g *Guest) look(now time.Time) {
 	if !g.mu.TryLock() {
 		return
@@ -147,7 +147,7 @@ func (g *Guest) look(now time.Time) {
 	}
 }
 
-// has tells whether there is fuel.
+// has reports whether there is fuel.
 func (g *Guest) has() bool { return int64(atomic.LoadUint64(g.gauge)) >= 0 }
 
 // take takes from the fuel, until that stays.

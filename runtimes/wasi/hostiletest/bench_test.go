@@ -45,7 +45,7 @@ type crowd struct {
 //
 // Without the flag -all it takes one start kind, and one crowd, so that it can run often.
 func BenchmarkHostile(b *testing.B) {
-	kinds, crowds := starts(), crowds()
+	kinds, crowds := starts(b), crowds()
 	if !*all {
 		kinds, crowds = []string{runtimes.StartReset}, crowds[:1]
 	}

@@ -2,17 +2,36 @@ package hostiletest
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
-// starts are the ways to start a process that are put to the test.
-func starts() []string {
-	return []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint}
+// starts returns the ways to start a process that are put to the test: all that are possible for one that does nothing
+// but to answer.
+func starts(t testing.TB) (list []string) {
+	r, err := wasi.New(t.Context(), wasi.Config{StartTime: inTime})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close(t.Context())
+	all := []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint}
+	for _, start := range all {
+		_, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Start: start})
+		if refused := (*runtimes.ModuleError)(nil); errors.As(err, &refused) {
+			t.Logf("not put to the test: %v", err)
+		} else if err != nil {
+			t.Fatal(err)
+		} else {
+			list = append(list, start)
+		}
+	}
+	return list
 }
 
 // What makes this binary something else than a test.

@@ -10,9 +10,9 @@ import (
 
 // Point is where a guest can be taken back to. One goroutine at a time uses a Point.
 //
-// The engine's own snapshots are good for once: who restores one goes on upon the copy of the stack that is in it,
-// and spoils it. To take a new one each time is to allocate a stack for each run, and most of what a short run then
-// costs is the collector's work. So a Point keeps what was on the stack, and puts it back into the same place first.
+// The engine's own snapshots are good for once: a guest that is restored from one goes on upon the copy of the stack
+// in it, and spoils it. To take a new one each time is to allocate a stack for each run, and most of what a short run
+// then costs is the collector's work. So a Point keeps what was on the stack, and puts it back into the same place first.
 type Point struct {
 	snapshot experimental.Snapshot
 	function Function

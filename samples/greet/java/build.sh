@@ -9,8 +9,8 @@ root=$(cd "$(dirname "$source")/.." && pwd)
 main=$(basename "$source" .java)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-cp -r "$here/pom.xml" "$root/src" "$tmp"
-if [ -f "$root/pom.xml" ]; then cp "$root/pom.xml" "$tmp"; fi # one of its own goes first
+cp -r "$root/src" "$tmp"
+if [ -f "$root/pom.xml" ]; then cp "$root/pom.xml" "$tmp"; else cp "$here/pom.xml" "$tmp"; fi # one of its own goes first
 if [ ! -d "$tmp/src/wasi" ]; then cp -r "$here/src/wasi" "$tmp/src"; fi
 cd "$tmp"
 "${MVN:-mvn}" -q -B ${M2:+"-Dmaven.repo.local=$M2"} -Dmain="$main" -Dwasm="$tmp/made.wasm" process-classes >log 2>&1 || {

@@ -69,7 +69,7 @@ function nameOf(request) {
 
 try {
   const name = nameOf(parse(std.in.readAsArrayBuffer()));
-  console.log("greeting " + JSON.stringify(name).slice(1, -1));
+  console.error("greeting " + JSON.stringify(name).slice(1, -1));
   print(JSON.stringify({ greeting: `Hello, ${name}!` }));
 } catch (error) {
   if (!(error instanceof BadInput)) throw error;

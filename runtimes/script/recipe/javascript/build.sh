@@ -17,12 +17,12 @@ work=$TOOLS/javascript
 rm -rf "$work"
 mkdir -p "$work/include"
 
-# prelude.js becomes an array. Debian's clang looks for setjmp.h in the headers of the machine; nothing here calls it.
-{
-  echo 'static const char prelude_source[] = {'
-  od -An -v -tx1 "$here/prelude.js" | sed 's/ \(..\)/0x\1,/g'
+# prelude.js and node.js become arrays. Debian's clang looks for setjmp.h in the headers of the machine; nothing here calls it.
+for name in prelude node; do
+  echo "static const char ${name}_source[] = {"
+  od -An -v -tx1 "$here/$name.js" | sed 's/ \(..\)/0x\1,/g'
   echo '0};'
-} >"$work/include/prelude.h"
+done >"$work/include/prelude.h"
 : >"$work/include/setjmp.h"
 
 # See atoms.c.

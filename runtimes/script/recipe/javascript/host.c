@@ -183,11 +183,21 @@ static bool is_check(void) {
   return t.bytes != NULL;
 }
 
-// run_jobs runs what promises have left to do, and ends the process where one was rejected and not handled.
+// run_ticks runs what process.nextTick has left to do. It reports whether there was anything.
+static bool run_ticks(const char *entry) {
+  JSValue v = JS_Call(context, built_in.tick, JS_UNDEFINED, 0, NULL);
+  if (JS_IsException(v)) fail(JS_GetException(context), false, entry);
+  return JS_ToBool(context, v);
+}
+
+// run_jobs runs what process.nextTick and promises have left to do, and ends the process where one was rejected and not handled.
 static void run_jobs(const char *entry) {
   JSContext *of;
-  int r;
-  while ((r = JS_ExecutePendingJob(runtime, &of)) > 0) {}
+  int r = 0;
+  do {
+    while (run_ticks(entry)) {}
+    while ((r = JS_ExecutePendingJob(runtime, &of)) > 0) {}
+  } while (r == 0 && run_ticks(entry));
   if (r < 0) fail(JS_GetException(context), false, entry);
   if (rejection_count > 0) fail(JS_DupValue(context, rejections[0].reason), false, entry);
 }
@@ -202,6 +212,14 @@ static bool next_timer(const char *entry) {
   if (JS_IsException(v)) fail(JS_GetException(context), false, entry);
   JS_FreeValue(context, v);
   return true;
+}
+
+// finish lets the script hear that it ends, and returns its exit code.
+static int finish(const char *entry) {
+  JSValue code = JS_Call(context, built_in.finish, JS_UNDEFINED, 0, NULL);
+  int32_t n = 0;
+  if (JS_IsException(code) || JS_ToInt32(context, &n, code)) fail(JS_GetException(context), false, entry);
+  return n;
 }
 
 int main(void) {
@@ -226,7 +244,7 @@ int main(void) {
     say(": the script awaits a promise that nothing will settle\n");
     process_exit(SOFTWARE);
   }
-  process_exit(OK);
+  process_exit(finish(entry));
 }
 
 extern void __wasm_call_ctors(void);

@@ -3,57 +3,182 @@
 (native) => {
   "use strict";
 
-  // --- Showing values, as console.log does.
+  // --- Showing values, as console.log of Node 20 does.
 
-  const MOST_LEVELS = 3, MOST_ITEMS = 100;
+  const MOST_LEVELS = 2, MOST_ITEMS = 100, WIDTH = 80, NARROW = 72, NESTED = 3, FEW = 6;
 
-  const quote = (s) => JSON.stringify(s);
+  // quote puts a text in the quotes of which it has none.
+  function quote(s) {
+    const mark = !s.includes("'") ? "'" : !s.includes('"') ? '"' : !s.includes("`") && !s.includes("${") ? "`" : "'";
+    const escape = { "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f", "\v": "\\v", "\\": "\\\\", [mark]: "\\" + mark };
+    return mark + s.replace(/[\0-\x1f\x7f-\x9f\\'"`]/g, (c) => escape[c] ?? (/['"`]/.test(c) ? c : "\\x" + c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0"))) + mark;
+  }
+
   const keyName = (k) => (typeof k === "symbol" ? `[${String(k)}]` : /^[A-Za-z_$][\w$]*$/.test(k) ? k : quote(k));
 
-  function show(value, seen = []) {
+  // A view is what is known while a value is shown: the objects that it is in, the ones that were met again, and how deep the
+  // last one was.
+  const show = (value, seen) => showIn(value, { above: seen ?? [], again: [], deepest: 0, indent: 0, top: !seen });
+
+  function showIn(value, view) {
     switch (typeof value) {
-      case "string": return seen.length > 0 ? quote(value) : value;
+      case "string": return view.top ? value : quote(value);
       case "bigint": return `${value}n`;
       case "number": return Object.is(value, -0) ? "-0" : String(value);
-      case "function": return `[${/^class\b/.test(Function.prototype.toString.call(value)) ? "class" : "Function"}: ${value.name || "(anonymous)"}]`;
-      case "object": return value === null ? "null" : showObject(value, seen);
+      case "function": return showFunction(value, view);
+      case "object": return value === null ? "null" : showObject({ ...view, top: false }, value, view);
       default: return String(value);
     }
   }
 
-  function showObject(value, seen) {
-    if (seen.includes(value)) return "[Circular]";
-    if (value instanceof Error) return report(value);
-    if (value instanceof Date) return isNaN(value) ? "Invalid Date" : value.toISOString();
-    if (value instanceof RegExp) return String(value);
-    if (value instanceof Promise) return "Promise {}";
-    const name = Object.getPrototypeOf(value)?.constructor?.name ?? "";
-    if (seen.length >= MOST_LEVELS) return Array.isArray(value) ? "[Array]" : `[${name || "Object"}]`;
-    seen = [...seen, value];
-    if (Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))) {
-      const items = Array.from(value.slice(0, MOST_ITEMS), (v) => show(v, seen));
-      if (value.length > MOST_ITEMS) items.push(`... ${value.length - MOST_ITEMS} more`);
-      return wrap(name === "Array" ? "" : `${name}(${value.length}) `, "[", items, "]");
+  function showFunction(value, view) {
+    const source = Function.prototype.toString.call(value);
+    if (/^class\b/.test(source)) {
+      const base = Object.getPrototypeOf(value)?.name;
+      return `[class ${value.name || "(anonymous)"}${base ? " extends " + base : ""}]`;
     }
-    if (value instanceof ArrayBuffer) return `ArrayBuffer { byteLength: ${value.byteLength} }`;
-    if (value instanceof Map) return wrap(`Map(${value.size}) `, "{", Array.from(value, ([k, v]) => `${show(k, seen)} => ${show(v, seen)}`), "}");
-    if (value instanceof Set) return wrap(`Set(${value.size}) `, "{", Array.from(value, (v) => show(v, seen)), "}");
-    if (value instanceof String || value instanceof Number || value instanceof Boolean) return `[${name}: ${show(value.valueOf(), seen)}]`;
+    const kind = Object.getPrototypeOf(value)?.constructor?.name || "Function";
+    const text = `[${kind}${value.name ? ": " + value.name : " (anonymous)"}]`;
+    return Object.keys(value).length > 0 ? showObject({ ...view, top: false }, value, view, text) : text;
+  }
+
+  // showObject shows what is made of other values. shared is the view of all that are shown with it.
+  function showObject(view, value, shared, name = "") {
+    if (view.above.includes(value)) {
+      if (!shared.again.includes(value)) shared.again.push(value);
+      return `[Circular *${shared.again.indexOf(value) + 1}]`;
+    }
+    const level = view.above.length;
+    view.above = [...view.above, value];
+    const [before, open, parts, close] = partsOf(value, name);
+    let text;
+    if (parts.length === 0) text = open ? before + open + close : before;
+    else if (level > MOST_LEVELS) return `[${before.replace(/\(\d+\) $/, "").trim() || (open === "[" ? "Array" : "Object")}]`;
+    else {
+      shared.deepest = level;
+      const items = parts.map((part) => (typeof part === "string" ? part : part(inside(view, shared))));
+      text = wrap(before, open, items, close, { indent: view.indent, level, deepest: shared.deepest, list: open === "[" ? value : null });
+    }
+    const at = shared.again.indexOf(value);
+    return at < 0 ? text : `<ref *${at + 1}> ${text}`;
+  }
+
+  // inside is the view of what is in a value: it shares what was met again.
+  const inside = (view, shared) => ({ above: view.above, indent: view.indent + 2, top: false, again: shared.again, get deepest() { return shared.deepest; }, set deepest(n) { shared.deepest = n; } });
+
+  const PLAIN = Symbol("plain");
+  const nameOf = (value) => {
+    for (let o = value; o; o = Object.getPrototypeOf(o)) {
+      const own = Object.getOwnPropertyDescriptor(o, "constructor")?.value;
+      if (typeof own === "function" && own.name) return own.name;
+    }
+    return PLAIN;
+  };
+
+  // partsOf is how a value is shown: what stands before it, the bracket that opens, its parts, the one that closes. A part is a text or a
+  // function that makes it of a view.
+  function partsOf(value, text) {
+    const name = nameOf(value), label = name === PLAIN ? "[Object: null prototype]" : name;
     const keys = Reflect.ownKeys(value).filter((k) => Object.prototype.propertyIsEnumerable.call(value, k));
-    return wrap(name === "Object" ? "" : `${name || "[Object: null prototype]"} `, "{", keys.map((k) => `${keyName(k)}: ${showProperty(value, k, seen)}`), "}");
+    const listed = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+    const named = (listed ? keys.filter((k) => typeof k === "symbol" || !/^\d+$/.test(k)) : keys).map((k) => (view) => `${keyName(k)}: ${showProperty(value, k, view)}`);
+    const flat = (shown) => (named.length > 0 ? [shown + " ", "{", named, "}"] : [shown, "", [], ""]);
+    const counted = (size, parts) => [`${label}(${size}) `, "{", parts.concat(named), "}"];
+    if (text) return flat(text);
+    if (value instanceof Error) return flat(report(value));
+    if (value instanceof Date) return flat(isNaN(value) ? "Invalid Date" : value.toISOString());
+    if (value instanceof RegExp) return flat(String(value));
+    if (value instanceof Promise) return ["Promise ", "{", [], "}"];
+    if (label === "Buffer" && listed) return [`<Buffer${Array.from(value.subarray(0, 50), (b) => " " + b.toString(16).padStart(2, "0")).join("")}${value.length > 50 ? ` ... ${value.length - 50} more byte${value.length > 51 ? "s" : ""}` : ""}>`, "", [], ""];
+    if (listed) return [label === "Array" ? "" : `${label}(${value.length}) `, "[", itemsOf(value).concat(named), "]"];
+    if (value instanceof ArrayBuffer) return [`ArrayBuffer { byteLength: ${value.byteLength} }`, "", [], ""];
+    if (value instanceof Map) return counted(value.size, Array.from(value, ([k, v]) => (view) => `${showIn(k, view)} => ${showIn(v, view)}`));
+    if (value instanceof Set) return counted(value.size, Array.from(value, (v) => (view) => showIn(v, view)));
+    if (value instanceof String || value instanceof Number || value instanceof Boolean) return [`[${label}: ${showIn(value.valueOf(), { above: [value], again: [] })}]`, "", [], ""];
+    const tag = value[Symbol.toStringTag];
+    return [(name === "Object" ? "" : label + " ") + (typeof tag === "string" && tag !== name ? `${name === "Object" ? "Object " : ""}[${tag}] ` : ""), "{", named, "}"];
   }
 
-  function showProperty(value, key, seen) {
-    const property = Object.getOwnPropertyDescriptor(value, key);
-    return property?.get ? "[Getter]" : show(value[key], seen);
+  function itemsOf(list) {
+    const items = [];
+    for (let i = 0; i < list.length && items.length < MOST_ITEMS; i++) {
+      const from = i;
+      while (Array.isArray(list) && i < list.length && !(i in list)) i++;
+      if (i > from) items.push(`<${i - from} empty item${i - from > 1 ? "s" : ""}>`);
+      if (i < list.length && items.length < MOST_ITEMS) items.push(((v) => (view) => showIn(v, view))(list[i]));
+    }
+    if (list.length > MOST_ITEMS && items.length === MOST_ITEMS) items.push(`... ${list.length - MOST_ITEMS} more item${list.length > MOST_ITEMS + 1 ? "s" : ""}`);
+    return items;
   }
 
-  function wrap(before, open, items, close) {
-    if (items.length === 0) return before + open + close;
-    const line = items.join(", ");
-    if (line.length <= 72 && !line.includes("\n")) return open === "[" ? `${before}[ ${line} ]` : `${before}{ ${line} }`;
-    return `${before}${open}\n  ${items.join(",\n").replaceAll("\n", "\n  ")}\n${close}`;
+  function showProperty(value, key, view) {
+    const { get, set } = Object.getOwnPropertyDescriptor(value, key) ?? {};
+    if (get || set) return get && set ? "[Getter/Setter]" : get ? "[Getter]" : "[Setter]";
+    return showIn(value[key], view);
   }
+
+  // wrap puts the parts of a value on one line, if they are short and not deep, or on several.
+  function wrap(before, open, items, close, { indent, level, deepest, list }) {
+    const rows = list && items.length > FEW ? columns(items, indent, list) : items;
+    if (rows === items && deepest - level < NESTED) {
+      const start = items.length + indent + open.length + before.trimEnd().length + 10;
+      const length = items.reduce((n, item) => n + item.length, items.length + start);
+      if (length + items.length <= WIDTH + items.length && !items.some((item) => item.includes("\n"))) return `${before}${open} ${items.join(", ")} ${close}`;
+    }
+    const newline = "\n" + " ".repeat(indent);
+    return `${before}${open}${newline}  ${rows.join("," + newline + "  ")}${newline}${close}`;
+  }
+
+  // columns puts the items of a long list below one another, about as wide as two and a half times as high, if they are short. Numbers go to the right.
+  function columns(items, indent, list) {
+    const more = items.length > MOST_ITEMS ? 1 : 0, count = items.length - more;
+    const widths = items.slice(0, count).map((item) => item.length + 2);
+    const widest = Math.max(...widths), total = widths.reduce((a, b) => a + b, 0);
+    if (widest * 3 + indent >= WIDTH || (total / widest <= 5 && widest > FEW + 2)) return items;
+    const usual = Math.max(widest - 3 - Math.sqrt(widest - total / items.length), 1);
+    const across = Math.min(Math.round(Math.sqrt(2.5 * usual * count) / usual), Math.floor((WIDTH - indent) / widest), NESTED * 4, 15);
+    if (across <= 1) return items;
+    const room = Array.from({ length: across }, (_, column) => Math.max(...widths.filter((_, i) => i % across === column)));
+    const right = Array.from(list).every((v) => typeof v === "number" || typeof v === "bigint");
+    const rows = [];
+    for (let from = 0; from < count; from += across) {
+      const row = items.slice(from, Math.min(from + across, count));
+      rows.push(row.map((item, i) => {
+        const last = i === row.length - 1, text = last ? item : item + ", ";
+        return right ? text.padStart(room[i] - (last ? 2 : 0)) : last ? text : text.padEnd(room[i]);
+      }).join(""));
+    }
+    if (more) rows.push(items[count]);
+    return rows;
+  }
+
+  // format is what console.log makes of its values: a text with %s and others takes those behind it.
+  function format(values) {
+    let at = 0, text = "";
+    if (typeof values[0] === "string") {
+      at = 1;
+      text = values[0].replace(/%[sdifjoOc%]/g, (word) => {
+        if (word === "%%") return values.length > 1 ? "%" : word;
+        if (at >= values.length) return word;
+        const value = values[at++];
+        switch (word) {
+          case "%s": return typeof value === "object" && value !== null && !(value instanceof Error) && !hasOwnText(value) ? show(value, [null, null]) : typeof value === "bigint" ? `${value}n` : Object.is(value, -0) ? "-0" : String(value);
+          case "%d": return typeof value === "object" ? "NaN" : typeof value === "bigint" ? `${value}n` : show(Number(value));
+          case "%i": return typeof value === "object" ? "NaN" : typeof value === "bigint" ? `${value}n` : show(parseInt(value));
+          case "%f": return typeof value === "symbol" ? "NaN" : show(parseFloat(value));
+          case "%j": return JSON.stringify(value);
+          case "%c": return "";
+          default: return show(value, []);
+        }
+      });
+      if (at === values.length) return text;
+      text += " ";
+    }
+    return text + values.slice(at).map((v) => (typeof v === "string" ? v : show(v))).join(" ");
+  }
+
+  // hasOwnText reports whether a class of a script says how an object of it is a text.
+  const hasOwnText = (value) => ![Object.prototype.toString, Array.prototype.toString, Date.prototype.toString].includes(value.toString);
 
   // --- Places in the source. A file may have a source map beside it (ECMA-426), as compiled TypeScript has.
 
@@ -89,6 +214,7 @@
 
   // original maps a place, counted from 1, to where it was written: [file, line, column].
   function original(file, line, column) {
+    if (line === 1 && column > WRAPPER && (tools.isLoaded(file) || native.isCommonJS(file))) column -= WRAPPER;
     const map = mapOf(file);
     if (!map) return [file, line, column];
     let found, source = 0, from = 0, at = 0;
@@ -116,10 +242,14 @@
   }
 
   const PLACE = /([^\s()]+):(\d+):(\d+)(?=\)?$)/gm;
-  const INTERNAL = /^.*\bprelude\.js:.*\n?/gm;
+  const INTERNAL = /^.*\b(?:prelude|node)\.js:.*\n?/gm;
+  // Below a CommonJS module is one that we made, which only loads it.
+  const LOADER = /^.*\bload \(node\.js:.*\n(?!.*\bnode\.js:).*\n?/gm;
+  const CALLER = /^.*\b(?:call|compile) \(native\)\n(?=.*\bnode\.js:)/gm;
+  const WRAPPER = "(function (exports, require, module, __filename, __dirname) {".length; // as in modules.c
 
   const stackOf = (error) =>
-    typeof error?.stack === "string" ? error.stack.replace(INTERNAL, "").replace(PLACE, (_, file, line, column) => original(file, +line, +column).join(":")) : "";
+    typeof error?.stack === "string" ? error.stack.replace(CALLER, "").replace(LOADER, "").replace(INTERNAL, "").replace(PLACE, (_, file, line, column) => original(file, +line, +column).join(":")) : "";
 
   // importPlace is where a file imports what could not be imported.
   function importPlace(error) {
@@ -140,10 +270,26 @@
     return message ? `${name}: ${message}` : name;
   }
 
+  // What scripts for Node ask for and do not find, and why.
+  const NETWORK = "a function has no network; it reads its request from stdin and writes its reply to stdout";
+  const OTHERS = { Deno: "", Bun: "", window: "", document: "", WebAssembly: "", Worker: "", URL: "", URLSearchParams: "", AbortController: "", AbortSignal: "",
+    Blob: "", FormData: "", structuredClone: "", Intl: "", fetch: NETWORK, Headers: NETWORK, Request: NETWORK, Response: NETWORK, WebSocket: NETWORK, XMLHttpRequest: NETWORK };
+
+  // hint says that this is not Node, where an error comes of that.
+  function hint(error) {
+    const name = error instanceof ReferenceError && /^'?(\w+)'? is not defined$/.exec(error.message)?.[1];
+    if (!name || !Object.hasOwn(OTHERS, name)) return "";
+    return ": this is QuickJS and not Node" + (OTHERS[name] && ": " + OTHERS[name]);
+  }
+
+  // refuseModule is the error about a module that is not there.
+  const refuseModule = (how, specifier) =>
+    Object.defineProperty(Object.assign(new Error(`cannot ${how} "${specifier}": ${native.why(specifier)}`), { code: "MODULE_NOT_FOUND" }), "brief", { value: true });
+
   // report is an error as console.log shows it: title, stack, own properties, cause.
   function report(error, levels = 0) {
-    const lines = [title(error)];
-    const stack = stackOf(error).trimEnd();
+    const lines = [title(error) + hint(error)];
+    const stack = error?.brief ? "" : stackOf(error).trimEnd();
     if (stack) lines.push(stack);
     if (levels > 5) return lines.join("\n");
     for (const e of Array.isArray(error?.errors) ? error.errors.slice(0, 10) : []) lines.push("with: " + report(e, levels + 1));
@@ -160,16 +306,10 @@
   // locate is the one line about an error that a check of the syntax found.
   const locate = (error, entry) => `${place(error) || entry + ":1:1"}: ${error instanceof Error ? error.message : title(error)}`;
 
-  // --- console and print.
+  // --- print.
 
-  const log = (...values) => native.log(values.map((v) => show(v)).join(" "));
   const define = (name, value) => Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
 
-  define("console", {
-    log, debug: log, info: log, warn: log, error: log,
-    trace: (...values) => log(...values, "\n" + stackOf(new Error())),
-    assert: (ok, ...values) => ok || log("assertion failed", ...values),
-  });
   define("print", (...values) => native.print(values.join(" ")));
 
   let args;
@@ -178,6 +318,9 @@
     set: (value) => (args = value),
     configurable: true,
   });
+
+  let entry;
+  const entryName = () => (entry ??= native.loadText("/script/.polyvoke/entry").split(/[\r\n]/)[0]);
 
   // --- Timers: host.c asks which one is due when nothing else is left to do.
 
@@ -190,15 +333,25 @@
     return lastTimer;
   }
 
+  // soon has something done when nothing else is left to do, without a look at the clock.
+  function soon(call) {
+    timers.push({ id: ++lastTimer, at: 0, call, values: [], every: 0 });
+    return lastTimer;
+  }
+
   const setTimeout = (call, delay, ...values) => setTimer(call, delay, values, false);
   const clearTimeout = (id) => void (timers = timers.filter((t) => t.id !== id));
 
-  const due = () => (timers.length === 0 ? -1 : Math.max(0, Math.min(...timers.map((t) => t.at)) - native.now()));
+  function due() {
+    if (timers.length === 0) return -1;
+    const first = Math.min(...timers.map((t) => t.at));
+    return first === 0 ? 0 : Math.max(0, first - native.now());
+  }
 
   // fire runs the timer that is due first. Others have their turn when what it started has come to rest.
   function fire() {
-    const now = native.now();
     const first = timers.reduce((a, b) => (b.at < a.at ? b : a));
+    const now = first.at === 0 ? 0 : native.now();
     if (first.at > now) return;
     if (first.every) first.at = now + first.every;
     else clearTimeout(first.id);
@@ -219,15 +372,35 @@
     encode(text = "") { return new Uint8Array(native.encode(text)); }
   });
 
+  // begun is how many bytes at the end belong to a character that is not whole.
+  function begun(bytes) {
+    for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+      const b = bytes[bytes.length - back];
+      if ((b & 0xc0) === 0x80) continue;
+      return (b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : b >= 0xc0 ? 2 : 1) > back ? back : 0;
+    }
+    return 0;
+  }
+
   define("TextDecoder", class TextDecoder {
+    #rest = []; // bytes of a character that is not whole
+    #first = true; // so that only the first bytes can be a byte order mark
     constructor(label = "utf-8", { fatal = false, ignoreBOM = false } = {}) {
       if (!/^utf-?8$/i.test(label)) throw new RangeError(`there is no decoder of ${label}, only of utf-8`);
       Object.assign(this, { fatal: Boolean(fatal), ignoreBOM: Boolean(ignoreBOM) });
     }
     get encoding() { return "utf-8"; }
     decode(bytes = new ArrayBuffer(0), { stream = false } = {}) {
-      if (stream) throw new TypeError("this decoder decodes whole texts only");
-      return native.decode(bytes, this.fatal, this.ignoreBOM);
+      if (stream || this.#rest.length > 0 || !this.#first) {
+        const next = ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes);
+        const all = new Uint8Array([...this.#rest, ...next]);
+        const whole = stream ? all.length - begun(all) : all.length;
+        this.#rest = Array.from(all.subarray(whole));
+        bytes = all.subarray(0, whole);
+      }
+      const text = native.decode(bytes, this.fatal, this.ignoreBOM || !this.#first);
+      this.#first = !stream || (this.#first && bytes.byteLength === 0);
+      return text;
     }
   });
 
@@ -271,8 +444,9 @@
       const names = native.readdir(pathOf(String(path)));
       return names ? [names, 0] : [[], ENOENT];
     },
-    platform: "wasi",
+    platform: "wasi", EOL: "\n",
   };
 
-  return { std, os, describe, locate, due, fire };
+  const tools = { std, os, show, format, pathOf, resolve, begun, soon, clearTimeout, entryName, refuseModule, environ, args: () => globalThis.scriptArgs };
+  return { tools, describe, locate, due, fire };
 };

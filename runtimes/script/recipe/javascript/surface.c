@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "prelude.h" // made by build.sh: prelude_source, the bytes of prelude.js and a zero byte
+#include "modules.h"
+#include "prelude.h" // made by build.sh: prelude_source and node_source, the bytes of prelude.js and node.js and a zero byte
 #include "process.h"
 
 // --- Text.
@@ -172,6 +173,13 @@ static JSValue in_read(JSContext *ctx, JSValueConst self, int argc, JSValueConst
   size_t done = 0;
   for (size_t n = 1; n > 0 && done < s.len; done += n) n = process_read(s.bytes + done, s.len - done);
   return JS_NewInt64(ctx, done);
+}
+
+// in_read_some reads what is there, and waits only if that is nothing.
+static JSValue in_read_some(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  span s;
+  if (!get_span(ctx, argc, argv, &s)) return JS_EXCEPTION;
+  return JS_NewInt64(ctx, process_read(s.bytes, s.len));
 }
 
 static JSValue in_get_byte(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
@@ -344,12 +352,21 @@ static JSValue math_random(JSContext *ctx, JSValueConst self, int argc, JSValueC
   return JS_NewFloat64(ctx, (double)(sum >> 11) * 0x1p-53);
 }
 
-// --- The object that prelude.js gets.
+static JSValue compile_commonjs(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) { return module_commonjs(ctx, argv[0]); }
+
+static JSValue is_commonjs(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  return JS_NewBool(ctx, module_is_commonjs(ctx, argv[0]));
+}
+
+static JSValue why(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) { return module_why(ctx, argv[0]); }
+
+// --- The object that prelude.js and node.js get.
 
 static const JSCFunctionListEntry in_functions[] = {
     JS_CFUNC_DEF("readAsString", 0, in_read_as_string), JS_CFUNC_DEF("readAsArrayBuffer", 0, in_read_as_array_buffer),
     JS_CFUNC_DEF("getline", 0, in_getline),             JS_CFUNC_DEF("read", 3, in_read),
     JS_CFUNC_DEF("getByte", 0, in_get_byte),            JS_CFUNC_DEF("eof", 0, in_eof),
+    JS_CFUNC_DEF("readSome", 3, in_read_some),
 };
 
 static const JSCFunctionListEntry out_functions[] = {
@@ -387,14 +404,14 @@ static const JSCFunctionListEntry native_functions[] = {
     JS_CFUNC_DEF("decode", 3, decode_text),
     JS_CFUNC_DEF("fillRandom", 1, fill_random),
     JS_CFUNC_DEF("random", 0, math_random),
+    JS_CFUNC_DEF("compile", 1, compile_commonjs),
+    JS_CFUNC_DEF("isCommonJS", 1, is_commonjs),
+    JS_CFUNC_DEF("why", 1, why),
 };
 
-// --- The modules "std" and "os".
+// --- The modules that are no files: node.js has them by their names.
 
-static struct builtin {
-  const char *name;
-  JSValue exports;
-} builtins[] = {{"std", JS_UNDEFINED}, {"os", JS_UNDEFINED}};
+static JSValue modules = JS_UNDEFINED;
 
 // each_export calls declare or set for every property of a module's exports.
 static JS_BOOL each_export(JSContext *ctx, JSModuleDef *m, JSValueConst exports, JS_BOOL set) {
@@ -413,28 +430,68 @@ static JS_BOOL each_export(JSContext *ctx, JSModuleDef *m, JSValueConst exports,
   return ok;
 }
 
-static int fill_std(JSContext *ctx, JSModuleDef *m) { return each_export(ctx, m, builtins[0].exports, 1) ? 0 : -1; }
-static int fill_os(JSContext *ctx, JSModuleDef *m) { return each_export(ctx, m, builtins[1].exports, 1) ? 0 : -1; }
+// fill sets the exports of a module that somebody imports.
+static int fill(JSContext *ctx, JSModuleDef *m) {
+  JSAtom name = JS_GetModuleName(ctx, m);
+  JSValue exports = JS_GetProperty(ctx, modules, name);
+  JS_BOOL ok = each_export(ctx, m, exports, 1);
+  JS_FreeValue(ctx, exports);
+  JS_FreeAtom(ctx, name);
+  return ok ? 0 : -1;
+}
 
-static JS_BOOL add_module(JSContext *ctx, struct builtin *b, JSModuleInitFunc *fill, JSValueConst prelude) {
-  b->exports = JS_GetPropertyStr(ctx, prelude, b->name);
-  JSModuleDef *m = JS_NewCModule(ctx, b->name, fill);
-  return m && each_export(ctx, m, b->exports, 0);
+// add_modules declares all of them.
+static JS_BOOL add_modules(JSContext *ctx) {
+  JSPropertyEnum *names;
+  uint32_t count;
+  if (JS_GetOwnPropertyNames(ctx, &names, &count, modules, JS_GPN_STRING_MASK)) return 0;
+  JS_BOOL ok = 1;
+  for (uint32_t i = 0; i < count; i++) {
+    const char *name = JS_AtomToCString(ctx, names[i].atom);
+    JSValue exports = JS_GetProperty(ctx, modules, names[i].atom);
+    JSModuleDef *m = name ? JS_NewCModule(ctx, name, fill) : NULL;
+    ok = ok && m && each_export(ctx, m, exports, 0);
+    JS_FreeValue(ctx, exports);
+    JS_FreeCString(ctx, name);
+    JS_FreeAtom(ctx, names[i].atom);
+  }
+  js_free(ctx, names);
+  return ok;
+}
+
+JS_BOOL surface_has(JSContext *ctx, const char *name) {
+  JSAtom atom = JS_NewAtom(ctx, name);
+  JS_BOOL has = JS_HasProperty(ctx, modules, atom) > 0 && JS_GetOwnProperty(ctx, NULL, modules, atom) > 0;
+  JS_FreeAtom(ctx, atom);
+  return has;
+}
+
+// call_source evaluates a source, which is a function, and calls that.
+static JSValue call_source(JSContext *ctx, const char *source, size_t len, const char *name, int argc, JSValueConst *argv) {
+  JSValue function = JS_Eval(ctx, source, len, name, JS_EVAL_TYPE_GLOBAL);
+  JSValue result = JS_Call(ctx, function, JS_UNDEFINED, argc, argv);
+  JS_FreeValue(ctx, function);
+  return result;
 }
 
 JS_BOOL surface_add(JSContext *ctx, surface *s) {
   JSValue native = JS_NewObject(ctx);
   JS_SetPropertyFunctionList(ctx, native, native_functions, sizeof native_functions / sizeof *native_functions);
-  JSValue prelude = JS_Eval(ctx, prelude_source, sizeof prelude_source - 1, "prelude.js", JS_EVAL_TYPE_GLOBAL);
-  JSValue result = JS_Call(ctx, prelude, JS_UNDEFINED, 1, &native);
-  JS_FreeValue(ctx, prelude);
+  JSValue prelude = call_source(ctx, prelude_source, sizeof prelude_source - 1, "prelude.js", 1, &native);
+  if (JS_IsException(prelude)) return 0;
+  JSValue argv[] = {native, JS_GetPropertyStr(ctx, prelude, "tools")};
+  JSValue node = call_source(ctx, node_source, sizeof node_source - 1, "node.js", 2, argv);
+  JS_FreeValue(ctx, argv[1]);
   JS_FreeValue(ctx, native);
-  if (JS_IsException(result)) return 0;
-  s->describe = JS_GetPropertyStr(ctx, result, "describe");
-  s->locate = JS_GetPropertyStr(ctx, result, "locate");
-  s->due = JS_GetPropertyStr(ctx, result, "due");
-  s->fire = JS_GetPropertyStr(ctx, result, "fire");
-  JS_BOOL ok = add_module(ctx, &builtins[0], fill_std, result) && add_module(ctx, &builtins[1], fill_os, result);
-  JS_FreeValue(ctx, result);
-  return ok;
+  if (JS_IsException(node)) return 0;
+  s->describe = JS_GetPropertyStr(ctx, prelude, "describe");
+  s->locate = JS_GetPropertyStr(ctx, prelude, "locate");
+  s->due = JS_GetPropertyStr(ctx, prelude, "due");
+  s->fire = JS_GetPropertyStr(ctx, prelude, "fire");
+  s->tick = JS_GetPropertyStr(ctx, node, "tick");
+  s->finish = JS_GetPropertyStr(ctx, node, "finish");
+  modules = JS_GetPropertyStr(ctx, node, "modules");
+  JS_FreeValue(ctx, prelude);
+  JS_FreeValue(ctx, node);
+  return add_modules(ctx);
 }

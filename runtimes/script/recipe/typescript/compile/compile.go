@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -134,9 +135,25 @@ func setUp(b api.PluginBuild, script fs.FS) {
 	})
 }
 
-// resolve returns the path below /script of what a file imports, or "std" and "os" as they are.
+// builtin are the modules that the runtime of JavaScript has; those of Node may have node: in front.
+var builtin = regexp.MustCompile(`^(?:std|os|(?:node:)?(?:fs|fs/promises|process|buffer|events|module|readline|stream/consumers))$`)
+
+// outside are modules of Node about what a function has not.
+var outside = regexp.MustCompile(`^(?:node:)?(?:https?|http2|net|tls|dgram|dns|child_process|cluster|worker_threads)$`)
+
+// whyNot says why there is no module of a name. The runtime of JavaScript says the same: see its modules.c.
+func whyNot(specifier string) string {
+	if outside.MatchString(specifier) {
+		return "this is QuickJS and not Node: a function has no sockets, processes or threads; it reads its request from stdin " +
+			"and writes its reply to stdout"
+	}
+	return "this is QuickJS and not Node: of Node's modules there are fs, process, buffer, events, module, readline and " +
+		"stream/consumers; bundle packages into one file, as esbuild --bundle --format=esm does"
+}
+
+// resolve returns the path below /script of what a file imports, or the name of a module of the runtime as it is.
 func resolve(script fs.FS, importer, specifier string) (string, error) {
-	if specifier == "std" || specifier == "os" {
+	if builtin.MatchString(specifier) {
 		return specifier, nil
 	}
 	full := specifier
@@ -144,7 +161,7 @@ func resolve(script fs.FS, importer, specifier string) (string, error) {
 	case strings.HasPrefix(specifier, "./"), strings.HasPrefix(specifier, "../"), specifier == ".", specifier == "..":
 		full = path.Join(path.Dir(importer), specifier)
 	case !strings.HasPrefix(specifier, "/"):
-		return "", fmt.Errorf("cannot import %q: there are the modules \"std\" and \"os\", and files by a path that begins with ./ or ../", specifier)
+		return "", fmt.Errorf("cannot import %q: %s", specifier, whyNot(specifier))
 	}
 	name, inside := strings.CutPrefix(path.Clean(full), root+"/")
 	if !inside {

@@ -1,5 +1,5 @@
 # All languages: the interpreters of scripts, the greeting in each language through NATS, and what each costs.
-# To be included by the Makefile after samples.mk; BUILD is where things are built. All of it works on Debian 12 as root,
+# To be included by the Makefile after samples/samples.mk; BUILD is where things are built. All of it works on Debian 12 as root,
 # one target at a time: recipes share their folder of tools.
 
 languages_dir  := $(abspath $(BUILD))/languages
@@ -24,6 +24,19 @@ interpreters    = $(patsubst ts,typescript,$(patsubst js,javascript,$(1)))
 
 # runtimes builds or collects the interpreters of all scripts, $(BUILD)/runtimes/NAME.runtime.zip.
 runtimes: $(runtimes_all:%=$(runtimes_dir)/%.runtime.zip)
+
+# What a released polyvoke has in it. All that is built after embedded-runtimes has it: git ignores the files.
+embedded_names := javascript lua
+embedded_dir   := cmd/internal/interpreters/embedded
+
+.PHONY: embedded-runtimes no-embedded-runtimes
+embedded-runtimes: $(embedded_names:%=$(runtimes_dir)/%.runtime.zip)
+	@for name in $(embedded_names); do \
+	  cmp -s $(runtimes_dir)/$$name.runtime.zip $(embedded_dir)/$$name.runtime.zip || cp $(runtimes_dir)/$$name.runtime.zip $(embedded_dir)/; \
+	done
+
+no-embedded-runtimes:
+	rm -f $(embedded_dir)/*.runtime.zip
 
 polyvoke-tool:
 	@go build -o $(polyvoke) ./cmd/polyvoke
@@ -81,6 +94,12 @@ languages-ci: $(call languages_needs,$(ci_compiled) $(ci_scripts))
 	go vet -tags runtimes ./samples
 	$(call scripts_run,$(call interpreters,$(ci_scripts)))
 	$(call languages_run,$(ci_compiled) $(ci_scripts)) -run 'TestLanguages$$|TestQuotes$$' ./samples
+	$(MAKE) binary-test
+
+# binary-test is what a user with nothing but a released binary does, in an empty folder without a home and programs.
+.PHONY: binary-test
+binary-test: embedded-runtimes
+	RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 20m -run 'TestBinaryAlone|TestBinaryWithout' ./cmd/polyvoke
 
 # scripts-test tests what is particular to each interpreter: its errors, limits, modules, and how slow scripts start.
 scripts-test: runtimes

@@ -1,6 +1,6 @@
 # The spies that try to carry secrets from call to call: `make spies` rebuilds the committed modules,
 # `make spies-check` tells whether they are what the sources give, `make leak` sends each of them LEAK_CALLS times
-# into each start kind, under the race detector. They need the C and Rust of samples.mk.
+# into each start kind, under the race detector. They need the C and Rust of samples/samples.mk.
 # runtimes/wasi/testdata/spies/README.md says more.
 
 LEAK_CALLS ?= 10000

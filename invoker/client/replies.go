@@ -1,0 +1,142 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/polyvoke/polyvoke/invoker/denials"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// replies takes the answers to all requests of a client by one subscription, as nats.go does for its own. A
+// subscription for each request would cost two lines of the protocol and, with nats.SubscribeSync, half a megabyte for
+// its channel.
+type replies struct {
+	mu      sync.Mutex
+	nc      *nats.Conn
+	sub     *nats.Subscription // nil until the first request
+	prefix  string             // of the subjects of answers, with a dot at its end
+	count   uint64
+	waiting map[string]*inbox // by the last token of their subjects
+	closed  chan struct{}     // closed when sub takes no more
+}
+
+// inbox is where the answer to one request comes.
+type inbox struct {
+	subject string
+	all     *replies
+	answer  chan *nats.Msg
+	closed  <-chan struct{} // that of the subscription
+}
+
+// inbox opens an inbox, which must be closed.
+func (r *replies) inbox() (*inbox, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sub == nil || !r.sub.IsValid() {
+		if err := r.subscribe(); err != nil {
+			return nil, err
+		}
+	}
+	r.count++
+	token := strconv.FormatUint(r.count, 36)
+	in := &inbox{subject: r.prefix + token, all: r, answer: make(chan *nats.Msg, 1), closed: r.closed}
+	r.waiting[token] = in
+	return in, nil
+}
+
+// subscribe makes the subscription. The caller holds the mutex.
+func (r *replies) subscribe() error {
+	prefix, waiting, closed := r.nc.NewInbox()+".", map[string]*inbox{}, make(chan struct{})
+	sub, err := r.nc.Subscribe(prefix+"*", func(m *nats.Msg) {
+		r.mu.Lock()
+		in := waiting[strings.TrimPrefix(m.Subject, prefix)]
+		r.mu.Unlock()
+		if in == nil {
+			return // it comes too late, or nobody has asked
+		}
+		select {
+		case in.answer <- m:
+		default: // there is one already
+		}
+	})
+	if err != nil {
+		return err
+	}
+	end := sync.OnceFunc(func() { close(closed) })
+	sub.SetClosedHandler(func(string) { end() })
+	if !sub.IsValid() {
+		end()
+	}
+	if err := sub.SetPendingLimits(-1, -1); err != nil { // an answer is handed on at once, however long it is
+		return err
+	}
+	r.sub, r.prefix, r.waiting, r.closed = sub, prefix, waiting, closed
+	return nil
+}
+
+// refused makes the next request subscribe again if an error says that NATS did not permit the subscription: then the
+// server does not have it.
+func (r *replies) refused(err error) {
+	var e *protocol.Error
+	if !errors.As(err, &e) || e.Code != protocol.CodeForbidden {
+		return
+	}
+	if d, ok := denials.Parse(e.Err); !ok || !d.Subscription {
+		return
+	}
+	r.mu.Lock()
+	sub := r.sub
+	r.sub = nil
+	r.mu.Unlock()
+	if sub != nil {
+		_ = sub.Unsubscribe()
+	}
+}
+
+// close closes the inbox: what comes there from now on is dropped.
+func (in *inbox) close() {
+	in.all.mu.Lock()
+	defer in.all.mu.Unlock()
+	if token, ok := strings.CutPrefix(in.subject, in.all.prefix); ok {
+		delete(in.all.waiting, token)
+	}
+}
+
+// next waits for the answer for a while. The error of a while that has passed is nats.ErrTimeout, and that of a request
+// that nobody got nats.ErrNoResponders.
+func (in *inbox) next(ctx context.Context, wait time.Duration) (*nats.Msg, error) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	var err error
+	select {
+	case m := <-in.answer:
+		return answered(m)
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-timer.C:
+		err = nats.ErrTimeout
+	case <-in.closed:
+		err = nats.ErrConnectionClosed
+	}
+	select {
+	case m := <-in.answer: // it came at the same time
+		return answered(m)
+	default:
+		return nil, err
+	}
+}
+
+// answered returns an answer, or the error for that of a server which says that nobody got the request.
+func answered(m *nats.Msg) (*nats.Msg, error) {
+	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
+		return nil, nats.ErrNoResponders
+	}
+	return m, nil
+}

@@ -1,0 +1,63 @@
+package invoker
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+)
+
+// idleTime is how long a process may take to show that it is of use. One that takes longer has the benefit of the
+// doubt.
+const idleTime = time.Second
+
+// Idle implements control.Host. It starts a process and gives it up as soon as it reads or writes, so that a function
+// as it should be costs no more than its start.
+func (h host) Idle(ctx context.Context, m *protocol.Function) bool {
+	p, err := h.loader.program(ctx, m)
+	if err != nil {
+		return false
+	}
+	defer h.loader.programs.Release(p)
+	ctx, cancel := context.WithTimeout(ctx, idleTime)
+	defer cancel()
+	s, t := newVersion(m), &touch{giveUp: cancel}
+	subject := protocol.RootCall + "." + m.Name
+	r := protocol.Request{Function: m.Ref(), Subject: subject, Deadline: time.Now().Add(idleTime)}
+	env := s.env
+	if m.Meta == protocol.MetaEnv {
+		if env, err = r.Env(""); err != nil {
+			return false
+		}
+		env = append(env, s.env...)
+	}
+	_ = p.Run(ctx, &runtimes.Process{Args: s.args, Env: env, Stdin: t, Stdout: t, Stderr: io.Discard,
+		Files: r.Files(func() string { return "" })}) // how it ends does not matter
+	return ctx.Err() == nil && !t.touched.Load()
+}
+
+// touch is a stdin and a stdout of which the first use ends the process.
+type touch struct {
+	touched atomic.Bool
+	giveUp  func()
+}
+
+// Read implements io.Reader: there is nothing to read.
+func (t *touch) Read([]byte) (int, error) {
+	t.use()
+	return 0, io.EOF
+}
+
+// Write implements io.Writer: all is thrown away.
+func (t *touch) Write(b []byte) (int, error) {
+	t.use()
+	return len(b), nil
+}
+
+func (t *touch) use() {
+	t.touched.Store(true)
+	t.giveUp()
+}

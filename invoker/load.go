@@ -1,0 +1,42 @@
+package invoker
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/polyvoke/polyvoke/invoker/programs"
+	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
+)
+
+// loader turns manifests into programs. Functions with the same module and the same options share one.
+type loader struct {
+	programs  *programs.Cache
+	registry  registry.Registry
+	runtime   runtimes.Runtime
+	compiling func() (done func()) // see Invoker.Compiling; may be nil
+	ctx       context.Context      // of what is compiled, whoever waits for it
+}
+
+// program returns a compiled program that must be released. ctx bounds the wait for it.
+func (l *loader) program(ctx context.Context, m *protocol.Function) (*programs.Program, error) {
+	return l.compile(ctx, m, nil, programs.Options(m))
+}
+
+// compile is program for a module that is there, or for one that the registry has if it is nil, and with options.
+func (l *loader) compile(ctx context.Context, m *protocol.Function, module []byte, o runtimes.Options) (*programs.Program, error) {
+	return l.programs.Acquire(ctx, programs.KeyOf(m.Digest, o), func() (runtimes.Program, error) {
+		if l.compiling != nil {
+			defer l.compiling()()
+		}
+		bytes := module
+		if bytes == nil {
+			var err error
+			if bytes, err = l.registry.Module(l.ctx, m.Digest); err != nil {
+				return nil, fmt.Errorf("read the module of %s: %w", m.Ref(), err)
+			}
+		}
+		return l.runtime.Compile(l.ctx, bytes, o)
+	})
+}
