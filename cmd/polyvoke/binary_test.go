@@ -54,7 +54,7 @@ func binaryWith(t *testing.T, embedded ...string) string {
 		t.Fatal(err)
 	}
 	bin := filepath.Join(t.TempDir(), "polyvoke")
-	if out, err := exec.Command("go", "build", "-overlay", overlay, "-pgo=off", "-trimpath", "-o", bin, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-overlay", overlay, "-pgo=off", "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return bin
