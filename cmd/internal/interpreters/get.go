@@ -63,7 +63,7 @@ type Getter struct {
 	// Digest is the SHA-256 digest that the runtime must have, in hexadecimal. Empty means the one in SHA256SUMS beside
 	// it, which must be there if From is a URL.
 	Digest string
-	// Client asks servers. Nil means one that waits 30 s for an answer to begin.
+	// Client asks servers. Nil means what the function Client returns.
 	Client *http.Client
 	// Progress returns a reader of r that shows how much of the total, in bytes, has been read. Nil shows nothing.
 	Progress func(r io.Reader, what string, total int64) io.Reader
@@ -236,11 +236,16 @@ func redacted(text string) string {
 	return u.Redacted()
 }
 
-// client returns the HTTP client. It never goes from https to http.
+// client returns the HTTP client.
 func (g *Getter) client() *http.Client {
 	if g.Client != nil {
 		return g.Client
 	}
+	return Client()
+}
+
+// Client returns an HTTP client that waits 30 s for an answer to begin, follows five redirects and none from https to http.
+func Client() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.ResponseHeaderTimeout = silence
 	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, via []*http.Request) error {
