@@ -123,7 +123,7 @@ func TestBinaryAlone(t *testing.T) {
 			}
 			t.Logf("serve, deploy and call took %v in all", time.Since(begin).Round(time.Millisecond))
 			ls := output(t, bare(bin, folder, "runtime", "ls", "--server", url))
-			if !regexp.MustCompile(`(?m)^lua +Lua +\.lua +(\S+) +(\S+) `).MatchString(ls) {
+			if !regexp.MustCompile(`(?m)^lua +Lua +\.lua +\S+ +\S+( |$)`).MatchString(ls) {
 				t.Errorf("polyvoke runtime ls does not show that Lua is in polyvoke:\n%s", ls)
 			}
 		})

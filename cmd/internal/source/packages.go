@@ -127,8 +127,8 @@ func nativeWarning(names []string) string {
 	if more := len(names) - mostNamed; more > 0 {
 		shown += fmt.Sprintf(" and %d more", more)
 	}
-	return shown + ": left out, because code for a machine does not run in the sandbox: if the script fails to import its package, " +
-		"use one without such code"
+	return shown + ": left out, because code for a machine does not run in the sandbox: " +
+		"if the script fails to import its package, use one without such code"
 }
 
 // missingPackages warns of packages that a script in Python asks for and that are nowhere beside it.
@@ -146,8 +146,8 @@ func (s *Source) missingPackages(folder fs.FS, entry string) {
 		}
 	}
 	file := filepath.Join(filepath.Dir(s.Path), requirements)
-	s.Warnings = append(s.Warnings, fmt.Sprintf("%s names packages, and none is installed beside the script: pip install --target %s -r %s",
-		file, filepath.Dir(s.Path), file))
+	s.Warnings = append(s.Warnings, fmt.Sprintf("%s names packages, and none is installed beside the script: "+
+		"pip install --target %s -r %s", file, filepath.Dir(s.Path), file))
 }
 
 // requires reports whether a line of requirements.txt asks for a package.
