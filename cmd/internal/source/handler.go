@@ -37,9 +37,8 @@ var readsStdin = regexp.MustCompile(
 // runtimeAPI is in every module that has one of AWS Lambda's own libraries.
 var runtimeAPI = []byte("AWS_LAMBDA_RUNTIME_API")
 
-// Warnings says what is odd about a source that can be deployed all the same: a handler that nobody will call. It is
-// looked for in the script's entry, in the file that a project builds, and in the module.
-func (s *Source) Warnings() []string {
+// handlers warns of a handler that nobody will call, which is odd, but can be deployed all the same. It is looked for in the script's entry, in the file that a project builds, and in the module.
+func (s *Source) handlers() []string {
 	file := s.Path
 	if s.Function.Runtime == "" {
 		if bytes.Contains(s.Code, runtimeAPI) {

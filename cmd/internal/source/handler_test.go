@@ -44,7 +44,7 @@ func TestHandlers(t *testing.T) {
 // wantWarning fails unless a source is warned of for a handler, or for none.
 func wantWarning(t *testing.T, s *Source, what, want string) {
 	t.Helper()
-	got := strings.Join(s.Warnings(), "\n")
+	got := strings.Join(s.handlers(), "\n")
 	if (want == "") != (got == "") || want != "" && (!strings.Contains(got,
 		" has "+want+", which nothing calls here") || !strings.Contains(got, "docs/coming-from-lambda.md")) {
 		t.Errorf("%.100q: warnings %q, want one of %q", what, got, want)
