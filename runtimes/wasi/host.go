@@ -68,15 +68,16 @@ func (s *sandbox) pause(ctx context.Context, done <-chan struct{}) error {
 	return s.host.wait(ctx, done)
 }
 
-// closeFiles closes what the process has left open. It must not be called while it runs. A sandbox in which that fails
-// is of no use any more.
-func (s *sandbox) closeFiles() {
-	var err error
+// closeFiles closes what the process has left open, once it has ended. The error is that of the context, or of
+// Process.Wait, if there was no time for that. A sandbox in which it panics is of no use any more.
+func (s *sandbox) closeFiles() (late error) {
+	var failed error
 	func() {
-		defer recovered(&err)
-		s.state.Finish()
+		defer recovered(&failed)
+		late = s.state.Finish()
 	}()
-	s.broken = s.broken || err != nil
+	s.broken = s.broken || failed != nil
+	return errors.Join(late, failed)
 }
 
 // end ends the run and gives up what it holds outside of the sandbox.

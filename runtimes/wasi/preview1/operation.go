@@ -272,35 +272,38 @@ func (s *State) closeFile(f *file) errno {
 }
 
 // Finish closes the files that a guest that has ended has left open, and waits for that as long as its context lasts.
-// It is called before Reset, which does not wait.
-func (s *State) Finish() {
-	for s.waiting = true; s.waiting && !s.table.initial; {
+// It is called before Reset, which does not wait. The error is that of the context, or of Wait, if a file was given up:
+// nobody knows whether what was written to it is where it should be. What closing a file returns is nobody's business.
+func (s *State) Finish() (err error) {
+	for err == nil && !s.table.initial {
 		f := s.table.leaveOne()
 		if f == nil {
-			return
+			break
 		}
-		s.finish(f)
+		err = s.finish(f)
 	}
+	return err
 }
 
-// finish closes a file, whatever comes of it: the guest has ended, and nobody can be told.
-func (s *State) finish(f *file) {
-	if deadline.ErrAt(s.ctx, time.Now()) != nil {
-		s.waiting = false
-	}
+// finish closes a file, whatever comes of it: the guest has ended.
+func (s *State) finish(f *file) error {
+	err := deadline.ErrAt(s.ctx, time.Now())
 	switch {
-	case f.inline && !s.waiting:
-		_ = f.f.Close(ended())
+	case f.inline && err != nil:
+		_ = f.f.Close(ended()) // which returns at once
+		return nil
 	case f.inline:
 		_ = f.f.Close(&s.context)
-		s.waiting = s.refused == nil
-	case !s.waiting:
+		return s.refused
+	case err != nil:
 		letGo(f.f)
-	default:
-		o := start(s.operating(), func(ctx context.Context) (struct{}, error) { return struct{}{}, f.f.Close(ctx) }, nil)
-		err := s.wait(s.ctx, o.done)
-		s.waiting = err == nil && deadline.Await(s.ctx, o.done) == nil
+		return err
 	}
+	o := start(s.operating(), func(ctx context.Context) (struct{}, error) { return struct{}{}, f.f.Close(ctx) }, nil)
+	if err = s.wait(s.ctx, o.done); err == nil {
+		err = deadline.Await(s.ctx, o.done)
+	}
+	return err
 }
 
 // letGo closes a file that nobody waits for.
