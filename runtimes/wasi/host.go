@@ -54,7 +54,8 @@ func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) 
 	h.ctx, h.yield, h.wait, h.sliced, h.pace = ctx, p.Yield, p.Wait, now, pace.Pace{Limit: h.pace.Limit}
 	h.pace.Until, _ = ctx.Deadline()
 	s := &h.state
-	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Own = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files, p.Mounts
+	s.Args, s.Env, s.Files, s.Own = p.Args, p.Env, p.Files, p.Mounts
+	s.Stdin, s.Stdout, s.Stderr = p.Stdin, p.Stdout, p.Stderr
 }
 
 // pause waits on behalf of the process until done is closed.

@@ -115,7 +115,10 @@ func (o *operation[T]) finish() {
 
 // leave gives the operation up, unless its result was taken.
 func (o *operation[T]) leave() {
-	if !o.state.CompareAndSwap(going, abandoned) && o.state.CompareAndSwap(finished, abandoned) && o.drop != nil && o.panicked == nil {
+	if o.state.CompareAndSwap(going, abandoned) || !o.state.CompareAndSwap(finished, abandoned) {
+		return
+	}
+	if o.drop != nil && o.panicked == nil {
 		go o.drop(o.result)
 	}
 }
@@ -171,7 +174,8 @@ func openFile(ctx context.Context, t files.Tree, name string, how files.Flags) (
 // openIn opens a file of a tree.
 func (s *State) openIn(t files.Tree, name string, how files.Flags) (described, error) {
 	if !files.IsInline(t) {
-		return made(s, func(ctx context.Context) (described, error) { return openFile(ctx, t, name, how) }, func(d described) {
+		open := func(ctx context.Context) (described, error) { return openFile(ctx, t, name, how) }
+		return made(s, open, func(d described) {
 			if d.f != nil {
 				letGo(d.f) // nobody has seen it
 			}
@@ -263,7 +267,7 @@ func (s *State) closeFile(f *file) errno {
 		return 0
 	}
 	if !f.inline {
-		_, err := made(s, func(ctx context.Context) (struct{}, error) { return struct{}{}, f.f.Close(ctx) }, nil)
+		_, err := made(s, closing(f.f), nil)
 		return errnoOf(err)
 	}
 	err := f.f.Close(&s.context)
@@ -299,7 +303,7 @@ func (s *State) finish(f *file) error {
 		letGo(f.f)
 		return err
 	}
-	o := start(s.operating(), func(ctx context.Context) (struct{}, error) { return struct{}{}, f.f.Close(ctx) }, nil)
+	o := start(s.operating(), closing(f.f), nil)
 	if err = s.wait(s.ctx, o.done); err == nil {
 		err = deadline.Await(s.ctx, o.done)
 	}
@@ -307,8 +311,11 @@ func (s *State) finish(f *file) error {
 }
 
 // letGo closes a file that nobody waits for.
-func letGo(f files.File) {
-	start(ended(), func(ctx context.Context) (struct{}, error) { return struct{}{}, f.Close(ctx) }, nil)
+func letGo(f files.File) { start(ended(), closing(f), nil) }
+
+// closing returns the operation that closes a file.
+func closing(f files.File) func(context.Context) (struct{}, error) {
+	return func(ctx context.Context) (struct{}, error) { return struct{}{}, f.Close(ctx) }
 }
 
 // ended returns a context that has ended.
