@@ -218,8 +218,8 @@ func (s *State) readFile(f *file, b []byte, at int64) (int, errno) {
 		s.settle()
 		return n, errnoOf(err)
 	}
-	own := make([]byte, min(len(b), maxApart))
-	n, err := made(s, func(ctx context.Context) (int, error) { return f.f.ReadAt(ctx, own, at) }, nil)
+	open, own := f.f, make([]byte, min(len(b), maxApart))
+	n, err := made(s, func(ctx context.Context) (int, error) { return open.ReadAt(ctx, own, at) }, nil)
 	return copy(b, own[:min(n, len(own))]), errnoOf(err)
 }
 
