@@ -66,6 +66,9 @@ The digest is checked, and the runtime read as a whole, before anything is kept.
 			if o.digest != "" && len(args) > 1 {
 				return usageError(cmd, "--sha256 is the digest of one runtime, and %d are named", len(args))
 			}
+			if i := slices.IndexFunc(args, func(name string) bool { return strings.Contains(name, "@") }); i >= 0 {
+				return usageError(cmd, "%q: write its name only; the newest version there is what you get", args[i])
+			}
 			return c.getRuntimes(cmd, args, &o)
 		},
 	}
@@ -91,9 +94,6 @@ func (c *cli) getRuntimes(cmd *cobra.Command, names []string, o *getOptions) err
 	defer end()
 	all := []gotRuntime{}
 	for _, name := range names {
-		if strings.Contains(name, "@") {
-			return usageError(cmd, "%q: write its name only; the newest version there is what you get", name)
-		}
 		bundle, from, err := get(ctx, name)
 		if err != nil {
 			return getError(err)

@@ -82,7 +82,7 @@ def check(entry):
 
 
 def sources():
-    """List the names of all Python files, sorted, but for those of installed packages: some have files for other Pythons."""
+    """List the names of all Python files, sorted, but for installed packages: some have files for other Pythons."""
     found, packages = [], set()
     for folder in [SCRIPT, *vendored(SCRIPT)]:
         packages |= owned(folder)
