@@ -37,7 +37,8 @@ var made = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	var log bytes.Buffer
-	args := []string{"-out", dir, "-platforms", "linux/" + runtime.GOARCH, "-pgo", "off", "-runtimes", filepath.Join("testdata", "runtimes")}
+	args := []string{"-out", dir, "-platforms", "linux/" + runtime.GOARCH, "-pgo", "off",
+		"-runtimes", filepath.Join("testdata", "runtimes")}
 	if err := run(context.Background(), args, &log, &log); err != nil {
 		return dir, fmt.Errorf("%w\n%s", err, log.Bytes())
 	}
@@ -199,7 +200,8 @@ func TestArchives(t *testing.T) {
 			if !bytes.Equal(files[name+"/"+filepath.Base(path)], program) {
 				t.Error("the command in the archive is not the one that was built")
 			}
-			for file, part := range map[string]string{"LICENSE": "Apache License", "README.md": "# polyvoke", noticesFile: "github.com/tetratelabs/wazero v"} {
+			parts := map[string]string{"LICENSE": "Apache License", "README.md": "# polyvoke", noticesFile: "tetratelabs/wazero v"}
+			for file, part := range parts {
 				if !bytes.Contains(files[name+"/"+file], []byte(part)) {
 					t.Errorf("%s in the archive does not say %q", file, part)
 				}
