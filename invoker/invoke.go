@@ -98,6 +98,9 @@ func (v *Invoker) find(ctx context.Context, name string) (*function, error) {
 	case Ending:
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the invoker is ending; try again")
 	}
+	if err := v.functions.misses(name); err != nil {
+		return nil, err
+	}
 	if _, err := v.Registry.Find(ctx, name); err != nil {
 		return nil, err
 	}
