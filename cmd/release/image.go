@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -29,7 +30,7 @@ const (
 
 // image writes the container image, an index of those for Linux, as the archive of an OCI image layout
 // (https://github.com/opencontainers/image-spec/blob/main/image-layout.md): podman load and docker load take it, and
-// skopeo copies it to a registry. It needs no container engine to be made.
+// skopeo copies it to a registry. It needs no container engine to be made. Without a binary for Linux there is none.
 func (r *release) image(context.Context) error {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, b := range r.binaries {
@@ -42,6 +43,9 @@ func (r *release) image(context.Context) error {
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img,
 			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: b.os, Architecture: b.arch}}})
+	}
+	if !slices.ContainsFunc(r.binaries, func(b *binary) bool { return b.os == "linux" }) {
+		return nil // there is nothing to be in it
 	}
 	index = mutate.Annotations(index, r.labels()).(v1.ImageIndex)
 	dir, err := os.MkdirTemp("", "polyvoke-image-")

@@ -378,3 +378,11 @@ func TestPackagingIsReproducible(t *testing.T) {
 		t.Errorf("the archive for Windows has %q", got)
 	}
 }
+
+func TestNoImageWithoutLinux(t *testing.T) {
+	r := &release{options: &options{out: t.TempDir(), version: "v1.2.3"},
+		binaries: []*binary{{platform: platform{"windows", "amd64"}}}}
+	if err := r.image(t.Context()); err != nil || len(r.files) > 0 {
+		t.Errorf("%v was published, with the error %v", r.files, err)
+	}
+}
