@@ -45,7 +45,8 @@ include samples/samples.mk runtimes/script/languages.mk runtimes/wasi/testdata/s
 SLOW := ./runtimes/wasi ./runtimes/module/moduletest ./cmd/polyvoke ./runtimes/wasi/hostiletest ./samples ./runtimes/tiered ./invoker/registry
 
 # Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
-# the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share. Vet is a check of its own: to have it done for each way of compiling only takes time.
+# the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
+# Vet is a check of its own: to have it done for each way of compiling only takes time.
 test: foreign-tools samples-tools sql
 	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test $(RACE) -vet=off -tags "$(TAGS)" -timeout 20m $(SLOW) ./...
 	go test -vet=off -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
@@ -107,7 +108,7 @@ fuzz:
 cross: release
 	@set -e; for p in $(PLATFORMS); do \
 	  echo "vet $$p"; \
-	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet -trimpath -pgo=$(abspath cmd/polyvoke/default.pgo) ./protocol ./runtimes/... ./invoker/... ./cmd/...; \
+	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet -trimpath -pgo=$(abspath cmd/polyvoke/default.pgo) ./protocol ./runtimes/... ./invoker/...; \
 	done
 
 # Nothing above may leave a trace in the tree.

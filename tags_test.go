@@ -19,8 +19,8 @@ var (
 	testTags = regexp.MustCompile(`(?m)^TAGS\s*:=(.*)$`)
 )
 
-// TestTagsAreSet checks that no test is behind a build tag that CI forgets: `go test ./...` needs nothing but Go, and what
-// needs more has a tag, which a command of the Makefile sets.
+// TestTagsAreSet checks that no test is behind a build tag that CI forgets: `go test ./...` needs nothing but Go, and
+// what needs more has a tag, which a command of the Makefile sets.
 func TestTagsAreSet(t *testing.T) {
 	text := read(t, "Makefile")
 	for _, file := range files(t, ".mk") {
@@ -42,7 +42,8 @@ func TestTagsAreSet(t *testing.T) {
 	used := usedTags(t)
 	for tag, file := range used {
 		if !set[tag] && !slices.Contains(given, tag) {
-			t.Errorf("%s needs the build tag %s, which nothing in the Makefile sets: add it to TAGS, or to a command that make check runs", file, tag)
+			t.Errorf("%s needs the build tag %s, which nothing in the Makefile sets: add it to TAGS, "+
+				"or to a command that make check runs", file, tag)
 		}
 	}
 	for tag := range strings.FieldsSeq(m[1]) {
@@ -70,7 +71,8 @@ func usedTags(t *testing.T) map[string]string {
 	t.Helper()
 	used := map[string]string{}
 	for _, file := range files(t, ".go") {
-		for lines := bufio.NewScanner(strings.NewReader(read(t, file))); lines.Scan() && !strings.HasPrefix(lines.Text(), "package "); {
+		lines := bufio.NewScanner(strings.NewReader(read(t, file)))
+		for lines.Scan() && !strings.HasPrefix(lines.Text(), "package ") {
 			if !constraint.IsGoBuild(lines.Text()) {
 				continue
 			}

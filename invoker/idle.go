@@ -2,6 +2,7 @@ package invoker
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync/atomic"
 	"time"
@@ -35,9 +36,17 @@ func (h host) Idle(ctx context.Context, m *protocol.Function) bool {
 		}
 		env = append(env, s.env...)
 	}
-	_ = p.Run(ctx, &runtimes.Process{Args: s.args, Env: env, Stdin: t, Stdout: t, Stderr: io.Discard,
-		Files: files.Static(r.Files(func() string { return "" }))}) // how it ends does not matter
-	return ctx.Err() == nil && !t.touched.Load()
+	err = p.Run(ctx, &runtimes.Process{Args: s.args, Env: env, Stdin: t, Stdout: t, Stderr: io.Discard,
+		Files: files.Static(r.Files(func() string { return "" }))})
+	return ended(err) && !t.touched.Load()
+}
+
+// ended reports whether a process has come to its end by itself, however that was. The time of one that has not can be
+// up before its context says so.
+func ended(err error) bool {
+	var exit *runtimes.ExitError
+	var trap *runtimes.TrapError
+	return err == nil || errors.As(err, &exit) || errors.As(err, &trap)
 }
 
 // touch is a stdin and a stdout of which the first use ends the process.

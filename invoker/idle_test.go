@@ -16,7 +16,8 @@ func TestIdleProgram(t *testing.T) {
 	startInvoker(t, s)
 	warned := func(r protocol.DeployReply) bool {
 		return slices.ContainsFunc(r.Warnings, func(w string) bool {
-			return strings.Contains(w, "neither reads its stdin nor writes to its stdout") && strings.Contains(w, "docs/coming-from-lambda.md")
+			return strings.Contains(w, "neither reads its stdin nor writes to its stdout") && strings.Contains(w,
+				"docs/coming-from-lambda.md")
 		})
 	}
 	for _, test := range []struct {

@@ -49,7 +49,9 @@ func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Rep
 	}
 }
 
-// Call is Invoke for whoever knows a Caller only. The error is always nil: what has failed is in the reply.
+var _ protocol.Caller = (*Invoker)(nil)
+
+// Call implements protocol.Caller by Invoke. The error is always nil: what has failed is in the reply.
 func (v *Invoker) Call(ctx context.Context, r *protocol.Request) (*protocol.Reply, error) {
 	return v.Invoke(ctx, r), nil
 }
@@ -95,6 +97,9 @@ func (v *Invoker) find(ctx context.Context, name string) (*function, error) {
 			"the invoker is starting, and does not know %s yet; try again", name)
 	case Ending:
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the invoker is ending; try again")
+	}
+	if err := v.functions.misses(name); err != nil {
+		return nil, err
 	}
 	if _, err := v.Registry.Find(ctx, name); err != nil {
 		return nil, err

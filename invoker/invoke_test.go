@@ -279,17 +279,3 @@ func TestObserver(t *testing.T) {
 		}
 	}
 }
-
-// TestCallIsInvoke checks that an invoker is a Caller.
-func TestCallIsInvoke(t *testing.T) {
-	s := startServer(t)
-	v := startInvoker(t, s)
-	deployProbe(t, connect(t, s), "probe", protocol.Limits{})
-	var caller interface {
-		Call(context.Context, *protocol.Request) (*protocol.Reply, error)
-	} = v
-	r, err := caller.Call(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "probe"}, Body: []byte("x")})
-	if err != nil || string(r.Body) != "x" {
-		t.Errorf("%+v, %v", r, err)
-	}
-}

@@ -22,7 +22,8 @@ import (
 // knowing gives an invoker a registry that knows more words of needs than the protocol has.
 func knowing(t testing.TB, s *server.Server, words ...string) func(*invoker.Invoker) {
 	return func(v *invoker.Invoker) {
-		r, err := registry.Open(t.Context(), registrytest.JetStream(t, connect(t, s)), registry.Config{Knows: words, Log: v.Log})
+		r, err := registry.Open(t.Context(), registrytest.JetStream(t, connect(t, s)), registry.Config{Knows: words,
+			Log: v.Log})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,17 +102,24 @@ func TestUnknownNeeds(t *testing.T) {
 	s := startServer(t)
 	nc := connect(t, s)
 	v := startInvoker(t, s)
-	deploy(t, nc, protocol.Function{Name: "moving", Triggers: []protocol.Trigger{{Subject: "moves.*"}}}, silent("moving"))
+	deploy(t, nc, protocol.Function{Name: "moving", Triggers: []protocol.Trigger{{Subject: "moves.*"}}},
+		silent("moving"))
 	deploy(t, nc, protocol.Function{Name: "staying"}, silent("staying"))
 	rewrite(t, nc, "moving", "warp", "anvil")
 	for _, subject := range []string{"fn.moving", "fn.moving@1", "fn.moving@2", "moves.x", "$SRV.PING.moving"} {
-		onTick(t, subject+" without responders", func() bool { _, err := tryCall(nc, subject, nil); return noResponders(err) })
+		onTick(t, subject+" without responders", func() bool {
+			_, err := tryCall(nc, subject,
+				nil)
+			return noResponders(err)
+		})
 	}
 	if got, err := calledVersion(nc, "staying"); got != "staying@1" {
 		t.Errorf("the other function answers as %q, %v", got, err)
 	}
 	wantUnserved(t, nc, v, "moving")
-	if _, err := tryDeploy(nc, protocol.Function{Name: "moving"}, silent("moving")); protocol.CodeOf(err) != protocol.CodeUnknownNeed || !strings.Contains(err.Error(), "needs anvil, warp, which this invoker does not know: update the invoker") {
+	if _, err := tryDeploy(nc, protocol.Function{Name: "moving"},
+		silent("moving")); protocol.CodeOf(err) != protocol.CodeUnknownNeed || !strings.Contains(err.Error(),
+		"needs anvil, warp, which this invoker does not know: update the invoker") {
 		t.Errorf("a deployment over it: %v", err)
 	}
 
@@ -122,7 +130,10 @@ func TestUnknownNeeds(t *testing.T) {
 	}
 	wantUnserved(t, nc, v, "moving")
 	rewriteRaw(t, nc, "moving", `{"name":"moving",`) // damage changes nothing of that
-	onTick(t, "the report of the damage", func() bool { return strings.Contains(v.log.String(), "damaged in the store") })
+	onTick(t, "the report of the damage", func() bool {
+		return strings.Contains(v.log.String(),
+			"damaged in the store")
+	})
 	if _, err := tryCall(nc, "fn.moving", nil); !noResponders(err) {
 		t.Errorf("with a damaged record: %v", err)
 	}
@@ -137,7 +148,11 @@ func TestUnknownNeeds(t *testing.T) {
 	rewrite(t, nc, "moving", "warp")
 	onTick(t, "no responders", func() bool { _, err := tryCall(nc, "fn.moving", nil); return noResponders(err) })
 	rewriteRaw(t, nc, "moving", newEntry(t, v, "staying", "moving"))
-	onTick(t, "service by the record of old", func() bool { got, _ := calledVersion(nc, "moving"); return got == "moving@1" })
+	onTick(t, "service by the record of old", func() bool {
+		got, _ := calledVersion(nc,
+			"moving")
+		return got == "moving@1"
+	})
 	if damaged := list(t, nc).Damaged; len(damaged) != 0 {
 		t.Errorf("ls still shows %+v", damaged)
 	}
@@ -172,11 +187,13 @@ func newEntry(t testing.TB, v *service, name, as string) string {
 func wantUnserved(t *testing.T, nc *nats.Conn, v *service, name string) {
 	t.Helper()
 	info, err := control[protocol.InfoReply](nc, about(protocol.APIInfo, name))
-	if err != nil || !slices.Equal(info.Unknown, []string{"anvil", "warp"}) || info.Damage != "" || info.Function.Version != 2 {
+	if err != nil || !slices.Equal(info.Unknown, []string{"anvil", "warp"}) || info.Damage != "" ||
+		info.Function.Version != 2 {
 		t.Errorf("info: %+v, %v", info, err)
 	}
 	all := list(t, nc)
-	if len(all.Damaged) != 1 || all.Damaged[0].Name != name || !slices.Equal(all.Damaged[0].Needs, []string{"anvil", "warp"}) ||
+	if len(all.Damaged) != 1 || all.Damaged[0].Name != name || !slices.Equal(all.Damaged[0].Needs, []string{"anvil",
+		"warp"}) ||
 		!strings.Contains(all.Damaged[0].Reason, "update the invoker") {
 		t.Errorf("ls: %+v", all.Damaged)
 	}
@@ -215,7 +232,8 @@ func TestOneInvokerKnows(t *testing.T) {
 		protocol.HeaderManifest: {`{"name":"moving","language":"C"}`}, protocol.HeaderID: {"third"}}}
 	reply, err := control[protocol.DeployReply](nc, m) // version 2, which needs it, is still called as moving@2
 	if err != nil || reply.Function.Version != 3 || len(reply.Warnings) != 1 ||
-		!strings.HasSuffix(reply.Warnings[0], "does not know teleport, which the function needs, and leaves its calls to other invokers: update it") {
+		!strings.HasSuffix(reply.Warnings[0], "does not know teleport, which the function needs, and leaves its calls "+
+			"to other invokers: update it") {
 		t.Errorf("deployed: %+v, %v", reply, err)
 	}
 
@@ -246,7 +264,8 @@ func confirm(t *testing.T, nc *nats.Conn, f *protocol.Function, want map[string]
 		var pong protocol.Pong
 		_ = json.Unmarshal(m.Data, &pong)
 		b, _ := json.Marshal(protocol.ConfirmRequest{Name: f.Name, Version: f.Version, Created: f.Created})
-		answer, err := nc.RequestMsg(&nats.Msg{Subject: protocol.APIConfirm.At(pong.ID), Data: b, Header: nats.Header{protocol.HeaderTimeout: {"20s"}}}, patience)
+		answer, err := nc.RequestMsg(&nats.Msg{Subject: protocol.APIConfirm.At(pong.ID), Data: b,
+			Header: nats.Header{protocol.HeaderTimeout: {"20s"}}}, patience)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,8 +6,8 @@ import "context"
 // function runs in this process or elsewhere.
 //
 // Call sends a request and waits for its reply, but not after the end of ctx. It returns either a reply or an error.
-// Failures that a function or its invoker reports are in the reply, as Reply.Err. Call keeps and changes neither the
-// request nor its body. It may be called from several goroutines.
+// Failures that a function or its invoker reports are in the reply, as Reply.Err; Failure looks at both. Call keeps and
+// changes neither the request nor its body. It may be called from several goroutines.
 //
 // # Errors
 //
@@ -17,4 +17,18 @@ import "context"
 // 504 the function may have run.
 type Caller interface {
 	Call(ctx context.Context, r *Request) (*Reply, error)
+}
+
+// Failure returns what is wrong with a call, given both results of Caller.Call: that there is no reply, or what the
+// reply says. It is nil if the call succeeded. CodeOf returns its code.
+func Failure(r *Reply, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case r == nil:
+		return Errorf(CodeFailed, "", "there is neither a reply nor an error: this is a bug of the Caller")
+	case r.Err != nil:
+		return r.Err
+	}
+	return nil
 }

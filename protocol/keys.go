@@ -110,29 +110,42 @@ func keyType(t reflect.Type) string {
 // keyTable returns what Keys cannot read off the types. A field of Function without a row here is the registry's.
 func keyTable() map[string]Key {
 	t := map[string]Key{
-		"name": {Default: "that of the module or the script", Range: "1 to 64 of `A-Z a-z 0-9 - _`, a letter or a digit first", Pattern: patternName,
+		"name": {Default: "that of the module or the script",
+			Range: "1 to 64 of `A-Z a-z 0-9 - _`, a letter or a digit first", Pattern: patternName,
 			Text: "The function, and so its subject: `fn.NAME`.", Example: `"greet"`},
-		"language": {Default: "as the module says", Range: fmt.Sprintf("at most %d bytes", MaxLanguage), Most: MaxLanguage,
+		"language": {Default: "as the module says", Range: fmt.Sprintf("at most %d bytes", MaxLanguage),
+			Most: MaxLanguage,
 			Text: "What it is written in. For people only.", Example: `"Rust"`},
 		"runtime": {Default: "by the script's extension", Range: "`NAME` or `NAME@VERSION`", Pattern: patternRuntime,
 			Text: "What runs a script. A module has none.", Example: `"python"`},
 		"start": {Default: StartAuto, Values: StartKinds(),
-			Text: "How its processes come to be. `" + StartAuto + "` lets the invoker choose; `polyvoke info` shows what it chose, and why.", Example: `"fresh"`},
+			Text: "How its processes come to be. `" + StartAuto +
+				"` lets the invoker choose; `polyvoke info` shows what it chose, and why.", Example: `"fresh"`},
 		"meta": {Default: MetaFiles, Values: []string{MetaFiles, MetaEnv},
-			Text: "Where a process finds the request's id, subject and headers: in `/request/`, or in the environment too.", Example: `"env"`},
-		"args": {Default: "none", Range: "with `env` at most 64 KiB", Text: "Arguments behind those of the subject.", Example: `["--fast"]`},
-		"env":  {Default: "none", Range: "with `args` at most 64 KiB", Text: "The whole environment of its processes.", Example: `{ LANG = "en" }`},
-		"replies": {Default: "none", Range: fmt.Sprintf("at most %d, of 1 to 255, but not 64 to 78", MaxReplies), Max: 255, Most: MaxReplies,
+			Text: "Where a process finds the request's id, subject and headers: in `/request/`, or in the environment " +
+				"too.", Example: `"env"`},
+		"args": {Default: "none", Range: "with `env` at most 64 KiB", Text: "Arguments behind those of the subject.",
+			Example: `["--fast"]`},
+		"env": {Default: "none", Range: "with `args` at most 64 KiB", Text: "The whole environment of its processes.",
+			Example: `{ LANG = "en" }`},
+		"replies": {Default: "none", Range: fmt.Sprintf("at most %d, of 1 to 255, but not 64 to 78", MaxReplies),
+			Max: 255, Most: MaxReplies,
 			Text: "Exit codes besides 0 with which stdout is a reply and no error.", Example: `[1, 10]`},
-		"limits":  {Text: "What one call may take, and all calls together.", Example: `{ timeout = "500ms" }`},
-		"trigger": {Default: "none", Range: fmt.Sprintf("at most %d", MaxTriggers), Most: MaxTriggers, Text: "Further subjects that call the function.", Example: `[{ subject = "orders.*.new" }]`},
-		"trigger.subject": {Must: true, Range: fmt.Sprintf("at most %d bytes; wildcards allowed; not in a tree of polyvoke's or the server's own", MaxSubject), Most: MaxSubject,
+		"limits": {Text: "What one call may take, and all calls together.", Example: `{ timeout = "500ms" }`},
+		"trigger": {Default: "none", Range: fmt.Sprintf("at most %d", MaxTriggers), Most: MaxTriggers,
+			Text: "Further subjects that call the function.", Example: `[{ subject = "orders.*.new" }]`},
+		"trigger.subject": {Must: true, Range: fmt.Sprintf("at most %d bytes; wildcards allowed; not in a tree of "+
+			"polyvoke's or the server's own", MaxSubject), Most: MaxSubject,
 			Text: "The subject. What its wildcards match becomes arguments.", Example: `"orders.*.new"`},
-		"trigger.queue": {Default: "`fn-NAME`", Range: fmt.Sprintf("one token of at most %d bytes", MaxQueue), Most: MaxQueue,
+		"trigger.queue": {Default: "`fn-NAME`", Range: fmt.Sprintf("one token of at most %d bytes", MaxQueue),
+			Most: MaxQueue,
 			Text: "The queue group that shares the messages.", Example: `"workers"`},
-		"trigger.to": {Default: "nowhere", Range: fmt.Sprintf("at most %d bytes; no wildcards; `{1}` is what the first wildcard matched", MaxSubject), Most: MaxSubject,
+		"trigger.to": {Default: "nowhere", Range: fmt.Sprintf(
+			"at most %d bytes; no wildcards; `{1}` is what the first wildcard matched", MaxSubject), Most: MaxSubject,
 			Text: "The subject on which a successful reply is passed on.", Example: `"orders.{1}.priced"`},
-		"needs": {Default: "what follows from the other keys", Range: fmt.Sprintf("at most %d words of lower-case letters, digits and dashes", MaxNeeds), Pattern: patternNeed, Most: MaxNeeds,
+		"needs": {Default: "what follows from the other keys",
+			Range:   fmt.Sprintf("at most %d words of lower-case letters, digits and dashes", MaxNeeds),
+			Pattern: patternNeed, Most: MaxNeeds,
 			Text: "What an invoker must know to serve the function. An older one leaves it to others.", Example: `[]`},
 	}
 	addLimits(t)
@@ -142,16 +155,19 @@ func keyTable() map[string]Key {
 // addLimits adds the rows of limits.
 func addLimits(t map[string]Key) {
 	count := func(def int, text string) Key {
-		return Key{Default: fmt.Sprint(def), Range: fmt.Sprintf("1 to %d", MaxConcurrency), Min: 1, Max: MaxConcurrency, Text: text, Example: "16"}
+		return Key{Default: fmt.Sprint(def), Range: fmt.Sprintf("1 to %d", MaxConcurrency), Min: 1, Max: MaxConcurrency,
+			Text: text, Example: "16"}
 	}
 	t["limits.timeout"] = Key{Default: DefaultTimeout.String(), Range: "more than 0, at most 15m", Example: `"500ms"`,
 		Text: "Of one call, waiting included. Then the call ends with 504."}
 	t["limits.fuel"] = Key{Default: "no limit", Range: "1 to 10^15", Min: 1, Max: MaxFuel, Example: "50_000_000",
 		Text: "Work of one call, in the units that `Fn-Fuel` reports: the same on any machine."}
-	t["limits.memory"] = Key{Default: DefaultMemory.String() + ", or what the runtime says", Range: "less than 4GiB", Example: `"64MiB"`,
-		Text: "Linear memory of a process. Then the call ends with 507."}
-	t["limits.stack"] = Key{Default: DefaultStack.String(), Range: MinStack.String() + " to " + MaxStack.String(), Example: `"1MiB"`,
-		Text: "Stack of a process. Beyond it the process traps."}
+	t["limits.memory"] = Key{Default: DefaultMemory.String() + ", or what the runtime says", Range: "less than 4GiB",
+		Example: `"64MiB"`,
+		Text:    "Linear memory of a process. Then the call ends with 507."}
+	t["limits.stack"] = Key{Default: DefaultStack.String(), Range: MinStack.String() + " to " + MaxStack.String(),
+		Example: `"1MiB"`,
+		Text:    "Stack of a process. Beyond it the process traps."}
 	t["limits.input"] = Key{Default: DefaultInput.String(), Range: "at most " + MaxBody.String(), Example: `"1MiB"`,
 		Text: "Body of a request. A longer one is answered with 413."}
 	t["limits.output"] = Key{Default: DefaultOutput.String(), Range: "at most " + MaxBody.String(), Example: `"1MiB"`,

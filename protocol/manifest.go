@@ -126,7 +126,8 @@ func (f *Function) checkReplies(p *problems) {
 	}
 	for _, exit := range f.Replies {
 		if exit < 0 || exit > 255 || exit >= ExitUsage && exit <= exitMax {
-			p.add("replies", "replies: %d cannot be a reply: use exit codes of 1 to 255, but for %d to %d, which say what has failed",
+			p.add("replies", "replies: %d cannot be a reply: use exit codes of 1 to 255, but for %d to %d, which say "+
+				"what has failed",
 				exit, ExitUsage, exitMax)
 		}
 	}
@@ -152,7 +153,8 @@ func (f *Function) checkTriggers(p *problems) {
 		}
 		for k, other := range f.Triggers[:i] {
 			if t.Subject == other.Subject && t.QueueOf(f.Name) == other.QueueOf(f.Name) && t.To != other.To {
-				p.add(key+"to", "trigger %d: %s is that of trigger %d, but to is not: let another function, or another queue, pass it on", i+1, t.Subject, k+1)
+				p.add(key+"to", "trigger %d: %s is that of trigger %d, but to is not: let another function, or "+
+					"another queue, pass it on", i+1, t.Subject, k+1)
 				break
 			}
 		}
@@ -174,7 +176,8 @@ func (t Trigger) checkQueue(name string) error {
 	case t.Queue == QueueGroup:
 		return Errorf(CodeRefused, "", "queue %q is that of every NATS service: choose one of your own", t.Queue)
 	case strings.HasPrefix(t.Queue, RootCall+"-") && t.Queue != (Trigger{}).QueueOf(name):
-		return Errorf(CodeRefused, "", "queue %q is that of function %s, whose messages it would take: choose one without %s- in front", t.Queue, t.Queue[len(RootCall)+1:], RootCall)
+		return Errorf(CodeRefused, "", "queue %q is that of function %s, whose messages it would take: choose one "+
+			"without %s- in front", t.Queue, t.Queue[len(RootCall)+1:], RootCall)
 	}
 	return nil
 }

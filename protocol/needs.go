@@ -58,7 +58,8 @@ func CheckNeeds(needs []string) error {
 	}
 	for _, w := range needs {
 		if !needForm(w) {
-			return Errorf(CodeRefused, "", "needs: %.40q is no word: use 1 to %d lower-case letters, digits and dashes, a letter first", w, MaxNeed)
+			return Errorf(CodeRefused, "", "needs: %.40q is no word: use 1 to %d lower-case letters, digits and "+
+				"dashes, a letter first", w, MaxNeed)
 		}
 	}
 	return nil
@@ -73,6 +74,7 @@ func needForm(w string) bool {
 // NeedsError returns the error for a function that needs what an invoker does not know, with code 501. The words must
 // have passed CheckNeeds.
 func NeedsError(op, name string, unknown []string) *Error {
-	return Errorf(CodeUnknownNeed, op, "function %s needs %s, which this invoker does not know: update the invoker, or ask one that is newer",
+	return Errorf(CodeUnknownNeed, op, "function %s needs %s, which this invoker does not know: update the invoker, "+
+		"or ask one that is newer",
 		name, strings.Join(unknown, ", "))
 }

@@ -46,7 +46,8 @@ func TestCheckNeeds(t *testing.T) {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
-	for _, bad := range [][]string{{""}, {"Job"}, {"1a"}, {"-a"}, {"a b"}, {"a\n"}, {"a\x00"}, {"é"}, {long + "a"}, {"job", "ö"}, slices.Repeat([]string{"a"}, MaxNeeds+1)} {
+	for _, bad := range [][]string{{""}, {"Job"}, {"1a"}, {"-a"}, {"a b"}, {"a\n"}, {"a\x00"}, {"é"}, {long + "a"},
+		{"job", "ö"}, slices.Repeat([]string{"a"}, MaxNeeds+1)} {
 		if err := CheckNeeds(bad); CodeOf(err) != CodeRefused || len(err.Error()) > 300 {
 			t.Errorf("%.80q: error %v", bad, err)
 		}
@@ -60,8 +61,10 @@ func TestParseFunctionNeeds(t *testing.T) {
 		code     int
 		text     string
 	}{
-		{`{"name":"greet","needs":["teleport"]}`, CodeUnknownNeed, "function greet needs teleport, which this invoker does not know: update the invoker"},
-		{`{"name":"greet","needs":["warp","teleport","warp"],"to":"Mars","limits":{"light":1}}`, CodeUnknownNeed, "needs teleport, warp, which"},
+		{`{"name":"greet","needs":["teleport"]}`, CodeUnknownNeed,
+			"function greet needs teleport, which this invoker does not know: update the invoker"},
+		{`{"name":"greet","needs":["warp","teleport","warp"],"to":"Mars","limits":{"light":1}}`, CodeUnknownNeed,
+			"needs teleport, warp, which"},
 		{`{"name":"greet","needs":[],"to":"Mars"}`, CodeRefused, `unknown key "to"`},
 		{`{"name":"greet","needs":["Teleport"]}`, CodeRefused, `needs: "Teleport" is no word`},
 		{`{"name":"greet","needs":"teleport"}`, CodeRefused, "needs must be a list"},
@@ -70,7 +73,8 @@ func TestParseFunctionNeeds(t *testing.T) {
 	} {
 		_, err := ParseFunction([]byte(test.manifest))
 		if CodeOf(err) != test.code || !strings.Contains(err.Error(), test.text) {
-			t.Errorf("%s: error %v (code %d), want code %d with %q", test.manifest, err, CodeOf(err), test.code, test.text)
+			t.Errorf("%s: error %v (code %d), want code %d with %q", test.manifest, err, CodeOf(err), test.code,
+				test.text)
 		}
 	}
 }

@@ -51,8 +51,9 @@ type Program interface {
 	//     the process is ended at once.
 	//
 	// Of several the first that happened counts; a process that ended by itself before its
-	// context did is judged by its exit code. Any other error means that the process could not
-	// be started at all: a wrong Process, a closed Program, no memory left.
+	// context did is judged by its exit code, if there was time to close its files. Any other
+	// error means that the process could not be started at all: a wrong Process, a closed
+	// Program, no memory left.
 	Run(ctx context.Context, p *Process) error
 
 	// Start returns how the program's processes come to be, as far as it is known before a run; Usage.Start says how

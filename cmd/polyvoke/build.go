@@ -127,7 +127,8 @@ func (c *cli) buildUnless(ctx context.Context, not bool, path string) error {
 	}
 	_, err = c.build(ctx, p, project.DefaultTimeout)
 	if _, missing := os.Stat(p.Module); missing == nil && errors.Is(err, project.ErrNoTools) {
-		fmt.Fprintf(c.stderr, "%s %s, and cannot be built here, so it is used as it is: %v\n", c.paint(c.stderr).Bold("warning:"), why, err)
+		fmt.Fprintf(c.stderr, "%s %s, and cannot be built here, so it is used as it is: %v\n",
+			c.paint(c.stderr).Bold("warning:"), why, err)
 		return nil
 	}
 	return err
@@ -144,7 +145,8 @@ func (c *cli) checkScript(ctx context.Context, manifest, cache string, asJSON bo
 	if err != nil {
 		return err
 	}
-	rt, end, err := service.Sandbox(ctx, cache, service.Limits{Timeout: service.OwnTimeout, Module: protocol.MaxModule}, wasi.Config{})
+	rt, end, err := service.Sandbox(ctx, cache, service.Limits{Timeout: service.OwnTimeout, Module: protocol.MaxModule},
+		wasi.Config{})
 	if err != nil {
 		return err
 	}
@@ -159,7 +161,8 @@ func (c *cli) checkScript(ctx context.Context, manifest, cache string, asJSON bo
 	start := p.Start()
 	if asJSON {
 		return printJSON(c.stdout, map[string]any{
-			"file": src.Path, "language": src.Function.Language, "runtime": src.Function.Runtime, "runnable": true, "start": inspect.Start{Kind: start.Kind, Reason: start.Reason},
+			"file": src.Path, "language": src.Function.Language, "runtime": src.Function.Runtime, "runnable": true,
+			"start": inspect.Start{Kind: start.Kind, Reason: start.Reason},
 		})
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s is well-formed, and starts as %s: %s\n", src.Path, start.Kind, start.Reason)
@@ -186,6 +189,7 @@ func (c *cli) printBuilt(ctx context.Context, p *project.Project, b *project.Bui
 	if r.Runnable {
 		facts = append(facts, "imports ok", "start "+r.Start.Kind)
 	}
-	fmt.Fprintf(c.stdout, "%s %s, built in %.1f s\n", c.paint(c.stdout).Bold(p.Module), show.Join(", ", facts...), b.Took.Seconds())
+	fmt.Fprintf(c.stdout, "%s %s, built in %.1f s\n", c.paint(c.stdout).Bold(p.Module), show.Join(", ", facts...),
+		b.Took.Seconds())
 	return problem
 }

@@ -33,14 +33,18 @@ made by another version of polyvoke, left by a compilation that was killed, or n
 			}
 			unused, bytes := cache.Unused()
 			terminal.Facts(c.stdout, c.paint(c.stdout), cache.Dir, [][2]string{
-				{"compiled", fmt.Sprintf("%s, %s", terminal.Plural(len(cache.Entries), "module"), terminal.Bytes(cache.Size))},
-				{"unused", fmt.Sprintf("%s, %s: polyvoke cache clear --unused removes them", terminal.Plural(len(unused), "module"), terminal.Bytes(bytes))},
-				{"copies", fmt.Sprintf("%s as deployed, %s: they stay", terminal.Plural(cache.Sources, "module"), terminal.Bytes(cache.SourcesSize))},
+				{"compiled", fmt.Sprintf("%s, %s", terminal.Plural(len(cache.Entries), "module"),
+					terminal.Bytes(cache.Size))},
+				{"unused", fmt.Sprintf("%s, %s: polyvoke cache clear --unused removes them",
+					terminal.Plural(len(unused), "module"), terminal.Bytes(bytes))},
+				{"copies", fmt.Sprintf("%s as deployed, %s: they stay", terminal.Plural(cache.Sources, "module"),
+					terminal.Bytes(cache.SourcesSize))},
 			})
 			return nil
 		},
 	}
-	cmd.PersistentFlags().StringVar(&dir, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
+	cmd.PersistentFlags().StringVar(&dir, "cache", "",
+		"folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	addJSON(cmd, &asJSON)
 	cmd.AddCommand(c.cacheClearCommand(&dir))
 	return cmd
@@ -63,12 +67,14 @@ needs later is compiled again. Modules as they were deployed are not touched.`,
 			}
 			done, err := cache.Clear(unused)
 			if err != nil {
-				return &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("some of %s could not be removed: %v", cache.Dir, err), Err: err}
+				msg := fmt.Sprintf("some of %s could not be removed: %v", cache.Dir, err)
+				return &exit.Error{Code: exit.Failed, Msg: msg, Err: err}
 			}
 			if asJSON {
 				return printJSON(c.stdout, done)
 			}
-			fmt.Fprintf(c.stdout, "removed %s, %s, from %s\n", terminal.Plural(done.Removed, "compiled module"), terminal.Bytes(done.Freed), cache.Dir)
+			fmt.Fprintf(c.stdout, "removed %s, %s, from %s\n", terminal.Plural(done.Removed, "compiled module"),
+				terminal.Bytes(done.Freed), cache.Dir)
 			if done.Kept > 0 {
 				fmt.Fprintf(c.stdout, "kept %s, made just now: repeat the command in %d s to remove them too\n",
 					terminal.Plural(done.Kept, "compiled module"), int(modulecache.Fresh.Seconds()))
@@ -85,7 +91,8 @@ needs later is compiled again. Modules as they were deployed are not touched.`,
 func readCache(named string) (*modulecache.Cache, error) {
 	dir := service.CacheDir(named)
 	if dir == "" {
-		return nil, &exit.Error{Code: exit.Failed, Msg: "there is no cache folder on this machine: set HOME or XDG_CACHE_HOME, or name a folder with --cache",
+		return nil, &exit.Error{Code: exit.Failed,
+			Msg: "there is no cache folder on this machine: set HOME or XDG_CACHE_HOME, or name a folder with --cache",
 			Err: errors.ErrUnsupported}
 	}
 	cache, err := modulecache.Read(dir)

@@ -56,12 +56,15 @@ be run, 127 there is no such function.`,
 			return c.call(cmd.Context(), s, r, &o)
 		},
 	}
-	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument of the function, as a further token of the subject; can be repeated")
+	cmd.Flags().StringArrayVar(&o.args, "arg", nil,
+		"argument of the function, as a further token of the subject; can be repeated")
 	cmd.Flags().StringArrayVarP(&o.headers, "header", "H", nil, "header NAME:VALUE; can be repeated")
 	cmd.Flags().StringVar(&o.id, "id", "", "id of the call in logs and replies (default: the invoker chooses one)")
-	cmd.Flags().StringVar(&o.timeout, "timeout", "", `how long to wait, such as "500ms" (default: as long as the function may take)`)
+	cmd.Flags().StringVar(&o.timeout, "timeout", "",
+		`how long to wait, such as "500ms" (default: as long as the function may take)`)
 	cmd.Flags().BoolVar(&o.logs, "logs", false, "print the function's log lines of this call on stderr, as they come")
-	cmd.Flags().BoolVar(&o.report, "report", false, "print a report of the call on stderr, and what a failed call wrote to stdout")
+	cmd.Flags().BoolVar(&o.report, "report", false,
+		"print a report of the call on stderr, and what a failed call wrote to stdout")
 	addConnection(cmd, &n)
 	addJSON(cmd, &o.json)
 	return cmd
@@ -96,7 +99,8 @@ func (c *cli) callRequest(cmd *cobra.Command, args []string, o *callOptions) (*p
 	if err != nil {
 		return nil, usageError(cmd, "%v", err)
 	}
-	r := &protocol.Request{Function: ref, Args: append(tokens, o.args...), ID: o.id, Report: o.report, Stdout: o.report, Header: protocol.Header{}}
+	r := &protocol.Request{Function: ref, Args: append(tokens, o.args...), ID: o.id, Report: o.report, Stdout: o.report,
+		Header: protocol.Header{}}
 	if o.timeout != "" {
 		d, err := protocol.ParseDuration(o.timeout)
 		if err != nil {
@@ -136,7 +140,8 @@ func (c *cli) body(arg string) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(in, int64(protocol.MaxBody)+1))
 	if err == nil && int64(len(b)) > int64(protocol.MaxBody) {
-		err = protocol.Errorf(protocol.CodeTooLarge, "", "the body is larger than %s, the most that any function takes: send less", protocol.MaxBody)
+		err = protocol.Errorf(protocol.CodeTooLarge, "",
+			"the body is larger than %s, the most that any function takes: send less", protocol.MaxBody)
 	}
 	return b, err
 }
@@ -158,12 +163,14 @@ func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptio
 			return err
 		}
 	}
-	if tail := string(reply.Body); !o.json && !logged && reply.Err != nil && strings.TrimSpace(tail) != strings.TrimSpace(reply.Err.Msg) {
+	if tail := string(reply.Body); !o.json && !logged && reply.Err != nil &&
+		strings.TrimSpace(tail) != strings.TrimSpace(reply.Err.Msg) {
 		fmt.Fprintln(c.stderr, strings.TrimRight(tail, "\n"))
 	}
 	if p := reply.Report; o.report && p != nil {
 		fmt.Fprintln(c.stderr, c.paint(c.stderr).Dim(fmt.Sprintf("REPORT id %s function %s exit %d duration %s fuel %d memory %s start %s",
-			cmp.Or(reply.ID, "-"), p.Function, reply.Exit, p.Duration, p.Fuel, terminal.Bytes(int64(p.Memory)), p.Start)))
+			cmp.Or(reply.ID, "-"), p.Function, reply.Exit, p.Duration, p.Fuel, terminal.Bytes(int64(p.Memory)),
+			p.Start)))
 	}
 	return failure
 }

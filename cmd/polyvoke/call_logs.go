@@ -30,8 +30,8 @@ type callLogs struct {
 	count int // lines that were printed
 }
 
-// followCall prints the lines of a call, as they come, until end is called. The error's code is 403 if this user may not
-// read them.
+// followCall prints the lines of a call, as they come, until end is called. The error's code is 403 if this user may
+// not read them.
 func (c *cli) followCall(ctx context.Context, s *connect.Session, r *protocol.Request) (*callLogs, error) {
 	l := &callLogs{c: c, line: make(chan struct{}, 1)}
 	subject := protocol.LogSubject(r.Function.Name)

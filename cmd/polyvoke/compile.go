@@ -36,9 +36,12 @@ type compileLimits struct {
 
 // addTo adds the flags.
 func (l *compileLimits) addTo(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&l.timeout, "compile-timeout", 2*time.Minute, "CPU time limit for compiling a module of 16 MiB; smaller ones get less")
-	cmd.Flags().StringVar(&l.memory, "compile-memory", "1GiB", "memory limit for compiling a module; one of 24 MiB needs about 2GiB")
-	cmd.Flags().StringVar(&l.module, "max-module", protocol.DefaultModule.String(), "size of the largest module that can be deployed")
+	cmd.Flags().DurationVar(&l.timeout, "compile-timeout", 2*time.Minute,
+		"CPU time limit for compiling a module of 16 MiB; smaller ones get less")
+	cmd.Flags().StringVar(&l.memory, "compile-memory", "1GiB",
+		"memory limit for compiling a module; one of 24 MiB needs about 2GiB")
+	cmd.Flags().StringVar(&l.module, "max-module", protocol.DefaultModule.String(),
+		"size of the largest module that can be deployed")
 }
 
 // check refuses limits that mean nothing.

@@ -16,14 +16,17 @@ import (
 // completeTimeout is how long the shell may wait for names.
 const completeTimeout = time.Second
 
+// completions are what a shell offers.
+type completions = []cobra.Completion
+
 // completeNames returns a completion of an argument with the names of the functions that
 // are deployed. It says nothing when it cannot.
 func (c *cli) completeNames(n *connect.Settings) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, typed string) (completions, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return c.ask(cmd, n, func(ctx context.Context, s *connect.Session) []cobra.Completion {
+		return c.ask(cmd, n, func(ctx context.Context, s *connect.Session) completions {
 			return functionNames(ctx, s, typed)
 		})
 	}
@@ -32,14 +35,14 @@ func (c *cli) completeNames(n *connect.Settings) cobra.CompletionFunc {
 // completeCalls completes what call takes: names of functions, behind NAME@ their versions, and then files for a body
 // that begins with @.
 func (c *cli) completeCalls(n *connect.Settings) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, typed string) (completions, cobra.ShellCompDirective) {
 		switch {
 		case len(args) == 1:
 			return nil, cobra.ShellCompDirectiveDefault
 		case len(args) > 1:
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return c.ask(cmd, n, func(ctx context.Context, s *connect.Session) []cobra.Completion {
+		return c.ask(cmd, n, func(ctx context.Context, s *connect.Session) completions {
 			prefix, name := "", typed
 			if rest, ok := strings.CutPrefix(typed, protocol.RootCall+"."); ok {
 				prefix, name = protocol.RootCall+".", rest
@@ -57,15 +60,15 @@ func (c *cli) completeCalls(n *connect.Settings) cobra.CompletionFunc {
 }
 
 // completeRuntimes completes the names of runtimes, of this machine and on NATS, and behind NAME@ the version on NATS.
-func (c *cli) completeRuntimes(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (c *cli) completeRuntimes(cmd *cobra.Command, _ []string, typed string) (completions, cobra.ShellCompDirective) {
 	var added []protocol.Function
 	if n, ok := given(cmd); ok {
-		_, _ = c.ask(cmd, n, func(ctx context.Context, s *connect.Session) []cobra.Completion {
+		_, _ = c.ask(cmd, n, func(ctx context.Context, s *connect.Session) completions {
 			added, _ = s.Runtimes(ctx) // those of this machine complete all the same
 			return nil
 		})
 	}
-	var names []cobra.Completion
+	var names completions
 	for _, r := range interpreters.Rows(added) {
 		name := r.Name
 		if strings.Contains(typed, "@") {
@@ -92,8 +95,8 @@ func given(cmd *cobra.Command) (*connect.Settings, bool) {
 }
 
 // completeContexts completes the names of the contexts that the nats command keeps.
-func (c *cli) completeContexts(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	var names []cobra.Completion
+func (c *cli) completeContexts(_ *cobra.Command, _ []string, typed string) (completions, cobra.ShellCompDirective) {
+	var names completions
 	for _, name := range connect.Contexts(c.env) {
 		if strings.HasPrefix(name, typed) {
 			names = append(names, name)
@@ -103,7 +106,8 @@ func (c *cli) completeContexts(_ *cobra.Command, _ []string, typed string) ([]co
 }
 
 // ask asks a polyvoke on NATS for names, for as long as a shell may wait. It says nothing when it cannot.
-func (c *cli) ask(cmd *cobra.Command, n *connect.Settings, names func(context.Context, *connect.Session) []cobra.Completion) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (c *cli) ask(cmd *cobra.Command, n *connect.Settings,
+	names func(context.Context, *connect.Session) completions) (completions, cobra.ShellCompDirective) {
 	n.Timeout = completeTimeout
 	s, err := c.connect(cmd, n)
 	if err != nil {
@@ -114,11 +118,12 @@ func (c *cli) ask(cmd *cobra.Command, n *connect.Settings, names func(context.Co
 }
 
 // functionNames returns the functions whose names begin with what was typed.
-func functionNames(ctx context.Context, s *connect.Session, typed string) (names []cobra.Completion) {
+func functionNames(ctx context.Context, s *connect.Session, typed string) (names completions) {
 	functions, _ := s.List(ctx) // there is nobody to be told of an error
 	for _, f := range functions {
 		if strings.HasPrefix(f.Name, typed) {
-			names = append(names, cobra.CompletionWithDesc(f.Name, fmt.Sprintf("version %d, %s", f.Version, f.Language)))
+			what := fmt.Sprintf("version %d, %s", f.Version, f.Language)
+			names = append(names, cobra.CompletionWithDesc(f.Name, what))
 		}
 	}
 	return names
@@ -126,7 +131,7 @@ func functionNames(ctx context.Context, s *connect.Session, typed string) (names
 
 // functionVersions returns NAME@VERSION for the versions of a function that begin with what was typed, the newest
 // first.
-func functionVersions(ctx context.Context, s *connect.Session, function, typed string) (names []cobra.Completion) {
+func functionVersions(ctx context.Context, s *connect.Session, function, typed string) (names completions) {
 	i, _ := s.Info(ctx, function) // likewise
 	for at := len(i.Versions) - 1; at >= 0; at-- {
 		v := i.Versions[at]

@@ -68,7 +68,7 @@ func (c *cli) deploy(ctx context.Context, s *connect.Session, src *source.Source
 		return protocol.DeployReply{}, err
 	}
 	reply, err := s.Deploy(ctx, src.Function, src.Code)
-	reply.Warnings = append(src.Warnings(), reply.Warnings...)
+	reply.Warnings = append(src.Warnings, reply.Warnings...)
 	return reply, explainMissing(err, src.Function.Runtime)
 }
 

@@ -54,14 +54,16 @@ With --server or --context the function is deployed there instead.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", natsd.DefaultListen, "HOST:PORT of the NATS server that it starts; another port if that is in use")
+	cmd.Flags().StringVar(&listen, "listen", natsd.DefaultListen,
+		"HOST:PORT of the NATS server that it starts; another port if that is in use")
 	cmd.Flags().DurationVar(&timeout, "build-timeout", project.DefaultTimeout, "how long a build may take")
 	addConnection(cmd, &n)
 	return cmd
 }
 
 // onServer does something on a NATS server that is there.
-func (c *cli) onServer(cmd *cobra.Command, n *connect.Settings, do func(context.Context, *connect.Session) error) error {
+func (c *cli) onServer(cmd *cobra.Command, n *connect.Settings,
+	do func(context.Context, *connect.Session) error) error {
 	s, err := c.connect(cmd, n)
 	if err != nil {
 		return err
@@ -83,7 +85,8 @@ func (c *cli) develop(ctx context.Context, s *connect.Session, p *project.Projec
 	s.Edits = true
 	followed := make(chan error, 1)
 	go func() {
-		followed <- (&show.LogPrinter{Out: c.stdout, Paint: c.paint(c.stdout)}).Subject(ctx, s, protocol.LogSubject(name))
+		lines := show.LogPrinter{Out: c.stdout, Paint: c.paint(c.stdout)}
+		followed <- lines.Subject(ctx, s, protocol.LogSubject(name))
 	}()
 	defer func() { cancel(); <-followed }()
 

@@ -49,7 +49,8 @@ The exit code is 1 if there is a problem.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
+	cmd.Flags().StringVar(&cache, "cache", "",
+		"folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd

@@ -12,7 +12,8 @@ import (
 // usageError says what is wrong with a command line, and how it is meant.
 func usageError(cmd *cobra.Command, format string, a ...any) error {
 	msg := fmt.Sprintf(format, a...)
-	return &exit.Error{Code: exit.Usage, Msg: fmt.Sprintf("%s\nusage: %s\n%s --help shows all flags", msg, cmd.UseLine(), cmd.CommandPath())}
+	msg += fmt.Sprintf("\nusage: %s\n%s --help shows all flags", cmd.UseLine(), cmd.CommandPath())
+	return &exit.Error{Code: exit.Usage, Msg: msg}
 }
 
 // exit prints an error, if there is one to print, and returns the exit code.

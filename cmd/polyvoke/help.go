@@ -100,7 +100,8 @@ func markConnection(set *pflag.FlagSet, add func()) {
 
 // splitFlags returns the flags of the connection apart from the others.
 func splitFlags(all *pflag.FlagSet) (own, connection *pflag.FlagSet) {
-	own, connection = pflag.NewFlagSet("own", pflag.ContinueOnError), pflag.NewFlagSet("connection", pflag.ContinueOnError)
+	own = pflag.NewFlagSet("own", pflag.ContinueOnError)
+	connection = pflag.NewFlagSet("connection", pflag.ContinueOnError)
 	connection.SortFlags = false
 	for _, first := range []string{"server", "context"} {
 		if f := all.Lookup(first); f != nil && f.Annotations[connectionFlag] != nil {

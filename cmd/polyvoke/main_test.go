@@ -77,8 +77,8 @@ func TestDemo(t *testing.T) {
 	scripts(t, "testdata/demo", func(env *testscript.Env) { env.Setenv("BUILT", bin) })
 }
 
-// builtOnce is the command as users have it: without the race detector and with the profile. It is built with the flags
-// of a release, so that CI compiles its packages once for both.
+// builtOnce is the command as users have it: without the race detector and with the profile. It is built with the
+// flags of a release, so that CI compiles its packages once for both.
 var builtOnce = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "polyvoke-test-")
 	if err != nil {

@@ -34,7 +34,8 @@ lists the languages.`,
 			}
 			return argsBetween(2, 2)(cmd, args)
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []cobra.Completion,
+			_ cobra.ShellCompDirective) {
 			for _, l := range project.Languages() {
 				if len(args) == 0 {
 					names = append(names, cobra.CompletionWithDesc(l.Name, l.Title))
@@ -88,7 +89,11 @@ func askFor(in io.Reader, out io.Writer, args []string) ([]string, error) {
 		text  string
 		check func(string) error
 	}{
-		{"Language (" + strings.Join(names(), ", ") + "): ", func(s string) error { _, err := project.Find(s); return err }},
+		{"Language (" + strings.Join(names(), ", ") + "): ", func(s string) error {
+			_,
+				err := project.Find(s)
+			return err
+		}},
 		{"Name of the function: ", protocol.CheckName},
 	}
 	for len(args) < len(questions) {
@@ -97,7 +102,8 @@ func askFor(in io.Reader, out io.Writer, args []string) ([]string, error) {
 			fmt.Fprint(out, q.text)
 			if !lines.Scan() {
 				fmt.Fprintln(out)
-				return nil, &exit.Error{Code: exit.Usage, Msg: "nothing was chosen: type polyvoke new LANG NAME (polyvoke new --list lists the languages)"}
+				return nil, &exit.Error{Code: exit.Usage, Msg: "nothing was chosen: type polyvoke new LANG NAME " +
+					"(polyvoke new --list lists the languages)"}
 			}
 			answer = strings.TrimSpace(lines.Text())
 			if err = q.check(answer); err == nil {
@@ -135,7 +141,8 @@ func (c *cli) create(lang, name string, asJSON bool) error {
 	if asJSON {
 		return printJSON(c.stdout, map[string]any{"name": name, "language": l.Title, "files": files})
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s is a function in %s: %s. Next:\n  cd %s\n  %s\n", c.paint(c.stdout).Bold(filepath.Join(".", name)),
+	_, err = fmt.Fprintf(c.stdout, "%s is a function in %s: %s. Next:\n  cd %s\n  %s\n",
+		c.paint(c.stdout).Bold(filepath.Join(".", name)),
 		l.Title, strings.Join(files, ", "), name, strings.Join(l.Steps(name), "\n  "))
 	return err
 }

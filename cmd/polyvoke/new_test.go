@@ -17,11 +17,11 @@ func TestAskFor(t *testing.T) {
 		{nil, "go\nhello\n", "go hello", "Language (go, c, "},
 		{nil, " GO \n hello", "GO hello", "Name of the function: "},
 		{[]string{"c"}, "hello\n", "c hello", "Name of the function: "},
-		{nil, "cobol\nrust\nso not\nshout\n", "rust shout", `language "cobol": use one of`},
-		{nil, "cobol\ncobol\ncobol\ngo\nhello\n", `language "cobol": use one of`, ""},
+		{nil, "cobol\nrust\nso not\nshout\n", "rust shout", `unknown language "cobol": `},
+		{nil, "cobol\ncobol\ncobol\ngo\nhello\n", `unknown language "cobol": `, ""},
 		{nil, "", "nothing was chosen: type polyvoke new LANG NAME", ""},
 		{nil, "go\n", "nothing was chosen", ""},
-		{nil, "\n\n\n", `language ""`, ""},
+		{nil, "\n\n\n", `unknown language ""`, ""},
 	} {
 		var out bytes.Buffer
 		got, err := askFor(strings.NewReader(test.said), &out, test.args)

@@ -22,13 +22,18 @@ type overrides struct {
 func (o *overrides) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.name, "name", "", "name of the function (default: the file name)")
-	f.StringVar(&o.timeout, "timeout", "", `time limit of a call, such as "500ms" (default `+protocol.DefaultTimeout.String()+")")
-	f.StringVar(&o.memory, "memory", "", `memory limit of a call, such as "64MiB" (default `+protocol.DefaultMemory.String()+")")
+	f.StringVar(&o.timeout, "timeout", "",
+		`time limit of a call, such as "500ms" (default `+protocol.DefaultTimeout.String()+")")
+	f.StringVar(&o.memory, "memory", "",
+		`memory limit of a call, such as "64MiB" (default `+protocol.DefaultMemory.String()+")")
 	f.Int64Var(&o.fuel, "fuel", 0, "fuel limit of a call, in the units of --report (default: no limit)")
-	f.StringVar(&o.stack, "stack", "", `stack limit of a call, such as "1MiB" (default `+protocol.DefaultStack.String()+")")
+	f.StringVar(&o.stack, "stack", "",
+		`stack limit of a call, such as "1MiB" (default `+protocol.DefaultStack.String()+")")
 	f.StringVar(&o.start, "start", "", "start kind: "+strings.Join(protocol.StartKinds(), ", "))
-	f.StringVar(&o.runtime, "runtime", "", "runtime of a script: NAME or NAME@VERSION (default: by the file's extension)")
-	_ = cmd.RegisterFlagCompletionFunc("start", cobra.FixedCompletions(protocol.StartKinds(), cobra.ShellCompDirectiveNoFileComp))
+	f.StringVar(&o.runtime, "runtime", "",
+		"runtime of a script: NAME or NAME@VERSION (default: by the file's extension)")
+	_ = cmd.RegisterFlagCompletionFunc("start", cobra.FixedCompletions(protocol.StartKinds(),
+		cobra.ShellCompDirectiveNoFileComp))
 	f.StringArrayVar(&o.env, "env", nil, "environment variable of the function, NAME=VALUE; can be repeated")
 }
 

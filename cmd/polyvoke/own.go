@@ -19,7 +19,8 @@ const ownStart = time.Minute
 
 // onOwnServer does something on a NATS server and a polyvoke of its own, whatever the user's settings are. They leave
 // nothing behind.
-func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string, do func(context.Context, *connect.Session) error) error {
+func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string,
+	do func(context.Context, *connect.Session) error) error {
 	store, err := os.MkdirTemp("", "polyvoke-own-")
 	if err != nil {
 		return err
@@ -38,7 +39,8 @@ func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string
 		return err
 	}
 	defer s.Close()
-	return service.While(ctx, s, service.Config{Version: version(), Replicas: 1, Drain: time.Second, Limits: service.Limits{Timeout: service.OwnTimeout}, Log: log}, do)
+	return service.While(ctx, s, service.Config{Version: version(), Replicas: 1, Drain: time.Second,
+		Limits: service.Limits{Timeout: service.OwnTimeout}, Log: log}, do)
 }
 
 // serverNear starts NATS on an address or, if others have that, on a free port.

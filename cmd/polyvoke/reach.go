@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -106,7 +107,7 @@ func (c *cli) pasteable(text string) string {
 			return command
 		}
 		taken := len(words) - len(rest)
-		return strings.Join(append(append([]string{program}, words[:taken]...), append([]string{string(c.reach)}, rest...)...), " ")
+		return strings.Join(slices.Concat([]string{program}, words[:taken], []string{string(c.reach)}, rest), " ")
 	})
 }
 

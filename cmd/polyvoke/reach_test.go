@@ -20,18 +20,26 @@ func TestReachOf(t *testing.T) {
 	}{
 		{"nothing", connect.Settings{}, nil, ""},
 		{"the default", connect.Settings{Server: "nats://127.0.0.1:4222"}, nil, ""},
-		{"flag", connect.Settings{Server: "nats://a:1"}, map[string]string{"NATS_URL": "nats://b:1"}, "--server nats://a:1"},
-		{"variable", connect.Settings{}, map[string]string{"NATS_URL": "nats://b:1,nats://c:1"}, "--server nats://b:1,nats://c:1"},
+		{"flag", connect.Settings{Server: "nats://a:1"}, map[string]string{"NATS_URL": "nats://b:1"},
+			"--server nats://a:1"},
+		{"variable", connect.Settings{}, map[string]string{"NATS_URL": "nats://b:1,nats://c:1"},
+			"--server nats://b:1,nats://c:1"},
 		{"context", connect.Settings{Context: "my east"}, nil, "--context 'my east'"},
-		{"both", connect.Settings{Context: "east"}, map[string]string{"NATS_URL": "nats://b:1"}, "--server nats://b:1 --context east"},
+		{"both", connect.Settings{Context: "east"}, map[string]string{"NATS_URL": "nats://b:1"},
+			"--server nats://b:1 --context east"},
 		{"password", connect.Settings{User: "ada", Password: "sesame"}, nil, `--user ada --password "$NATS_PASSWORD"`},
 		{"token", connect.Settings{Token: "sesame"}, nil, `--token "$NATS_TOKEN"`},
 		{"user that is a token", connect.Settings{User: "sesame"}, nil, `--token "$NATS_TOKEN"`},
-		{"password in the URL", connect.Settings{Server: "nats://ada:sesame@a:1"}, nil, `--server nats://a:1 --user ada --password "$NATS_PASSWORD"`},
-		{"token in the URL", connect.Settings{Server: "tls://sesame@a:1"}, nil, `--server tls://a:1 --token "$NATS_TOKEN"`},
-		{"token in one of two URLs", connect.Settings{}, map[string]string{"NATS_URL": "nats://a:1, nats://sesame@b:1"}, `--server 'nats://a:1,nats://b:1' --token "$NATS_TOKEN"`},
-		{"files", connect.Settings{Creds: "it's mine.creds", TLSFirst: true}, nil, `--creds 'it'\''s mine.creds' --tlsfirst`},
-		{"domain", connect.Settings{Domain: "hub"}, map[string]string{"NATS_INBOX_PREFIX": "_ME"}, "--js-domain hub --inbox-prefix _ME"},
+		{"password in the URL", connect.Settings{Server: "nats://ada:sesame@a:1"}, nil,
+			`--server nats://a:1 --user ada --password "$NATS_PASSWORD"`},
+		{"token in the URL", connect.Settings{Server: "tls://sesame@a:1"}, nil,
+			`--server tls://a:1 --token "$NATS_TOKEN"`},
+		{"token in one of two URLs", connect.Settings{}, map[string]string{"NATS_URL": "nats://a:1, nats://sesame@b:1"},
+			`--server 'nats://a:1,nats://b:1' --token "$NATS_TOKEN"`},
+		{"files", connect.Settings{Creds: "it's mine.creds", TLSFirst: true}, nil,
+			`--creds 'it'\''s mine.creds' --tlsfirst`},
+		{"domain", connect.Settings{Domain: "hub"}, map[string]string{"NATS_INBOX_PREFIX": "_ME"},
+			"--js-domain hub --inbox-prefix _ME"},
 	} {
 		got := string(reachOf(&tt.settings, func(k string) string { return tt.env[k] }))
 		if got != strings.ReplaceAll(tt.want, "'nats://a:1,nats://b:1'", "nats://a:1,nats://b:1") {
@@ -111,7 +119,8 @@ func TestHelp(t *testing.T) {
 		}
 		usage := cmd.UsageString()
 		before, after, _ := strings.Cut(usage, "Connection to NATS")
-		if cmd.Flags().Lookup("server") != nil && (strings.Contains(before, "--server string") || !strings.Contains(after, "--server string")) {
+		if cmd.Flags().Lookup("server") != nil && (strings.Contains(before, "--server string") ||
+			!strings.Contains(after, "--server string")) {
 			t.Errorf("%s: --server is not below its heading:\n%s", cmd.CommandPath(), usage)
 		}
 	}

@@ -72,7 +72,8 @@ func (r *reader) step(command, want string) {
 
 // serve starts the server on a free port.
 func (r *reader) serve(want string) {
-	cmd := exec.Command(filepath.Join(r.bin, "polyvoke"), "serve", "--listen", "127.0.0.1:0", "--store", r.life.TempDir())
+	cmd := exec.Command(filepath.Join(r.bin, "polyvoke"), "serve", "--listen", "127.0.0.1:0", "--store",
+		r.life.TempDir())
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		r.t.Fatal(err)

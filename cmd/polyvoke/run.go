@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -42,6 +43,9 @@ memory limit, 126 the module cannot be run, 127 there is no such file.`,
 			}
 			if err := o.apply(cmd, &src.Function); err != nil {
 				return err
+			}
+			for _, w := range src.Warnings {
+				fmt.Fprintf(c.stderr, "%s %s\n", c.paint(c.stderr).Bold("warning:"), w)
 			}
 			src.Function.Args = append(args[1:], src.Function.Args...)
 			return localrun.Run(cmd.Context(), src, localrun.Config{Cache: service.CacheDir(cache), Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr, Waiting: c.waiting})

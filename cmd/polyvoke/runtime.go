@@ -248,8 +248,8 @@ func (c *cli) noteNewer(ctx context.Context, s *connect.Session, f protocol.Func
 	all, err := s.Runtimes(ctx)
 	for _, newest := range all {
 		if newest.Name == f.Name && newest.Version > f.Version {
-			fmt.Fprintf(c.stderr, "%s scripts that are deployed from now on are run by %s, which is newer: polyvoke runtime pin %s changes that\n",
-				c.paint(c.stderr).Bold("note:"), newest.Ref(), f.Ref())
+			fmt.Fprintf(c.stderr, "%s scripts that are deployed from now on are run by %s, which is newer: "+
+				"polyvoke runtime pin %s changes that\n", c.paint(c.stderr).Bold("note:"), newest.Ref(), f.Ref())
 		}
 	}
 	return err
@@ -257,7 +257,8 @@ func (c *cli) noteNewer(ctx context.Context, s *connect.Session, f protocol.Func
 
 // readByExtension reads a script again for whose extension no runtime is known here, if a runtime on NATS declares it.
 // Otherwise it returns src and err, which are what source.Read gave.
-func (c *cli) readByExtension(cmd *cobra.Command, n *connect.Settings, src *source.Source, err error, path, name string) (*source.Source, error) {
+func (c *cli) readByExtension(cmd *cobra.Command, n *connect.Settings, src *source.Source, err error, path, name string,
+) (*source.Source, error) {
 	var unknown *source.NoRuntime
 	if !errors.As(err, &unknown) || unknown.Ext == "" {
 		return src, err
@@ -283,8 +284,8 @@ func (c *cli) readByExtension(cmd *cobra.Command, n *connect.Settings, src *sour
 	case 1:
 		return source.Read(path, name, found[0])
 	}
-	return nil, &exit.Error{Code: exit.NotRunnable, Err: err, Msg: fmt.Sprintf("%s: several runtimes on %s are for %s: say which one with --runtime: %s",
-		path, s.URL, unknown.Ext, strings.Join(found, ", "))}
+	return nil, &exit.Error{Code: exit.NotRunnable, Err: err, Msg: fmt.Sprintf("%s: several runtimes on %s are for %s: "+
+		"say which one with --runtime: %s", path, s.URL, unknown.Ext, strings.Join(found, ", "))}
 }
 
 // addMissing puts a runtime on NATS that a script needs, if it is here and there is none of its name there, whatever

@@ -66,6 +66,9 @@ The digest is checked, and the runtime read as a whole, before anything is kept.
 			if o.digest != "" && len(args) > 1 {
 				return usageError(cmd, "--sha256 is the digest of one runtime, and %d are named", len(args))
 			}
+			if i := slices.IndexFunc(args, func(name string) bool { return strings.Contains(name, "@") }); i >= 0 {
+				return usageError(cmd, "%q: write its name only; the newest version there is what you get", args[i])
+			}
 			return c.getRuntimes(cmd, args, &o)
 		},
 	}
@@ -91,9 +94,6 @@ func (c *cli) getRuntimes(cmd *cobra.Command, names []string, o *getOptions) err
 	defer end()
 	all := []gotRuntime{}
 	for _, name := range names {
-		if strings.Contains(name, "@") {
-			return usageError(cmd, "%q: write its name only; the newest version there is what you get", name)
-		}
 		bundle, from, err := get(ctx, name)
 		if err != nil {
 			return getError(err)
@@ -146,15 +146,20 @@ func (c *cli) printGot(g gotRuntime) error {
 	if !g.Changed {
 		state = "was here already"
 	}
-	_, err := fmt.Fprintf(c.stdout, "%s %s (%s, %s) from %s %s\n", c.paint(c.stdout).Bold(g.Name), g.Version, g.Language, terminal.Bytes(int64(g.Size)), g.From, state)
+	_, err := fmt.Fprintf(c.stdout, "%s %s (%s, %s) from %s %s\n", c.paint(c.stdout).Bold(g.Name), g.Version, g.Language,
+		terminal.Bytes(int64(g.Size)), g.From, state)
 	return err
 }
 
-// runtimeSource returns what gets a runtime by its name and says where it was. end must be called.
-func (c *cli) runtimeSource(cmd *cobra.Command, o *getOptions) (get func(context.Context, string) ([]byte, string, error), end func(), err error) {
+// getRuntime gets the bundle of a runtime by its name, and says where it was.
+type getRuntime func(ctx context.Context, name string) (bundle []byte, from string, err error)
+
+// runtimeSource returns what gets runtimes from where the flags say. end must be called.
+func (c *cli) runtimeSource(cmd *cobra.Command, o *getOptions) (get getRuntime, end func(), err error) {
 	scheme, _, isURL := strings.Cut(o.from, "://")
 	natsURL := isURL && slices.Contains([]string{"nats", "tls", "ws", "wss"}, scheme)
-	if natsURL || o.from == "nats" || o.from == "" && (cmd.Flags().Changed("server") || cmd.Flags().Changed("context")) {
+	named := cmd.Flags().Changed("server") || cmd.Flags().Changed("context")
+	if natsURL || o.from == "nats" || o.from == "" && named {
 		if natsURL {
 			o.nats.Server = o.from
 		}
@@ -163,7 +168,8 @@ func (c *cli) runtimeSource(cmd *cobra.Command, o *getOptions) (get func(context
 	from := o.from
 	if from == "" {
 		if from, err = interpreters.ReleaseURL(version()); err != nil {
-			return nil, nil, &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v; or build them here with polyvoke runtime build %s", err, strings.Join(cmd.Flags().Args(), " ")), Err: err}
+			return nil, nil, &exit.Error{Code: exit.Failed, Err: err, Msg: fmt.Sprintf(
+				"%v; or build them here with polyvoke runtime build %s", err, strings.Join(cmd.Flags().Args(), " "))}
 		}
 	}
 	g := &interpreters.Getter{From: from, Digest: o.digest, Progress: c.progress}
@@ -180,7 +186,7 @@ func (c *cli) runtimeSource(cmd *cobra.Command, o *getOptions) (get func(context
 }
 
 // runtimesOnNATS returns what gets a runtime from a NATS server.
-func (c *cli) runtimesOnNATS(cmd *cobra.Command, o *getOptions) (get func(context.Context, string) ([]byte, string, error), end func(), err error) {
+func (c *cli) runtimesOnNATS(cmd *cobra.Command, o *getOptions) (get getRuntime, end func(), err error) {
 	s, err := c.connect(cmd, &o.nats)
 	if err != nil {
 		return nil, nil, err
@@ -200,11 +206,13 @@ func storedRuntime(ctx context.Context, s *connect.Session, name, digest string)
 	}
 	i := slices.IndexFunc(all, func(f protocol.Function) bool { return f.Name == name })
 	if i < 0 {
-		return nil, "", protocol.Errorf(protocol.CodeNotFound, "", "%s has no runtime %s: polyvoke runtime ls --server %s shows which it has", s.URL, name, s.URL)
+		return nil, "", protocol.Errorf(protocol.CodeNotFound, "", "%s has no runtime %s: polyvoke runtime ls --server %s "+
+			"shows which it has", s.URL, name, s.URL)
 	}
 	f := all[i]
 	if digest != "" && strings.TrimPrefix(f.Digest, "sha256:") != strings.ToLower(strings.TrimPrefix(digest, "sha256:")) {
-		return nil, "", fmt.Errorf("the runtime %s on %s has the digest %s, and not that of --sha256", f.Ref(), s.URL, f.Digest)
+		return nil, "", fmt.Errorf("the runtime %s on %s has the digest %s, and not that of --sha256",
+			f.Ref(), s.URL, f.Digest)
 	}
 	waiting, permitted := s.Permitted(ctx, "")
 	b, err := func() ([]byte, error) {
@@ -218,7 +226,8 @@ func storedRuntime(ctx context.Context, s *connect.Session, name, digest string)
 	case err != nil:
 		return nil, "", fmt.Errorf("read the runtime %s on %s: %w", f.Ref(), s.URL, err)
 	case protocol.Digest(b) != f.Digest:
-		return nil, "", fmt.Errorf("the runtime %s on %s is damaged: its digest is %s and not %s", f.Ref(), s.URL, protocol.Digest(b), f.Digest)
+		return nil, "", fmt.Errorf("the runtime %s on %s is damaged: its digest is %s and not %s",
+			f.Ref(), s.URL, protocol.Digest(b), f.Digest)
 	}
 	return b, fmt.Sprintf("%s on %s", f.Ref(), s.URL), interpreters.CheckName(b, name)
 }

@@ -61,23 +61,29 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.listen, "listen", natsd.DefaultListen, "HOST:PORT of the NATS server that it starts; port 0 is any free one")
+	f.StringVar(&o.listen, "listen", natsd.DefaultListen,
+		"HOST:PORT of the NATS server that it starts; port 0 is any free one")
 	f.StringVar(&o.store, "store", "", "folder for JetStream's data (default: polyvoke in the user's data folder)")
 	f.BoolVar(&o.insecure, "insecure", false, "allow others to connect without credentials")
-	f.StringVar(&o.cache, "cache", "", "folder for compiled modules and copies of modules (default: polyvoke/modules in the user's cache folder)")
+	f.StringVar(&o.cache, "cache", "",
+		"folder for compiled modules and copies of modules (default: polyvoke/modules in the user's cache folder)")
 	f.IntVar(&o.slots, "slots", 0, "calls that may use a processor at the same time (default: one less than there are processors)")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may continue after the signal to stop")
 	f.IntVar(&o.replicas, "replicas", 1, "copies of each function that a NATS cluster keeps")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&o.logFormat, "log-format", "auto", "text for people, logfmt or json; auto is text on a terminal and json elsewhere")
-	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
+	f.StringVar(&o.logFormat, "log-format", "auto",
+		"text for people, logfmt or json; auto is text on a terminal and json elsewhere")
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(logFormats,
+		cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"},
+		cobra.ShellCompDirectiveNoFileComp))
 	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "memory limit of all processes together that wait for calls")
 	o.compile.addTo(cmd)
 	addConnection(cmd, &n)
 	markConnection(f, func() {
 		for _, w := range o.own.Identity() {
-			f.StringVar(w.Value, "js-"+w.Flag, "", "of a second user, for JetStream and logs: "+w.Usage+" ["+jsVariable(w)+"]")
+			f.StringVar(w.Value, "js-"+w.Flag, "",
+				"of a second user, for JetStream and logs: "+w.Usage+" ["+jsVariable(w)+"]")
 		}
 	})
 	return cmd
@@ -144,14 +150,16 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	go service.RestCollector(ctx)
 	where, reach := "joined", c.connect
 	if n.Server == "" && n.Context == "" {
-		server, store, err := service.StartServer(n, natsd.Config{Listen: o.listen, Store: o.store, Insecure: o.insecure, Log: log}, c.env)
+		server, store, err := service.StartServer(n, natsd.Config{Listen: o.listen, Store: o.store,
+			Insecure: o.insecure, Log: log}, c.env)
 		if err != nil {
 			return err
 		}
 		defer server.Close()
 		where = "store " + store
 		// Neither the environment nor a context has a say in how to reach our own server.
-		*n = connect.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token, Timeout: cmp.Or(n.Timeout, connect.DefaultTimeout)}
+		*n = connect.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token,
+			Timeout: cmp.Or(n.Timeout, connect.DefaultTimeout)}
 		reach = c.connectTo
 		c.reach = reachOf(n, func(string) string { return "" })
 	}
@@ -169,14 +177,16 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	}
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
-		Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: service.DenseCollector, Log: log}
+		Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: service.DenseCollector,
+		Log: log}
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
 		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))
 	}))
 	defer started()
 	return service.Serve(ctx, s, how, func(functions int) {
 		started()
-		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"), s.URL, where)
+		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"),
+			s.URL, where)
 		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {
 			fmt.Fprintf(c.stderr, "note: NATS_URL is %s, so clients with this environment go there; to serve there: polyvoke serve --server %s\n", connect.Redact(u), connect.Redact(u))
 		}

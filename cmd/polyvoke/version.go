@@ -18,7 +18,7 @@ var released, releasedCommit, releasedDate string
 // origin is which polyvoke this is, and of what it was built.
 type origin struct {
 	Version  string `json:"version"`            // SemVer, without a v
-	Commit   string `json:"commit,omitempty"`   // of Git, in full or, after `go install`, its first 12 digits; "" if the Go tool did not know
+	Commit   string `json:"commit,omitempty"`   // of Git; after `go install` its first 12 digits, or "" at a tag
 	Date     string `json:"date,omitempty"`     // of the commit, RFC 3339
 	Modified bool   `json:"modified,omitempty"` // the work tree differed from the commit
 	Go       string `json:"go"`

@@ -75,7 +75,8 @@ const (
 func (r *release) bill(context.Context) error {
 	d := spdxDocument{Version: "SPDX-2.3", License: "CC0-1.0", ID: documentID, Name: "polyvoke-" + r.version,
 		Namespace: "https://github.com/polyvoke/polyvoke/spdx/" + r.version + "-" + r.commit,
-		Creation:  spdxCreation{r.date.Format(time.RFC3339), []string{"Organization: polyvoke", "Tool: polyvoke-cmd-release"}}}
+		Creation: spdxCreation{r.date.Format(time.RFC3339),
+			[]string{"Organization: polyvoke", "Tool: polyvoke-cmd-release"}}}
 	for _, m := range r.modules {
 		p, err := m.spdx()
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -29,7 +30,7 @@ const (
 
 // image writes the container image, an index of those for Linux, as the archive of an OCI image layout
 // (https://github.com/opencontainers/image-spec/blob/main/image-layout.md): podman load and docker load take it, and
-// skopeo copies it to a registry. It needs no container engine to be made.
+// skopeo copies it to a registry. It needs no container engine to be made. Without a binary for Linux there is none.
 func (r *release) image(context.Context) error {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, b := range r.binaries {
@@ -42,6 +43,9 @@ func (r *release) image(context.Context) error {
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img,
 			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: b.os, Architecture: b.arch}}})
+	}
+	if !slices.ContainsFunc(r.binaries, func(b *binary) bool { return b.os == "linux" }) {
+		return nil // there is nothing to be in it
 	}
 	index = mutate.Annotations(index, r.labels()).(v1.ImageIndex)
 	dir, err := os.MkdirTemp("", "polyvoke-image-")
@@ -105,9 +109,11 @@ func (r *release) imageOf(b *binary) (v1.Image, error) {
 	}
 	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	history := func(l v1.Layer, what string) mutate.Addendum {
-		return mutate.Addendum{Layer: l, MediaType: types.OCILayer, History: v1.History{Created: v1.Time{Time: r.date}, CreatedBy: what}}
+		return mutate.Addendum{Layer: l, MediaType: types.OCILayer,
+			History: v1.History{Created: v1.Time{Time: r.date}, CreatedBy: what}}
 	}
-	img, err = mutate.Append(img, history(system, "certificates, a user, folders"), history(command, "polyvoke "+r.version))
+	img, err = mutate.Append(img,
+		history(system, "certificates, a user, folders"), history(command, "polyvoke "+r.version))
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +142,9 @@ func (r *release) configure(img v1.Image, p platform) (v1.Image, error) {
 		User:       "65532:65532",
 		Entrypoint: []string{"/usr/local/bin/polyvoke"},
 		// Without credentials it says that it needs some: what is reached from outside must not be open to all by default.
-		Cmd:          []string{"serve", "--listen", "0.0.0.0:4222"},
-		Env:          []string{"PATH=/usr/local/bin", "HOME=" + dataDir, "XDG_DATA_HOME=" + dataDir + "/data", "XDG_CACHE_HOME=" + dataDir + "/cache"},
+		Cmd: []string{"serve", "--listen", "0.0.0.0:4222"},
+		Env: []string{"PATH=/usr/local/bin", "HOME=" + dataDir,
+			"XDG_DATA_HOME=" + dataDir + "/data", "XDG_CACHE_HOME=" + dataDir + "/cache"},
 		WorkingDir:   dataDir,
 		Volumes:      map[string]struct{}{dataDir: {}},
 		ExposedPorts: map[string]struct{}{"4222/tcp": {}, "8080/tcp": {}},
@@ -170,10 +177,11 @@ func (r *release) labels() map[string]string {
 
 // systemFiles returns what a program expects of a system: who it is, whom to trust, where to write.
 func systemFiles() []entry {
+	const users = "root:x:0:0:root:/:/sbin/nologin\npolyvoke:x:65532:65532:polyvoke:" + dataDir + ":/sbin/nologin\n"
 	folder := func(name string) entry { return entry{name: name, mode: 0o755} }
 	return []entry{
 		folder("etc/"),
-		{name: "etc/passwd", mode: 0o644, data: []byte("root:x:0:0:root:/:/sbin/nologin\npolyvoke:x:65532:65532:polyvoke:" + dataDir + ":/sbin/nologin\n")},
+		{name: "etc/passwd", mode: 0o644, data: []byte(users)},
 		{name: "etc/group", mode: 0o644, data: []byte("root:x:0:\npolyvoke:x:65532:\n")},
 		folder("etc/ssl/"), folder("etc/ssl/certs/"),
 		{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: certificates()},

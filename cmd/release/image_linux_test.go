@@ -40,7 +40,8 @@ func index(t *testing.T) v1.ImageIndex {
 		t.Fatal(err)
 	}
 	m, err := outer.IndexManifest()
-	if err != nil || len(m.Manifests) != 1 || !m.Manifests[0].MediaType.IsIndex() || m.Manifests[0].Annotations["org.opencontainers.image.ref.name"] == "" {
+	if err != nil || len(m.Manifests) != 1 || !m.Manifests[0].MediaType.IsIndex() ||
+		m.Manifests[0].Annotations["org.opencontainers.image.ref.name"] == "" {
 		t.Fatalf("the layout must have one index with a name: %+v, %v", m, err)
 	}
 	inner, err := outer.ImageIndex(m.Manifests[0].Digest)
@@ -128,12 +129,14 @@ func TestImageConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.OS != "linux" || c.Architecture != arch || len(c.RootFS.DiffIDs) != 2 || len(c.History) != 2 {
-			t.Errorf("%s: the image is of %s/%s with %d layers and %d steps", arch, c.OS, c.Architecture, len(c.RootFS.DiffIDs), len(c.History))
+			t.Errorf("%s: the image is of %s/%s with %d layers and %d steps", arch,
+				c.OS, c.Architecture, len(c.RootFS.DiffIDs), len(c.History))
 		}
 		_, nats := c.Config.ExposedPorts["4222/tcp"]
 		_, http := c.Config.ExposedPorts["8080/tcp"]
 		_, data := c.Config.Volumes[dataDir]
-		if c.Config.User != "65532:65532" || !slices.Equal(c.Config.Entrypoint, []string{"/usr/local/bin/polyvoke"}) || !nats || !http || !data {
+		if c.Config.User != "65532:65532" ||
+			!slices.Equal(c.Config.Entrypoint, []string{"/usr/local/bin/polyvoke"}) || !nats || !http || !data {
 			t.Errorf("%s: the image is run so: %+v", arch, c.Config)
 		}
 		for _, label := range []string{"title", "version", "revision", "created", "source", "licenses"} {
@@ -236,8 +239,9 @@ func (c *container) serve(t *testing.T) string {
 
 func TestImageRuns(t *testing.T) {
 	c := unpack(t)
-	if got := c.output(t, "version"); !strings.HasPrefix(got, "polyvoke "+c.c.Config.Labels["org.opencontainers.image.version"]+", commit ") {
-		t.Errorf("polyvoke version says %q, and the image's label %q", got, c.c.Config.Labels["org.opencontainers.image.version"])
+	label := c.c.Config.Labels["org.opencontainers.image.version"]
+	if got := c.output(t, "version"); !strings.HasPrefix(got, "polyvoke "+label+", commit ") {
+		t.Errorf("polyvoke version says %q, and the image's label %q", got, label)
 	}
 	module, err := os.ReadFile("../../samples/greet/c/greet.wasm")
 	if err != nil {
@@ -253,7 +257,8 @@ func TestImageRuns(t *testing.T) {
 	}
 }
 
-// TestImageIsNotOpen checks that what is reached from outside is not open to everybody only because nobody set anything.
+// TestImageIsNotOpen checks that what is reached from outside is not open to everybody only because nobody set
+// anything.
 func TestImageIsNotOpen(t *testing.T) {
 	c := unpack(t)
 	out, err := c.command(t, c.c.Config.Cmd...).CombinedOutput()

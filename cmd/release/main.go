@@ -58,7 +58,8 @@ func parse(args []string, log io.Writer) (*options, error) {
 	flags.SetOutput(log)
 	flags.StringVar(&o.source, "source", "../..", "folder of polyvoke's sources, a Git work tree")
 	flags.StringVar(&o.out, "out", "../../build/release", "folder for the release; what it holds is replaced")
-	flags.StringVar(&o.runtimes, "runtimes", "../../build/runtimes", "folder of the runtimes of scripts, *.runtime.zip, to be added")
+	flags.StringVar(&o.runtimes, "runtimes", "../../build/runtimes",
+		"folder of the runtimes of scripts, *.runtime.zip, to be added")
 	flags.StringVar(&o.version, "version", "", "version of the release, such as v1.2.3 (default: what git describe says)")
 	flags.StringVar(&o.pgo, "pgo", "auto", "profile to optimize by, as go build takes it")
 	platforms := flags.String("platforms", allPlatforms, "platforms to build for, separated by spaces")

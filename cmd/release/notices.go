@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -111,6 +112,9 @@ func (r *release) tool(ctx context.Context, args ...string) ([]byte, error) {
 	return out, nil
 }
 
+// noticeName is what files of licences and notices are called, in capitals.
+var noticeName = regexp.MustCompile(`^(LICEN[CS]E|COPYING|NOTICE|PATENTS$)`)
+
 // read reads the licences and notices of a module from its folder.
 func (m *module) read(dir string) error {
 	if dir == "" {
@@ -122,7 +126,7 @@ func (m *module) read(dir string) error {
 	}
 	for _, f := range files {
 		name := strings.ToUpper(f.Name())
-		if f.IsDir() || !strings.HasPrefix(name, "LICEN") && !strings.HasPrefix(name, "COPYING") && !strings.HasPrefix(name, "NOTICE") && name != "PATENTS" {
+		if f.IsDir() || !noticeName.MatchString(name) {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(dir, f.Name()))

@@ -84,7 +84,8 @@ func (r *release) git(ctx context.Context, args ...string) (string, error) {
 	cmd.Dir = r.source
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("git %s in %s: %w: a release is made in a Git work tree with a commit", strings.Join(args, " "), r.source, problem(err))
+		return "", fmt.Errorf("git %s in %s: %w: a release is made in a Git work tree with a commit",
+			strings.Join(args, " "), r.source, problem(err))
 	}
 	return strings.TrimSpace(string(out)), nil
 }
@@ -99,7 +100,8 @@ func problem(err error) error {
 
 // environment returns that of the Go tool: nothing that a user has set changes what is built.
 func environment(p platform) []string {
-	return append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.os, "GOARCH="+p.arch, "GOFLAGS=", "GOEXPERIMENT=", "GOAMD64=", "GOARM64=", "GOWORK=off")
+	return append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.os, "GOARCH="+p.arch,
+		"GOFLAGS=", "GOEXPERIMENT=", "GOAMD64=", "GOARM64=", "GOWORK=off")
 }
 
 // build builds the command for each platform. What it is built of is linked in by name and not left to -buildvcs, which
@@ -116,7 +118,8 @@ func (r *release) build(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-pgo="+r.pgo, flags, "-o", path, "./cmd/polyvoke")
+		cmd := exec.CommandContext(ctx, "go", "build",
+			"-trimpath", "-buildvcs=false", "-pgo="+r.pgo, flags, "-o", path, "./cmd/polyvoke")
 		cmd.Dir, cmd.Env = r.source, environment(p)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("go build for %s: %w\n%s", p, err, out)

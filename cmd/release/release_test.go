@@ -37,7 +37,8 @@ var made = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	var log bytes.Buffer
-	args := []string{"-out", dir, "-platforms", "linux/" + runtime.GOARCH, "-pgo", "off", "-runtimes", filepath.Join("testdata", "runtimes")}
+	args := []string{"-out", dir, "-platforms", "linux/" + runtime.GOARCH, "-pgo", "off",
+		"-runtimes", filepath.Join("testdata", "runtimes")}
 	if err := run(context.Background(), args, &log, &log); err != nil {
 		return dir, fmt.Errorf("%w\n%s", err, log.Bytes())
 	}
@@ -199,7 +200,8 @@ func TestArchives(t *testing.T) {
 			if !bytes.Equal(files[name+"/"+filepath.Base(path)], program) {
 				t.Error("the command in the archive is not the one that was built")
 			}
-			for file, part := range map[string]string{"LICENSE": "Apache License", "README.md": "# polyvoke", noticesFile: "github.com/tetratelabs/wazero v"} {
+			parts := map[string]string{"LICENSE": "Apache License", "README.md": "# polyvoke", noticesFile: "tetratelabs/wazero v"}
+			for file, part := range parts {
 				if !bytes.Contains(files[name+"/"+file], []byte(part)) {
 					t.Errorf("%s in the archive does not say %q", file, part)
 				}
@@ -325,5 +327,62 @@ func TestRuntimesArePublished(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(folder(t), "none.runtime.zip")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPackagingIsReproducible packs what pretends to be the command of several platforms, twice, in two folders.
+func TestPackagingIsReproducible(t *testing.T) {
+	info, err := buildinfo.ReadFile(own(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pack := func() *release {
+		o, err := parse([]string{"-out", t.TempDir(), "-version", "v1.2.3"}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := newRelease(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range r.platforms {
+			path := filepath.Join(t.TempDir(), "polyvoke")
+			if p.os == "windows" {
+				path += ".exe"
+			}
+			if err := os.WriteFile(path, []byte("the command for "+p.String()), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			r.binaries = append(r.binaries, &binary{p, path, info})
+		}
+		for _, step := range []func(context.Context) error{r.notices, r.archives, r.image, r.bill, r.sums} {
+			if err := step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return r
+	}
+	a, b := pack(), pack()
+	for _, name := range a.files {
+		one, err1 := os.ReadFile(filepath.Join(a.out, name))
+		two, err2 := os.ReadFile(filepath.Join(b.out, name))
+		if err1 != nil || err2 != nil || !bytes.Equal(one, two) {
+			t.Errorf("%s is not the same twice: %v, %v", name, err1, err2)
+		}
+	}
+	if want := len(a.platforms) + 3; len(a.files) != want {
+		t.Errorf("%d files were written, and not %d: %v", len(a.files), want, a.files)
+	}
+	files := unpacked(t, filepath.Join(a.out, "polyvoke-windows-arm64"))
+	if got := files["polyvoke-windows-arm64/polyvoke.exe"]; string(got) != "the command for windows/arm64" {
+		t.Errorf("the archive for Windows has %q", got)
+	}
+}
+
+func TestNoImageWithoutLinux(t *testing.T) {
+	r := &release{options: &options{out: t.TempDir(), version: "v1.2.3"},
+		binaries: []*binary{{platform: platform{"windows", "amd64"}}}}
+	if err := r.image(t.Context()); err != nil || len(r.files) > 0 {
+		t.Errorf("%v was published, with the error %v", r.files, err)
 	}
 }

@@ -78,7 +78,8 @@ func (c *Client) figures(ctx context.Context, m protocol.Member, body []byte) *M
 		return nil
 	}
 	var info protocol.InfoReply
-	if r, err := protocol.ParseReply(protocol.Header(msg.Header), msg.Data); err != nil || r.Err != nil || json.Unmarshal(msg.Data, &info) != nil {
+	if r, err := protocol.ParseReply(protocol.Header(msg.Header), msg.Data); err != nil || r.Err != nil ||
+		json.Unmarshal(msg.Data, &info) != nil {
 		return nil
 	}
 	return &MemberStats{m, info.Stats}
@@ -91,7 +92,8 @@ func Sum(all []MemberStats) protocol.Stats {
 	for _, m := range all {
 		s := m.Stats
 		if s.Version > sum.Version || sum.Start == "" {
-			sum.Digest, sum.Language, sum.Version, sum.Start, sum.StartReason = s.Digest, s.Language, s.Version, s.Start, s.StartReason
+			sum.Digest, sum.Language, sum.Version, sum.Start, sum.StartReason = s.Digest, s.Language, s.Version,
+				s.Start, s.StartReason
 		}
 		sum.Requests += s.Requests
 		sum.Errors += s.Errors

@@ -12,9 +12,11 @@ import (
 )
 
 func TestSum(t *testing.T) {
-	one := protocol.Stats{Requests: 3, Errors: 1, InFlight: 2, Waiting: 1, Cold: 1, P50: 2, P99: 9, Version: 1, Digest: "a", Start: "fresh"}
+	one := protocol.Stats{Requests: 3, Errors: 1, InFlight: 2, Waiting: 1, Cold: 1, P50: 2, P99: 9, Version: 1,
+		Digest: "a", Start: "fresh"}
 	two := protocol.Stats{Requests: 4, P50: 5, P99: 6, Version: 2, Digest: "b", Start: "reset", StartReason: "quick"}
-	want := protocol.Stats{Requests: 7, Errors: 1, InFlight: 2, Waiting: 1, Cold: 1, P50: 5, P99: 9, Version: 2, Digest: "b", Start: "reset", StartReason: "quick"}
+	want := protocol.Stats{Requests: 7, Errors: 1, InFlight: 2, Waiting: 1, Cold: 1, P50: 5, P99: 9, Version: 2,
+		Digest: "b", Start: "reset", StartReason: "quick"}
 	for _, all := range [][]MemberStats{{{Stats: one}, {Stats: two}}, {{Stats: two}, {Stats: one}}} {
 		if got := Sum(all); got != want {
 			t.Errorf("Sum(%+v) = %+v, want %+v", all, got, want)
@@ -25,8 +27,8 @@ func TestSum(t *testing.T) {
 	}
 }
 
-// TestFiguresOfStrangers lets somebody answer for invokers who is none: what it says of itself is no subject to ask, and
-// what it answers is no reply.
+// TestFiguresOfStrangers lets somebody answer for invokers who is none: what it says of itself is no subject to ask,
+// and what it answers is no reply.
 func TestFiguresOfStrangers(t *testing.T) {
 	c := startNATS(t, 0)
 	c.Timeout = patience

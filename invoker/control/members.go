@@ -155,8 +155,9 @@ func confirmInbox(nc *nats.Conn) string {
 
 // say publishes a sign of life. Like all that is no answer, it goes by the connection that JetStream has.
 func (s *Service) say(m protocol.Member) {
-	b, _ := json.Marshal(m)                                        // strings and numbers
-	_ = s.JetStream.Conn().Publish(protocol.APIAlive.Subject(), b) // without a connection nobody hears it; the next one may be heard
+	b, _ := json.Marshal(m) // strings and numbers
+	_ = s.JetStream.Conn().Publish(protocol.APIAlive.Subject(),
+		b) // without a connection nobody hears it; the next one may be heard
 }
 
 // hear returns what takes signs of life of others.
@@ -244,7 +245,8 @@ func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken tim
 
 // collect asks invokers and takes their answers until all that are awaited have come, or ctx ends. Whoever serves the
 // version, or is not there any more, is removed from all; what others say is returned.
-func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.Duration, all map[string]protocol.Member, awaited map[string]bool) (map[string]string, error) {
+func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.Duration, all map[string]protocol.Member,
+	awaited map[string]bool) (map[string]string, error) {
 	nc := s.JetStream.Conn()
 	inbox := confirmInbox(nc) + "."
 	answers := make(chan *nats.Msg, len(all))
@@ -259,7 +261,8 @@ func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.D
 	}
 	header := nats.Header{protocol.HeaderTimeout: {wait.String()}}
 	for id := range all {
-		if err := nc.PublishMsg(&nats.Msg{Subject: protocol.APIConfirm.At(id), Reply: inbox + id, Data: b, Header: header}); err != nil {
+		if err := nc.PublishMsg(&nats.Msg{Subject: protocol.APIConfirm.At(id), Reply: inbox + id, Data: b,
+			Header: header}); err != nil {
 			return nil, err
 		}
 	}
@@ -285,7 +288,8 @@ func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.D
 		case len(c.Needs) > 0 && protocol.CheckNeeds(c.Needs) == nil:
 			problems[id] = "does not know " + strings.Join(c.Needs, ", ") + elsewhere
 		default:
-			problems[id] = "cannot serve " + f.Ref().String() + ": " + protocol.CleanValue(c.Error, protocol.MaxErrorText)
+			problems[id] = "cannot serve " + f.Ref().String() + ": " + protocol.CleanValue(c.Error,
+				protocol.MaxErrorText)
 		}
 	}
 	return problems, nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -15,9 +14,6 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/protocol"
 )
-
-// patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
 
 // connect connects to a server that permits a and a.> only.
 func connect(t *testing.T) *nats.Conn {

@@ -17,7 +17,8 @@ import (
 // newer returns the record of a function as a newer polyvoke writes it: it has keys that are unknown here.
 func newer(name, digest string, needs ...string) string {
 	words := `["` + strings.Join(needs, `","`) + `"]`
-	return fmt.Sprintf(`{"name":%[1]q,"needs":%[2]s,"weights":{"live":2},"versions":[{"name":%[1]q,"version":2,"digest":%[3]q,"size":3,"needs":%[2]s,"teleport":{"to":"Mars"}}]}`,
+	return fmt.Sprintf(
+		`{"name":%[1]q,"needs":%[2]s,"weights":{"live":2},"versions":[{"name":%[1]q,"version":2,"digest":%[3]q,"size":3,"needs":%[2]s,"teleport":{"to":"Mars"}}]}`,
 		name, words, digest)
 }
 
@@ -25,7 +26,8 @@ func newer(name, digest string, needs ...string) string {
 func knowing(t testing.TB, nc *nats.Conn, words ...string) (*registry.JetStream, *journal) {
 	t.Helper()
 	log := &journal{}
-	r, err := registry.Open(t.Context(), registrytest.JetStream(t, nc), registry.Config{Knows: words, Log: slog.New(slog.NewTextHandler(log, nil))})
+	r, err := registry.Open(t.Context(), registrytest.JetStream(t, nc), registry.Config{Knows: words,
+		Log: slog.New(slog.NewTextHandler(log, nil))})
 	must(t, err)
 	return r, log
 }
@@ -90,13 +92,18 @@ func TestNewerForms(t *testing.T) {
 	}{
 		"another": {`{"name":"another","needs":["shards"],"versions":{"1":"elsewhere"}}`, protocol.CodeUnknownNeed},
 		"bare":    {`{"needs":["shards"]}`, protocol.CodeUnknownNeed},
-		"inside":  {fmt.Sprintf(`{"name":"inside","versions":[{"name":"inside","version":1,"digest":%q,"needs":["shards"]}]}`, digest), protocol.CodeUnknownNeed},
-		"strange": {fmt.Sprintf(`{"name":"strange","needs":["shards"],"versions":[{"name":"strange","version":1,"digest":%q,"trigger":[{"orbit":"Mars"}]}]}`, digest), protocol.CodeUnknownNeed},
-		"noword":  {newer("noword", digest, "Not a word"), protocol.CodeConflict},
-		"nolist":  {`{"name":"nolist","needs":"shards","versions":[]}`, protocol.CodeConflict},
-		"many":    {newer("many", digest, slices.Collect(numbered(protocol.MaxNeeds+1))...), protocol.CodeConflict},
-		"nothing": {fmt.Sprintf(`{"name":"nothing","needs":[],"versions":[{"name":"nothing","version":1,"digest":%q,"weight":1}]}`, digest), protocol.CodeConflict},
-		"torn":    {`{"name":"torn","needs":["shards"]`, protocol.CodeConflict},
+		"inside": {fmt.Sprintf(
+			`{"name":"inside","versions":[{"name":"inside","version":1,"digest":%q,"needs":["shards"]}]}`, digest),
+			protocol.CodeUnknownNeed},
+		"strange": {fmt.Sprintf(
+			`{"name":"strange","needs":["shards"],"versions":[{"name":"strange","version":1,"digest":%q,"trigger":[{"orbit":"Mars"}]}]}`, digest), protocol.CodeUnknownNeed},
+		"noword": {newer("noword", digest, "Not a word"), protocol.CodeConflict},
+		"nolist": {`{"name":"nolist","needs":"shards","versions":[]}`, protocol.CodeConflict},
+		"many":   {newer("many", digest, slices.Collect(numbered(protocol.MaxNeeds+1))...), protocol.CodeConflict},
+		"nothing": {fmt.Sprintf(
+			`{"name":"nothing","needs":[],"versions":[{"name":"nothing","version":1,"digest":%q,"weight":1}]}`, digest),
+			protocol.CodeConflict},
+		"torn": {`{"name":"torn","needs":["shards"]`, protocol.CodeConflict},
 	} {
 		_, err := x.kv.PutString(t.Context(), key, test.record)
 		must(t, err)
@@ -127,7 +134,8 @@ func TestNeedsAreWritten(t *testing.T) {
 	must(t, err)
 	equal(t, "synced", registrytest.Next(t, changes), registry.Change{Synced: true})
 
-	e, created, err := knows.Put(t.Context(), protocol.Function{Name: "greet", Needs: []string{"teleport", "teleport"}}, []byte("one"))
+	e, created, err := knows.Put(t.Context(), protocol.Function{Name: "greet", Needs: []string{"teleport", "teleport"}},
+		[]byte("one"))
 	must(t, err)
 	if !created || !slices.Equal(e.Needs, []string{"teleport"}) || !slices.Equal(e.Latest().Needs, e.Needs) {
 		t.Errorf("put: %+v", e)

@@ -16,7 +16,8 @@ func ExampleDidYouMean() {
 }
 
 func TestNearest(t *testing.T) {
-	commands := []string{"new", "build", "dev", "serve", "demo", "deploy", "call", "run", "ls", "info", "rm", "logs", "inspect", "runtime", "doctor"}
+	commands := []string{"new", "build", "dev", "serve", "demo", "deploy", "call", "run", "ls", "info", "rm", "logs",
+		"inspect", "runtime", "doctor"}
 	for _, test := range []struct {
 		word  string
 		names []string
@@ -56,7 +57,8 @@ func FuzzNearest(f *testing.F) {
 			}
 		}
 		exact := utf8.ValidString(name) && strings.ToLower(name) == name
-		if n := utf8.RuneCountInString(name); exact && n > 1 && n <= 64 && !slices.Contains(spelling.Nearest(name, []string{name}), name) {
+		if n := utf8.RuneCountInString(name); exact && n > 1 && n <= 64 && !slices.Contains(spelling.Nearest(name,
+			[]string{name}), name) {
 			t.Errorf("%q is not near itself", name)
 		}
 	})

@@ -93,6 +93,7 @@ languages-ci: $(call languages_needs,$(ci_compiled) $(ci_scripts))
 	go vet -tags languages ./samples
 	go vet -tags runtimes ./samples
 	$(call scripts_run,$(call interpreters,$(ci_scripts)))
+	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 20m -run 'TestNode' ./samples
 	$(call languages_run,$(ci_compiled) $(ci_scripts)) -run 'TestLanguages$$|TestQuotes$$' ./samples
 	$(MAKE) binary-test
 
@@ -101,9 +102,24 @@ languages-ci: $(call languages_needs,$(ci_compiled) $(ci_scripts))
 binary-test: embedded-runtimes
 	RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 20m -run 'TestBinaryAlone|TestBinaryWithout' ./cmd/polyvoke
 
+# python-test is a script in Python that needs packages of PyPI.
+python_packages := $(abspath $(BUILD))/python-packages
+
+$(python_packages)/.installed: runtimes/script/recipe/python/packages.txt
+	rm -rf $(python_packages)
+	python3 -m pip --version >/dev/null 2>&1 || { apt-get update && apt-get install -y --no-install-recommends python3-pip; }
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target $(python_packages) -r $<
+	touch $@
+
+.PHONY: python-test
+python-test: $(python_packages)/.installed $(runtimes_dir)/python.runtime.zip
+	RUNTIMES=$(runtimes_dir) PYTHON_PACKAGES=$(python_packages) go test -tags runtimes -count=1 -timeout 20m -run 'TestPythonPackages' ./cmd/polyvoke
+
 # scripts-test tests what is particular to each interpreter: its errors, limits, modules, and how slow scripts start.
 scripts-test: runtimes
 	$(call scripts_run,$(runtimes_all))
+	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 20m -run 'TestNode' ./samples
+	$(MAKE) python-test
 
 # matrix measures every language and writes docs/languages.md.
 matrix: $(call languages_needs,$(greet_all))

@@ -3,11 +3,13 @@ package tiered
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // errClosed is what Run returns after Close.
@@ -141,6 +143,13 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	if draft == nil {
 		return g.runWhole(ctx, p)
 	}
+	if writes(p) { // which cannot be made as if it had not been
+		g.giveBack()
+		if err := g.await(ctx, p); err != nil {
+			return err
+		}
+		return g.runWhole(ctx, p)
+	}
 	t := newTrial(p)
 	err := g.try(ctx, draft, &t.process)
 	p.Usage = t.process.Usage
@@ -154,6 +163,11 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 	err = g.runWhole(ctx, again)
 	p.Usage = again.Usage
 	return err
+}
+
+// writes reports whether a process may leave more behind than its output.
+func writes(p *runtimes.Process) bool {
+	return !files.IsReadOnly(p.Files) || slices.ContainsFunc(p.Mounts, func(m runtimes.Mount) bool { return !files.IsReadOnly(m.Tree) })
 }
 
 // try runs a process in the draft.

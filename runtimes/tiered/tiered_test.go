@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/runtimes/tiered"
 )
@@ -234,6 +235,32 @@ func TestWaiting(t *testing.T) {
 	}
 	if err := wait(t, ended); err == nil {
 		t.Error("a process runs in a runtime that is closed")
+	}
+}
+
+// TestWritten has processes that can write files run in the whole only: what they have written in a draft would be
+// there when they are started again.
+func TestWritten(t *testing.T) {
+	g, _, p := newLine(t, eager)
+	var out bytes.Buffer
+	writer := process("echo")
+	writer.Stdin, writer.Stdout, writer.Files = strings.NewReader("body"), &out, files.NewMemory(1<<20)
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(t.Context(), writer) }()
+	g.part(t, true)
+	select {
+	case err := <-ended:
+		t.Errorf("it has run before the whole is there: %v", err)
+	default:
+	}
+	reader := process("echo")
+	reader.Files = files.Static(files.Map{})
+	if err := p.Run(t.Context(), reader); err != nil { // meanwhile
+		t.Error(err)
+	}
+	g.open <- nil
+	if err := wait(t, ended); err != nil || out.String() != "body" {
+		t.Errorf("got %q, %v", out.String(), err)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 // TestFilesNatively compiles the program of TestFilesEverywhere for the machine itself, which must give the same.
 func TestFilesNatively(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "everywhere")
-	if out, err := exec.Command("cc", "-o", program, filepath.Join("testdata", "everywhere", "everywhere.c")).CombinedOutput(); err != nil {
+	source := filepath.Join("testdata", "everywhere", "everywhere.c")
+	if out, err := exec.Command("cc", "-o", program, source).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	native := exec.Command(program)

@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -51,7 +52,8 @@ func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) 
 	h.ctx, h.yield, h.wait, h.sliced, h.supply = ctx, p.Yield, p.Wait, now, fuel.Supply{Limit: h.supply.Limit}
 	h.supply.Until, _ = ctx.Deadline()
 	s := &h.state
-	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Own = p.Args, p.Env, p.Stdin, p.Stdout, p.Stderr, p.Files, p.Mounts
+	s.Args, s.Env, s.Files, s.Own = p.Args, p.Env, p.Files, p.Mounts
+	s.Stdin, s.Stdout, s.Stderr = p.Stdin, p.Stdout, p.Stderr
 }
 
 // pause waits on behalf of the process until done is closed.
@@ -65,15 +67,16 @@ func (s *sandbox) pause(ctx context.Context, done <-chan struct{}) error {
 	return s.host.wait(ctx, done)
 }
 
-// closeFiles closes what the process has left open. It must not be called while it runs. A sandbox in which that fails
-// is of no use any more.
-func (s *sandbox) closeFiles() {
-	var err error
+// closeFiles closes what the process has left open, once it has ended. The error is that of the context, or of
+// Process.Wait, if there was no time for that. A sandbox in which it panics is of no use any more.
+func (s *sandbox) closeFiles() (late error) {
+	var failed error
 	func() {
-		defer recovered(&err)
-		s.state.Finish()
+		defer recovered(&failed)
+		late = s.state.Finish()
 	}()
-	s.broken = s.broken || err != nil
+	s.broken = s.broken || failed != nil
+	return errors.Join(late, failed)
 }
 
 // end ends the run and gives up what it holds outside of the sandbox.

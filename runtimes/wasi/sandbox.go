@@ -91,11 +91,14 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process, since time.Tim
 	}
 	err := s.enter(run)
 	s.broken = leavesBroken(err)
-	s.closeFiles()
+	late := s.closeFiles()
 	p.Usage.Duration = time.Since(since)
 	p.Usage.Memory, p.Usage.Fuel = s.memory.size, s.used()
 	s.running = false
-	return s.outcome(ctx, err)
+	if err = s.outcome(ctx, err); err == nil {
+		err = late
+	}
+	return err
 }
 
 // enter calls the guest's entry.

@@ -46,7 +46,8 @@ func config(t *testing.T, url string) doctor.Config {
 	l.Close()
 	n := &connect.Settings{Server: url, Timeout: doctor.Patience}
 	none := func(string) string { return "" }
-	c := doctor.Config{Version: "1", Settings: n, Origin: doctor.Origin(n, none), Cache: t.TempDir(), Data: t.TempDir(), Folder: t.TempDir(), Listen: free}
+	c := doctor.Config{Version: "1", Settings: n, Origin: doctor.Origin(n, none), Cache: t.TempDir(), Data: t.TempDir(),
+		Folder: t.TempDir(), Listen: free}
 	c.Err = n.Resolve(none)
 	c.Connect = func() (*connect.Session, error) { return connect.To(n, "doctor") }
 	return c
@@ -79,7 +80,8 @@ func answerPings(t *testing.T, url string, versions ...string) {
 	t.Cleanup(nc.Close)
 	for i, v := range versions {
 		_, err := nc.Subscribe(protocol.APIPing.Subject(), func(m *nats.Msg) {
-			b, _ := json.Marshal(protocol.Pong{Member: protocol.Member{ID: "i" + string(rune('0'+i)), Host: "h", Version: v}})
+			me := protocol.Member{ID: "i" + string(rune('0'+i)), Host: "h", Version: v}
+			b, _ := json.Marshal(protocol.Pong{Member: me}) // it can be written
 			_ = m.Respond(b)
 		})
 		if err != nil {
@@ -112,10 +114,13 @@ func TestNATS(t *testing.T) {
 		{"no invoker", &server.Options{}, "", nil, "invokers", doctor.Problem, "no invoker answers"},
 		{"one invoker", &server.Options{}, "", []string{"1"}, "invokers", doctor.OK, "1 invoker"},
 		{"an invoker of another version", &server.Options{}, "", []string{"2"}, "invokers", doctor.Note, "1 invoker"},
-		{"invokers of two versions", &server.Options{}, "", []string{"1", "2"}, "invokers", doctor.Warning, "2 invokers"},
+		{"invokers of two versions", &server.Options{}, "", []string{"1", "2"}, "invokers", doctor.Warning,
+			"2 invokers"},
 		{"all permitted", may(nil), "u", nil, "permissions", doctor.OK, "may call"},
-		{"calls only", may(&server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"fn.>"}}, Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}}}),
-			"u", nil, "permissions", doctor.Warning, "may not deploy and list (publish on polyvoke.api.>), nor read logs"},
+		{"calls only", may(&server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"fn.>"}},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}}}),
+			"u", nil, "permissions", doctor.Warning,
+			"may not deploy and list (publish on polyvoke.api.>), nor read logs"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -176,6 +181,7 @@ func TestMachine(t *testing.T) {
 		}
 		return folder
 	}
+	own := func() string { return manifest("module = \"a.wasm\"\n[build]\ncommand = [\"true\"]") }
 	nats := startNATS(t, &server.Options{})
 	for _, test := range []struct {
 		name   string
@@ -185,7 +191,8 @@ func TestMachine(t *testing.T) {
 		found  string
 	}{
 		{"no cache", func(c *doctor.Config) { c.Cache = "" }, "cache", doctor.Warning, "no cache folder"},
-		{"cache to be made", func(c *doctor.Config) { c.Cache = filepath.Join(dir, "a", "b") }, "cache", doctor.OK, "0 compiled modules"},
+		{"cache to be made", func(c *doctor.Config) { c.Cache = filepath.Join(dir, "a", "b") }, "cache", doctor.OK,
+			"0 compiled modules"},
 		{"cache is a file", func(c *doctor.Config) { c.Cache = file }, "cache", doctor.Problem, "is a file"},
 		{"cache for all", func(c *doctor.Config) { c.Cache = shared }, "cache", doctor.Problem, "mode 0777"},
 		{"no data", func(c *doctor.Config) { c.Data = "" }, "data", doctor.Warning, "no folder"},
@@ -193,19 +200,24 @@ func TestMachine(t *testing.T) {
 		{"port is free", func(*doctor.Config) {}, "port", doctor.OK, "is free"},
 		{"port has NATS", func(c *doctor.Config) { c.Listen = nats.Addr().String() }, "port", doctor.OK, "NATS 2."},
 		{"no manifest", func(*doctor.Config) {}, "manifest", doctor.Note, "there is no polyvoke.toml"},
-		{"manifest is wrong", func(c *doctor.Config) { c.Folder = manifest("module = 7") }, "manifest", doctor.Problem, "polyvoke.toml"},
-		{"nothing is built", func(c *doctor.Config) { c.Folder = manifest("module = \"a.wasm\"\n[build]\ncommand = [\"true\"]") }, "manifest", doctor.Note, "not there yet"},
-		{"own command", func(c *doctor.Config) { c.Folder = manifest("module = \"a.wasm\"\n[build]\ncommand = [\"true\"]") }, "tool chain", doctor.OK, "build.command"},
-		{"Go", func(c *doctor.Config) { c.Folder = manifest("module = \"a.wasm\"\n[build]\nsource = \"main.go\"") }, "tool chain", doctor.OK, "that of Go works"},
-		{"settings are wrong", func(c *doctor.Config) { c.Err = protocol.Errorf(protocol.CodeBadRequest, "", "js-domain: no") }, "settings", doctor.Problem, "js-domain: no"},
+		{"manifest is wrong", func(c *doctor.Config) { c.Folder = manifest("module = 7") }, "manifest", doctor.Problem,
+			"polyvoke.toml"},
+		{"nothing is built", func(c *doctor.Config) { c.Folder = own() }, "manifest", doctor.Note, "not there yet"},
+		{"own command", func(c *doctor.Config) { c.Folder = own() }, "tool chain", doctor.OK, "build.command"},
+		{"Go", func(c *doctor.Config) { c.Folder = manifest("module = \"a.wasm\"\n[build]\nsource = \"main.go\"") },
+			"tool chain", doctor.OK, "that of Go works"},
+		{"settings are wrong", func(c *doctor.Config) {
+			c.Err = protocol.Errorf(protocol.CodeBadRequest, "", "js-domain: no")
+		}, "settings", doctor.Problem, "js-domain: no"},
 	} {
 		c := config(t, "nats://127.0.0.1:1")
 		test.change(&c)
 		c.Connect = func() (*connect.Session, error) {
 			return nil, protocol.Errorf(protocol.CodeUnavailable, "", "not there: start it")
 		}
-		if _, by := run(t, c); by[test.check].Status != test.status || !strings.Contains(by[test.check].Found, test.found) {
-			t.Errorf("%s: got %+v", test.name, by[test.check])
+		_, by := run(t, c)
+		if got := by[test.check]; got.Status != test.status || !strings.Contains(got.Found, test.found) {
+			t.Errorf("%s: got %+v", test.name, got)
 		}
 	}
 }

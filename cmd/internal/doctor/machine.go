@@ -43,7 +43,8 @@ func (c *Config) checkMachine(ctx context.Context) (r results) {
 // checkCache looks at the folder of compiled modules.
 func (c *Config) checkCache(r *results) {
 	if c.Cache == "" {
-		r.add("cache", Warning, "there is no cache folder: modules are compiled anew at each start", "set HOME or XDG_CACHE_HOME, or give --cache")
+		r.add("cache", Warning, "there is no cache folder: modules are compiled anew at each start",
+			"set HOME or XDG_CACHE_HOME, or give --cache")
 		return
 	}
 	if problem, remedy := writable(c.Cache); problem != "" {
@@ -52,13 +53,16 @@ func (c *Config) checkCache(r *results) {
 	}
 	cache, err := modulecache.Read(c.Cache)
 	if err != nil {
-		r.add("cache", Problem, fmt.Sprintf("%s cannot be read: %v", c.Cache, err), "give it back to its owner, or name another folder with --cache")
+		r.add("cache", Problem, fmt.Sprintf("%s cannot be read: %v", c.Cache, err),
+			"give it back to its owner, or name another folder with --cache")
 		return
 	}
 	unused, bytes := cache.Unused()
-	found := fmt.Sprintf("%s, %s, %s", c.Cache, terminal.Plural(len(cache.Entries), "compiled module"), terminal.Bytes(cache.Size))
+	found := fmt.Sprintf("%s, %s, %s", c.Cache, terminal.Plural(len(cache.Entries), "compiled module"),
+		terminal.Bytes(cache.Size))
 	if len(unused) > 0 && bytes > largeCache {
-		r.add("cache", Warning, found+", of which "+terminal.Bytes(bytes)+" are not used", "polyvoke cache clear --unused")
+		r.add("cache", Warning, found+", of which "+terminal.Bytes(bytes)+" are not used",
+			"polyvoke cache clear --unused")
 		return
 	}
 	r.ok("cache", "%s", found)
@@ -99,8 +103,10 @@ func writable(dir string) (problem, remedy string) {
 	}
 	f.Close()
 	os.Remove(f.Name())
-	if mode := info.Mode().Perm(); mode&0o022 != 0 && mode&fs.ModeSticky == 0 && runtime.GOOS != "windows" && strings.HasSuffix(dir, "modules") {
-		return fmt.Sprintf("%s can be written by others (mode %04o), who could put code into it", dir, mode), "chmod go-w " + dir
+	if mode := info.Mode().Perm(); mode&0o022 != 0 && mode&fs.ModeSticky == 0 && runtime.GOOS != "windows" &&
+		strings.HasSuffix(dir, "modules") {
+		return fmt.Sprintf("%s can be written by others (mode %04o), who could put code into it", dir, mode),
+			"chmod go-w " + dir
 	}
 	return "", ""
 }
@@ -119,7 +125,8 @@ func (c *Config) checkPort(ctx context.Context, r *results) {
 		r.ok("port", "%s has %s", c.Listen, who)
 		return
 	}
-	r.add("port", Warning, c.Listen+" has a program that is no NATS server", "end that, or start polyvoke serve with --listen 127.0.0.1:4333 and give clients --server nats://127.0.0.1:4333")
+	r.add("port", Warning, c.Listen+" has a program that is no NATS server",
+		"end that, or start polyvoke serve with --listen 127.0.0.1:4333 and give clients --server nats://127.0.0.1:4333")
 }
 
 // greeting returns which NATS server listens on an address, or "" if what is there is none.
@@ -153,7 +160,8 @@ func (c *Config) checkRuntimes(r *results) {
 		names = append(names, i.Name+" "+i.Version)
 	}
 	if names == nil {
-		r.add("runtimes", Note, "no runtime for scripts is on this machine", "polyvoke runtime get NAME gets one; compiled functions need none")
+		r.add("runtimes", Note, "no runtime for scripts is on this machine",
+			"polyvoke runtime get NAME gets one; compiled functions need none")
 		return
 	}
 	r.ok("runtimes", "%s", strings.Join(names, ", "))
@@ -163,7 +171,8 @@ func (c *Config) checkRuntimes(r *results) {
 func (c *Config) checkFolder(ctx context.Context, r *results) {
 	path := filepath.Join(c.Folder, project.ManifestName)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		r.add("manifest", Note, "there is no "+project.ManifestName+" in this folder", "polyvoke new makes a folder with one; polyvoke deploy FILE.wasm needs none")
+		r.add("manifest", Note, "there is no "+project.ManifestName+" in this folder",
+			"polyvoke new makes a folder with one; polyvoke deploy FILE.wasm needs none")
 		return
 	}
 	p, err := project.Open(path)
@@ -194,7 +203,8 @@ func (c *Config) checkScript(r *results, p *project.Project, src *source.Source)
 	}
 	name := src.Function.Runtime
 	if _, err := interpreters.Here().Info(name); err != nil {
-		r.add("runtime", Warning, name+" is not on this machine, so polyvoke run cannot run the script here", interpreters.Remedy(name))
+		r.add("runtime", Warning, name+" is not on this machine, so polyvoke run cannot run the script here",
+			interpreters.Remedy(name))
 		return
 	}
 	r.ok("runtime", "%s is on this machine", name)
@@ -207,7 +217,9 @@ func (c *Config) checkTools(ctx context.Context, r *results, p *project.Project)
 	language, err := p.Tools(ctx)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		r.add("tool chain", Warning, "the compiler of "+language+" does not say in "+toolTime.String()+" whether it works", "polyvoke build waits longer")
+		r.add("tool chain", Warning,
+			"the compiler of "+language+" does not say in "+toolTime.String()+" whether it works",
+			"polyvoke build waits longer")
 	case err != nil:
 		r.add("tool chain", Problem, err.Error(), "install it, or build elsewhere and copy the module here")
 	case language == "":

@@ -31,7 +31,8 @@ func (c *Config) checkNATS(ctx context.Context) (r results) {
 	ctx, cancel := context.WithTimeout(ctx, natsTime)
 	defer cancel()
 	if c.Err != nil {
-		r.add("settings", Problem, protocol.MessageOf(c.Err), "correct the flag, the variable or the context that it names")
+		r.add("settings", Problem, protocol.MessageOf(c.Err),
+			"correct the flag, the variable or the context that it names")
 		return r
 	}
 	url := connect.Redact(c.Settings.Server)
@@ -63,13 +64,16 @@ func (c *Config) checkServer(r *results, s *connect.Session) {
 	if _, err := s.TLSConnectionState(); err == nil {
 		tls = ", TLS"
 	}
-	r.ok("server", "NATS %s, name %s, round trip %s%s", s.ConnectedServerVersion(), s.ConnectedServerName(), rtt.Round(10*time.Microsecond), tls)
+	r.ok("server", "NATS %s, name %s, round trip %s%s", s.ConnectedServerVersion(), s.ConnectedServerName(),
+		rtt.Round(10*time.Microsecond), tls)
 	if !s.HeadersSupported() {
-		r.add("headers", Problem, "the server takes no headers", "set no_header_support: false in the server's configuration")
+		r.add("headers", Problem, "the server takes no headers",
+			"set no_header_support: false in the server's configuration")
 	}
 	most := s.MaxPayload()
 	if most < smallPayload {
-		r.add("max_payload", Warning, terminal.Bytes(most)+": most bodies will go by way of the object store", "raise max_payload in the server's configuration: 1MB is its default")
+		r.add("max_payload", Warning, terminal.Bytes(most)+": most bodies will go by way of the object store",
+			"raise max_payload in the server's configuration: 1MB is its default")
 	} else {
 		r.ok("max_payload", "%s; larger bodies go by way of the object store", terminal.Bytes(most))
 	}
@@ -92,7 +96,8 @@ func (c *Config) checkLine(ctx context.Context, r *results, s *connect.Session) 
 		case a.err != nil:
 			r.add("control line", Note, "max_control_line could not be found out: "+a.err.Error(), "")
 		case a.line < protocol.DefaultLine:
-			r.add("control line", Warning, fmt.Sprintf("max_control_line is about %d bytes: subjects with many arguments are refused", a.line),
+			r.add("control line", Warning,
+				fmt.Sprintf("max_control_line is about %d bytes: subjects with many arguments are refused", a.line),
 				"raise max_control_line in the server's configuration: 4KB is its default")
 		default:
 			r.ok("control line", "max_control_line is %d bytes or more", a.line)
@@ -111,24 +116,32 @@ func (c *Config) checkJetStream(ctx context.Context, r *results, s *connect.Sess
 	info, err := s.JS.AccountInfo(asking)
 	err = permitted(err)
 	switch {
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		r.add("JetStream", Problem, "it is off for this account", "start the server with jetstream {}, or enable it for the account; for one in another domain give --js-domain")
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders),
+		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		r.add("JetStream", Problem, "it is off for this account",
+			"start the server with jetstream {}, or enable it for the account; for one in another domain give --js-domain")
 		return
 	case protocol.CodeOf(err) == protocol.CodeForbidden:
-		r.add("JetStream", Note, "this user may not ask about it, so logs and bodies over max_payload are not for it", "docs/permissions.md says what each user needs")
+		r.add("JetStream", Note, "this user may not ask about it, so logs and bodies over max_payload are not for it",
+			"docs/permissions.md says what each user needs")
 		return
 	case err != nil:
-		r.add("JetStream", Problem, "no answer: "+err.Error(), "is its cluster without a leader, or is the domain wrong (--js-domain)?")
+		r.add("JetStream", Problem, "no answer: "+err.Error(),
+			"is its cluster without a leader, or is the domain wrong (--js-domain)?")
 		return
 	}
 	used, most := info.Store, info.Limits.MaxStore
 	switch {
 	case most > 0 && used*100 >= uint64(most)*littleRoom:
-		r.add("JetStream", Warning, fmt.Sprintf("%s of %s are in use", terminal.Bytes(int64(used)), terminal.Bytes(most)), "raise the account's limit, or remove streams: nats stream ls")
+		r.add("JetStream", Warning,
+			fmt.Sprintf("%s of %s are in use", terminal.Bytes(int64(used)), terminal.Bytes(most)),
+			"raise the account's limit, or remove streams: nats stream ls")
 	case most > 0:
-		r.ok("JetStream", "on, %s of %s in use, %s", terminal.Bytes(int64(used)), terminal.Bytes(most), terminal.Plural(info.Streams, "stream"))
+		r.ok("JetStream", "on, %s of %s in use, %s", terminal.Bytes(int64(used)), terminal.Bytes(most),
+			terminal.Plural(info.Streams, "stream"))
 	default:
-		r.ok("JetStream", "on, %s in use, no limit for this account, %s", terminal.Bytes(int64(used)), terminal.Plural(info.Streams, "stream"))
+		r.ok("JetStream", "on, %s in use, no limit for this account, %s", terminal.Bytes(int64(used)),
+			terminal.Plural(info.Streams, "stream"))
 	}
 	c.checkStore(ctx, r, s)
 }
@@ -169,7 +182,8 @@ func (c *Config) checkPermissions(ctx context.Context, r *results, s *connect.Se
 	defer cancel()
 	var denied []string
 	for _, try := range []struct{ what, subject string }{
-		{"call functions (publish on fn.>)", protocol.RootCall + ".polyvoke-doctor." + nats.NewInbox()[len(nats.InboxPrefix):]},
+		{"call functions (publish on fn.>)", protocol.RootCall + ".polyvoke-doctor." +
+			nats.NewInbox()[len(nats.InboxPrefix):]},
 		{"deploy and list (publish on polyvoke.api.>)", protocol.APIPing.Subject()},
 	} {
 		asking, permitted := s.Permitted(ctx, try.subject)
@@ -188,7 +202,8 @@ func (c *Config) checkPermissions(ctx context.Context, r *results, s *connect.Se
 		denied = append(denied, "read logs (subscribe to log.>)")
 	}
 	if denied != nil {
-		r.add("permissions", Warning, "this user may not "+strings.Join(denied, ", nor "), "use other credentials, or change its permissions: docs/permissions.md")
+		r.add("permissions", Warning, "this user may not "+strings.Join(denied, ", nor "),
+			"use other credentials, or change its permissions: docs/permissions.md")
 		return
 	}
 	r.ok("permissions", "this user may call, deploy and read logs")
@@ -213,15 +228,17 @@ func (c *Config) checkInvokers(ctx context.Context, r *results, s *connect.Sessi
 		by[m.Version]++
 		names = append(names, m.String()+", "+m.Version)
 	}
-	found := fmt.Sprintf("%s: %s", terminal.Plural(len(members), "invoker"), strings.Join(names[:min(len(names), 5)], ", "))
+	found := terminal.Plural(len(members), "invoker") + ": " + strings.Join(names[:min(len(names), 5)], ", ")
 	if len(names) > 5 {
 		found += ", ..."
 	}
 	switch {
 	case len(by) > 1:
-		r.add("invokers", Warning, found, "they are of different versions: update the older ones, or what the newer know is served by these alone")
+		r.add("invokers", Warning, found,
+			"they are of different versions: update the older ones, or what the newer know is served by these alone")
 	case by[c.Version] == 0:
-		r.add("invokers", Note, found, "this command is of version "+c.Version+": use one of the invokers' version if something is not understood")
+		r.add("invokers", Note, found,
+			"this command is of version "+c.Version+": use one of the invokers' version if something is not understood")
 	default:
 		r.ok("invokers", "%s", found)
 	}
@@ -239,11 +256,13 @@ func (c *Config) checkFunctions(ctx context.Context, r *results, s *connect.Sess
 	}
 	for i, d := range all.Damaged {
 		if i == 5 {
-			r.add("functions", Problem, fmt.Sprintf("%d more records are damaged", len(all.Damaged)-i), "polyvoke ls lists all")
+			r.add("functions", Problem, fmt.Sprintf("%d more records are damaged", len(all.Damaged)-i),
+				"polyvoke ls lists all")
 			break
 		}
 		name := protocol.CleanValue(d.Name, protocol.MaxErrorText)
-		r.add("functions", Problem, fmt.Sprintf("the record of %s is damaged: %s", name, protocol.CleanValue(d.Reason, protocol.MaxErrorText)),
+		r.add("functions", Problem,
+			"the record of "+name+" is damaged: "+protocol.CleanValue(d.Reason, protocol.MaxErrorText),
 			"remove it with polyvoke rm "+name+", and deploy it again")
 	}
 	if len(all.Damaged) == 0 {

@@ -65,8 +65,9 @@ func Note() string {
 		return ""
 	}
 	names := strings.Join(missing, " ")
-	return "this polyvoke was built without the runtimes " + strings.Join(missing, " and ") + ", which a released one has in it: " +
-		"get them with polyvoke runtime get " + names + ", or build them with polyvoke runtime build " + names
+	return "this polyvoke was built without the runtimes " + strings.Join(missing, " and ") +
+		", which a released one has in it: get them with polyvoke runtime get " + names +
+		", or build them with polyvoke runtime build " + names
 }
 
 // Local has the runtimes of this machine: those in a folder, and those in this program. One in the folder comes before
@@ -125,7 +126,8 @@ func (l Local) Bundle(_ context.Context, ref string) (string, func() ([]byte, er
 	name, _, _ := strings.Cut(ref, "@")
 	b, err := l.Get(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil, protocol.Errorf(protocol.CodeNotFound, "", "there is no runtime %s on this machine: %s", name, Remedy(name))
+		return "", nil, protocol.Errorf(protocol.CodeNotFound, "", "there is no runtime %s on this machine: %s",
+			name, Remedy(name))
 	}
 	if err != nil {
 		return "", nil, err

@@ -49,8 +49,8 @@ var (
 // of a release.
 func ReleaseURL(version string) (string, error) {
 	if !released.MatchString(version) || between.MatchString(version) {
-		return "", fmt.Errorf("this polyvoke is version %s, which is no release, so no release has its runtimes: name a folder, a URL or a "+
-			"NATS server with --from", version)
+		return "", fmt.Errorf("this polyvoke is version %s, which is no release, so no release has its runtimes: "+
+			"name a folder, a URL or a NATS server with --from", version)
 	}
 	return fmt.Sprintf(releases, version), nil
 }
@@ -63,7 +63,7 @@ type Getter struct {
 	// Digest is the SHA-256 digest that the runtime must have, in hexadecimal. Empty means the one in SHA256SUMS beside
 	// it, which must be there if From is a URL.
 	Digest string
-	// Client asks servers. Nil means one that waits 30 s for an answer to begin.
+	// Client asks servers. Nil means what the function Client returns.
 	Client *http.Client
 	// Progress returns a reader of r that shows how much of the total, in bytes, has been read. Nil shows nothing.
 	Progress func(r io.Reader, what string, total int64) io.Reader
@@ -127,7 +127,8 @@ var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // verify checks that a bundle has the digest that it must have, which is known from where.
 func verify(bundle []byte, want, where string) error {
 	if got := strings.TrimPrefix(protocol.Digest(bundle), "sha256:"); got != want {
-		return fmt.Errorf("its digest is %s, but %s says %s: it is damaged or another one, and was not kept", got, where, want)
+		return fmt.Errorf("its digest is %s, but %s says %s: it is damaged or another one, and was not kept",
+			got, where, want)
 	}
 	return nil
 }
@@ -136,7 +137,8 @@ func verify(bundle []byte, want, where string) error {
 func fromDisk(from, name, want string) (bundle []byte, file string, err error) {
 	info, err := os.Stat(from)
 	if err != nil {
-		return nil, "", fmt.Errorf("%w: --from takes a folder, a file, or a URL that begins with https://, http:// or nats://", err)
+		return nil, "", fmt.Errorf("%w: --from takes a folder, a file, or a URL that begins with https://, http:// or "+
+			"nats://", err)
 	}
 	file = from
 	if info.IsDir() {
@@ -180,7 +182,8 @@ func (g *Getter) fromWeb(ctx context.Context, u *url.URL, name, want string) (bu
 		where = sums.Redacted()
 		b, err := g.fetch(ctx, sums, maxSums, "")
 		if err != nil {
-			return nil, "", fmt.Errorf("%w: a runtime from a URL needs its digest: give it with --sha256, or put %s beside it", err, SumsFile)
+			return nil, "", fmt.Errorf("%w: a runtime from a URL needs its digest: give it with --sha256, or put %s "+
+				"beside it", err, SumsFile)
 		}
 		if want, err = sumOf(bytes.NewReader(b), path.Base(file.Path), where); err != nil {
 			return nil, "", err
@@ -214,7 +217,8 @@ func (g *Getter) fetch(ctx context.Context, u *url.URL, most int64, what string)
 	case resp.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("%s: the server answers %.100q", u.Redacted(), resp.Status)
 	case resp.ContentLength > most:
-		return nil, fmt.Errorf("%s: its %d bytes are more than the %d MiB allowed", u.Redacted(), resp.ContentLength, most>>20)
+		return nil, fmt.Errorf("%s: its %d bytes are more than the %d MiB allowed",
+			u.Redacted(), resp.ContentLength, most>>20)
 	}
 	body := io.Reader(resp.Body)
 	if g.Progress != nil && what != "" && resp.ContentLength > 0 {
@@ -236,11 +240,17 @@ func redacted(text string) string {
 	return u.Redacted()
 }
 
-// client returns the HTTP client. It never goes from https to http.
+// client returns the HTTP client.
 func (g *Getter) client() *http.Client {
 	if g.Client != nil {
 		return g.Client
 	}
+	return Client()
+}
+
+// Client returns an HTTP client that waits 30 s for an answer to begin and follows five redirects, but none from https
+// to http.
+func Client() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.ResponseHeaderTimeout = silence
 	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, via []*http.Request) error {

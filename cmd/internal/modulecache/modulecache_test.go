@@ -76,7 +76,8 @@ func TestClear(t *testing.T) {
 		gone   []string
 		stays  []string
 	}{
-		{true, Cleared{Removed: 3, Freed: 6}, []string{engineFolder() + "/old", "wazero-v0.0.1-amd64-linux", "compiling-2"},
+		{true, Cleared{Removed: 3, Freed: 6}, []string{engineFolder() + "/old", "wazero-v0.0.1-amd64-linux",
+			"compiling-2"},
 			[]string{engineFolder() + "/used", "compiled/a.json", "compiling-1"}},
 		{false, Cleared{Removed: 4, Freed: 11, Kept: 2}, []string{engineFolder() + "/used", "compiled/a.json"},
 			[]string{engineFolder() + "/fresh", "compiling-1"}},

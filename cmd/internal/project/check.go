@@ -235,27 +235,29 @@ func (c *checker) is(at string, err error, hint string) bool {
 
 // durationHint says what a duration that is none was meant to be, or nothing.
 func durationHint(text string) string {
-	number := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
-	unit := strings.ToLower(strings.TrimSpace(text[len(number):]))
-	units := map[string]string{"sec": "s", "secs": "s", "second": "s", "seconds": "s", "min": "m", "mins": "m", "minute": "m", "minutes": "m",
-		"msec": "ms", "millis": "ms", "milliseconds": "ms", "hour": "h", "hours": "h", "s": "s", "m": "m", "ms": "ms", "h": "h"}
-	right := strings.TrimSpace(number) + units[unit]
-	if _, err := protocol.ParseDuration(right); err != nil || units[unit] == "" || right == text {
-		return ""
-	}
-	return fmt.Sprintf("duration %.40q: did you mean %q?", text, right)
+	units := map[string]string{"sec": "s", "secs": "s", "second": "s", "seconds": "s", "s": "s",
+		"min": "m", "mins": "m", "minute": "m", "minutes": "m", "m": "m", "hour": "h", "hours": "h", "h": "h",
+		"msec": "ms", "millis": "ms", "milliseconds": "ms", "ms": "ms"}
+	return unitHint("duration", text, units, func(s string) error { _, err := protocol.ParseDuration(s); return err })
 }
 
 // sizeHint says what a size that is none was meant to be, or nothing.
 func sizeHint(text string) string {
+	units := map[string]string{"k": "KiB", "ki": "KiB", "kib": "KiB", "kb": "KB", "m": "MiB", "mi": "MiB", "mib": "MiB",
+		"mb": "MB", "g": "GiB", "gi": "GiB", "gib": "GiB", "gb": "GB"}
+	return unitHint("size", text, units, func(s string) error { _, err := protocol.ParseSize(s); return err })
+}
+
+// unitHint says what a number with a unit that is none was meant to be, or nothing. units has the right ones by what
+// people write in their place.
+func unitHint(what, text string, units map[string]string, parse func(string) error) string {
 	number := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
-	unit := strings.ToLower(strings.TrimSpace(text[len(number):]))
-	units := map[string]string{"k": "KiB", "ki": "KiB", "kib": "KiB", "kb": "KB", "m": "MiB", "mi": "MiB", "mib": "MiB", "mb": "MB", "g": "GiB", "gi": "GiB", "gib": "GiB", "gb": "GB"}
-	right := strings.TrimSpace(number) + units[unit]
-	if _, err := protocol.ParseSize(right); err != nil || units[unit] == "" || right == text {
+	unit := units[strings.ToLower(strings.TrimSpace(text[len(number):]))]
+	right := strings.TrimSpace(number) + unit
+	if unit == "" || right == text || parse(right) != nil {
 		return ""
 	}
-	return fmt.Sprintf("size %.40q: did you mean %q?", text, right)
+	return fmt.Sprintf("%s %.40q: did you mean %q?", what, text, right)
 }
 
 // wrongType takes note of a value of another type than the key's. It returns false.
@@ -321,11 +323,11 @@ func (c *checker) unknown(at, kind, name string) string {
 			elsewhere = append(elsewhere, "["+table+"]")
 		}
 	}
-	for _, path := range elsewhere {
-		if path != "[]" {
-			return fmt.Sprintf("unknown key %s: %s stands in %s", at, name, strings.Join(elsewhere, " or "))
-		}
+	switch {
+	case len(elsewhere) > 0 && elsewhere[0] == "[]":
 		return fmt.Sprintf("unknown key %s: %s stands above all tables", at, name)
+	case len(elsewhere) > 0:
+		return fmt.Sprintf("unknown key %s: %s stands in %s", at, name, strings.Join(elsewhere, " or "))
 	}
 	if hint := meant(name, here); hint != "" {
 		return fmt.Sprintf("unknown key %s: %s", at, hint)

@@ -165,10 +165,15 @@ func keysByPath() map[string]protocol.Key {
 // ManifestKeys returns the keys of a polyvoke.toml: those that say how a function comes to be, and those of its manifest.
 func ManifestKeys() []protocol.Key {
 	return slices.Concat([]protocol.Key{
-		{Path: "module", Type: protocol.TypeString, Text: "The wasm file, below the folder of the manifest. A function has this or `script`.", Example: `"greet.wasm"`},
-		{Path: "script", Type: protocol.TypeString, Text: "The script's entry. Its whole folder is deployed. A function has this or `module`.", Example: `"greet.py"`},
-		{Path: "build", Type: protocol.TypeTable, Text: "How `polyvoke build` makes the module.", Example: `{ source = "main.c" }`},
-		{Path: "build.source", Type: protocol.TypeString, Text: "The file, with those beside it, whose language says how.", Example: `"main.c"`},
-		{Path: "build.command", Type: protocol.TypeStrings, Text: "What to run instead, in the folder of the manifest.", Example: `["make", "greet.wasm"]`},
+		{Path: "module", Type: protocol.TypeString, Text: "The wasm file, below the folder of the manifest. A " +
+			"function has this or `script`.", Example: `"greet.wasm"`},
+		{Path: "script", Type: protocol.TypeString, Text: "The script's entry. Its whole folder is deployed. A " +
+			"function has this or `module`.", Example: `"greet.py"`},
+		{Path: "build", Type: protocol.TypeTable, Text: "How `polyvoke build` makes the module.",
+			Example: `{ source = "main.c" }`},
+		{Path: "build.source", Type: protocol.TypeString, Text: "The file, with those beside it, whose language says " +
+			"how.", Example: `"main.c"`},
+		{Path: "build.command", Type: protocol.TypeStrings, Text: "What to run instead, in the folder of the manifest.",
+			Example: `["make", "greet.wasm"]`},
 	}, protocol.Keys())
 }

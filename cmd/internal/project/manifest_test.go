@@ -25,9 +25,11 @@ func TestManifestProblems(t *testing.T) {
 		{"limits = { memroy = 1 }", "1: unknown key limits.memroy: did you mean memory?"},
 		{"[[triggers]]\nsubject = \"a\"", "1: unknown key triggers: did you mean trigger?"},
 		{"[trigger]\nsubject = \"a\"", "1: trigger must be a list of tables, not a table: write [[trigger]] above it"},
-		{"[[trigger]]\nsubject = \"a\"\n[[trigger]]\nsubjct = \"b\"", "4: unknown key trigger[1].subjct: did you mean subject?"},
+		{"[[trigger]]\nsubject = \"a\"\n[[trigger]]\nsubjct = \"b\"",
+			"4: unknown key trigger[1].subjct: did you mean subject?"},
 		{"[[trigger]]\nqueue = \"a\"", "1: trigger[0].subject: it is missing, such as subject = \"orders.*.new\""},
-		{"[[trigger]]\nsubject = \"a\"\n[[trigger]]\nsubject = \"b\"\n\nqueue = \"q\"", "6: trigger 2: queue \"q\" is that of every NATS service"},
+		{"[[trigger]]\nsubject = \"a\"\n[[trigger]]\nsubject = \"b\"\n\nqueue = \"q\"",
+			"6: trigger 2: queue \"q\" is that of every NATS service"},
 		{"environment = { A = \"1\" }", "1: unknown key environment: did you mean env?"},
 		{"[env]\nA = 5", "2: env.A must be a string: write \"5\""},
 		{"[env]\nA = []", "2: env.A must be a string, not a list"},
@@ -42,7 +44,8 @@ func TestManifestProblems(t *testing.T) {
 		{"start = \"whenever\"", "1: start = \"whenever\": use one of auto, fresh, reset, prefork, checkpoint"},
 		{"meta = \"env \"", "1: meta = \"env \": did you mean env?"},
 		{"needs = [\"Job\"]", "1: needs: \"Job\" is no word"},
-		{"[limits]\ntimeout = 5", "2: limits.timeout must be a duration, not a number: write it with its unit, such as \"5s\" or \"5ms\""},
+		{"[limits]\ntimeout = 5", "2: limits.timeout must be a duration, not a number: write it with its unit, such " +
+			"as \"5s\" or \"5ms\""},
 		{"[limits]\ntimeout = \"5\"", "2: limits.timeout: duration \"5\": write it with its unit"},
 		{"[limits]\ntimeout = \"5 sec\"", "2: limits.timeout: duration \"5 sec\": did you mean \"5s\"?"},
 		{"[limits]\ntimeout = \"1h\"", "2: limits.timeout must be more than zero and at most 15m"},
@@ -60,11 +63,13 @@ func TestManifestProblems(t *testing.T) {
 		{"runtime = \"a b\"", "1: runtime"},
 		{"name = 1979-05-27", "1: name must be a string, not a date"},
 		{"text = \"\"\"\nname = 1\n\"\"\"\n\n[limits]\nx = 1", "1: unknown key text: the keys here"},
-		{"# [limits]\n'name' = \"a\"\n[ \"limits\" ]\n\"memroy\" = 1", "4: unknown key limits.memroy: did you mean memory?"},
+		{"# [limits]\n'name' = \"a\"\n[ \"limits\" ]\n\"memroy\" = 1",
+			"4: unknown key limits.memroy: did you mean memory?"},
 		{"args = [\n \"]\", # ]\n '''\n]''',\n]\nnmae = 1", "6: unknown key nmae: did you mean name?"},
 	} {
 		_, err := ParseManifest("f.toml", "", test.text+"\n")
-		if err == nil || protocol.CodeOf(err) != protocol.CodeRefused || !slices.ContainsFunc(strings.Split(err.Error(), "\n"), func(l string) bool { return strings.HasPrefix(l, "f.toml:"+test.want) }) {
+		if err == nil || protocol.CodeOf(err) != protocol.CodeRefused || !slices.ContainsFunc(strings.Split(err.Error(),
+			"\n"), func(l string) bool { return strings.HasPrefix(l, "f.toml:"+test.want) }) {
 			t.Errorf("%q: error\n%v\nwant a line with\nf.toml:%s", test.text, err, test.want)
 		}
 	}
@@ -72,9 +77,12 @@ func TestManifestProblems(t *testing.T) {
 
 // All that is wrong is told of at once, in the order of lines, up to a number.
 func TestManifestProblemsTogether(t *testing.T) {
-	_, err := ParseManifest("f.toml", "", "module = \"a.wasm\"\nnmae = \"a\"\n[limits]\nmemroy = 1\ntimeout = 5\n[build]\nsuorce = \"a\"\n")
-	want := "f.toml:2: unknown key nmae: did you mean name?\nf.toml:4: unknown key limits.memroy: did you mean memory?\n" +
-		"f.toml:5: limits.timeout must be a duration, not a number: write it with its unit, such as \"5s\" or \"5ms\"\nf.toml:7: unknown key build.suorce: did you mean source?"
+	_, err := ParseManifest("f.toml", "", "module = \"a.wasm\"\nnmae = \"a\"\n[limits]\nmemroy = 1\ntimeout = "+
+		"5\n[build]\nsuorce = \"a\"\n")
+	want := "f.toml:2: unknown key nmae: did you mean name?\nf.toml:4: unknown key limits.memroy: did you mean " +
+		"memory?\n" +
+		"f.toml:5: limits.timeout must be a duration, not a number: write it with its unit, such as \"5s\" or " +
+		"\"5ms\"\nf.toml:7: unknown key build.suorce: did you mean source?"
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
@@ -83,17 +91,20 @@ func TestManifestProblemsTogether(t *testing.T) {
 		text += fmt.Sprintf("zzzzzzzzzz%d = 1\n", i)
 	}
 	_, err = ParseManifest("f.toml", "", text)
-	if lines := strings.Split(err.Error(), "\n"); len(lines) != protocol.MaxProblems+1 || lines[len(lines)-1] != "f.toml: and 15 more" {
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != protocol.MaxProblems+1 ||
+		lines[len(lines)-1] != "f.toml: and 15 more" {
 		t.Errorf("got\n%v", err)
 	}
 	_, err = ParseManifest("f.toml", "", "module = \"a.wasm\"\n\"a\\nb\\u001b[31m\" = 1\n")
 	if err == nil || strings.ContainsAny(err.Error(), "\n\x1b") {
 		t.Errorf("a key of two lines: %q", err)
 	}
-	if _, err = ParseManifest("f.toml", "", "name = \"greet\"\n"); err == nil || err.Error() != `f.toml: module: say which file it is, such as module = "greet.wasm" or script = "greet.py"` {
+	if _, err = ParseManifest("f.toml", "", "name = \"greet\"\n"); err == nil ||
+		err.Error() != `f.toml: module: say which file it is, such as module = "greet.wasm" or script = "greet.py"` {
 		t.Errorf("no module: %v", err)
 	}
-	if m, err := ParseManifest("f.toml", "other", "name = \"so not\"\nmodule = \"a.wasm\"\nversion = 3\n"); err != nil || m.Function.Name != "other" || m.Function.Version != 0 {
+	if m, err := ParseManifest("f.toml", "other", "name = \"so not\"\nmodule = \"a.wasm\"\nversion = "+
+		"3\n"); err != nil || m.Function.Name != "other" || m.Function.Version != 0 {
 		t.Errorf("a name in place of a wrong one: %+v, %v", m, err)
 	}
 }
@@ -101,7 +112,8 @@ func TestManifestProblemsTogether(t *testing.T) {
 func TestMeant(t *testing.T) {
 	all := []string{"memory", "timeout", "name", "env", "to"}
 	for word, want := range map[string]string{
-		"memroy": "memory", "memmory": "memory", "Memory": "memory", "tiemout": "timeout", "nam": "name", "environment": "env", "mem": "memory",
+		"memroy": "memory", "memmory": "memory", "Memory": "memory", "tiemout": "timeout", "nam": "name",
+		"environment": "env", "mem": "memory",
 		"xyz": "", "": "", strings.Repeat("memory", 1000): "", "é": "",
 	} {
 		got := strings.TrimSuffix(strings.TrimPrefix(meant(word, all), "did you mean "), "?")
@@ -113,8 +125,10 @@ func TestMeant(t *testing.T) {
 
 // The line of a key is one that has it.
 func TestKeyLines(t *testing.T) {
-	text := "a = 1\n\"b.c\" = 2\n[t.u]\nx.y = '''\n[no]\n''' # no = 1\nz = [\n{ q = \"]\" },\n]\n[[l]]\nk = \"\\\"\"\n[[l]]\n[l.m]\nn = \"\"\"a\\\"\"\"\"\n[[l.s]]\n[[l.s]]\np = 1"
-	want := map[string]int{"a": 1, "b.c": 2, "t": 3, "t.u": 3, "t.u.x": 4, "t.u.x.y": 4, "t.u.z": 7, "l": 10, "l[0]": 10, "l[0].k": 11, "l[1]": 12,
+	text := "a = 1\n\"b.c\" = 2\n[t.u]\nx.y = '''\n[no]\n''' # no = 1\nz = [\n{ q = \"]\" },\n]\n[[l]]\nk = " +
+		"\"\\\"\"\n[[l]]\n[l.m]\nn = \"\"\"a\\\"\"\"\"\n[[l.s]]\n[[l.s]]\np = 1"
+	want := map[string]int{"a": 1, "b.c": 2, "t": 3, "t.u": 3, "t.u.x": 4, "t.u.x.y": 4, "t.u.z": 7, "l": 10,
+		"l[0]": 10, "l[0].k": 11, "l[1]": 12,
 		"l.m": 13, "l[1].m.n": 14, "l.s": 15, "l[1].s[0]": 15, "l[1].s[1]": 16, "l[1].s[1].p": 17}
 	if got := keyLines(text); !maps.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -123,7 +137,8 @@ func TestKeyLines(t *testing.T) {
 
 // FuzzKeyLines gives strangers' texts: the scanner ends, and if the text is TOML it has found the keys.
 func FuzzKeyLines(f *testing.F) {
-	for _, s := range []string{"a = 1", "[a.b]\n\"c d\" = '''x'''", "[[a]]\nb = [1, [2]]\n[[a]]", "a.b.c = { d = 1 }", "[", "a = \"\\", "\"\"\"", "[[a", "a = 1 # [b]\r\n'c' = 2"} {
+	for _, s := range []string{"a = 1", "[a.b]\n\"c d\" = '''x'''", "[[a]]\nb = [1, [2]]\n[[a]]", "a.b.c = { d = 1 }",
+		"[", "a = \"\\", "\"\"\"", "[[a", "a = 1 # [b]\r\n'c' = 2"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

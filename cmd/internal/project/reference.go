@@ -83,7 +83,8 @@ func schemaOf(k protocol.Key) *schema {
 	case protocol.TypeStrings:
 		s = &schema{Type: "array", Items: &schema{Type: "string", Pattern: k.Pattern}, MaxItems: k.Most}
 	case protocol.TypeNumbers:
-		s = &schema{Type: "array", Items: &schema{Type: "integer", Minimum: &k.Min, Maximum: bound(k.Max)}, MaxItems: k.Most}
+		s = &schema{Type: "array", Items: &schema{Type: "integer", Minimum: &k.Min, Maximum: bound(k.Max)},
+			MaxItems: k.Most}
 	case protocol.TypeEnv:
 		s = &schema{Type: "object", Additional: &schema{Type: "string"}}
 	case protocol.TypeTable:
@@ -119,16 +120,19 @@ func describe(k protocol.Key) string {
 func Reference() []byte {
 	var b strings.Builder
 	b.WriteString(referenceHead)
-	parts := [][2]string{{"", "Keys above all tables"}, {"build", "[build]"}, {"limits", "[limits]"}, {"trigger", "[[trigger]]"}}
+	parts := [][2]string{{"", "Keys above all tables"}, {"build", "[build]"}, {"limits", "[limits]"}, {"trigger",
+		"[[trigger]]"}}
 	for _, part := range parts {
-		fmt.Fprintf(&b, "\n## %s\n\n| key | type | default | range | what it does | example |\n|---|---|---|---|---|---|\n", part[1])
+		fmt.Fprintf(&b, "\n## %s\n\n| key | type | default | range | what it does | example "+
+			"|\n|---|---|---|---|---|---|\n", part[1])
 		for _, k := range ManifestKeys() {
 			if table, key := split(k.Path); table == part[0] {
 				what := k.Range
 				if k.Values != nil {
 					what = "`" + strings.Join(k.Values, "`, `") + "`"
 				}
-				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | `%s = %s` |\n", key, k.Type, k.Default, what, k.Text, key, k.Example)
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | `%s = %s` |\n", key, k.Type, k.Default, what, k.Text, key,
+					k.Example)
 			}
 		}
 	}

@@ -24,7 +24,8 @@ func TestReference(t *testing.T) {
 		}
 		got, err := os.ReadFile(path)
 		if err != nil || string(got) != string(want) {
-			t.Errorf("docs/%s is not what go generate ./cmd/internal/project makes (error %v): run that, and commit it", name, err)
+			t.Errorf("docs/%s is not what go generate ./cmd/internal/project makes (error %v): run that, and commit it",
+				name, err)
 		}
 	}
 }
@@ -39,7 +40,8 @@ func TestReferenceIsTrue(t *testing.T) {
 		t.Errorf("the mistakes:\n%v", err)
 	}
 	for _, k := range ManifestKeys() {
-		if k.Text == "" || k.Example == "" || strings.Contains(k.Text+k.Range+k.Default, "|") || k.Values != nil && k.Default != k.Values[0] {
+		if k.Text == "" || k.Example == "" || strings.Contains(k.Text+k.Range+k.Default, "|") || k.Values != nil &&
+			k.Default != k.Values[0] {
 			t.Errorf("%s: no text, no example, or one that a table cannot have: %+v", k.Path, k)
 		}
 		if _, err := regexp.Compile(k.Pattern); err != nil {
@@ -71,7 +73,8 @@ func TestKeysAreComplete(t *testing.T) {
 	for _, k := range protocol.Keys() {
 		paths[k.Path] = true
 	}
-	for prefix, v := range map[string]any{"": protocol.Function{}, "limits.": protocol.Limits{}, "trigger.": protocol.Trigger{}} {
+	for prefix, v := range map[string]any{"": protocol.Function{}, "limits.": protocol.Limits{},
+		"trigger.": protocol.Trigger{}} {
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if paths[prefix+name] == given[name] {
@@ -100,12 +103,14 @@ func TestSchema(t *testing.T) {
 	timeout := regexp.MustCompile(properties["limits"].(map[string]any)["properties"].(map[string]any)["timeout"].(map[string]any)["pattern"].(string))
 	memory := regexp.MustCompile(properties["limits"].(map[string]any)["properties"].(map[string]any)["memory"].(map[string]any)["pattern"].(string))
 	for _, s := range []string{"500ms", "1m30s", "1.5s", ".5s", "5", "s", "five", "", "-1s", "1h", "3us"} {
-		if _, err := protocol.ParseDuration(s); err == nil && !timeout.MatchString(s) || err != nil && timeout.MatchString(s) {
+		if _, err := protocol.ParseDuration(s); err == nil && !timeout.MatchString(s) || err != nil &&
+			timeout.MatchString(s) {
 			t.Errorf("%q: the schema and the parser (%v) do not agree", s, err)
 		}
 	}
 	for _, s := range []string{"64MiB", "64", "1 GB", "64M", "lots", "", "-1B", "1.5MiB", "7B"} {
-		if _, err := protocol.ParseSize(s); err == nil && !memory.MatchString(s) || err != nil && memory.MatchString(s) {
+		if _, err := protocol.ParseSize(s); err == nil && !memory.MatchString(s) || err != nil &&
+			memory.MatchString(s) {
 			t.Errorf("%q: the schema and the parser (%v) do not agree", s, err)
 		}
 	}

@@ -74,5 +74,6 @@ func (p *Project) newer(than time.Time) (name string, err error) {
 // incidental reports whether a file of the folder has nothing to do with the module: what is hidden, the request to
 // try, and the text about the function.
 func incidental(rel string) bool {
-	return strings.HasPrefix(filepath.Base(rel), ".") || slices.Contains([]string{"in.json", "in.txt", "README.md"}, rel)
+	return strings.HasPrefix(filepath.Base(rel), ".") || slices.Contains([]string{"in.json", "in.txt", "README.md"},
+		rel)
 }

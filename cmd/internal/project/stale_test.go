@@ -29,7 +29,8 @@ func TestStale(t *testing.T) {
 	} {
 		dir := write(t, test.manifest)
 		check(t, os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*.log\n"), 0o600))
-		for _, name := range []string{"a.wasm", "main.c", "deep/data.txt", ".git/index", "target/x", "b.log", "in.json", ManifestName} {
+		for _, name := range []string{"a.wasm", "main.c", "deep/data.txt", ".git/index", "target/x", "b.log", "in.json",
+			ManifestName} {
 			file := filepath.Join(dir, name)
 			check(t, os.MkdirAll(filepath.Dir(file), 0o700))
 			if name != ManifestName {

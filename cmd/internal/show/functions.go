@@ -43,8 +43,9 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 		{"created", f.Created.Local().Format(time.DateTime)},
 		{"arguments", strings.Join(f.Args, " ")},
 		{"environment", strings.Join(env, " ")},
-		{"limits", Join(", ", fmt.Sprintf("timeout %s", limits.Timeout), fuel, fmt.Sprintf("memory %s, stack %s, input %s, output %s, concurrency %d, queue %d",
-			limits.Memory, limits.Stack, limits.Input, limits.Output, limits.Concurrency, limits.Queue))},
+		{"limits", Join(", ", fmt.Sprintf("timeout %s", limits.Timeout), fuel,
+			fmt.Sprintf("memory %s, stack %s, input %s, output %s, concurrency %d, queue %d",
+				limits.Memory, limits.Stack, limits.Input, limits.Output, limits.Concurrency, limits.Queue))},
 		{"replies", replies},
 		{"needs", strings.Join(f.Needs, " ")},
 		{"not served", unserved(i)},
@@ -66,11 +67,12 @@ func Members(w io.Writer, p terminal.Paint, all []client.MemberStats) {
 	var rows [][]string
 	for _, m := range all {
 		s := m.Stats
-		rows = append(rows, []string{m.Member.String(), m.Version, fmt.Sprint(s.Requests), fmt.Sprint(s.Errors), fmt.Sprint(s.Cold),
-			fmt.Sprint(s.InFlight), fmt.Sprint(s.Waiting), s.P50.String(), s.P99.String()})
+		rows = append(rows, []string{m.Member.String(), m.Version, fmt.Sprint(s.Requests), fmt.Sprint(s.Errors),
+			fmt.Sprint(s.Cold), fmt.Sprint(s.InFlight), fmt.Sprint(s.Waiting), s.P50.String(), s.P99.String()})
 	}
 	fmt.Fprintln(w)
-	terminal.Table(w, p, []string{"INVOKER", "POLYVOKE", " CALLS", " ERRORS", " COLD", " RUNNING", " WAITING", " P50", " P99"}, rows)
+	head := []string{"INVOKER", "POLYVOKE", " CALLS", " ERRORS", " COLD", " RUNNING", " WAITING", " P50", " P99"}
+	terminal.Table(w, p, head, rows)
 }
 
 // unserved says why the invoker that has answered does not serve the function.
@@ -110,7 +112,8 @@ func Damage(w io.Writer, damaged []protocol.Damage) {
 		if len(d.Needs) > 0 {
 			what = "not served"
 		}
-		fmt.Fprintf(w, "%s: %s: %s\n", what, protocol.CleanValue(d.Name, protocol.MaxErrorText), protocol.CleanValue(d.Reason, protocol.MaxErrorText))
+		fmt.Fprintf(w, "%s: %s: %s\n", what, protocol.CleanValue(d.Name, protocol.MaxErrorText),
+			protocol.CleanValue(d.Reason, protocol.MaxErrorText))
 	}
 }
 

@@ -59,7 +59,8 @@ func (p *LogPrinter) Print(ctx context.Context, s *connect.Session) error {
 		return e // most likely there is no invoker yet
 	}
 	if !p.Follow {
-		return protocol.Errorf(protocol.CodeUnavailable, "", "no recent lines are kept on %s (%w): polyvoke logs -f shows new ones", s.URL, err)
+		return protocol.Errorf(protocol.CodeUnavailable, "",
+			"no recent lines are kept on %s (%w): polyvoke logs -f shows new ones", s.URL, err)
 	}
 	return p.Subject(ctx, s, subject)
 }
@@ -90,7 +91,8 @@ func (p *LogPrinter) read(ctx context.Context, consumer jetstream.Consumer) erro
 			return err
 		}
 		if seen > pending || meta.NumPending < uint64(p.Lines) {
-			if err := p.line(meta.Timestamp, protocol.ParseLogLine(protocol.Header(m.Headers()), m.Data())); err != nil {
+			l := protocol.ParseLogLine(protocol.Header(m.Headers()), m.Data())
+			if err := p.line(meta.Timestamp, l); err != nil {
 				return err
 			}
 		}
@@ -124,13 +126,15 @@ func (p *LogPrinter) Subject(ctx context.Context, s *connect.Session, subject st
 func (p *LogPrinter) line(at time.Time, l protocol.LogLine) error {
 	if p.JSON {
 		return json.NewEncoder(p.Out).Encode(map[string]any{
-			"time": at.UTC(), "function": l.Function.Name, "version": l.Function.Version, "id": l.ID, "text": l.Text, "platform": l.Platform,
+			"time": at.UTC(), "function": l.Function.Name, "version": l.Function.Version, "id": l.ID, "text": l.Text,
+			"platform": l.Platform,
 		})
 	}
 	text := l.Text
 	if l.Platform {
 		text = p.Paint.Dim(text)
 	}
-	_, err := fmt.Fprintf(p.Out, "%s %s %s %s\n", p.Paint.Dim(at.Local().Format("15:04:05.000")), p.Paint.Bold(l.Function.String()), p.Paint.Dim(l.ID), text)
+	_, err := fmt.Fprintf(p.Out, "%s %s %s %s\n", p.Paint.Dim(at.Local().Format("15:04:05.000")),
+		p.Paint.Bold(l.Function.String()), p.Paint.Dim(l.ID), text)
 	return err
 }

@@ -22,7 +22,8 @@ func Failure(r *protocol.Request, reply protocol.Reply) error {
 	if reply.Exit > 0 {
 		code = exit.OfProcess(reply.Exit)
 	}
-	return &exit.Error{Code: code, Msg: fmt.Sprintf("%s: %d: %s%s", r.Function, reply.Err.Code, reply.Err.Msg, nextStep(reply)), Err: reply.Err}
+	return &exit.Error{Code: code, Msg: fmt.Sprintf("%s: %d: %s%s", r.Function, reply.Err.Code, reply.Err.Msg,
+		nextStep(reply)), Err: reply.Err}
 }
 
 // nextStep says what the caller can do about an error of the platform's.

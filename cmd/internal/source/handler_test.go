@@ -17,7 +17,8 @@ func TestHandlers(t *testing.T) {
 		{"a.py", "async def handler(event: dict, context) -> dict:\n    pass\n", "handler"},
 		{"a.py", "def handler(event):\n    pass\n", ""},
 		{"a.py", "class A:\n    def handler(event, context): pass\n", ""},
-		{"a.py", "import sys, json\ndef handler(event, context): pass\nprint(handler(json.load(sys.stdin), None))\n", ""},
+		{"a.py", "import sys, json\ndef handler(event, context): pass\nprint(handler(json.load(sys.stdin), None))\n",
+			""},
 		{"a.js", "exports.handler = async (event) => {};\n", "exports.handler"},
 		{"a.js", "module.exports.handler = () => 1\n", "exports.handler"},
 		{"a.mjs", "export const handler = async (event) => {};\n", "handler"},
@@ -43,8 +44,9 @@ func TestHandlers(t *testing.T) {
 // wantWarning fails unless a source is warned of for a handler, or for none.
 func wantWarning(t *testing.T, s *Source, what, want string) {
 	t.Helper()
-	got := strings.Join(s.Warnings(), "\n")
-	if (want == "") != (got == "") || want != "" && (!strings.Contains(got, " has "+want+", which nothing calls here") || !strings.Contains(got, "docs/coming-from-lambda.md")) {
+	got := strings.Join(s.handlers(), "\n")
+	if (want == "") != (got == "") || want != "" && (!strings.Contains(got,
+		" has "+want+", which nothing calls here") || !strings.Contains(got, "docs/coming-from-lambda.md")) {
 		t.Errorf("%.100q: warnings %q, want one of %q", what, got, want)
 	}
 }
@@ -54,7 +56,8 @@ func TestHandlersOfModules(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		project.ManifestName: "module = \"a.wasm\"\n[build]\nsource = \"main.go\"\n",
-		"main.go":            "package main\n\nimport \"github.com/aws/aws-lambda-go/lambda\"\n\nfunc main() { lambda.Start(handle) }\n",
+		"main.go": "package main\n\nimport \"github.com/aws/aws-lambda-go/lambda\"\n\nfunc main() { " +
+			"lambda.Start(handle) }\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -64,5 +67,6 @@ func TestHandlersOfModules(t *testing.T) {
 	wantWarning(t, &Source{Path: filepath.Join(dir, "a.wasm"), Function: f}, "a project", "lambda.Start")
 	wantWarning(t, &Source{Path: filepath.Join(dir, "b.wasm"), Function: f}, "another module", "")
 	wantWarning(t, &Source{Path: filepath.Join(t.TempDir(), "a.wasm"), Function: f}, "a module alone", "")
-	wantWarning(t, &Source{Path: "a.wasm", Function: f, Code: []byte("...AWS_LAMBDA_RUNTIME_API...")}, "a module with the library", "AWS Lambda's runtime library")
+	wantWarning(t, &Source{Path: "a.wasm", Function: f, Code: []byte("...AWS_LAMBDA_RUNTIME_API...")},
+		"a module with the library", "AWS Lambda's runtime library")
 }

@@ -26,12 +26,24 @@ type Source struct {
 	Function protocol.Function
 	Code     []byte // the module, or the script packed as one
 	Path     string // of the module, or of the file that is the script's entry
+
+	// Warnings say what is likely to be wrong with a script, and what to do.
+	Warnings []string
 }
 
 // Read reads a module, a script, a manifest, or a folder with a manifest, and checks what can be
 // checked without an invoker. A name that is not empty replaces the manifest's or the file's, and a runtime that is not
 // empty the manifest's or the extension's. The error is an *exit.Error.
 func Read(path, name, runtime string) (*Source, error) {
+	s, err := read(path, name, runtime)
+	if err == nil {
+		s.Warnings = append(s.Warnings, s.handlers()...)
+	}
+	return s, err
+}
+
+// read is Read without a look at what is odd.
+func read(path, name, runtime string) (*Source, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, project.ManifestName)
 	}
@@ -95,15 +107,20 @@ func (s *Source) noRuntime(ext string) error {
 		"(polyvoke runtime ls tells more); else compile it to .wasm", s.Path, what, strings.Join(interpreters.Names(), ", ")), Err: &NoRuntime{Ext: ext}}
 }
 
-// packScript packs the script: its folder if it has a manifest there, or else the one file.
+// packScript packs the script: its folder if it has a manifest there, or else the one file, with the packages that pip
+// has installed beside it if it is Python.
 func (s *Source) packScript(folder bool) error {
 	dir, entry := filepath.Split(s.Path)
 	if _, err := os.Stat(s.Path); err != nil {
 		return Missing(s.Path, err)
 	}
-	packed, err := script.Pack(os.DirFS(cmp.Or(dir, ".")), entry, func(name string) bool {
-		return folder && name == project.ManifestName || !folder && name != entry
-	})
+	files := folderOf(dir)
+	leave, err := s.chooser(files, entry, project.ManifestName, !folder)
+	if err != nil {
+		return Missing(s.Path, err)
+	}
+	s.missingPackages(files, entry)
+	packed, err := script.Pack(files, entry, leave)
 	if err != nil {
 		return &exit.Error{Code: exit.NotRunnable, Msg: fmt.Sprintf("%s: %v", s.Path, err), Err: err}
 	}

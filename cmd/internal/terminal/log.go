@@ -23,9 +23,9 @@ type logHandler struct {
 
 var _ slog.Handler = (*logHandler)(nil)
 
-// NewLogHandler returns a handler that writes lines from a level on for people who look at w: the time of day, the level
-// unless it is info, the message, and NAME=VALUE in quotes where that is not one word. Any number of goroutines may
-// use it.
+// NewLogHandler returns a handler that writes lines from a level on for people who look at w: the time of day, the
+// level unless it is info, the message, and NAME=VALUE in quotes where that is not one word. Any number of goroutines
+// may use it.
 func NewLogHandler(w io.Writer, p Paint, level slog.Leveler) slog.Handler {
 	return &logHandler{mu: new(sync.Mutex), w: w, paint: p, level: level}
 }
@@ -77,11 +77,14 @@ func (h *logHandler) attr(b *strings.Builder, group string, a slog.Attr) {
 	if t, ok := v.Any().(time.Time); ok {
 		text = t.Format(time.RFC3339)
 	}
-	if text == "" || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c == '"' || c == '=' || acts(c) }) {
+	if text == "" || strings.ContainsFunc(text, needsQuotes) {
 		text = strconv.Quote(text)
 	}
 	fmt.Fprintf(b, " %s%s", h.paint.Dim(group+a.Key+"="), text)
 }
+
+// needsQuotes reports whether a character would not be one word with others.
+func needsQuotes(c rune) bool { return c <= ' ' || c == '"' || c == '=' || acts(c) }
 
 // WithAttrs implements slog.Handler.
 func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -20,10 +20,13 @@ func TestLogHandler(t *testing.T) {
 		want  string
 	}{
 		{slog.LevelInfo, "drained", nil, "09:08:07 drained\n"},
-		{slog.LevelWarn, "nats", []slog.Attr{slog.String("subject", ""), slog.Any("err", errors.New("no room"))}, "09:08:07 warn nats subject=\"\" err=\"no room\"\n"},
-		{slog.LevelError, "a\x1b[2J", []slog.Attr{slog.String("id", "x\ny\u202e")}, "09:08:07 error a\\x1b[2J id=\"x\\ny\\u202e\"\n"},
+		{slog.LevelWarn, "nats", []slog.Attr{slog.String("subject", ""), slog.Any("err", errors.New("no room"))},
+			"09:08:07 warn nats subject=\"\" err=\"no room\"\n"},
+		{slog.LevelError, "a\x1b[2J", []slog.Attr{slog.String("id", "x\ny\u202e")},
+			"09:08:07 error a\\x1b[2J id=\"x\\ny\\u202e\"\n"},
 		{slog.LevelDebug, "not shown", nil, ""},
-		{slog.LevelInfo, "calls", []slog.Attr{slog.Group("of", slog.Int("a", 1), slog.Duration("p50", time.Millisecond)), {}}, "09:08:07 calls of.a=1 of.p50=1ms\n"},
+		{slog.LevelInfo, "calls", []slog.Attr{slog.Group("of", slog.Int("a", 1), slog.Duration("p50",
+			time.Millisecond)), {}}, "09:08:07 calls of.a=1 of.p50=1ms\n"},
 	} {
 		var b bytes.Buffer
 		h := terminal.NewLogHandler(&b, "", slog.LevelInfo)
@@ -39,7 +42,8 @@ func TestLogHandler(t *testing.T) {
 		}
 	}
 	var b bytes.Buffer
-	slog.New(terminal.NewLogHandler(&b, "", slog.LevelInfo)).With("function", "hello").WithGroup("g").With("a", 1).Info("ran", "b", 2)
+	slog.New(terminal.NewLogHandler(&b, "", slog.LevelInfo)).With("function", "hello").WithGroup("g").
+		With("a", 1).Info("ran", "b", 2)
 	if got := b.String()[len("09:08:07"):]; got != " ran function=hello g.a=1 g.b=2\n" {
 		t.Errorf("got %q", got)
 	}

@@ -13,7 +13,8 @@ const (
 	nextLine  = 10 * time.Second
 )
 
-// firstLook is how long something may take on a terminal before there is a word of it, so that the line does not flicker.
+// firstLook is how long something may take on a terminal before there is a word of it, so that the line does not
+// flicker.
 const firstLook = 200 * time.Millisecond
 
 // Waiting shows on w what is being done and for how long, until done is called: on a terminal in a line that done
@@ -62,11 +63,13 @@ func Ticks(tell func(passed time.Duration)) (done func()) {
 	}
 }
 
-// tick tells the time that has passed after a first time, and then each time that next has passed, until stop is closed.
+// tick tells the time that has passed after a first time, and then each time that next has passed, until stop is
+// closed.
 func tick(stop <-chan struct{}, first, next time.Duration, tell func(passed time.Duration)) {
+	since := time.Now()
 	t := time.NewTimer(first)
 	defer t.Stop()
-	for since := time.Now(); ; {
+	for {
 		select {
 		case <-t.C:
 			tell(time.Since(since))

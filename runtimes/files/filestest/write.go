@@ -89,7 +89,8 @@ var writeCases = []testCase{
 	{"open/where nothing can be made", func(s *suite) {
 		s.put("a", "file")
 		s.must(s.tree.Mkdir(s.Context(), "d"))
-		for name, want := range map[string]error{"none/x": fs.ErrNotExist, "a/x": files.ErrNotDir, "d": files.ErrIsDir, ".": files.ErrIsDir} {
+		for name, want := range map[string]error{"none/x": fs.ErrNotExist, "a/x": files.ErrNotDir, "d": files.ErrIsDir,
+			".": files.ErrIsDir} {
 			_, err := s.tree.Open(s.Context(), name, create)
 			s.is("making "+name, err, want)
 		}
@@ -158,7 +159,8 @@ func folders(s *suite) {
 	s.lists(".", "d/")
 	s.lists("d", "e/", "f")
 	s.lists("d/e", "g")
-	for name, want := range map[string]error{"d": fs.ErrExist, "d/f": fs.ErrExist, ".": fs.ErrExist, "none/x": fs.ErrNotExist, "d/f/x": files.ErrNotDir} {
+	for name, want := range map[string]error{"d": fs.ErrExist, "d/f": fs.ErrExist, ".": fs.ErrExist,
+		"none/x": fs.ErrNotExist, "d/f/x": files.ErrNotDir} {
 		s.is("making "+name, s.tree.Mkdir(ctx, name), want)
 	}
 	for _, name := range []string{"", "/x", "../x", "x/"} {
@@ -210,10 +212,14 @@ func renames(s *suite) {
 	for _, c := range []struct {
 		from, to string
 		want     error
-	}{{"none", "x", fs.ErrNotExist}, {"none", "none", fs.ErrNotExist}, {"a", "none/x", fs.ErrNotExist}, {"a", "d/c/x", files.ErrNotDir}, {"a/x", "y", files.ErrNotDir}} {
+	}{
+		{"none", "x", fs.ErrNotExist}, {"none", "none", fs.ErrNotExist}, {"a", "none/x", fs.ErrNotExist},
+		{"a", "d/c/x", files.ErrNotDir}, {"a/x", "y", files.ErrNotDir},
+	} {
 		s.is(c.from+" to "+c.to, s.tree.Rename(ctx, c.from, c.to), c.want)
 	}
-	for _, c := range [][2]string{{"a", "d"}, {"a", ".."}, {"a", "../x"}, {"a", "."}, {"a", ""}, {".", "x"}} { // Linux and macOS have different words
+	// Linux and macOS have different words for these.
+	for _, c := range [][2]string{{"a", "d"}, {"a", ".."}, {"a", "../x"}, {"a", "."}, {"a", ""}, {".", "x"}} {
 		if err := s.tree.Rename(ctx, c[0], c[1]); err == nil {
 			s.Errorf("%q has become %q", c[0], c[1])
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,17 +54,33 @@ type form struct {
 	stack  int32
 }
 
+// tally counts by name. Any number of goroutines may use it.
+type tally struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+// add adds n to what has a name.
+func (t *tally) add(name string, n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.n == nil {
+		t.n = map[string]int{}
+	}
+	t.n[name] += n
+}
+
 // rewritten returns what a form makes of a binary. It counts how many had exceptions that were lowered, and that
 // stayed.
-func rewritten(o rewrite.Options, lowered map[string]int) func(b []byte) ([]byte, error) {
+func rewritten(o rewrite.Options, lowered *tally) func(b []byte) ([]byte, error) {
 	return func(b []byte) ([]byte, error) {
 		out, r, err := rewrite.Rewrite(b, o)
 		switch {
 		case err != nil:
 		case r.Unwind != nil:
-			lowered["lowered"]++
+			lowered.add("lowered", 1)
 		case r.Exceptions != "":
-			lowered[r.Exceptions]++
+			lowered.add(r.Exceptions, 1)
 		}
 		return out, err
 	}
@@ -400,37 +417,45 @@ func TestScripts(t *testing.T) {
 	bounded.Stack = stack
 	pieces := unbounded
 	pieces.Piece = 8
-	passed, thrown, bound := map[string]int{}, map[string]int{}, 0
+	var passed, thrown, bound tally
 	for _, engine := range []struct {
+		name   string
 		config wazero.RuntimeConfig
 		forms  []*form
 	}{
-		{wazero.NewRuntimeConfigCompiler(), []*form{
-			{name: "slices of 37", change: rewritten(unbounded, thrown), slice: 37},
-			{name: "charged in pieces of 8", change: rewritten(pieces, map[string]int{}), slice: 37},
-			{name: "bounded stack, slices of 1M", change: rewritten(bounded, map[string]int{}), slice: 1e6, stack: stack},
+		{"compiler", wazero.NewRuntimeConfigCompiler(), []*form{
+			{name: "slices of 37", change: rewritten(unbounded, &thrown), slice: 37},
+			{name: "charged in pieces of 8", change: rewritten(pieces, &tally{}), slice: 37},
+			{name: "bounded stack, slices of 1M", change: rewritten(bounded, &tally{}), slice: 1e6, stack: stack},
 		}},
-		{wazero.NewRuntimeConfigInterpreter(), []*form{
-			{name: "interpreter, slices of 1M", change: rewritten(unbounded, map[string]int{}), slice: 1e6},
+		{"interpreter", wazero.NewRuntimeConfigInterpreter(), []*form{
+			{name: "interpreter, slices of 1M", change: rewritten(unbounded, &tally{}), slice: 1e6},
 		}},
 	} {
 		plain := &form{name: "as it is", config: engine.config, change: checked, slice: 1}
-		for _, path := range scripts(t) {
-			want := plain.run(t, path)
-			for _, f := range engine.forms {
-				f.config = engine.config
-				got := f.run(t, path)
-				bound += compare(t, f, path, got, want)
-				passed[f.name] += got.passed
-			}
+		for _, f := range engine.forms {
+			f.config = engine.config
 		}
+		t.Run(engine.name, func(t *testing.T) { // it ends when all scripts have
+			for _, path := range scripts(t) {
+				t.Run(filepath.Base(path), func(t *testing.T) {
+					t.Parallel()
+					want := plain.run(t, path)
+					for _, f := range engine.forms {
+						got := f.run(t, path)
+						bound.add("", compare(t, f, path, got, want))
+						passed.add(f.name, got.passed)
+					}
+				})
+			}
+		})
 	}
-	t.Logf("calls and reads: %v; ended by the bound of the stack in place of the engine's: %d", passed, bound)
-	t.Logf("modules with exceptions: %v", thrown)
-	if share == 1 && thrown["lowered"] == 0 {
-		t.Errorf("no exceptions were lowered: %v", thrown)
+	t.Logf("calls and reads: %v; ended by the bound of the stack in place of the engine's: %d", passed.n, bound.n[""])
+	t.Logf("modules with exceptions: %v", thrown.n)
+	if share == 1 && thrown.n["lowered"] == 0 {
+		t.Errorf("no exceptions were lowered: %v", thrown.n)
 	}
-	for name, n := range passed {
+	for name, n := range passed.n {
 		if n < 60_000/share/2 || share == 1 && n < 60_000 {
 			t.Errorf("%s: only %d calls and reads", name, n)
 		}

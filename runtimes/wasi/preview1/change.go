@@ -230,12 +230,11 @@ func (s *State) setTime(p string, f *file, nanoseconds, flags uint64) errno {
 	case flags&timeModified == 0:
 		return 0
 	}
-	return s.change(tree, func(ctx context.Context) error {
-		if f != nil && f.f != nil {
-			return f.f.SetTime(ctx, t)
-		}
-		return tree.SetTime(ctx, name, t)
-	})
+	if f != nil && f.f != nil {
+		open := f.f
+		return s.change(tree, func(ctx context.Context) error { return open.SetTime(ctx, t) })
+	}
+	return s.change(tree, func(ctx context.Context) error { return tree.SetTime(ctx, name, t) })
 }
 
 // fdSync implements fd_sync and fd_datasync. What is no file that was written is where it should be.
@@ -286,13 +285,14 @@ func fdFilestatSetSize(s *State, _ memory, p []uint64) errno {
 // resize makes a file as long as that, or only longer.
 func (s *State) resize(d *descriptor, size int64, shorter bool) errno {
 	s.work(piece) // whatever the tree does with the difference
+	f := d.f      // an operation that is left behind does not look at descriptors
 	e := s.change(d.tree, func(ctx context.Context) error {
 		if !shorter {
-			if info, err := d.f.Stat(ctx); err != nil || info.Size >= size {
+			if info, err := f.Stat(ctx); err != nil || info.Size >= size {
 				return err
 			}
 		}
-		return d.f.Truncate(ctx, size)
+		return f.Truncate(ctx, size)
 	})
 	if e == 0 {
 		d.end = size

@@ -115,7 +115,10 @@ func (o *operation[T]) finish() {
 
 // leave gives the operation up, unless its result was taken.
 func (o *operation[T]) leave() {
-	if !o.state.CompareAndSwap(going, abandoned) && o.state.CompareAndSwap(finished, abandoned) && o.drop != nil && o.panicked == nil {
+	if o.state.CompareAndSwap(going, abandoned) || !o.state.CompareAndSwap(finished, abandoned) {
+		return
+	}
+	if o.drop != nil && o.panicked == nil {
 		go o.drop(o.result)
 	}
 }
@@ -171,7 +174,8 @@ func openFile(ctx context.Context, t files.Tree, name string, how files.Flags) (
 // openIn opens a file of a tree.
 func (s *State) openIn(t files.Tree, name string, how files.Flags) (described, error) {
 	if !files.IsInline(t) {
-		return made(s, func(ctx context.Context) (described, error) { return openFile(ctx, t, name, how) }, func(d described) {
+		open := func(ctx context.Context) (described, error) { return openFile(ctx, t, name, how) }
+		return made(s, open, func(d described) {
 			if d.f != nil {
 				letGo(d.f) // nobody has seen it
 			}
@@ -214,8 +218,8 @@ func (s *State) readFile(f *file, b []byte, at int64) (int, errno) {
 		s.settle()
 		return n, errnoOf(err)
 	}
-	own := make([]byte, min(len(b), maxApart))
-	n, err := made(s, func(ctx context.Context) (int, error) { return f.f.ReadAt(ctx, own, at) }, nil)
+	open, own := f.f, make([]byte, min(len(b), maxApart))
+	n, err := made(s, func(ctx context.Context) (int, error) { return open.ReadAt(ctx, own, at) }, nil)
 	return copy(b, own[:min(n, len(own))]), errnoOf(err)
 }
 
@@ -263,7 +267,7 @@ func (s *State) closeFile(f *file) errno {
 		return 0
 	}
 	if !f.inline {
-		_, err := made(s, func(ctx context.Context) (struct{}, error) { return struct{}{}, f.f.Close(ctx) }, nil)
+		_, err := made(s, closing(f.f), nil)
 		return errnoOf(err)
 	}
 	err := f.f.Close(&s.context)
@@ -272,40 +276,46 @@ func (s *State) closeFile(f *file) errno {
 }
 
 // Finish closes the files that a guest that has ended has left open, and waits for that as long as its context lasts.
-// It is called before Reset, which does not wait.
-func (s *State) Finish() {
-	for s.waiting = true; s.waiting && !s.table.initial; {
+// It is called before Reset, which does not wait. The error is that of the context, or of Wait, if a file was given up:
+// nobody knows whether what was written to it is where it should be. What closing a file returns is nobody's business.
+func (s *State) Finish() (err error) {
+	for err == nil && !s.table.initial {
 		f := s.table.leaveOne()
 		if f == nil {
-			return
+			break
 		}
-		s.finish(f)
+		err = s.finish(f)
 	}
+	return err
 }
 
-// finish closes a file, whatever comes of it: the guest has ended, and nobody can be told.
-func (s *State) finish(f *file) {
-	if deadline.ErrAt(s.ctx, time.Now()) != nil {
-		s.waiting = false
-	}
+// finish closes a file, whatever comes of it: the guest has ended.
+func (s *State) finish(f *file) error {
+	err := deadline.ErrAt(s.ctx, time.Now())
 	switch {
-	case f.inline && !s.waiting:
-		_ = f.f.Close(ended())
+	case f.inline && err != nil:
+		_ = f.f.Close(ended()) // which returns at once
+		return nil
 	case f.inline:
 		_ = f.f.Close(&s.context)
-		s.waiting = s.refused == nil
-	case !s.waiting:
+		return s.refused
+	case err != nil:
 		letGo(f.f)
-	default:
-		o := start(s.operating(), func(ctx context.Context) (struct{}, error) { return struct{}{}, f.f.Close(ctx) }, nil)
-		err := s.wait(s.ctx, o.done)
-		s.waiting = err == nil && deadline.Await(s.ctx, o.done) == nil
+		return err
 	}
+	o := start(s.operating(), closing(f.f), nil)
+	if err = s.wait(s.ctx, o.done); err == nil {
+		err = deadline.Await(s.ctx, o.done)
+	}
+	return err
 }
 
 // letGo closes a file that nobody waits for.
-func letGo(f files.File) {
-	start(ended(), func(ctx context.Context) (struct{}, error) { return struct{}{}, f.Close(ctx) }, nil)
+func letGo(f files.File) { start(ended(), closing(f), nil) }
+
+// closing returns the operation that closes a file.
+func closing(f files.File) func(context.Context) (struct{}, error) {
+	return func(ctx context.Context) (struct{}, error) { return struct{}{}, f.Close(ctx) }
 }
 
 // ended returns a context that has ended.

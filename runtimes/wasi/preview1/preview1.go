@@ -1,5 +1,5 @@
 // Package preview1 is the host's side of WASI preview1 for a process that has arguments, an
-// environment, stdin, stdout and stderr, clocks, entropy and a tree of files that it can only read. In go
+// environment, stdin, stdout and stderr, clocks, entropy and a tree of files. In go
 // the calls of a guest and the [State] of its run; out come error numbers and what the calls
 // leave in the guest's memory.
 //

@@ -80,7 +80,6 @@ type State struct {
 	waited    bool            // an operation has, where the guest runs
 	refused   error           // why it must not go on
 	unclaimed files.File      // that has been opened, and is no descriptor yet
-	waiting   bool            // for files to be closed, see Finish
 
 	folders []string // see preopens
 	resumed bool     // the run goes on where another was ended

@@ -258,7 +258,8 @@ func (s *State) openAt(p string, follow bool, how files.Flags) (*file, errno) {
 	case err != nil:
 		return nil, errnoOf(err)
 	}
-	return &file{path: p, f: d.f, tree: tree, inline: files.IsInline(tree), stream: d.info.Stream, how: how, end: d.info.Size}, 0
+	return &file{path: p, f: d.f, tree: tree, inline: files.IsInline(tree), stream: d.info.Stream, how: how,
+		end: d.info.Size}, 0
 }
 
 // isLink reports whether a file is a link. Trees without links are not asked.
@@ -283,7 +284,8 @@ func (s *State) entriesOf(p string) ([]files.Entry, errno) {
 	}
 	fixed := s.fixedIn(p)
 	all = slices.DeleteFunc(all, func(e files.Entry) bool {
-		return p == requestFolder && s.isNoName(e.Name) || slices.ContainsFunc(fixed, func(f files.Entry) bool { return f.Name == e.Name })
+		return p == requestFolder && s.isNoName(e.Name) ||
+			slices.ContainsFunc(fixed, func(f files.Entry) bool { return f.Name == e.Name })
 	})
 	all = append(all, fixed...)
 	slices.SortFunc(all, func(a, b files.Entry) int { return strings.Compare(a.Name, b.Name) })

@@ -190,7 +190,8 @@ static bool run_ticks(const char *entry) {
   return JS_ToBool(context, v);
 }
 
-// run_jobs runs what process.nextTick and promises have left to do, and ends the process where one was rejected and not handled.
+// run_jobs runs what process.nextTick and promises have left to do, and ends the process where one was rejected and not
+// handled.
 static void run_jobs(const char *entry) {
   JSContext *of;
   int r = 0;

@@ -22,12 +22,13 @@ static void note_import(const char *importer, const char *specifier) {
 
 // why_not says why there is no module of a name.
 static const char *why_not(const char *specifier) {
-  static const char *const outside[] = {"http", "https", "http2", "net", "tls", "dgram", "dns", "child_process", "cluster", "worker_threads"};
+  static const char *const outside[] = {"http", "https", "http2", "net",     "tls", "dgram",
+                                        "dns",  "child_process", "cluster", "worker_threads"};
   if (strncmp(specifier, "node:", 5) == 0) specifier += 5;
   for (size_t i = 0; i < sizeof outside / sizeof *outside; i++)
     if (strcmp(specifier, outside[i]) == 0)
-      return "this is QuickJS and not Node: a function has no sockets, processes or threads; it reads its request from stdin "
-             "and writes its reply to stdout";
+      return "this is QuickJS and not Node: a function has no sockets, processes or threads; it reads its request from "
+             "stdin and writes its reply to stdout";
   return "this is QuickJS and not Node: of Node's modules there are fs, process, buffer, events, module, readline and "
          "stream/consumers; bundle packages into one file, as esbuild --bundle --format=esm does";
 }
@@ -140,7 +141,8 @@ static JS_BOOL is_commonjs(const char *name, const char *s) {
 
 // eval_commonjs compiles a CommonJS module: to a function, or with compile_only to what is only there to be freed.
 static JSValue eval_commonjs(JSContext *ctx, const char *name, const text *source, JS_BOOL compile_only) {
-  static const char head[] = "(function (exports, require, module, __filename, __dirname) {", tail[] = "\n})"; // as in prelude.js
+  // As in prelude.js.
+  static const char head[] = "(function (exports, require, module, __filename, __dirname) {", tail[] = "\n})";
   size_t len = sizeof head - 1 + source->len + sizeof tail - 1;
   char *bytes = malloc(len + 1);
   if (!bytes) return JS_ThrowOutOfMemory(ctx);
@@ -159,7 +161,8 @@ JSValue module_commonjs(JSContext *ctx, JSValueConst of) {
   text source = path ? process_load(path) : (text){0};
   JSValue v;
   if (!source.bytes) v = JS_ThrowReferenceError(ctx, "cannot read %s", path ? path : "a module");
-  else if (!ends(name, ".cjs") && is_esm(source.bytes)) v = JS_ThrowTypeError(ctx, "cannot require \"%s\": it is an ES module: import it", name);
+  else if (!ends(name, ".cjs") && is_esm(source.bytes))
+    v = JS_ThrowTypeError(ctx, "cannot require \"%s\": it is an ES module: import it", name);
   else v = eval_commonjs(ctx, name, &source, 0);
   free(source.bytes);
   free(path);
@@ -178,10 +181,11 @@ JS_BOOL module_is_commonjs(JSContext *ctx, JSValueConst of) {
   return is;
 }
 
-// as_loader makes the source of a module of a CommonJS one, which it loads: its default export is what that exports. It leaves what is no
-// CommonJS as it is, and throws where a file that must be has bad syntax.
+// as_loader makes the source of a module of a CommonJS one, which it loads: its default export is what that exports. It
+// leaves what is no CommonJS as it is, and throws where a file that must be has bad syntax.
 static JS_BOOL as_loader(JSContext *ctx, const char *name, text *source) {
-  static const char loader[] = "import { load } from \"polyvoke:commonjs\"; export default load(import.meta.url.slice(7));";
+  static const char loader[] = "import { load } from \"polyvoke:commonjs\";"
+                               "export default load(import.meta.url.slice(7));";
   if (!is_commonjs(name, source->bytes)) return 1;
   JSValue v = eval_commonjs(ctx, name, source, 1);
   if (JS_IsException(v)) {

@@ -1,12 +1,14 @@
-// node.js: the words of Node that people type first. It is run once, behind prelude.js, with the functions of surface.c and
-// what prelude.js returned; it sets globals, and returns modules by their names. What it does is what Node 20 does; what it
-// has not, it does not have: nobody can tell a function that pretends to listen from one that does.
+// node.js: the words of Node that people type first. It is run once, behind prelude.js, with the functions of surface.c
+// and what prelude.js returned; it sets globals, and returns modules by their names. What it does is what Node 20 does.
+// Nothing is there that only pretends: nobody could tell a server that never listens from one that does.
 (native, tools) => {
   "use strict";
 
-  const { std, os, show, format, pathOf, resolve, begun, soon, clearTimeout, entryName, refuseModule, environ, args } = tools;
+  const { std, os, show, format, pathOf, resolve, begun, soon, clearTimeout, entryName, refuseModule, environ, args } =
+    tools;
 
-  const define = (name, value) => Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
+  const define = (name, value) =>
+    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
 
   // --- Buffer: bytes that know encodings.
 
@@ -17,14 +19,19 @@
     for (let i = 0; i < bytes.length; i += 3) {
       const left = bytes.length - i;
       const n = (bytes[i] << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-      out += digits[n >> 18] + digits[(n >> 12) & 63] + (left > 1 ? digits[(n >> 6) & 63] : pad) + (left > 2 ? digits[n & 63] : pad);
+      out +=
+        digits[n >> 18] +
+        digits[(n >> 12) & 63] +
+        (left > 1 ? digits[(n >> 6) & 63] : pad) +
+        (left > 2 ? digits[n & 63] : pad);
     }
     return out;
   }
 
   function fromBase64(text) {
     const bytes = [];
-    let bits = 0, n = 0;
+    let bits = 0,
+      n = 0;
     for (const c of text) {
       if (c === "=") break;
       const digit = BASE64.indexOf(c === "-" ? "+" : c === "_" ? "/" : c);
@@ -38,7 +45,8 @@
 
   function fromHex(text) {
     const bytes = [];
-    for (let i = 0; i + 1 < text.length && /^[\da-f]{2}$/i.test(text.slice(i, i + 2)); i += 2) bytes.push(parseInt(text.slice(i, i + 2), 16));
+    for (let i = 0; i + 1 < text.length && /^[\da-f]{2}$/i.test(text.slice(i, i + 2)); i += 2)
+      bytes.push(parseInt(text.slice(i, i + 2), 16));
     return bytes;
   }
 
@@ -49,11 +57,14 @@
   const utf8 = { decode: (b) => native.decode(b, false, true), encode: (s) => new Uint8Array(native.encode(s)) };
   const binary = { decode: (b) => latin1(b, 0xff), encode: codes };
   const encodings = {
-    "utf8": utf8, "utf-8": utf8, "latin1": binary, "binary": binary,
-    "ascii": { decode: (b) => latin1(b, 0x7f), encode: codes },
-    "hex": { decode: (b) => Array.from(b, (v) => v.toString(16).padStart(2, "0")).join(""), encode: fromHex },
-    "base64": { decode: (b) => toBase64(b), encode: fromBase64 },
-    "base64url": { decode: (b) => toBase64(b, BASE64.slice(0, 62) + "-_", ""), encode: fromBase64 },
+    utf8: utf8,
+    "utf-8": utf8,
+    latin1: binary,
+    binary: binary,
+    ascii: { decode: (b) => latin1(b, 0x7f), encode: codes },
+    hex: { decode: (b) => Array.from(b, (v) => v.toString(16).padStart(2, "0")).join(""), encode: fromHex },
+    base64: { decode: (b) => toBase64(b), encode: fromBase64 },
+    base64url: { decode: (b) => toBase64(b, BASE64.slice(0, 62) + "-_", ""), encode: fromBase64 },
   };
 
   function encoding(name) {
@@ -68,8 +79,13 @@
     static from(value, second, length) {
       if (typeof value === "string") return Buffer.from(encoding(second).encode(value));
       if (value instanceof ArrayBuffer) return new Buffer(value, second, length);
-      const bytes = Array.isArray(value) || ArrayBuffer.isView(value) ? value : value?.type === "Buffer" ? value.data : null;
-      if (!bytes) throw coded(new TypeError("Buffer.from takes a string, an array, a buffer or a typed array"), "ERR_INVALID_ARG_TYPE");
+      const bytes =
+        Array.isArray(value) || ArrayBuffer.isView(value) ? value : value?.type === "Buffer" ? value.data : null;
+      if (!bytes)
+        throw coded(
+          new TypeError("Buffer.from takes a string, an array, a buffer or a typed array"),
+          "ERR_INVALID_ARG_TYPE",
+        );
       const b = new Buffer(bytes.length);
       b.set(bytes);
       return b;
@@ -78,10 +94,18 @@
       const b = new Buffer(size);
       return fill === undefined ? b : b.fill(typeof fill === "string" ? fill.charCodeAt(0) : fill);
     }
-    static allocUnsafe(size) { return new Buffer(size); }
-    static isBuffer(value) { return value instanceof Buffer; }
-    static isEncoding(name) { return String(name).toLowerCase() in encodings; }
-    static byteLength(value, name) { return typeof value === "string" ? encoding(name).encode(value).length : value.byteLength; }
+    static allocUnsafe(size) {
+      return new Buffer(size);
+    }
+    static isBuffer(value) {
+      return value instanceof Buffer;
+    }
+    static isEncoding(name) {
+      return String(name).toLowerCase() in encodings;
+    }
+    static byteLength(value, name) {
+      return typeof value === "string" ? encoding(name).encode(value).length : value.byteLength;
+    }
     static concat(list, total) {
       const all = new Buffer(total ?? list.reduce((n, b) => n + b.length, 0));
       let at = 0;
@@ -96,11 +120,21 @@
       for (let i = 0; i < a.length && i < b.length; i++) if (a[i] !== b[i]) return a[i] < b[i] ? -1 : 1;
       return Math.sign(a.length - b.length);
     }
-    toString(name, from = 0, to = this.length) { return encoding(name).decode(this.subarray(from, to)); }
-    toJSON() { return { type: "Buffer", data: Array.from(this) }; }
-    equals(other) { return Buffer.compare(this, other) === 0; }
-    compare(other) { return Buffer.compare(this, other); }
-    slice(from, to) { return this.subarray(from, to); }
+    toString(name, from = 0, to = this.length) {
+      return encoding(name).decode(this.subarray(from, to));
+    }
+    toJSON() {
+      return { type: "Buffer", data: Array.from(this) };
+    }
+    equals(other) {
+      return Buffer.compare(this, other) === 0;
+    }
+    compare(other) {
+      return Buffer.compare(this, other);
+    }
+    slice(from, to) {
+      return this.subarray(from, to);
+    }
     write(text, at = 0) {
       const bytes = utf8.encode(String(text)).subarray(0, this.length - at);
       this.set(bytes, at);
@@ -121,7 +155,10 @@
   function bytesOf(value, name) {
     if (typeof value === "string") return !name || encoding(name) === utf8 ? value : Buffer.from(value, name);
     if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-    throw coded(new TypeError(`what is written must be a string, a Buffer or a typed array, and not ${show(value, [null])}`), "ERR_INVALID_ARG_TYPE");
+    throw coded(
+      new TypeError(`what is written must be a string, a Buffer or a typed array, and not ${show(value, [null])}`),
+      "ERR_INVALID_ARG_TYPE",
+    );
   }
 
   // --- EventEmitter.
@@ -133,25 +170,37 @@
       this.#listeners.set(event, [...this.listeners(event), call]);
       return this;
     }
-    addListener(event, call) { return this.on(event, call); }
+    addListener(event, call) {
+      return this.on(event, call);
+    }
     once(event, call) {
       const one = (...values) => (this.off(event, one), call.apply(this, values));
       one.listener = call;
       return this.on(event, one);
     }
     off(event, call) {
-      const all = this.listeners(event), at = all.findLastIndex((l) => l === call || l.listener === call);
-      this.#listeners.set(event, all.filter((_, i) => i !== at));
+      const all = this.listeners(event),
+        at = all.findLastIndex((l) => l === call || l.listener === call);
+      this.#listeners.set(
+        event,
+        all.filter((_, i) => i !== at),
+      );
       return this;
     }
-    removeListener(event, call) { return this.off(event, call); }
+    removeListener(event, call) {
+      return this.off(event, call);
+    }
     removeAllListeners(event) {
       if (event === undefined) this.#listeners.clear();
       else this.#listeners.delete(event);
       return this;
     }
-    listeners(event) { return this.#listeners.get(event) ?? []; }
-    listenerCount(event) { return this.listeners(event).length; }
+    listeners(event) {
+      return this.#listeners.get(event) ?? [];
+    }
+    listenerCount(event) {
+      return this.listeners(event).length;
+    }
     emit(event, ...values) {
       const all = this.listeners(event);
       if (event === "error" && all.length === 0) throw values[0];
@@ -185,7 +234,8 @@
     #next() {
       for (;;) {
         if (this.#over) return null;
-        const room = new Buffer(CHUNK), n = native.in.readSome(room);
+        const room = new Buffer(CHUNK),
+          n = native.in.readSome(room);
         this.#over = n === 0;
         const bytes = room.subarray(0, n);
         if (!this.#encoding) return n > 0 ? Buffer.from(bytes) : null;
@@ -236,7 +286,9 @@
       else if (this.listenerCount("readable") > 0) this.#soon(() => this.#offer());
     }
 
-    read() { return this.#next(); }
+    read() {
+      return this.#next();
+    }
 
     resume() {
       this.#flowing = true;
@@ -249,7 +301,9 @@
       return this;
     }
 
-    isPaused() { return this.#flowing === false; }
+    isPaused() {
+      return this.#flowing === false;
+    }
 
     pipe(to) {
       this.on("data", (piece) => to.write(piece));
@@ -258,7 +312,7 @@
     }
 
     async *[Symbol.asyncIterator]() {
-      for (let piece; (piece = this.#next()) !== null; ) yield piece;
+      for (let piece; (piece = this.#next()) !== null;) yield piece;
       this.#end();
     }
 
@@ -268,8 +322,12 @@
       return all;
     }
 
-    unref() { return this; }
-    ref() { return this; }
+    unref() {
+      return this;
+    }
+    ref() {
+      return this;
+    }
   }
 
   class Output extends EventEmitter {
@@ -298,7 +356,9 @@
 
   // --- process.
 
-  let argv, env, ticks = [];
+  let argv,
+    env,
+    ticks = [];
 
   // tick runs what was left for now, and reports whether there was anything.
   function tick() {
@@ -312,7 +372,8 @@
 
   function hrtime(since) {
     const now = native.now() * 1e6;
-    let s = Math.floor(now / 1e9), ns = Math.floor(now % 1e9);
+    let s = Math.floor(now / 1e9),
+      ns = Math.floor(now % 1e9);
     if (since && (ns -= since[1]) < 0) [s, ns] = [s - 1, ns + 1e9];
     return [since ? s - since[0] : s, ns];
   }
@@ -334,17 +395,37 @@
     stderr = new Output(2, native.err);
     hrtime = hrtime;
 
-    get argv() { return (argv ??= ["quickjs", "/script/" + entryName(), ...args().slice(1)]); }
-    set argv(value) { argv = value; }
-    get argv0() { return "quickjs"; }
-    get env() { return (env ??= environ()); }
-    set env(value) { env = value; }
+    get argv() {
+      return (argv ??= ["quickjs", "/script/" + entryName(), ...args().slice(1)]);
+    }
+    set argv(value) {
+      argv = value;
+    }
+    get argv0() {
+      return "quickjs";
+    }
+    get env() {
+      return (env ??= environ());
+    }
+    set env(value) {
+      env = value;
+    }
 
-    cwd() { return "/script"; }
-    uptime() { return (native.now() - (begin.at ??= native.now())) / 1000; }
-    nextTick(call, ...values) { ticks.push(() => call(...values)); }
-    emitWarning(warning) { native.log(`Warning: ${warning?.message ?? warning}`); }
-    exit(code) { native.exit(this.finish(code)); }
+    cwd() {
+      return "/script";
+    }
+    uptime() {
+      return (native.now() - (begin.at ??= native.now())) / 1000;
+    }
+    nextTick(call, ...values) {
+      ticks.push(() => call(...values));
+    }
+    emitWarning(warning) {
+      native.log(`Warning: ${warning?.message ?? warning}`);
+    }
+    exit(code) {
+      native.exit(this.finish(code));
+    }
 
     // finish tells listeners that the process ends, and returns the exit code.
     finish(code = this.exitCode ?? 0) {
@@ -368,9 +449,13 @@
   const STREAMS = { "/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2 };
 
   const failed = (code, why, call, path) =>
-    coded(new Error(`${code}: ${why}, ${call}${path === undefined ? "" : ` '${path}'`}`), code, { syscall: call, ...(path === undefined ? {} : { path }) });
+    coded(new Error(`${code}: ${why}, ${call}${path === undefined ? "" : ` '${path}'`}`), code, {
+      syscall: call,
+      ...(path === undefined ? {} : { path }),
+    });
 
-  const nameOf = (path) => (ArrayBuffer.isView(path) ? native.decode(path, false, true) : String(path).replace(/^file:\/\//, ""));
+  const nameOf = (path) =>
+    ArrayBuffer.isView(path) ? native.decode(path, false, true) : String(path).replace(/^file:\/\//, "");
   const streamOf = (path) => (typeof path === "number" ? path : STREAMS[nameOf(path)]);
 
   function readFileSync(path, options) {
@@ -391,7 +476,7 @@
   function writeFileSync(path, value, options) {
     const fd = streamOf(path);
     if (fd === undefined) throw failed("EROFS", "read-only file system", "open", nameOf(path));
-    output(fd).write(value, typeof options === "string" ? options : options?.encoding ?? "");
+    output(fd).write(value, typeof options === "string" ? options : (options?.encoding ?? ""));
   }
 
   function output(fd) {
@@ -409,7 +494,10 @@
 
   function writeSync(fd, value, second, length) {
     const bytes = bytesOf(value, typeof second === "string" ? second : "");
-    const part = typeof bytes === "string" ? utf8.encode(bytes) : bytes.subarray(second ?? 0, length === undefined ? undefined : (second ?? 0) + length);
+    const part =
+      typeof bytes === "string"
+        ? utf8.encode(bytes)
+        : bytes.subarray(second ?? 0, length === undefined ? undefined : (second ?? 0) + length);
     output(fd).write(part);
     return part.length;
   }
@@ -425,24 +513,38 @@
     return names.filter((n) => n !== "." && n !== ".." && n !== ".polyvoke").sort();
   }
 
-  const later = (call) => async (...values) => call(...values);
+  const later =
+    (call) =>
+    async (...values) =>
+      call(...values);
   const promises = { readFile: later(readFileSync), writeFile: later(writeFileSync), readdir: later(readdirSync) };
 
   // called makes a function with a callback of one that returns.
-  const called = (call) => (...values) => {
-    const done = values.pop();
-    let error = null, result;
-    try {
-      result = call(...values);
-    } catch (e) {
-      error = e;
-    }
-    soon(() => (error ? done(error) : done(null, result)));
-  };
+  const called =
+    (call) =>
+    (...values) => {
+      const done = values.pop();
+      let error = null,
+        result;
+      try {
+        result = call(...values);
+      } catch (e) {
+        error = e;
+      }
+      soon(() => (error ? done(error) : done(null, result)));
+    };
 
   const fs = {
-    readFileSync, writeFileSync, readSync, writeSync, existsSync, readdirSync, promises,
-    readFile: called(readFileSync), writeFile: called(writeFileSync), readdir: called(readdirSync),
+    readFileSync,
+    writeFileSync,
+    readSync,
+    writeSync,
+    existsSync,
+    readdirSync,
+    promises,
+    readFile: called(readFileSync),
+    writeFile: called(writeFileSync),
+    readdir: called(readdirSync),
   };
 
   // --- readline: lines of stdin.
@@ -510,11 +612,14 @@
       }
     }
     async *[Symbol.asyncIterator]() {
-      for (let line; !this.#closed && (line = this.#line()) !== null; ) yield line;
+      for (let line; !this.#closed && (line = this.#line()) !== null;) yield line;
       this.close();
     }
   }
-  const readline = { createInterface: (input, to) => new Interface(input instanceof EventEmitter ? { input, output: to } : input), Interface };
+  const readline = {
+    createInterface: (input, to) => new Interface(input instanceof EventEmitter ? { input, output: to } : input),
+    Interface,
+  };
 
   const consumers = {
     text: async (stream) => (await consumers.buffer(stream)).toString(),
@@ -530,8 +635,15 @@
   // --- require: the modules here, and files of the script as CommonJS.
 
   const modules = {
-    "fs": fs, "fs/promises": promises, "process": process, "buffer": { Buffer, atob: globalThis.atob, btoa: globalThis.btoa },
-    "events": EventEmitter, "readline": readline, "stream/consumers": consumers, "std": std, "os": os,
+    fs: fs,
+    "fs/promises": promises,
+    process: process,
+    buffer: { Buffer, atob: globalThis.atob, btoa: globalThis.btoa },
+    events: EventEmitter,
+    readline: readline,
+    "stream/consumers": consumers,
+    std: std,
+    os: os,
   };
 
   const QUICKJS = { std, os }; // which Node has not, or in another way
@@ -547,8 +659,10 @@
     const require = (specifier) => {
       if (typeof specifier !== "string") throw new TypeError("require takes the name of a module");
       const builtin = specifier.replace(/^node:/, "");
-      if (Object.hasOwn(modules, builtin) && !(builtin !== specifier && Object.hasOwn(QUICKJS, builtin))) return modules[builtin];
-      if (!/^\.{0,2}\//.test(specifier) && specifier !== "." && specifier !== "..") throw refuseModule("require", specifier);
+      if (Object.hasOwn(modules, builtin) && !(builtin !== specifier && Object.hasOwn(QUICKJS, builtin)))
+        return modules[builtin];
+      if (!/^\.{0,2}\//.test(specifier) && specifier !== "." && specifier !== "..")
+        throw refuseModule("require", specifier);
       const name = specifier.startsWith("/") ? specifier.replace(/^\/script\//, "") : resolve(importer, specifier);
       const found = candidates(name).find((c) => native.loadBytes(pathOf(c)) !== null);
       if (!found) throw coded(new Error(`cannot require "${specifier}": there is no such file`), "MODULE_NOT_FOUND");
@@ -565,7 +679,15 @@
     const name = path.replace(/^\/script\//, "");
     if (loaded.has(name)) return loaded.get(name).exports;
     const filename = pathOf(name);
-    const module = { id: name === entryName() ? "." : filename, filename, path: filename.replace(/\/[^/]*$/, ""), exports: {}, loaded: false, children: [], paths: [] };
+    const module = {
+      id: name === entryName() ? "." : filename,
+      filename,
+      path: filename.replace(/\/[^/]*$/, ""),
+      exports: {},
+      loaded: false,
+      children: [],
+      paths: [],
+    };
     loaded.set(name, module);
     if (name === entryName()) main = module;
     if (name.endsWith(".json")) {
@@ -581,21 +703,32 @@
   const createRequire = (from) => requireFrom(nameOf(from).replace(/^\/script\//, ""));
   modules.module = { createRequire };
   let own; // made when it is first called: it looks at the name of the script
-  define("require", Object.assign((specifier) => (own ??= requireFrom(entryName()))(specifier), { main: undefined, cache: {} }));
+  define(
+    "require",
+    Object.assign((specifier) => (own ??= requireFrom(entryName()))(specifier), { main: undefined, cache: {} }),
+  );
 
   // --- console: to stdout and to stderr, as in Node.
 
   let indent = "";
-  const counts = new Map(), timers = new Map();
+  const counts = new Map(),
+    timers = new Map();
   const indented = (text) => (indent ? indent + text.replaceAll("\n", "\n" + indent) : text);
   const log = (...values) => native.print(indented(format(values)));
   const error = (...values) => native.log(indented(format(values)));
   const took = (label) => `${label}: ${(native.now() - timers.get(label)).toFixed(3)}ms`;
 
   define("console", {
-    log, info: log, debug: log, dir: (value) => log(show(value, [])), error, warn: error,
-    trace: (...values) => error("Trace: " + format(values) + "\n" + new Error().stack.replace(/^.*(?:prelude|node)\.js:.*\n?/gm, "")),
-    assert: (ok, ...values) => void (ok || error("Assertion failed" + (values.length > 0 ? ": " + format(values) : ""))),
+    log,
+    info: log,
+    debug: log,
+    dir: (value) => log(show(value, [])),
+    error,
+    warn: error,
+    trace: (...values) =>
+      error("Trace: " + format(values) + "\n" + new Error().stack.replace(/^.*(?:prelude|node)\.js:.*\n?/gm, "")),
+    assert: (ok, ...values) =>
+      void (ok || error("Assertion failed" + (values.length > 0 ? ": " + format(values) : ""))),
     group: (...values) => {
       if (values.length > 0) log(...values);
       indent += "  ";
@@ -619,19 +752,40 @@
   // late is an object that is filled when it is looked at.
   function late(target, make) {
     const filled = () => (make && (Object.assign(target, make()), (make = null)), target);
-    const traps = ["get", "has", "ownKeys", "getOwnPropertyDescriptor", "deleteProperty"].map((trap) => [trap, (_, key) => Reflect[trap](filled(), key)]);
-    return new Proxy(target, { ...Object.fromEntries(traps), set: (_, key, value) => Reflect.set(filled(), key, value) });
+    const traps = ["get", "has", "ownKeys", "getOwnPropertyDescriptor", "deleteProperty"].map((trap) => [
+      trap,
+      (_, key) => Reflect[trap](filled(), key),
+    ]);
+    return new Proxy(target, {
+      ...Object.fromEntries(traps),
+      set: (_, key, value) => Reflect.set(filled(), key, value),
+    });
   }
 
   const whole = (value, parts = value) => ({ ...parts, default: value });
   const imports = {
-    "fs": whole(fs), "fs/promises": whole(promises), "buffer": whole(modules.buffer), "readline": whole(readline), "stream/consumers": whole(consumers),
-    "events": whole(EventEmitter, { EventEmitter }), "module": whole(modules.module),
-    "process": whole(process, { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, platform: process.platform, hrtime, exit: (code) => process.exit(code),
-      cwd: process.cwd, nextTick: process.nextTick, argv: late([], () => process.argv), env: late({}, () => process.env) }),
+    fs: whole(fs),
+    "fs/promises": whole(promises),
+    buffer: whole(modules.buffer),
+    readline: whole(readline),
+    "stream/consumers": whole(consumers),
+    events: whole(EventEmitter, { EventEmitter }),
+    module: whole(modules.module),
+    process: whole(process, {
+      stdin: process.stdin,
+      stdout: process.stdout,
+      stderr: process.stderr,
+      platform: process.platform,
+      hrtime,
+      exit: (code) => process.exit(code),
+      cwd: process.cwd,
+      nextTick: process.nextTick,
+      argv: late([], () => process.argv),
+      env: late({}, () => process.env),
+    }),
   };
   const all = { std, os, "polyvoke:commonjs": { load } };
   for (const [name, module] of Object.entries(imports)) all[name] = all["node:" + name] = module;
 
   return { modules: all, tick, finish: () => process.finish() };
-}
+};

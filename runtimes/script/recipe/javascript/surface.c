@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "modules.h"
-#include "prelude.h" // made by build.sh: prelude_source and node_source, the bytes of prelude.js and node.js and a zero byte
+#include "prelude.h" // made by build.sh: prelude_source and node_source, the bytes of those files and a zero byte
 #include "process.h"
 
 // --- Text.
@@ -352,7 +352,9 @@ static JSValue math_random(JSContext *ctx, JSValueConst self, int argc, JSValueC
   return JS_NewFloat64(ctx, (double)(sum >> 11) * 0x1p-53);
 }
 
-static JSValue compile_commonjs(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) { return module_commonjs(ctx, argv[0]); }
+static JSValue compile_commonjs(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  return module_commonjs(ctx, argv[0]);
+}
 
 static JSValue is_commonjs(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
   return JS_NewBool(ctx, module_is_commonjs(ctx, argv[0]));
@@ -467,7 +469,8 @@ JS_BOOL surface_has(JSContext *ctx, const char *name) {
 }
 
 // call_source evaluates a source, which is a function, and calls that.
-static JSValue call_source(JSContext *ctx, const char *source, size_t len, const char *name, int argc, JSValueConst *argv) {
+static JSValue call_source(JSContext *ctx, const char *source, size_t len, const char *name, int argc,
+                           JSValueConst *argv) {
   JSValue function = JS_Eval(ctx, source, len, name, JS_EVAL_TYPE_GLOBAL);
   JSValue result = JS_Call(ctx, function, JS_UNDEFINED, argc, argv);
   JS_FreeValue(ctx, function);

@@ -20,7 +20,7 @@ def load():
         sys.exit(check(entry))
     site.setquit()
     path = f"{SCRIPT}/{entry}"
-    sys.path.insert(0, os.path.dirname(path))
+    sys.path[:0] = [os.path.dirname(path), *vendored(os.path.dirname(path))]
     del sys.argv
     sys.__getattr__ = lambda name: arguments(name, path)
     main = sys.modules["__main__"]
@@ -28,6 +28,28 @@ def load():
     main.__builtins__ = builtins
     main.__loader__ = None
     return compiled(path)
+
+
+def installed(folder):
+    """List the folders in a folder that tell about packages that pip has installed there."""
+    return [f"{folder}/{name}" for name in os.listdir(folder) if name.endswith(".dist-info")]
+
+
+def vendored(folder):
+    """List the folders in a folder into which pip has installed packages, sorted."""
+    return [f.path for f in sorted(os.scandir(folder), key=lambda f: f.name) if f.is_dir() and installed(f.path)]
+
+
+def owned(folder):
+    """Return the paths of the files of the packages that are installed in a folder."""
+    paths = set()
+    for info in installed(folder):
+        try:
+            with open(info + "/RECORD", encoding="utf-8") as f:
+                paths.update(os.path.normpath(f"{folder}/{line.split(",")[0]}") for line in f)
+        except (OSError, UnicodeDecodeError):
+            pass
+    return paths
 
 
 def compiled(path):
@@ -60,11 +82,14 @@ def check(entry):
 
 
 def sources():
-    """List the names of all Python files, sorted."""
-    found = []
+    """List the names of all Python files, sorted, but for installed packages: some have files for other Pythons."""
+    found, packages = [], set()
+    for folder in [SCRIPT, *vendored(SCRIPT)]:
+        packages |= owned(folder)
     for folder, folders, files in os.walk(SCRIPT):
         folders[:] = [f for f in folders if not f.startswith(".")]
-        found += [os.path.relpath(os.path.join(folder, f), SCRIPT) for f in files if f.endswith(".py")]
+        paths = [os.path.join(folder, f) for f in files if f.endswith(".py")]
+        found += [os.path.relpath(p, SCRIPT) for p in paths if p not in packages]
     return sorted(found)
 
 
