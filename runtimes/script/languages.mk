@@ -97,10 +97,12 @@ languages-ci: $(call languages_needs,$(ci_compiled) $(ci_scripts))
 	$(call languages_run,$(ci_compiled) $(ci_scripts)) -run 'TestLanguages$$|TestQuotes$$' ./samples
 	$(MAKE) binary-test
 
-# binary-test is what a user with nothing but a released binary does, in an empty folder without a home and programs.
+# binary-test is what a user with nothing but a released binary does, in an empty folder without a home and programs; and what the README and
+# the pages show of scripts.
 .PHONY: binary-test
 binary-test: embedded-runtimes
 	RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 20m -run 'TestBinaryAlone|TestBinaryWithout' ./cmd/polyvoke
+	RUNTIMES=$(runtimes_dir) go test -count=1 -timeout 20m -run 'TestReadme$$|TestDocs$$/^(errors|getting-started|scripts)\.md$$' ./cmd/polyvoke
 
 # python-test is a script in Python that needs packages of PyPI.
 python_packages := $(abspath $(BUILD))/python-packages
@@ -119,6 +121,7 @@ python-test: $(python_packages)/.installed $(runtimes_dir)/python.runtime.zip
 scripts-test: runtimes
 	$(call scripts_run,$(runtimes_all))
 	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 20m -run 'TestNode' ./samples
+	RUNTIMES=$(runtimes_dir) go test -count=1 -timeout 20m -run 'TestDocs$$' ./cmd/polyvoke
 	$(MAKE) python-test
 
 # matrix measures every language and writes docs/languages.md.
