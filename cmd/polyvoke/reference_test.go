@@ -47,7 +47,8 @@ the arguments. Completion for bash, zsh, fish and PowerShell: ` + "`polyvoke com
 		fmt.Fprintf(&b, "%s\n\n", g.Title)
 		for _, cmd := range root.Commands() {
 			if cmd.GroupID == g.ID && listed(cmd) {
-				fmt.Fprintf(&b, "- [`%s`](#%s): %s\n", cmd.Name(), strings.ReplaceAll(cmd.CommandPath(), " ", "-"), cmd.Short)
+				anchor := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
+				fmt.Fprintf(&b, "- [`%s`](#%s): %s\n", cmd.Name(), anchor, cmd.Short)
 			}
 		}
 		b.WriteString("\n")
@@ -58,8 +59,8 @@ the arguments. Completion for bash, zsh, fish and PowerShell: ` + "`polyvoke com
 	}
 	_, connection := splitFlags(ls.LocalFlags())
 	fmt.Fprintf(&b, "## Connection to NATS\n\nEvery command that talks to NATS has these flags. "+
-		"A variable in brackets is used if the flag is not given.\nFlags win over variables, and these over the context.\n\n```text\n%s```\n",
-		connection.FlagUsages())
+		"A variable in brackets is used if the flag is not given.\n"+
+		"Flags win over variables, and these over the context.\n\n```text\n%s```\n", connection.FlagUsages())
 	fmt.Fprintf(&b, "\n## Flags of every command\n\n```text\n%s```\n", root.PersistentFlags().FlagUsages())
 	for _, cmd := range root.Commands() {
 		describe(&b, cmd)
