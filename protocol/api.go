@@ -179,8 +179,8 @@ type InfoReply struct {
 // maxAbridged is how much an abridged function has of what may be long, in bytes.
 const maxAbridged = 64
 
-// Abridged returns the function without its arguments, environment, triggers and needs, for a message that has no room for
-// them.
+// Abridged returns the function without its arguments, environment, triggers and needs, for a message that has no room
+// for them.
 func (f Function) Abridged() Function {
 	f.Args, f.Env, f.Triggers, f.Needs = nil, nil, nil, nil
 	f.Language = CleanValue(f.Language, maxAbridged)

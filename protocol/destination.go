@@ -101,7 +101,9 @@ func (t Trigger) checkTo() error {
 		n, ok := placeholder(token)
 		switch {
 		case token == "*" || token == ">":
-			return Errorf(CodeRefused, "", "to = %q: a message has one subject: write {1} for what the first wildcard of %s stands for, and so on", t.To, t.Subject)
+			return Errorf(CodeRefused, "",
+				"to = %q: a message has one subject: write {1} for what the first wildcard of %s stands for, and so on",
+				t.To, t.Subject)
 		case !ok && strings.ContainsAny(token, "{}"):
 			return Errorf(CodeRefused, "", "to = %q: token %q must be {1}, {2} and so on, or have no braces", t.To, token)
 		case ok && n > t.wildcards():

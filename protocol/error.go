@@ -80,7 +80,8 @@ func ErrorOf(err error, id string) *Error {
 	case errors.As(err, &e):
 		return e
 	case CodeOf(err) == CodeFailed:
-		return &Error{Code: CodeFailed, Msg: "internal error: the invoker's log has the cause under the id " + CleanValue(id, MaxID), Err: err}
+		return &Error{Code: CodeFailed, Err: err,
+			Msg: "internal error: the invoker's log has the cause under the id " + CleanValue(id, MaxID)}
 	}
 	return &Error{Code: CodeOf(err), Msg: MessageOf(err), Err: err}
 }

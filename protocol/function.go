@@ -25,8 +25,8 @@ type Function struct {
 	Size     int64             `json:"size,omitempty"`     // of the module in bytes; given by the registry
 	Created  time.Time         `json:"created,omitzero"`   // of this version; given by the registry
 	Language string            `json:"language,omitempty"` // for people only; empty: as the module says
-	Runtime  string            `json:"runtime,omitempty"`  // what runs a script: NAME, or NAME@VERSION, which the registry gives; empty for a module
-	Start    string            `json:"start,omitempty"`    // start kind: StartAuto (default) or another of the Start constants
+	Runtime  string            `json:"runtime,omitempty"`  // what runs a script: NAME or NAME@VERSION; empty for a module
+	Start    string            `json:"start,omitempty"`    // start kind: StartAuto (default) or another Start constant
 	Meta     string            `json:"meta,omitempty"`     // MetaFiles (default) or MetaEnv
 	Args     []string          `json:"args,omitempty"`     // argv behind the subject's tokens
 	Env      map[string]string `json:"env,omitempty"`      // the whole environment

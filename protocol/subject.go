@@ -94,7 +94,8 @@ func ParseRef(s string) (Ref, error) {
 		return Ref{}, err
 	}
 	if versioned && (len(version) > MaxName || !versionForm.MatchString(version)) {
-		return Ref{}, Errorf(CodeBadRequest, "", "version %.80q of function %s: use a number from 1 or an alias", version, name)
+		return Ref{}, Errorf(CodeBadRequest, "",
+			"version %.80q of function %s: use a number from 1 or an alias", version, name)
 	}
 	return Ref{Name: name, Version: version}, nil
 }
@@ -112,7 +113,8 @@ func CallSubject(ref Ref, args ...string) (string, error) {
 	}
 	for _, a := range args {
 		if !literalToken(a) {
-			return "", Errorf(CodeBadRequest, "", "argument %q cannot be a token of a subject: no blanks, dots, * or >, and not empty", a)
+			return "", Errorf(CodeBadRequest, "",
+				"argument %q cannot be a token of a subject: no blanks, dots, * or >, and not empty", a)
 		}
 	}
 	subject := strings.Join(append([]string{RootCall, ref.String()}, args...), ".")
@@ -176,7 +178,8 @@ func CheckPattern(pattern string) error {
 			continue
 		}
 		if !literalToken(t) {
-			return Errorf(CodeRefused, "", "subject %q: token %d is empty, or has a blank in it, or > is not the last", pattern, i+1)
+			return Errorf(CodeRefused, "",
+				"subject %q: token %d is empty, or has a blank in it, or > is not the last", pattern, i+1)
 		}
 	}
 	switch {
@@ -186,7 +189,8 @@ func CheckPattern(pattern string) error {
 		return Errorf(CodeRefused, "", "subject %q is somebody's inbox: subjects that begin with _ are for replies",
 			pattern)
 	case Reserved(pattern):
-		return Errorf(CodeRefused, "", "subject %q takes messages that polyvoke needs itself: put a token of your own first", pattern)
+		return Errorf(CodeRefused, "",
+			"subject %q takes messages that polyvoke needs itself: put a token of your own first", pattern)
 	}
 	return nil
 }

@@ -165,7 +165,8 @@ func (s *Store) Get(ctx context.Context, c *protocol.Claim, max int64) ([]byte, 
 	case errors.Is(err, objects.ErrTooLarge):
 		return nil, tooLarge(c, max)
 	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrDamaged):
-		return nil, protocol.Errorf(protocol.CodeNotFound, "", "object %.80s is no longer in bucket %s (%w): bodies expire %v after they are stored",
+		return nil, protocol.Errorf(protocol.CodeNotFound, "",
+			"object %.80s is no longer in bucket %s (%w): bodies expire %v after they are stored",
 			c.Object, protocol.BucketBodies, err, s.TTL())
 	case err != nil:
 		return nil, objects.Error("read body", err)
@@ -227,9 +228,11 @@ func (in *input) Read(p []byte) (int, error) {
 	case in.n > int64(protocol.MaxBody):
 		in.err = protocol.Errorf(protocol.CodeTooLarge, "store body", "the body is longer than %s", protocol.MaxBody)
 	case in.size >= 0 && (in.n > in.size || err == io.EOF && in.n < in.size):
-		in.err = protocol.Errorf(protocol.CodeBadRequest, "store body", "the body was announced with %d bytes, but has %d or more", in.size, in.n)
+		in.err = protocol.Errorf(protocol.CodeBadRequest, "store body",
+			"the body was announced with %d bytes, but has %d or more", in.size, in.n)
 	case err != nil && err != io.EOF:
-		in.err = protocol.Errorf(protocol.CodeBadRequest, "store body", "the body cannot be read after %d bytes: %w", in.n, err)
+		in.err = protocol.Errorf(protocol.CodeBadRequest, "store body",
+			"the body cannot be read after %d bytes: %w", in.n, err)
 	}
 	if in.err != nil {
 		return 0, in.err // with n bytes, a reader that wants no more than n would drop the error

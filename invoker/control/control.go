@@ -95,7 +95,7 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 		end()
 		return nil, err
 	}
-	d := &direct{s: s, self: s.myself(m.info.ID), tasks: map[string]*task{}, confirming: make(chan struct{}, mostConfirms), verbs: map[protocol.APIVerb]handler{
+	verbs := map[protocol.APIVerb]handler{
 		protocol.APIDeploy:     s.deploy,
 		protocol.APIList:       s.list,
 		protocol.APIInfo:       s.tell,
@@ -103,8 +103,12 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 		protocol.APIRuntimes:   s.listRuntimes,
 		protocol.APIRuntimeAdd: s.addRuntime,
 		protocol.APIRuntimePin: s.pinRuntime,
-	}}
-	for verb, handle := range d.verbs {
+	}
+	d := &direct{
+		s: s, self: s.myself(m.info.ID), verbs: verbs,
+		tasks: map[string]*task{}, confirming: make(chan struct{}, mostConfirms),
+	}
+	for verb, handle := range verbs {
 		err := m.add(verb, func(r micro.Request) { s.respond(r, handle) })
 		if err != nil {
 			end()

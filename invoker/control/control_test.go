@@ -132,7 +132,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"no manifest", protocol.APIDeploy, nil, "wasm", 400, "Fn-Manifest"},
 		{"no name", protocol.APIDeploy, manifest(`{}`), "wasm", 422, "name"},
-		{"too large", protocol.APIDeploy, manifest(`{"name":"x"}`), strings.Repeat("x", 101), 422, "deploy x: the module has 101 bytes, and this service takes 100 (100B) at most: make it smaller (strip its symbols), or have the service started with --max-module 1MiB"},
+		{"too large", protocol.APIDeploy, manifest(`{"name":"x"}`), strings.Repeat("x", 101), 422, "deploy x: the module has 101 bytes, and this service takes 100 (100B) at most: make it smaller (strip its symbols), or start the service with --max-module 1MiB"},
 		{"too large an object", protocol.APIDeploy,
 			manifest(`{"name":"x"}`, protocol.HeaderObject, "o", protocol.HeaderSize, "101", protocol.HeaderDigest, digest), "", 422, "the module has 101 bytes"},
 		{"unfit", protocol.APIDeploy, manifest(`{"name":"unfit"}`), "wasm", 422, "deploy unfit: it does not fit"},

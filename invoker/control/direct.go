@@ -79,7 +79,8 @@ func (d *direct) take(m *nats.Msg) {
 	if t == nil {
 		r := &request{msg: m}
 		d.s.respond(r, func(micro.Request) (any, error) {
-			return nil, protocol.Errorf(protocol.CodeTooMany, "", "this invoker works on %d control requests already; try again", mostDirect)
+			return nil, protocol.Errorf(protocol.CodeTooMany, "",
+				"this invoker works on %d control requests already; try again", mostDirect)
 		})
 		d.s.send(m, r.answer)
 		return

@@ -28,7 +28,8 @@ type Denial struct {
 }
 
 // quoted finds what the server puts in quotes: the subject, then the queue group if there is one.
-var quoted = regexp.MustCompile(`(for Publish to|for Publish with Reply of|for Subscription to|using queue) ("(?:[^"\\]|\\.)*")`)
+var quoted = regexp.MustCompile(
+	`(for Publish to|for Publish with Reply of|for Subscription to|using queue) ("(?:[^"\\]|\\.)*")`)
 
 // Parse reads an error that a connection's ErrorHandler is given, and reports whether it is a denial.
 func Parse(err error) (d Denial, ok bool) {
@@ -67,8 +68,8 @@ func (d Denial) Refusal() *protocol.Error {
 	case d.Subscription:
 		what = "subscribe to " + clip(d.Subject)
 	}
-	return &protocol.Error{Code: protocol.CodeForbidden, Err: d.Err,
-		Msg: "NATS does not permit this user to " + what + ": use other credentials, or change its permissions (docs/permissions.md)"}
+	return &protocol.Error{Code: protocol.CodeForbidden, Err: d.Err, Msg: "NATS does not permit this user to " + what +
+		": use other credentials, or change its permissions (docs/permissions.md)"}
 }
 
 // clip shortens a subject to what an error has room for.

@@ -88,15 +88,19 @@ func (s *Store) Find(ctx context.Context, ref string) (protocol.Function, error)
 	}
 	e, err := s.Registry.Find(ctx, r.Name)
 	if protocol.CodeOf(err) == protocol.CodeNotFound {
-		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "", "there is no runtime %s here%s: get it with polyvoke runtime get %s, or build it with polyvoke runtime build %s, and "+
-			"deploy again (polyvoke runtime ls shows all)", r.Name, s.others(ctx), r.Name, r.Name)
+		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "",
+			"there is no runtime %s here%s: get it with polyvoke runtime get %s, "+
+				"or build it with polyvoke runtime build %s, and deploy again (polyvoke runtime ls shows all)",
+			r.Name, s.others(ctx), r.Name, r.Name)
 	}
 	if err != nil {
 		return protocol.Function{}, err
 	}
 	f, err := e.Version(r.Version)
 	if err != nil {
-		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "", "the runtime %s has no version %s; it has %d to %d", r.Name, r.Version, e.Versions[0].Version, e.Latest().Version)
+		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "",
+			"the runtime %s has no version %s; it has %d to %d",
+			r.Name, r.Version, e.Versions[0].Version, e.Latest().Version)
 	}
 	return *f, nil
 }

@@ -51,7 +51,8 @@ var (
 	signalCode = regexp.MustCompile(`(?m)^PC=\S+ m=\S+ sigcode=(-?\d+)`)
 	goroutine  = regexp.MustCompile(`(?m)^goroutine \d+ .*`)
 	label      = regexp.MustCompile(`labels:\{.*"?` + labelKey + `"?: "?(sha256:[0-9a-f]{64})\b`)
-	exhausted  = regexp.MustCompile(`(?i)^(fatal error|runtime):.*(memory|new OS thread|newosproc|thread exhaustion|program exceeds)`)
+	exhausted  = regexp.MustCompile(
+		`(?i)^(fatal error|runtime):.*(memory|new OS thread|newosproc|thread exhaustion|program exceeds)`)
 )
 
 // readCrash reads what Go wrote. Whoever finds that a resource is exhausted need not have taken it, so that crash

@@ -49,7 +49,8 @@ func (s *slot) take(d digest) {
 // whole reports whether a slot can be what a process left. No process has so many goroutines.
 func (s *slot) whole() bool {
 	n := s.running.Load()
-	return s.crc == crc32.Checksum(s.digest[:], castagnoli) && n >= 0 && n < 1<<24 && s.suspect.Load() <= 1 && zero(s.unused[:])
+	return s.crc == crc32.Checksum(s.digest[:], castagnoli) &&
+		n >= 0 && n < 1<<24 && s.suspect.Load() <= 1 && zero(s.unused[:])
 }
 
 // zero reports whether there is nothing in b.

@@ -253,7 +253,8 @@ func (j *Journal) autopsy(path string, now time.Time) {
 		j.log.Warn("a journal cannot be read", "file", path, "err", err)
 		c.raised = false // who knows what else ran
 	}
-	j.log.Warn("an invoker has died here", "running", len(ran), "crash", protocol.CleanValue(c.reason, 200), "module", c.module)
+	j.log.Warn("an invoker has died here",
+		"running", len(ran), "crash", protocol.CleanValue(c.reason, 200), "module", c.module)
 	if guilty := j.suspects.judge(c, ran, now); guilty != "" {
 		s := j.suspects[guilty]
 		j.log.Error("function in quarantine", "digest", guilty, "until", s.Time.Add(memoryOfBlame), "reason", s.Reason)

@@ -88,7 +88,8 @@ func (r *JetStream) refill(ctx context.Context, saved objects.Object) error {
 	}
 	var records map[string][]byte
 	if err = errors.Join(err, json.Unmarshal(b, &records)); err != nil {
-		r.cfg.Log.Error("registry: records were saved while their bucket was repaired, and cannot be read", "bucket", r.bucket, "err", err)
+		r.cfg.Log.Error("registry: records were saved while their bucket was repaired, and cannot be read",
+			"bucket", r.bucket, "err", err)
 	}
 	for name, b := range records {
 		var err error

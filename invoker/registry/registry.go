@@ -53,7 +53,7 @@ const KeepVersions = 20
 // shared and must not be changed.
 type Entry struct {
 	Name     string              `json:"name"`
-	Needs    []string            `json:"needs,omitempty"` // of all versions; whoever does not know a word of it does not serve the function
+	Needs    []string            `json:"needs,omitempty"` // of all versions; an invoker must know all to serve any
 	Versions []protocol.Function `json:"versions"`
 
 	// Dropped has the numbers of the versions that a Put dropped to make room for its own.
@@ -80,10 +80,13 @@ func (e Entry) Version(version string) (*protocol.Function, error) {
 		e.Name, version, e.Versions[0].Version, e.Latest().Version)
 }
 
-// Change is one message of a watch.
+// Change is one message of a watch. A change with an error leaves the function's last state as it is, unless the error
+// is a NeedsError.
+// Change is one message of a watch. A change with an error leaves the function's last state as it is, unless the error
+// is a NeedsError.
 type Change struct {
 	Name   string // the function; empty if Synced
 	Entry  Entry  // its new state; no versions if it was deleted
-	Err    error  // why its record cannot be read now; then Entry says nothing, and the last state stays unless it is a NeedsError
+	Err    error  // why its record cannot be read now; Entry then says nothing
 	Synced bool   // everything that was there when the watch began has been sent
 }

@@ -21,9 +21,10 @@ func Error(op string, err error) error {
 		return err
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
 		errors.Is(err, nats.ErrNoResponders):
-		return fail(op, err, "the NATS server has no JetStream for this account: add jetstream {} to its configuration or start it with nats-server -js")
-	case errors.Is(err, ErrNoBucket), errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrNoStreamResponse),
-		errors.Is(err, jetstream.ErrBucketNotFound):
+		return fail(op, err, "the NATS server has no JetStream for this account: "+
+			"add jetstream {} to its configuration or start it with nats-server -js")
+	case errors.Is(err, ErrNoBucket), errors.Is(err, jetstream.ErrStreamNotFound),
+		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrBucketNotFound):
 		return fail(op, err, "the store on this NATS is missing: start an invoker, which creates it (polyvoke serve)")
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrConnectionDraining):
 		return fail(op, err, "the connection to NATS is closed")

@@ -81,7 +81,8 @@ func (l leader) get(ctx context.Context, what map[string]any) (*jetstream.RawStr
 	} else if e != nil {
 		return nil, e
 	}
-	m := &jetstream.RawStreamMsg{Subject: answer.Message.Subject, Sequence: answer.Message.Seq, Data: answer.Message.Data, Time: answer.Message.Time}
+	stored := &answer.Message
+	m := &jetstream.RawStreamMsg{Subject: stored.Subject, Sequence: stored.Seq, Data: stored.Data, Time: stored.Time}
 	if len(answer.Message.Hdrs) > 0 {
 		m.Header, err = nats.DecodeHeadersMsg(answer.Message.Hdrs)
 	}
@@ -141,7 +142,8 @@ func StateOf(ctx context.Context, stream jetstream.Stream) (State, error) {
 
 // Gone reports whether an error says that a stream or bucket does not exist.
 func Gone(err error) bool {
-	return errors.Is(err, ErrNoBucket) || errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrStreamNotFound) ||
+	return errors.Is(err, ErrNoBucket) ||
+		errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrStreamNotFound) ||
 		errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrNoStreamResponse)
 }
 
