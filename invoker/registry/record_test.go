@@ -15,20 +15,27 @@ import (
 // sound, and that reads the same after it is written.
 func FuzzRecord(f *testing.F) {
 	const digest = `"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"`
-	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":1,"digest":`+digest+`,"size":3,"created":"2026-01-02T03:04:05Z"}]}`))
-	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":3,"digest":`+digest+`,"limits":{"timeout":"3s","memory":"64MiB"},"env":{"A":"1"},"args":["x"],`+
+	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":1,"digest":`+digest+
+		`,"size":3,"created":"2026-01-02T03:04:05Z"}]}`))
+	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":3,"digest":`+digest+
+		`,"limits":{"timeout":"3s","memory":"64MiB"},"env":{"A":"1"},"args":["x"],`+
 		`"trigger":[{"subject":"a.*","queue":"q"}]},{"name":"greet","version":9,"digest":`+digest+`}]}`))
-	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":2,"digest":`+digest+`},{"name":"greet","version":1,"digest":`+digest+`}]}`))
+	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":2,"digest":`+digest+
+		`},{"name":"greet","version":1,"digest":`+digest+`}]}`))
 	f.Add("a.b", []byte(`{"name":"a.b","versions":[{}]}`))
 	f.Add("greet", []byte(`{"name":"greet","versions":[]}`))
 	f.Add("greet", []byte(`{"name":"greet"} {}`))
 	f.Add("greet", []byte(`null`))
-	f.Add("greet", []byte(`{"name":"greet","needs":["teleport"],"to":"Mars","versions":[{"name":"greet","version":1,"digest":`+digest+`,"teleport":{"to":"Mars"}}]}`))
-	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":1,"digest":`+digest+`,"needs":["warp"]}]}`))
+	f.Add("greet", []byte(`{"name":"greet","needs":["teleport"],"to":"Mars","versions":[`+
+		`{"name":"greet","version":1,"digest":`+digest+`,"teleport":{"to":"Mars"}}]}`))
+	f.Add("greet", []byte(`{"name":"greet","versions":[`+
+		`{"name":"greet","version":1,"digest":`+digest+`,"needs":["warp"]}]}`))
 	f.Add("greet", []byte(`{"name":"greet","needs":["teleport"],"versions":{"1":"x"}}`))
-	f.Add("greet", []byte(`{"name":"greet","needs":["Tele port"],"versions":[{"name":"greet","version":1,"digest":`+digest+`}]}`))
+	f.Add("greet", []byte(`{"name":"greet","needs":["Tele port"],"versions":[`+
+		`{"name":"greet","version":1,"digest":`+digest+`}]}`))
 	f.Add("greet", []byte(`{"name":"greet","lost":"2026-01-02T03:04:05Z"}`))
-	f.Add("greet", []byte(`{"name":"greet","versions":[{"name":"greet","version":9223372036854775807,"digest":`+digest+`,"size":-1}]}`))
+	f.Add("greet", []byte(`{"name":"greet","versions":[`+
+		`{"name":"greet","version":9223372036854775807,"digest":`+digest+`,"size":-1}]}`))
 	many := `{"name":"greet","versions":[{"name":"greet","version":1,"digest":` + digest + `}`
 	for v := 2; v < 10_000; v++ {
 		many += fmt.Sprintf(`,{"name":"greet","version":%d,"digest":%s}`, v, digest)
