@@ -69,7 +69,7 @@ func (c *call) explain(err error) *protocol.Error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return protocol.Errorf(protocol.CodeTimeout, "", "%s did not end within %s", c.version.ref, c.timeLimit())
 	case errors.Is(err, context.Canceled):
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s was stopped: the invoker ends, or the caller went away",
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s was stopped: the invoker is ending, or the caller went away",
 			c.version.ref)
 	}
 	return c.asError(err)

@@ -49,7 +49,7 @@ func ended(err error) bool {
 	return err == nil || errors.As(err, &exit) || errors.As(err, &trap)
 }
 
-// touch is a stdin and a stdout of which the first use ends the process.
+// touch is a stdin and a stdout that end the process at their first use.
 type touch struct {
 	touched atomic.Bool
 	giveUp  func()

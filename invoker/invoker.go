@@ -74,7 +74,7 @@ type Invoker struct {
 	Version string
 	// Log takes what operators should know. Nil discards it.
 	Log *slog.Logger
-	// Observers are told of every call, in this order.
+	// Observers see every call, in this order.
 	Observers []stats.Observer
 	// Compiling, if not nil, is called before a module is compiled or loaded, and what it returns afterwards.
 	Compiling func() (done func())

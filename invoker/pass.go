@@ -39,7 +39,7 @@ func (c *call) passTo(to string) error {
 	hops := c.request.Hops + 1
 	if hops > protocol.MaxHops {
 		return protocol.Errorf(protocol.CodeFailed, "",
-			"it has been passed on %d times, so there is a loop: see which functions' to leads to which other's subject",
+			"it has been passed on %d times, so there is a loop: look for functions whose to leads to each other's subjects",
 			c.request.Hops)
 	}
 	if most := protocol.LongestSubject(c.f.svc.line); len(to) > most {

@@ -94,7 +94,7 @@ type Pong struct {
 type ConfirmRequest struct {
 	Name    string    `json:"name"`
 	Version int       `json:"version"`
-	Created time.Time `json:"created"` // tells it from a version of the same number that was removed before
+	Created time.Time `json:"created"` // distinguishes it from a removed version of the same number
 }
 
 // Confirmation is what an invoker answers to a ConfirmRequest.
@@ -161,7 +161,7 @@ type Damage struct {
 	Needs []string `json:"needs,omitempty"`
 }
 
-// InfoReply tells everything about one function.
+// InfoReply has everything about one function.
 type InfoReply struct {
 	Function Function   `json:"function"`         // the latest version
 	Versions []Function `json:"versions"`         // all that are kept, oldest first

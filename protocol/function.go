@@ -121,11 +121,11 @@ func (t Trigger) QueueOf(name string) string {
 	return RootCall + "-" + name
 }
 
-// TriggerKey tells the triggers of a function apart: each has another subject or another queue group.
+// TriggerKey identifies a trigger of a function: no two triggers have the same subject and the same queue group.
 type TriggerKey struct {
 	// Subject is the pattern, as it stands in the manifest.
 	Subject string
-	// Queue is the queue group, as QueueOf returns it. Empty means that of whichever trigger has the subject.
+	// Queue is the queue group, as QueueOf returns it. Empty means any trigger with the subject.
 	Queue string
 }
 
@@ -241,8 +241,8 @@ func checkNeeded(b []byte) error {
 	return nil
 }
 
-// checkText returns an error for JSON of which encoding/json would replace a part without a word: bytes that are not
-// UTF-8, and half of a pair of surrogates.
+// checkText returns an error for JSON that encoding/json would silently change: bytes that are not UTF-8, and half of a
+// pair of surrogates.
 func checkText(b []byte) error {
 	if !utf8.Valid(b) {
 		return errors.New("it is not UTF-8")

@@ -1,8 +1,7 @@
 // Package bodies carries what is too large for a message: claim checks.
 //
-// In goes a body, out comes a claim, a few headers that travel in the body's place; whoever
-// has the claim takes the body out again. Bodies are objects in the bucket protocol.BucketBodies of the
-// JetStream Object Store and expire.
+// In goes a body; out comes a claim, a few headers that travel in the body's place. A claim takes the body out again.
+// Bodies are objects in the bucket protocol.BucketBodies of the JetStream Object Store, and expire.
 package bodies
 
 import (
@@ -53,7 +52,7 @@ func New(js jetstream.JetStream, cfg Config) *Store {
 	}}
 }
 
-// Open is New for those who want to know at once whether the store can be used.
+// Open is New for callers that want to know at once whether the store can be used.
 func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
 	s := New(js, cfg)
 	if err := s.Make(ctx); err != nil {
@@ -75,8 +74,8 @@ func (s *Store) Make(ctx context.Context) error {
 	return nil
 }
 
-// Existing opens the store as a client does, who creates nothing: without the bucket, which invokers
-// create, it is an error with code 503.
+// Existing opens the store as a client does, which creates nothing. If invokers have not created the bucket, the error
+// has code 503.
 func Existing(ctx context.Context, js jetstream.JetStream) (*Store, error) {
 	b, err := objects.Open(ctx, js, protocol.BucketBodies)
 	if err != nil {

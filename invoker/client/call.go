@@ -22,7 +22,7 @@ const (
 )
 
 // Call implements protocol.Caller over NATS. It waits as long as the request says, or else as long as the function may
-// take, and never longer than ctx; the function is told how long that is. A body that is too large for a message of
+// take, and never longer than ctx; the function gets that time as its limit. A body that is too large for a message of
 // this NATS goes as an object on JetStream, and so comes a reply; both are removed again.
 func (c *Client) Call(ctx context.Context, r *protocol.Request) (*protocol.Reply, error) {
 	if err := c.begin(); err != nil {

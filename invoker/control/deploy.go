@@ -103,7 +103,7 @@ func (s *Service) module(ctx context.Context, name string, header protocol.Heade
 	return bytes, err
 }
 
-// tooLarge is the error for a module of so many bytes, or more.
+// tooLarge is the error for a module of that size in bytes, or more.
 func (s *Service) tooLarge(name string, size int64) error {
 	return protocol.Errorf(protocol.CodeRefused, "deploy "+name,
 		"the module has %d bytes, and this service takes %d (%s) at most: "+
@@ -154,8 +154,8 @@ func dropped(e registry.Entry) []string {
 	return []string{fmt.Sprintf("%s %s gone: %s kept", e.Name, which, why)}
 }
 
-// warnings tells what the author of a deployed function should know about it and its subjects. What cannot be
-// found out is left out. The owners of others that a new version overlaps are told too.
+// warnings returns what the author of a deployed function should know about it and its subjects. What cannot be found
+// out is left out. The owners of functions that a new version overlaps get a warning too.
 func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) []string {
 	ctx, cancel := context.WithTimeout(ctx, warningTime) // an answer that was lost never comes
 	defer cancel()

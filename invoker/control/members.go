@@ -133,7 +133,7 @@ func (s *Service) beat(ctx context.Context, self protocol.Member) {
 		defer func() { _ = sub.Unsubscribe() }()
 	}
 	if err != nil {
-		s.Log.Warn("other invokers not asked for", "err", err)
+		s.Log.Warn("asking for other invokers failed", "err", err)
 	}
 	t := time.NewTicker(heartbeat)
 	defer t.Stop()

@@ -1,8 +1,8 @@
 // Package denials knows what a NATS server does not let a connection do.
 //
-// A publication or a subscription that is not permitted is no error of the call that made it: the server says so a
-// moment later, nats.go hands that to the connection's ErrorHandler, and whoever waits for an answer waits in vain. In
-// goes a connection; out comes, for whoever waits, an error that names the subject.
+// A publication or a subscription that is not permitted is no error of the call that made it. The server reports it a
+// moment later, and nats.go hands that to the connection's ErrorHandler; a goroutine that waits for an answer waits in
+// vain. In goes a connection; out comes, for each goroutine that waits, an error that names the subject.
 package denials
 
 import (
@@ -95,7 +95,7 @@ type Watch struct {
 	changed  chan struct{}
 }
 
-// waiter is somebody who waits for an answer.
+// waiter is a goroutine that waits for an answer.
 type waiter struct {
 	concerns func(Denial) bool
 	end      context.CancelCauseFunc

@@ -1,4 +1,4 @@
-// Package interpreters keeps what runs scripts, for all invokers of a NATS.
+// Package interpreters keeps what runs scripts, for all invokers on one NATS system.
 //
 // An interpreter is kept as a function is: it has a name, numbered versions that never change, and bytes, in
 // a registry of its own. So a script that was deployed with python@2 is run by python@2, whatever
@@ -23,8 +23,8 @@ type Store struct {
 }
 
 // Add makes a bundle the newest version of its interpreter. If it is a version already, though not the newest, nothing
-// changes: f is that version, and created is false. So nobody who only has an older bundle puts it in place of a newer
-// one; Pin does.
+// changes: f is that version, and created is false. So an older bundle does not replace a newer one by accident; Pin
+// does that.
 func (s *Store) Add(ctx context.Context, bundle []byte) (f protocol.Function, created bool, err error) {
 	f, err = s.Describe(bundle)
 	if err != nil {

@@ -118,7 +118,7 @@ func readSuspects(dir string) (suspects, error) {
 		err = errors.New("it has no list of suspects")
 	}
 	if err != nil {
-		return suspects{}, fmt.Errorf("%s is damaged, and is begun anew: %w", path, err)
+		return suspects{}, fmt.Errorf("%s is damaged, and starts anew: %w", path, err)
 	}
 	return out, nil
 }

@@ -41,7 +41,7 @@ func recordCrash(path string) error {
 type crash struct {
 	reason string // the first line
 	module string // the digest of the module whose goroutine crashed, or "" if none is named
-	raised bool   // the process raised the signal itself; not somebody who sent one
+	raised bool   // the process raised the signal itself; nobody sent it
 }
 
 // What a crash says: a signal with its code, which is positive if the kernel raised it for a fault; the first

@@ -1,8 +1,7 @@
 // Package quarantine keeps a function that ends the whole process from being tried for ever.
 //
-// In goes what a process runs, call by call; out comes, at the next start after it has died, who may have done
-// that. A function against which there is evidence is refused for a while; all others go on. See blame.go for the
-// rules.
+// In goes what a process runs, call by call; out comes, at the next start after it has died, which function may have
+// done that. A function with evidence against it is refused for a while; all others go on. See blame.go for the rules.
 //
 // # How
 //
@@ -225,7 +224,7 @@ func (j *Journal) release(w *watch) {
 func (j *Journal) judge(now time.Time) error {
 	var err error
 	if j.suspects, err = readSuspects(j.dir); err != nil {
-		j.log.Warn("nobody is in quarantine any more", "err", err)
+		j.log.Warn("no module is in quarantine any more", "err", err)
 	}
 	j.suspects.expire(now)
 	files, err := filepath.Glob(filepath.Join(j.dir, "*"+runEnding))

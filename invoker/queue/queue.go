@@ -90,7 +90,7 @@ type Queue[C Call] struct {
 	limits     Limits
 	running    int
 	processing int
-	line       []C  // the calls that wait, the first of which came first
+	line       []C  // the calls that wait, in the order in which they came
 	patient    []C  // those of them that cannot be refused
 	favor      bool // a patient call is next
 	pace       pace

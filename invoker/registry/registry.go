@@ -1,8 +1,7 @@
 // Package registry keeps functions and their versions.
 //
-// In goes a manifest with a module's bytes; out comes a numbered version that never changes
-// again, for everybody who watches. There are two registries, in memory and on JetStream,
-// and one conformance suite for both (registrytest).
+// In goes a manifest with a module's bytes; out comes a numbered version that never changes again, for every watcher.
+// There are two registries, in memory and on JetStream, and one conformance suite for both (registrytest).
 package registry
 
 import (

@@ -10,8 +10,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Error returns what a caller of polyvoke is told about an error of the store: a *protocol.Error with
-// the operation op. An error that already is one is returned as it is, and nil for nil.
+// Error returns an error of the store as a caller of polyvoke gets it: a *protocol.Error with the operation op. An
+// error that already is one is returned as it is, and nil for nil.
 func Error(op string, err error) error {
 	var known *protocol.Error
 	switch {

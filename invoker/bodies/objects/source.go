@@ -121,7 +121,7 @@ func Subjects(ctx context.Context, stream jetstream.Stream, filter string) (map[
 	return info.State.Subjects, nil
 }
 
-// State is what tells whether a stream has changed: two that are equal have the same messages.
+// State is the state of a stream: two states that are equal have the same messages.
 type State struct {
 	Created  int64  // when the stream was, in nanoseconds since 1970
 	Last     uint64 // the last sequence number that was given
