@@ -115,7 +115,7 @@ func within(answer any, most int) ([]byte, error) {
 
 var errTooLong = errors.New("the answer is longer than a NATS message may be (max_payload)")
 
-// fewer leaves out half of an answer's endpoints, the last of which are triggers.
+// fewer leaves out the second half of an answer's endpoints: the last ones are triggers.
 func fewer[T any](endpoints []T, metadata map[string]string) ([]T, error) {
 	n := len(endpoints) / 2
 	if n == 0 {

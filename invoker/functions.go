@@ -99,7 +99,7 @@ func (l *functions) denied(d denials.Denial) {
 }
 
 // sound reports whether a change is to be applied. A function whose record cannot be read stays what it was; one that
-// needs what this invoker does not know is served no more. People are told of both.
+// needs what this invoker does not know is no longer served. Both are logged.
 func (l *functions) sound(ch registry.Change) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -32,8 +32,8 @@ func (c *call) pass() {
 	}
 }
 
-// passTo publishes a reply's body, as an object if it is too large for a message: another one than the caller's, who
-// may delete that.
+// passTo publishes a reply's body. One that is too large for a message goes as an object of its own, because the caller
+// may delete the one that it gets.
 func (c *call) passTo(to string) error {
 	r := &c.reply
 	hops := c.request.Hops + 1

@@ -154,8 +154,7 @@ func literalToken(s string) bool {
 func LogSubject(name string) string { return RootLog + "." + name }
 
 // Reserved reports whether a subject lies in one of the trees of section 2 or of the NATS server, or, as a pattern, can
-// match one that does. Whoever may publish on no such subject must not be able to have an invoker do it. It allocates
-// nothing.
+// match one that does. An invoker must not publish there for users that may not do so themselves. It allocates nothing.
 func Reserved(subject string) bool {
 	first, _, _ := strings.Cut(subject, ".")
 	switch first {
@@ -186,7 +185,7 @@ func CheckPattern(pattern string) error {
 	case pattern[0] == '$':
 		return Errorf(CodeRefused, "", "subject %q belongs to the NATS server", pattern)
 	case pattern[0] == '_':
-		return Errorf(CodeRefused, "", "subject %q is somebody's inbox: subjects that begin with _ are for replies",
+		return Errorf(CodeRefused, "", "subject %q is an inbox: subjects that begin with _ are for replies",
 			pattern)
 	case Reserved(pattern):
 		return Errorf(CodeRefused, "",

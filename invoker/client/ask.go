@@ -103,7 +103,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// patience is how long nobody needs to be there until that is believed. Whoever was there once is expected back.
+// patience is how long no invoker must answer before it counts as absent. One that has been asked is expected back.
 func (a *asking) patience() time.Duration {
 	if len(a.asked) > 0 {
 		return max(absence, a.c.timeout())
@@ -111,10 +111,10 @@ func (a *asking) patience() time.Duration {
 	return absence
 }
 
-// choose returns an invoker that is alive: the first to say so. It returns "" if nobody has ever said anything; then
-// there are none, or only such as know no ping, or this user may not send any. Once one has been asked by its id, it
-// and others are pinged until one answers: they know the id of the request, and whoever the server would choose might
-// do it a second time.
+// choose returns an invoker that is alive: the first to say so. It returns "" if none has ever answered: there are
+// none, or they are too old to know pings, or this user may not send any. Once one has been asked by its id, it and
+// others are pinged until one answers. They know the id of the request; one that the server chose might do the work a
+// second time.
 func (a *asking) choose(ctx context.Context) (invoker string, err error) {
 	if err := a.c.connected(ctx); err != nil {
 		return "", err
@@ -131,7 +131,7 @@ func (a *asking) choose(ctx context.Context) (invoker string, err error) {
 	return "", nil
 }
 
-// ping asks who is there, or whether somebody is.
+// ping asks for an invoker that is alive: any, or the one that the message's subject names.
 func (c *Client) ping(ctx context.Context, msg *nats.Msg, wait time.Duration) (protocol.Pong, error) {
 	var p protocol.Pong
 	waiting, cancel := context.WithTimeout(ctx, wait)

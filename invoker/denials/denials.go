@@ -101,8 +101,8 @@ type waiter struct {
 	end      context.CancelCauseFunc
 }
 
-// On begins to watch a connection. Its ErrorHandler, which must not be set again afterwards, is told everything as
-// before. then, if it is not nil, is called for each denial, one at a time.
+// On begins to watch a connection. Its ErrorHandler, which must not be set again afterwards, still gets every error.
+// then, if it is not nil, is called for each denial, one at a time.
 func On(nc *nats.Conn, then func(Denial)) *Watch {
 	w := &Watch{nc: nc, standing: map[Denial]bool{}, waiting: map[*waiter]bool{}, changed: make(chan struct{})}
 	before := nc.ErrorHandler()
@@ -157,8 +157,8 @@ func (w *Watch) note(err error) {
 	w.changed = make(chan struct{})
 }
 
-// Settle returns when everything that the server has denied before the last round trip has been told. nats.go tells
-// errors one after the other, a moment later.
+// Settle returns when all that the server denied before the last round trip has been reported. nats.go reports errors
+// one after the other, a moment later.
 func (w *Watch) Settle() {
 	limit := time.NewTimer(settleTimeout)
 	defer limit.Stop()
@@ -178,8 +178,8 @@ func (w *Watch) Settle() {
 	}
 }
 
-// During returns a context that ends when the connection is denied something that concerns whoever waits on it, or has
-// been denied such a subscription before. The function, which must be called, ends the watch; it returns the denial, if
+// During returns a context that ends when the connection is denied something that concerns the caller, or has been
+// denied such a subscription before. The function, which must be called, ends the watch. It returns the denial, if
 // there was one, or else the error that it is given.
 func (w *Watch) During(ctx context.Context, concerns func(Denial) bool) (context.Context, func(error) error) {
 	ctx, end := context.WithCancelCause(ctx)

@@ -55,8 +55,8 @@ var (
 		`(?i)^(fatal error|runtime):.*(memory|new OS thread|newosproc|thread exhaustion|program exceeds)`)
 )
 
-// readCrash reads what Go wrote. Whoever finds that a resource is exhausted need not have taken it, so that crash
-// names nobody.
+// readCrash reads what Go wrote. A module that finds a resource exhausted need not be the one that took it, so such a
+// crash names no module.
 func readCrash(text []byte) crash {
 	first, _, _ := bytes.Cut(text, []byte("\n"))
 	c := crash{reason: string(first), raised: len(text) > 0}

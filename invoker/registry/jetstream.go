@@ -315,8 +315,7 @@ func backOff(ctx context.Context, try int) error {
 	}
 }
 
-// Delete implements Registry. It removes a record that cannot be read too, of which it
-// then returns nothing but the name.
+// Delete implements Registry. It also removes a record that cannot be read, and then returns only its name.
 func (r *JetStream) Delete(ctx context.Context, name string) (Entry, error) {
 	if err := protocol.CheckName(name); err != nil {
 		return Entry{}, err
