@@ -69,9 +69,9 @@ func CodeOf(err error) int {
 	return CodeFailed
 }
 
-// ErrorOf returns the error for a caller: the first Error in err's chain, or one with what MessageOf says. If that is
-// no more than that something failed inside, it names the id under which the cause is in the invoker's log, where the
-// caller of ErrorOf writes it.
+// ErrorOf returns the error for a caller: the first Error in err's chain, or one with what MessageOf says. If that only
+// says that something failed inside, it names the id of the cause in the invoker's log. The caller of ErrorOf writes it
+// there.
 func ErrorOf(err error, id string) *Error {
 	var e *Error
 	switch {

@@ -200,9 +200,9 @@ func (f *Function) plain() Function {
 	return p
 }
 
-// ParseFunction reads a manifest from JSON and checks it. A key that the specification does not
-// have is an error that names it, since a misspelt limit would be no limit. The error's code is 501 if the manifest
-// says that it needs what this package does not know, whatever its other keys are, and else 422.
+// ParseFunction reads a manifest from JSON and checks it. A key that the specification does not have is an error that
+// names it, since a misspelt limit would be no limit. The error's code is 501 if the manifest needs what this package
+// does not know, whatever its other keys are. Otherwise it is 422.
 func ParseFunction(b []byte) (Function, error) {
 	if err := checkNeeded(b); err != nil {
 		return Function{}, err

@@ -153,8 +153,9 @@ func literalToken(s string) bool {
 // LogSubject returns the subject of a function's log lines.
 func LogSubject(name string) string { return RootLog + "." + name }
 
-// Reserved reports whether a subject lies in one of the trees of section 2 or of the NATS server, or, as a pattern, can
-// match one that does. An invoker must not publish there for users that may not do so themselves. It allocates nothing.
+// Reserved reports whether a subject lies in one of the trees of section 2 or of the NATS server. A pattern is reserved
+// if it can match such a subject. An invoker must not publish there for users that may not do so themselves. It
+// allocates nothing.
 func Reserved(subject string) bool {
 	first, _, _ := strings.Cut(subject, ".")
 	switch first {
@@ -194,8 +195,8 @@ func CheckPattern(pattern string) error {
 	return nil
 }
 
-// CheckReply returns nil if an answer may be published on the reply subject of a request, by a connection to a server
-// that takes protocol lines of a length. Callers choose it, and an invoker may publish where they may not. It allocates
+// CheckReply returns nil if an answer may be published on the reply subject of a request. line is the longest protocol
+// line in bytes that the server takes. Callers choose it, and an invoker may publish where they may not. It allocates
 // nothing for one that is good. The error's code is 400 or 403.
 func CheckReply(reply string, line int) error {
 	switch {

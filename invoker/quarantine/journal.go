@@ -54,9 +54,9 @@ type Journal struct {
 	suspects suspects
 }
 
-// Open judges the processes that have died since the last start, and begins the journal of this one, in a
-// folder that is made if it does not exist. A process has one open journal at most, because it takes Go's
-// crash output (see debug.SetCrashOutput). On systems other than Unix there is none: Open returns nil.
+// Open judges the processes that have died since the last start, and begins the journal of this one. It makes the
+// folder if it does not exist. A process has one open journal at most, because it takes Go's crash output (see
+// debug.SetCrashOutput). On systems other than Unix there is none: Open returns nil.
 //
 // # Errors
 //

@@ -152,8 +152,8 @@ func (q *Queue[C]) Leave() (next C, ok bool) {
 	return q.next()
 }
 
-// Rest says that a call that has started needs no processor for a while, and returns the next one that starts
-// meanwhile, if there is one. Wake ends that.
+// Rest says that a call that has started needs no processor for a while. It returns the call that starts meanwhile, if
+// there is one. Wake ends that.
 func (q *Queue[C]) Rest() (next C, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

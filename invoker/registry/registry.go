@@ -11,11 +11,17 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Registry keeps functions. All methods may be called from several goroutines. Their errors are
-// *protocol.Error: 400 for what cannot be a name or a digest, 404 for what does not exist, 409
-// for a lost race that was tried often enough or a stored record that cannot be read, 422 for a
-// manifest or module that is refused, 501 for a manifest or a record that needs what is not known here (NeedsError),
-// 503 for a store that does not answer or a module that is damaged.
+// Registry keeps functions. All methods may be called from several goroutines.
+//
+// # Errors
+//
+// Errors are *protocol.Error, with one of these codes:
+//   - 400: this cannot be a name or a digest
+//   - 404: it does not exist
+//   - 409: others changed it at the same time, again and again, or a stored record cannot be read
+//   - 422: the manifest or the module is refused
+//   - 501: a manifest or a record needs what is not known here (NeedsError)
+//   - 503: the store does not answer, or a module is damaged
 type Registry interface {
 	// Find returns what is known about a function.
 	Find(ctx context.Context, name string) (Entry, error)

@@ -193,8 +193,8 @@ func (b *Bucket) List(ctx context.Context) ([]Object, error) {
 	return live, err
 }
 
-// Missing returns which of the objects with these names are not there, or not with all of their chunks, by what
-// the server has in its index: no bytes are read.
+// Missing returns the names of those objects that are not there, or lack some of their chunks. It asks the server's
+// index, and reads no bytes.
 func (b *Bucket) Missing(ctx context.Context, names iter.Seq[string]) ([]string, error) {
 	chunks, err := Subjects(ctx, b.stream, b.chunkSubject(">"))
 	if err != nil {
