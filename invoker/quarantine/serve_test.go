@@ -108,10 +108,16 @@ func (deadly) Compile(_ context.Context, module []byte, _ runtimes.Options) (run
 }
 func (deadly) Close(context.Context) error { return nil }
 
-// deed is a program of it. The first word counts.
+// deed is a program of it. The first word counts. It reads its request first, where the dry run of a deployment ends it.
 type deed string
 
 func (d deed) Run(ctx context.Context, p *runtimes.Process) error {
+	if _, err := io.Copy(io.Discard, p.Stdin); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	switch word, _, _ := strings.Cut(string(d), " "); word {
 	case "panic":
 		go panic("boom") // nobody can recover from it
