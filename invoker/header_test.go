@@ -110,16 +110,16 @@ func connectionOf(t testing.TB, s *server.Server, not *nats.Conn) uint64 {
 	return 0
 }
 
-// TestHeaderBlocks sends blocks of headers that no client library would. A broken one is refused, and nothing in it
-// is ignored.
-func TestHeaderBlocks(t *testing.T) {
-	s := startServer(t)
-	startInvoker(t, s)
-	nc := connect(t, s)
-	deploy(t, nc, protocol.Function{Name: "cat", Args: []string{"cat", "/request/headers/x-user"}}, probe())
-	deploy(t, nc, protocol.Function{Name: "env", Meta: protocol.MetaEnv, Args: []string{"env"},
-		Env: map[string]string{"HEADER_X_OWN": "mine", "FN_ID": "mine"}}, probe())
-	raw := newRawClient(t, s)
+// headerBlock is a block of headers, and what a function that prints the header X-User does with it.
+type headerBlock struct {
+	about, block string
+	want         string // the file; empty: there is none
+	code         int    // of the error
+	text         string // of its message
+}
+
+// headerBlocks returns blocks that no client library would send.
+func headerBlocks() []headerBlock {
 	many := func(n int, size int) string {
 		var b strings.Builder
 		for i := range n {
@@ -127,12 +127,7 @@ func TestHeaderBlocks(t *testing.T) {
 		}
 		return b.String()
 	}
-	for _, c := range []struct {
-		about, block string
-		want         string // the file; empty: there is none
-		code         int    // of the error
-		text         string // of its message
-	}{
+	return []headerBlock{
 		{about: "none", block: "NATS/1.0\r\n\r\n", code: 404},
 		{about: "one", block: "NATS/1.0\r\nX-User: a\r\n\r\n", want: "a"},
 		{about: "without a blank", block: "NATS/1.0\r\nX-User:a\r\nFn-Id:7\r\n\r\n", want: "a"},
@@ -171,7 +166,17 @@ func TestHeaderBlocks(t *testing.T) {
 			code: 431, text: "257 headers"},
 		{about: "many", block: "NATS/1.0\r\n" + many(20_000, 10) + "\r\n", code: 431, text: "20000 headers"},
 		{about: "a long one", block: "NATS/1.0\r\n" + many(1, 64<<10) + "\r\n", code: 431, text: "65543 bytes"},
-	} {
+	}
+}
+
+// TestHeaderBlocks sends blocks of headers that no client library would. A broken one is refused, and nothing in it
+// is ignored.
+func TestHeaderBlocks(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	deploy(t, connect(t, s), protocol.Function{Name: "cat", Args: []string{"cat", "/request/headers/x-user"}}, probe())
+	raw := newRawClient(t, s)
+	for _, c := range headerBlocks() {
 		for _, body := range []string{"", "body", strings.Repeat("x", 100<<10)} {
 			r := raw.request("fn.cat", c.block, body)
 			if c.code != 0 {
@@ -183,6 +188,15 @@ func TestHeaderBlocks(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestHeadersInEnvironment sends headers whose names become the same in the environment.
+func TestHeadersInEnvironment(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	deploy(t, connect(t, s), protocol.Function{Name: "env", Meta: protocol.MetaEnv, Args: []string{"env"},
+		Env: map[string]string{"HEADER_X_OWN": "mine", "FN_ID": "mine"}}, probe())
+	raw := newRawClient(t, s)
 	for range 5 {
 		r := raw.request("fn.env", "NATS/1.0\r\nx_user: no\r\nX-User: a\r\nX_User: no\r\nx-user: b\r\nX-Own: no\r\n\r\n", "")
 		got := map[string]string{}

@@ -260,23 +260,13 @@ func TestDiscovery(t *testing.T) {
 	if err := ask(nc, protocol.APIInfo, nil, `{"name":"nobody"}`, nil); protocol.CodeOf(err) != protocol.CodeNotFound {
 		t.Fatal(err)
 	}
-	question := func(subject string, out any) {
-		t.Helper()
-		m, err := nc.Request(subject, nil, patience)
-		if err == nil {
-			err = json.Unmarshal(m.Data, out)
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", subject, err)
-		}
-	}
 	var ping micro.Ping
-	question("$SRV.PING", &ping)
+	question(t, nc, "$SRV.PING", &ping)
 	if ping.Name != "polyvoke" || ping.Type != micro.PingResponseType || ping.ID == "" {
 		t.Errorf("PING: %+v", ping)
 	}
 	var info micro.Info
-	question("$SRV.INFO.polyvoke."+ping.ID, &info)
+	question(t, nc, "$SRV.INFO.polyvoke."+ping.ID, &info)
 	if info.ID != ping.ID || info.Type != micro.InfoResponseType || len(info.Endpoints) != 7 {
 		t.Errorf("INFO: %+v", info)
 	}
@@ -286,7 +276,7 @@ func TestDiscovery(t *testing.T) {
 		}
 	}
 	var figures micro.Stats
-	question("$SRV.STATS.polyvoke", &figures)
+	question(t, nc, "$SRV.STATS.polyvoke", &figures)
 	for _, e := range figures.Endpoints {
 		requests, failures := 0, 0
 		switch e.Name {
@@ -309,9 +299,21 @@ func TestDiscovery(t *testing.T) {
 		if err := nc.PublishRequest(subject, "log.x", nil); err != nil {
 			t.Fatal(err)
 		}
-		question(subject, new(struct{})) // it is behind that
+		question(t, nc, subject, new(struct{})) // it is behind that
 	}
 	if m, err := heard.NextMsg(time.Millisecond); err == nil {
 		t.Errorf("answered on log.x: %s", m.Data)
+	}
+}
+
+// question asks without a body, and reads the answer.
+func question(t *testing.T, nc *nats.Conn, subject string, out any) {
+	t.Helper()
+	m, err := nc.Request(subject, nil, patience)
+	if err == nil {
+		err = json.Unmarshal(m.Data, out)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", subject, err)
 	}
 }

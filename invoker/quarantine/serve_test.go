@@ -108,7 +108,7 @@ func (deadly) Compile(_ context.Context, module []byte, _ runtimes.Options) (run
 }
 func (deadly) Close(context.Context) error { return nil }
 
-// deed is a program of it. The first word counts. It reads its request first, where the dry run of a deployment ends it.
+// deed is a program of it. The first word counts. It reads its request first: there a deployment's dry run ends it.
 type deed string
 
 func (d deed) Run(ctx context.Context, p *runtimes.Process) error {
