@@ -63,7 +63,7 @@ func (c *call) fit(most int) {
 		if h, body := r.Message(); r.Err == nil && h.Size()+len(body) > most {
 			r.Claim = nil
 			r.Err = protocol.Errorf(protocol.CodeBadOutput, "",
-				"NATS takes messages of %d bytes (max_payload), which has no room for a reply's headers", most)
+				"NATS takes messages of %d bytes (max_payload), which leaves no room for a reply's headers", most)
 		}
 	}
 	r.Shorten(most)

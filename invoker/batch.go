@@ -10,10 +10,10 @@ const (
 	heldTime = 200 * time.Microsecond
 )
 
-// batch holds replies of quick calls back while more messages lie in the function's inbox. Replies that are
-// published one by one reach the network one by one, each with a call of the system and a wake-up of who does it,
-// which for quick calls is more work than the calls themselves. Published together they travel together. The zero
-// value is empty. One goroutine uses it at a time.
+// batch holds replies of quick calls back while more messages lie in the function's inbox. Replies that are published
+// one by one reach the network one by one, each with a system call and the wake-up of a goroutine, which for quick
+// calls is more work than the calls themselves. Published together they travel together. The zero value is empty. One
+// goroutine uses it at a time.
 type batch struct {
 	held   []heldReply
 	bodies []byte        // of all

@@ -16,7 +16,10 @@ func TestOutbox(t *testing.T) {
 		body  int
 		takes bool
 	}{
-		{"a quick call", heldTime - 1, 10, true}, {"one that is not", heldTime, 10, false}, {"an empty body", 0, 0, true}, {"a large body", 0, heldBytes + 1, false},
+		{"a quick call", heldTime - 1, 10, true},
+		{"one that is not", heldTime, 10, false},
+		{"an empty body", 0, 0, true},
+		{"a large body", 0, heldBytes + 1, false},
 	} {
 		if got := b.takes(c.took, make([]byte, c.body)); got != c.takes {
 			t.Errorf("%s: takes is %t", c.name, got)

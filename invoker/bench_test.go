@@ -52,7 +52,8 @@ func BenchmarkInvoke(b *testing.B) {
 func BenchmarkCall(b *testing.B) {
 	s := startServer(b)
 	startInvoker(b, s)
-	deployProbe(b, connect(b, s), "echo", protocol.Limits{Concurrency: 1000, Queue: 1000, Timeout: protocol.Duration(time.Minute)})
+	deployProbe(b, connect(b, s), "echo",
+		protocol.Limits{Concurrency: 1000, Queue: 1000, Timeout: protocol.Duration(time.Minute)})
 	native := connect(b, s)
 	if _, err := native.QueueSubscribe("native.echo", "q", func(m *nats.Msg) { _ = m.Respond(m.Data) }); err != nil {
 		b.Fatal(err)

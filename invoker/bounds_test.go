@@ -169,8 +169,9 @@ func TestNobodysDeputy(t *testing.T) {
 	}
 	for _, reply := range []string{"polyvoke.api.remove", "polyvoke.api.deploy", "polyvoke.event.x", "polyvoke",
 		"fn.victim", "fn.victim.exit.1", "fn", "job.victim", "dead.victim", "log.victim",
-		"later.x", "due.victim.1", "ws.g.1", "$KV.fn_functions.victim", "$KV.fn_functions.new", "$O.fn_modules.M.eA==", "$JS.API.STREAM.DELETE.KV_fn_functions",
-		"$JS.API.STREAM.PURGE.OBJ_fn_modules", "$SRV.PING", "$SRV.PING.victim", "$X"} {
+		"later.x", "due.victim.1", "ws.g.1", "$KV.fn_functions.victim", "$KV.fn_functions.new", "$O.fn_modules.M.eA==",
+		"$JS.API.STREAM.DELETE.KV_fn_functions", "$JS.API.STREAM.PURGE.OBJ_fn_modules",
+		"$SRV.PING", "$SRV.PING.victim", "$X"} {
 		heard, err := nc.SubscribeSync(reply)
 		if err != nil {
 			t.Fatal(err)

@@ -34,7 +34,8 @@ func TestCall(t *testing.T) {
 	if want := "probe\x00args\x00a\x00b\x00"; string(r.Body) != want || r.ID != "order-7" {
 		t.Errorf("got %q, id %q", r.Body, r.ID)
 	}
-	if p := r.Report; p == nil || p.Function.String() != "probe@1" || p.Start != "reset" || p.Duration <= 0 || p.Memory == 0 || r.Exit != 0 {
+	if p := r.Report; p == nil || p.Function.String() != "probe@1" || p.Start != "reset" ||
+		p.Duration <= 0 || p.Memory == 0 || r.Exit != 0 {
 		t.Errorf("report %+v", r.Report)
 	}
 	if r := call(t, nc, "fn.probe", nil, "Fn-Report", "1"); r.ID == "" || r.Report == nil {
@@ -47,7 +48,8 @@ func TestManifestReachesTheProcess(t *testing.T) {
 	s := startServer(t)
 	startInvoker(t, s)
 	nc := connect(t, s)
-	deploy(t, nc, protocol.Function{Name: "env", Env: map[string]string{"B": "2", "A": "1"}, Args: []string{"env"}}, runtimestest.Wasm())
+	env := map[string]string{"B": "2", "A": "1"}
+	deploy(t, nc, protocol.Function{Name: "env", Env: env, Args: []string{"env"}}, runtimestest.Wasm())
 	if r := call(t, nc, "fn.env", nil); string(r.Body) != "A=1\x00B=2\x00" {
 		t.Errorf("env %q", r.Body)
 	}
@@ -60,7 +62,9 @@ func TestManifestReachesTheProcess(t *testing.T) {
 		}
 	}
 	deployProbe(t, nc, "probe", protocol.Limits{})
-	for file, want := range map[string]string{"/request/subject": "fn.files", "/request/id": "7", "/request/headers/x": "y"} {
+	for file, want := range map[string]string{
+		"/request/subject": "fn.files", "/request/id": "7", "/request/headers/x": "y",
+	} {
 		deploy(t, nc, protocol.Function{Name: "files", Args: []string{"cat", file}}, runtimestest.Wasm())
 		if r := call(t, nc, "fn.files", nil, "Fn-Id", "7", "X", "y"); string(r.Body) != want || r.Err != nil {
 			t.Errorf("%s: %q, %v", file, r.Body, r.Err)
@@ -73,13 +77,16 @@ func TestVersions(t *testing.T) {
 	v := startInvoker(t, s)
 	nc := connect(t, s)
 	for i, mode := range []string{"a", "b", "b", "c"} {
-		made := deploy(t, nc, protocol.Function{Name: "f", Args: []string{mode}, Env: map[string]string{"PROBE": "args"}}, runtimestest.Wasm())
+		f := protocol.Function{Name: "f", Args: []string{mode}, Env: map[string]string{"PROBE": "args"}}
+		made := deploy(t, nc, f, runtimestest.Wasm())
 		if want := []int{1, 2, 2, 3}[i]; made.Function.Version != want || made.Created == (i == 2) {
 			t.Errorf("deployment %d: version %d, created %v", i, made.Function.Version, made.Created)
 		}
 	}
 	// argv[1] is the mode, so an argument of the subject's comes first.
-	for subject, want := range map[string]string{"fn.f.args": "c", "fn.f@1.args": "a", "fn.f@2.args": "b", "fn.f@3.args": "c"} {
+	for subject, want := range map[string]string{
+		"fn.f.args": "c", "fn.f@1.args": "a", "fn.f@2.args": "b", "fn.f@3.args": "c",
+	} {
 		if r := call(t, nc, subject, nil); string(r.Body) != "f\x00args\x00"+want+"\x00" {
 			t.Errorf("%s: %q, %v", subject, r.Body, r.Err)
 		}
@@ -95,7 +102,9 @@ func TestVersions(t *testing.T) {
 	if _, err := tryCall(nc, "fn.g", nil); !noResponders(err) {
 		t.Errorf("unknown function: %v, want no responders", err)
 	}
-	for ref, want := range map[protocol.Ref]string{{Name: "f", Version: "4"}: "it has 1 to 3", {Name: "g"}: "there is no function g"} {
+	for ref, want := range map[protocol.Ref]string{
+		{Name: "f", Version: "4"}: "it has 1 to 3", {Name: "g"}: "there is no function g",
+	} {
 		r := v.Invoke(t.Context(), &protocol.Request{Function: ref})
 		wantError(t, *r, 404, want)
 	}
@@ -120,7 +129,8 @@ func TestInvoke(t *testing.T) {
 	if r.Err != nil || string(r.Body) != "in process" || r.Exit != 0 {
 		t.Errorf("%+v", r)
 	}
-	wantError(t, *v.Invoke(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "probe"}, Args: []string{"exit", "77"}}), 403, "77")
+	denied := &protocol.Request{Function: protocol.Ref{Name: "probe"}, Args: []string{"exit", "77"}}
+	wantError(t, *v.Invoke(t.Context(), denied), 403, "77")
 }
 
 func TestStartKinds(t *testing.T) {
@@ -138,8 +148,10 @@ func TestStartKinds(t *testing.T) {
 		{"prefork", "", nil, "prefork", "it was asked for", ""},
 		{"checkpoint", "", nil, "checkpoint", "it was asked for", ""},
 		{"", "env", nil, "reset", "its environment differs from call to call", ""},
-		{"prefork", "env", nil, "", "", `the start kind "prefork" is not possible for this module: its environment differs from call to call`},
-		{"checkpoint", "", []string{"exit", "3"}, "", "", `the start kind "checkpoint" is not possible for this module: it ends before it reads stdin: exit status 3`},
+		{"prefork", "env", nil, "", "",
+			`the start kind "prefork" is not possible for this module: its environment differs from call to call`},
+		{"checkpoint", "", []string{"exit", "3"}, "", "",
+			`the start kind "checkpoint" is not possible for this module: it ends before it reads stdin: exit status 3`},
 		{"spoon", "", nil, "", "", `start = "spoon": use one of auto, fresh, `},
 	} {
 		f := protocol.Function{Name: "started", Start: c.start, Meta: c.meta, Args: c.args}
@@ -157,7 +169,8 @@ func TestStartKinds(t *testing.T) {
 		if string(r.Body) != "x" || r.Report == nil || r.Report.Start != c.kind {
 			t.Errorf("%+v: got %q, %v, %+v", f, r.Body, r.Err, r.Report)
 		}
-		i, err := control[protocol.InfoReply](nc, &nats.Msg{Subject: protocol.APIInfo.Subject(), Data: []byte(`{"name":"started"}`)})
+		about := &nats.Msg{Subject: protocol.APIInfo.Subject(), Data: []byte(`{"name":"started"}`)}
+		i, err := control[protocol.InfoReply](nc, about)
 		if err != nil || i.Stats.Start != c.kind || !strings.HasPrefix(i.Stats.StartReason, c.reason) {
 			t.Errorf("%+v: info says %q: %q, %v", f, i.Stats.Start, i.Stats.StartReason, err)
 		}
@@ -191,7 +204,8 @@ func TestRepliesDoNotWait(t *testing.T) {
 		for range want {
 			m, err := sub.NextMsg(patience)
 			if err != nil {
-				t.Fatalf("round %d: %d of %d replies came before a call that takes ten minutes: %v", round, len(got), len(want), err)
+				t.Fatalf("round %d: %d of %d replies came before a call that takes ten minutes: %v",
+					round, len(got), len(want), err)
 			}
 			got = append(got, string(m.Data))
 		}

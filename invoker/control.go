@@ -45,7 +45,8 @@ func (h host) Await(ctx context.Context, m *protocol.Function) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is stored, but is not being served yet; polyvoke info %s tells when", m.Ref(), m.Name)
+			return protocol.Errorf(protocol.CodeUnavailable, "",
+				"%s is stored, but is not being served yet; polyvoke info %s shows when it is", m.Ref(), m.Name)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func (d *discovery) run() {
 // end answers what has come in and returns. The functions' own subjects must be gone by then.
 func (d *discovery) end() {
 	for _, s := range d.subs {
-		_ = s.Drain() // an error means that the connection is gone, and with it who asks
+		_ = s.Drain() // an error means that the connection is gone, and with it all who ask
 	}
 	d.svc.asked <- nil
 	<-d.done
@@ -89,7 +89,7 @@ func (d *discovery) answer(m *nats.Msg) {
 	}
 }
 
-// within returns an answer in JSON, of at most so many bytes. One that is longer, as of a function with many
+// within returns an answer in JSON, of at most that many bytes. One that would be longer, as of a function with many
 // triggers, has fewer endpoints, and says in its metadata how many are left out.
 func within(answer any, most int) ([]byte, error) {
 	for {
@@ -113,9 +113,9 @@ func within(answer any, most int) ([]byte, error) {
 	}
 }
 
-var errTooLong = errors.New("the answer is longer than NATS takes messages (max_payload)")
+var errTooLong = errors.New("the answer is longer than a NATS message may be (max_payload)")
 
-// fewer leaves out half of an answer's endpoints, the last of which are triggers.
+// fewer leaves out the second half of an answer's endpoints: the last ones are triggers.
 func fewer[T any](endpoints []T, metadata map[string]string) ([]T, error) {
 	n := len(endpoints) / 2
 	if n == 0 {

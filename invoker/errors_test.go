@@ -127,14 +127,16 @@ func TestStdoutOfFailure(t *testing.T) {
 		r.run.Store(c.err)
 		got := call(t, nc, "fn.f", c.written, protocol.HeaderStdout, c.asked)
 		if (got.Err == nil) != (c.err == nil) || !bytes.Equal(got.Stdout, c.want) {
-			t.Errorf("%.10q, asked %q: %d bytes of stdout, want %d, %v", c.written, c.asked, len(got.Stdout), len(c.want), got.Err)
+			t.Errorf("%.10q, asked %q: %d bytes of stdout, want %d, %v",
+				c.written, c.asked, len(got.Stdout), len(c.want), got.Err)
 		}
 		if got.Err != nil && string(got.Body) != "it fails\n" {
 			t.Errorf("the body is %.50q", got.Body)
 		}
 	}
 	r.run.Store(&failure)
-	reply := v.Invoke(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "f"}, Body: []byte("partial"), Stdout: true})
+	reply := v.Invoke(t.Context(),
+		&protocol.Request{Function: protocol.Ref{Name: "f"}, Body: []byte("partial"), Stdout: true})
 	if call(t, nc, "fn.f", []byte("another")); string(reply.Stdout) != "partial" || reply.Exit != 3 {
 		t.Errorf("%+v", reply)
 	}

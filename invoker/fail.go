@@ -52,11 +52,14 @@ func (c *call) explain(err error) *protocol.Error {
 	}
 	switch {
 	case errors.Is(err, runtimes.ErrMemory):
-		return protocol.Errorf(protocol.CodeMemory, "", "%s reached its memory limit of %s (limits.memory)", c.version.ref, c.version.limits.Memory)
+		return protocol.Errorf(protocol.CodeMemory, "", "%s reached its memory limit of %s (limits.memory)",
+			c.version.ref, c.version.limits.Memory)
 	case errors.Is(err, runtimes.ErrOutput):
-		return protocol.Errorf(protocol.CodeBadOutput, "", "%s wrote more than %s (limits.output)", c.version.ref, c.version.limits.Output)
+		return protocol.Errorf(protocol.CodeBadOutput, "", "%s wrote more than %s (limits.output)",
+			c.version.ref, c.version.limits.Output)
 	case errors.Is(err, runtimes.ErrFuel):
-		return protocol.Errorf(protocol.CodeTimeout, "", "%s used up its fuel of %d: raise limits.fuel", c.version.ref, c.version.limits.Fuel)
+		return protocol.Errorf(protocol.CodeTimeout, "", "%s used up its fuel of %d: raise limits.fuel",
+			c.version.ref, c.version.limits.Fuel)
 	case trapped:
 		return protocol.Errorf(protocol.CodeFailed, "", "%s trapped: %s", c.version.ref, trap.Reason)
 	case errors.As(err, &refused):
@@ -66,7 +69,8 @@ func (c *call) explain(err error) *protocol.Error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return protocol.Errorf(protocol.CodeTimeout, "", "%s did not end within %s", c.version.ref, c.timeLimit())
 	case errors.Is(err, context.Canceled):
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s was stopped: the invoker ends, or the caller went away", c.version.ref)
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s was stopped: the invoker is ending, or the caller went away",
+			c.version.ref)
 	}
 	return c.asError(err)
 }

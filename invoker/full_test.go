@@ -45,7 +45,8 @@ func TestFullStore(t *testing.T) {
 // fill takes what room there is.
 func fill(t *testing.T, js jetstream.JetStream) {
 	t.Helper()
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "ballast", Subjects: []string{"ballast"}}); err != nil {
+	ballast := jetstream.StreamConfig{Name: "ballast", Subjects: []string{"ballast"}}
+	if _, err := js.CreateStream(t.Context(), ballast); err != nil {
 		t.Fatal(err)
 	}
 	for _, size := range []int{256 << 10, 16 << 10, 1 << 10, 10} {

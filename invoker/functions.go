@@ -99,7 +99,7 @@ func (l *functions) denied(d denials.Denial) {
 }
 
 // sound reports whether a change is to be applied. A function whose record cannot be read stays what it was; one that
-// needs what this invoker does not know is served no more. People are told of both.
+// needs what this invoker does not know is no longer served. Both are logged.
 func (l *functions) sound(ch registry.Change) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,8 @@ func (l *functions) sound(ch registry.Change) bool {
 		if unknown, _ := registry.UnknownNeeds(ch.Err); unknown != nil {
 			l.routes.Remove(ch.Name)
 			l.applied.fire() // whoever waits for the version need not wait any longer
-			l.svc.log.Error("function not served: it needs what this invoker does not know; update it", "function", ch.Name, "needs", strings.Join(unknown, ","))
+			l.svc.log.Error("function not served: it needs what this invoker does not know; update the invoker",
+				"function", ch.Name, "needs", strings.Join(unknown, ","))
 			return true
 		}
 		l.svc.log.Error("function damaged in the store", "function", ch.Name, "served", l.all[ch.Name] != nil, "err", ch.Err)
@@ -201,8 +202,8 @@ func (l *functions) apply(f *function) {
 	}
 }
 
-// vanish ends a function that was deleted, or that this invoker cannot serve any more. If it has come back meanwhile, it
-// begins anew.
+// vanish ends a function that was deleted, or that this invoker cannot serve any more. If it has come back meanwhile,
+// it begins anew.
 func (l *functions) vanish(f *function, gone *registry.Change) {
 	f.end()
 	l.mu.Lock()

@@ -109,7 +109,8 @@ func TestG3DeadlineEndsTheGuest(t *testing.T) {
 		wantError(t, call(t, nc, "fn.probe."+mode, nil), 504, "did not end within 200ms (limits.timeout)")
 	}
 	// The caller's time counts if it is shorter.
-	wantError(t, call(t, nc, "fn.probe.loop", nil, "Fn-Timeout", "50ms"), 504, "did not end within 50ms, the time of its caller (Fn-Timeout)")
+	wantError(t, call(t, nc, "fn.probe.loop", nil, "Fn-Timeout", "50ms"), 504,
+		"did not end within 50ms, the time of its caller (Fn-Timeout)")
 	if r := call(t, nc, "fn.probe", []byte("alive")); string(r.Body) != "alive" {
 		t.Errorf("afterwards: %+v", r)
 	}
@@ -158,7 +159,8 @@ func TestG5EveryFailureAnswers(t *testing.T) {
 	s := startServer(t)
 	startInvoker(t, s)
 	nc := connect(t, s)
-	deployProbe(t, nc, "probe", protocol.Limits{Timeout: protocol.Duration(300 * time.Millisecond), Memory: 8 << 20, Output: 1 << 20, Input: 1 << 10})
+	deployProbe(t, nc, "probe", protocol.Limits{
+		Timeout: protocol.Duration(300 * time.Millisecond), Memory: 8 << 20, Output: 1 << 20, Input: 1 << 10})
 	for _, c := range []struct {
 		args string
 		code int

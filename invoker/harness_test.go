@@ -121,7 +121,8 @@ func tryDeploy(nc *nats.Conn, f protocol.Function, module []byte) (protocol.Depl
 	if err != nil {
 		return protocol.DeployReply{}, err
 	}
-	m := &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: module, Header: nats.Header{protocol.HeaderManifest: {string(manifest)}}}
+	m := &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: module,
+		Header: nats.Header{protocol.HeaderManifest: {string(manifest)}}}
 	return control[protocol.DeployReply](nc, m)
 }
 

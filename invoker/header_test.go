@@ -110,15 +110,16 @@ func connectionOf(t testing.TB, s *server.Server, not *nats.Conn) uint64 {
 	return 0
 }
 
-// TestHeaderBlocks sends blocks of headers that no client library would. A broken one is refused, and nothing in it
-// is ignored.
-func TestHeaderBlocks(t *testing.T) {
-	s := startServer(t)
-	startInvoker(t, s)
-	nc := connect(t, s)
-	deploy(t, nc, protocol.Function{Name: "cat", Args: []string{"cat", "/request/headers/x-user"}}, probe())
-	deploy(t, nc, protocol.Function{Name: "env", Meta: protocol.MetaEnv, Args: []string{"env"}, Env: map[string]string{"HEADER_X_OWN": "mine", "FN_ID": "mine"}}, probe())
-	raw := newRawClient(t, s)
+// headerBlock is a block of headers, and what a function that prints the header X-User does with it.
+type headerBlock struct {
+	about, block string
+	want         string // the file; empty: there is none
+	code         int    // of the error
+	text         string // of its message
+}
+
+// headerBlocks returns blocks that no client library would send.
+func headerBlocks() []headerBlock {
 	many := func(n int, size int) string {
 		var b strings.Builder
 		for i := range n {
@@ -126,29 +127,32 @@ func TestHeaderBlocks(t *testing.T) {
 		}
 		return b.String()
 	}
-	for _, c := range []struct {
-		about, block string
-		want         string // the file; empty: there is none
-		code         int    // of the error
-		text         string // of its message
-	}{
+	return []headerBlock{
 		{about: "none", block: "NATS/1.0\r\n\r\n", code: 404},
 		{about: "one", block: "NATS/1.0\r\nX-User: a\r\n\r\n", want: "a"},
 		{about: "without a blank", block: "NATS/1.0\r\nX-User:a\r\nFn-Id:7\r\n\r\n", want: "a"},
 		{about: "with blanks", block: "NATS/1.0\r\nX-User:  \t a \r\n\r\n", want: "a "},
 		{about: "line feeds only", block: "NATS/1.0\nX-User: a\n\n", want: "a"},
 		{about: "with a status", block: "NATS/1.0 100 Go on\r\nX-User: a\r\n\r\n", want: "a"},
-		{about: "in other cases", block: "NATS/1.0\r\nx-user: a\r\nX-USER: b\r\nX-User: c\r\nx-user: d\r\n\r\n", want: "a\nb\nc\nd"},
+		{about: "in other cases", block: "NATS/1.0\r\nx-user: a\r\nX-USER: b\r\nX-User: c\r\nx-user: d\r\n\r\n",
+			want: "a\nb\nc\nd"},
 		{about: "in other cases, with a body", block: "NATS/1.0\r\nx-user: a\r\nX-User: b\r\n\r\n", want: "a\nb"},
 		{about: "bytes", block: "NATS/1.0\r\nX-User: \xff\x00\x01\xc3\x28\r\r\n\r\n", want: "\xff\x00\x01\xc3\x28\r"},
-		{about: "a line without a colon", block: "NATS/1.0\r\nX-User: a\r\nbroken\r\nFn-Dry-Run: 1\r\n\r\n", code: 400, text: `line 3 of the headers has no colon: "broken"`},
-		{about: "a folded line", block: "NATS/1.0\r\nX-User: a\r\n more: b\r\nFn-Dry-Run: 1\r\n\r\n", code: 400, text: `header name " more"`},
-		{about: "an empty line", block: "NATS/1.0\r\nX-User: a\r\n\r\nFn-Dry-Run: 1\r\n\r\n", code: 400, text: "line 3 of the headers is empty"},
-		{about: "an empty name among others without a blank", block: "NATS/1.0\r\na:1\r\nb:2\r\nc:3\r\n:\r\n\r\n", code: 400, text: "a header has no name"},
-		{about: "more behind the end", block: "NATS/1.0\r\na:1\r\nb:2\r\n\r\nxx", code: 400, text: "line 4 of the headers is empty"},
+		{about: "a line without a colon", block: "NATS/1.0\r\nX-User: a\r\nbroken\r\nFn-Dry-Run: 1\r\n\r\n",
+			code: 400, text: `line 3 of the headers has no colon: "broken"`},
+		{about: "a folded line", block: "NATS/1.0\r\nX-User: a\r\n more: b\r\nFn-Dry-Run: 1\r\n\r\n",
+			code: 400, text: `header name " more"`},
+		{about: "an empty line", block: "NATS/1.0\r\nX-User: a\r\n\r\nFn-Dry-Run: 1\r\n\r\n",
+			code: 400, text: "line 3 of the headers is empty"},
+		{about: "an empty name among others without a blank", block: "NATS/1.0\r\na:1\r\nb:2\r\nc:3\r\n:\r\n\r\n",
+			code: 400, text: "a header has no name"},
+		{about: "more behind the end", block: "NATS/1.0\r\na:1\r\nb:2\r\n\r\nxx",
+			code: 400, text: "line 4 of the headers is empty"},
 		{about: "an empty name", block: "NATS/1.0\r\n: a\r\nFn-Dry-Run: 1\r\n\r\n", code: 400, text: "a header has no name"},
-		{about: "a blank before the colon", block: "NATS/1.0\r\nFn-Dry-Run : 1\r\n\r\n", code: 400, text: `header name "Fn-Dry-Run "`},
-		{about: "a name in other letters", block: "NATS/1.0\r\nF\u00fcn: 1\r\n\r\n", code: 400, text: "visible characters of ASCII"},
+		{about: "a blank before the colon", block: "NATS/1.0\r\nFn-Dry-Run : 1\r\n\r\n",
+			code: 400, text: `header name "Fn-Dry-Run "`},
+		{about: "a name in other letters", block: "NATS/1.0\r\nF\u00fcn: 1\r\n\r\n",
+			code: 400, text: "visible characters of ASCII"},
 		{about: "another beginning", block: "NATS/2.0\r\nFn-Dry-Run: 1\r\n\r\n", code: 400, text: "not with NATS/1.0"},
 		{about: "no beginning", block: "Fn-Dry-Run: 1\r\n\r\n", code: 400, text: "not with NATS/1.0"},
 		{about: "no end", block: "NATS/1.0\r\nFn-Dry-Run: 1\r\n", code: 400, text: "has no end"},
@@ -156,11 +160,23 @@ func TestHeaderBlocks(t *testing.T) {
 		{about: "an id with control characters", block: "NATS/1.0\r\nFn-Id: a\tb\r\n\r\n", code: 400, text: "Fn-Id"},
 		{about: "an id that is not UTF-8", block: "NATS/1.0\r\nFn-Id: a\xff\r\n\r\n", code: 400, text: "Fn-Id"},
 		{about: "a long id", block: "NATS/1.0\r\nFn-Id: " + strings.Repeat("a", 129) + "\r\n\r\n", code: 400, text: "Fn-Id"},
-		{about: "as many as there may be", block: "NATS/1.0\r\n" + many(protocol.MaxHeaders-1, 200) + "X-User: a\r\n\r\n", want: "a"},
-		{about: "one more", block: "NATS/1.0\r\n" + many(protocol.MaxHeaders, 1) + "X-User: a\r\n\r\n", code: 431, text: "257 headers"},
+		{about: "as many as there may be", block: "NATS/1.0\r\n" + many(protocol.MaxHeaders-1, 200) + "X-User: a\r\n\r\n",
+			want: "a"},
+		{about: "one more", block: "NATS/1.0\r\n" + many(protocol.MaxHeaders, 1) + "X-User: a\r\n\r\n",
+			code: 431, text: "257 headers"},
 		{about: "many", block: "NATS/1.0\r\n" + many(20_000, 10) + "\r\n", code: 431, text: "20000 headers"},
 		{about: "a long one", block: "NATS/1.0\r\n" + many(1, 64<<10) + "\r\n", code: 431, text: "65543 bytes"},
-	} {
+	}
+}
+
+// TestHeaderBlocks sends blocks of headers that no client library would. A broken one is refused, and nothing in it
+// is ignored.
+func TestHeaderBlocks(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	deploy(t, connect(t, s), protocol.Function{Name: "cat", Args: []string{"cat", "/request/headers/x-user"}}, probe())
+	raw := newRawClient(t, s)
+	for _, c := range headerBlocks() {
 		for _, body := range []string{"", "body", strings.Repeat("x", 100<<10)} {
 			r := raw.request("fn.cat", c.block, body)
 			if c.code != 0 {
@@ -172,6 +188,15 @@ func TestHeaderBlocks(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestHeadersInEnvironment sends headers whose names become the same in the environment.
+func TestHeadersInEnvironment(t *testing.T) {
+	s := startServer(t)
+	startInvoker(t, s)
+	deploy(t, connect(t, s), protocol.Function{Name: "env", Meta: protocol.MetaEnv, Args: []string{"env"},
+		Env: map[string]string{"HEADER_X_OWN": "mine", "FN_ID": "mine"}}, probe())
+	raw := newRawClient(t, s)
 	for range 5 {
 		r := raw.request("fn.env", "NATS/1.0\r\nx_user: no\r\nX-User: a\r\nX_User: no\r\nx-user: b\r\nX-Own: no\r\n\r\n", "")
 		got := map[string]string{}
@@ -179,18 +204,27 @@ func TestHeaderBlocks(t *testing.T) {
 			name, value, _ := strings.Cut(e, "=")
 			got[name] = value
 		}
-		if got["HEADER_X_USER"] != "a, b" || got["HEADER_X_OWN"] != "mine" || got["FN_ID"] != "mine" || got["FN_SUBJECT"] != "fn.env" {
+		if got["HEADER_X_USER"] != "a, b" || got["HEADER_X_OWN"] != "mine" ||
+			got["FN_ID"] != "mine" || got["FN_SUBJECT"] != "fn.env" {
 			t.Fatalf("environment %q, error %v", got, r.Err)
 		}
 	}
-	wantError(t, raw.request("fn.env", "NATS/1.0\r\nX: a\x00b\r\n\r\n", ""), protocol.CodeBadRequest, "HEADER_X has a NUL byte")
+	wantError(t, raw.request("fn.env", "NATS/1.0\r\nX: a\x00b\r\n\r\n", ""), protocol.CodeBadRequest,
+		"HEADER_X has a NUL byte")
 }
 
 // FuzzHeaderBlock sends any block of headers: an invoker refuses it, or has understood all of it, and answers the
 // next call on the same connection.
 func FuzzHeaderBlock(f *testing.F) {
-	for _, block := range []string{"NATS/1.0\r\nFn-Dry-Run: 1\r\n\r\n", "NATS/1.0\r\nx: a\r\nX: b\r\n\r\n", "NATS/1.0\r\n\r\nFn-Dry-Run: 1\r\n\r\n",
-		"NATS/1.0\r\n:\r\nFn-Dry-Run:1\r\n\r\n", "NATS/1.0 503\r\nFn-Id:a\r\n\r\n", "\r\n\r\n", "NATS/1.0\nFn-Timeout: 1ns\n\n"} {
+	for _, block := range []string{
+		"NATS/1.0\r\nFn-Dry-Run: 1\r\n\r\n",
+		"NATS/1.0\r\nx: a\r\nX: b\r\n\r\n",
+		"NATS/1.0\r\n\r\nFn-Dry-Run: 1\r\n\r\n",
+		"NATS/1.0\r\n:\r\nFn-Dry-Run:1\r\n\r\n",
+		"NATS/1.0 503\r\nFn-Id:a\r\n\r\n",
+		"\r\n\r\n",
+		"NATS/1.0\nFn-Timeout: 1ns\n\n",
+	} {
 		f.Add([]byte(block), []byte("body"))
 		f.Add([]byte(block), []byte(nil))
 	}
@@ -235,7 +269,8 @@ func TestBytes(t *testing.T) {
 	startInvoker(t, s)
 	nc := connect(t, s)
 	raw := newRawClient(t, s)
-	deploy(t, nc, protocol.Function{Name: "args", Env: map[string]string{"PROBE": "args"}, Triggers: []protocol.Trigger{{Subject: "bytes.*.*"}}}, probe())
+	deploy(t, nc, protocol.Function{Name: "args", Env: map[string]string{"PROBE": "args"},
+		Triggers: []protocol.Trigger{{Subject: "bytes.*.*"}}}, probe())
 	deploy(t, nc, protocol.Function{Name: "cat", Args: []string{"cat", "/request/headers/x"}}, probe())
 	deploy(t, nc, protocol.Function{Name: "echo", Args: []string{"echo"}}, probe())
 	deploy(t, nc, protocol.Function{Name: "env", Meta: protocol.MetaEnv, Args: []string{"env"}}, probe())
@@ -268,7 +303,9 @@ func TestBytes(t *testing.T) {
 		if string(r.Body) != "args\x00args\x00"+b+"\x00" {
 			t.Errorf("argument %s by a trigger: %q, %v", name, r.Body, r.Err)
 		}
-		if r := raw.request("fn.args.args."+b, "NATS/1.0\r\n\r\n", ""); string(r.Body) != "args\x00args\x00"+b+"\x00" && !(c == '\f' && r.Err != nil && r.Err.Code == protocol.CodeBadRequest) {
+		r = raw.request("fn.args.args."+b, "NATS/1.0\r\n\r\n", "")
+		refused := c == '\f' && r.Err != nil && r.Err.Code == protocol.CodeBadRequest
+		if string(r.Body) != "args\x00args\x00"+b+"\x00" && !refused {
 			t.Errorf("argument %s: %q, %v", name, r.Body, r.Err)
 		}
 	}
@@ -283,8 +320,9 @@ func TestLargestRequests(t *testing.T) {
 	raw := newRawClient(t, s)
 	var headers, names strings.Builder
 	headers.WriteString("NATS/1.0\r\n")
+	value := strings.Repeat("v", protocol.MaxHeaderBytes/protocol.MaxHeaders-len("X-000: \r\n"))
 	for i := range protocol.MaxHeaders {
-		fmt.Fprintf(&headers, "X-%03d: %s\r\n", i, strings.Repeat("v", protocol.MaxHeaderBytes/protocol.MaxHeaders-len("X-000: \r\n")))
+		fmt.Fprintf(&headers, "X-%03d: %s\r\n", i, value)
 		fmt.Fprintf(&names, "x-%03d\n", i)
 	}
 	headers.WriteString("\r\n")
@@ -301,22 +339,28 @@ func TestLargestRequests(t *testing.T) {
 		size          int    // of the reply, at least
 		begins        string // the reply
 	}{
-		{"list headers", protocol.Function{Args: []string{"ls", "/request/headers"}}, "fn.f", "", names.Len(), names.String()},
+		{"list headers", protocol.Function{Args: []string{"ls", "/request/headers"}},
+			"fn.f", "", names.Len(), names.String()},
 		{"open a header", protocol.Function{Args: []string{"cat", "/request/headers/x-255"}}, "fn.f", "", 200, "vvv"},
 		{"hold headers", protocol.Function{Args: []string{"hold", "/request/headers/x-255", "10000"}}, "fn.f", "", 2, ""},
-		{"environment by headers", protocol.Function{Meta: protocol.MetaEnv, Args: []string{"env"}}, "fn.f", "", protocol.MaxHeaderBytes * 9 / 10, "FN_ID="},
+		{"environment by headers", protocol.Function{Meta: protocol.MetaEnv, Args: []string{"env"}},
+			"fn.f", "", protocol.MaxHeaderBytes * 9 / 10, "FN_ID="},
 		{"environment", protocol.Function{Env: env}, "fn.f", "", 57 << 10, ""},
-		{"arguments", protocol.Function{Args: []string{"x"}, Env: map[string]string{"PROBE": "args"}, Triggers: []protocol.Trigger{{Subject: "many.>"}}}, "many.args" + tokens, "", 2 * 1900, "f\x00args\x00a\x00"},
+		{"arguments", protocol.Function{Args: []string{"x"}, Env: map[string]string{"PROBE": "args"},
+			Triggers: []protocol.Trigger{{Subject: "many.>"}}},
+			"many.args" + tokens, "", 2 * 1900, "f\x00args\x00a\x00"},
 		{"body", protocol.Function{Args: []string{"echo"}}, "fn.f", large, len(large), "xxx"},
 		{"body, twice", protocol.Function{Args: []string{"twice"}}, "fn.f", large, 0, fmt.Sprintf("%d\n0\n", len(large))},
 	} {
 		c.f.Name = "f"
 		deploy(t, nc, c.f, probe())
-		if r := raw.request(c.subject, headers.String(), c.body); r.Err != nil || len(r.Body) < c.size || !strings.HasPrefix(string(r.Body), c.begins) {
+		r := raw.request(c.subject, headers.String(), c.body)
+		if r.Err != nil || len(r.Body) < c.size || !strings.HasPrefix(string(r.Body), c.begins) {
 			t.Errorf("%s: got %d bytes, %.60q, error %v, want %d bytes", c.about, len(r.Body), r.Body, r.Err, c.size)
 		}
+		but := strings.TrimSuffix(headers.String(), "X-255: "+value+"\r\n\r\n")
 		for _, short := range []string{"1ms", "3ms", "10ms"} {
-			r := raw.request(c.subject, strings.TrimSuffix(headers.String(), "X-255: "+strings.Repeat("v", protocol.MaxHeaderBytes/protocol.MaxHeaders-len("X-255: \r\n"))+"\r\n\r\n")+"Fn-Timeout: "+short+"\r\n\r\n", c.body)
+			r := raw.request(c.subject, but+"Fn-Timeout: "+short+"\r\n\r\n", c.body)
 			if r.Err != nil && r.Err.Code != protocol.CodeTimeout && r.Exit != 66 {
 				t.Errorf("%s within %s: %v", c.about, short, r.Err)
 			}

@@ -12,8 +12,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
-// idleTime is how long a process may take to show that it is of use. One that takes longer has the benefit of the
-// doubt.
+// idleTime is how long a process may take before it counts as one that reads or writes.
 const idleTime = time.Second
 
 // Idle implements control.Host. It starts a process and gives it up as soon as it reads or writes, so that a function
@@ -41,15 +40,15 @@ func (h host) Idle(ctx context.Context, m *protocol.Function) bool {
 	return ended(err) && !t.touched.Load()
 }
 
-// ended reports whether a process has come to its end by itself, however that was. The time of one that has not can be
-// up before its context says so.
+// ended reports whether a process has ended by itself, well or not. A process can run out of time before its context
+// says so, so the context alone does not show that.
 func ended(err error) bool {
 	var exit *runtimes.ExitError
 	var trap *runtimes.TrapError
 	return err == nil || errors.As(err, &exit) || errors.As(err, &trap)
 }
 
-// touch is a stdin and a stdout of which the first use ends the process.
+// touch is a stdin and a stdout that end the process at their first use.
 type touch struct {
 	touched atomic.Bool
 	giveUp  func()

@@ -8,10 +8,10 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Invoke runs a call that did not come by message, and waits for its reply: what a front in this process uses, such
-// as a gateway. It takes its turn like any other call, or waits for room as long as it may if r.Patient says so, and
-// its reply is passed on as the trigger r.Trigger says. The call ends with ctx at the latest. It may be called at any
-// time and from several goroutines; r is not changed.
+// Invoke runs a call that did not come by message, and waits for its reply: what a front in this process uses, such as
+// a gateway. It takes its turn like any other call; with r.Patient it also waits for room. Its reply is passed on as
+// the trigger r.Trigger says. The call ends with ctx at the latest. It may be called at any time and from several
+// goroutines; r is not changed.
 //
 // The reply is never nil and always has an id if it is an error, which is in it. The code is 404 only if the invoker
 // serves and the registry has no such function. An invoker that is not there yet, or that ends, answers 503.

@@ -205,7 +205,8 @@ func TestInvokeForTrigger(t *testing.T) {
 		{protocol.TriggerKey{Subject: "gone.*"}, ""},
 		{protocol.TriggerKey{Subject: "orders.*", Queue: "fn-probe"}, "done.eu"},
 	} {
-		r := &protocol.Request{Function: protocol.Ref{Name: "probe"}, Subject: "orders.eu", Trigger: c.trigger, Body: []byte("tea")}
+		r := &protocol.Request{Function: protocol.Ref{Name: "probe"},
+			Subject: "orders.eu", Trigger: c.trigger, Body: []byte("tea")}
 		if reply := v.Invoke(t.Context(), r); reply.Err != nil || string(reply.Body) != "tea" {
 			t.Errorf("%v: %+v", c.trigger, reply)
 		}
@@ -269,7 +270,10 @@ func TestObserver(t *testing.T) {
 		code, exit int
 		in, out    int64
 		ran        bool
-	}{{0, 0, 10, 10, true}, {403, 77, 0, 0, true}, {413, -1, 2000, 0, false}, {400, -1, 0, 0, false}, {400, 65, 0, 0, true}} {
+	}{
+		{0, 0, 10, 10, true}, {403, 77, 0, 0, true}, {413, -1, 2000, 0, false},
+		{400, -1, 0, 0, false}, {400, 65, 0, 0, true},
+	} {
 		c := w.ended[i]
 		if c.Code != want.code || c.Exit != want.exit || c.In != want.in || want.code == 0 && c.Out != want.out {
 			t.Errorf("call %d: %+v", i, c)

@@ -74,7 +74,7 @@ type Invoker struct {
 	Version string
 	// Log takes what operators should know. Nil discards it.
 	Log *slog.Logger
-	// Observers are told of every call, in this order.
+	// Observers see every call, in this order.
 	Observers []stats.Observer
 	// Compiling, if not nil, is called before a module is compiled or loaded, and what it returns afterwards.
 	Compiling func() (done func())
@@ -88,11 +88,11 @@ type Invoker struct {
 	functions *functions // there from Starting on
 }
 
-// Serve answers calls until ctx ends, then drains: it takes no new message, goes on with what
-// has come in for up to Drain, answers the rest with 503, and returns when nothing of it
-// runs any more. nc stays open; it should have been made with an ErrorHandler, which is not to be set again afterwards.
-// Serve may be called once. An error means that it could not begin, or that the connection, or JetStream's, was closed:
-// then nobody can be answered any more, what runs is given up, and the error has nats.ErrConnectionClosed in its chain.
+// Serve answers calls until ctx ends, then drains. It takes no new message, and goes on with what has come in for up to
+// Drain. It answers the rest with 503, and returns when nothing runs any more. nc stays open; it should have been made
+// with an ErrorHandler, which is not to be set again afterwards. Serve may be called once. An error means that it could
+// not begin, or that the connection, or JetStream's, was closed: then nobody can be answered any more, what runs is
+// given up, and the error has nats.ErrConnectionClosed in its chain.
 func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()

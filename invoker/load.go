@@ -25,7 +25,8 @@ func (l *loader) program(ctx context.Context, m *protocol.Function) (*programs.P
 }
 
 // compile is program for a module that is there, or for one that the registry has if it is nil, and with options.
-func (l *loader) compile(ctx context.Context, m *protocol.Function, module []byte, o runtimes.Options) (*programs.Program, error) {
+func (l *loader) compile(ctx context.Context, m *protocol.Function, module []byte,
+	o runtimes.Options) (*programs.Program, error) {
 	return l.programs.Acquire(ctx, programs.KeyOf(m.Digest, o), func() (runtimes.Program, error) {
 		if l.compiling != nil {
 			defer l.compiling()()

@@ -32,14 +32,14 @@ func (c *call) pass() {
 	}
 }
 
-// passTo publishes a reply's body, as an object if it is too large for a message: another one than the caller's, who
-// may delete that.
+// passTo publishes a reply's body. One that is too large for a message goes as an object of its own, because the caller
+// may delete the one that it gets.
 func (c *call) passTo(to string) error {
 	r := &c.reply
 	hops := c.request.Hops + 1
 	if hops > protocol.MaxHops {
 		return protocol.Errorf(protocol.CodeFailed, "",
-			"it has been passed on %d times, so there is a loop: see which functions' to leads to which other's subject",
+			"it has been passed on %d times, so there is a loop: look for functions whose to leads to each other's subjects",
 			c.request.Hops)
 	}
 	if most := protocol.LongestSubject(c.f.svc.line); len(to) > most {

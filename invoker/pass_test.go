@@ -19,7 +19,8 @@ import (
 func step(t testing.TB, nc *nats.Conn, name, subject, to string, args ...string) protocol.DeployReply {
 	t.Helper()
 	limits := protocol.Limits{Timeout: protocol.Duration(patience), Input: 4 << 20, Output: 4 << 20, Queue: 1000}
-	return deploy(t, nc, protocol.Function{Name: name, Args: args, Limits: limits, Triggers: []protocol.Trigger{{Subject: subject, To: to}}}, probe())
+	return deploy(t, nc, protocol.Function{Name: name, Args: args, Limits: limits,
+		Triggers: []protocol.Trigger{{Subject: subject, To: to}}}, probe())
 }
 
 // listen subscribes to a subject, and the server knows.
@@ -48,8 +49,10 @@ func next(t testing.TB, sub *nats.Subscription) *nats.Msg {
 // wantPassed fails unless a message was passed on like that.
 func wantPassed(t testing.TB, m *nats.Msg, subject, id, hops, body string) {
 	t.Helper()
-	if m.Subject != subject || m.Reply != "" || len(m.Header) != 2 || m.Header.Get(protocol.HeaderID) != id || m.Header.Get(protocol.HeaderHops) != hops || string(m.Data) != body {
-		t.Errorf("got %s %v %q (reply %q), want %s with id %s, %s hops and %q", m.Subject, m.Header, m.Data, m.Reply, subject, id, hops, body)
+	if m.Subject != subject || m.Reply != "" || len(m.Header) != 2 || m.Header.Get(protocol.HeaderID) != id ||
+		m.Header.Get(protocol.HeaderHops) != hops || string(m.Data) != body {
+		t.Errorf("got %s %v %q (reply %q), want %s with id %s, %s hops and %q",
+			m.Subject, m.Header, m.Data, m.Reply, subject, id, hops, body)
 	}
 }
 
@@ -72,7 +75,8 @@ func TestPassOn(t *testing.T) {
 	wantPassed(t, next(t, done), "done.echo", r.ID, "2", "tea")
 
 	// An id of the caller's travels on; other headers do not. Nobody need wait for a reply.
-	m := &nats.Msg{Subject: "orders.echo.new", Data: []byte("milk"), Header: nats.Header{"fn-id": {"order-7"}, "Fn-Hops": {"4"}, "X": {"y"}}}
+	m := &nats.Msg{Subject: "orders.echo.new", Data: []byte("milk"),
+		Header: nats.Header{"fn-id": {"order-7"}, "Fn-Hops": {"4"}, "X": {"y"}}}
 	if err := nc.PublishMsg(m); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +126,8 @@ func TestPassLoopEnds(t *testing.T) {
 	v := startInvoker(t, s)
 	nc := connect(t, s)
 	made := step(t, nc, "ring", "ring.*", "ring.{1}")
-	if len(made.Warnings) != 1 || !strings.Contains(made.Warnings[0], "ring.* passes on to ring.{1}, which calls ring again by ring.*: a loop") {
+	const loop = "ring.* passes on to ring.{1}, which calls ring again by ring.*: a loop"
+	if len(made.Warnings) != 1 || !strings.Contains(made.Warnings[0], loop) {
 		t.Errorf("warnings %q", made.Warnings)
 	}
 	ring, lines := listen(t, nc, "ring.>"), listen(t, nc, "log.ring")
@@ -135,13 +140,15 @@ func TestPassLoopEnds(t *testing.T) {
 		wantPassed(t, next(t, ring), "ring.echo", "round", fmt.Sprint(hop+1), "tea")
 	}
 	line := next(t, lines)
-	if want := "reply not passed on: it has been passed on 16 times"; !strings.Contains(string(line.Data), want) || line.Header.Get(protocol.HeaderID) != "round" {
+	const want = "reply not passed on: it has been passed on 16 times"
+	if !strings.Contains(string(line.Data), want) || line.Header.Get(protocol.HeaderID) != "round" {
 		t.Errorf("line %v %q, want %q", line.Header, line.Data, want)
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	eventually(t, "the last call", tick.C, func() bool {
-		return statsOf(t, nc, "ring", 1)[0].Endpoints[1].NumRequests == protocol.MaxHops+1 && strings.Contains(v.log.String(), "reply not passed on")
+		return statsOf(t, nc, "ring", 1)[0].Endpoints[1].NumRequests == protocol.MaxHops+1 &&
+			strings.Contains(v.log.String(), "reply not passed on")
 	})
 	if log := v.log.String(); strings.Count(log, "reply not passed on") != 1 || !strings.Contains(log, "level=ERROR") {
 		t.Errorf("log\n%s", log)
@@ -170,7 +177,8 @@ func drainPipeline(t *testing.T, s *server.Server, change ...func(*invoker.Invok
 	done := listen(t, nc, "done")
 	const n = 200
 	for i := range n {
-		if err := nc.PublishMsg(&nats.Msg{Subject: "new", Header: nats.Header{protocol.HeaderID: {fmt.Sprint(i)}}}); err != nil {
+		m := &nats.Msg{Subject: "new", Header: nats.Header{protocol.HeaderID: {fmt.Sprint(i)}}}
+		if err := nc.PublishMsg(m); err != nil {
 			t.Fatal(err)
 		}
 	}

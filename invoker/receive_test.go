@@ -38,7 +38,8 @@ func TestEnded(t *testing.T) {
 			r.flush()
 		}
 		next := r.take(&nats.Msg{Subject: "fn.f", Sub: &nats.Subscription{Subject: "fn.f"}})
-		if counts := next.received.Equal(began.Add(took)); counts != c.counts || !counts && time.Since(next.received) > time.Since(began) {
+		counts := next.received.Equal(began.Add(took))
+		if counts != c.counts || !counts && time.Since(next.received) > time.Since(began) {
 			t.Errorf("%s: it counts from %v after the last one", c.name, next.received.Sub(began))
 		}
 		if !r.ended.IsZero() {

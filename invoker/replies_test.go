@@ -38,10 +38,14 @@ func TestReplies(t *testing.T) {
 		exit    int
 		replies []int
 		reply   bool
-	}{{1, nil, false}, {1, []int{1}, true}, {2, []int{1}, false}, {20, []int{10, 20, 0}, true}, {255, []int{255}, true}, {0, []int{1}, true}, {65, []int{1}, false}} {
+	}{
+		{1, nil, false}, {1, []int{1}, true}, {2, []int{1}, false}, {20, []int{10, 20, 0}, true},
+		{255, []int{255}, true}, {0, []int{1}, true}, {65, []int{1}, false},
+	} {
 		name := "f" + strconv.Itoa(c.exit) + strconv.Itoa(len(c.replies))
 		done := listen(t, nc, "done."+name)
-		deploy(t, nc, protocol.Function{Name: name, Replies: c.replies, Triggers: []protocol.Trigger{{Subject: "go." + name, To: "done." + name}}}, says("none", c.exit))
+		deploy(t, nc, protocol.Function{Name: name, Replies: c.replies,
+			Triggers: []protocol.Trigger{{Subject: "go." + name, To: "done." + name}}}, says("none", c.exit))
 		for _, header := range [][]string{nil, {"Fn-Report", "1"}} {
 			r := call(t, nc, "fn."+name, nil, header...)
 			if r.Exit != c.exit || (r.Err == nil) != c.reply || c.reply && string(r.Body) != "none" {

@@ -76,7 +76,8 @@ func TestG9MicroLists(t *testing.T) {
 	s := startServer(t)
 	startInvoker(t, s)
 	nc := connect(t, s)
-	deploy(t, nc, protocol.Function{Name: "a", Language: "C", Triggers: []protocol.Trigger{{Subject: "orders.>"}}}, probe())
+	deploy(t, nc, protocol.Function{Name: "a", Language: "C",
+		Triggers: []protocol.Trigger{{Subject: "orders.>"}}}, probe())
 	deployProbe(t, nc, "b", protocol.Limits{})
 
 	// polyvoke itself, a and b.
@@ -87,7 +88,8 @@ func TestG9MicroLists(t *testing.T) {
 		t.Errorf("PING: %v, want %v", names, want)
 	}
 	info := gather[micro.Info](t, nc, "$SRV.INFO.a", 1)[0]
-	if info.Type != micro.InfoResponseType || info.Metadata["language"] != "C" || info.Metadata["digest"] != protocol.Digest(probe()) || info.Version != "1.0.0" {
+	if info.Type != micro.InfoResponseType || info.Metadata["language"] != "C" ||
+		info.Metadata["digest"] != protocol.Digest(probe()) || info.Version != "1.0.0" {
 		t.Errorf("INFO: %+v", info)
 	}
 	var subjects []string
@@ -104,8 +106,12 @@ func TestG9MicroLists(t *testing.T) {
 	if _, err := nc.Request("$SRV.PING.nobody", nil, patience); !noResponders(err) {
 		t.Errorf("PING of a service that does not exist: %v, want no responders", err)
 	}
+	wantFigures(t, nc)
+}
 
-	// The figures are right although the calls ran side by side.
+// wantFigures calls the function a, and fails unless its figures are right although the calls ran side by side.
+func wantFigures(t *testing.T, nc *nats.Conn) {
+	t.Helper()
 	const calls, failures = 200, 50
 	var all sync.WaitGroup
 	for i := range calls {
@@ -134,7 +140,8 @@ func TestG9MicroLists(t *testing.T) {
 		t.Errorf("STATS: %v, average %v", st.ProcessingTime, st.AverageProcessingTime)
 	}
 	var data protocol.Stats
-	if err := json.Unmarshal(st.Data, &data); err != nil || data.P50 <= 0 || data.P99 < data.P50 || data.Start != "reset" || data.StartReason == "" || data.Version != 1 {
+	if err := json.Unmarshal(st.Data, &data); err != nil || data.P50 <= 0 || data.P99 < data.P50 ||
+		data.Start != "reset" || data.StartReason == "" || data.Version != 1 {
 		t.Errorf("data %s: %v", st.Data, err)
 	}
 }
@@ -147,7 +154,8 @@ func TestRoutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders.eu.>"}}); err != nil {
+	orders := jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders.eu.>"}}
+	if _, err := js.CreateStream(t.Context(), orders); err != nil {
 		t.Fatal(err)
 	}
 	routed := func(name string, subjects ...string) protocol.Function {
@@ -165,7 +173,8 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("route: %q %v", r.Body, r.Err)
 	}
 	made = deploy(t, nc, routed("two", "mail.>"), probe())
-	if len(made.Warnings) != 1 || made.Warnings[0] != "mail.> of two overlaps mail.*.sent of one: a message of both runs each once" {
+	const want = "mail.> of two overlaps mail.*.sent of one: a message of both runs each once"
+	if len(made.Warnings) != 1 || made.Warnings[0] != want {
 		t.Errorf("warnings %q", made.Warnings)
 	}
 	if err := nc.Publish("mail.args.sent", nil); err != nil {
@@ -174,7 +183,8 @@ func TestRoutes(t *testing.T) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	eventually(t, "a run of each function", tick.C, func() bool {
-		return statsOf(t, nc, "one", 1)[0].Endpoints[1].NumRequests == 2 && statsOf(t, nc, "two", 1)[0].Endpoints[1].NumRequests == 1
+		return statsOf(t, nc, "one", 1)[0].Endpoints[1].NumRequests == 2 &&
+			statsOf(t, nc, "two", 1)[0].Endpoints[1].NumRequests == 1
 	})
 	if err := nc.Publish("mail.exit.sent", nil); err != nil { // nobody waits for the failure of one, so it is logged
 		t.Fatal(err)
@@ -182,7 +192,9 @@ func TestRoutes(t *testing.T) {
 	if err := nc.Publish("mail.exit.9.sent", nil); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a log line", tick.C, func() bool { return strings.Contains(v.log.String(), "message without reply subject failed") })
+	eventually(t, "a log line", tick.C, func() bool {
+		return strings.Contains(v.log.String(), "message without reply subject failed")
+	})
 	// A new version without routes gives the subjects up.
 	deploy(t, nc, routed("one"), probe())
 	deploy(t, nc, routed("two"), probe())
@@ -207,7 +219,8 @@ func TestClaimChecks(t *testing.T) {
 	send := func(c *protocol.Claim) protocol.Reply {
 		h := protocol.Header{}
 		c.Put(h)
-		return call(t, nc, "fn.probe", nil, protocol.HeaderObject, h.Get(protocol.HeaderObject), protocol.HeaderSize, h.Get(protocol.HeaderSize), protocol.HeaderDigest, h.Get(protocol.HeaderDigest))
+		return call(t, nc, "fn.probe", nil, protocol.HeaderObject, h.Get(protocol.HeaderObject),
+			protocol.HeaderSize, h.Get(protocol.HeaderSize), protocol.HeaderDigest, h.Get(protocol.HeaderDigest))
 	}
 	claim, err := store.PutBytes(t.Context(), big)
 	if err != nil {
@@ -253,7 +266,8 @@ func TestBadUploads(t *testing.T) {
 		{"truncated", `{"name":"x"}`, wasm[:len(wasm)/2], 422, ""},
 		{"component", `{"name":"x"}`, []byte("\x00asm\x0d\x00\x01\x00"), 422, "component"},
 		{"no _start", `{"name":"x"}`, []byte("\x00asm\x01\x00\x00\x00"), 422, "_start"},
-		{"foreign import", `{"name":"x"}`, []byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x02\x0c\x01\x03env\x04nope\x00\x00"), 422, `"nope"`},
+		{"foreign import", `{"name":"x"}`,
+			[]byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x02\x0c\x01\x03env\x04nope\x00\x00"), 422, `"nope"`},
 		{"name", `{"name":"x.y"}`, wasm, 422, "x.y"},
 		{"key", `{"name":"x","timeot":"3s"}`, wasm, 422, `unknown key "timeot"`},
 		{"timeout", `{"name":"x","limits":{"timeout":"-3s"}}`, wasm, 422, "longer than zero"},
@@ -262,7 +276,8 @@ func TestBadUploads(t *testing.T) {
 		{"stack", `{"name":"x","limits":{"stack":"1GiB"}}`, wasm, 422, "limits.stack"},
 		{"more memory than there may be", `{"name":"x","limits":{"memory":"3GiB"}}`, wasm, 422, "3072 MiB"},
 	} {
-		m := &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: c.module, Header: nats.Header{protocol.HeaderManifest: {c.manifest}}}
+		m := &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: c.module,
+			Header: nats.Header{protocol.HeaderManifest: {c.manifest}}}
 		_, err := control[protocol.DeployReply](nc, m)
 		if protocol.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v, want code %d with %q", c.what, err, c.code, c.text)
@@ -342,7 +357,8 @@ func TestLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l := protocol.ParseLogLine(protocol.Header(m.Header), m.Data); !l.Platform || l.ID != r.ID || !strings.Contains(l.Text, "unreachable") {
+	if l := protocol.ParseLogLine(protocol.Header(m.Header), m.Data); !l.Platform || l.ID != r.ID ||
+		!strings.Contains(l.Text, "unreachable") {
 		t.Errorf("%+v", l)
 	}
 	js, err := jetstream.New(nc)
@@ -441,11 +457,13 @@ func TestWithoutJetStream(t *testing.T) {
 	s := startServer(t, func(o *server.Options) { o.JetStream = false })
 	v := startInvoker(t, s, func(v *invoker.Invoker) { v.Registry = new(registry.Memory) })
 	nc := connect(t, s)
-	deployProbe(t, nc, "probe", protocol.Limits{Timeout: protocol.Duration(patience)}) // a megabyte drips slowly under the race detector
+	// A megabyte drips slowly under the race detector.
+	deployProbe(t, nc, "probe", protocol.Limits{Timeout: protocol.Duration(patience)})
 	if r := call(t, nc, "fn.probe", []byte("x")); string(r.Body) != "x" {
 		t.Errorf("%+v", r)
 	}
-	r := call(t, nc, "fn.probe", nil, protocol.HeaderObject, "o", protocol.HeaderSize, "1", protocol.HeaderDigest, protocol.Digest(nil))
+	r := call(t, nc, "fn.probe", nil, protocol.HeaderObject, "o",
+		protocol.HeaderSize, "1", protocol.HeaderDigest, protocol.Digest(nil))
 	wantError(t, r, 503, "JetStream")
 	wantError(t, call(t, nc, "fn.probe.drip.1048600", nil), 502, "max_payload")
 	if !strings.Contains(v.log.String(), "cannot be carried") {
@@ -565,10 +583,12 @@ func TestHammer(t *testing.T) {
 	var changes sync.WaitGroup
 	changes.Go(func() {
 		for i := 0; !stop.Load(); i++ {
-			if _, err := tryDeploy(control1, protocol.Function{Name: "changes", Env: map[string]string{"I": strconv.Itoa(i)}}, probe()); err != nil {
+			f := protocol.Function{Name: "changes", Env: map[string]string{"I": strconv.Itoa(i)}}
+			if _, err := tryDeploy(control1, f, probe()); err != nil {
 				t.Errorf("deploy: %v", err)
 			}
-			_, err := control[protocol.RemoveReply](control1, &nats.Msg{Subject: protocol.APIRemove.Subject(), Data: []byte(`{"name":"vanishes"}`)})
+			remove := &nats.Msg{Subject: protocol.APIRemove.Subject(), Data: []byte(`{"name":"vanishes"}`)}
+			_, err := control[protocol.RemoveReply](control1, remove)
 			if err != nil {
 				t.Errorf("remove: %v", err)
 			}
@@ -592,7 +612,8 @@ func TestHammer(t *testing.T) {
 					t.Errorf("call %d of %s%s: %v", i, name, mode, err)
 					return
 				}
-				if r.Err != nil && !slices.Contains([]int{400, 429, 500}, r.Err.Code) || mode == "" && r.Err == nil && string(r.Body) != "body" {
+				if r.Err != nil && !slices.Contains([]int{400, 429, 500}, r.Err.Code) ||
+					mode == "" && r.Err == nil && string(r.Body) != "body" {
 					t.Errorf("call %d of %s%s: %+v", i, name, mode, r)
 				}
 			}

@@ -44,7 +44,8 @@ func TestSmallMessages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := control[protocol.DeployReply](nc, claimed(protocol.APIDeploy.Subject(), runtimestest.Wasm(), protocol.Header{protocol.HeaderManifest: {string(manifest)}}))
+		d, err := control[protocol.DeployReply](nc, claimed(protocol.APIDeploy.Subject(), runtimestest.Wasm(),
+			protocol.Header{protocol.HeaderManifest: {string(manifest)}}))
 		if err != nil || !d.Created {
 			t.Fatalf("max_payload %d: %+v, %v", size, d, err)
 		}
@@ -82,7 +83,9 @@ func described(t *testing.T, nc *nats.Conn, triggers, size int) {
 		}
 		left := 0
 		_, _ = fmt.Sscan(got.Metadata["endpoints_left_out"], &left)
-		if verb != micro.PingVerb && (len(got.Endpoints)+left != triggers+1 || got.Endpoints[0].Name != "call" || (left > 0) != (size == 4<<10 && verb == micro.StatsVerb)) {
+		short := size == 4<<10 && verb == micro.StatsVerb
+		if verb != micro.PingVerb &&
+			(len(got.Endpoints)+left != triggers+1 || got.Endpoints[0].Name != "call" || (left > 0) != short) {
 			t.Errorf("max_payload %d, %s: %d endpoints, and %d are left out", size, verb, len(got.Endpoints), left)
 		}
 	}

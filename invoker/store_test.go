@@ -38,7 +38,8 @@ func silent(name string) []byte {
 // remembering gives an invoker a registry that keeps copies of modules.
 func remembering(t testing.TB, s *server.Server) func(*invoker.Invoker) {
 	return func(v *invoker.Invoker) {
-		r, err := registry.Open(t.Context(), registrytest.JetStream(t, connect(t, s)), registry.Config{Copies: t.TempDir(), Log: v.Log})
+		r, err := registry.Open(t.Context(), registrytest.JetStream(t, connect(t, s)),
+			registry.Config{Copies: t.TempDir(), Log: v.Log})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,13 +120,15 @@ func TestFlippedBits(t *testing.T) {
 				_, err := v.Registry.Find(t.Context(), name)
 				r, callErr := tryCall(nc, "fn."+name, nil)
 				served := callErr == nil && r.Err == nil
-				damaged := strings.Contains(v.log.String(), "function="+name+" ") || strings.Contains(v.log.String(), "function="+name+"@1")
+				damaged := strings.Contains(v.log.String(), "function="+name+" ") ||
+					strings.Contains(v.log.String(), "function="+name+"@1")
 				switch {
 				case served, protocol.CodeOf(err) == protocol.CodeNotFound: // the server has lost it without a trace
 				case !damaged:
 					t.Errorf("%s: stored (%v), not served (%v, %v), and not in the log:\n%s", name, err, r.Err, callErr, v.log)
 				}
-				if _, err := control[protocol.RemoveReply](nc, about(protocol.APIRemove, name)); err != nil && protocol.CodeOf(err) != protocol.CodeNotFound {
+				_, err = control[protocol.RemoveReply](nc, about(protocol.APIRemove, name))
+				if err != nil && protocol.CodeOf(err) != protocol.CodeNotFound {
 					t.Errorf("remove %s: %v", name, err)
 				}
 				deploy(t, nc, protocol.Function{Name: name}, silent("new"))
@@ -207,10 +210,12 @@ func TestDamagedRecords(t *testing.T) {
 		t.Fatalf("list: %+v, %v; want 1 function, %d damaged", list, err, len(damage))
 	}
 	for _, d := range list.Damaged {
-		if damage[d.Name] == nil && d.Name != "many" || d.Reason == "" || !strings.Contains(v.log.String(), "function="+d.Name) {
+		if damage[d.Name] == nil && d.Name != "many" || d.Reason == "" ||
+			!strings.Contains(v.log.String(), "function="+d.Name) {
 			t.Errorf("damaged: %+v", d)
 		}
-		if _, err := control[protocol.InfoReply](nc, about(protocol.APIInfo, d.Name)); protocol.CodeOf(err) != protocol.CodeConflict {
+		_, err := control[protocol.InfoReply](nc, about(protocol.APIInfo, d.Name))
+		if protocol.CodeOf(err) != protocol.CodeConflict {
 			t.Errorf("info %s: %v", d.Name, err)
 		}
 		if _, err := control[protocol.RemoveReply](nc, about(protocol.APIRemove, d.Name)); err != nil {
@@ -234,11 +239,12 @@ func TestStoreGoesWhileServing(t *testing.T) {
 	nc := connect(t, s)
 	js := registrytest.JetStream(t, nc)
 	deployProbe(t, nc, "probe", protocol.Limits{Timeout: protocol.Duration(patience)})
-	for _, stream := range []string{protocol.StreamLog, bodies.Stream, "KV_" + registry.BucketFunctions, "OBJ_" + registry.BucketModules, ""} {
+	all := []string{protocol.StreamLog, bodies.Stream, "KV_" + registry.BucketFunctions, "OBJ_" + registry.BucketModules}
+	for _, stream := range append(slices.Clone(all), "") {
 		t.Run("without "+stream, func(t *testing.T) {
 			gone := []string{stream}
 			if stream == "" {
-				gone = []string{protocol.StreamLog, bodies.Stream, "KV_" + registry.BucketFunctions, "OBJ_" + registry.BucketModules}
+				gone = all
 			}
 			for _, name := range gone {
 				if err := js.DeleteStream(t.Context(), name); err != nil {
@@ -283,7 +289,8 @@ func logged(t testing.TB, nc *nats.Conn, js jetstream.JetStream) bool {
 	t.Helper()
 	line := protocol.LogLine{Function: protocol.Ref{Name: "probe"}, Text: "a line"}
 	h, body := line.Message()
-	if err := nc.PublishMsg(&nats.Msg{Subject: protocol.LogSubject("probe"), Header: nats.Header(h), Data: body}); err != nil {
+	m := &nats.Msg{Subject: protocol.LogSubject("probe"), Header: nats.Header(h), Data: body}
+	if err := nc.PublishMsg(m); err != nil {
 		t.Fatal(err)
 	}
 	if err := nc.Flush(); err != nil {
@@ -356,7 +363,8 @@ func TestVersionsFallOut(t *testing.T) {
 			nc := connect(t, s)
 			next := 1 // the version that is to fall out next
 			for i := range 23 {
-				d := deploy(t, nc, protocol.Function{Name: "f", Env: map[string]string{"A": strings.Repeat("x", c.env), "B": fmt.Sprint(i)}}, silent("f"))
+				env := map[string]string{"A": strings.Repeat("x", c.env), "B": fmt.Sprint(i)}
+				d := deploy(t, nc, protocol.Function{Name: "f", Env: env}, silent("f"))
 				info, err := control[protocol.InfoReply](nc, about(protocol.APIInfo, "f"))
 				if err != nil || info.Function.Version != i+1 {
 					t.Fatalf("info: version %d, %v", info.Function.Version, err)
@@ -375,7 +383,8 @@ func TestVersionsFallOut(t *testing.T) {
 	}
 	s := startServer(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
 	startInvoker(t, s)
-	_, err := tryDeploy(connect(t, s), protocol.Function{Name: "f", Env: map[string]string{"A": strings.Repeat("x", 40<<10)}}, silent("f"))
+	env := map[string]string{"A": strings.Repeat("x", 40<<10)}
+	_, err := tryDeploy(connect(t, s), protocol.Function{Name: "f", Env: env}, silent("f"))
 	if protocol.CodeOf(err) != protocol.CodeRefused || !strings.Contains(err.Error(), "shorten env") {
 		t.Errorf("a manifest that fits no record: %v", err)
 	}

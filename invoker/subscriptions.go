@@ -34,7 +34,8 @@ func (l *subscriptions) become(want map[subjects.Subject]bool, roundTrip func() 
 }
 
 // change makes the subscriptions that are wanted and not there, and returns those that are there and not wanted.
-func (l *subscriptions) change(want map[subjects.Subject]bool) (made []subjects.Subject, gone []*nats.Subscription, errs []error) {
+func (l *subscriptions) change(want map[subjects.Subject]bool) (
+	made []subjects.Subject, gone []*nats.Subscription, errs []error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asking, l.denied = true, nil

@@ -94,7 +94,7 @@ type Pong struct {
 type ConfirmRequest struct {
 	Name    string    `json:"name"`
 	Version int       `json:"version"`
-	Created time.Time `json:"created"` // tells it from a version of the same number that was removed before
+	Created time.Time `json:"created"` // distinguishes it from a removed version of the same number
 }
 
 // Confirmation is what an invoker answers to a ConfirmRequest.
@@ -161,7 +161,7 @@ type Damage struct {
 	Needs []string `json:"needs,omitempty"`
 }
 
-// InfoReply tells everything about one function.
+// InfoReply has everything about one function.
 type InfoReply struct {
 	Function Function   `json:"function"`         // the latest version
 	Versions []Function `json:"versions"`         // all that are kept, oldest first
@@ -179,8 +179,8 @@ type InfoReply struct {
 // maxAbridged is how much an abridged function has of what may be long, in bytes.
 const maxAbridged = 64
 
-// Abridged returns the function without its arguments, environment, triggers and needs, for a message that has no room for
-// them.
+// Abridged returns the function without its arguments, environment, triggers and needs, for a message that has no room
+// for them.
 func (f Function) Abridged() Function {
 	f.Args, f.Env, f.Triggers, f.Needs = nil, nil, nil, nil
 	f.Language = CleanValue(f.Language, maxAbridged)

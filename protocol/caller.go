@@ -11,10 +11,15 @@ import "context"
 //
 // # Errors
 //
-// An error means that there is no reply. Its code (see CodeOf) is 400 for a request that cannot be a message, 403 if
-// NATS does not permit it, 404 if no invoker has the function, 502 for a reply that cannot be read, 503 if the
-// function, its invoker or NATS is not available or ctx was cancelled, and 504 after the deadline. With 502, 503 and
-// 504 the function may have run.
+// An error means that there is no reply. Its code (see CodeOf) is one of these:
+//   - 400: the request cannot be a message
+//   - 403: NATS does not permit it
+//   - 404: no invoker has the function
+//   - 502: the reply cannot be read
+//   - 503: the function, its invoker or NATS is not available, or ctx was cancelled
+//   - 504: the deadline has passed
+//
+// With 502, 503 and 504 the function may have run.
 type Caller interface {
 	Call(ctx context.Context, r *Request) (*Reply, error)
 }

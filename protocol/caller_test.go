@@ -13,10 +13,11 @@ func TestFailure(t *testing.T) {
 		err  error
 		code int
 	}{
-		"success":        {&protocol.Reply{}, nil, 0},
-		"a failed reply": {&protocol.Reply{Err: protocol.Errorf(protocol.CodeTooMany, "", "busy")}, nil, protocol.CodeTooMany},
-		"no reply":       {nil, context.DeadlineExceeded, protocol.CodeTimeout},
-		"nothing":        {nil, nil, protocol.CodeFailed},
+		"success": {&protocol.Reply{}, nil, 0},
+		"a failed reply": {&protocol.Reply{Err: protocol.Errorf(protocol.CodeTooMany, "", "busy")},
+			nil, protocol.CodeTooMany},
+		"no reply": {nil, context.DeadlineExceeded, protocol.CodeTimeout},
+		"nothing":  {nil, nil, protocol.CodeFailed},
 	} {
 		err := protocol.Failure(tt.r, tt.err)
 		if code := protocol.CodeOf(err); code != tt.code || (err == nil) != (code == 0) {

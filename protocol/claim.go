@@ -68,7 +68,8 @@ func ParseClaim(h Header) (*Claim, error) {
 // Check returns nil if body is what the claim promises.
 func (c *Claim) Check(body []byte) error {
 	if int64(len(body)) != c.Size || Digest(body) != c.Digest {
-		return Errorf(CodeBadRequest, "", "object %s does not match its claim: it has %d bytes and %s", c.Object, len(body), Digest(body))
+		return Errorf(CodeBadRequest, "", "object %s does not match its claim: it has %d bytes and %s",
+			c.Object, len(body), Digest(body))
 	}
 	return nil
 }

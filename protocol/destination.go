@@ -9,10 +9,9 @@ import (
 // there.
 const MaxHops = 16
 
-// Destination returns the subject on which the reply to a message is passed on: To, with what the
-// wildcards of Subject stand for in the message's subject. It is "" for a trigger that passes nothing on. The error's
-// code is 400 if the subject does not match, or would give one that cannot be published on or lies where no trigger
-// may.
+// Destination returns the subject on which the reply to a message is passed on: To, with what the wildcards of Subject
+// stand for in the message's subject. It is "" for a trigger that passes nothing on. The error's code is 400 if the
+// subject does not match. It is 400 too if the result cannot be published on, or is reserved.
 func (t Trigger) Destination(subject string) (string, error) {
 	if t.To == "" {
 		return "", nil
@@ -101,7 +100,9 @@ func (t Trigger) checkTo() error {
 		n, ok := placeholder(token)
 		switch {
 		case token == "*" || token == ">":
-			return Errorf(CodeRefused, "", "to = %q: a message has one subject: write {1} for what the first wildcard of %s stands for, and so on", t.To, t.Subject)
+			return Errorf(CodeRefused, "",
+				"to = %q: a message has one subject: write {1} for what the first wildcard of %s stands for, and so on",
+				t.To, t.Subject)
 		case !ok && strings.ContainsAny(token, "{}"):
 			return Errorf(CodeRefused, "", "to = %q: token %q must be {1}, {2} and so on, or have no braces", t.To, token)
 		case ok && n > t.wildcards():

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Env returns what a process with meta = "env" learns about its request from its environment, besides the manifest's,
-// which comes behind it and counts where both have a name (section 5 of the specification). The entries are
-// NAME=value, each name once, in the manner of CGI (RFC 3875, section 4.1.18). Of several headers that come to one
-// name it is the first in the order of their names in lower case, so that X-User cannot be replaced by X_User.
+// Env returns the part of the environment that describes the request to a process with meta = "env" (section 5 of the
+// specification). The manifest's part comes behind it, and wins where both have a name. The entries are NAME=value,
+// each name once, in the manner of CGI (RFC 3875, section 4.1.18). If several headers have the same entry, the first
+// counts in the order of their names in lower case: X_User cannot replace X-User.
 //
 // # Errors
 //

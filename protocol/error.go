@@ -69,9 +69,9 @@ func CodeOf(err error) int {
 	return CodeFailed
 }
 
-// ErrorOf returns the error for a caller: the first Error in err's chain, or one with what MessageOf says. If that is
-// no more than that something failed inside, it names the id under which the cause is in the invoker's log, where the
-// caller of ErrorOf writes it.
+// ErrorOf returns the error for a caller: the first Error in err's chain, or one with what MessageOf says. If that only
+// says that something failed inside, it names the id of the cause in the invoker's log. The caller of ErrorOf writes it
+// there.
 func ErrorOf(err error, id string) *Error {
 	var e *Error
 	switch {
@@ -80,7 +80,8 @@ func ErrorOf(err error, id string) *Error {
 	case errors.As(err, &e):
 		return e
 	case CodeOf(err) == CodeFailed:
-		return &Error{Code: CodeFailed, Msg: "internal error: the invoker's log has the cause under the id " + CleanValue(id, MaxID), Err: err}
+		return &Error{Code: CodeFailed, Err: err,
+			Msg: "internal error: the invoker's log has the cause under the id " + CleanValue(id, MaxID)}
 	}
 	return &Error{Code: CodeOf(err), Msg: MessageOf(err), Err: err}
 }

@@ -25,8 +25,8 @@ type Function struct {
 	Size     int64             `json:"size,omitempty"`     // of the module in bytes; given by the registry
 	Created  time.Time         `json:"created,omitzero"`   // of this version; given by the registry
 	Language string            `json:"language,omitempty"` // for people only; empty: as the module says
-	Runtime  string            `json:"runtime,omitempty"`  // what runs a script: NAME, or NAME@VERSION, which the registry gives; empty for a module
-	Start    string            `json:"start,omitempty"`    // start kind: StartAuto (default) or another of the Start constants
+	Runtime  string            `json:"runtime,omitempty"`  // what runs a script: NAME or NAME@VERSION; empty for a module
+	Start    string            `json:"start,omitempty"`    // start kind: StartAuto (default) or another Start constant
 	Meta     string            `json:"meta,omitempty"`     // MetaFiles (default) or MetaEnv
 	Args     []string          `json:"args,omitempty"`     // argv behind the subject's tokens
 	Env      map[string]string `json:"env,omitempty"`      // the whole environment
@@ -121,11 +121,11 @@ func (t Trigger) QueueOf(name string) string {
 	return RootCall + "-" + name
 }
 
-// TriggerKey tells the triggers of a function apart: each has another subject or another queue group.
+// TriggerKey identifies a trigger of a function: no two triggers have the same subject and the same queue group.
 type TriggerKey struct {
 	// Subject is the pattern, as it stands in the manifest.
 	Subject string
-	// Queue is the queue group, as QueueOf returns it. Empty means that of whichever trigger has the subject.
+	// Queue is the queue group, as QueueOf returns it. Empty means any trigger with the subject.
 	Queue string
 }
 
@@ -200,9 +200,9 @@ func (f *Function) plain() Function {
 	return p
 }
 
-// ParseFunction reads a manifest from JSON and checks it. A key that the specification does not
-// have is an error that names it, since a misspelt limit would be no limit. The error's code is 501 if the manifest
-// says that it needs what this package does not know, whatever its other keys are, and else 422.
+// ParseFunction reads a manifest from JSON and checks it. A key that the specification does not have is an error that
+// names it, since a misspelt limit would be no limit. The error's code is 501 if the manifest needs what this package
+// does not know, whatever its other keys are. Otherwise it is 422.
 func ParseFunction(b []byte) (Function, error) {
 	if err := checkNeeded(b); err != nil {
 		return Function{}, err
@@ -241,8 +241,8 @@ func checkNeeded(b []byte) error {
 	return nil
 }
 
-// checkText returns an error for JSON of which encoding/json would replace a part without a word: bytes that are not
-// UTF-8, and half of a pair of surrogates.
+// checkText returns an error for JSON that encoding/json would silently change: bytes that are not UTF-8, and half of a
+// pair of surrogates.
 func checkText(b []byte) error {
 	if !utf8.Valid(b) {
 		return errors.New("it is not UTF-8")

@@ -89,7 +89,9 @@ func FuzzParseReply(f *testing.F) {
 }
 
 func FuzzParseNameRequest(f *testing.F) {
-	for _, s := range []string{`{"name":"greet"}`, `{"name":7}`, `{"name":""}`, `{}`, `[]`, ``, `{"name":"a b"}`, `{"name":"x"}x`} {
+	for _, s := range []string{
+		`{"name":"greet"}`, `{"name":7}`, `{"name":""}`, `{}`, `[]`, ``, `{"name":"a b"}`, `{"name":"x"}x`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

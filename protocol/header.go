@@ -15,7 +15,7 @@ const (
 	HeaderID       = "Fn-Id"       // request: the caller's id for the call; reply: the call's id
 	HeaderTimeout  = "Fn-Timeout"  // request: how long the caller will wait, such as "500ms"
 	HeaderReport   = "Fn-Report"   // request: "1" asks for the report headers
-	HeaderStdout   = "Fn-Stdout"   // request: "1" asks for the stdout of a process that fails; error reply: how many bytes of it end the body
+	HeaderStdout   = "Fn-Stdout"   // request: "1" asks for stdout on failure; error reply: its bytes at the body's end
 	HeaderDryRun   = "Fn-Dry-Run"  // request: "1" checks everything and runs nothing
 	HeaderHops     = "Fn-Hops"     // request: how often it, and what it came of, was passed on
 	HeaderManifest = "Fn-Manifest" // deploy: the manifest as JSON

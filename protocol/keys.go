@@ -44,8 +44,8 @@ const (
 	patternSize     = `^ *[0-9]+ *(KiB|MiB|GiB|KB|MB|GB|B)? *$`
 )
 
-// Keys returns the keys of a manifest that an author can write, a table before what is in it, in the order in which
-// Function has them. The types are those of Function's fields.
+// Keys returns the keys of a manifest that an author can write, in the order in which Function has them. A table comes
+// before what is in it. The types are those of Function's fields.
 func Keys() []Key { return keysBelow("", reflect.TypeFor[Function](), keyTable()) }
 
 // keysBelow returns the keys of a struct, and of those in it.

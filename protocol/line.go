@@ -11,11 +11,11 @@ const DefaultLine = 4096
 // blank and a number of 19 digits, or two of 10.
 const lineRoom = 24
 
-// LongestSubject returns how long a subject may be, in bytes, to be published on, with headers and without a reply
-// subject, if the server takes lines of a length.
+// LongestSubject returns the length in bytes of the longest subject that a message with headers and without a reply
+// subject can have. line is the longest protocol line that the server takes.
 func LongestSubject(line int) int { return line - lineRoom }
 
-// FitsSubscription reports whether a subscription can be made at a server that takes lines of a length.
+// FitsSubscription reports whether a subscription fits a protocol line of a server that takes lines of that length.
 func FitsSubscription(subject, queue string, line int) bool {
 	return len(subject)+len(queue) <= line-lineRoom
 }

@@ -1,7 +1,7 @@
 package protocol
 
-// StreamLog is the JetStream stream that keeps the recent lines of all functions, in memory, for
-// readers who come late. It captures LogSubject of every function.
+// StreamLog is the JetStream stream that keeps the recent lines of all functions, in memory, for readers that come
+// late. It captures LogSubject of every function.
 const StreamLog = "FN_LOG"
 
 // HeaderPlatform marks a log line that polyvoke wrote, not the function.

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// MaxProblems is how many problems of a manifest are told of at a time.
+// MaxProblems is how many problems of a manifest an error lists at most.
 const MaxProblems = 10
 
 // Problem is one thing that is wrong with a manifest.

@@ -66,10 +66,12 @@ func TestCheckPattern(t *testing.T) {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", ".", "a.", "a..b", "a b", ">", "*", "*.x", "fn.greet", "fn.>", "fn", "log.x", "job.>", "dead.x",
+	for _, bad := range []string{
+		"", ".", "a.", "a..b", "a b", ">", "*", "*.x", "fn.greet", "fn.>", "fn", "log.x", "job.>", "dead.x",
 		"polyvoke.api.list", "polyvoke.*.list", "polyvoke.>", "$SRV.PING", "$JS.>", "_INBOX.x", "a.>.b", "a\x00b",
-		"later.x", "due.x.y", "ws.>", "polyvoke.event.x", "polyvoke", "_mine.x", "_", "$", strings.Repeat("x",
-			MaxSubject+1)} {
+		"later.x", "due.x.y", "ws.>", "polyvoke.event.x", "polyvoke", "_mine.x", "_", "$",
+		strings.Repeat("x", MaxSubject+1),
+	} {
 		if err := CheckPattern(bad); CodeOf(err) != CodeRefused {
 			t.Errorf("%q: got %v, want an error with code 422", bad, err)
 		}
@@ -79,11 +81,14 @@ func TestCheckPattern(t *testing.T) {
 // What a caller may choose as reply subject, beside a server that takes lines of 4096 bytes.
 func TestCheckReply(t *testing.T) {
 	for reply, code := range map[string]int{
-		"": 0, "_INBOX.a.b": 0, "_mine.x": 0, "_R_.x": 0, "mine": 0, "fnord.x": 0, "orders.fn": 0, "polyvoker.x": 0, strings.Repeat("x", 4096-24): 0,
+		"": 0, "_INBOX.a.b": 0, "_mine.x": 0, "_R_.x": 0, "mine": 0, "fnord.x": 0, "orders.fn": 0, "polyvoker.x": 0,
+		strings.Repeat("x", 4096-24): 0,
 		strings.Repeat("x", 4096-23): CodeBadRequest, strings.Repeat("x", 4089): CodeBadRequest,
-		"fn.f": CodeForbidden, "fn": CodeForbidden, "job.f": CodeForbidden, "dead.f": CodeForbidden, "log.f": CodeForbidden, "later.f": CodeForbidden,
-		"due.f.x": CodeForbidden, "ws.g.1": CodeForbidden, "polyvoke.api.remove": CodeForbidden, "polyvoke.event.x": CodeForbidden, "polyvoke": CodeForbidden,
-		"$JS.API.STREAM.DELETE.x": CodeForbidden, "$KV.b.k": CodeForbidden, "$O.b.M.x": CodeForbidden, "$SRV.PING": CodeForbidden, "$": CodeForbidden,
+		"fn.f": CodeForbidden, "fn": CodeForbidden, "job.f": CodeForbidden, "dead.f": CodeForbidden,
+		"log.f": CodeForbidden, "later.f": CodeForbidden, "due.f.x": CodeForbidden, "ws.g.1": CodeForbidden,
+		"polyvoke.api.remove": CodeForbidden, "polyvoke.event.x": CodeForbidden, "polyvoke": CodeForbidden,
+		"$JS.API.STREAM.DELETE.x": CodeForbidden, "$KV.b.k": CodeForbidden, "$O.b.M.x": CodeForbidden,
+		"$SRV.PING": CodeForbidden, "$": CodeForbidden,
 		"*.api.remove": CodeForbidden, ">": CodeForbidden,
 	} {
 		if err := CheckReply(reply, DefaultLine); CodeOf(err) != code {
@@ -144,7 +149,10 @@ func TestFromExit(t *testing.T) {
 			t.Errorf("exit %d: %s, want %s", exit, got, want)
 		}
 	}
-	for code, want := range map[int]Delivery{0: Ack, 429: Retry, 500: Retry, 503: Retry, 504: Retry, 400: DeadLetter, 413: DeadLetter, 502: DeadLetter, 507: DeadLetter} {
+	for code, want := range map[int]Delivery{
+		0: Ack, 429: Retry, 500: Retry, 503: Retry, 504: Retry,
+		400: DeadLetter, 413: DeadLetter, 502: DeadLetter, 507: DeadLetter,
+	} {
 		if got := DeliveryOf(code); got != want {
 			t.Errorf("code %d: %v, want %v", code, got, want)
 		}
@@ -204,7 +212,9 @@ func TestHeaderAnyCase(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	for in, want := range map[string]Size{"1": 1, "64MiB": 64 << 20, "10MB": 10e6, "1 GiB": 1 << 30, "3KB": 3000, "7B": 7} {
+	for in, want := range map[string]Size{
+		"1": 1, "64MiB": 64 << 20, "10MB": 10e6, "1 GiB": 1 << 30, "3KB": 3000, "7B": 7,
+	} {
 		got, err := ParseSize(in)
 		if err != nil || got != want {
 			t.Errorf("ParseSize(%q) = %d, %v", in, got, err)
@@ -223,18 +233,22 @@ func TestSizes(t *testing.T) {
 
 func TestParseFunction(t *testing.T) {
 	f, err := ParseFunction([]byte(`{"name":"greet","args":["-v"],"env":{"LANG":"C"},
-		"limits":{"timeout":"500ms","fuel":2000000,"memory":"64MiB","stack":"1MiB","output":1024},"trigger":[{"subject":"orders.*.created"}]}`))
+		"limits":{"timeout":"500ms","fuel":2000000,"memory":"64MiB","stack":"1MiB","output":1024},
+		"trigger":[{"subject":"orders.*.created"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Function{Name: "greet", Args: []string{"-v"}, Env: map[string]string{"LANG": "C"},
-		Limits:   Limits{Timeout: Duration(500 * time.Millisecond), Fuel: 2e6, Memory: 64 << 20, Stack: 1 << 20, Output: 1024},
+		Limits: Limits{
+			Timeout: Duration(500 * time.Millisecond), Fuel: 2e6, Memory: 64 << 20, Stack: 1 << 20, Output: 1024},
 		Triggers: []Trigger{{Subject: "orders.*.created"}}}
 	if diff := cmp.Diff(want, f); diff != "" {
 		t.Error(diff)
 	}
-	if f, err := ParseFunction([]byte(`{"name":"a","args":["\ud83d\ude00","\\ud800","é\ufffd"]}`)); err != nil || !slices.Equal(f.Args, []string{"\U0001f600", `\ud800`, "é\ufffd"}) {
-		t.Errorf("%q, %v", f.Args, err)
+	escaped := []byte(`{"name":"a","args":["\ud83d\ude00","\\ud800","é\ufffd"]}`)
+	g, err := ParseFunction(escaped)
+	if err != nil || !slices.Equal(g.Args, []string{"\U0001f600", `\ud800`, "é\ufffd"}) {
+		t.Errorf("%q, %v", g.Args, err)
 	}
 	b, err := json.Marshal(f)
 	if err != nil {
@@ -261,35 +275,37 @@ func TestParseFunctionRefuses(t *testing.T) {
 		`{"name":"a","replies":[256]}`:    "256 cannot be a reply",
 		`{"name":"a","replies":[1.5]}`:    "replies must be a whole number",
 		`{"name":"a","replies":"1"}`:      "replies must be a list",
-		`{"name":"a","replies":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}`:               "at most 16",
-		"{\"name\":\"a\",\"args\":[\"\xff\"]}":                                             "not UTF-8",
-		`{"name":"a","args":["\ud800"]}`:                                                   `the escape \ud800 is half of a pair`,
-		`{"name":"a","args":["\udc00\ud800"]}`:                                             `the escape \udc00 is half of a pair`,
-		`{"name":"a","args":["\ud83d\ue000"]}`:                                             `the escape \ud83d is half of a pair`,
-		`{"name":"a","limits":{"timeout":"-1s"}}`:                                          "longer than zero",
-		`{"name":"a","limits":{"timeout":3}}`:                                              "with its unit",
-		`{"name":"a","limits":{"timeout":"16m"}}`:                                          "at most 15m0s",
-		`{"name":"a","limits":{"memory":"0"}}`:                                             "more than zero",
-		`{"name":"a","limits":{"memory":"8GiB"}}`:                                          "limits.memory",
-		`{"name":"a","limits":{"fuel":-1}}`:                                                "limits.fuel",
-		`{"name":"a","limits":{"fuel":1000000000000001}}`:                                  "at most 1000000000000000",
-		`{"name":"a","limits":{"fuel":"1M"}}`:                                              "limits.fuel must be a whole number",
-		`{"name":"a","limits":{"fuel":1.5}}`:                                               "limits.fuel must be a whole number",
-		`{"name":"a","limits":{"stack":"63KiB"}}`:                                          "limits.stack must be at least 64KiB",
-		`{"name":"a","limits":{"stack":"33MiB"}}`:                                          "limits.stack must be more than zero and at most 32MiB",
-		`{"name":"a","limits":{"concurrency":-1}}`:                                         "limits.concurrency",
-		`{"name":"a","limits":{"concurrency":"x"}}`:                                        "limits.concurrency must be a whole number",
-		`{"name":"a","start":"hot"}`:                                                       `start = "hot"`,
-		`{"name":"a","meta":"x"}`:                                                          `meta = "x"`,
-		`{"name":"a","env":{"A=B":"c"}}`:                                                   `env: "A=B"`,
-		`{"name":"a","env":{"A":"\u0000"}}`:                                                `env: "A"`,
-		`{"name":"a","args":["\u0000"]}`:                                                   "NUL",
-		`{"name":"a","trigger":[{"subject":"fn.x"}]}`:                                      "trigger 1",
-		`{"name":"a","trigger":[{"subjekt":"x"}]}`:                                         `unknown key "subjekt"`,
-		`{"name":"a","trigger":[{"subject":"x","queue":"a b"}]}`:                           "queue",
-		`{"name":"a","trigger":[{"subject":"x","to":"log.a"}]}`:                            "trigger 1: to",
-		`{"name":"a","trigger":[{"subject":"x","to":7}]}`:                                  "trigger.to must be a string",
-		`{"name":"a","trigger":[{"subject":"x"},{"subject":"x","queue":"fn-a","to":"y"}]}`: "trigger 2: x is that of trigger 1, but to is not",
+		`{"name":"a","replies":[1,2,3,4,5,6,7,8,9,10,` +
+			`11,12,13,14,15,16,17]}`: "at most 16",
+		"{\"name\":\"a\",\"args\":[\"\xff\"]}":                   "not UTF-8",
+		`{"name":"a","args":["\ud800"]}`:                         `the escape \ud800 is half of a pair`,
+		`{"name":"a","args":["\udc00\ud800"]}`:                   `the escape \udc00 is half of a pair`,
+		`{"name":"a","args":["\ud83d\ue000"]}`:                   `the escape \ud83d is half of a pair`,
+		`{"name":"a","limits":{"timeout":"-1s"}}`:                "longer than zero",
+		`{"name":"a","limits":{"timeout":3}}`:                    "with its unit",
+		`{"name":"a","limits":{"timeout":"16m"}}`:                "at most 15m0s",
+		`{"name":"a","limits":{"memory":"0"}}`:                   "more than zero",
+		`{"name":"a","limits":{"memory":"8GiB"}}`:                "limits.memory",
+		`{"name":"a","limits":{"fuel":-1}}`:                      "limits.fuel",
+		`{"name":"a","limits":{"fuel":1000000000000001}}`:        "at most 1000000000000000",
+		`{"name":"a","limits":{"fuel":"1M"}}`:                    "limits.fuel must be a whole number",
+		`{"name":"a","limits":{"fuel":1.5}}`:                     "limits.fuel must be a whole number",
+		`{"name":"a","limits":{"stack":"63KiB"}}`:                "limits.stack must be at least 64KiB",
+		`{"name":"a","limits":{"stack":"33MiB"}}`:                "limits.stack must be more than zero and at most 32MiB",
+		`{"name":"a","limits":{"concurrency":-1}}`:               "limits.concurrency",
+		`{"name":"a","limits":{"concurrency":"x"}}`:              "limits.concurrency must be a whole number",
+		`{"name":"a","start":"hot"}`:                             `start = "hot"`,
+		`{"name":"a","meta":"x"}`:                                `meta = "x"`,
+		`{"name":"a","env":{"A=B":"c"}}`:                         `env: "A=B"`,
+		`{"name":"a","env":{"A":"\u0000"}}`:                      `env: "A"`,
+		`{"name":"a","args":["\u0000"]}`:                         "NUL",
+		`{"name":"a","trigger":[{"subject":"fn.x"}]}`:            "trigger 1",
+		`{"name":"a","trigger":[{"subjekt":"x"}]}`:               `unknown key "subjekt"`,
+		`{"name":"a","trigger":[{"subject":"x","queue":"a b"}]}`: "queue",
+		`{"name":"a","trigger":[{"subject":"x","to":"log.a"}]}`:  "trigger 1: to",
+		`{"name":"a","trigger":[{"subject":"x","to":7}]}`:        "trigger.to must be a string",
+		`{"name":"a","trigger":[{"subject":"x"},` +
+			`{"subject":"x","queue":"fn-a","to":"y"}]}`: "trigger 2: x is that of trigger 1, but to is not",
 	} {
 		_, err := ParseFunction([]byte(in))
 		if CodeOf(err) != CodeRefused || !strings.Contains(err.Error(), want) {
@@ -300,7 +316,8 @@ func TestParseFunctionRefuses(t *testing.T) {
 
 func TestSame(t *testing.T) {
 	a := Function{Name: "a", Version: 1, Created: time.Now(), Size: 3, Digest: "sha256:x"}
-	b := Function{Name: "a", Digest: "sha256:x", Limits: Limits{}.WithDefaults(), Start: StartAuto, Meta: MetaFiles, Args: []string{}, Env: map[string]string{}, Replies: []int{0}}
+	b := Function{Name: "a", Digest: "sha256:x", Limits: Limits{}.WithDefaults(), Start: StartAuto, Meta: MetaFiles,
+		Args: []string{}, Env: map[string]string{}, Replies: []int{0}}
 	if !a.Same(&b) {
 		t.Error("defaults written out make another version")
 	}
@@ -335,7 +352,9 @@ func TestFiles(t *testing.T) {
 	if err := fstest.TestFS(files, "id", "subject", "deadline", "headers/traceparent", "headers/x"); err != nil {
 		t.Error(err)
 	}
-	for name, want := range map[string]string{"id": "order-7", "subject": "fn.greet.x", "deadline": "2026-01-02T03:04:05.000000006Z", "headers/x": "1\n2"} {
+	for name, want := range map[string]string{
+		"id": "order-7", "subject": "fn.greet.x", "deadline": "2026-01-02T03:04:05.000000006Z", "headers/x": "1\n2",
+	} {
 		b, err := fs.ReadFile(files, name)
 		if err != nil || string(b) != want {
 			t.Errorf("%s: %q, %v", name, b, err)
@@ -354,8 +373,10 @@ func TestFiles(t *testing.T) {
 }
 
 func TestEnv(t *testing.T) {
-	r := Request{Subject: "fn.greet.x", Header: Header{"Content-Type": {"a", "b"}, "x.1": {"=\xff"}, "x_user": {"no"}, "X-User": {"yes"}, "X.User": {"no"}}}
-	want := []string{"FN_ID=order-7", "FN_SUBJECT=fn.greet.x", "HEADER_CONTENT_TYPE=a, b", "HEADER_X_USER=yes", "HEADER_X_1==\xff"}
+	r := Request{Subject: "fn.greet.x", Header: Header{
+		"Content-Type": {"a", "b"}, "x.1": {"=\xff"}, "x_user": {"no"}, "X-User": {"yes"}, "X.User": {"no"}}}
+	want := []string{
+		"FN_ID=order-7", "FN_SUBJECT=fn.greet.x", "HEADER_CONTENT_TYPE=a, b", "HEADER_X_USER=yes", "HEADER_X_1==\xff"}
 	for range 10 {
 		got, err := r.Env("order-7")
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -376,7 +397,8 @@ func TestFold(t *testing.T) {
 		{nil, nil},
 		{Header{"A": {"1", "2"}}, Header{"A": {"1", "2"}}},
 		{Header{"A": {"1"}, "b": {"2"}}, Header{"A": {"1"}, "b": {"2"}}},
-		{Header{"x-user": {"3", "4"}, "X-User": {"2"}, "X-USER": {"1"}, "X_User": {"5"}}, Header{"X-USER": {"1", "2", "3", "4"}, "X_User": {"5"}}},
+		{Header{"x-user": {"3", "4"}, "X-User": {"2"}, "X-USER": {"1"}, "X_User": {"5"}},
+			Header{"X-USER": {"1", "2", "3", "4"}, "X_User": {"5"}}},
 	} {
 		if got := c.h.Fold(); !cmp.Equal(got, c.want) {
 			t.Errorf("%v: %v, want %v", c.h, got, c.want)
@@ -390,8 +412,12 @@ func TestReadHeaderBounds(t *testing.T) {
 	for i := range MaxHeaders {
 		many[fmt.Sprint("X-", i)] = []string{""}
 	}
-	for _, h := range []Header{many, {"Fn-Id": {"7"}, "X": make([]string, MaxHeaders)}, {"Fn-Id": {"7"}, "X": {strings.Repeat("x", MaxHeaderBytes)}},
-		{"Fn-Id": {"7"}, strings.Repeat("x", MaxHeaderBytes): {""}}} {
+	for _, h := range []Header{
+		many,
+		{"Fn-Id": {"7"}, "X": make([]string, MaxHeaders)},
+		{"Fn-Id": {"7"}, "X": {strings.Repeat("x", MaxHeaderBytes)}},
+		{"Fn-Id": {"7"}, strings.Repeat("x", MaxHeaderBytes): {""}},
+	} {
 		var r Request
 		if err := r.ReadHeader(h); CodeOf(err) != CodeHeaders || r.ID != "7" {
 			t.Errorf("%d names: %v, id %q", len(h), err, r.ID)
@@ -439,7 +465,8 @@ func TestClaimCheck(t *testing.T) {
 }
 
 func TestRequestMessage(t *testing.T) {
-	r := Request{ID: "order-7", Function: Ref{"greet", "2"}, Args: []string{"x"}, Body: []byte("b"), Timeout: time.Second, Report: true, DryRun: true,
+	r := Request{ID: "order-7", Function: Ref{"greet", "2"}, Args: []string{"x"}, Body: []byte("b"),
+		Timeout: time.Second, Report: true, DryRun: true,
 		Claim: &Claim{"o", 1, Digest(nil)}, Header: Header{"traceparent": {"00-1"}}}
 	subject, h, body, err := r.Message()
 	if err != nil {

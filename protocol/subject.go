@@ -94,7 +94,8 @@ func ParseRef(s string) (Ref, error) {
 		return Ref{}, err
 	}
 	if versioned && (len(version) > MaxName || !versionForm.MatchString(version)) {
-		return Ref{}, Errorf(CodeBadRequest, "", "version %.80q of function %s: use a number from 1 or an alias", version, name)
+		return Ref{}, Errorf(CodeBadRequest, "",
+			"version %.80q of function %s: use a number from 1 or an alias", version, name)
 	}
 	return Ref{Name: name, Version: version}, nil
 }
@@ -112,7 +113,8 @@ func CallSubject(ref Ref, args ...string) (string, error) {
 	}
 	for _, a := range args {
 		if !literalToken(a) {
-			return "", Errorf(CodeBadRequest, "", "argument %q cannot be a token of a subject: no blanks, dots, * or >, and not empty", a)
+			return "", Errorf(CodeBadRequest, "",
+				"argument %q cannot be a token of a subject: no blanks, dots, * or >, and not empty", a)
 		}
 	}
 	subject := strings.Join(append([]string{RootCall, ref.String()}, args...), ".")
@@ -151,9 +153,9 @@ func literalToken(s string) bool {
 // LogSubject returns the subject of a function's log lines.
 func LogSubject(name string) string { return RootLog + "." + name }
 
-// Reserved reports whether a subject lies in one of the trees of section 2 or of the NATS server, or, as a pattern, can
-// match one that does. Whoever may publish on no such subject must not be able to have an invoker do it. It allocates
-// nothing.
+// Reserved reports whether a subject lies in one of the trees of section 2 or of the NATS server. A pattern is reserved
+// if it can match such a subject. An invoker must not publish there for users that may not do so themselves. It
+// allocates nothing.
 func Reserved(subject string) bool {
 	first, _, _ := strings.Cut(subject, ".")
 	switch first {
@@ -176,23 +178,25 @@ func CheckPattern(pattern string) error {
 			continue
 		}
 		if !literalToken(t) {
-			return Errorf(CodeRefused, "", "subject %q: token %d is empty, or has a blank in it, or > is not the last", pattern, i+1)
+			return Errorf(CodeRefused, "",
+				"subject %q: token %d is empty, or has a blank in it, or > is not the last", pattern, i+1)
 		}
 	}
 	switch {
 	case pattern[0] == '$':
 		return Errorf(CodeRefused, "", "subject %q belongs to the NATS server", pattern)
 	case pattern[0] == '_':
-		return Errorf(CodeRefused, "", "subject %q is somebody's inbox: subjects that begin with _ are for replies",
+		return Errorf(CodeRefused, "", "subject %q is an inbox: subjects that begin with _ are for replies",
 			pattern)
 	case Reserved(pattern):
-		return Errorf(CodeRefused, "", "subject %q takes messages that polyvoke needs itself: put a token of your own first", pattern)
+		return Errorf(CodeRefused, "",
+			"subject %q takes messages that polyvoke needs itself: put a token of your own first", pattern)
 	}
 	return nil
 }
 
-// CheckReply returns nil if an answer may be published on the reply subject of a request, by a connection to a server
-// that takes protocol lines of a length. Callers choose it, and an invoker may publish where they may not. It allocates
+// CheckReply returns nil if an answer may be published on the reply subject of a request. line is the longest protocol
+// line in bytes that the server takes. Callers choose it, and an invoker may publish where they may not. It allocates
 // nothing for one that is good. The error's code is 400 or 403.
 func CheckReply(reply string, line int) error {
 	switch {

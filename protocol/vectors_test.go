@@ -101,7 +101,8 @@ func TestReplyVectors(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if back.Exit != r.Exit || CodeOf(asErr(back.Err)) != CodeOf(asErr(r.Err)) || (back.Report == nil) != (r.Report == nil) || (back.Claim == nil) != (r.Claim == nil) || !bytes.Equal(back.Stdout, r.Stdout) {
+		if back.Exit != r.Exit || CodeOf(asErr(back.Err)) != CodeOf(asErr(r.Err)) || !bytes.Equal(back.Stdout, r.Stdout) ||
+			(back.Report == nil) != (r.Report == nil) || (back.Claim == nil) != (r.Claim == nil) {
 			t.Errorf("read back: %+v", back)
 		}
 		return out.String() + "\n" + string(body)

@@ -1,8 +1,7 @@
 // Package bodies carries what is too large for a message: claim checks.
 //
-// In goes a body, out comes a claim, a few headers that travel in the body's place; whoever
-// has the claim takes the body out again. Bodies are objects in the bucket protocol.BucketBodies of the
-// JetStream Object Store and expire.
+// In goes a body; out comes a claim, a few headers that travel in the body's place. A claim takes the body out again.
+// Bodies are objects in the bucket protocol.BucketBodies of the JetStream Object Store, and expire.
 package bodies
 
 import (
@@ -53,7 +52,7 @@ func New(js jetstream.JetStream, cfg Config) *Store {
 	}}
 }
 
-// Open is New for those who want to know at once whether the store can be used.
+// Open is New for callers that want to know at once whether the store can be used.
 func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
 	s := New(js, cfg)
 	if err := s.Make(ctx); err != nil {
@@ -75,8 +74,8 @@ func (s *Store) Make(ctx context.Context) error {
 	return nil
 }
 
-// Existing opens the store as a client does, who creates nothing: without the bucket, which invokers
-// create, it is an error with code 503.
+// Existing opens the store as a client does, which creates nothing. If invokers have not created the bucket, the error
+// has code 503.
 func Existing(ctx context.Context, js jetstream.JetStream) (*Store, error) {
 	b, err := objects.Open(ctx, js, protocol.BucketBodies)
 	if err != nil {
@@ -165,7 +164,8 @@ func (s *Store) Get(ctx context.Context, c *protocol.Claim, max int64) ([]byte, 
 	case errors.Is(err, objects.ErrTooLarge):
 		return nil, tooLarge(c, max)
 	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrDamaged):
-		return nil, protocol.Errorf(protocol.CodeNotFound, "", "object %.80s is no longer in bucket %s (%w): bodies expire %v after they are stored",
+		return nil, protocol.Errorf(protocol.CodeNotFound, "",
+			"object %.80s is no longer in bucket %s (%w): bodies expire %v after they are stored",
 			c.Object, protocol.BucketBodies, err, s.TTL())
 	case err != nil:
 		return nil, objects.Error("read body", err)
@@ -227,9 +227,11 @@ func (in *input) Read(p []byte) (int, error) {
 	case in.n > int64(protocol.MaxBody):
 		in.err = protocol.Errorf(protocol.CodeTooLarge, "store body", "the body is longer than %s", protocol.MaxBody)
 	case in.size >= 0 && (in.n > in.size || err == io.EOF && in.n < in.size):
-		in.err = protocol.Errorf(protocol.CodeBadRequest, "store body", "the body was announced with %d bytes, but has %d or more", in.size, in.n)
+		in.err = protocol.Errorf(protocol.CodeBadRequest, "store body",
+			"the body was announced with %d bytes, but has %d or more", in.size, in.n)
 	case err != nil && err != io.EOF:
-		in.err = protocol.Errorf(protocol.CodeBadRequest, "store body", "the body cannot be read after %d bytes: %w", in.n, err)
+		in.err = protocol.Errorf(protocol.CodeBadRequest, "store body",
+			"the body cannot be read after %d bytes: %w", in.n, err)
 	}
 	if in.err != nil {
 		return 0, in.err // with n bytes, a reader that wants no more than n would drop the error

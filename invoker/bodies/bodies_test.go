@@ -66,7 +66,9 @@ func TestPutGet(t *testing.T) {
 	for _, size := range []int{0, 1, 128<<10 - 1, 128 << 10, 128<<10 + 1, 5<<20 + 3} {
 		body := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
 		for what, r := range map[string]io.Reader{
-			"whole": bytes.NewReader(body), "in halves": iotest.HalfReader(bytes.NewReader(body)), "with EOF": iotest.DataErrReader(bytes.NewReader(body)),
+			"whole":     bytes.NewReader(body),
+			"in halves": iotest.HalfReader(bytes.NewReader(body)),
+			"with EOF":  iotest.DataErrReader(bytes.NewReader(body)),
 		} {
 			claim, err := s.Put(t.Context(), r, -1)
 			if err != nil {
@@ -95,7 +97,9 @@ func TestPutRefuses(t *testing.T) {
 		{"short", strings.NewReader("abc"), 4, protocol.CodeBadRequest, "4 bytes"},
 		{"long", strings.NewReader("abc"), 2, protocol.CodeBadRequest, "2 bytes"},
 		{"endless", endless{}, 200 << 10, protocol.CodeBadRequest, "bytes"},
-		{"broken", io.MultiReader(strings.NewReader(strings.Repeat("a", 300<<10)), iotest.ErrReader(errors.New("pipe burst"))), -1, protocol.CodeBadRequest, "pipe burst"},
+		{"broken",
+			io.MultiReader(strings.NewReader(strings.Repeat("a", 300<<10)), iotest.ErrReader(errors.New("pipe burst"))),
+			-1, protocol.CodeBadRequest, "pipe burst"},
 	} {
 		_, err := s.Put(t.Context(), test.r, test.size)
 		wantError(t, test.what, err, test.code, test.words)
@@ -160,7 +164,8 @@ func TestGetRefuses(t *testing.T) {
 	if got, err := s.Get(t.Context(), &good, good.Size); err != nil || !bytes.Equal(got, body) {
 		t.Errorf("after all that: %d bytes, %v", len(got), err)
 	}
-	if err := stream(t, nc).Purge(t.Context(), jetstream.WithPurgeSubject("$O."+protocol.BucketBodies+".C.>")); err != nil {
+	allChunks := jetstream.WithPurgeSubject("$O." + protocol.BucketBodies + ".C.>")
+	if err := stream(t, nc).Purge(t.Context(), allChunks); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Get(t.Context(), &good, good.Size)

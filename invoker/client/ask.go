@@ -12,11 +12,11 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// A request of the control service is for any invoker, but not for one that is frozen, or whose machine is: to the
-// server that looks like one that takes its time. So whoever asks looks first who answers a ping, asks that one, and
-// while it waits looks now and then whether that one is still there and at it. If it is not, or the connection broke,
-// the same request goes out again, with the same id: an invoker that knows the id does not do twice what it was asked
-// once, and gives its answer again.
+// Any invoker may answer a request of the control service, but one that is frozen, or whose machine is, cannot. To the
+// server it looks like one that takes its time. So a client first pings, and asks an invoker that answers. While it
+// waits, it checks now and then that the invoker is alive and still at work. If it is not, or the connection broke, the
+// client sends the same request again with the same id. An invoker that knows the id does not do the work twice, and
+// repeats its answer.
 
 const (
 	// pingTime is how long an invoker that is alive may take to say so.
@@ -24,18 +24,18 @@ const (
 	// lookTime is the time between two looks at the invoker that was asked, and how long it may be silent when it is
 	// looked at.
 	lookTime = time.Second
-	// groupTime is how long an invoker may take that was chosen by the server, and of which nothing else is known. It
-	// doubles with each try.
+	// groupTime is how long an invoker may take that the server chose and that is otherwise unknown. It doubles with
+	// each try.
 	groupTime = 2 * time.Second
-	// absence is how long nobody needs to be there until that is believed: a connection is made anew within it, and
-	// an invoker may start.
+	// absence is how long no invoker must answer before it counts as absent: meanwhile a connection can be made
+	// anew, and an invoker can start.
 	absence = 2 * time.Second
 	// askPause is the time between two tries of something that fails at once.
 	askPause = 50 * time.Millisecond
 )
 
-// errSilent says that whoever was asked says nothing any more.
-var errSilent = errors.New("the invoker that was asked says nothing")
+// errSilent means that the invoker that was asked does not answer any more.
+var errSilent = errors.New("the invoker that was asked does not answer")
 
 // asking is a request of the control service until it is answered.
 type asking struct {
@@ -48,8 +48,8 @@ type asking struct {
 }
 
 // consult asks an invoker, and others if it does not answer, until one does or ctx ends. An answer that says that the
-// invoker cannot do it just now is taken for one only if nobody else says better for a while. again tells that
-// somebody had been asked before whoever answered.
+// invoker cannot do it just now counts only if no other gives a better one for a while. again reports whether another
+// had been asked before the one that answered.
 func (c *Client) consult(
 	ctx context.Context, verb protocol.APIVerb, msg *nats.Msg,
 ) (m *nats.Msg, again bool, err error) {
@@ -103,7 +103,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// patience is how long nobody needs to be there until that is believed. Whoever was there once is expected back.
+// patience is how long no invoker must answer before it counts as absent. One that has been asked is expected back.
 func (a *asking) patience() time.Duration {
 	if len(a.asked) > 0 {
 		return max(absence, a.c.timeout())
@@ -111,10 +111,10 @@ func (a *asking) patience() time.Duration {
 	return absence
 }
 
-// choose returns an invoker that is alive: the first to say so. It returns "" if nobody has ever said anything; then
-// there are none, or only such as know no ping, or this user may not send any. Once one has been asked by its id, it
-// and others are pinged until one answers: they know the id of the request, and whoever the server would choose might
-// do it a second time.
+// choose returns an invoker that is alive: the first to say so. It returns "" if none has ever answered: there are
+// none, or they are too old to know pings, or this user may not send any. Once one has been asked by its id, it and
+// others are pinged until one answers. They know the id of the request; one that the server chose might do the work a
+// second time.
 func (a *asking) choose(ctx context.Context) (invoker string, err error) {
 	if err := a.c.connected(ctx); err != nil {
 		return "", err
@@ -131,7 +131,7 @@ func (a *asking) choose(ctx context.Context) (invoker string, err error) {
 	return "", nil
 }
 
-// ping asks who is there, or whether somebody is.
+// ping asks for an invoker that is alive: any, or the one that the message's subject names.
 func (c *Client) ping(ctx context.Context, msg *nats.Msg, wait time.Duration) (protocol.Pong, error) {
 	var p protocol.Pong
 	waiting, cancel := context.WithTimeout(ctx, wait)
@@ -204,8 +204,8 @@ func (a *asking) look(ctx context.Context, invoker string, msg *nats.Msg) error 
 	return a.c.Conn.PublishMsg(msg)
 }
 
-// giveUp tells whoever was asked, but for one, that nobody waits for the answer any more: a frozen invoker that goes
-// on later must not do what another has done long ago.
+// giveUp tells all invokers that were asked, except one, that nobody waits for their answer any more. A frozen invoker
+// that goes on later must not do what another has done long ago.
 func (a *asking) giveUp(except string) {
 	for invoker := range a.asked {
 		if invoker != except {

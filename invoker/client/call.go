@@ -22,7 +22,7 @@ const (
 )
 
 // Call implements protocol.Caller over NATS. It waits as long as the request says, or else as long as the function may
-// take, and never longer than ctx; the function is told how long that is. A body that is too large for a message of
+// take, and never longer than ctx; the function gets that time as its limit. A body that is too large for a message of
 // this NATS goes as an object on JetStream, and so comes a reply; both are removed again.
 func (c *Client) Call(ctx context.Context, r *protocol.Request) (*protocol.Reply, error) {
 	if err := c.begin(); err != nil {
@@ -160,7 +160,8 @@ func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (
 			"the connection to NATS on %s broke while %s was called, and the answer may be lost. The function may have run",
 			c.url(), r.Function)
 	case errors.Is(err, nats.ErrTimeout):
-		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s%s", r.Function, c.url(), wait, moreTime(r))
+		return nil, protocol.Errorf(protocol.CodeTimeout, "", "%s did not answer on %s within %s%s",
+			r.Function, c.url(), wait, moreTime(r))
 	case errors.Is(err, context.DeadlineExceeded):
 		const text = "%s did not answer on %s before its caller's deadline: give it more time; it may have run all the same"
 		return nil, &protocol.Error{Code: protocol.CodeTimeout, Msg: fmt.Sprintf(text, r.Function, c.url()), Err: err}
@@ -184,20 +185,24 @@ func (c *Client) absent(ctx context.Context, ref protocol.Ref) error {
 	switch {
 	case protocol.CodeOf(err) == protocol.CodeForbidden: // a caller need not be allowed to ask
 		return protocol.Errorf(protocol.CodeNotFound, "",
-			"no invoker on %s serves %s, and this user may not ask why: check the name, and whether it is deployed (polyvoke ls)",
+			"no invoker on %s serves %s, and this user may not ask why: "+
+				"check the name, and whether it is deployed (polyvoke ls)",
 			c.url(), ref)
 	case err != nil:
 		return err
 	case ref.Version == "":
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
+		return protocol.Errorf(protocol.CodeUnavailable, "",
+			"%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
 	}
 	var have []string
 	for _, v := range i.Versions {
 		have = append(have, fmt.Sprint(v.Version))
 		if v.Ref() == ref {
-			return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
+			return protocol.Errorf(protocol.CodeUnavailable, "",
+				"%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
 		}
 	}
-	return protocol.Errorf(protocol.CodeNotFound, "", "function %q has no version %s on %s: it has %s. polyvoke info %s describes them",
+	return protocol.Errorf(protocol.CodeNotFound, "",
+		"function %q has no version %s on %s: it has %s. polyvoke info %s describes them",
 		ref.Name, ref.Version, c.url(), strings.Join(have, ", "), ref.Name)
 }

@@ -54,7 +54,9 @@ func TestTimeOutIsTheCallers(t *testing.T) {
 	}
 	defer func() { _ = sub.Unsubscribe() }()
 	_, err = c.Call(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "f"}, Timeout: 50 * time.Millisecond})
-	if protocol.CodeOf(err) != protocol.CodeTimeout || !strings.Contains(err.Error(), "the time that the caller gave it") || strings.Contains(err.Error(), "limits.timeout") {
+	if protocol.CodeOf(err) != protocol.CodeTimeout ||
+		!strings.Contains(err.Error(), "the time that the caller gave it") ||
+		strings.Contains(err.Error(), "limits.timeout") {
 		t.Errorf("got %v", err)
 	}
 	if n, _, err := sub.Pending(); err != nil || n != 1 {

@@ -36,8 +36,8 @@ func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.M
 		return r.Err
 	}
 	if err := json.Unmarshal(m.Data, reply); err != nil {
-		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: use the same version of polyvoke as the invokers (polyvoke doctor shows it)",
-			verb, err)
+		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: "+
+			"use the same version of polyvoke as the invokers (polyvoke doctor shows it)", verb, err)
 	}
 	if d, ok := reply.(*protocol.DeployReply); ok && again && !d.Function.Created.Before(begun) {
 		d.Created = true // by whoever was asked before; with clocks that differ it says that nothing has changed

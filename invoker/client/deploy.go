@@ -27,8 +27,14 @@ const (
 
 // Deploy uploads a module, or the zip of a script, with its manifest, and waits until the function answers: then the
 // next call works. A manifest needs a name, and no more. An upload and the compilation behind it have five minutes.
-// The error's code is 422 if the module or its manifest cannot be run, 413 if either is too large, 503 if no invoker
-// answers, and 504 if the function is there but does not answer.
+//
+// # Errors
+//
+// The error's code is one of these:
+//   - 413: the module or its manifest is too large
+//   - 422: the module or its manifest cannot be run
+//   - 503: no invoker answers
+//   - 504: the function is there, but does not answer
 func (c *Client) Deploy(ctx context.Context, f protocol.Function, wasm []byte) (protocol.DeployReply, error) {
 	var reply protocol.DeployReply
 	if err := c.begin(); err != nil {

@@ -31,8 +31,14 @@ type LogLine struct {
 var errStop = errors.New("no more")
 
 // Logs returns log lines, the oldest first: what functions write to stderr, and what polyvoke says about failed calls.
-// The last pair may have an error: that of ctx if it ended, or one with the code 404 if there is no such function, 403
-// if NATS does not permit it, and 503 if no lines are kept. A query that follows needs no lines that are kept.
+// A query that follows needs no lines that are kept.
+//
+// # Errors
+//
+// The last pair may have an error: that of ctx if it ended, or one with one of these codes:
+//   - 403: NATS does not permit it
+//   - 404: there is no such function
+//   - 503: no lines are kept
 func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[LogLine, error] {
 	return func(yield func(LogLine, error) bool) {
 		err := c.logs(ctx, q, func(l LogLine) error {

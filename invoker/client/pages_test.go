@@ -113,7 +113,8 @@ func TestPages(t *testing.T) {
 				t.Errorf("max_payload %d: version %d is %s with %v", maxPayload, i, v.Ref(), v.Args)
 			}
 		}
-		if _, err := c.Info(t.Context(), "absent"); protocol.CodeOf(err) != protocol.CodeNotFound || !strings.Contains(err.Error(), "polyvoke ls") {
+		_, err = c.Info(t.Context(), "absent")
+		if protocol.CodeOf(err) != protocol.CodeNotFound || !strings.Contains(err.Error(), "polyvoke ls") {
 			t.Errorf("max_payload %d: %v", maxPayload, err)
 		}
 	}

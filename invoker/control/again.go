@@ -43,7 +43,10 @@ func lost(err error) bool {
 	if errors.As(err, &socket) {
 		return true
 	}
-	for _, e := range []error{nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrTimeout, context.DeadlineExceeded, nats.ErrConnectionClosed} {
+	for _, e := range []error{
+		nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrTimeout,
+		context.DeadlineExceeded, nats.ErrConnectionClosed,
+	} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -52,7 +55,8 @@ func lost(err error) bool {
 }
 
 // put stores a version. It was created by this request also if the answer that said so was lost.
-func (s *Service) put(ctx context.Context, f protocol.Function, module []byte) (e registry.Entry, created bool, err error) {
+func (s *Service) put(ctx context.Context, f protocol.Function,
+	module []byte) (e registry.Entry, created bool, err error) {
 	begun := time.Now().Truncate(time.Millisecond) // as registries keep it
 	tries := 0
 	err = again(ctx, func() (err error) {

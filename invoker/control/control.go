@@ -1,8 +1,8 @@
 // Package control is how functions and interpreters come and go: the NATS service polyvoke, whose verbs
 // deploy, list, describe and remove them.
 //
-// One file is one thing that verbs are about: deploy.go takes modules and scripts, functions.go tells and
-// removes, languages.go has the interpreters. What a service needs of the invoker beside it is a [Host].
+// One file is one thing that verbs are about: deploy.go takes modules and scripts, functions.go describes and removes
+// functions, languages.go has the interpreters. What a service needs of the invoker beside it is a [Host].
 package control
 
 import (
@@ -31,9 +31,9 @@ const controlTimeout = 10 * time.Second
 // Host serves the functions that a service controls. Its methods may be called by several
 // goroutines at a time.
 type Host interface {
-	// Try compiles a module as the function's calls would have it, whatever the module has done
-	// before, and keeps it loaded until release is called. edit tells that it is one of many
-	// edits and is to be there soon. The error is a *runtimes.ModuleError if the module cannot be run.
+	// Try compiles a module as the function's calls would have it, whatever the module has done before, and keeps it
+	// loaded until release is called. edit reports whether it is one of many edits, and must be there soon. The error is a
+	// *runtimes.ModuleError if the module cannot be run.
 	Try(ctx context.Context, f *protocol.Function, module []byte, edit bool) (release func(), err error)
 	// Await waits until the host serves a stored version, and returns why it does not if it has failed to.
 	Await(ctx context.Context, f *protocol.Function) error
@@ -46,7 +46,7 @@ type Host interface {
 	Stats(name string) protocol.Stats
 	// Damage returns the records that cannot be read, sorted by name.
 	Damage() []protocol.Damage
-	// Overlapping returns the other functions that have a trigger which can have a message that a trigger of f has.
+	// Overlapping returns the other functions with a trigger that overlaps one of f.
 	Overlapping(f *protocol.Function) []*protocol.Function
 }
 
@@ -58,8 +58,8 @@ type Service struct {
 	Registry registry.Registry
 	// NC is where requests come from. It must not be nil.
 	NC *nats.Conn
-	// JetStream tells which streams take a function's subjects, and by its connection the invokers speak to one
-	// another. It must not be nil; a server need not have it.
+	// JetStream says which streams take a function's subjects. The invokers speak to one another by its connection. It
+	// must not be nil; a server need not have it.
 	JetStream jetstream.JetStream
 	// Interpreters has what runs scripts. Nil means that only modules can be deployed.
 	Interpreters *interpreters.Store
@@ -95,7 +95,7 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 		end()
 		return nil, err
 	}
-	d := &direct{s: s, self: s.myself(m.info.ID), tasks: map[string]*task{}, confirming: make(chan struct{}, mostConfirms), verbs: map[protocol.APIVerb]handler{
+	verbs := map[protocol.APIVerb]handler{
 		protocol.APIDeploy:     s.deploy,
 		protocol.APIList:       s.list,
 		protocol.APIInfo:       s.tell,
@@ -103,8 +103,12 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 		protocol.APIRuntimes:   s.listRuntimes,
 		protocol.APIRuntimeAdd: s.addRuntime,
 		protocol.APIRuntimePin: s.pinRuntime,
-	}}
-	for verb, handle := range d.verbs {
+	}
+	d := &direct{
+		s: s, self: s.myself(m.info.ID), verbs: verbs,
+		tasks: map[string]*task{}, confirming: make(chan struct{}, mostConfirms),
+	}
+	for verb, handle := range verbs {
 		err := m.add(verb, func(r micro.Request) { s.respond(r, handle) })
 		if err != nil {
 			end()

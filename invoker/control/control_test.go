@@ -132,16 +132,21 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"no manifest", protocol.APIDeploy, nil, "wasm", 400, "Fn-Manifest"},
 		{"no name", protocol.APIDeploy, manifest(`{}`), "wasm", 422, "name"},
-		{"too large", protocol.APIDeploy, manifest(`{"name":"x"}`), strings.Repeat("x", 101), 422, "deploy x: the module has 101 bytes, and this service takes 100 (100B) at most: make it smaller (strip its symbols), or have the service started with --max-module 1MiB"},
+		{"too large", protocol.APIDeploy, manifest(`{"name":"x"}`), strings.Repeat("x", 101), 422,
+			"deploy x: the module has 101 bytes, and this service takes 100 (100B) at most: " +
+				"make it smaller (strip its symbols), or start the service with --max-module 1MiB"},
 		{"too large an object", protocol.APIDeploy,
-			manifest(`{"name":"x"}`, protocol.HeaderObject, "o", protocol.HeaderSize, "101", protocol.HeaderDigest, digest), "", 422, "the module has 101 bytes"},
+			manifest(`{"name":"x"}`, protocol.HeaderObject, "o", protocol.HeaderSize, "101", protocol.HeaderDigest, digest),
+			"", 422, "the module has 101 bytes"},
 		{"unfit", protocol.APIDeploy, manifest(`{"name":"unfit"}`), "wasm", 422, "deploy unfit: it does not fit"},
 		{"busy", protocol.APIDeploy, manifest(`{"name":"crowded"}`), "wasm", 503, "deploy crowded: it is crowded"},
 		{"unknown reason", protocol.APIDeploy, manifest(`{"name":"odd"}`), "wasm", 500, "internal error"},
 		{"not served", protocol.APIDeploy, manifest(`{"name":"late"}`), "wasm", 503, "late@1 comes later"},
 		{"object without a store", protocol.APIDeploy,
-			manifest(`{"name":"x"}`, protocol.HeaderObject, "o", protocol.HeaderSize, "4", protocol.HeaderDigest, digest), "", 503, "JetStream"},
-		{"script without interpreters", protocol.APIDeploy, manifest(`{"name":"x","runtime":"python"}`), "print()", 503, "no scripts"},
+			manifest(`{"name":"x"}`, protocol.HeaderObject, "o", protocol.HeaderSize, "4", protocol.HeaderDigest, digest),
+			"", 503, "JetStream"},
+		{"script without interpreters", protocol.APIDeploy,
+			manifest(`{"name":"x","runtime":"python"}`), "print()", 503, "no scripts"},
 		{"interpreter", protocol.APIRuntimeAdd, nil, "bundle", 503, "no scripts"},
 		{"version of an interpreter", protocol.APIRuntimePin, nil, `{"name":"python@1"}`, 503, "no scripts"},
 		{"nothing to tell", protocol.APIInfo, nil, `{"name":"x"}`, 404, "x"},
@@ -199,7 +204,8 @@ func TestDeployBesideOthers(t *testing.T) {
 	if err := ask(nc, protocol.APIDeploy, manifest(`{"name":"short"}`), "wasm", new(protocol.DeployReply)); err != nil {
 		t.Error(err)
 	}
-	if err := ask(nc, protocol.APIDeploy, manifest(`{"name":"unfit"}`), "wasm", new(protocol.DeployReply)); protocol.CodeOf(err) != 422 {
+	err := ask(nc, protocol.APIDeploy, manifest(`{"name":"unfit"}`), "wasm", new(protocol.DeployReply))
+	if protocol.CodeOf(err) != 422 {
 		t.Errorf("one that is refused meanwhile: %v", err)
 	}
 	close(g.open)
@@ -222,10 +228,12 @@ func TestVerbs(t *testing.T) {
 		}
 	}
 	var list, languages protocol.ListReply
-	if err := ask(nc, protocol.APIList, nil, "", &list); err != nil || len(list.Functions) != 1 || list.Functions[0].Version != 2 || len(list.Damaged) != 1 {
+	if err := ask(nc, protocol.APIList, nil, "", &list); err != nil ||
+		len(list.Functions) != 1 || list.Functions[0].Version != 2 || len(list.Damaged) != 1 {
 		t.Errorf("list: %+v, %v", list, err)
 	}
-	if err := ask(nc, protocol.APIRuntimes, nil, "", &languages); err != nil || languages.Functions == nil || len(languages.Functions) != 0 {
+	if err := ask(nc, protocol.APIRuntimes, nil, "", &languages); err != nil ||
+		languages.Functions == nil || len(languages.Functions) != 0 {
 		t.Errorf("runtimes: %+v, %v", languages, err)
 	}
 	var info protocol.InfoReply
@@ -234,7 +242,8 @@ func TestVerbs(t *testing.T) {
 		t.Errorf("info: %+v, %v", info, err)
 	}
 	var gone protocol.RemoveReply
-	if err := ask(nc, protocol.APIRemove, nil, `{"name":"greet"}`, &gone); err != nil || gone.Removed != "greet" || gone.Versions != 2 {
+	if err := ask(nc, protocol.APIRemove, nil, `{"name":"greet"}`, &gone); err != nil ||
+		gone.Removed != "greet" || gone.Versions != 2 {
 		t.Errorf("remove: %+v, %v", gone, err)
 	}
 	if err := ask(nc, protocol.APIList, nil, "", &list); err != nil || len(list.Functions) != 0 {
@@ -251,23 +260,13 @@ func TestDiscovery(t *testing.T) {
 	if err := ask(nc, protocol.APIInfo, nil, `{"name":"nobody"}`, nil); protocol.CodeOf(err) != protocol.CodeNotFound {
 		t.Fatal(err)
 	}
-	question := func(subject string, out any) {
-		t.Helper()
-		m, err := nc.Request(subject, nil, patience)
-		if err == nil {
-			err = json.Unmarshal(m.Data, out)
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", subject, err)
-		}
-	}
 	var ping micro.Ping
-	question("$SRV.PING", &ping)
+	question(t, nc, "$SRV.PING", &ping)
 	if ping.Name != "polyvoke" || ping.Type != micro.PingResponseType || ping.ID == "" {
 		t.Errorf("PING: %+v", ping)
 	}
 	var info micro.Info
-	question("$SRV.INFO.polyvoke."+ping.ID, &info)
+	question(t, nc, "$SRV.INFO.polyvoke."+ping.ID, &info)
 	if info.ID != ping.ID || info.Type != micro.InfoResponseType || len(info.Endpoints) != 7 {
 		t.Errorf("INFO: %+v", info)
 	}
@@ -277,7 +276,7 @@ func TestDiscovery(t *testing.T) {
 		}
 	}
 	var figures micro.Stats
-	question("$SRV.STATS.polyvoke", &figures)
+	question(t, nc, "$SRV.STATS.polyvoke", &figures)
 	for _, e := range figures.Endpoints {
 		requests, failures := 0, 0
 		switch e.Name {
@@ -294,13 +293,27 @@ func TestDiscovery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, subject := range []string{"$SRV.PING", "$SRV.STATS.polyvoke", "$SRV.INFO.polyvoke." + ping.ID, "polyvoke.api.list"} {
+	for _, subject := range []string{
+		"$SRV.PING", "$SRV.STATS.polyvoke", "$SRV.INFO.polyvoke." + ping.ID, "polyvoke.api.list",
+	} {
 		if err := nc.PublishRequest(subject, "log.x", nil); err != nil {
 			t.Fatal(err)
 		}
-		question(subject, new(struct{})) // it is behind that
+		question(t, nc, subject, new(struct{})) // it is behind that
 	}
 	if m, err := heard.NextMsg(time.Millisecond); err == nil {
 		t.Errorf("answered on log.x: %s", m.Data)
+	}
+}
+
+// question asks without a body, and reads the answer.
+func question(t *testing.T, nc *nats.Conn, subject string, out any) {
+	t.Helper()
+	m, err := nc.Request(subject, nil, patience)
+	if err == nil {
+		err = json.Unmarshal(m.Data, out)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", subject, err)
 	}
 }

@@ -32,7 +32,8 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 	header := protocol.Header(r.Headers())
 	manifest := header.Get(protocol.HeaderManifest)
 	if manifest == "" {
-		return nil, protocol.Errorf(protocol.CodeBadRequest, "deploy", `header %s is missing: it has the manifest, such as {"name":"greet"}`, protocol.HeaderManifest)
+		return nil, protocol.Errorf(protocol.CodeBadRequest, "deploy",
+			`header %s is missing: set it to the manifest, such as {"name":"greet"}`, protocol.HeaderManifest)
 	}
 	f, err := protocol.ParseFunction([]byte(manifest))
 	if err != nil {
@@ -102,10 +103,12 @@ func (s *Service) module(ctx context.Context, name string, header protocol.Heade
 	return bytes, err
 }
 
-// tooLarge is the error for a module of so many bytes, or more.
+// tooLarge is the error for a module of that size in bytes, or more.
 func (s *Service) tooLarge(name string, size int64) error {
-	return protocol.Errorf(protocol.CodeRefused, "deploy "+name, "the module has %d bytes, and this service takes %d (%s) at most: "+
-		"make it smaller (strip its symbols), or have the service started with --max-module %dMiB", size, s.MaxModule, protocol.Size(s.MaxModule), (size+1<<20-1)>>20)
+	return protocol.Errorf(protocol.CodeRefused, "deploy "+name,
+		"the module has %d bytes, and this service takes %d (%s) at most: "+
+			"make it smaller (strip its symbols), or start the service with --max-module %dMiB",
+		size, s.MaxModule, protocol.Size(s.MaxModule), (size+1<<20-1)>>20)
 }
 
 // upload returns what comes with a request, which is its body or an object, up to a size.
@@ -115,7 +118,8 @@ func (s *Service) upload(ctx context.Context, header protocol.Header, body []byt
 		return body, err
 	}
 	if s.Bodies == nil {
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "deploy", "a module as an object needs JetStream on the NATS server")
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "deploy",
+			"a module as an object needs JetStream on the NATS server")
 	}
 	return s.Bodies.Get(ctx, claim, most)
 }
@@ -144,13 +148,14 @@ func dropped(e registry.Entry) []string {
 	}
 	why := fmt.Sprintf("the newest %d are", registry.KeepVersions)
 	if len(e.Versions) < registry.KeepVersions {
-		why = fmt.Sprintf("the manifests of the newest %d fill what the server's max_payload allows for all, so only these are", len(e.Versions))
+		why = fmt.Sprintf("the manifests of the newest %d take up all the room that the server's max_payload leaves, "+
+			"so only these are", len(e.Versions))
 	}
 	return []string{fmt.Sprintf("%s %s gone: %s kept", e.Name, which, why)}
 }
 
-// warnings tells what the author of a deployed function should know about it and its subjects. What cannot be
-// found out is left out. The owners of others that a new version overlaps are told too.
+// warnings returns what the author of a deployed function should know about it and its subjects. What cannot be found
+// out is left out. The owners of functions that a new version overlaps get a warning too.
 func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) []string {
 	ctx, cancel := context.WithTimeout(ctx, warningTime) // an answer that was lost never comes
 	defer cancel()
@@ -172,10 +177,11 @@ func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) 
 	return slices.Compact(out)
 }
 
-// idle is the warning for a program that is none.
+// idle is the warning for a program that reads no request and writes no reply.
 func idle(f *protocol.Function) string {
-	return fmt.Sprintf("%s neither reads its stdin nor writes to its stdout, so each call gets an empty reply: a function is a program, whose request is its "+
-		"stdin and whose reply is its stdout; docs/coming-from-lambda.md shows how a handler becomes one", f.Name)
+	return fmt.Sprintf("%s neither reads its stdin nor writes to its stdout, so each call gets an empty reply: "+
+		"a function is a program that reads its request from stdin and writes its reply to stdout; "+
+		"docs/coming-from-lambda.md shows how to turn a handler into one", f.Name)
 }
 
 // tellOwner says in the log of a function which routes of a new version overlap its own: its owner has not asked for

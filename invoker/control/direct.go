@@ -75,11 +75,12 @@ func (d *direct) take(m *nats.Msg) {
 	if handle == nil {
 		return
 	}
-	t, fresh := d.task(verb, id, m)
+	t, fresh := d.task(id, m)
 	if t == nil {
 		r := &request{msg: m}
 		d.s.respond(r, func(micro.Request) (any, error) {
-			return nil, protocol.Errorf(protocol.CodeTooMany, "", "this invoker works on %d control requests already; try again", mostDirect)
+			return nil, protocol.Errorf(protocol.CodeTooMany, "",
+				"this invoker works on %d control requests already; try again", mostDirect)
 		})
 		d.s.send(m, r.answer)
 		return
@@ -96,7 +97,7 @@ func (d *direct) take(m *nats.Msg) {
 
 // task returns the task of a request, and the request if it is the one to be answered. It returns nil if there are
 // too many.
-func (d *direct) task(verb protocol.APIVerb, id string, m *nats.Msg) (*task, *request) {
+func (d *direct) task(id string, m *nats.Msg) (*task, *request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if t := d.tasks[id]; t != nil {

@@ -57,7 +57,8 @@ func send(t *testing.T, nc *nats.Conn, invoker, name, id string, more ...string)
 		t.Fatal(err)
 	}
 	header := manifest(`{"name":"`+name+`"}`, append(more, protocol.HeaderID, id)...)
-	if err := nc.PublishMsg(&nats.Msg{Subject: protocol.APIDeploy.At(invoker), Reply: sub.Subject, Header: header, Data: []byte("wasm")}); err != nil {
+	m := &nats.Msg{Subject: protocol.APIDeploy.At(invoker), Reply: sub.Subject, Header: header, Data: []byte("wasm")}
+	if err := nc.PublishMsg(m); err != nil {
 		t.Fatal(err)
 	}
 	return sub
@@ -115,7 +116,8 @@ func TestGivenUp(t *testing.T) {
 		sub := send(t, nc, me, "slow", id, more...)
 		<-h.begun
 		if more == nil {
-			if err := nc.PublishMsg(&nats.Msg{Subject: protocol.APICancel.At(me), Header: nats.Header{protocol.HeaderID: {id}}}); err != nil {
+			cancel := &nats.Msg{Subject: protocol.APICancel.At(me), Header: nats.Header{protocol.HeaderID: {id}}}
+			if err := nc.PublishMsg(cancel); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -140,7 +142,8 @@ func TestConfirm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := nc.RequestMsg(&nats.Msg{Subject: protocol.APIConfirm.At(me), Data: b, Header: nats.Header{protocol.HeaderTimeout: {"30s"}}}, patience)
+		m, err := nc.RequestMsg(&nats.Msg{Subject: protocol.APIConfirm.At(me), Data: b,
+			Header: nats.Header{protocol.HeaderTimeout: {"30s"}}}, patience)
 		if err == nil {
 			err = json.Unmarshal(m.Data, &c)
 		}
@@ -174,7 +177,9 @@ func TestAlive(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	for _, hostile := range []string{"", "{}", `{"id":"a.b"}`, `{"id":">"}`, `{"id":"` + strings.Repeat("x", 10_000) + `"}`, `[]`} {
+	for _, hostile := range []string{
+		"", "{}", `{"id":"a.b"}`, `{"id":">"}`, `{"id":"` + strings.Repeat("x", 10_000) + `"}`, `[]`,
+	} {
 		if err := nc.Publish(protocol.APIAlive.Subject(), []byte(hostile)); err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +189,8 @@ func TestAlive(t *testing.T) {
 			break
 		}
 	}
-	if d := (protocol.DeployReply{}); ask(nc, protocol.APIDeploy, manifest(`{"name":"greet"}`), "wasm", &d) != nil || len(d.Warnings) > 0 {
+	var d protocol.DeployReply
+	if err := ask(nc, protocol.APIDeploy, manifest(`{"name":"greet"}`), "wasm", &d); err != nil || len(d.Warnings) > 0 {
 		t.Errorf("after nonsense: %+v", d)
 	}
 }

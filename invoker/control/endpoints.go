@@ -43,7 +43,8 @@ func (s *Service) describe() (*Endpoints, error) {
 	for verb, answer := range map[micro.Verb]func() any{micro.PingVerb: e.ping,
 		micro.InfoVerb: func() any { return e.Info() }, micro.StatsVerb: e.figures} {
 		subject := micro.APIPrefix + "." + verb.String()
-		for _, subject := range []string{subject, subject + "." + protocol.Service, subject + "." + protocol.Service + "." + e.info.ID} {
+		service := subject + "." + protocol.Service
+		for _, subject := range []string{subject, service, service + "." + e.info.ID} {
 			err := e.listen(subject, "", func(r *request) {
 				s.failed(r, r.RespondJSON(answer()))
 				s.send(r.msg, r.answer)
@@ -81,7 +82,8 @@ func (e *Endpoints) add(verb protocol.APIVerb, handle func(micro.Request)) error
 
 // listen hands what comes on a subject to a handler, one message at a time, but for what must not be answered.
 func (e *Endpoints) listen(subject, queue string, handle func(*request)) error {
-	sub, err := e.service.NC.QueueSubscribe(subject, queue, e.service.guard(func(m *nats.Msg) { handle(&request{msg: m}) }))
+	guarded := e.service.guard(func(m *nats.Msg) { handle(&request{msg: m}) })
+	sub, err := e.service.NC.QueueSubscribe(subject, queue, guarded)
 	if err != nil {
 		return err
 	}

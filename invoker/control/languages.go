@@ -14,7 +14,8 @@ const maxRuntime = 128 << 20
 
 // errNoScripts is what an invoker without interpreters says.
 func errNoScripts() error {
-	return protocol.Errorf(protocol.CodeUnavailable, "", "this invoker runs no scripts: deploy a module, or ask another invoker")
+	return protocol.Errorf(protocol.CodeUnavailable, "",
+		"this invoker runs no scripts: deploy a module, or ask another invoker")
 }
 
 // settle makes a script's manifest say which version of its interpreter runs it, for good, and takes from that the

@@ -60,7 +60,7 @@ func (l *members) hear(m protocol.Member) {
 	l.heard[m.ID] = &member{Member: m, at: time.Now()}
 }
 
-// present returns who is there, or was until a short while ago, and which of them are worth waiting for.
+// present returns the invokers that are there, or were until a short while ago, and those worth waiting for.
 func (l *members) present() (all map[string]protocol.Member, awaited map[string]bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -123,7 +123,7 @@ func (s *Service) join(ctx context.Context, end func(), d *direct) (leave func()
 	return leave, nil
 }
 
-// beat says that this invoker is there, and asks once who else is.
+// beat says that this invoker is there, and asks once which others are.
 func (s *Service) beat(ctx context.Context, self protocol.Member) {
 	nc := s.JetStream.Conn()
 	inbox := confirmInbox(nc)
@@ -133,7 +133,7 @@ func (s *Service) beat(ctx context.Context, self protocol.Member) {
 		defer func() { _ = sub.Unsubscribe() }()
 	}
 	if err != nil {
-		s.Log.Warn("other invokers not asked for", "err", err)
+		s.Log.Warn("asking for other invokers failed", "err", err)
 	}
 	t := time.NewTicker(heartbeat)
 	defer t.Stop()
@@ -243,8 +243,8 @@ func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken tim
 	return unsure
 }
 
-// collect asks invokers and takes their answers until all that are awaited have come, or ctx ends. Whoever serves the
-// version, or is not there any more, is removed from all; what others say is returned.
+// collect asks invokers and takes their answers until all that are awaited have come, or ctx ends. One that
+// serves the version, or has gone, is removed from all; what the others say is returned.
 func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.Duration, all map[string]protocol.Member,
 	awaited map[string]bool) (map[string]string, error) {
 	nc := s.JetStream.Conn()

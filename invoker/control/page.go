@@ -47,7 +47,9 @@ func abridge(f protocol.Function, room int) (_ protocol.Function, abridged bool)
 // page returns the functions behind a name that there is room for, at least one, and where the next page begins. all is
 // sorted by name.
 func page(all []protocol.Function, after string, room int) protocol.ListReply {
-	begin, found := slices.BinarySearchFunc(all, after, func(f protocol.Function, name string) int { return strings.Compare(f.Name, name) })
+	begin, found := slices.BinarySearchFunc(all, after, func(f protocol.Function, name string) int {
+		return strings.Compare(f.Name, name)
+	})
 	if found {
 		begin++
 	}
@@ -79,8 +81,9 @@ type listing struct {
 	all []protocol.Function
 }
 
-// get returns the list of which a page is asked for. The first page is always that of a new list.
-func (l *listing) get(ctx context.Context, after string, read func(context.Context) ([]protocol.Function, error)) ([]protocol.Function, error) {
+// get returns the list that a page is taken from. The first page is always that of a new list.
+func (l *listing) get(ctx context.Context, after string,
+	read func(context.Context) ([]protocol.Function, error)) ([]protocol.Function, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if after != "" && time.Since(l.at) < sameList {
@@ -107,7 +110,11 @@ func (s *Service) pageOf(ctx context.Context, l *listing, q protocol.ListRequest
 // damageThatFits returns as much of what is damaged as there is room for.
 func damageThatFits(all []protocol.Damage, room int) []protocol.Damage {
 	for i := range all {
-		d := protocol.Damage{Name: protocol.CleanValue(all[i].Name, protocol.MaxSubject), Reason: protocol.CleanValue(all[i].Reason, maxReason), Needs: all[i].Needs}
+		d := protocol.Damage{
+			Name:   protocol.CleanValue(all[i].Name, protocol.MaxSubject),
+			Reason: protocol.CleanValue(all[i].Reason, maxReason),
+			Needs:  all[i].Needs,
+		}
 		if room -= size(d) + len(","); room < 0 {
 			return all[:i]
 		}

@@ -1,8 +1,8 @@
 // Package denials knows what a NATS server does not let a connection do.
 //
-// A publication or a subscription that is not permitted is no error of the call that made it: the server says so a
-// moment later, nats.go hands that to the connection's ErrorHandler, and whoever waits for an answer waits in vain. In
-// goes a connection; out comes, for whoever waits, an error that names the subject.
+// A publication or a subscription that is not permitted is no error of the call that made it. The server reports it a
+// moment later, and nats.go hands that to the connection's ErrorHandler; a goroutine that waits for an answer waits in
+// vain. In goes a connection; out comes, for each goroutine that waits, an error that names the subject.
 package denials
 
 import (
@@ -28,7 +28,8 @@ type Denial struct {
 }
 
 // quoted finds what the server puts in quotes: the subject, then the queue group if there is one.
-var quoted = regexp.MustCompile(`(for Publish to|for Publish with Reply of|for Subscription to|using queue) ("(?:[^"\\]|\\.)*")`)
+var quoted = regexp.MustCompile(
+	`(for Publish to|for Publish with Reply of|for Subscription to|using queue) ("(?:[^"\\]|\\.)*")`)
 
 // Parse reads an error that a connection's ErrorHandler is given, and reports whether it is a denial.
 func Parse(err error) (d Denial, ok bool) {
@@ -67,8 +68,8 @@ func (d Denial) Refusal() *protocol.Error {
 	case d.Subscription:
 		what = "subscribe to " + clip(d.Subject)
 	}
-	return &protocol.Error{Code: protocol.CodeForbidden, Err: d.Err,
-		Msg: "NATS does not permit this user to " + what + ": use other credentials, or change its permissions (docs/permissions.md)"}
+	return &protocol.Error{Code: protocol.CodeForbidden, Err: d.Err, Msg: "NATS does not permit this user to " + what +
+		": use other credentials, or change its permissions (docs/permissions.md)"}
 }
 
 // clip shortens a subject to what an error has room for.
@@ -94,14 +95,14 @@ type Watch struct {
 	changed  chan struct{}
 }
 
-// waiter is somebody who waits for an answer.
+// waiter is a goroutine that waits for an answer.
 type waiter struct {
 	concerns func(Denial) bool
 	end      context.CancelCauseFunc
 }
 
-// On begins to watch a connection. Its ErrorHandler, which must not be set again afterwards, is told everything as
-// before. then, if it is not nil, is called for each denial, one at a time.
+// On begins to watch a connection. Its ErrorHandler, which must not be set again afterwards, still gets every error.
+// then, if it is not nil, is called for each denial, one at a time.
 func On(nc *nats.Conn, then func(Denial)) *Watch {
 	w := &Watch{nc: nc, standing: map[Denial]bool{}, waiting: map[*waiter]bool{}, changed: make(chan struct{})}
 	before := nc.ErrorHandler()
@@ -156,8 +157,8 @@ func (w *Watch) note(err error) {
 	w.changed = make(chan struct{})
 }
 
-// Settle returns when everything that the server has denied before the last round trip has been told. nats.go tells
-// errors one after the other, a moment later.
+// Settle returns when all that the server denied before the last round trip has been reported. nats.go reports errors
+// one after the other, a moment later.
 func (w *Watch) Settle() {
 	limit := time.NewTimer(settleTimeout)
 	defer limit.Stop()
@@ -177,8 +178,8 @@ func (w *Watch) Settle() {
 	}
 }
 
-// During returns a context that ends when the connection is denied something that concerns whoever waits on it, or has
-// been denied such a subscription before. The function, which must be called, ends the watch; it returns the denial, if
+// During returns a context that ends when the connection is denied something that concerns the caller, or has been
+// denied such a subscription before. The function, which must be called, ends the watch. It returns the denial, if
 // there was one, or else the error that it is given.
 func (w *Watch) During(ctx context.Context, concerns func(Denial) bool) (context.Context, func(error) error) {
 	ctx, end := context.WithCancelCause(ctx)

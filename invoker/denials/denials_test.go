@@ -21,7 +21,8 @@ func connect(t *testing.T) *nats.Conn {
 	only := &server.SubjectPermission{Allow: []string{"a", "a.>"}}
 	s := invokertest.StartNATS(t, func(o *server.Options) {
 		o.MaxSubs = 3
-		o.Users = []*server.User{{Username: "u", Password: "p", Permissions: &server.Permissions{Publish: only, Subscribe: only}}}
+		permissions := &server.Permissions{Publish: only, Subscribe: only}
+		o.Users = []*server.User{{Username: "u", Password: "p", Permissions: permissions}}
 	})
 	return invokertest.Connect(t, s, nats.UserInfo("u", "p"), nats.CustomInboxPrefix("a"))
 }

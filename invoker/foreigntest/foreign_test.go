@@ -222,6 +222,8 @@ func runClient(t *testing.T, node, dir, script, url string) []result {
 func serve(t *testing.T) string {
 	t.Helper()
 	return invokertest.Start(t, func(c *invokertest.Config) {
-		c.Connect = []nats.Option{nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { t.Errorf("connection: %v", err) })}
+		c.Connect = []nats.Option{nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			t.Errorf("connection: %v", err)
+		})}
 	}).URL
 }

@@ -1,4 +1,4 @@
-// Package interpreters keeps what runs scripts, for all invokers of a NATS.
+// Package interpreters keeps what runs scripts, for all invokers on one NATS system.
 //
 // An interpreter is kept as a function is: it has a name, numbered versions that never change, and bytes, in
 // a registry of its own. So a script that was deployed with python@2 is run by python@2, whatever
@@ -23,8 +23,8 @@ type Store struct {
 }
 
 // Add makes a bundle the newest version of its interpreter. If it is a version already, though not the newest, nothing
-// changes: f is that version, and created is false. So nobody who only has an older bundle puts it in place of a newer
-// one; Pin does.
+// changes: f is that version, and created is false. So an older bundle does not replace a newer one by accident; Pin
+// does that.
 func (s *Store) Add(ctx context.Context, bundle []byte) (f protocol.Function, created bool, err error) {
 	f, err = s.Describe(bundle)
 	if err != nil {
@@ -88,15 +88,19 @@ func (s *Store) Find(ctx context.Context, ref string) (protocol.Function, error)
 	}
 	e, err := s.Registry.Find(ctx, r.Name)
 	if protocol.CodeOf(err) == protocol.CodeNotFound {
-		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "", "there is no runtime %s here%s: get it with polyvoke runtime get %s, or build it with polyvoke runtime build %s, and "+
-			"deploy again (polyvoke runtime ls shows all)", r.Name, s.others(ctx), r.Name, r.Name)
+		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "",
+			"there is no runtime %s here%s: get it with polyvoke runtime get %s, "+
+				"or build it with polyvoke runtime build %s, and deploy again (polyvoke runtime ls shows all)",
+			r.Name, s.others(ctx), r.Name, r.Name)
 	}
 	if err != nil {
 		return protocol.Function{}, err
 	}
 	f, err := e.Version(r.Version)
 	if err != nil {
-		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "", "the runtime %s has no version %s; it has %d to %d", r.Name, r.Version, e.Versions[0].Version, e.Latest().Version)
+		return protocol.Function{}, protocol.Errorf(protocol.CodeNotFound, "",
+			"the runtime %s has no version %s; it has %d to %d",
+			r.Name, r.Version, e.Versions[0].Version, e.Latest().Version)
 	}
 	return *f, nil
 }

@@ -36,14 +36,16 @@ func neighbours(burn int64) []neighbour {
 	return []neighbour{
 		{name: "burns 100 ms", module: func(testing.TB) []byte { return counting(burn) }},
 		{name: "never ends", module: probe, code: protocol.CodeTimeout,
-			function: protocol.Function{Args: []string{"loop"}, Limits: protocol.Limits{Timeout: protocol.Duration(500 * time.Millisecond)}}},
+			function: protocol.Function{Args: []string{"loop"},
+				Limits: protocol.Limits{Timeout: protocol.Duration(500 * time.Millisecond)}}},
 		{name: "Go, prefork", module: greet, body: hello, function: protocol.Function{Start: protocol.StartPrefork}},
 		{name: "Go, fresh", module: greet, body: hello, function: protocol.Function{Start: protocol.StartFresh}},
 	}
 }
 
 // pair deploys the echo and a neighbour, and sends both their streams.
-func pair(t testing.TB, s *server.Server, n neighbour, how time.Duration, clock func() time.Duration) (quick, slow *stream) {
+func pair(t testing.TB, s *server.Server, n neighbour, how time.Duration,
+	clock func() time.Duration) (quick, slow *stream) {
 	t.Helper()
 	quick = newQuick(t, s)
 	quick.clock = clock

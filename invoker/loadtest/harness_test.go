@@ -145,7 +145,8 @@ func deploy(t testing.TB, nc *nats.Conn, f protocol.Function, module []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: module, Header: nats.Header{protocol.HeaderManifest: {string(manifest)}}}
+	m := &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: module,
+		Header: nats.Header{protocol.HeaderManifest: {string(manifest)}}}
 	if r, err := ask(nc, m); err != nil || r.Err != nil {
 		t.Fatalf("deploy %s: %v, %v", f.Name, r.Err, err)
 	}

@@ -49,7 +49,9 @@ type deed struct {
 func troupe(t *testing.T, nc *nats.Conn) []deed {
 	modules := map[string][]byte{"c": sample(t, "greet-c"), "rust": sample(t, "greet-rust"), "go": sample(t, "greet-go")}
 	var all []deed
-	for _, kind := range []string{protocol.StartFresh, protocol.StartReset, protocol.StartPrefork, protocol.StartCheckpoint} {
+	for _, kind := range []string{
+		protocol.StartFresh, protocol.StartReset, protocol.StartPrefork, protocol.StartCheckpoint,
+	} {
 		for language, module := range modules {
 			weight := 10
 			if language == "go" && kind != protocol.StartCheckpoint {
@@ -61,7 +63,8 @@ func troupe(t *testing.T, nc *nats.Conn) []deed {
 				deed{function: name, body: `{"name":7}`, code: protocol.CodeBadRequest, weight: weight})
 		}
 		name := "rogue-" + kind
-		deploy(t, nc, protocol.Function{Name: name, Start: kind, Limits: protocol.Limits{Memory: 1 << 20, Output: 64 << 10}}, rogue())
+		limits := protocol.Limits{Memory: 1 << 20, Output: 64 << 10}
+		deploy(t, nc, protocol.Function{Name: name, Start: kind, Limits: limits}, rogue())
 		all = append(all, deed{function: name, body: "back", want: "back", weight: 30},
 			deed{function: name, body: doTrap, code: protocol.CodeFailed, weight: 3},
 			deed{function: name, body: doExit, code: protocol.CodeBadRequest, weight: 3},
@@ -107,7 +110,8 @@ func (d deed) do(ctx context.Context, v *invoker.Invoker, nc *nats.Conn) error {
 		}
 		r = &got
 	} else {
-		r = v.Invoke(ctx, &protocol.Request{Function: protocol.Ref{Name: d.function}, Body: []byte(d.body), Timeout: d.timeout})
+		r = v.Invoke(ctx,
+			&protocol.Request{Function: protocol.Ref{Name: d.function}, Body: []byte(d.body), Timeout: d.timeout})
 	}
 	code := 0
 	if r.Err != nil {
@@ -117,7 +121,8 @@ func (d deed) do(ctx context.Context, v *invoker.Invoker, nc *nats.Conn) error {
 		return nil // so little time that the queue would not have moved in it
 	}
 	if code != d.code || code == 0 && string(r.Body) != d.want {
-		return fmt.Errorf("%s of %q: got %d %v and %.100q, want %d and %q", d.function, d.body, code, r.Err, r.Body, d.code, d.want)
+		return fmt.Errorf("%s of %q: got %d %v and %.100q, want %d and %q",
+			d.function, d.body, code, r.Err, r.Body, d.code, d.want)
 	}
 	return nil
 }
@@ -148,7 +153,8 @@ func hold(t *testing.T) holding {
 }
 
 // part makes some of the calls, and returns how long each of those in process took, in order.
-func part(t *testing.T, v *invoker.Invoker, nc *nats.Conn, all []deed, seed uint64, took []time.Duration) []time.Duration {
+func part(t *testing.T, v *invoker.Invoker, nc *nats.Conn, all []deed,
+	seed uint64, took []time.Duration) []time.Duration {
 	var next, timed atomic.Int64
 	var end sync.WaitGroup
 	for caller := range callers {
@@ -204,8 +210,10 @@ func TestSteady(t *testing.T) {
 		held[i] = hold(t)
 		h := &held[i]
 		h.took, h.p50, h.p99 = spent, quantile(in, 0.5), quantile(in, 0.99)
-		t.Logf("%2d: %7d calls in %6.1f s: resident %6.1f MiB, heap %5.1f MiB, %d descriptors, %d goroutines, p50 %.3f ms, p99 %.2f ms", i+1, len(took),
-			h.took.Seconds(), float64(h.resident)/(1<<20), float64(h.heap)/(1<<20), h.descriptors, h.goroutines, milliseconds(h.p50), milliseconds(h.p99))
+		t.Logf("%2d: %7d calls in %6.1f s: resident %6.1f MiB, heap %5.1f MiB, "+
+			"%d descriptors, %d goroutines, p50 %.3f ms, p99 %.2f ms",
+			i+1, len(took), h.took.Seconds(), float64(h.resident)/(1<<20), float64(h.heap)/(1<<20),
+			h.descriptors, h.goroutines, milliseconds(h.p50), milliseconds(h.p99))
 	}
 	third, last := held[2], held[parts-1]
 	// Goroutines and descriptors come and go: some calls' in NATS, and those that start processes in advance.
@@ -218,6 +226,7 @@ func TestSteady(t *testing.T) {
 		t.Errorf("%d bytes are in memory, where %d were", last.resident, third.resident)
 	}
 	if last.descriptors > third.descriptors+some || last.goroutines > third.goroutines+some {
-		t.Errorf("%d descriptors and %d goroutines, where %d and %d were", last.descriptors, last.goroutines, third.descriptors, third.goroutines)
+		t.Errorf("%d descriptors and %d goroutines, where %d and %d were",
+			last.descriptors, last.goroutines, third.descriptors, third.goroutines)
 	}
 }

@@ -45,7 +45,8 @@ func (s *stream) run(t testing.TB, how time.Duration) {
 	t.Helper()
 	inbox := s.nc.NewInbox() + "."
 	n := int(how.Seconds() * float64(s.rate))
-	s.sent, s.spent, s.answers, s.left, s.all = make([]time.Time, n), make([]time.Duration, n), make([]answer, n), n, make(chan struct{})
+	s.sent, s.spent, s.answers = make([]time.Time, n), make([]time.Duration, n), make([]answer, n)
+	s.left, s.all = n, make(chan struct{})
 	if s.clock == nil {
 		s.clock = func() time.Duration { return 0 }
 	}

@@ -116,7 +116,7 @@ func (w *Writer) publish(text string, platform bool) {
 // openTimeout bounds Open.
 const openTimeout = 10 * time.Second
 
-// Open makes the stream that keeps recent lines for readers who come late, if there is none.
+// Open makes the stream that keeps recent lines for readers that come late, if there is none.
 func Open(ctx context.Context, js jetstream.JetStream, replicas int) error {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()

@@ -88,7 +88,8 @@ func TestSmallMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &logs.Writer{NC: nc, Function: protocol.Ref{Name: "f", Version: "1"}, ID: func() string { return strings.Repeat("7", protocol.MaxID) }}
+	w := &logs.Writer{NC: nc, Function: protocol.Ref{Name: "f", Version: "1"},
+		ID: func() string { return strings.Repeat("7", protocol.MaxID) }}
 	long := strings.Repeat("0123456789", 2000)
 	fmt.Fprintln(w, long)
 	for got := ""; got != long; {

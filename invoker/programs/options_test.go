@@ -154,7 +154,8 @@ func TestOptions(t *testing.T) {
 func TestKeys(t *testing.T) {
 	seen := map[Key]int{}
 	for i, o := range []runtimes.Options{
-		{}, {Args: []string{"a"}}, {Args: []string{"a", "b"}}, {Args: []string{"ab"}}, {Args: []string{"a\x00b"}}, {Args: []string{"a\x01b"}},
+		{}, {Args: []string{"a"}}, {Args: []string{"a", "b"}}, {Args: []string{"ab"}},
+		{Args: []string{"a\x00b"}}, {Args: []string{"a\x01b"}},
 		{Args: []string{""}}, {Args: []string{"", ""}}, {Env: []string{"a"}}, {Args: []string{"a"}, Env: []string{"a"}},
 	} {
 		key := KeyOf("x", o)

@@ -34,9 +34,9 @@ func New(parallel int) *Cache {
 	return &Cache{tokens: make(chan struct{}, parallel), byKey: map[Key]*Program{}}
 }
 
-// Acquire returns the program of a key. Whoever asks first has it compiled; the others wait for
-// that. compile runs in a goroutine of its own and does not end with ctx: the next who asks
-// may have use for it. A program that was acquired must be released. An error is compile's, or ctx's.
+// Acquire returns the program of a key. The first caller starts its compilation; the others wait for it. compile runs
+// in a goroutine of its own and does not end with ctx: the next caller may have use for it. A program that was acquired
+// must be released. An error is compile's, or ctx's.
 func (c *Cache) Acquire(ctx context.Context, key Key, compile func() (runtimes.Program, error)) (*Program, error) {
 	p, first := c.claim(key)
 	if first {
@@ -44,7 +44,7 @@ func (c *Cache) Acquire(ctx context.Context, key Key, compile func() (runtimes.P
 			c.tokens <- struct{}{}
 			p.Program, p.err = compile()
 			<-c.tokens
-			c.Release(p) // before anyone can go on: who goes on last leaves nothing behind
+			c.Release(p) // before anyone can go on: the last to go on leaves nothing behind
 			close(p.ready)
 		}()
 	}

@@ -43,7 +43,8 @@ func (s *suspect) holds(now time.Time) bool {
 
 // refusal is the error for a call.
 func (s *suspect) refusal() error {
-	return protocol.Errorf(protocol.CodeRefused, "", "the module is in quarantine on this invoker until %s: %s; deploy it again to try it at once",
+	return protocol.Errorf(protocol.CodeRefused, "",
+		"the module is in quarantine on this invoker until %s: %s; deploy it again to try it at once",
 		s.Time.Add(memoryOfBlame).UTC().Format(time.RFC3339), s.Reason)
 }
 
@@ -117,7 +118,7 @@ func readSuspects(dir string) (suspects, error) {
 		err = errors.New("it has no list of suspects")
 	}
 	if err != nil {
-		return suspects{}, fmt.Errorf("%s is damaged, and is begun anew: %w", path, err)
+		return suspects{}, fmt.Errorf("%s is damaged, and starts anew: %w", path, err)
 	}
 	return out, nil
 }

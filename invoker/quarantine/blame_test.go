@@ -81,16 +81,23 @@ func TestReadCrash(t *testing.T) {
 		{"a panic", "panic: boom" + running + other, crash{"panic: boom", digest, true}},
 		{"a panic of the invoker's own", "panic: boom" + own + other, crash{"panic: boom", "", true}},
 		{"a panic that lies", "panic: a\n\t" + strings.TrimPrefix(running, "\n\n") + own, crash{"panic: a", "", true}},
-		{"a fault", "fatal error: fault\n[signal SIGSEGV: x code=0x1 addr=0x2 pc=0x3]" + running, crash{"fatal error: fault", digest, true}},
-		{"a signal of the kernel", "SIGSEGV: segmentation violation\nPC=0x1 m=0 sigcode=1 addr=0x2" + running, crash{"SIGSEGV: segmentation violation", digest, true}},
-		{"kill -SEGV", "SIGSEGV: segmentation violation\nPC=0x1 m=0 sigcode=0" + running, crash{"SIGSEGV: segmentation violation", "", false}},
+		{"a fault", "fatal error: fault\n[signal SIGSEGV: x code=0x1 addr=0x2 pc=0x3]" + running,
+			crash{"fatal error: fault", digest, true}},
+		{"a signal of the kernel", "SIGSEGV: segmentation violation\nPC=0x1 m=0 sigcode=1 addr=0x2" + running,
+			crash{"SIGSEGV: segmentation violation", digest, true}},
+		{"kill -SEGV", "SIGSEGV: segmentation violation\nPC=0x1 m=0 sigcode=0" + running,
+			crash{"SIGSEGV: segmentation violation", "", false}},
 		{"kill -QUIT to a thread", "SIGQUIT: quit\nPC=0x1 m=0 sigcode=-6" + running, crash{"SIGQUIT: quit", "", false}},
-		{"out of memory", "fatal error: runtime: cannot allocate memory" + running, crash{"fatal error: runtime: cannot allocate memory", "", true}},
-		{"memory, in another way", "runtime: out of memory: cannot allocate 4194304-byte block\nfatal error: out of memory" + running,
+		{"out of memory", "fatal error: runtime: cannot allocate memory" + running,
+			crash{"fatal error: runtime: cannot allocate memory", "", true}},
+		{"memory, in another way",
+			"runtime: out of memory: cannot allocate 4194304-byte block\nfatal error: out of memory" + running,
 			crash{"runtime: out of memory: cannot allocate 4194304-byte block", "", true}},
-		{"out of threads", "runtime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: newosproc" + running,
+		{"out of threads",
+			"runtime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: newosproc" + running,
 			crash{"runtime: failed to create new OS thread (have 5 already; errno=11)", "", true}},
-		{"cut off", "panic: boom\n\ngoroutine 7 [running labels:{\"module\": \"" + digest[:20], crash{"panic: boom", "", true}},
+		{"cut off", "panic: boom\n\ngoroutine 7 [running labels:{\"module\": \"" + digest[:20],
+			crash{"panic: boom", "", true}},
 	} {
 		if diff := cmp.Diff(c.want, readCrash([]byte(c.text)), cmp.AllowUnexported(crash{})); diff != "" {
 			t.Errorf("%s: %s", c.what, diff)
@@ -155,7 +162,8 @@ func TestSuspectsFileDamaged(t *testing.T) {
 		}
 		s, err := readSuspects(dir)
 		// A letter of a key in the other case is the same key to Go's decoder.
-		if s == nil || err == nil && !cmp.Equal(s, want) || err != nil && (len(s) > 0 || !strings.Contains(err.Error(), path)) {
+		if s == nil || err == nil && !cmp.Equal(s, want) ||
+			err != nil && (len(s) > 0 || !strings.Contains(err.Error(), path)) {
 			t.Errorf("%s at %d: %v, %v", what, at, s, err)
 		}
 	}

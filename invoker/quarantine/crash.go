@@ -41,7 +41,7 @@ func recordCrash(path string) error {
 type crash struct {
 	reason string // the first line
 	module string // the digest of the module whose goroutine crashed, or "" if none is named
-	raised bool   // the process raised the signal itself; not somebody who sent one
+	raised bool   // the process raised the signal itself; nobody sent it
 }
 
 // What a crash says: a signal with its code, which is positive if the kernel raised it for a fault; the first
@@ -51,11 +51,12 @@ var (
 	signalCode = regexp.MustCompile(`(?m)^PC=\S+ m=\S+ sigcode=(-?\d+)`)
 	goroutine  = regexp.MustCompile(`(?m)^goroutine \d+ .*`)
 	label      = regexp.MustCompile(`labels:\{.*"?` + labelKey + `"?: "?(sha256:[0-9a-f]{64})\b`)
-	exhausted  = regexp.MustCompile(`(?i)^(fatal error|runtime):.*(memory|new OS thread|newosproc|thread exhaustion|program exceeds)`)
+	exhausted  = regexp.MustCompile(
+		`(?i)^(fatal error|runtime):.*(memory|new OS thread|newosproc|thread exhaustion|program exceeds)`)
 )
 
-// readCrash reads what Go wrote. Whoever finds that a resource is exhausted need not have taken it, so that crash
-// names nobody.
+// readCrash reads what Go wrote. A module that finds a resource exhausted need not be the one that took it, so such a
+// crash names no module.
 func readCrash(text []byte) crash {
 	first, _, _ := bytes.Cut(text, []byte("\n"))
 	c := crash{reason: string(first), raised: len(text) > 0}

@@ -35,7 +35,7 @@ var overflow = digest(bytes.Repeat([]byte{0xff}, len(digest{})))
 type slot struct {
 	digest  digest        // zero: the slot is free
 	crc     uint32        // of the digest
-	running atomic.Int32  // calls of it, and it is loaded so many times at this moment
+	running atomic.Int32  // its calls, and its loads under way
 	suspect atomic.Uint32 // 1: it is a suspect, and no call of it has ended in this process
 	unused  [20]byte      // zero
 }
@@ -46,10 +46,11 @@ func (s *slot) take(d digest) {
 	s.digest, s.crc = d, crc32.Checksum(d[:], castagnoli)
 }
 
-// whole reports whether a slot can be what a process left. No process has so many goroutines.
+// whole reports whether a slot can be what a process left. No process has 1<<24 goroutines.
 func (s *slot) whole() bool {
 	n := s.running.Load()
-	return s.crc == crc32.Checksum(s.digest[:], castagnoli) && n >= 0 && n < 1<<24 && s.suspect.Load() <= 1 && zero(s.unused[:])
+	return s.crc == crc32.Checksum(s.digest[:], castagnoli) &&
+		n >= 0 && n < 1<<24 && s.suspect.Load() <= 1 && zero(s.unused[:])
 }
 
 // zero reports whether there is nothing in b.

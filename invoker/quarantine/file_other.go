@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// supported tells whether there are journals on this system.
+// supported reports whether there are journals on this system.
 const supported = false
 
 func mapFile(*os.File, int) ([]byte, error)              { return nil, errors.ErrUnsupported }

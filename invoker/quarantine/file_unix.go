@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// supported tells whether there are journals on this system.
+// supported reports whether there are journals on this system.
 const supported = true
 
 // mapFile maps a file into memory, such that what is written there is in the file whatever becomes of the process.

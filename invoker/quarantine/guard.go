@@ -68,7 +68,8 @@ func (w *watch) leave() {
 }
 
 // load compiles the module. For a suspect, no other does something meanwhile.
-func (j *Journal) load(ctx context.Context, w *watch, r runtimes.Runtime, module []byte, o runtimes.Options) (runtimes.Program, error) {
+func (j *Journal) load(ctx context.Context, w *watch, r runtimes.Runtime,
+	module []byte, o runtimes.Options) (runtimes.Program, error) {
 	if w.slot.suspect.Load() != 0 {
 		defer j.await(ctx)()
 	}

@@ -1,8 +1,7 @@
 // Package quarantine keeps a function that ends the whole process from being tried for ever.
 //
-// In goes what a process runs, call by call; out comes, at the next start after it has died, who may have done
-// that. A function against which there is evidence is refused for a while; all others go on. See blame.go for the
-// rules.
+// In goes what a process runs, call by call; out comes, at the next start after it has died, which function may have
+// done that. A function with evidence against it is refused for a while; all others go on. See blame.go for the rules.
 //
 // # How
 //
@@ -55,9 +54,9 @@ type Journal struct {
 	suspects suspects
 }
 
-// Open judges the processes that have died since the last start, and begins the journal of this one, in a
-// folder that is made if it does not exist. A process has one open journal at most, because it takes Go's
-// crash output (see debug.SetCrashOutput). On systems other than Unix there is none: Open returns nil.
+// Open judges the processes that have died since the last start, and begins the journal of this one. It makes the
+// folder if it does not exist. A process has one open journal at most, because it takes Go's crash output (see
+// debug.SetCrashOutput). On systems other than Unix there is none: Open returns nil.
 //
 // # Errors
 //
@@ -225,7 +224,7 @@ func (j *Journal) release(w *watch) {
 func (j *Journal) judge(now time.Time) error {
 	var err error
 	if j.suspects, err = readSuspects(j.dir); err != nil {
-		j.log.Warn("nobody is in quarantine any more", "err", err)
+		j.log.Warn("no module is in quarantine any more", "err", err)
 	}
 	j.suspects.expire(now)
 	files, err := filepath.Glob(filepath.Join(j.dir, "*"+runEnding))
@@ -253,7 +252,8 @@ func (j *Journal) autopsy(path string, now time.Time) {
 		j.log.Warn("a journal cannot be read", "file", path, "err", err)
 		c.raised = false // who knows what else ran
 	}
-	j.log.Warn("an invoker has died here", "running", len(ran), "crash", protocol.CleanValue(c.reason, 200), "module", c.module)
+	j.log.Warn("an invoker has died here",
+		"running", len(ran), "crash", protocol.CleanValue(c.reason, 200), "module", c.module)
 	if guilty := j.suspects.judge(c, ran, now); guilty != "" {
 		s := j.suspects[guilty]
 		j.log.Error("function in quarantine", "digest", guilty, "until", s.Time.Add(memoryOfBlame), "reason", s.Reason)

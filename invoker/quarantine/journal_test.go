@@ -106,7 +106,8 @@ func crashOf(module string) string {
 	if module != "" {
 		label = ` labels:{"module": "` + protocol.Digest([]byte(module)) + `"}`
 	}
-	return "fatal error: oops\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x1 pc=0x1]\n\ngoroutine 7 gp=0x1 m=2 mp=0x2 [running" + label + "]:\nmain.f()\n"
+	return "fatal error: oops\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x1 pc=0x1]\n\n" +
+		"goroutine 7 gp=0x1 m=2 mp=0x2 [running" + label + "]:\nmain.f()\n"
 }
 
 // TestDeath has processes die while a module runs, and looks at what becomes of the module and of another.
@@ -146,7 +147,8 @@ func checkQuarantine(t *testing.T, dir string, refused bool) {
 	bad, good := compile(t, j, work, "bad"), compile(t, j, work, "good")
 	for range 2 {
 		err := call(t, bad)
-		if !refused && err != nil || refused && (protocol.CodeOf(err) != protocol.CodeRefused || !strings.Contains(err.Error(), "deploy it again")) {
+		said := protocol.CodeOf(err) == protocol.CodeRefused && strings.Contains(err.Error(), "deploy it again")
+		if !refused && err != nil || refused && !said {
 			t.Errorf("the bad one: %v", err)
 		}
 	}
@@ -174,7 +176,8 @@ func TestQuarantineEnds(t *testing.T) {
 	work := script(func(context.Context) error { return nil })
 	now := time.Now()
 	barred := suspect{Time: now, Reason: "it crashed"}
-	if err := (suspects{protocol.Digest([]byte("bad")): barred, protocol.Digest([]byte("refused")): barred}).write(dir); err != nil {
+	both := suspects{protocol.Digest([]byte("bad")): barred, protocol.Digest([]byte("refused")): barred}
+	if err := both.write(dir); err != nil {
 		t.Fatal(err)
 	}
 	j := open(t, dir)
@@ -185,7 +188,8 @@ func TestQuarantineEnds(t *testing.T) {
 		}
 		p.(*program).watch.barred.Load().Time = now.Add(-memoryOfBlame)
 		err := call(t, p)
-		if module == "bad" && err != nil || module == "refused" && (protocol.CodeOf(err) != protocol.CodeRefused || err.Error() != "refused") {
+		refused := protocol.CodeOf(err) == protocol.CodeRefused && err.Error() == "refused"
+		if module == "bad" && err != nil || module == "refused" && !refused {
 			t.Errorf("%s afterwards: %v", module, err)
 		}
 		p.Close(t.Context())
@@ -332,7 +336,8 @@ func TestCrowd(t *testing.T) {
 func TestHammerJournal(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()
-	if err := (suspects{protocol.Digest([]byte("0")): {Time: now, Reason: "x"}, protocol.Digest([]byte("1")): {Time: now}}).write(dir); err != nil {
+	both := suspects{protocol.Digest([]byte("0")): {Time: now, Reason: "x"}, protocol.Digest([]byte("1")): {Time: now}}
+	if err := both.write(dir); err != nil {
 		t.Fatal(err)
 	}
 	j := open(t, dir)
@@ -479,7 +484,8 @@ func TestDamagedFolder(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 5))
 	original := t.TempDir()
 	j := open(t, original)
-	if err := call(t, compile(t, j, script(func(context.Context) error { j.die(crashOf("bad")); return nil }), "bad")); err != nil {
+	dies := script(func(context.Context) error { j.die(crashOf("bad")); return nil })
+	if err := call(t, compile(t, j, dies, "bad")); err != nil {
 		t.Fatal(err)
 	}
 	j.Close()
@@ -503,7 +509,8 @@ func TestDamagedFolder(t *testing.T) {
 		}
 		work := script(func(context.Context) error { return nil })
 		for _, module := range []string{"good", "bad", "worse"} {
-			if err := call(t, compile(t, j, work, module)); err != nil && (module == "good" || protocol.CodeOf(err) != protocol.CodeRefused) {
+			err := call(t, compile(t, j, work, module))
+			if err != nil && (module == "good" || protocol.CodeOf(err) != protocol.CodeRefused) {
 				t.Errorf("%s with a damaged %s: %v", module, name, err)
 			}
 		}
@@ -540,7 +547,8 @@ func TestLockedFolder(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if j, err := Open(ctx, dir, testLog(t)); j != nil || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), dir) {
+	j, err := Open(ctx, dir, testLog(t))
+	if j != nil || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("got the error %v", err)
 	}
 	unlock()

@@ -75,7 +75,8 @@ func serve(url, dir string) error {
 		return err
 	}
 	defer j.Close()
-	v := invoker.Invoker{Registry: functions, Runtime: deadly{}, Journal: j, Log: log, Drain: time.Second, Ready: func() { fmt.Println("ready") }}
+	v := invoker.Invoker{Registry: functions, Runtime: deadly{}, Journal: j, Log: log, Drain: time.Second,
+		Ready: func() { fmt.Println("ready") }}
 	return v.Serve(ctx, nc)
 }
 
@@ -88,10 +89,11 @@ var dead, illegal []byte
 // arm prepares what deeds need.
 func arm() (err error) {
 	go func() { panic(<-orphan) }()
-	if dead, err = syscall.Mmap(-1, 0, os.Getpagesize(), syscall.PROT_READ, syscall.MAP_ANON|syscall.MAP_PRIVATE); err != nil {
+	page, private := os.Getpagesize(), syscall.MAP_ANON|syscall.MAP_PRIVATE
+	if dead, err = syscall.Mmap(-1, 0, page, syscall.PROT_READ, private); err != nil {
 		return err
 	}
-	if illegal, err = syscall.Mmap(-1, 0, os.Getpagesize(), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE); err != nil {
+	if illegal, err = syscall.Mmap(-1, 0, page, syscall.PROT_READ|syscall.PROT_WRITE, private); err != nil {
 		return err
 	}
 	copy(illegal, "\x0f\x0b")
@@ -106,10 +108,16 @@ func (deadly) Compile(_ context.Context, module []byte, _ runtimes.Options) (run
 }
 func (deadly) Close(context.Context) error { return nil }
 
-// deed is a program of it. The first word counts.
+// deed is a program of it. The first word counts. It reads its request first: there a deployment's dry run ends it.
 type deed string
 
 func (d deed) Run(ctx context.Context, p *runtimes.Process) error {
+	if _, err := io.Copy(io.Discard, p.Stdin); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	switch word, _, _ := strings.Cut(string(d), " "); word {
 	case "panic":
 		go panic("boom") // nobody can recover from it
@@ -214,7 +222,8 @@ func (c *child) wait(t *testing.T) {
 // deploy deploys a module under its own text, blanks as hyphens.
 func (c *child) deploy(t *testing.T, module string, timeout time.Duration) {
 	t.Helper()
-	f := protocol.Function{Name: strings.ReplaceAll(module, " ", "-"), Limits: protocol.Limits{Timeout: protocol.Duration(timeout)}}
+	f := protocol.Function{Name: strings.ReplaceAll(module, " ", "-"),
+		Limits: protocol.Limits{Timeout: protocol.Duration(timeout)}}
 	manifest, err := json.Marshal(f)
 	if err != nil {
 		t.Fatal(err)
@@ -269,7 +278,8 @@ func (c *child) wantDeath(t *testing.T, name string) {
 // wantRefused checks that a function is in quarantine.
 func (c *child) wantRefused(t *testing.T, name string) {
 	t.Helper()
-	if code, text := c.call(t, name); code != "422" || !strings.Contains(text, "quarantine") || !strings.Contains(text, "deploy it again") {
+	if code, text := c.call(t, name); code != "422" ||
+		!strings.Contains(text, "quarantine") || !strings.Contains(text, "deploy it again") {
 		t.Fatalf("%s answers %s %q", name, code, text)
 	}
 }
@@ -345,7 +355,8 @@ func TestInnocent(t *testing.T) {
 	}
 	c = s.start(t)
 	c.wantWell(t, "good")
-	if m, err := c.nc.RequestMsg(&nats.Msg{Subject: "fn.hold", Header: nats.Header{protocol.HeaderTimeout: {"10ms"}}}, patience); err != nil || m.Header.Get(protocol.HeaderErrorCode) != "504" {
+	hold := &nats.Msg{Subject: "fn.hold", Header: nats.Header{protocol.HeaderTimeout: {"10ms"}}}
+	if m, err := c.nc.RequestMsg(hold, patience); err != nil || m.Header.Get(protocol.HeaderErrorCode) != "504" {
 		t.Fatalf("hold: %v %v", m, err)
 	}
 }

@@ -90,7 +90,7 @@ type Queue[C Call] struct {
 	limits     Limits
 	running    int
 	processing int
-	line       []C  // the calls that wait, the first of which came first
+	line       []C  // the calls that wait, in the order in which they came
 	patient    []C  // those of them that cannot be refused
 	favor      bool // a patient call is next
 	pace       pace
@@ -152,8 +152,8 @@ func (q *Queue[C]) Leave() (next C, ok bool) {
 	return q.next()
 }
 
-// Rest says that a call that has started needs no processor for a while, and returns the next one that starts
-// meanwhile, if there is one. Wake ends that.
+// Rest says that a call that has started needs no processor for a while. It returns the call that starts meanwhile, if
+// there is one. Wake ends that.
 func (q *Queue[C]) Rest() (next C, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

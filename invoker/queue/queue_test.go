@@ -20,7 +20,8 @@ func (v *visitor) Place() *Place { return &v.place }
 
 // comes returns a visitor that has come at a moment and stays for so long at most.
 func comes(at time.Time, stay time.Duration) *visitor {
-	return &visitor{place: Place{Received: at, Deadline: at.Add(stay)}, end: make(chan Reason, 1), turn: make(chan struct{}, 1)}
+	return &visitor{place: Place{Received: at, Deadline: at.Add(stay)},
+		end: make(chan Reason, 1), turn: make(chan struct{}, 1)}
 }
 
 func patient(v *visitor) *visitor {
@@ -161,8 +162,8 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestQueueHammer lets many come, rest, wait, tire and be withdrawn. Each starts once or is sent away once, and never do
-// more run than may.
+// TestQueueHammer lets many come, rest, wait, tire and be withdrawn. Each starts once or is sent away once, and never
+// do more run than may.
 func TestQueueHammer(t *testing.T) {
 	const most, all = 3, 4000
 	var running, highest atomic.Int32

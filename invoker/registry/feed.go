@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// feed carries changes to one watcher. It never blocks who changes something, and holds no
-// more than one change per function: of a function that changes faster than the watcher
-// reads, the newest state takes the place of the one that waits.
+// feed carries changes to one watcher. It never blocks the goroutine that adds a change, and holds at most one change
+// per function: if a function changes faster than the watcher reads, the newest state takes the place of the one that
+// waits.
 type feed struct {
 	mu      sync.Mutex
 	waiting []Change

@@ -43,7 +43,7 @@ func lostSince(record []byte) (when time.Time, ok bool) {
 const rescue = "records"
 
 // heal frees the bucket of messages that the server cannot read, if there are any, and returns all records as they are
-// then. Whatever dies on the way, the next who heals goes on with what is in the rescue object.
+// then. Whatever dies on the way, the next heal goes on with what is in the rescue object.
 func (r *JetStream) heal(ctx context.Context) (map[string]record, error) {
 	saved, err := r.modules.Stat(ctx, rescue)
 	if err != nil {
@@ -88,7 +88,8 @@ func (r *JetStream) refill(ctx context.Context, saved objects.Object) error {
 	}
 	var records map[string][]byte
 	if err = errors.Join(err, json.Unmarshal(b, &records)); err != nil {
-		r.cfg.Log.Error("registry: records were saved while their bucket was repaired, and cannot be read", "bucket", r.bucket, "err", err)
+		r.cfg.Log.Error("registry: records were saved while their bucket was repaired, and cannot be read",
+			"bucket", r.bucket, "err", err)
 	}
 	for name, b := range records {
 		var err error

@@ -38,7 +38,7 @@ type Config struct {
 	Log      *slog.Logger // where records that are skipped are reported; nil: nowhere
 	Runtimes bool         // it is for interpreters, not functions, in buckets of their own
 	Knows    []string     // words of needs that are known besides those of the protocol: a feature that is tried out
-	Copies   string       // folder for copies of modules, from which a store that has lost them gets them back; empty: none
+	Copies   string       // folder for copies of modules, which restore a store that has lost them; empty: none
 }
 
 // buckets returns the names of the buckets, and what is in the first.
@@ -141,12 +141,16 @@ func (r *JetStream) broken(op, name string, err error) error {
 	case err == nil:
 		return nil
 	case unknown != nil:
-		return &protocol.Error{Code: protocol.CodeUnknownNeed, Op: op, Msg: protocol.NeedsError(op, name, unknown).Msg, Err: err}
+		needs := protocol.NeedsError(op, name, unknown)
+		return &protocol.Error{Code: protocol.CodeUnknownNeed, Op: op, Msg: needs.Msg, Err: err}
 	case errors.Is(err, errRotten):
-		return protocol.Errorf(protocol.CodeConflict, op, "the record of function %s in bucket %s is lost (%w): deploy the function again, or remove it", name, r.bucket, err)
+		return protocol.Errorf(protocol.CodeConflict, op,
+			"the record of function %s in bucket %s is lost (%w): deploy the function again, or remove it",
+			name, r.bucket, err)
 	}
 	return protocol.Errorf(protocol.CodeConflict, op,
-		"the record of function %s in bucket %s cannot be read (%w): remove the function and deploy it again, or use the polyvoke that wrote it", name, r.bucket, err)
+		"the record of function %s in bucket %s cannot be read (%w): "+
+			"remove the function and deploy it again, or use the polyvoke that wrote it", name, r.bucket, err)
 }
 
 // List implements Registry. Records that cannot be read are skipped and reported.
@@ -222,13 +226,15 @@ func (r *JetStream) maxRecord() int {
 
 // replace makes f the latest version in the record of its function.
 func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function) (replacement, error) {
-	var mine time.Time // when the version was made that was tried to write: with the connection its confirmation can be lost
+	// mine is when an earlier attempt made its version: its confirmation can be lost with the connection.
+	var mine time.Time
 	for try := range attempts {
 		rec, err := r.read(ctx, f.Name)
 		if err != nil {
 			return replacement{}, err
 		}
-		if rec.foreign() || rec.err != nil && !rec.rotten() && !r.cfg.Runtimes { // interpreters are replaced: there is no verb that removes one
+		// Interpreters are replaced: there is no verb that removes one.
+		if rec.foreign() || rec.err != nil && !rec.rotten() && !r.cfg.Runtimes {
 			return replacement{}, r.broken(op, f.Name, rec.err)
 		}
 		e, created := rec.entry.with(f, time.Now())
@@ -240,7 +246,8 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 		}
 		mine = e.Latest().Created
 		if e.Latest().Version > maxVersion {
-			return replacement{}, protocol.Errorf(protocol.CodeRefused, op, "there is no number after version %d: remove the function and deploy it again", maxVersion)
+			return replacement{}, protocol.Errorf(protocol.CodeRefused, op,
+				"there is no number after version %d: remove the function and deploy it again", maxVersion)
 		}
 		b, e, err := encodeEntry(e, r.maxRecord())
 		if err != nil {
@@ -287,11 +294,13 @@ func (r *JetStream) made(ctx context.Context, name string, err error, as func(re
 
 // lost reports whether a compare-and-set came too late.
 func lost(err error) bool {
-	return errors.Is(err, objects.ErrChanged) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) || objects.WrongSequence(err)
+	return errors.Is(err, objects.ErrChanged) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) ||
+		objects.WrongSequence(err)
 }
 
 func contended(op string) error {
-	return protocol.Errorf(protocol.CodeConflict, op, "others changed it at the same time, %d times in a row: try again", attempts)
+	return protocol.Errorf(protocol.CodeConflict, op,
+		"others changed it at the same time, %d times in a row: try again", attempts)
 }
 
 // backOff waits for a random time that grows with each try, up to half a second.
@@ -306,8 +315,7 @@ func backOff(ctx context.Context, try int) error {
 	}
 }
 
-// Delete implements Registry. It removes a record that cannot be read too, of which it
-// then returns nothing but the name.
+// Delete implements Registry. It also removes a record that cannot be read, and then returns only its name.
 func (r *JetStream) Delete(ctx context.Context, name string) (Entry, error) {
 	if err := protocol.CheckName(name); err != nil {
 		return Entry{}, err
@@ -359,7 +367,8 @@ func (r *JetStream) Module(ctx context.Context, digest string) ([]byte, error) {
 		err = fmt.Errorf("%w: it is another one", objects.ErrDamaged)
 		fallthrough
 	case errors.Is(err, objects.ErrDamaged), errors.Is(err, objects.ErrTooLarge):
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the stored module %s: %w; deploy its function again to repair it", digest, err)
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "",
+			"the stored module %s: %w; deploy its function again to repair it", digest, err)
 	case errors.Is(err, objects.ErrNotFound):
 		return nil, noModule(digest)
 	case err == nil:

@@ -44,7 +44,8 @@ func connect(t testing.TB, nc *nats.Conn) *fixture {
 	t.Helper()
 	x := &fixture{nc: nc, log: &journal{}}
 	var errs [4]error
-	x.r, errs[0] = registry.Open(t.Context(), registrytest.JetStream(t, nc), registry.Config{Log: slog.New(slog.NewTextHandler(x.log, nil))})
+	x.r, errs[0] = registry.Open(t.Context(), registrytest.JetStream(t, nc),
+		registry.Config{Log: slog.New(slog.NewTextHandler(x.log, nil))})
 	x.js, errs[1] = jetstream.New(nc)
 	x.kv, errs[2] = x.js.KeyValue(t.Context(), registry.BucketFunctions)
 	x.modules, errs[3] = x.js.ObjectStore(t.Context(), registry.BucketModules)
@@ -184,9 +185,15 @@ func TestDamagedModule(t *testing.T) {
 		code   int
 		words  string
 	}{
-		{"no object", func(x *fixture, s jetstream.Stream) error { return x.modules.Delete(t.Context(), digest) }, protocol.CodeNotFound, "deploy"},
-		{"never an object", func(x *fixture, s jetstream.Stream) error { return s.Purge(t.Context()) }, protocol.CodeNotFound, "deploy"},
-		{"no chunks", func(x *fixture, s jetstream.Stream) error { return s.Purge(t.Context(), chunks) }, protocol.CodeUnavailable, "deploy its function again"},
+		{"no object", func(x *fixture, s jetstream.Stream) error {
+			return x.modules.Delete(t.Context(), digest)
+		}, protocol.CodeNotFound, "deploy"},
+		{"never an object", func(x *fixture, s jetstream.Stream) error {
+			return s.Purge(t.Context())
+		}, protocol.CodeNotFound, "deploy"},
+		{"no chunks", func(x *fixture, s jetstream.Stream) error {
+			return s.Purge(t.Context(), chunks)
+		}, protocol.CodeUnavailable, "deploy its function again"},
 		{"a chunk less", func(x *fixture, s jetstream.Stream) error {
 			return s.Purge(t.Context(), chunks, jetstream.WithPurgeKeep(2))
 		}, protocol.CodeUnavailable, "bytes are missing"},
@@ -225,10 +232,15 @@ func TestBrokenRecords(t *testing.T) {
 	good := put(t, x.r, "good", "module")
 	digest := protocol.Digest([]byte("theirs"))
 	for key, record := range map[string]string{
-		"nojson": `{`, "empty": ``, "name": `{"name":"other","versions":[{"name":"other","version":1}]}`, "none": `{"name":"none","versions":[]}`,
-		"key":   fmt.Sprintf(`{"name":"key","versions":[{"name":"key","version":1,"digest":%q,"colour":"red"}]}`, digest),
-		"order": fmt.Sprintf(`{"name":"order","versions":[{"name":"order","version":2,"digest":%q},{"name":"order","version":2,"digest":%[1]q}]}`, digest),
-		"a.b":   `{}`, "_x": `{}`,
+		"nojson": `{`,
+		"empty":  ``,
+		"name":   `{"name":"other","versions":[{"name":"other","version":1}]}`,
+		"none":   `{"name":"none","versions":[]}`,
+		"key":    fmt.Sprintf(`{"name":"key","versions":[{"name":"key","version":1,"digest":%q,"colour":"red"}]}`, digest),
+		"order": fmt.Sprintf(`{"name":"order","versions":[{"name":"order","version":2,"digest":%q},`+
+			`{"name":"order","version":2,"digest":%[1]q}]}`, digest),
+		"a.b": `{}`,
+		"_x":  `{}`,
 	} {
 		_, err := x.kv.PutString(t.Context(), key, record)
 		must(t, err)

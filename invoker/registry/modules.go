@@ -75,7 +75,8 @@ func (r *JetStream) claim(ctx context.Context, digest string, module []byte) (st
 func (r *JetStream) compare(ctx context.Context, o objects.Object, module []byte) (string, error) {
 	stored, err := r.modules.Load(ctx, o, maxModule)
 	switch {
-	case errors.Is(err, objects.ErrDamaged), errors.Is(err, objects.ErrTooLarge), err == nil && !bytes.Equal(stored, module):
+	case errors.Is(err, objects.ErrDamaged), errors.Is(err, objects.ErrTooLarge),
+		err == nil && !bytes.Equal(stored, module):
 		return "", nil
 	}
 	return o.Info.NUID, err

@@ -19,8 +19,8 @@ type NeedsError struct {
 // Error names the words.
 func (e *NeedsError) Error() string { return "it needs " + strings.Join(e.Needs, ", ") }
 
-// UnknownNeeds returns the words that an invoker does not know if that is what err says, and the entry as far as it
-// could be read.
+// UnknownNeeds returns the words of a NeedsError that an invoker does not know, and the entry as far as it could be
+// read. It returns nil for any other error.
 func UnknownNeeds(err error) ([]string, Entry) {
 	var e *NeedsError
 	if !errors.As(err, &e) {

@@ -17,9 +17,8 @@ import (
 // newer returns the record of a function as a newer polyvoke writes it: it has keys that are unknown here.
 func newer(name, digest string, needs ...string) string {
 	words := `["` + strings.Join(needs, `","`) + `"]`
-	return fmt.Sprintf(
-		`{"name":%[1]q,"needs":%[2]s,"weights":{"live":2},"versions":[{"name":%[1]q,"version":2,"digest":%[3]q,"size":3,"needs":%[2]s,"teleport":{"to":"Mars"}}]}`,
-		name, words, digest)
+	return fmt.Sprintf(`{"name":%[1]q,"needs":%[2]s,"weights":{"live":2},"versions":[`+
+		`{"name":%[1]q,"version":2,"digest":%[3]q,"size":3,"needs":%[2]s,"teleport":{"to":"Mars"}}]}`, name, words, digest)
 }
 
 // knowing opens the registry of a server as an invoker does that knows more words.
@@ -95,8 +94,9 @@ func TestNewerForms(t *testing.T) {
 		"inside": {fmt.Sprintf(
 			`{"name":"inside","versions":[{"name":"inside","version":1,"digest":%q,"needs":["shards"]}]}`, digest),
 			protocol.CodeUnknownNeed},
-		"strange": {fmt.Sprintf(
-			`{"name":"strange","needs":["shards"],"versions":[{"name":"strange","version":1,"digest":%q,"trigger":[{"orbit":"Mars"}]}]}`, digest), protocol.CodeUnknownNeed},
+		"strange": {fmt.Sprintf(`{"name":"strange","needs":["shards"],"versions":[`+
+			`{"name":"strange","version":1,"digest":%q,"trigger":[{"orbit":"Mars"}]}]}`, digest),
+			protocol.CodeUnknownNeed},
 		"noword": {newer("noword", digest, "Not a word"), protocol.CodeConflict},
 		"nolist": {`{"name":"nolist","needs":"shards","versions":[]}`, protocol.CodeConflict},
 		"many":   {newer("many", digest, slices.Collect(numbered(protocol.MaxNeeds+1))...), protocol.CodeConflict},

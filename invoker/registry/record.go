@@ -38,7 +38,8 @@ func encodeEntry(e Entry, max int) ([]byte, Entry, error) {
 		b, err := json.Marshal(e)
 		switch {
 		case err != nil:
-			return nil, e, protocol.Errorf(protocol.CodeRefused, "deploy "+e.Name, "the manifest cannot be written as JSON: %w", err)
+			return nil, e, protocol.Errorf(protocol.CodeRefused, "deploy "+e.Name,
+				"the manifest cannot be written as JSON: %w", err)
 		case len(b) <= max:
 			return b, e, nil
 		case len(e.Versions) == 1:

@@ -1,8 +1,7 @@
 // Package registry keeps functions and their versions.
 //
-// In goes a manifest with a module's bytes; out comes a numbered version that never changes
-// again, for everybody who watches. There are two registries, in memory and on JetStream,
-// and one conformance suite for both (registrytest).
+// In goes a manifest with a module's bytes; out comes a numbered version that never changes again, for every watcher.
+// There are two registries, in memory and on JetStream, and one conformance suite for both (registrytest).
 package registry
 
 import (
@@ -12,11 +11,17 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Registry keeps functions. All methods may be called from several goroutines. Their errors are
-// *protocol.Error: 400 for what cannot be a name or a digest, 404 for what does not exist, 409
-// for a lost race that was tried often enough or a stored record that cannot be read, 422 for a
-// manifest or module that is refused, 501 for a manifest or a record that needs what is not known here (NeedsError),
-// 503 for a store that does not answer or a module that is damaged.
+// Registry keeps functions. All methods may be called from several goroutines.
+//
+// # Errors
+//
+// Errors are *protocol.Error, with one of these codes:
+//   - 400: this cannot be a name or a digest
+//   - 404: it does not exist
+//   - 409: others changed it at the same time, again and again, or a stored record cannot be read
+//   - 422: the manifest or the module is refused
+//   - 501: a manifest or a record needs what is not known here (NeedsError)
+//   - 503: the store does not answer, or a module is damaged
 type Registry interface {
 	// Find returns what is known about a function.
 	Find(ctx context.Context, name string) (Entry, error)
@@ -53,7 +58,7 @@ const KeepVersions = 20
 // shared and must not be changed.
 type Entry struct {
 	Name     string              `json:"name"`
-	Needs    []string            `json:"needs,omitempty"` // of all versions; whoever does not know a word of it does not serve the function
+	Needs    []string            `json:"needs,omitempty"` // of all versions; an invoker must know all to serve any
 	Versions []protocol.Function `json:"versions"`
 
 	// Dropped has the numbers of the versions that a Put dropped to make room for its own.
@@ -80,10 +85,13 @@ func (e Entry) Version(version string) (*protocol.Function, error) {
 		e.Name, version, e.Versions[0].Version, e.Latest().Version)
 }
 
-// Change is one message of a watch.
+// Change is one message of a watch. A change with an error leaves the function's last state as it is, unless the error
+// is a NeedsError.
+// Change is one message of a watch. A change with an error leaves the function's last state as it is, unless the error
+// is a NeedsError.
 type Change struct {
 	Name   string // the function; empty if Synced
 	Entry  Entry  // its new state; no versions if it was deleted
-	Err    error  // why its record cannot be read now; then Entry says nothing, and the last state stays unless it is a NeedsError
+	Err    error  // why its record cannot be read now; Entry then says nothing
 	Synced bool   // everything that was there when the watch began has been sent
 }

@@ -37,7 +37,8 @@ func restart(t *testing.T, s *server.Server, dir string) *server.Server {
 func away(t *testing.T, s *server.Server) (<-chan registry.Change, *gate) {
 	t.Helper()
 	g := &gate{}
-	nc, err := nats.Connect(s.ClientURL(), nats.SetCustomDialer(g), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0))
+	nc, err := nats.Connect(s.ClientURL(), nats.SetCustomDialer(g), nats.MaxReconnects(-1),
+		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0))
 	must(t, err)
 	t.Cleanup(nc.Close)
 	far := connect(t, nc)

@@ -43,11 +43,14 @@ func (w *watch) putBackOne(ctx context.Context, name string, is record) bool {
 	}
 	err := w.r.putBack(ctx, m.entry, is)
 	if err == nil || lost(err) {
-		log.Error("registry: the store had lost a function that was not removed; it is put back", "function", name, "bucket", w.r.bucket)
+		log.Error("registry: the store had lost a function that was not removed; it is put back",
+			"function", name, "bucket", w.r.bucket)
 		return true
 	}
-	log.Error("registry: the store has lost a function that was not removed, and does not take it back yet", "function", name, "bucket", w.r.bucket, "err", err)
-	m.err = protocol.Errorf(protocol.CodeUnavailable, "", "the store has lost the function, and does not take it back yet: %w", err)
+	log.Error("registry: the store has lost a function that was not removed, and does not take it back yet",
+		"function", name, "bucket", w.r.bucket, "err", err)
+	m.err = protocol.Errorf(protocol.CodeUnavailable, "",
+		"the store has lost the function, and does not take it back yet: %w", err)
 	w.remember(name, m)
 	w.feed.add(Change{Name: name, Err: m.err})
 	return false
@@ -74,8 +77,8 @@ func (r *JetStream) putBack(ctx context.Context, e Entry, is record) error {
 }
 
 const (
-	settle   = time.Minute // after which all modules are looked after for the first time: a start has more urgent things to do
-	everyone = time.Hour   // after which they are again, if nothing has changed
+	settle   = time.Minute // until all modules are looked at for the first time: a start has more urgent things to do
+	everyone = time.Hour   // until they are looked at again if nothing has changed
 )
 
 // keepModules looks after the modules that the known functions run, until ctx ends: each is in the store, with all of
@@ -180,7 +183,8 @@ func (w *watch) returnModule(ctx context.Context, digest, function string) error
 	}
 	claim, err := w.r.claim(ctx, digest, module)
 	if err == nil {
-		err = w.r.unclaim(context.WithoutCancel(ctx), claim, digest) // and nothing more: its record may be gone at this moment too
+		// And nothing more: its record may be gone at this moment too.
+		err = w.r.unclaim(context.WithoutCancel(ctx), claim, digest)
 	}
 	switch {
 	case err == nil:

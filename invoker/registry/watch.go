@@ -80,8 +80,7 @@ type session struct {
 	pause   time.Duration     // after which it was
 }
 
-// gap is what a store has of which the watch knows nothing, or the other way round. Its zero value means that they
-// agree.
+// gap is the difference between what a store has and what the watch knows. Its zero value means that they agree.
 type gap struct {
 	bucket int64  // when the bucket was created
 	keys   int    // how many the store has more

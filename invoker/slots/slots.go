@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Slots are the right to use a processor, for as many calls at a time as there are slots. Who waits comes first; who
-// has had a slice goes to the end. Any number of goroutines may use them. The zero value has none: see New.
+// Slots are the right to use a processor, for as many calls at a time as there are slots. Calls that wait come first; a
+// call that has had a slice goes to the end. Any number of goroutines may use them. The zero value has none: see New.
 type Slots struct {
 	mu      sync.Mutex
 	free    int
@@ -31,8 +31,8 @@ func (s *Slots) Acquire(ctx context.Context) error {
 	return s.wait(ctx)
 }
 
-// Turn gives the slot to who has waited longest, and waits for another, if anybody waits. An error
-// is ctx's; the slot is lost then.
+// Turn gives the slot to the call that has waited longest, if any, and then waits for another. An error is ctx's; the
+// slot is lost then.
 func (s *Slots) Turn(ctx context.Context) error {
 	s.mu.Lock()
 	if len(s.waiting) == 0 {
@@ -50,7 +50,7 @@ func (s *Slots) Release() {
 	s.pass()
 }
 
-// pass gives a slot to who has waited longest, if anybody waits. The caller holds the mutex.
+// pass gives a slot to the call that has waited longest, if any. The caller holds the mutex.
 func (s *Slots) pass() {
 	if len(s.waiting) == 0 {
 		s.free++

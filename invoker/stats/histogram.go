@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// Histogram counts durations in buckets of which each is 1/16 of a power of two wide, so that a
-// quantile is right to about 6 %, in the manner of HdrHistogram. Its zero value is ready
-// to use; all methods may be called from several goroutines.
+// Histogram counts durations in buckets, each 1/16 of a power of two wide, in the manner of HdrHistogram. So a quantile
+// is right to about 6 %. Its zero value is ready to use; all methods may be called from several goroutines.
 type Histogram struct {
 	buckets [41 * 16]atomic.Int64 // up to 2^44 ns, about five hours
 }

@@ -1,6 +1,6 @@
 // Package stats counts what a function does, without making it wait.
 //
-// In go calls with what they took, as any [Observer] is told of them; out come the figures of $SRV.STATS (ADR-32).
+// In go calls with what they took, as any [Observer] sees them; out come the figures of $SRV.STATS (ADR-32).
 package stats
 
 import (
@@ -10,10 +10,10 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Observer is told of every call, whatever becomes of it. Its methods are called on the call's own way, by several
-// goroutines at a time, so they must be quick and not wait. Neither may keep or change what it is shown.
+// Observer sees every call, whatever becomes of it. Its methods run on the call's own goroutine, several at a time, so
+// they must be quick and not wait. Neither may keep or change what it is shown.
 type Observer interface {
-	// Begin is called when a call has been received. Of a Call it knows Function's name, Request and Received.
+	// Begin is called when a call has been received. Only Function's name, Request and Received are set.
 	Begin(*Call)
 	// End is called once for each Begin, when the call is about to be answered.
 	End(*Call)
@@ -22,7 +22,7 @@ type Observer interface {
 // Call is what can be seen of a call.
 type Call struct {
 	Function protocol.Ref      // with the version that ran, if one was found
-	Request  *protocol.Request // of which any part may be hostile
+	Request  *protocol.Request // any part of it may be hostile
 	Received time.Time
 	Took     time.Duration // since then, or what its process took if it waited for nothing
 	Code     int           // of the error; 0 for a success

@@ -40,7 +40,7 @@ func Confirm(ctx context.Context, nc *nats.Conn, name string) (unsure []string) 
 	return unsure
 }
 
-// dryRunFrom calls a function from another server until that server knows who serves it.
+// dryRunFrom calls a function from another server until that server knows its subscription.
 func dryRunFrom(ctx context.Context, o nats.Options, url, name string) error {
 	o.InProcessServer = nil
 	nc, err := another(o, url, confirmTimeout)

@@ -65,7 +65,8 @@ func Fit(e registry.Entry, line int) error {
 	for _, s := range Of(e) {
 		if !protocol.FitsSubscription(s.Name, s.Queue, line) {
 			return protocol.Errorf(protocol.CodeRefused, "",
-				"subject %.40q... in queue group %.40q is too long for the NATS server, which takes lines of %d bytes (max_control_line)",
+				"subject %.40q... in queue group %.40q is too long for the NATS server, "+
+					"which takes lines of %d bytes (max_control_line)",
 				s.Name, s.Queue, line)
 		}
 	}

@@ -28,7 +28,8 @@ func TestRead(t *testing.T) {
 		{pattern: "orders", subject: "orders", triggered: true},
 		{pattern: "f", subject: "f", triggered: true},
 		{pattern: "fnn.f", subject: "fnn.f", triggered: true},
-		{pattern: "orders", subject: "orders", header: nats.Header{"Fn-Timeout": {"never"}}, triggered: true, code: protocol.CodeBadRequest},
+		{pattern: "orders", subject: "orders", header: nats.Header{"Fn-Timeout": {"never"}},
+			triggered: true, code: protocol.CodeBadRequest},
 	} {
 		var r protocol.Request
 		m := received(c.header, "body")
@@ -38,7 +39,8 @@ func TestRead(t *testing.T) {
 		if code := protocol.CodeOf(err); err != nil && code != c.code || err == nil && c.code != 0 {
 			t.Errorf("%s: error %v, want code %d", c.subject, err, c.code)
 		}
-		if triggered != c.triggered || r.Function != (protocol.Ref{Name: "f", Version: c.version}) || !slices.Equal(r.Args, c.args) {
+		want := protocol.Ref{Name: "f", Version: c.version}
+		if triggered != c.triggered || r.Function != want || !slices.Equal(r.Args, c.args) {
 			t.Errorf("%s: %v with %q, by a trigger: %t", c.subject, r.Function, r.Args, triggered)
 		}
 		if r.Subject != c.subject || string(r.Body) != "body" {

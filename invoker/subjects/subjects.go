@@ -45,7 +45,8 @@ func Captured(ctx context.Context, js jetstream.JetStream, s Subject) []string {
 	var out []string
 	names := js.StreamNames(ctx, jetstream.WithStreamListSubject(s.Name))
 	for name := range names.Name() {
-		out = append(out, fmt.Sprintf("stream %s captures %s too: a caller can get the stream's acknowledgement in place of the reply", name, s.Name))
+		out = append(out, fmt.Sprintf("stream %s captures %s too: "+
+			"a caller can get the stream's acknowledgement in place of the reply", name, s.Name))
 	}
 	return out
 }
@@ -59,9 +60,11 @@ func Overlaps(f, g *protocol.Function) []string {
 				continue
 			}
 			if a.QueueOf(f.Name) == b.QueueOf(g.Name) {
-				out = append(out, fmt.Sprintf("%s of %s overlaps %s of %s in queue group %s: a message of both runs one of them", a.Subject, f.Name, b.Subject, g.Name, a.Queue))
+				out = append(out, fmt.Sprintf("%s of %s overlaps %s of %s in queue group %s: a message of both runs one of them",
+					a.Subject, f.Name, b.Subject, g.Name, a.Queue))
 			} else {
-				out = append(out, fmt.Sprintf("%s of %s overlaps %s of %s: a message of both runs each once", a.Subject, f.Name, b.Subject, g.Name))
+				out = append(out, fmt.Sprintf("%s of %s overlaps %s of %s: a message of both runs each once",
+					a.Subject, f.Name, b.Subject, g.Name))
 			}
 		}
 	}
@@ -74,7 +77,8 @@ func Loops(f *protocol.Function) []string {
 	for _, a := range f.Triggers {
 		for _, b := range f.Triggers {
 			if a.To != "" && protocol.Overlap(a.DestinationPattern(), b.Subject) {
-				out = append(out, fmt.Sprintf("%s passes on to %s, which calls %s again by %s: a loop, which ends after %d hops", a.Subject, a.To, f.Name, b.Subject, protocol.MaxHops))
+				out = append(out, fmt.Sprintf("%s passes on to %s, which calls %s again by %s: a loop, which ends after %d hops",
+					a.Subject, a.To, f.Name, b.Subject, protocol.MaxHops))
 			}
 		}
 	}

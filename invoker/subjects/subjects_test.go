@@ -11,8 +11,8 @@ import (
 func TestOf(t *testing.T) {
 	e := registry.Entry{Name: "f", Versions: []protocol.Function{{Name: "f", Version: 3},
 		{Name: "f", Version: 4, Triggers: []protocol.Trigger{{Subject: "orders.*"}, {Subject: "mail.>", Queue: "mine"}}}}}
-	want := []Subject{{"fn.f", "q"}, {"fn.f.>", "q"}, {"fn.f@3", "q"}, {"fn.f@3.>", "q"}, {"fn.f@4", "q"}, {"fn.f@4.>", "q"},
-		{"orders.*", "fn-f"}, {"mail.>", "mine"}}
+	want := []Subject{{"fn.f", "q"}, {"fn.f.>", "q"}, {"fn.f@3", "q"}, {"fn.f@3.>", "q"},
+		{"fn.f@4", "q"}, {"fn.f@4.>", "q"}, {"orders.*", "fn-f"}, {"mail.>", "mine"}}
 	if got := Of(e); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -28,7 +28,8 @@ func TestOverlaps(t *testing.T) {
 	}{
 		{f("a"), f("b"), nil},
 		{f("a", protocol.Trigger{Subject: "x.1"}), f("b", protocol.Trigger{Subject: "x.2"}), nil},
-		{f("a", protocol.Trigger{Subject: "x.*"}), f("b", protocol.Trigger{Subject: "x.2"}), []string{"x.* of a overlaps x.2 of b: a message of both runs each once"}},
+		{f("a", protocol.Trigger{Subject: "x.*"}), f("b", protocol.Trigger{Subject: "x.2"}),
+			[]string{"x.* of a overlaps x.2 of b: a message of both runs each once"}},
 		{f("a", protocol.Trigger{Subject: "x.*", Queue: "w"}), f("b", protocol.Trigger{Subject: "x.2", Queue: "w"}),
 			[]string{"x.* of a overlaps x.2 of b in queue group w: a message of both runs one of them"}},
 	} {

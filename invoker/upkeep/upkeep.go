@@ -75,7 +75,7 @@ func (k *keeper) check(ctx context.Context) {
 	_, err := k.js.Stream(ctx, k.Stream)
 	if objects.Gone(err) {
 		if err = k.Make(ctx); err == nil {
-			k.log.Info("a stream was missing and is made", "stream", k.Stream)
+			k.log.Info("a stream was missing and has been created", "stream", k.Stream)
 		}
 	}
 	switch {

@@ -1,4 +1,4 @@
-// Package spelling finds what somebody meant who mistyped a name: in go the word and the names that exist, out comes
+// Package spelling finds the name that a mistyped word stands for. In go the word and the names that exist; out comes
 // the nearest of them, for the end of an error message.
 package spelling
 

@@ -2,11 +2,12 @@
 // not at all.
 //
 // In goes a name and a reader, out comes what was put. The form on the wire is the Object
-// Store's own (ADR-20): any NATS client can read the objects. nats.go's own writer and reader
-// are not used, for what they cannot promise. Here an object becomes visible only when every chunk of
-// it is confirmed, and by compare-and-set, so that two writers, or a writer and a
-// deleter, cannot leave half an object; and a reader of an object whose chunks are gone is told
-// so at once where nats.go's waits for them until its deadline.
+// Store's own (ADR-20): any NATS client can read the objects.
+//
+// The package does not use the writer and the reader of nats.go, for what they cannot promise. Here an object becomes
+// visible only when all of its chunks are confirmed, and by compare-and-set: two writers, or a writer and a deleter,
+// cannot leave half an object. Reading an object whose chunks are gone fails at once, where nats.go waits for them
+// until its deadline.
 package objects
 
 import (
@@ -192,8 +193,8 @@ func (b *Bucket) List(ctx context.Context) ([]Object, error) {
 	return live, err
 }
 
-// Missing returns which of the objects with these names are not there, or not with all of their chunks, by what
-// the server has in its index: no bytes are read.
+// Missing returns the names of those objects that are not there, or lack some of their chunks. It asks the server's
+// index, and reads no bytes.
 func (b *Bucket) Missing(ctx context.Context, names iter.Seq[string]) ([]string, error) {
 	chunks, err := Subjects(ctx, b.stream, b.chunkSubject(">"))
 	if err != nil {
@@ -213,7 +214,7 @@ func (b *Bucket) Missing(ctx context.Context, names iter.Seq[string]) ([]string,
 	return missing, err
 }
 
-// State returns what tells whether the bucket has changed.
+// State returns the state of the bucket's stream. It differs from an earlier one if the bucket has changed.
 func (b *Bucket) State(ctx context.Context) (State, error) { return StateOf(ctx, b.stream) }
 
 // Sweep removes what uploads left behind that died: chunks of no object, none of them

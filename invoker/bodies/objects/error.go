@@ -10,8 +10,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Error returns what a caller of polyvoke is told about an error of the store: a *protocol.Error with
-// the operation op. An error that already is one is returned as it is, and nil for nil.
+// Error returns an error of the store as a caller of polyvoke gets it: a *protocol.Error with the operation op. An
+// error that already is one is returned as it is, and nil for nil.
 func Error(op string, err error) error {
 	var known *protocol.Error
 	switch {
@@ -21,9 +21,10 @@ func Error(op string, err error) error {
 		return err
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
 		errors.Is(err, nats.ErrNoResponders):
-		return fail(op, err, "the NATS server has no JetStream for this account: add jetstream {} to its configuration or start it with nats-server -js")
-	case errors.Is(err, ErrNoBucket), errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrNoStreamResponse),
-		errors.Is(err, jetstream.ErrBucketNotFound):
+		return fail(op, err, "the NATS server has no JetStream for this account: "+
+			"add jetstream {} to its configuration or start it with nats-server -js")
+	case errors.Is(err, ErrNoBucket), errors.Is(err, jetstream.ErrStreamNotFound),
+		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrBucketNotFound):
 		return fail(op, err, "the store on this NATS is missing: start an invoker, which creates it (polyvoke serve)")
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrConnectionDraining):
 		return fail(op, err, "the connection to NATS is closed")

@@ -81,7 +81,8 @@ func (l leader) get(ctx context.Context, what map[string]any) (*jetstream.RawStr
 	} else if e != nil {
 		return nil, e
 	}
-	m := &jetstream.RawStreamMsg{Subject: answer.Message.Subject, Sequence: answer.Message.Seq, Data: answer.Message.Data, Time: answer.Message.Time}
+	stored := &answer.Message
+	m := &jetstream.RawStreamMsg{Subject: stored.Subject, Sequence: stored.Seq, Data: stored.Data, Time: stored.Time}
 	if len(answer.Message.Hdrs) > 0 {
 		m.Header, err = nats.DecodeHeadersMsg(answer.Message.Hdrs)
 	}
@@ -120,7 +121,7 @@ func Subjects(ctx context.Context, stream jetstream.Stream, filter string) (map[
 	return info.State.Subjects, nil
 }
 
-// State is what tells whether a stream has changed: two that are equal have the same messages.
+// State is the state of a stream: two states that are equal have the same messages.
 type State struct {
 	Created  int64  // when the stream was, in nanoseconds since 1970
 	Last     uint64 // the last sequence number that was given
@@ -141,7 +142,8 @@ func StateOf(ctx context.Context, stream jetstream.Stream) (State, error) {
 
 // Gone reports whether an error says that a stream or bucket does not exist.
 func Gone(err error) bool {
-	return errors.Is(err, ErrNoBucket) || errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrStreamNotFound) ||
+	return errors.Is(err, ErrNoBucket) ||
+		errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrStreamNotFound) ||
 		errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrNoStreamResponse)
 }
 

@@ -96,9 +96,11 @@ func wantCode(t testing.TB, what string, err error, code int) {
 
 func testPut(t *testing.T, r registry.Registry) {
 	full := protocol.Function{
-		Name: "full", Version: 77, Digest: "none", Size: 1, Created: time.Unix(1, 0), Language: "C", Start: protocol.StartFresh, Meta: protocol.MetaEnv,
+		Name: "full", Version: 77, Digest: "none", Size: 1, Created: time.Unix(1, 0), Language: "C",
+		Start: protocol.StartFresh, Meta: protocol.MetaEnv,
 		Args: []string{"-x", ""}, Env: map[string]string{"A": "1", "ÄÖ": "\n\"<>&"},
-		Limits:   protocol.Limits{Timeout: protocol.Duration(1500 * time.Millisecond), Memory: 64 << 20, Input: 10, Output: 11, Concurrency: 12, Queue: 13},
+		Limits: protocol.Limits{Timeout: protocol.Duration(1500 * time.Millisecond), Memory: 64 << 20,
+			Input: 10, Output: 11, Concurrency: 12, Queue: 13},
 		Triggers: []protocol.Trigger{{Subject: "orders.*.created"}, {Subject: "x.>", Queue: "mine"}},
 	}
 	before := time.Now().Add(-time.Second)
@@ -283,7 +285,8 @@ func testPruning(t *testing.T, r registry.Registry) {
 	for i := range total {
 		e = Put(t, r, fn("greet"), fmt.Sprint("module ", i+1))
 	}
-	if first, last := e.Versions[0].Version, e.Latest().Version; first != 4 || last != total || len(e.Versions) != registry.KeepVersions {
+	first, last := e.Versions[0].Version, e.Latest().Version
+	if first != 4 || last != total || len(e.Versions) != registry.KeepVersions {
 		t.Fatalf("kept %d to %d, %d versions", first, last, len(e.Versions))
 	}
 	_, err := e.Version("3")
@@ -327,7 +330,8 @@ func testImmutable(t *testing.T, r registry.Registry) {
 }
 
 func testCopied(t *testing.T, r registry.Registry) {
-	f := protocol.Function{Name: "greet", Args: []string{"a"}, Env: map[string]string{"A": "1"}, Triggers: []protocol.Trigger{{Subject: "a"}}}
+	f := protocol.Function{Name: "greet", Args: []string{"a"}, Env: map[string]string{"A": "1"},
+		Triggers: []protocol.Trigger{{Subject: "a"}}}
 	module := []byte("module")
 	if _, _, err := r.Put(t.Context(), f, module); err != nil {
 		t.Fatal(err)
