@@ -59,20 +59,26 @@ func Of(err error) error {
 	}
 	var start *fs.PathError
 	if errors.As(err, &start) && start.Op == "fork/exec" && errors.Is(err, syscall.EAGAIN) {
-		return &Error{Resource: "processes or threads", Remedy: "raise the limit of the process (ulimit -u, TasksMax=, or that of the container)", Err: err}
+		return &Error{
+			Resource: "processes or threads",
+			Remedy:   "raise the limit of the process (ulimit -u, TasksMax=, or that of the container)",
+			Err:      err,
+		}
 	}
 	return err
 }
 
 // descriptors describes those of the process.
 func descriptors() (resource, remedy string) {
-	return fmt.Sprintf("file descriptors (the process may have %d)", Limit()), "raise the limit (ulimit -n, LimitNOFILE=, or that of the container)"
+	return fmt.Sprintf("file descriptors (the process may have %d)", Limit()),
+		"raise the limit (ulimit -n, LimitNOFILE=, or that of the container)"
 }
 
 // memory describes what there is too little of if the system gives no memory: that can be mappings or addresses, too.
 func memory() (resource, remedy string) {
 	if have, most := mappings(); most > 0 && have >= most-8 {
-		return fmt.Sprintf("memory mappings (the process has %d of %d)", have, most), "raise the limit (sysctl vm.max_map_count), or lower --idle-memory"
+		return fmt.Sprintf("memory mappings (the process has %d of %d)", have, most),
+			"raise the limit (sysctl vm.max_map_count), or lower --idle-memory"
 	}
 	if most := addresses(); most > 0 {
 		return fmt.Sprintf("address space (the process may have %d MiB)", most>>20), "raise the limit (ulimit -v, LimitAS=)"

@@ -63,7 +63,8 @@ func isWat(b []byte) bool {
 		}
 		_, b, _ = bytes.Cut(b, []byte("\n"))
 	}
-	return bytes.HasPrefix(b, []byte("(module")) || bytes.HasPrefix(b, []byte("(component")) || bytes.HasPrefix(b, []byte("(;"))
+	return bytes.HasPrefix(b, []byte("(module")) || bytes.HasPrefix(b, []byte("(component")) ||
+		bytes.HasPrefix(b, []byte("(;"))
 }
 
 // looksLikeText looks at the beginning only.

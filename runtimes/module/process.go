@@ -78,13 +78,15 @@ func importAdvice(im Import) string {
 	switch {
 	case im.Module == "wasi_unstable":
 		return "that is WASI preview0; rebuild with a current compiler for wasm32-wasip1"
-	case im.Module == "wbg" || strings.HasPrefix(im.Module, "__wbindgen") || strings.HasPrefix(im.Module, "./") && strings.Contains(im.Module, "_bg"):
+	case im.Module == "wbg" || strings.HasPrefix(im.Module, "__wbindgen") ||
+		strings.HasPrefix(im.Module, "./") && strings.Contains(im.Module, "_bg"):
 		return "that is wasm-bindgen, glue for JavaScript; build for the target wasm32-wasip1 without wasm-bindgen"
 	case strings.HasPrefix(im.Module, "rb-js-abi-host"):
 		return "that is ruby.wasm's bridge to JavaScript; merge a module that stubs it out, or use a build without the js gem"
 	case strings.HasPrefix(im.Module, "extism:"):
 		return "that is an Extism plug-in; write the function as a program that reads stdin and writes stdout"
-	case strings.HasPrefix(im.Module, "canonical_abi") || strings.HasPrefix(im.Module, "wasi:") || strings.Contains(im.Module, "/") && strings.Contains(im.Module, ":"):
+	case strings.HasPrefix(im.Module, "canonical_abi") || strings.HasPrefix(im.Module, "wasi:") ||
+		strings.Contains(im.Module, "/") && strings.Contains(im.Module, ":"):
 		return "that belongs to components and WASI 0.2; build a core module for the target wasm32-wasip1"
 	case im.Module == "go" || im.Module == "gojs":
 		return "that is Go for JavaScript; build with GOOS=wasip1 GOARCH=wasm"
@@ -132,14 +134,16 @@ func (m *Module) Reactor() bool {
 func (m *Module) checkReactor() string {
 	e, ok := m.export(Handle)
 	if !ok {
-		return "the module is a reactor, a library (it exports _initialize), without a function for requests: export one as \"handle\", of type () -> () or () -> (i32), " +
-			"that reads stdin and writes stdout; or build a command, without -mexec-model=reactor, -buildmode=c-shared or crate-type cdylib"
+		return "the module is a reactor, a library (it exports _initialize), without a function for requests: " +
+			"export one as \"handle\", of type () -> () or () -> (i32), that reads stdin and writes stdout; " +
+			"or build a command, without -mexec-model=reactor, -buildmode=c-shared or crate-type cdylib"
 	}
 	if i, _ := m.export(Initialize); i.Kind != FunctionKind || i.Signature != "() -> ()" {
 		return fmt.Sprintf("_initialize must be a function of type () -> (), but is a %v of type %s", i.Kind, i.Signature)
 	}
 	if e.Kind != FunctionKind || e.Signature != "() -> ()" && e.Signature != "() -> (i32)" {
-		return fmt.Sprintf("handle must be a function of type () -> () or () -> (i32), but is a %v of type %s", e.Kind, e.Signature)
+		return fmt.Sprintf("handle must be a function of type () -> () or () -> (i32), but is a %v of type %s",
+			e.Kind, e.Signature)
 	}
 	return ""
 }

@@ -42,7 +42,9 @@ type language struct {
 }
 
 // prepare compiles the interpreter.
-func (l *language) prepare(ctx context.Context, modules runtimes.Runtime, bundle func() ([]byte, error), stack uint64) error {
+func (l *language) prepare(
+	ctx context.Context, modules runtimes.Runtime, bundle func() ([]byte, error), stack uint64,
+) error {
 	b, err := bundle()
 	if err != nil {
 		return err
@@ -65,7 +67,9 @@ func (l *language) prepare(ctx context.Context, modules runtimes.Runtime, bundle
 }
 
 // deriver compiles a module of which no process is to run as it is.
-func deriver(ctx context.Context, modules runtimes.Runtime, module []byte, o runtimes.Options) (runtimes.Deriver, error) {
+func deriver(
+	ctx context.Context, modules runtimes.Runtime, module []byte, o runtimes.Options,
+) (runtimes.Deriver, error) {
 	p, err := modules.Compile(ctx, module, o)
 	if err != nil {
 		return nil, err
@@ -121,13 +125,14 @@ func (l *language) mounts(files tree) []runtimes.Mount {
 	return m
 }
 
-// translate has a script translated into what the interpreter runs.
+// translate translates a script into what the interpreter runs.
 func (l *language) translate(ctx context.Context, s *Script) (*Script, error) {
 	if l.compiler == nil {
 		return s, nil
 	}
 	var out bytes.Buffer
-	if err := l.stage(ctx, l.compiler, s.files, &runtimes.Process{Args: []string{"compile"}, Stdout: &runtimes.CapWriter{W: &out, N: 2 * MaxSize}}); err != nil {
+	p := &runtimes.Process{Args: []string{"compile"}, Stdout: &runtimes.CapWriter{W: &out, N: 2 * MaxSize}}
+	if err := l.stage(ctx, l.compiler, s.files, p); err != nil {
 		return nil, err
 	}
 	t, err := readArchive(out.Bytes(), scriptLimits(), all)
@@ -143,7 +148,8 @@ func (l *language) check(ctx context.Context, s *Script) error {
 	if l.bundle.Check != nil {
 		argv = expand(l.bundle.Check, s.Entry)
 	}
-	return l.stage(ctx, l.base, s.files.with(checkFile, nil), &runtimes.Process{Args: argv, Env: environment(l.bundle.Env)})
+	p := &runtimes.Process{Args: argv, Env: environment(l.bundle.Env)}
+	return l.stage(ctx, l.base, s.files.with(checkFile, nil), p)
 }
 
 // stage runs a process that has something to say about a script before it is run.

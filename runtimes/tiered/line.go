@@ -26,10 +26,11 @@ type line struct {
 	newest *program                        // guarded by mu
 	stops  map[*program]context.CancelFunc // of compilations that nobody waits for; guarded by mu
 
-	// Who has the turn has these.
+	// Guarded by the turn.
 	latest *state
-	used   map[fingerprint.Shape]struct{} // functions that a draft needs: they were called, or came with an edit, or are near to those
-	known  bool                           // calls have been seen
+	known  bool // calls have been seen
+	// used are the functions that a draft needs: they were called, came with an edit, or are near to those.
+	used map[fingerprint.Shape]struct{}
 }
 
 // state is one module of a line.

@@ -41,10 +41,11 @@ type Runtime struct {
 
 var _ runtimes.Runtime = (*Runtime)(nil)
 
-// New returns a runtime that has modules compiled by another, which it closes. The log is told of wholes that could
-// not be compiled.
+// New returns a runtime that compiles modules by another, which it closes. It logs whole modules that could not be
+// compiled.
 func New(r runtimes.Parter, log *slog.Logger) *Runtime {
-	return &Runtime{Parter: r, log: log, pause: pause, small: small, lines: map[string]*line{}, drafts: map[*program]struct{}{}}
+	return &Runtime{Parter: r, log: log, pause: pause, small: small,
+		lines: map[string]*line{}, drafts: map[*program]struct{}{}}
 }
 
 // Close implements runtimes.Runtime.
@@ -141,7 +142,9 @@ func (r *Runtime) promise(ctx context.Context, g *program, l *line, b []byte, o 
 
 // whole compiles a whole module after a pause, while nothing of its line is more urgent, and begins again when
 // something was.
-func (r *Runtime) whole(ctx context.Context, l *line, g *program, b []byte, o runtimes.Options) (runtimes.Program, error) {
+func (r *Runtime) whole(
+	ctx context.Context, l *line, g *program, b []byte, o runtimes.Options,
+) (runtimes.Program, error) {
 	t := time.NewTimer(r.pause)
 	defer t.Stop()
 	select {

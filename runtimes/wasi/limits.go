@@ -56,7 +56,8 @@ func checkMounts(all []runtimes.Mount) ([]preview1.Mount, error) {
 	}
 	var out []preview1.Mount
 	for _, m := range all {
-		if !path.IsAbs(m.Path) || path.Clean(m.Path) != m.Path || strings.ContainsRune(m.Path, 0) || m.Path == "/" || m.Path == "/request" {
+		clean := path.IsAbs(m.Path) && path.Clean(m.Path) == m.Path && !strings.ContainsRune(m.Path, 0)
+		if !clean || m.Path == "/" || m.Path == "/request" {
 			return nil, fmt.Errorf("mount %q: use an absolute path other than / and /request", m.Path)
 		}
 		out = append(out, m)

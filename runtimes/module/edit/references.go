@@ -35,7 +35,8 @@ func (m *Module) ShareReferences() error {
 				m.shared[in.X] = m.AddReference(m.Function(in.X))
 			}
 			if len(m.shared) > mostShared {
-				return &module.Error{Section: "code", Offset: in.Start, Msg: fmt.Sprintf("code refers to more than the %d functions allowed", mostShared)}
+				return &module.Error{Section: "code", Offset: in.Start,
+					Msg: fmt.Sprintf("code refers to more than the %d functions allowed", mostShared)}
 			}
 		}
 	}

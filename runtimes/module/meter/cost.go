@@ -36,7 +36,8 @@ func isBulk(op code.Op) bool {
 // inlineLength returns the length of a bulk operation if the instruction before says that it is a small constant, or
 // -1.
 func inlineLength(in, before *code.Instruction) int64 {
-	if isBulk(in.Op) && before.Op == code.I32Const && before.End == in.Start && before.Value >= 0 && before.Value <= mostInline {
+	constant := before.Op == code.I32Const && before.End == in.Start
+	if isBulk(in.Op) && constant && before.Value >= 0 && before.Value <= mostInline {
 		return before.Value
 	}
 	return -1

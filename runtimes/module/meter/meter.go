@@ -166,7 +166,8 @@ func (w *meter) addRefill() {
 	var refill, again code.Assembly
 	refill.Locals().Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Op(code.GlobalSet, w.fuel).Op(code.End)
 	w.refill = w.m.AddFunction(module.FuncType{}, refill)
-	again.Locals().Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Get(0).Op(code.I64Add).Op(code.GlobalSet, w.fuel).Op(code.End)
+	again.Locals().Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).
+		Get(0).Op(code.I64Add).Op(code.GlobalSet, w.fuel).Op(code.End)
 	w.again = w.m.AddFunction(module.FuncType{Params: []module.ValueType{module.I64}}, again)
 }
 

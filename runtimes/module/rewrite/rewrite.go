@@ -203,12 +203,14 @@ func (o *Options) imports() (list []edit.Import) {
 func checkNames(m *module.Module) error {
 	for _, im := range m.Imports {
 		if im.Module == meter.HookModule {
-			return &module.Error{Section: "import", Msg: fmt.Sprintf("the module imports %q from %q, which is reserved", im.Name, im.Module)}
+			return &module.Error{Section: "import",
+				Msg: fmt.Sprintf("the module imports %q from %q, which is reserved", im.Name, im.Module)}
 		}
 	}
 	for _, e := range m.Exports {
 		if strings.HasPrefix(e.Name, reserved) {
-			return &module.Error{Section: "export", Msg: fmt.Sprintf("the module exports %q; names that begin with %q are reserved", e.Name, reserved)}
+			return &module.Error{Section: "export",
+				Msg: fmt.Sprintf("the module exports %q; names that begin with %q are reserved", e.Name, reserved)}
 		}
 	}
 	return nil
@@ -268,11 +270,13 @@ func exported(m *edit.Module, name string) (uint32, module.FuncType, error) {
 		}
 		t := m.Info.Types()[m.Info.FunctionTypes()[e.Index]]
 		if len(t.Params) > 0 {
-			return 0, t, &module.Error{Section: "export", Msg: fmt.Sprintf("the entry %q has parameters: its type is %s", name, t)}
+			return 0, t, &module.Error{Section: "export",
+				Msg: fmt.Sprintf("the entry %q has parameters: its type is %s", name, t)}
 		}
 		return m.Function(e.Index), t, nil
 	}
-	return 0, module.FuncType{}, &module.Error{Section: "export", Msg: fmt.Sprintf("the module exports no function %q", name)}
+	return 0, module.FuncType{}, &module.Error{Section: "export",
+		Msg: fmt.Sprintf("the module exports no function %q", name)}
 }
 
 // call appends the call of a function.
@@ -307,8 +311,9 @@ func (r *Report) fold(m *edit.Module) error {
 	size := uint64(m.Info.Memories[0].Min) * module.PageSize
 	for i, s := range data {
 		if uint64(s.Offset)+uint64(len(s.Bytes)) > size {
-			return &module.Error{Section: "data", Msg: fmt.Sprintf("the %d bytes at %d of the active data segment number %d lie outside of the memory, which has %d bytes: "+
-				"the module could never start", len(s.Bytes), s.Offset, i, size)}
+			return &module.Error{Section: "data", Msg: fmt.Sprintf("the %d bytes at %d of the active data segment number %d "+
+				"lie outside of the memory, which has %d bytes: the module could never start",
+				len(s.Bytes), s.Offset, i, size)}
 		}
 	}
 	m.EmptyData()

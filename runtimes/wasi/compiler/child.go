@@ -41,7 +41,8 @@ func Child(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer
 		return fail(childUsage, err)
 	}
 	if err := limitChild(l); err != nil {
-		return fail(childBroken, fmt.Errorf("limit the memory to %d bytes and the processor time to %v: %w", l.memory, l.cpu, err))
+		return fail(childBroken, fmt.Errorf("limit the memory to %d bytes and the processor time to %v: %w",
+			l.memory, l.cpu, err))
 	}
 	debug.SetMemoryLimit(int64(l.memory - l.memory/4))
 	debug.SetGCPercent(childGC)

@@ -83,7 +83,8 @@ func New(ctx context.Context, c Config) (*Compiler, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Compiler{command: c.Command, dir: dir, timeout: c.Timeout, memory: c.Memory, log: c.Log, lanes: newLanes(), busy: map[string]*work{}}
+	p := &Compiler{command: c.Command, dir: dir, timeout: c.Timeout, memory: c.Memory, log: c.Log,
+		lanes: newLanes(), busy: map[string]*work{}}
 	for _, folder := range []string{compiledFolder, quarantineFolder} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
 			return nil, err
@@ -178,7 +179,8 @@ func (p *Compiler) Compile(ctx context.Context, engine wazero.Runtime, module []
 	}
 	c, err := p.loadCompiled(key, load)
 	if err != nil {
-		return nil, fmt.Errorf("the module has been compiled, but cannot be loaded from %s: %v", p.dir, err) // not a *runtimes.ModuleError any more
+		// With %v this is not a *runtimes.ModuleError any more.
+		return nil, fmt.Errorf("the module has been compiled, but cannot be loaded from %s: %v", p.dir, err)
 	}
 	return c, nil
 }

@@ -44,9 +44,10 @@ type keeper interface {
 	end(until time.Duration, most int)
 }
 
-// NewBudget returns a budget of that many bytes. It looks after its pools until it is closed.
+// NewBudget returns a budget of a number of bytes. It looks after its pools until it is closed.
 func NewBudget(bytes int64) *Budget {
-	b := &Budget{most: bytes, start: time.Now(), pools: map[keeper]struct{}{}, watchers: map[*func()]struct{}{}, done: make(chan struct{}), full: make(chan struct{}, 1)}
+	b := &Budget{most: bytes, start: time.Now(), pools: map[keeper]struct{}{}, watchers: map[*func()]struct{}{},
+		done: make(chan struct{}), full: make(chan struct{}, 1)}
 	b.work.Go(b.sweep)
 	b.work.Go(b.relieve)
 	return b

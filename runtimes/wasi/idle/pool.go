@@ -38,7 +38,7 @@ type Pool[T Item] struct {
 	newest   time.Duration // since when the last one is idle that was put
 	shedding int           // that are off the list as long as they shed
 	bytes    int64         // that all of these take
-	granted  int64         // bytes that the budget knows of: no fewer, so that who is taken and put back need not be reported
+	granted  int64         // bytes that the budget knows of: no fewer, so that taking and putting back need no report
 	back     *sync.Cond
 	closed   bool
 	ahead    ahead[T]
@@ -236,7 +236,9 @@ func (p *Pool[T]) restore(k kept[T], useful bool) bool {
 	}
 	p.bytes += cost
 	k.cost, k.shed = cost, true
-	place, _ := slices.BinarySearchFunc(p.idle, k.since, func(k kept[T], since time.Duration) int { return cmp.Compare(k.since, since) })
+	place, _ := slices.BinarySearchFunc(p.idle, k.since, func(k kept[T], since time.Duration) int {
+		return cmp.Compare(k.since, since)
+	})
 	p.idle = slices.Insert(p.idle, place, k)
 	return true
 }

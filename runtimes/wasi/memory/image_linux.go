@@ -97,8 +97,8 @@ func (m *Image) mapOver(b []byte) error {
 		}
 	}
 	for _, s := range m.parts() {
-		_, err := unix.MmapPtr(m.file.arena.fd, int64(m.file.at+s.from), unsafe.Pointer(&b[s.from]), uintptr(s.to-s.from), readWrite,
-			unix.MAP_PRIVATE|unix.MAP_NORESERVE|unix.MAP_FIXED)
+		_, err := unix.MmapPtr(m.file.arena.fd, int64(m.file.at+s.from), unsafe.Pointer(&b[s.from]),
+			uintptr(s.to-s.from), readWrite, unix.MAP_PRIVATE|unix.MAP_NORESERVE|unix.MAP_FIXED)
 		if err != nil {
 			return err
 		}
