@@ -40,7 +40,7 @@ func (t ValueType) String() string {
 	return ""
 }
 
-// isReference tells whether values of the type can be in a table.
+// isReference reports whether values of the type can be in a table.
 func (t ValueType) isReference() bool { return t == FuncRef || t == ExternRef || t == ExnRef }
 
 // FuncType is the type of a function.

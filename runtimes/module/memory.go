@@ -11,11 +11,11 @@ type Memory struct {
 	Min uint32
 	// Max is its largest size in pages, if HasMax.
 	Max uint32
-	// HasMax tells whether the module names a largest size.
+	// HasMax reports whether the module names a largest size.
 	HasMax bool
 	// Shared reports whether threads may share the memory, which then has a largest size.
 	Shared bool
-	// Imported tells whether the memory comes from outside.
+	// Imported reports whether the memory comes from outside.
 	Imported bool
 }
 
@@ -38,9 +38,9 @@ type Table struct {
 	Min uint32
 	// Max is how many it may have at most, if HasMax.
 	Max uint32
-	// HasMax tells whether the module names a largest size.
+	// HasMax reports whether the module names a largest size.
 	HasMax bool
-	// Imported tells whether the table comes from outside.
+	// Imported reports whether the table comes from outside.
 	Imported bool
 }
 

@@ -34,7 +34,7 @@ type Module struct {
 	Data int
 	// DataBytes is how many bytes the data segments hold together.
 	DataBytes int
-	// Start tells whether a start function runs before anything is called.
+	// Start reports whether a start function runs before anything is called.
 	Start bool
 	// Analysis is what the module can change besides its memory.
 	Analysis Analysis

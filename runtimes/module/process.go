@@ -122,7 +122,7 @@ const (
 	Handle = "handle"
 )
 
-// Reactor tells whether the module is a reactor with an entry for requests.
+// Reactor reports whether the module is a reactor with an entry for requests.
 func (m *Module) Reactor() bool {
 	_, command := m.export("_start")
 	_, setup := m.export(Initialize)

@@ -208,7 +208,7 @@ func readTree(files fs.FS, most limits, keep func(name string, folder bool) bool
 	return t, err
 }
 
-// readFile reads a file of at most so many bytes, also if it grows meanwhile.
+// readFile reads a file of at most that many bytes, also if it grows meanwhile.
 func readFile(files fs.FS, name string, most int64) ([]byte, error) {
 	f, err := files.Open(name)
 	if err != nil {

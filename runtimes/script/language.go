@@ -66,7 +66,7 @@ func (l *language) prepare(
 	return nil
 }
 
-// deriver compiles a module of which no process is to run as it is.
+// deriver compiles a module that only serves to derive programs from.
 func deriver(
 	ctx context.Context, modules runtimes.Runtime, module []byte, o runtimes.Options,
 ) (runtimes.Deriver, error) {
@@ -137,12 +137,12 @@ func (l *language) translate(ctx context.Context, s *Script) (*Script, error) {
 	}
 	t, err := readArchive(out.Bytes(), scriptLimits(), all)
 	if err != nil {
-		return nil, fmt.Errorf("the runtime %s: what it made of the script cannot be read: %w", l.bundle.Name, err)
+		return nil, fmt.Errorf("the runtime %s translated the script into something that cannot be read: %w", l.bundle.Name, err)
 	}
 	return newScript(t)
 }
 
-// check has the interpreter look at a script without running it.
+// check lets the interpreter look at a script without running it.
 func (l *language) check(ctx context.Context, s *Script) error {
 	argv := []string{l.bundle.Name}
 	if l.bundle.Check != nil {
@@ -152,7 +152,7 @@ func (l *language) check(ctx context.Context, s *Script) error {
 	return l.stage(ctx, l.base, s.files.with(checkFile, nil), p)
 }
 
-// stage runs a process that has something to say about a script before it is run.
+// stage runs a process that checks or translates a script before it is run.
 func (l *language) stage(ctx context.Context, d runtimes.Deriver, files tree, p *runtimes.Process) error {
 	one, err := d.Derive(ctx, runtimes.Options{Start: runtimes.StartFresh, Memory: stageMemory, Mounts: l.mounts(files)})
 	if err != nil {

@@ -86,7 +86,7 @@ func (s *Script) check() error {
 		}
 	}
 	if _, ok := s.files[s.Entry]; !ok || s.Entry == entryFile {
-		return fmt.Errorf("the script has no file %.200q, which is to be run", s.Entry)
+		return fmt.Errorf("the script has no file %.200q, which is the one to run", s.Entry)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ const most = 70
 // but were not called, up to three away.
 const depth = 3
 
-// line is what is known of modules of which each is an edit of the one before.
+// line is what is known of a line of modules. Each is an edit of the one before.
 type line struct {
 	turn sync.Mutex // of those that somebody waits for
 

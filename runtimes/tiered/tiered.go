@@ -1,11 +1,11 @@
-// Package tiered has a module that was edited run soon. In go modules of which each is an edit of the one before; out
-// come programs that are there when a part of the module is compiled.
+// Package tiered makes an edited module run soon. In go modules, each an edit of the one before; out come programs that
+// run as soon as a part of the module is compiled.
 //
-// An edit changes a few functions of thousands, and processes call a few hundred of them. Which ones, the calls of
-// the versions before have shown. So these and those that are new are compiled first (the draft), and all of them
-// (the whole) while the draft is in use. A process that calls a function which the draft has not is started again in
-// the whole, as soon as that is there. Nobody can tell but by time: what a process has read is read again, and what
-// it writes is held back until it has ended.
+// An edit changes a few functions of thousands, and processes call a few hundred of them. The calls of the versions
+// before have shown which ones. So these and the new ones are compiled first (the draft), and all of them (the whole)
+// while the draft is in use. A process that calls a function which the draft lacks is started again in the whole, as
+// soon as that is there. Only the time shows it: what a process has read is read again, and what it writes is held back
+// until it has ended.
 package tiered
 
 import (
@@ -129,7 +129,8 @@ func (r *Runtime) promise(ctx context.Context, g *program, l *line, b []byte, o 
 	r.tasks.Go(func() {
 		whole, err := r.whole(ctx, l, g, b, o)
 		if err != nil && ctx.Err() == nil {
-			r.log.Error("an edit runs without the functions that nothing has called before", "function", o.Line, "err", err)
+			r.log.Error("an edited module cannot be compiled whole: it runs without functions that were never called",
+				"function", o.Line, "err", err)
 		}
 		g.complete(whole, err)
 		g.stop()

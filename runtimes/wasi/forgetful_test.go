@@ -120,7 +120,7 @@ func (f *forgetful) forgetSecrets() {
 	}
 }
 
-// secretive tells whether memory holds one record after the other and nothing else.
+// secretive reports whether memory holds one record after the other and nothing else.
 func secretive(b []byte) bool {
 	const size = 15 + secretSize + 1
 	return bytes.Count(b, []byte{mark}) >= len(b)/2 && bytes.Equal(b[:len(b)-size], b[size:])

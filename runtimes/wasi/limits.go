@@ -52,7 +52,7 @@ func memoryLimits(of module.Memory, o runtimes.Options, allowed uint64) (most, l
 // checkMounts checks the folders of a program's processes. The error says which is wrong.
 func checkMounts(all []runtimes.Mount) ([]preview1.Mount, error) {
 	if len(all) > preview1.MaxMounts {
-		return nil, fmt.Errorf("%d mounts; at most %d", len(all), preview1.MaxMounts)
+		return nil, fmt.Errorf("%d mounts are more than the %d allowed", len(all), preview1.MaxMounts)
 	}
 	var out []preview1.Mount
 	for _, m := range all {

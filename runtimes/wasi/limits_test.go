@@ -11,7 +11,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 )
 
-// says tells whether an error has a text, or is nil if that is empty.
+// says reports whether an error has a text, or is nil if that is empty.
 func says(err error, text string) bool {
 	return (err == nil) == (text == "") && (err == nil || strings.Contains(err.Error(), text))
 }

@@ -61,7 +61,7 @@ func (r *rest) due() bool {
 	return r.quiet == tiresAfter
 }
 
-// tire has the code give up its memory if nobody has needed it for a while. It is called every second.
+// tire makes the code give up its memory if nobody has needed it for a while. It is called every second.
 func (c *code) tire() {
 	r := &c.rest
 	r.mu.Lock()

@@ -2,8 +2,7 @@ package code
 
 import "fmt"
 
-// Reader reads instructions from front to back. It does not know blocks: who reads a function
-// body must count them.
+// Reader reads instructions from front to back. It does not know blocks: whoever reads a function body must count them.
 type Reader struct {
 	b      []byte
 	pos    int
@@ -32,7 +31,7 @@ func (r *Reader) Pos() int { return r.pos }
 // Err returns the fault that ended the reading, or nil.
 func (r *Reader) Err() *Error { return r.err }
 
-// Next reads one instruction and tells whether there was one.
+// Next reads one instruction and reports whether there was one.
 func (r *Reader) Next(in *Instruction) bool {
 	if r.pos >= r.end || r.err != nil {
 		return false

@@ -16,7 +16,7 @@ type paths struct {
 	// costs are those of the entry, and of a turn of each loop in the order of the code; 0 where no way leads, and
 	// for a joined loop that never turns.
 	costs []int64
-	// open tells that the entry may lead to a call that is not known, or of the function's own group:
+	// open reports whether the entry may lead to a call that is not known, or of the function's own group:
 	// then it must pay for itself, or a recursion could cost nothing.
 	open bool
 	// cuts are the further places that are paid for by themselves, in the order of the code, because the way to them
@@ -107,7 +107,7 @@ func (p *paths) cost(s scope) *int64 {
 	return &p.costs[s.at]
 }
 
-// mayRecur tells whether an instruction of function f may lead back to it without a charge.
+// mayRecur reports whether an instruction of function f may lead back to it without a charge.
 func (w *meter) mayRecur(f uint32, in *code.Instruction) bool {
 	if in.Op.IsIndirect() {
 		return true

@@ -86,5 +86,5 @@ func (t *tester) leave(v uint32) {
 	t.tests[v] = t.tests[v] || t.taken[v] > untested
 }
 
-// function tells whether a node is a function.
+// function reports whether a node is a function.
 func (t *tester) function(v uint32) bool { return int(v) < len(t.tests) }

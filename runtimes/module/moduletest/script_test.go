@@ -183,7 +183,7 @@ func (f *form) run(t *testing.T, path string) *runner {
 	return r
 }
 
-// do does one command and tells whether it came out as the script says.
+// do does one command and reports whether it came out as the script says.
 func (r *runner) do(c *command, as string) (result string, ok bool) {
 	switch c.Type {
 	case "module":
@@ -215,7 +215,7 @@ func (r *runner) do(c *command, as string) (result string, ok bool) {
 	return result, ok
 }
 
-// refused tells whether a module was refused since it is not of the kind that polyvoke runs.
+// refused reports whether a module was refused since it is not of the kind that polyvoke runs.
 func refused(err error) bool {
 	for _, r := range refusals {
 		if strings.Contains(err.Error(), r.text) {
@@ -350,7 +350,7 @@ func (v value) lane(kind string, x any, got uint64) uint64 {
 	return n
 }
 
-// matches tells whether results are those expected.
+// matches reports whether results are those expected.
 func matches(got []uint64, expected []value) bool {
 	for _, v := range expected {
 		n := 1
@@ -462,7 +462,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// uncaught tells whether a call ended by an exception in both forms. One that was lowered has no name for the engine.
+// uncaught reports whether a call ended by an exception in both forms. One that was lowered has no name for the engine.
 func uncaught(got, want string) bool {
 	return strings.Contains(want, "uncaught exception") && strings.ReplaceAll(want, "uncaught exception", "unreachable") == got
 }

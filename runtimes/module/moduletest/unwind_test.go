@@ -48,7 +48,7 @@ func encoded(letters string) string {
 	return strings.NewReplacer("i", "\x7f", "I", "\x7e", "f", "\x7d", "F", "\x7c", "E", "\x69").Replace(letters)
 }
 
-// direct tells whether there are no calls through tables.
+// direct reports whether there are no calls through tables.
 func (g *thrower) direct() bool { return g.quiet>>throwers == 1 }
 
 // module makes up a module.

@@ -30,7 +30,7 @@ const (
 	// entry, if it has one and there is a Setup.
 	ExitName = "exit"
 	// SleepName is the function of type (i64) -> () of that module that a module calls to wait, if it was built for
-	// threads: for so many nanoseconds, or below 0 until it is ended.
+	// threads: for that number of nanoseconds, or below 0 until it is ended.
 	SleepName = "sleep"
 	// RunName is exported as a function of type () -> () that calls the start function, if there is one, and the
 	// entry, and drops its results if there is no Setup.
@@ -102,7 +102,7 @@ type Report struct {
 	// Marks are the names that the marks are exported as, if there are any: of type i64, each for 64 functions that
 	// the module defines, one bit each, the lowest for the first. Nothing in the module reads them.
 	Marks []string
-	// Folded tells that the memory is empty now, and must be filled with Data before anything runs.
+	// Folded reports whether the memory is empty now, and must be filled with Data before anything runs.
 	Folded bool
 	// Data are the data segments that were folded, later ones on top of earlier ones.
 	Data []edit.Segment

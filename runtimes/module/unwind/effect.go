@@ -2,8 +2,8 @@ package unwind
 
 import "github.com/polyvoke/polyvoke/runtimes/module/code"
 
-// effect returns how many operands an instruction takes, and how many it leaves, none of which is a reference to an
-// exception. It knows those that do the same wherever they are.
+// effect returns how many operands an instruction takes, and how many it leaves. None of them is a reference to an
+// exception. It knows the instructions that do the same wherever they are.
 func effect(op code.Op) (takes, puts int) {
 	switch {
 	case op >= code.VecConst&^0xff:

@@ -28,9 +28,9 @@
 // sees that there are copies. In functions that have references, the operands are followed to know which of them they
 // are.
 //
-// Whoever calls an export that an exception leaves sees a trap, as before, and so does who makes an instance if it
-// leaves the start function; the global [Report].Uncaught tells it from others. Nobody may call what is in a table
-// that the module exports.
+// Whoever calls an export that an exception leaves sees a trap, as before. So does whoever makes an instance, if an
+// exception leaves the start function. The global [Report].Uncaught tells such a trap from others. Nobody may call what
+// is in a table that the module exports.
 package unwind
 
 import (
@@ -51,11 +51,11 @@ var (
 	errReferences = errors.New("it has references to exceptions (exnref) in tables, in globals, " +
 		"or in the types of what it imports or exports")
 	errMany     = errors.New("it has references to exceptions (exnref), which together carry more than 16 values")
-	errAlike    = errors.New("without references to exceptions (exnref), functions of two types would be of one")
-	errOperands = errors.New("operands of an instruction are not what they should be")
+	errAlike    = errors.New("without references to exceptions (exnref), two types of functions would become one")
+	errOperands = errors.New("an instruction has operands of the wrong type")
 	errPayload  = errors.New("its exceptions carry more than 16 values, vectors or references")
 	errHandler  = errors.New("a handler does not fit the label that it branches to")
-	errSize     = errors.New("it would become too large without")
+	errSize     = errors.New("without them it would become too large")
 )
 
 // mostPayload is how many values an exception may carry, and if there are references to exceptions, all of them

@@ -157,7 +157,7 @@ func TestLower(t *testing.T) {
 
 // TestStay checks which modules keep their exceptions, and why.
 func TestStay(t *testing.T) {
-	const invalid = "not what they should be"
+	const invalid = "operands of the wrong type"
 	many := "\x60\x11" + strings.Repeat("\x7f", 17) + "\x00"
 	for _, c := range []struct {
 		name, want string

@@ -120,7 +120,7 @@ func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 		return context.Cause(ctx)
 	case limited.Err() != nil:
 		return &runtimes.BusyError{Reason: fmt.Sprintf("compiling the module was given up after %v, "+
-			"in which the compiler could use a processor for %v only: the machine is busy; try again",
+			"because the compiler got only %v of processor time: the machine is busy; try again",
 			l.wall(), took(cmd.ProcessState).Round(time.Millisecond))}
 	case !began:
 		return fmt.Errorf("start the compiler %q: %w: %s", cmd.Args, err, said)

@@ -193,7 +193,8 @@ func (p *Pool[T]) close(gone []kept[T]) {
 	}
 }
 
-// shedNext has the next item shed that is idle since a time or longer and has not. It returns false if there is none.
+// shedNext sheds the next item that has been idle since a time or longer and was not shed. It returns false if there is
+// none.
 func (p *Pool[T]) shedNext(until time.Duration) bool {
 	k, ok := p.borrow(until)
 	if !ok {

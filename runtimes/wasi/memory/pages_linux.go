@@ -63,7 +63,7 @@ type which int
 
 const (
 	written which = iota // pages that are the region's own, no longer the file's
-	present              // pages of which the region has anything, the file's included
+	present              // pages that the region has, the file's included
 )
 
 // find finds pages between two offsets, both at the edge of a page. It returns how many runs it found,
