@@ -66,7 +66,8 @@ func TestParseProbe(t *testing.T) {
 	if !found {
 		t.Errorf("fd_read is not among the imports: %+v", m.Imports)
 	}
-	if e := m.Exports; len(e) != 2 || e[0].Name != "memory" || e[0].Signature != "memory 3.. pages" || e[1].Signature != "() -> ()" {
+	if e := m.Exports; len(e) != 2 || e[0].Name != "memory" || e[0].Signature != "memory 3.. pages" ||
+		e[1].Signature != "() -> ()" {
 		t.Errorf("got the exports %+v", e)
 	}
 }

@@ -23,7 +23,8 @@ const (
 
 // cells says what is in each cell.
 func cells() []string {
-	return []string{"i32", "i64", "f32", "f64", "memory size", "last word", "grown word", "table size", "entry is null", "funcref is null"}
+	return []string{"i32", "i64", "f32", "f64", "memory size", "last word", "grown word", "table size", "entry is null",
+		"funcref is null"}
 }
 
 const (

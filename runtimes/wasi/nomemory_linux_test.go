@@ -97,7 +97,8 @@ func TestNoMemory(t *testing.T) {
 	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint) {
 		r := newTestRuntime(t, Config{})
 		compile := func() (runtimes.Program, error) {
-			return r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Start: kind, Args: echo().Args, Memory: 256 << 20})
+			return r.Compile(t.Context(), runtimestest.Wasm(),
+				runtimes.Options{Start: kind, Args: echo().Args, Memory: 256 << 20})
 		}
 		g, err := compile()
 		if err != nil {

@@ -56,7 +56,8 @@ func (r resident) check(t *testing.T, o runtimes.Options) {
 		p.Stdin = bytes.NewReader(in)
 		got, err := run(t, g, p)
 		var exit *runtimes.ExitError
-		if errors.As(err, &exit); got != "\x01"+string(in) || (err == nil) != (!r.code || i == 0) || exit != nil && exit.Code != uint32(i) {
+		if errors.As(err, &exit); got != "\x01"+string(in) || (err == nil) != (!r.code || i == 0) ||
+			exit != nil && exit.Code != uint32(i) {
 			t.Errorf("got %q and the error %v from a %s process", got, err, p.Usage.Start)
 		}
 	}

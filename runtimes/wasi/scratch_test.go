@@ -77,7 +77,8 @@ func TestScratch(t *testing.T) {
 			}
 			return exec.Command(program, "all")
 		}},
-		{"Go", "scratch", goModule, func(*testing.T) *exec.Cmd { return exec.Command("go", "run", "./testdata/guest", "scratch") }},
+		{"Go", "scratch",
+			goModule, func(*testing.T) *exec.Cmd { return exec.Command("go", "run", "./testdata/guest", "scratch") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if goruntime.GOOS != "linux" {
@@ -137,7 +138,8 @@ func TestScratchRefused(t *testing.T) {
 // TestMountsOfProcesses refuses trees that have no place.
 func TestMountsOfProcesses(t *testing.T) {
 	tree := files.NewMemory(1 << 20)
-	g := compile(t, scratchModule(t), withTmp("one", runtimes.Options{Mounts: []runtimes.Mount{{Path: "/fixed", Tree: tree}}}))
+	g := compile(t, scratchModule(t),
+		withTmp("one", runtimes.Options{Mounts: []runtimes.Mount{{Path: "/fixed", Tree: tree}}}))
 	for want, mounts := range map[string][]runtimes.Mount{
 		`"/other", which is no mount`:   {{Path: "/other", Tree: tree}},
 		`"/fixed", where its program`:   {{Path: "/fixed", Tree: tree}},
@@ -153,7 +155,8 @@ func TestMountsOfProcesses(t *testing.T) {
 }
 
 // operations are those of a tree and of its files, as filestest.Block names them.
-var operations = []string{"open", "stat", "readdir", "mkdir", "remove", "rename", "settime", "read", "write", "truncate", "sync", "fstat", "close"}
+var operations = []string{"open", "stat", "readdir", "mkdir", "remove", "rename", "settime", "read", "write",
+	"truncate", "sync", "fstat", "close"}
 
 // TestFilesBlock ends processes at their deadline that wait for an operation that does not end, whether it knows of its
 // context or not, and checks that they need no processor meanwhile.
@@ -301,7 +304,8 @@ func TestNothingLeftInFiles(t *testing.T) {
 			}
 			got, err := run(t, g, scratch("leave", body, tree))
 			fd := 5 // behind stdio, /request and /tmp comes /
-			if want := fmt.Sprintf(". lists\nleft: ok\nopen %d, %d bytes\n", fd+1, len(body)); got != want || (err == nil) != strings.HasPrefix(body, "return") {
+			if want := fmt.Sprintf(". lists\nleft: ok\nopen %d, %d bytes\n", fd+1, len(body)); got != want ||
+				(err == nil) != strings.HasPrefix(body, "return") {
 				t.Fatalf("%s, %s: got %q and the error %v, want %q", kind, body, got, err, want)
 			}
 			for _, name := range []string{"left", "open", "folder"} {

@@ -157,7 +157,8 @@ func (f *form) run(t *testing.T, path string) *runner {
 	if err := json.Unmarshal(b, &s); err != nil {
 		t.Fatal(err)
 	}
-	r := &runner{f: f, dir: filepath.Dir(path), named: map[string]api.Module{}, engine: wazero.NewRuntimeWithConfig(ctx, f.config.WithCoreFeatures(featuresOf(path)))}
+	r := &runner{f: f, dir: filepath.Dir(path), named: map[string]api.Module{},
+		engine: wazero.NewRuntimeWithConfig(ctx, f.config.WithCoreFeatures(featuresOf(path)))}
 	defer r.engine.Close(ctx)
 	if err := (&gauge{slice: f.slice}).offer(ctx, r.engine); err != nil {
 		t.Fatal(err)
@@ -258,7 +259,9 @@ func (r *runner) act(c *command, m api.Module) (result string, ok bool) {
 		ok = err == nil && (c.Type == "action" || matches(got, c.Expected))
 		return outcome(got, c.Expected, err), ok
 	case "assert_exhaustion":
-		return outcome(nil, nil, err), err != nil && (strings.Contains(err.Error(), "stack overflow") || r.f.stack > 0 && strings.Contains(err.Error(), "unreachable"))
+		return outcome(nil, nil, err),
+			err != nil &&
+				(strings.Contains(err.Error(), "stack overflow") || r.f.stack > 0 && strings.Contains(err.Error(), "unreachable"))
 	}
 	return outcome(nil, nil, err), err != nil // assert_trap, assert_exception
 }
@@ -464,12 +467,14 @@ func TestScripts(t *testing.T) {
 
 // uncaught reports whether a call ended by an exception in both forms. One that was lowered has no name for the engine.
 func uncaught(got, want string) bool {
-	return strings.Contains(want, "uncaught exception") && strings.ReplaceAll(want, "uncaught exception", "unreachable") == got
+	return strings.Contains(want, "uncaught exception") &&
+		strings.ReplaceAll(want, "uncaught exception", "unreachable") == got
 }
 
 // lowered reports whether an atomic instruction trapped in both forms. One that was lowered has other words for it.
 func lowered(got, want string) bool {
-	return strings.NewReplacer("unaligned atomic", "out of bounds memory access", "expected shared memory", "unreachable").Replace(want) == got
+	return strings.NewReplacer("unaligned atomic", "out of bounds memory access", "expected shared memory",
+		"unreachable").Replace(want) == got
 }
 
 // compare compares what came of a script in two forms. It returns how many recursions the bound of the stack has ended.

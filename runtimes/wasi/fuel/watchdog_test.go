@@ -65,7 +65,8 @@ func (h *host) run(t *testing.T, binary []byte) int64 {
 	r := wazero.NewRuntime(ctx)
 	defer r.Close(ctx)
 	i64 := []api.ValueType{api.ValueTypeI64}
-	_, err := r.NewHostModuleBuilder(meter.HookModule).NewFunctionBuilder().WithGoFunction(api.GoFunc(h.refill), i64, i64).Export(meter.HookName).Instantiate(ctx)
+	_, err := r.NewHostModuleBuilder(meter.HookModule).NewFunctionBuilder().WithGoFunction(api.GoFunc(h.refill), i64,
+		i64).Export(meter.HookName).Instantiate(ctx)
 	if err != nil {
 		t.Error(err)
 		return 0

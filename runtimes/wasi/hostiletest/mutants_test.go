@@ -141,7 +141,8 @@ func tryInChild(t *testing.T, dir string, from, to int) (tally, int) {
 		return sum, to
 	}
 	text := stderr.String()
-	sum.Wrong = append(sum.Wrong, fmt.Sprintf("mutant %d: %v (hung: %t)\n%s", at, err, ctx.Err() != nil, text[:min(len(text), 4000)]))
+	sum.Wrong = append(sum.Wrong,
+		fmt.Sprintf("mutant %d: %v (hung: %t)\n%s", at, err, ctx.Err() != nil, text[:min(len(text), 4000)]))
 	return sum, at + 1
 }
 
@@ -225,9 +226,11 @@ func (ending) known(err error) error {
 	var exit *runtimes.ExitError
 	var trap *runtimes.TrapError
 	switch {
-	case err == nil, errors.As(err, &exit), errors.Is(err, context.DeadlineExceeded), errors.Is(err, runtimes.ErrMemory), errors.Is(err, runtimes.ErrOutput):
+	case err == nil, errors.As(err, &exit), errors.Is(err, context.DeadlineExceeded), errors.Is(err, runtimes.ErrMemory),
+		errors.Is(err, runtimes.ErrOutput):
 		return nil
-	case errors.As(err, &trap) && !strings.Contains(trap.Reason, "runtime error") && !strings.Contains(trap.Reason, "recovered"):
+	case errors.As(err, &trap) && !strings.Contains(trap.Reason, "runtime error") &&
+		!strings.Contains(trap.Reason, "recovered"):
 		return nil
 	}
 	return err

@@ -270,7 +270,8 @@ func TestTakeWaits(t *testing.T) {
 			}
 			close(goOn)
 			a, b2 := <-got, <-got
-			if want := []*thing{th, nil}; useful != slices.Contains([]*thing{a, b2}, th) || !slices.Contains(want, a) || a != nil && a == b2 {
+			if want := []*thing{th, nil}; useful != slices.Contains([]*thing{a, b2}, th) || !slices.Contains(want, a) ||
+				a != nil && a == b2 {
 				t.Errorf("useful %t: got items %v and %v", useful, a, b2)
 			}
 			if useful == th.gone.Load() {
@@ -318,7 +319,8 @@ func TestEvict(t *testing.T) {
 			c.put.Put(w.new())
 			synctest.Wait()
 			if a.State().Idle != c.a || b.State().Idle != c.b || budget.Bytes() > 60 {
-				t.Errorf("after %d: %d and %d are idle, not %d and %d, with %d bytes", i+1, a.State().Idle, b.State().Idle, c.a, c.b, budget.Bytes())
+				t.Errorf("after %d: %d and %d are idle, not %d and %d, with %d bytes", i+1, a.State().Idle, b.State().Idle, c.a,
+					c.b, budget.Bytes())
 			}
 		}
 		large := w.new()
@@ -613,6 +615,7 @@ func TestInUse(t *testing.T) {
 		p.Put(th)
 	}
 	if relieved(t, b); !other.gone.Load() || p.State().Idle != 2 || b.Bytes() != 20 {
-		t.Errorf("the item longest idle ended: %t; %d items are idle beside it, with %d bytes", other.gone.Load(), p.State().Idle, b.Bytes())
+		t.Errorf("the item longest idle ended: %t; %d items are idle beside it, with %d bytes", other.gone.Load(),
+			p.State().Idle, b.Bytes())
 	}
 }

@@ -259,7 +259,8 @@ func TestLessRoom(t *testing.T) {
 			p.Keep()
 		}
 		h.call(t)
-		if n := p.Resident(); n < max(room, leastStack) || n > max(room, leastStack)+1<<10 || p.Besides() == 0 || p.Besides() < large && room == 0 {
+		if n := p.Resident(); n < max(room, leastStack) || n > max(room, leastStack)+1<<10 || p.Besides() == 0 ||
+			p.Besides() < large && room == 0 {
 			t.Errorf("with room for %d bytes the point takes %d, besides %d", room, n, p.Besides())
 		}
 		for _, depth := range []uint64{3, 5000, 7} {

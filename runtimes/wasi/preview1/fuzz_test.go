@@ -114,7 +114,8 @@ func parameter(program string) (uint64, string) {
 		return 0, ""
 	}
 	c, rest := program[0], program[1:]
-	places := [...]uint64{at, at2, buf, vec, vec + 8, vec + 24, names, names + 2, subs, events, end, end - 1, end - 8, far, garbage,
+	places := [...]uint64{at, at2, buf, vec, vec + 8, vec + 24, names, names + 2, subs, events, end, end - 1, end - 8, far,
+		garbage,
 		math.MaxUint32, math.MaxUint64, 1 << 63, 1 << 28, 1 << 16}
 	switch {
 	case c < 128:

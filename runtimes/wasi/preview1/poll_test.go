@@ -76,8 +76,10 @@ func TestPoll(t *testing.T) {
 		{"unknown flag", clock(1, 1, hour, 2), 28, -1, nil},
 		{"unknown kind", ready(1, 3, 0), 28, -1, nil},
 		{"stdin", ready(1, 1, 0) + clock(2, 1, hour, 0), 0, -1, []event{{user: 1, kind: 1, bytes: 5}}},
-		{"stdout and stderr", ready(1, 2, 1) + ready(2, 2, 2) + clock(2, 1, hour, 0), 0, -1, []event{{user: 1, kind: 2}, {user: 2, kind: 2}}},
-		{"closed", ready(1, 1, 9) + ready(2, 2, math.MaxUint32), 0, -1, []event{{user: 1, errno: 8, kind: 1}, {user: 2, errno: 8, kind: 2}}},
+		{"stdout and stderr",
+			ready(1, 2, 1) + ready(2, 2, 2) + clock(2, 1, hour, 0), 0, -1, []event{{user: 1, kind: 2}, {user: 2, kind: 2}}},
+		{"closed", ready(1, 1, 9) + ready(2, 2, math.MaxUint32), 0, -1,
+			[]event{{user: 1, errno: 8, kind: 1}, {user: 2, errno: 8, kind: 2}}},
 		{"the folder", ready(1, 1, 3), 0, -1, []event{{user: 1, kind: 1}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

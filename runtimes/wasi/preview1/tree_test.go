@@ -85,7 +85,8 @@ func (g *guest) inodeIn() [2]uint64 {
 // mounted is a process with files of all sorts.
 func mounted() *preview1.State {
 	return &preview1.State{Files: tree(folder()), Mounts: []preview1.Mount{
-		{Path: "/script", Tree: tree(fstest.MapFS{"main.js": {Data: []byte("1 + 1")}, "id": {}, "lib/a.js": {Data: []byte("2")}})},
+		{Path: "/script",
+			Tree: tree(fstest.MapFS{"main.js": {Data: []byte("1 + 1")}, "id": {}, "lib/a.js": {Data: []byte("2")}})},
 		{Path: "/usr/share/runtime", Tree: tree(fstest.MapFS{"id": {}, "lib/a.js": {}})},
 		{Path: "/usr/share", Tree: tree(fstest.MapFS{"doc": {}, "runtime": {}})},
 	}}
@@ -113,7 +114,8 @@ func TestTree(t *testing.T) {
 		g.must(t, ok, "fd_close", fd)
 	}
 	for p, want := range map[string]uint64{"etc/passwd": noent, "usr/lib": noent, "usr/share/doc/x": notdir, "dev/null/x": notdir, "dev/none": noent, "dev/null/": notdir,
-		"dev/fd/7": noent, "usr/../dev/fd/../null": ok, "request/../script/main.js": ok, "script/../../x": perm, "dev/null/../id": notdir} {
+		"dev/fd/7":              noent,
+		"usr/../dev/fd/../null": ok, "request/../script/main.js": ok, "script/../../x": perm, "dev/null/../id": notdir} {
 		if got, _ := g.openPath(t, 7, p, 0, reading); got != want {
 			t.Errorf("%s: got %d, want %d", p, got, want)
 		}
@@ -322,7 +324,8 @@ func FuzzReaddir(f *testing.F) {
 // TestDevices reads and writes what is in /dev.
 func TestDevices(t *testing.T) {
 	var out, errs bytes.Buffer
-	s := &preview1.State{Stdin: strings.NewReader("stdin of the request"), Stdout: &out, Stderr: &errs, Entropy: iotest.OneByteReader(strings.NewReader("0123456789"))}
+	s := &preview1.State{Stdin: strings.NewReader("stdin of the request"), Stdout: &out, Stderr: &errs,
+		Entropy: iotest.OneByteReader(strings.NewReader("0123456789"))}
 	g := newGuest(t, s)
 	read := func(fd, n uint64) string {
 		t.Helper()
