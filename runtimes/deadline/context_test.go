@@ -17,10 +17,10 @@ func TestContext(t *testing.T) {
 		end      func(r *Context, parent context.CancelFunc)
 		want     error
 	}{
-		{"the deadline",
-			time.Now().Add(20 * time.Millisecond), func(*Context, context.CancelFunc) {}, context.DeadlineExceeded},
-		{"the deadline, before it began",
-			time.Now().Add(-time.Hour), func(*Context, context.CancelFunc) {}, context.DeadlineExceeded},
+		{"the deadline", time.Now().Add(20 * time.Millisecond),
+			func(*Context, context.CancelFunc) {}, context.DeadlineExceeded},
+		{"the deadline, before it began", time.Now().Add(-time.Hour),
+			func(*Context, context.CancelFunc) {}, context.DeadlineExceeded},
 		{"its parent", far(), func(_ *Context, parent context.CancelFunc) { parent() }, context.Canceled},
 		{"itself", far(), func(r *Context, _ context.CancelFunc) { r.Cancel() }, context.Canceled},
 		{"all of them", time.Now().Add(-time.Hour),

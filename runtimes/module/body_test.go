@@ -199,7 +199,9 @@ func TestLimits(t *testing.T) {
 	if _, err := (module.Limits{Size: 20 << 20}).Parse([]byte(big)); err != nil {
 		t.Error(err)
 	}
-	for _, l := range []module.Limits{{Size: 10}, {Functions: 1, Nesting: 1}, {Tables: 1}, {Labels: 2}, {Pages: 1}, {Entries: 1}, {Body: 10}} {
+	for _, l := range []module.Limits{
+		{Size: 10}, {Functions: 1, Nesting: 1}, {Tables: 1}, {Labels: 2}, {Pages: 1}, {Entries: 1}, {Body: 10},
+	} {
 		file := header + types + section(3, "\x02\x00\x00") + section(4, "\x02\x70\x00\x01\x70\x00\x01") + section(5, "\x01\x00\x02") +
 			bodies("\x00\x0b", "\x00\x02\x40\x02\x40\x41\x00\x0e\x02\x00\x00\x00\x0b\x0b\x0b")
 		if _, err := l.Parse([]byte(file)); err == nil {

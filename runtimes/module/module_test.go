@@ -305,7 +305,9 @@ func TestLanguage(t *testing.T) {
 }
 
 func TestErrorText(t *testing.T) {
-	if e := parseError(t, header+"\x01\x05\x00"); e.Error() != "wasm module, type section, offset 9: 5 bytes of the section cannot be in the 1 bytes that are left" {
+	const want = "wasm module, type section, offset 9: " +
+		"5 bytes of the section cannot be in the 1 bytes that are left"
+	if e := parseError(t, header+"\x01\x05\x00"); e.Error() != want {
 		t.Errorf("got %q", e)
 	}
 }

@@ -171,8 +171,8 @@ func TestScripts(t *testing.T) {
 	}{
 		{"one file", "lines", []string{"a.lines", "say hello\nread"}, "hello\nBODY"},
 		{"arguments", "lines", []string{"a.lines", "args\nenv"}, "fn,x\nA=b\n"},
-		{"a foreign interpreter's arguments",
-			"foreign", []string{"d/a.lines", "args\nenv"}, "lines,/script/d/a.lines,x\nHOME=/script,A=b\n"},
+		{"a foreign interpreter's arguments", "foreign", []string{"d/a.lines", "args\nenv"},
+			"lines,/script/d/a.lines,x\nHOME=/script,A=b\n"},
 		{"several files", "lines",
 			[]string{"d/a.lines", "include b.lines\ninclude ../c.lines", "d/b.lines", "say b", "c.lines", "say c"}, "b\nc\n"},
 		{"library", "lines", []string{"a.lines", "library words.txt"}, "from the library\n"},
@@ -252,8 +252,8 @@ func TestRefused(t *testing.T) {
 	}{
 		{"syntax", "lines", pack(t, "d/a.lines", "say hello\nshout there"), `d/a.lines:2:1: there is no word "shout"`},
 		{"syntax, translated", "shout", pack(t, "a.shout", "WHISPER"), "a.shout:1: nobody whispers here"},
-		{"no runtime",
-			"", pack(t, "a.lines", "say x"), `the script needs a runtime, such as runtime = "python" in its manifest`},
+		{"no runtime", "", pack(t, "a.lines", "say x"),
+			`the script needs a runtime, such as runtime = "python" in its manifest`},
 		{"unknown runtime", "cobol", pack(t, "a.lines", "say x"), "there is no runtime cobol: add it"},
 		{"a module", "lines", module, "the runtime lines runs scripts, and this is none"},
 		{"no archive", "lines", []byte("PK\x03\x04rest"), "the script cannot be read: it is no zip archive"},
@@ -261,8 +261,8 @@ func TestRefused(t *testing.T) {
 		{"entry is not there", "lines", plain(".polyvoke/entry", "b.lines\n", "a.lines", "say x"),
 			`the script has no file "b.lines", which is the one to run`},
 		{"entry is itself", "lines", plain(".polyvoke/entry", ".polyvoke/entry\n"), "which is the one to run"},
-		{"ours", "lines",
-			plain(".polyvoke/entry", "a\n", "a", "", ".polyvoke/check", ""), "the folder .polyvoke is not for scripts"},
+		{"ours", "lines", plain(".polyvoke/entry", "a\n", "a", "", ".polyvoke/check", ""),
+			"the folder .polyvoke is not for scripts"},
 		{"out of the folder", "lines", plain("../a", ""), "that is no path in a folder"},
 		{"absolute", "lines", plain("/a", ""), "that is no path in a folder"},
 		{"twice", "lines", plain("a", "1", "a", "2"), "it is there twice"},
@@ -389,7 +389,8 @@ func FuzzParse(f *testing.F) {
 
 // FuzzParseBundle checks that no bundle does harm.
 func FuzzParseBundle(f *testing.F) {
-	b, err := script.PackBundle(files("runtime.json", `{"name":"a","version":"1","language":"A"}`, "runtime.wasm", "x", "files/a", "b"))
+	b, err := script.PackBundle(files("runtime.json", `{"name":"a","version":"1","language":"A"}`,
+		"runtime.wasm", "x", "files/a", "b"))
 	if err != nil {
 		f.Fatal(err)
 	}

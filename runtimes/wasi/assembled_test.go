@@ -137,7 +137,9 @@ func sendAssembled(t *testing.T, g runtimes.Program, mode string) (string, error
 // TestLeakAssembled is TestLeak for the spies that no compiler makes. A start kind that cannot put back what they
 // change may refuse them.
 func TestLeakAssembled(t *testing.T) {
-	for name, with := range map[string]int{"globals and memory": 0, "table": withTable, "data": withData, "elements": withElements} {
+	for name, with := range map[string]int{
+		"globals and memory": 0, "table": withTable, "data": withData, "elements": withElements,
+	} {
 		for _, kind := range kinds() {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				g, err := newRuntime(t).Compile(t.Context(), assembleSpy(with), runtimes.Options{Start: kind})
@@ -177,7 +179,10 @@ func sendAllAssembled(t *testing.T, g runtimes.Program, with int) {
 // TestAssembledSpiesNotice runs them twice in an instance that is not put back: each cell is different, and what was
 // dropped is gone.
 func TestAssembledSpiesNotice(t *testing.T) {
-	for with, want := range map[int]string{0: "i32,i64,f32,f64,memory size,last word,grown word", withTable: "table size,entry is null,funcref is null"} {
+	for with, want := range map[int]string{
+		0:         "i32,i64,f32,f64,memory size,last word,grown word",
+		withTable: "table size,entry is null,funcref is null",
+	} {
 		f := newForgetful(t, assembleSpy(with))
 		if got, err := sendAssembled(t, f, "trap"); got != sight(with) || err == nil {
 			t.Fatalf("the first call: got %q and the error %v", got, err)

@@ -47,7 +47,7 @@ func TestDensity(t *testing.T) {
 	heap, rss := (after.Heap-before.Heap)/n>>10, (after.RSS-before.RSS)/n
 	t.Logf("%d KiB of heap, %d KiB of memory each", heap, rss)
 	if heap > 25 || rss > 70 || after.Files > before.Files {
-		t.Errorf("an idle program takes %d KiB of heap, %d KiB of memory and %d descriptors for all", heap, rss,
-			after.Files-before.Files)
+		t.Errorf("an idle program takes %d KiB of heap, %d KiB of memory and %d descriptors for all",
+			heap, rss, after.Files-before.Files)
 	}
 }

@@ -81,7 +81,8 @@ func TestFuelLimitOfKinds(t *testing.T) {
 	if start == 0 || start >= all.Usage.Fuel {
 		t.Fatalf("fuel %d up to the first read, of %d", start, all.Usage.Fuel)
 	}
-	for _, limit := range []uint64{start + 1, start + 20, (start + all.Usage.Fuel) / 2, all.Usage.Fuel - 1, all.Usage.Fuel, all.Usage.Fuel + 1} {
+	used := all.Usage.Fuel
+	for _, limit := range []uint64{start + 1, start + 20, (start + used) / 2, used - 1, used, used + 1} {
 		want := ""
 		for _, kind := range kinds() {
 			g := compileParked(t, module, runtimes.Options{Start: kind, Fuel: limit})

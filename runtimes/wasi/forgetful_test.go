@@ -170,8 +170,8 @@ func TestSpiesNotice(t *testing.T) {
 		{spy: "Rust", name: "parts of memory kept", mode: "trap", putBack: true,
 			want: "static stack heap freed descriptors files pages open descriptor start call"},
 		{spy: "Rust", name: "grown memory kept", mode: "trap", replace: true, putBack: true, want: "added"},
-		{spy: "Go", name: "parts of memory kept",
-			mode: "return", putBack: true, want: "static data memory allocated pages open descriptor descriptors files call"},
+		{spy: "Go", name: "parts of memory kept", mode: "return", putBack: true,
+			want: "static data memory allocated pages open descriptor descriptors files call"},
 		{spy: "Go", name: "grown memory kept", mode: "trap", replace: true, putBack: true, want: "allocated"},
 	} {
 		t.Run(c.spy+"/"+c.name, func(t *testing.T) {

@@ -31,8 +31,8 @@ func TestMemoryLimits(t *testing.T) {
 		{module.Memory{Min: 2, Max: 3, HasMax: true}, 0, allowed, 3 * page, runtimes.DefaultMemory, ""},
 		{module.Memory{Min: 2, Max: 3, HasMax: true}, 2 * page, allowed, 2 * page, 2 * page, ""},
 		{module.Memory{Min: 2}, 3*page - 1, allowed, 2 * page, 2 * page, ""},
-		{module.Memory{Min: 2},
-			2*page - 1, allowed, 0, 0, "the module needs 128 KiB of memory to begin with, but its limit is 64 KiB"},
+		{module.Memory{Min: 2}, 2*page - 1, allowed, 0, 0,
+			"the module needs 128 KiB of memory to begin with, but its limit is 64 KiB"},
 		{module.Memory{}, allowed + 1, allowed, 0, 0, "a memory limit of 1024 MiB is more than the 1024 MiB"},
 	} {
 		most, limit, err := memoryLimits(c.of, runtimes.Options{Memory: c.asked}, c.allowed)

@@ -94,7 +94,8 @@ func TestNoMemory(t *testing.T) {
 	if !inChild(t) {
 		return
 	}
-	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint) {
+	all := Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint)
+	for _, kind := range all {
 		r := newTestRuntime(t, Config{})
 		compile := func() (runtimes.Program, error) {
 			return r.Compile(t.Context(), runtimestest.Wasm(),
@@ -172,7 +173,8 @@ func TestNoDescriptors(t *testing.T) {
 	}
 	echoes(t, g)
 	var e *exhausted.Error
-	if _, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Start: runtimes.StartReset}); !errors.As(err, &e) || !strings.Contains(e.Error(), "descriptors") {
+	_, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Start: runtimes.StartReset})
+	if !errors.As(err, &e) || !strings.Contains(e.Error(), "descriptors") {
 		t.Errorf("%v, want an error that names descriptors", err)
 	}
 	for _, f := range held {

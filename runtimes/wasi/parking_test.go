@@ -47,7 +47,8 @@ type hammered struct {
 // hammereds are in C, Go and Rust.
 func hammereds() []hammered {
 	return []hammered{
-		{"C", func() ([]byte, error) { return runtimestest.Wasm(), nil }, []string{"fn", "echo"}, 1500, func(body, got string) bool { return got == body }},
+		{"C", func() ([]byte, error) { return runtimestest.Wasm(), nil }, []string{"fn", "echo"}, 1500,
+			func(body, got string) bool { return got == body }},
 		{"Go", goGuest, []string{"fn", "upper"}, 60, func(body, got string) bool { return got == strings.ToUpper(body) }},
 		{"Rust", wordcount, []string{"fn"}, 300, func(body, got string) bool {
 			return strings.Contains(got, fmt.Sprintf(`"words":%d,"bytes":%d,`, len(strings.Fields(body)), len(body)))

@@ -72,7 +72,8 @@ func TestScratch(t *testing.T) {
 				t.Skip("no C compiler")
 			}
 			program := filepath.Join(t.TempDir(), "scratch")
-			if out, err := exec.Command(cc, "-o", program, filepath.Join("testdata", "scratch", "scratch.c")).CombinedOutput(); err != nil {
+			source := filepath.Join("testdata", "scratch", "scratch.c")
+			if out, err := exec.Command(cc, "-o", program, source).CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
 			return exec.Command(program, "all")
@@ -93,7 +94,9 @@ func TestScratch(t *testing.T) {
 			}
 			for _, kind := range startKinds() {
 				g := compileParked(t, c.module, withTmp(c.mode, runtimes.Options{Start: kind}))
-				for i, tree := range []files.Tree{files.NewMemory(1 << 20), boxed{files.NewMemory(1 << 20)}, files.NewMemory(1 << 20)} {
+				for i, tree := range []files.Tree{
+					files.NewMemory(1 << 20), boxed{files.NewMemory(1 << 20)}, files.NewMemory(1 << 20),
+				} {
 					var log bytes.Buffer
 					p := scratch(c.mode, "body", tree)
 					p.Stderr = &log
@@ -163,7 +166,8 @@ var operations = []string{"open", "stat", "readdir", "mkdir", "remove", "rename"
 func TestFilesBlock(t *testing.T) {
 	for _, kind := range startKinds() {
 		g := compileParked(t, scratchModule(t), withTmp("one", runtimes.Options{Start: kind}))
-		if _, err := settled(t, g, func() *runtimes.Process { return scratch("one", "", files.NewMemory(1<<20)) }); err != nil {
+		process := func() *runtimes.Process { return scratch("one", "", files.NewMemory(1<<20)) }
+		if _, err := settled(t, g, process); err != nil {
 			t.Fatal(err)
 		}
 		for _, op := range operations {
@@ -205,7 +209,10 @@ func blocks(t *testing.T, g runtimes.Program, about string, tree *filestest.Bloc
 func TestFilesWaitRefused(t *testing.T) {
 	tired := errors.New("tired")
 	g := compile(t, scratchModule(t), withTmp("one", runtimes.Options{Start: runtimes.StartReset}))
-	for name, tree := range map[string]files.Tree{"apart": filestest.Block(t, files.NewMemory(1<<20), "write", false), "inline": waiting{files.NewMemory(1 << 20), nil}} {
+	for name, tree := range map[string]files.Tree{
+		"apart":  filestest.Block(t, files.NewMemory(1<<20), "write", false),
+		"inline": waiting{files.NewMemory(1 << 20), nil},
+	} {
 		p := scratch("one", "", tree)
 		n := 0
 		p.Wait = func(ctx context.Context, done <-chan struct{}) error {
@@ -260,7 +267,8 @@ func TestFilesWaitInline(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
-	if err := g.Run(ctx, scratch("one", "", waiting{files.NewMemory(1 << 20), make(chan struct{})})); !errors.Is(err, context.DeadlineExceeded) {
+	endless := waiting{files.NewMemory(1 << 20), make(chan struct{})}
+	if err := g.Run(ctx, scratch("one", "", endless)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("until its deadline: %v", err)
 	}
 }

@@ -195,8 +195,8 @@ func (c *campaign) check(kind string) []string {
 	switch again := reports - len(c.start); {
 	case kind == runtimes.StartCheckpoint && again*2 <= reports:
 		bad = append(bad,
-			fmt.Sprintf("start: %d calls drew %d different values before their first read: are these checkpoints?", reports,
-				len(c.start)))
+			fmt.Sprintf("start: %d calls drew %d different values before their first read: are these checkpoints?",
+				reports, len(c.start)))
 	case kind != runtimes.StartCheckpoint && again != 0:
 		bad = append(bad,
 			fmt.Sprintf("start: %d calls drew only %d different values before their first read", reports, len(c.start)))

@@ -57,8 +57,8 @@ func TestClockStandsStill(t *testing.T) {
 				n[i] = int64(binary.LittleEndian.Uint64([]byte(got)[8*i:]))
 			}
 			if d := time.Duration(n[2] - n[0]); d < 0 || d > time.Minute || n[4] < n[2] {
-				t.Errorf("%s: the monotonic clock has moved by %v while the process waited, and then by %v", kind, d,
-					time.Duration(n[4]-n[2]))
+				t.Errorf("%s: the monotonic clock has moved by %v while the process waited, and then by %v",
+					kind, d, time.Duration(n[4]-n[2]))
 			}
 			if wall := time.Unix(0, n[3]); wall.Before(before.Add(-time.Second)) || wall.After(time.Now().Add(time.Second)) {
 				t.Errorf("%s: the wall clock shows %v", kind, wall)

@@ -203,13 +203,18 @@ func reply(t testing.TB, g runtimes.Program, body string) (string, *runtimes.Pro
 // TestForcedKinds checks that a kind is refused with the reason exactly if it is not possible.
 func TestForcedKinds(t *testing.T) {
 	impossible := map[string]string{
-		"quick with a table": "reset checkpoint", "slow with a table": "reset checkpoint",
+		"quick with a table":                  "reset checkpoint",
+		"slow with a table":                   "reset checkpoint",
 		"references to exceptions in a table": "prefork checkpoint",
 		"never reads":                         "prefork checkpoint",
-		"exits":                               "prefork checkpoint", "traps": "prefork checkpoint", "opens a file": "prefork checkpoint",
-		"sleeps":       "prefork checkpoint",
-		"writes a lot": "prefork checkpoint", "loops": "prefork checkpoint", "closes stderr": "prefork checkpoint",
-		"too little fuel": "prefork checkpoint",
+		"exits":                               "prefork checkpoint",
+		"traps":                               "prefork checkpoint",
+		"opens a file":                        "prefork checkpoint",
+		"sleeps":                              "prefork checkpoint",
+		"writes a lot":                        "prefork checkpoint",
+		"loops":                               "prefork checkpoint",
+		"closes stderr":                       "prefork checkpoint",
+		"too little fuel":                     "prefork checkpoint",
 	}
 	for _, c := range choices(t) {
 		for _, kind := range kinds() {
@@ -236,7 +241,8 @@ func TestForcedKinds(t *testing.T) {
 		}
 	}
 	var refused *runtimes.ModuleError
-	if _, err := newRuntime(t).Compile(t.Context(), guest("").bytes(), runtimes.Options{Start: "warm"}); !errors.As(err, &refused) {
+	_, err := newRuntime(t).Compile(t.Context(), guest("").bytes(), runtimes.Options{Start: "warm"})
+	if !errors.As(err, &refused) {
 		t.Errorf("an unknown kind: got the error %v", err)
 	}
 }

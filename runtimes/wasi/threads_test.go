@@ -79,14 +79,13 @@ func TestWaitForEver(t *testing.T) {
 	g := compile(t, threaded(put(2052, wait32('a', -1))), runtimes.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	waited := false
-	err := g.Run(ctx,
-		&runtimes.Process{Stdin: strings.NewReader("a\x00\x00\x00"),
-			Wait: func(ctx context.Context, done <-chan struct{}) error {
-				waited = waited || done == nil // which is never closed
-				cancel()
-				<-ctx.Done()
-				return ctx.Err()
-			}})
+	wait := func(ctx context.Context, done <-chan struct{}) error {
+		waited = waited || done == nil // which is never closed
+		cancel()
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	err := g.Run(ctx, &runtimes.Process{Stdin: strings.NewReader("a\x00\x00\x00"), Wait: wait})
 	if !waited || !errors.Is(err, context.Canceled) {
 		t.Errorf("waited: %v; got the error %v", waited, err)
 	}

@@ -176,7 +176,8 @@ func TestComponents(t *testing.T) {
 }
 
 func TestClassify(t *testing.T) {
-	if got := classify([][]uint32{{1}, {2}, {1}, {4}, nil, {5}}); !slices.Equal(got, []byte{leading, recursive, recursive, straight, straight, recursive}) {
+	want := []byte{leading, recursive, recursive, straight, straight, recursive}
+	if got := classify([][]uint32{{1}, {2}, {1}, {4}, nil, {5}}); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
 }

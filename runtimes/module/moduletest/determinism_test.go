@@ -31,15 +31,14 @@ func process(t *testing.T, b []byte, slice int64, stdin string, args ...string) 
 	host := r.NewHostModuleBuilder(preview1.ModuleName)
 	preview1.NewFunctionExporter().ExportFunctions(host)
 	exit := func(_ context.Context, _ api.Module, code []uint64) { panic(sys.NewExitError(uint32(code[0]))) }
-	host.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(exit), []api.ValueType{api.ValueTypeI32},
-		nil).Export("proc_exit")
+	i32 := []api.ValueType{api.ValueTypeI32}
+	host.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(exit), i32, nil).Export("proc_exit")
 	if _, err := host.Instantiate(ctx); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	m, err := r.InstantiateWithConfig(ctx, b,
-		wazero.NewModuleConfig().WithStartFunctions().WithArgs(append([]string{"probe"}, args...)...).
-			WithStdin(strings.NewReader(stdin)).WithStdout(&out))
+	m, err := r.InstantiateWithConfig(ctx, b, wazero.NewModuleConfig().WithStartFunctions().
+		WithArgs(append([]string{"probe"}, args...)...).WithStdin(strings.NewReader(stdin)).WithStdout(&out))
 	if err != nil {
 		t.Fatal(err)
 	}

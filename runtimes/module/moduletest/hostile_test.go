@@ -158,7 +158,9 @@ func TestRecursion(t *testing.T) {
 			}
 		})
 	}
-	for _, name := range []string{"tail calls", "tail call of itself", "indirect tail calls", "tail calls from a loop", "2^38 indirect calls"} {
+	for _, name := range []string{
+		"tail calls", "tail call of itself", "indirect tail calls", "tail calls from a loop", "2^38 indirect calls",
+	} {
 		if got, _ := spend(t, hostile()[name], rewrite.Options{Stack: stack}, 1e6, 20e6); !errors.Is(got.err, errSpent) {
 			t.Errorf("%s: ended with the error %v", name, got.err)
 		}
@@ -233,9 +235,8 @@ func TestBulk(t *testing.T) {
 			switch {
 			case c.everything != nil && (err != nil || !c.everything(mem)):
 				t.Errorf("got the error %v, or wrong bytes", err)
-			case c.everything == nil &&
-				(err == nil || !strings.Contains(err.Error(), "out of bounds") || strings.Count(string(mem), "x") != 65536 ||
-					mem[65536] != 0):
+			case c.everything == nil && (err == nil || !strings.Contains(err.Error(), "out of bounds") ||
+				strings.Count(string(mem), "x") != 65536 || mem[65536] != 0):
 				t.Errorf("got the error %v, or an effect", err)
 			}
 		})

@@ -259,9 +259,9 @@ func (r *runner) act(c *command, m api.Module) (result string, ok bool) {
 		ok = err == nil && (c.Type == "action" || matches(got, c.Expected))
 		return outcome(got, c.Expected, err), ok
 	case "assert_exhaustion":
-		return outcome(nil, nil, err),
-			err != nil &&
-				(strings.Contains(err.Error(), "stack overflow") || r.f.stack > 0 && strings.Contains(err.Error(), "unreachable"))
+		exhausted := err != nil && (strings.Contains(err.Error(), "stack overflow") ||
+			r.f.stack > 0 && strings.Contains(err.Error(), "unreachable"))
+		return outcome(nil, nil, err), exhausted
 	}
 	return outcome(nil, nil, err), err != nil // assert_trap, assert_exception
 }
@@ -473,8 +473,9 @@ func uncaught(got, want string) bool {
 
 // lowered reports whether an atomic instruction trapped in both forms. One that was lowered has other words for it.
 func lowered(got, want string) bool {
-	return strings.NewReplacer("unaligned atomic", "out of bounds memory access", "expected shared memory",
-		"unreachable").Replace(want) == got
+	renamed := strings.NewReplacer("unaligned atomic", "out of bounds memory access",
+		"expected shared memory", "unreachable")
+	return renamed.Replace(want) == got
 }
 
 // compare compares what came of a script in two forms. It returns how many recursions the bound of the stack has ended.

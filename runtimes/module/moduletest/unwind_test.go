@@ -354,8 +354,8 @@ func (m *made) call(ctx context.Context, n uint64) string {
 	}
 	text := ""
 	if err != nil {
-		text = strings.NewReplacer("uncaught exception", "unreachable", "null reference",
-			"unreachable").Replace(firstLine(err))
+		renamed := strings.NewReplacer("uncaught exception", "unreachable", "null reference", "unreachable")
+		text = renamed.Replace(firstLine(err))
 	}
 	return fmt.Sprint(uint32(sum(got)), text, uint32(m.trace.Get()), int32(m.budget.Get()))
 }

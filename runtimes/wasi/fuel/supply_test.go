@@ -77,7 +77,8 @@ func TestSupplyLimit(t *testing.T) {
 		{firstFuel + 100, firstFuel - left, 100, 100, true, firstFuel + 100},
 		{firstFuel + 100, firstFuel - left, 101, 100, false, firstFuel + 100},
 		{10, 3, 1, 0, false, 10},
-		{0, firstFuel - left, -firstFuel / 2, 8*firstFuel/2 - firstFuel/2, true, firstFuel / 2}, // it took long over half of it
+		// it took long over half of it
+		{0, firstFuel - left, -firstFuel / 2, 8*firstFuel/2 - firstFuel/2, true, firstFuel / 2},
 		{firstFuel + 100, firstFuel - left, -firstFuel / 2, 100, true, firstFuel / 2},
 	} {
 		now, p := time.Unix(0, 0), Supply{Limit: c.limit, Given: left}

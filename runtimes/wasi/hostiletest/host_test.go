@@ -160,8 +160,10 @@ func streams(pages int) []attack {
 // fileCalls are calls that are after files and descriptors.
 func fileCalls(pages int) []attack {
 	with := func(path, code string) guest {
-		return guest{imports: []string{"path_open", "fd_close", "fd_readdir", "fd_renumber", "path_filestat_get", "fd_read", "fd_seek"},
-			functions: entry(code), pages: 2, data: []string{active(1024, path)}}
+		imports := []string{
+			"path_open", "fd_close", "fd_readdir", "fd_renumber", "path_filestat_get", "fd_read", "fd_seek",
+		}
+		return guest{imports: imports, functions: entry(code), pages: 2, data: []string{active(1024, path)}}
 	}
 	open := func(n int) string { return call(0, 3, 0, 1024, n, 0, int64(0), int64(0), 0, 512) }
 	long := rep(2000, "a/") + "b"
@@ -200,13 +202,11 @@ func fileCalls(pages int) []attack {
 		{name: "fd_read of all the memory from /dev/urandom", guest: device("dev/urandom"), want: deadline()},
 		{name: "fd_close of everything, again and again", guest: with("", forever(closeAll()+drop)), want: deadline()},
 		{name: "fd_renumber of everything over everything",
-			guest: with("id",
-				forever(open(2)+drop+call(3, i32(512)+load, 100)+drop+call(3, 0, 1)+drop+call(3, 100, 3)+drop+call(3, 100,
-					-1)+drop)), want: deadline()},
+			guest: with("id", forever(open(2)+drop+call(3, i32(512)+load, 100)+drop+call(3, 0, 1)+drop+
+				call(3, 100, 3)+drop+call(3, 100, -1)+drop)), want: deadline()},
 		{name: "fd_seek far away and fd_read there",
-			guest: with("subject",
-				open(7)+drop+forever(call(6, i32(512)+load, int64(math.MaxInt64), 0, 64)+drop+call(5, i32(512)+load, 8, 1, 4)+drop)),
-			want: deadline()},
+			guest: with("subject", open(7)+drop+forever(call(6, i32(512)+load, int64(math.MaxInt64), 0, 64)+drop+
+				call(5, i32(512)+load, 8, 1, 4)+drop)), want: deadline()},
 		{name: "fd_seek before the beginning",
 			guest: with("subject", open(7)+drop+forever(call(6, i32(512)+load, int64(math.MinInt64), 1, 64)+drop)),
 			want:  deadline()},

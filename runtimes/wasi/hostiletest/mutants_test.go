@@ -152,7 +152,8 @@ func mutantsChild(args []string) int {
 	from, err1 := strconv.Atoi(args[1])
 	to, err2 := strconv.Atoi(args[2])
 	corpus, err3 := readCorpus(args[0])
-	r, err4 := wasi.New(context.Background(), wasi.Config{StartTime: mutantRun}) // or each that never ends takes seconds to compile
+	// Without StartTime, each that never ends would take seconds to compile.
+	r, err4 := wasi.New(context.Background(), wasi.Config{StartTime: mutantRun})
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -319,8 +319,8 @@ func TestEvict(t *testing.T) {
 			c.put.Put(w.new())
 			synctest.Wait()
 			if a.State().Idle != c.a || b.State().Idle != c.b || budget.Bytes() > 60 {
-				t.Errorf("after %d: %d and %d are idle, not %d and %d, with %d bytes", i+1, a.State().Idle, b.State().Idle, c.a,
-					c.b, budget.Bytes())
+				t.Errorf("after %d: %d and %d are idle, not %d and %d, with %d bytes",
+					i+1, a.State().Idle, b.State().Idle, c.a, c.b, budget.Bytes())
 			}
 		}
 		large := w.new()
@@ -615,7 +615,7 @@ func TestInUse(t *testing.T) {
 		p.Put(th)
 	}
 	if relieved(t, b); !other.gone.Load() || p.State().Idle != 2 || b.Bytes() != 20 {
-		t.Errorf("the item longest idle ended: %t; %d items are idle beside it, with %d bytes", other.gone.Load(),
-			p.State().Idle, b.Bytes())
+		t.Errorf("the item longest idle ended: %t; %d items are idle beside it, with %d bytes",
+			other.gone.Load(), p.State().Idle, b.Bytes())
 	}
 }

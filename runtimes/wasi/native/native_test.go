@@ -46,9 +46,12 @@ func newHost(t *testing.T) *host {
 	t.Cleanup(func() { _ = engine.Close(context.Background()) })
 	i32 := []api.ValueType{api.ValueTypeI32}
 	b := engine.NewHostModuleBuilder("host")
-	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) { stack[0] = h.value }), nil, i32).Export("value")
-	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, stack []uint64) { h.enter(ctx, stack) }), nil, i32).Export("enter")
-	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) { h.done = uint64(uint32(stack[0])) }), i32, nil).Export("done")
+	value := func(_ context.Context, stack []uint64) { stack[0] = h.value }
+	enter := func(ctx context.Context, stack []uint64) { h.enter(ctx, stack) }
+	done := func(_ context.Context, stack []uint64) { h.done = uint64(uint32(stack[0])) }
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(value), nil, i32).Export("value")
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(enter), nil, i32).Export("enter")
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(done), i32, nil).Export("done")
 	if _, err := b.Instantiate(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -14,9 +14,10 @@ import (
 )
 
 // numbersOf are WASI's for Linux's error numbers of calls that change something.
-var numbersOf = map[error]uint64{nil: ok, unix.ENOENT: noent, unix.ENOTDIR: notdir, unix.EISDIR: isdir,
-	unix.EINVAL:       inval,
-	unix.ENAMETOOLONG: nametoolong, unix.EEXIST: exist, unix.ENOTEMPTY: notempty, unix.EBUSY: busy}
+var numbersOf = map[error]uint64{
+	nil: ok, unix.ENOENT: noent, unix.ENOTDIR: notdir, unix.EISDIR: isdir, unix.EINVAL: inval,
+	unix.ENAMETOOLONG: nametoolong, unix.EEXIST: exist, unix.ENOTEMPTY: notempty, unix.EBUSY: busy,
+}
 
 // changing makes the same changes in a tree here and in a folder of Linux.
 type changing struct {
@@ -156,8 +157,8 @@ func asGood(got, want uint64) bool {
 func FuzzChanges(f *testing.F) {
 	g := newWriter(f)
 	parts := []string{"a", "d", "d/a", "d/d", "d/d/a", ".", "..", "a/", "d/", "new/", "", "d/.", "d/..", "d/../a", "a/.",
-		"none/a", "./a", "d//a",
-		"d/d/..", strings.Repeat("n", 255), strings.Repeat("n", 256), "d/" + strings.Repeat("n", 256) + "/x", "../x", "/a"}
+		"none/a", "./a", "d//a", "d/d/..", strings.Repeat("n", 255), strings.Repeat("n", 256),
+		"d/" + strings.Repeat("n", 256) + "/x", "../x", "/a"}
 	f.Add("\x00\x01\x00\x05\x00\x00\x15\x02\x00\x03\x00\x02\x03\x02\x00\x01\x01\x00")
 	f.Add(strings.Repeat("\x00\x01\x00\x00\x03\x00\x05\x04\x00\x15\x00\x00\x03\x01\x03\x03\x00\x08\x02\x04\x00\x01\x01\x00", 3))
 	for op := range 20 {
@@ -177,7 +178,8 @@ func FuzzChanges(f *testing.F) {
 			}
 			if escapes(p) || escapes(q) { // which Linux would do
 				c.g.put(names, p+q)
-				if got, _ := c.g.call(t, "path_rename", 4, names, uint64(len(p)), 4, uint64(names+len(p)), uint64(len(q))); got == ok {
+				got, _ := c.g.call(t, "path_rename", 4, names, uint64(len(p)), 4, uint64(names+len(p)), uint64(len(q)))
+				if got == ok {
 					t.Fatalf("%q has become %q", p, q)
 				}
 				continue

@@ -165,7 +165,9 @@ func TestTimes(t *testing.T) {
 	g.state.Walltime = func() int64 { return 1_000_000 }
 	inTmp(t, g, false)
 	fd := g.mustOpen(t, 4, "a", 0, reading)
-	for _, c := range []struct{ mtime, flags, want uint64 }{{77, 4, 77}, {88, 1, 77}, {88, 8, 1_000_000}, {99, 1 | 4, 99}, {1, 2, 99}, {1, 0, 99}} {
+	for _, c := range []struct{ mtime, flags, want uint64 }{
+		{77, 4, 77}, {88, 1, 77}, {88, 8, 1_000_000}, {99, 1 | 4, 99}, {1, 2, 99}, {1, 0, 99},
+	} {
 		for _, byPath := range []bool{false, true} {
 			if byPath {
 				g.put(names, "d")

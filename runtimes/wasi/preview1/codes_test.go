@@ -108,7 +108,8 @@ func TestDescriptorCodes(t *testing.T) {
 		{"fd_seek", []uint64{math.MaxInt64, 0, at}, [...]uint64{spipe, spipe, isdir, ok, isdir, ok, badf}},
 		{"fd_seek", []uint64{1, 1, at}, [...]uint64{spipe, spipe, isdir, inval, isdir, ok, badf}}, // beyond what there can be
 		{"fd_seek", []uint64{math.MaxUint64, 0, at}, [...]uint64{spipe, spipe, isdir, inval, isdir, ok, badf}},
-		{"fd_seek", []uint64{math.MaxUint64 - 10, 2, at}, [...]uint64{spipe, spipe, isdir, inval, isdir, ok, badf}}, // 11 before the end
+		// 11 before the end
+		{"fd_seek", []uint64{math.MaxUint64 - 10, 2, at}, [...]uint64{spipe, spipe, isdir, inval, isdir, ok, badf}},
 		{"fd_seek", []uint64{math.MaxUint64 - 9, 2, at}, [...]uint64{spipe, spipe, isdir, ok, isdir, ok, badf}},
 		{"fd_seek", []uint64{0, 3, at}, [...]uint64{spipe, spipe, isdir, inval, isdir, inval, badf}},
 		{"fd_seek", []uint64{0, 0, end - 7}, [...]uint64{spipe, spipe, isdir, fault, isdir, fault, badf}},

@@ -131,7 +131,9 @@ func (g *guest) memory() []byte {
 	return b
 }
 
-func call(t testing.TB, ctx context.Context, mod api.Module, fns map[string]api.Function, name string, p []uint64) (uint64, error) {
+func call(
+	t testing.TB, ctx context.Context, mod api.Module, fns map[string]api.Function, name string, p []uint64,
+) (uint64, error) {
 	t.Helper()
 	f := fns[name]
 	if f == nil {

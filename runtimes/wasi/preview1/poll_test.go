@@ -115,8 +115,10 @@ func TestPollPointers(t *testing.T) {
 	g := newGuest(t, &preview1.State{})
 	g.put(subs, clock(1, 1, 0, 0))
 	g.must(t, 28, "poll_oneoff", subs, events, 0, at)
-	for _, p := range [][]uint64{{far, events, 1, at}, {subs, far, 1, at}, {subs, events, 1, far}, {subs, events, 1 << 28, at},
-		{0, 0, math.MaxUint32, 0}, {end - 47, events, 1, at}, {subs, end - 31, 1, at}, {subs, events, 1, end - 3}} {
+	for _, p := range [][]uint64{
+		{far, events, 1, at}, {subs, far, 1, at}, {subs, events, 1, far}, {subs, events, 1 << 28, at},
+		{0, 0, math.MaxUint32, 0}, {end - 47, events, 1, at}, {subs, end - 31, 1, at}, {subs, events, 1, end - 3},
+	} {
 		g.must(t, 21, "poll_oneoff", p...)
 	}
 	g.must(t, 0, "poll_oneoff", subs, subs, 1, subs) // all in one place
