@@ -137,7 +137,8 @@ func (l *language) translate(ctx context.Context, s *Script) (*Script, error) {
 	}
 	t, err := readArchive(out.Bytes(), scriptLimits(), all)
 	if err != nil {
-		return nil, fmt.Errorf("the runtime %s translated the script into something that cannot be read: %w", l.bundle.Name, err)
+		return nil, fmt.Errorf("the runtime %s translated the script into something that cannot be read: %w",
+			l.bundle.Name, err)
 	}
 	return newScript(t)
 }

@@ -38,9 +38,11 @@ func assembleSpy(with int) []byte {
 	b := "\x00asm\x01\x00\x00\x00"
 	b += section(1, "\x03"+"\x60\x00\x00"+"\x60\x04"+i32x4+"\x01\x7f"+"\x60\x01\x7f\x00")
 	wasi := text("wasi_snapshot_preview1")
-	b += section(2, "\x03"+wasi+text("fd_read")+"\x00\x01"+wasi+text("fd_write")+"\x00\x01"+wasi+text("proc_exit")+"\x00\x02")
+	b += section(2, "\x03"+wasi+text("fd_read")+"\x00\x01"+wasi+text("fd_write")+"\x00\x01"+
+		wasi+text("proc_exit")+"\x00\x02")
 	b += section(3, "\x01\x00") + section(4, "\x01\x70\x01\x02\x20") + section(5, "\x01\x01\x01\x08")
-	b += section(6, "\x05"+"\x7f\x01\x41\x01\x0b"+"\x7e\x01\x42\x02\x0b"+"\x7d\x01\x43"+bits32(3)+"\x0b"+"\x7c\x01\x44"+bits64(4)+"\x0b"+"\x70"+string(rune(with&withTable))+"\xd0\x70\x0b")
+	b += section(6, "\x05"+"\x7f\x01\x41\x01\x0b"+"\x7e\x01\x42\x02\x0b"+"\x7d\x01\x43"+bits32(3)+"\x0b"+
+		"\x7c\x01\x44"+bits64(4)+"\x0b"+"\x70"+string(rune(with&withTable))+"\xd0\x70\x0b")
 	b += section(7, "\x02"+text("_start")+"\x00\x03"+text("memory")+"\x02\x00")
 	b += section(9, "\x01\x01\x00\x01\x03") + section(12, "\x01")
 	body := "\x00" + look(with) + hide(with) + end() + "\x0b"

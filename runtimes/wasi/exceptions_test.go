@@ -87,7 +87,8 @@ func rethrower() []byte {
 	load := i32(1024) + "\x28\x02\x00"
 	a.code = "\x02\x69\x1f\x40\x01\x03\x00" + i32(500) + "\x08\x00\x0b\x00\x0b" + keep + slow()
 	a.code += transfer("\x10"+uleb(fnRead), 0, 1024, 4) + load + setX
-	a.code += "\x02\x7f\x1f\x40\x01\x00\x00\x00" + x + i32(1) + "\x71\x04\x40" + kept + "\x0a\x0b" + x + "\x08\x00\x0b\x00\x0b" + setX
+	a.code += "\x02\x7f\x1f\x40\x01\x00\x00\x00" + x + i32(1) + "\x71\x04\x40" + kept + "\x0a\x0b" + x +
+		"\x08\x00\x0b\x00\x0b" + setX
 	a.code += i32(1024) + x + "\x36\x02\x00" + transfer("\x10"+uleb(fnWrite), 1, 1024, 4)
 	return a.bytes()
 }

@@ -81,7 +81,8 @@ func opens() string { return opensAt(3, 512, 2) }
 
 // opensAt is code that opens a file by n bytes of the memory.
 func opensAt(fd, at, n int) string {
-	return i32(fd) + i32(0) + i32(at) + i32(n) + i32(0) + "\x42\x02\x42\x00" + i32(0) + i32(16) + "\x10" + uleb(fnOpen) + "\x1a"
+	return i32(fd) + i32(0) + i32(at) + i32(n) + i32(0) + "\x42\x02\x42\x00" + i32(0) + i32(16) +
+		"\x10" + uleb(fnOpen) + "\x1a"
 }
 
 // withTableSet is a guest that changes a table.

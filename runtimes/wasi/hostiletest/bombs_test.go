@@ -42,10 +42,13 @@ func decoderBombs() []bomb {
 	}
 	b := []bomb{
 		{name: "2^32-1 parameters", module: raw(section(1, "\x01\x60"+all))},
-		{name: "2^32-1 entries of an element segment", module: raw(section(1, "\x01\x60\x00\x00") + section(3, "\x01\x00") + section(4, "\x01\x70\x00\x01") + section(9, "\x01\x00"+i32(0)+end+all))},
+		{name: "2^32-1 entries of an element segment",
+			module: raw(section(1, "\x01\x60\x00\x00") + section(3, "\x01\x00") + section(4, "\x01\x70\x00\x01") +
+				section(9, "\x01\x00"+i32(0)+end+all))},
 		{name: "2^32-1 names", module: []byte(string(command(entry("")...)) + section(0, "\x04name\x01\x05"+all))},
 		{name: "a body of 2^31 bytes", module: code("\x80\x80\x80\x80\x08")},
-		{name: "a data segment of 2^31 bytes", module: raw(section(5, "\x01\x00\x01") + section(11, "\x01\x00"+i32(0)+end+"\x80\x80\x80\x80\x08"))},
+		{name: "a data segment of 2^31 bytes",
+			module: raw(section(5, "\x01\x00\x01") + section(11, "\x01\x00"+i32(0)+end+"\x80\x80\x80\x80\x08"))},
 		{name: "a data segment out of bounds",
 			module: guest{functions: entry(""), data: []string{active(65_536, "x")}}.build()},
 		{name: "a data segment at the end of the address space",
@@ -53,7 +56,8 @@ func decoderBombs() []bomb {
 		{name: "4*10^9 locals", module: command(function{locals: "\x01\x80\xd0\xac\xf3\x0e\x7f"})},
 		{name: "10^8 locals", module: command(function{locals: locals(100_000_000, i32Type)})},
 		{name: "10^7 locals", module: command(function{locals: locals(10_000_000, i32Type)})},
-		{name: "50,000 groups of 2^31 locals", module: command(function{locals: number(50_000) + rep(50_000, "\xff\xff\xff\xff\x07\x7f")})},
+		{name: "50,000 groups of 2^31 locals",
+			module: command(function{locals: number(50_000) + rep(50_000, "\xff\xff\xff\xff\x07\x7f")})},
 		{name: "50,000 locals in each of 1000 functions",
 			module: command(many1000(function{locals: locals(50_000, i64Type)})...)},
 		{name: "a br_table of 2^32-1 labels", module: command(function{code: i32(0) + "\x0e" + all})},
@@ -87,8 +91,9 @@ func compilerBombs() []bomb {
 	command := func(f ...function) []byte { return guest{functions: f}.build() }
 	nested := func(n int, what string) []byte { return command(entry(rep(n, what) + rep(n, end))...) }
 	empty := func(n int) []byte {
-		return []byte(header + section(1, "\x01\x60\x00\x00") + section(3, number(n)+rep(n, "\x00")) + section(5, "\x01\x00\x01") +
-			section(7, "\x02"+text("_start")+"\x00\x00"+text("memory")+"\x02\x00") + section(10, number(n)+rep(n, "\x02\x00\x0b")))
+		return []byte(header + section(1, "\x01\x60\x00\x00") + section(3, number(n)+rep(n, "\x00")) +
+			section(5, "\x01\x00\x01") + section(7, "\x02"+text("_start")+"\x00\x00"+text("memory")+"\x02\x00") +
+			section(10, number(n)+rep(n, "\x02\x00\x0b")))
 	}
 	labels := func(n int) string { return i32(0) + "\x0e" + number(n) + rep(n+1, "\x00") }
 	step := func(v int) string { return get(v) + i32(1) + add + tee(v) }
@@ -160,7 +165,9 @@ func compilerBombs() []bomb {
 		{"90,000 exports", guest{exports: names(90_000), functions: entry("")}.build(), byAnyone},
 		{"2000 types", guest{types: []string{rep(900, "i")}, functions: manyTypes(2000)}.build(), byAnyone},
 		{"10^5 data segments", guest{data: many(100_000, active(0, "")), functions: entry("")}.build(), byAnyone},
-		{"5000 element segments of 1000 functions", guest{tables: []string{"\x70\x00" + number(1000)}, elements: many(5000, "\x00"+i32(0)+end+list(many(1000, "\x00"))), functions: entry("")}.build(), byCheck},
+		{"5000 element segments of 1000 functions",
+			guest{tables: []string{"\x70\x00" + number(1000)}, elements: many(5000, "\x00"+i32(0)+end+list(many(1000, "\x00"))),
+				functions: entry("")}.build(), byCheck},
 		{"16 MiB of nothing", command(entry(rep(16<<20, "\x01"))...), byCheck},
 		{"7 MiB of nothing", command(entry(rep(7<<20, "\x01"))...), byAnyone},
 		{"a function that can be reached by nobody", command(entry(trap + rep(500_000, "\x45"))...), byAnyone},

@@ -15,13 +15,15 @@ func exceptions(int) []attack {
 // exceptionsOf are those of guests with more exports.
 func exceptionsOf(deep ending, exports []string) []attack {
 	out := block + catchAll + throw + end + end
-	again := "\x02\x69\x1f\x40\x01\x03\x00" + throw + end + trap + end + "\x0a" // what catch_all_ref passes on, by throw_ref
+	// what catch_all_ref passes on, by throw_ref
+	again := "\x02\x69\x1f\x40\x01\x03\x00" + throw + end + trap + end + "\x0a"
 	depth := func(n int, inner string) string { return rep(n, block+catchAll) + inner + rep(n, end+end) }
 	list := []attack{
 		{name: "an exception that nobody catches",
 			guest: guest{functions: entry(throw), tags: 1}, want: trapped("exception")},
 		{name: "exceptions in a loop", guest: guest{functions: entry(forever(out)), tags: 1}, want: deadline()},
-		{name: "exceptions thrown to a loop", guest: guest{functions: entry(loop + "\x1f\x40\x01\x02\x00" + throw + end + end), tags: 1}, want: deadline()},
+		{name: "exceptions thrown to a loop",
+			guest: guest{functions: entry(loop + "\x1f\x40\x01\x02\x00" + throw + end + end), tags: 1}, want: deadline()},
 		{name: "exceptions through 1000 frames",
 			guest: guest{functions: []function{{code: forever(block + catchAll + i32(1000) + call(1) + end + end)},
 				{typ: "i", code: get(0) + "\x04\x40" + get(0) + i32(-1) + add + call(1) + otherwise + throw + end}}, tags: 1},

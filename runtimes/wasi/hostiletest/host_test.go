@@ -109,7 +109,8 @@ func streams(pages int) []attack {
 	}
 	// vectors buffers of all the memory each, with one call.
 	vectors, size := pages<<16/16, pages<<16
-	buffers := loop + get(0) + i32(0) + store + get(0) + i32(size) + "\x36\x02\x04" + get(0) + i32(8) + add + tee(0) + i32(8*vectors) + "\x49\x0d\x00" + end
+	buffers := loop + get(0) + i32(0) + store + get(0) + i32(size) + "\x36\x02\x04" + get(0) + i32(8) + add + tee(0) +
+		i32(8*vectors) + "\x49\x0d\x00" + end
 	all := func(name string, fd int) guest {
 		return guest{imports: []string{name}, pages: pages,
 			functions: entry(buffers + call(0, fd, 0, vectors, size-4) + drop + forever(""))}

@@ -200,7 +200,10 @@ func TestSweeper(t *testing.T) {
 		for _, c := range []struct {
 			wait  time.Duration
 			bytes int64
-		}{{ShedAfter - time.Millisecond, 10}, {2 * time.Second, 4}, {EndAfter - ShedAfter - 3*time.Second, 4}, {3 * time.Second, 0}} {
+		}{
+			{ShedAfter - time.Millisecond, 10}, {2 * time.Second, 4}, {EndAfter - ShedAfter - 3*time.Second, 4},
+			{3 * time.Second, 0},
+		} {
 			<-time.After(c.wait)
 			if synctest.Wait(); b.Bytes() != c.bytes {
 				t.Errorf("after %v more: %d bytes are idle, not %d", c.wait, b.Bytes(), c.bytes)
@@ -314,7 +317,10 @@ func TestEvict(t *testing.T) {
 		for i, c := range []struct {
 			put  *Pool[*thing]
 			a, b int
-		}{{a, 1, 0}, {b, 1, 1}, {a, 2, 1}, {b, 2, 2}, {a, 3, 2}, {b, 3, 3}, {a, 3, 3}, {a, 4, 2}, {a, 4, 2}, {b, 4, 2}, {b, 3, 3}} {
+		}{
+			{a, 1, 0}, {b, 1, 1}, {a, 2, 1}, {b, 2, 2}, {a, 3, 2}, {b, 3, 3},
+			{a, 3, 3}, {a, 4, 2}, {a, 4, 2}, {b, 4, 2}, {b, 3, 3},
+		} {
 			budget.clock.Add(1) // or those of different pools would be as old
 			c.put.Put(w.new())
 			synctest.Wait()
