@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// EntryCost is what a file or folder takes of the room of a Memory besides its content and its name, in bytes. So
-// nobody can make more of them than the room is for.
+// EntryCost is what a file or folder takes of the room of a Memory besides its content and its name, in bytes. It
+// bounds how many there can be.
 const EntryCost = 256
 
 // Memory is a Tree in memory that can be written, such as a /tmp. It is Inline. Any number of goroutines may use it,

@@ -18,12 +18,12 @@ const (
 	memoryName   = "memory"
 )
 
-// CheckProcess says whether the module can run as a process: it is a WASI preview1 command. That means that all its
-// imports are functions of wasi_snapshot_preview1, with the types they have there, that it exports a function _start
-// of type () -> (), and that it has a memory and exports it as "memory". The memory is its own, or the shared one of
-// a program that was built for threads, which may import thread-spawn as well. Or it is a reactor with an entry for
-// requests: in place of _start it exports _initialize of type () -> () and handle of type () -> () or () -> (i32),
-// the result being the exit code.
+// CheckProcess returns an error unless the module can run as a process. It can if it is a WASI preview1 command: all
+// its imports are functions of wasi_snapshot_preview1, with the types they have there; it exports a function _start of
+// type () -> (); and it has a memory and exports it as "memory". The memory is its own, or the shared one of a program
+// that was built for threads, which may import thread-spawn as well. Or the module is a reactor with an entry for
+// requests: instead of _start it exports _initialize of type () -> () and handle of type () -> () or () -> (i32). The
+// result of handle is the exit code.
 //
 // # Errors
 //

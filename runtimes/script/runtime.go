@@ -10,7 +10,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// Source has the interpreters.
+// Source finds interpreters.
 type Source interface {
 	// Bundle returns the bundle of the interpreter that ref names, as runtimes.Options.Interpreter does, and what is
 	// the same for the same bundle only. The error says what to do if there is none. It may be called from several

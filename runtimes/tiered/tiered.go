@@ -18,7 +18,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// pause is how long after a draft its whole is compiled, if no process needs it before: who edits a function saves,
+// pause is how long after a draft its whole is compiled, if no process needs it before: whoever edits a function saves,
 // builds and calls it a few times in a row, and each of these is to have the processors for itself.
 const pause = 2 * time.Second
 

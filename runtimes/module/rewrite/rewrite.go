@@ -41,7 +41,7 @@ const (
 	GlobalPrefix = "polyvoke.global."
 
 	// UncaughtName is what the global is exported as, an i32, that is not zero after a trap because of an exception
-	// that nothing caught. There is one if Report.Unwind is not nil. Whoever calls again sets it to zero.
+	// that nothing caught. There is one if Report.Unwind is not nil. The caller sets it to zero before the next call.
 	UncaughtName = "polyvoke.uncaught"
 
 	reserved            = "polyvoke."
@@ -77,9 +77,9 @@ type Options struct {
 	KeepCustom bool
 	// Mark adds marks: globals that tell which functions have been called.
 	Mark bool
-	// Without has, for each function that the module defines, whether it is left out: it traps with unreachable. All
-	// that is said about the module holds for the whole of it, and what is left costs the fuel and the stack that it
-	// always costs. Nil means none.
+	// Without says for each function that the module defines whether it is left out: it traps with unreachable. What
+	// is said about the module holds for the whole of it, and what is left costs the fuel and the stack that it always
+	// costs. Nil means none.
 	Without []bool
 	// KeepExceptions leaves try_table and throw to the engine. Otherwise they are lowered where that is possible, see
 	// package unwind.

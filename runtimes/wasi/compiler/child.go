@@ -121,7 +121,7 @@ func childArgs(dir string, l limits) []string {
 // parseChildArgs reads what childArgs has written.
 func parseChildArgs(args []string) (dir string, l limits, err error) {
 	if len(args) != 4 {
-		return "", l, fmt.Errorf("there are %d arguments in place of 4: a folder, bytes of memory, two times", len(args))
+		return "", l, fmt.Errorf("got %d arguments, want 4: a folder, bytes of memory, two times", len(args))
 	}
 	if l.memory, err = strconv.ParseUint(args[1], 10, 63); err != nil {
 		return "", l, fmt.Errorf("memory: %w", err)

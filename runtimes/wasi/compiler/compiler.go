@@ -32,7 +32,7 @@ type Config struct {
 	Timeout time.Duration
 	// Memory is how much memory in bytes it may take; exact on Linux, a hint to Go's collector elsewhere.
 	Memory uint64
-	// Log is told of files that are damaged. It must not be nil.
+	// Log records files that are damaged. It must not be nil.
 	Log *slog.Logger
 }
 

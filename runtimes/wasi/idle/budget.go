@@ -96,8 +96,8 @@ func (b *Budget) all() []keeper {
 	return list
 }
 
-// Watch has f called after each sweep, every second, by one goroutine at a time, until stop is called; f may still be
-// running then.
+// Watch makes the budget call f after each sweep, every second, in one goroutine at a time, until stop is called. f may
+// still be running then.
 func (b *Budget) Watch(f func()) (stop func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

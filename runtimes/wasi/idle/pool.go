@@ -31,7 +31,7 @@ type kept[T Item] struct {
 // number of goroutines may use a Pool. It must be closed.
 type Pool[T Item] struct {
 	budget *Budget
-	work   sync.WaitGroup // for who makes, sheds or ends an item
+	work   sync.WaitGroup // for goroutines that make, shed or end an item
 
 	mu       sync.Mutex
 	idle     []kept[T]     // by the time since when; the one used last comes last
