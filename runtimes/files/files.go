@@ -1,5 +1,5 @@
-// Package files says what a process can open. In goes a name and what is to be done with it; out come bytes, or an
-// error that says in the words of POSIX why not.
+// Package files says what a process can open. In goes a name and an operation; out come bytes, or an error that says in
+// the words of POSIX why not.
 //
 // A [Tree] is a folder and all below it. Each of its operations has the context of the process that asks, so that none
 // outlives it. A tree that can only be read embeds [ReadOnly], and is known as such to [IsReadOnly]. [Static] makes

@@ -89,7 +89,7 @@ func (c Config) check() error {
 	case c.StartTime < 0:
 		return fmt.Errorf("StartTime is %v: it must be more than zero, or 0 for %v", c.StartTime, defaultStartTime)
 	case c.Verify < 0:
-		return fmt.Errorf("Verify is %d: it must be 1 or more, or 0 for %d", c.Verify, defaultVerify)
+		return fmt.Errorf("the field Verify is %d: it must be 1 or more, or 0 for %d", c.Verify, defaultVerify)
 	case c.Compiler == nil:
 		return nil
 	case len(c.Compiler) == 0 || c.Compiler[0] == "":

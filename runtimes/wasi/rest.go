@@ -73,7 +73,7 @@ func (c *code) tire() {
 	c.runtime.relieve(r, *code)
 }
 
-// relieve has code give up its memory.
+// relieve makes code give up its memory.
 func (r *Runtime) relieve(of *rest, code []byte) {
 	if !of.spilled && !of.failed && r.folder != "" {
 		err := memory.Spill(code, r.folder)

@@ -137,13 +137,13 @@ func (o Op) AtomicWidth() uint32 {
 	return [...]uint32{2, 3, 0, 1, 0, 1, 2}[(o-AtomicLoad)%7]
 }
 
-// IsCall reports whether the instruction calls a function, be it as a tail call.
+// IsCall reports whether the instruction calls a function, tail calls included.
 func (o Op) IsCall() bool { return o >= Call && o <= ReturnCallIndirect }
 
 // IsIndirect reports whether the instruction calls a function that it finds in a table.
 func (o Op) IsIndirect() bool { return o == CallIndirect || o == ReturnCallIndirect }
 
-// IsTailCall reports whether the instruction calls a function in place of returning.
+// IsTailCall reports whether the instruction calls a function instead of returning.
 func (o Op) IsTailCall() bool { return o == ReturnCall || o == ReturnCallIndirect }
 
 // Opens reports whether the instruction begins a block that an end belongs to.

@@ -136,7 +136,7 @@ func (b *Budget) sweep() {
 	}
 }
 
-// evict has items end until the others are no more than may be. To end one takes long, so another goroutine does it.
+// evict ends items until the others are no more than may be. To end one takes long, so another goroutine does it.
 // If that cannot keep up, who adds to it helps: there are never more than twice as many.
 func (b *Budget) evict() {
 	if b.bytes.Load() <= b.most || b.Bytes() <= b.most {
