@@ -71,7 +71,7 @@ func TestCheckMounts(t *testing.T) {
 	if got, err := checkMounts([]runtimes.Mount{{Path: "/a"}}); err != nil || len(got) != 1 || got[0].Tree != nil {
 		t.Errorf("one of each process: got %v and the error %v", got, err)
 	}
-	if _, err := checkMounts(make([]runtimes.Mount, preview1.MaxMounts+1)); !says(err, "at most") {
+	if _, err := checkMounts(make([]runtimes.Mount, preview1.MaxMounts+1)); !says(err, "more than the") {
 		t.Errorf("too many: got the error %v", err)
 	}
 	if got, err := checkMounts([]runtimes.Mount{{Path: "/a/b", Tree: tree}}); err != nil || len(got) != 1 ||
