@@ -40,11 +40,11 @@ type Process struct {
 	// returned, unless the tree is files.Inline, but its context has ended.
 	Mounts []Mount
 
-	// Wait waits until done is closed, or until ctx ends, and then returns its error. The process needs no processor
-	// until then: it waits for a time, for stdin or for a file, or its code is still being compiled. done may be nil,
-	// which is never closed. Nil means that the goroutine waits. A caller that schedules processes gives what this one
-	// holds to others, and has it again, or not, when Wait returns. Another error than that of ctx ends the process, and
-	// Run returns it.
+	// Wait waits until done is closed or ctx ends, and returns the error of ctx in that case. The process needs no
+	// processor until then: it waits for a time, for stdin or for a file, or its code is still being compiled. done may
+	// be nil, which is never closed. Nil means that the goroutine waits. A caller that schedules processes gives what
+	// this one holds to others, and has it again, or not, when Wait returns. Any other error than that of ctx ends the
+	// process, and Run returns it.
 	Wait func(ctx context.Context, done <-chan struct{}) error
 
 	// Yield is called when the process has used a slice of processor time, about a

@@ -94,29 +94,29 @@ type Options struct {
 	// started before it is known what is in them.
 	Mounts []Mount
 
-	// Renews tells that a process renews what it has drawn of time and entropy before it first reads stdin, so
+	// Renews reports whether a process renews what it has drawn of time and entropy before it first reads stdin, so
 	// that StartAuto may come to StartCheckpoint whatever the process has looked at.
 	Renews bool
 
 	// Interpreter is what runs a script, by its name, or as NAME@VERSION. It is empty for a module.
 	Interpreter string
 
-	// Varies tells that the environment differs from process to process, so that it is of no use to start one
-	// before it is asked for: StartPrefork and StartCheckpoint are not possible.
+	// Varies reports whether the environment differs from process to process. Then no process can be started before it
+	// is asked for: StartPrefork and StartCheckpoint are not possible.
 	Varies bool
 
-	// Line names the modules of which each is an edit of the one before, such as the states of a function that
-	// somebody works on. A runtime may then have a program sooner that takes longer for some of its first runs. Empty
-	// means that there are none.
+	// Line names a line of modules. Each is an edit of the one before, such as the states of a function that somebody
+	// works on. A runtime may then return a program sooner that takes longer for some of its first runs. Empty means
+	// that there are none.
 	Line string
 }
 
 // Part says which of the functions that a module defines a program has, counted from 0.
 type Part struct {
-	// Without has whether a function is left out, by its number: a process that calls it ends with a *TrapError. All
-	// that does not is as in the whole program. Nil means that none is.
+	// Without says by number which functions are left out. A process that calls one of them ends with a *TrapError;
+	// any other runs as in the whole program. Nil means that none is left out.
 	Without []bool
-	// Called has the program remember which functions have been called.
+	// Called makes the program remember which functions have been called.
 	Called bool
 }
 

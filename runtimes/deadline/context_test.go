@@ -17,11 +17,14 @@ func TestContext(t *testing.T) {
 		end      func(r *Context, parent context.CancelFunc)
 		want     error
 	}{
-		{"the deadline", time.Now().Add(20 * time.Millisecond), func(*Context, context.CancelFunc) {}, context.DeadlineExceeded},
-		{"the deadline, before it began", time.Now().Add(-time.Hour), func(*Context, context.CancelFunc) {}, context.DeadlineExceeded},
+		{"the deadline", time.Now().Add(20 * time.Millisecond),
+			func(*Context, context.CancelFunc) {}, context.DeadlineExceeded},
+		{"the deadline, before it began", time.Now().Add(-time.Hour),
+			func(*Context, context.CancelFunc) {}, context.DeadlineExceeded},
 		{"its parent", far(), func(_ *Context, parent context.CancelFunc) { parent() }, context.Canceled},
 		{"itself", far(), func(r *Context, _ context.CancelFunc) { r.Cancel() }, context.Canceled},
-		{"all of them", time.Now().Add(-time.Hour), func(r *Context, parent context.CancelFunc) { _ = r.Err(); parent(); r.Cancel() }, context.DeadlineExceeded},
+		{"all of them", time.Now().Add(-time.Hour),
+			func(r *Context, parent context.CancelFunc) { _ = r.Err(); parent(); r.Cancel() }, context.DeadlineExceeded},
 	} {
 		for _, asked := range []bool{false, true} { // for Done, before the end
 			parent, cancel := context.WithCancel(t.Context())

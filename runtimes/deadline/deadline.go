@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// ErrAt returns why a context has ended at a moment that has just been looked up, or nil. A context can have a method
-// of this name, and then need not look it up again.
+// ErrAt returns why a context has ended by now, a moment that has just been looked up, or nil. A context can have a
+// method of this name, which need not look up the time again.
 func ErrAt(ctx context.Context, now time.Time) error {
 	if c, ok := ctx.(interface{ ErrAt(time.Time) error }); ok {
 		return c.ErrAt(now)

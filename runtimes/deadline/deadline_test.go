@@ -91,7 +91,10 @@ func TestAtMost(t *testing.T) {
 	for _, c := range []struct {
 		d    time.Duration
 		want error
-	}{{6, nil}, {5, errors.ErrUnsupported}, {math.MaxInt64, errors.ErrUnsupported}, {4, nil}, {1, errors.ErrUnsupported}, {0, nil}} {
+	}{
+		{6, nil}, {5, errors.ErrUnsupported}, {math.MaxInt64, errors.ErrUnsupported},
+		{4, nil}, {1, errors.ErrUnsupported}, {0, nil},
+	} {
 		if err := add(c.d); err != c.want {
 			t.Errorf("%d more: the error is %v", c.d, err)
 		}

@@ -15,7 +15,8 @@ func TestJoin(t *testing.T) {
 		end  func(r Cancelable, ctx, other context.CancelFunc)
 		want error
 	}{
-		{"the deadline", time.Millisecond, func(Cancelable, context.CancelFunc, context.CancelFunc) {}, context.DeadlineExceeded},
+		{"the deadline", time.Millisecond,
+			func(Cancelable, context.CancelFunc, context.CancelFunc) {}, context.DeadlineExceeded},
 		{"one", time.Hour, func(_ Cancelable, one, _ context.CancelFunc) { one() }, context.Canceled},
 		{"the other", time.Hour, func(_ Cancelable, _, other context.CancelFunc) { other() }, context.Canceled},
 		{"itself", time.Hour, func(r Cancelable, _, _ context.CancelFunc) { r.Cancel() }, context.Canceled},

@@ -35,8 +35,8 @@ func After(d time.Duration) (done <-chan struct{}, stop func()) {
 // never is how long what does not come is waited for.
 const never = time.Duration(1<<63 - 1)
 
-// AtMost returns a function that adds up times, and returns an error in place of adding one with which they would be
-// more than most. One goroutine at a time may use it.
+// AtMost returns a function that adds up times. It returns tooMuch instead of adding one that would make them more than
+// most. One goroutine at a time may use it.
 func AtMost(most time.Duration, tooMuch error) func(time.Duration) error {
 	passed := time.Duration(0)
 	return func(d time.Duration) error {

@@ -1,4 +1,4 @@
-// Package exhausted names what a process has no more of: descriptors, memory, mappings, processes, disk. In go errors
+// Package exhausted names what a process has run out of: descriptors, memory, mappings, processes, disk. In go errors
 // of the system; out comes an [Error] that says which limit was reached and how to raise it.
 package exhausted
 
@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// Error says which resource of this process or machine is used up, and what to do about it. It is nobody's fault who
-// calls.
+// Error says which resource of this process or machine is used up, and what to do about it. It is not the caller's
+// fault.
 type Error struct {
 	Resource string // such as "file descriptors (all 256 are in use)"
 	Remedy   string // such as "raise the limit of the process"
@@ -43,9 +43,8 @@ var kinds = []struct {
 	}},
 }
 
-// Of returns an *[Error] in place of an error of the system, in err's chain, that says that something is used up. So
-// it does for one whose text says so: such errors come from other processes, too. Other errors, and nil, are returned
-// as they are.
+// Of returns an *[Error] if an error of the system in err's chain, or the text of err, says that something is used up.
+// The text counts because such errors come from other processes, too. Other errors, and nil, are returned as they are.
 func Of(err error) error {
 	var known *Error
 	if err == nil || errors.As(err, &known) {
@@ -59,20 +58,26 @@ func Of(err error) error {
 	}
 	var start *fs.PathError
 	if errors.As(err, &start) && start.Op == "fork/exec" && errors.Is(err, syscall.EAGAIN) {
-		return &Error{Resource: "processes or threads", Remedy: "raise the limit of the process (ulimit -u, TasksMax=, or that of the container)", Err: err}
+		return &Error{
+			Resource: "processes or threads",
+			Remedy:   "raise the limit of the process (ulimit -u, TasksMax=, or that of the container)",
+			Err:      err,
+		}
 	}
 	return err
 }
 
 // descriptors describes those of the process.
 func descriptors() (resource, remedy string) {
-	return fmt.Sprintf("file descriptors (the process may have %d)", Limit()), "raise the limit (ulimit -n, LimitNOFILE=, or that of the container)"
+	return fmt.Sprintf("file descriptors (the process may have %d)", Limit()),
+		"raise the limit (ulimit -n, LimitNOFILE=, or that of the container)"
 }
 
 // memory describes what there is too little of if the system gives no memory: that can be mappings or addresses, too.
 func memory() (resource, remedy string) {
 	if have, most := mappings(); most > 0 && have >= most-8 {
-		return fmt.Sprintf("memory mappings (the process has %d of %d)", have, most), "raise the limit (sysctl vm.max_map_count), or lower --idle-memory"
+		return fmt.Sprintf("memory mappings (the process has %d of %d)", have, most),
+			"raise the limit (sysctl vm.max_map_count), or lower --idle-memory"
 	}
 	if most := addresses(); most > 0 {
 		return fmt.Sprintf("address space (the process may have %d MiB)", most>>20), "raise the limit (ulimit -v, LimitAS=)"

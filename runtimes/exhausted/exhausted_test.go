@@ -36,7 +36,8 @@ func TestOf(t *testing.T) {
 		switch {
 		case c.want == "" && got != c.err:
 			t.Errorf("%v became %v", c.err, got)
-		case c.want != "" && (!errors.As(got, &e) || !errors.Is(got, c.err) || !strings.Contains(e.Error(), c.want) || e.Remedy == ""):
+		case c.want != "" &&
+			(!errors.As(got, &e) || !errors.Is(got, c.err) || !strings.Contains(e.Error(), c.want) || e.Remedy == ""):
 			t.Errorf("%v became %v, want one that names %s", c.err, got, c.want)
 		}
 	}

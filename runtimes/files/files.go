@@ -1,5 +1,5 @@
-// Package files says what a process can open. In goes a name and what is to be done with it; out come bytes, or an
-// error that says in the words of POSIX why not.
+// Package files says what a process can open. In goes a name and an operation; out come bytes, or an error that says in
+// the words of POSIX why not.
 //
 // A [Tree] is a folder and all below it. Each of its operations has the context of the process that asks, so that none
 // outlives it. A tree that can only be read embeds [ReadOnly], and is known as such to [IsReadOnly]. [Static] makes
@@ -50,8 +50,8 @@ type Tree interface {
 	// closed.
 	Remove(ctx context.Context, name string) error
 
-	// Rename gives a file or folder another name, in place of a file, or of a folder that is empty, if there is one.
-	// Both must be of the same kind. A folder cannot be moved into itself, which is fs.ErrInvalid.
+	// Rename gives a file or folder another name. It replaces a file, or a folder that is empty, of that name. Both
+	// must be of the same kind. A folder cannot be moved into itself, which is fs.ErrInvalid.
 	Rename(ctx context.Context, from, to string) error
 
 	// SetTime sets when something was last changed. A tree that keeps no times may ignore it.

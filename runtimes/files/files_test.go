@@ -70,8 +70,13 @@ func TestKinds(t *testing.T) {
 		name             string
 		tree             files.Tree
 		inline, readOnly bool
-	}{{"nil", nil, true, true}, {"static", static, true, true}, {"memory", memory, true, false}, {"file system", files.FS(fstest.MapFS{}), false, true},
-		{"hidden", struct{ files.Tree }{static}, false, false}} {
+	}{
+		{"nil", nil, true, true},
+		{"static", static, true, true},
+		{"memory", memory, true, false},
+		{"file system", files.FS(fstest.MapFS{}), false, true},
+		{"hidden", struct{ files.Tree }{static}, false, false},
+	} {
 		if in, ro := files.IsInline(c.tree), files.IsReadOnly(c.tree); in != c.inline || ro != c.readOnly {
 			t.Errorf("%s: inline %t, read only %t", c.name, in, ro)
 		}

@@ -108,7 +108,7 @@ func (f *fsFile) Stat(context.Context) (Info, error) {
 	return i, err
 }
 
-// ReadAt implements File. There is nothing behind the end, of which some file systems have other things to say.
+// ReadAt implements File. Behind the end there is nothing, although some file systems report an error there.
 func (f *fsFile) ReadAt(_ context.Context, b []byte, at int64) (int, error) {
 	switch {
 	case f.r == nil:

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// EntryCost is what a file or folder takes of the room of a Memory besides its content and its name, in bytes. So
-// nobody can make more of them than the room is for.
+// EntryCost is what a file or folder takes of the room of a Memory besides its content and its name, in bytes. It
+// bounds how many there can be.
 const EntryCost = 256
 
 // Memory is a Tree in memory that can be written, such as a /tmp. It is Inline. Any number of goroutines may use it,
@@ -36,7 +36,7 @@ type node struct {
 
 var _ Inline = (*Memory)(nil)
 
-// NewMemory returns an empty tree for so many bytes. What would be more is ErrNoSpace. Each entry takes EntryCost and
+// NewMemory returns an empty tree for room bytes. What would be more is ErrNoSpace. Each entry takes EntryCost and
 // the length of its name, and a file its size, with what it has of gaps. The memory of a file that has grown is up to
 // twice its size.
 func NewMemory(room int64) *Memory {
@@ -348,7 +348,7 @@ type memoryFile struct {
 	closed bool
 }
 
-// use has something done with the content, if the file was opened for that.
+// use calls do with the content, if the file was opened for that.
 func (f *memoryFile) use(how Flags, do func(n *node) error) error {
 	f.tree.mu.Lock()
 	defer f.tree.mu.Unlock()

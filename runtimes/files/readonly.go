@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// ReadOnly has the methods of a Tree that would change something: all are ErrReadOnly. A tree that embeds it is known
-// to be one that cannot change anything.
+// ReadOnly has the methods of a Tree that would change something: all return ErrReadOnly. A tree that embeds it is
+// known to be read-only.
 type ReadOnly struct{}
 
-// IsReadOnly reports whether a tree is known not to be changed by those who have it. Nil is.
+// IsReadOnly reports whether a tree is known to be read-only. Nil is.
 func IsReadOnly(t Tree) bool {
 	_, ok := t.(interface{ readOnly() })
 	return ok || t == nil
@@ -30,8 +30,7 @@ func (ReadOnly) Rename(_ context.Context, _, _ string) error { return ErrReadOnl
 // SetTime refuses.
 func (ReadOnly) SetTime(context.Context, string, time.Time) error { return ErrReadOnly }
 
-// ReadOnlyFile has the methods of a File that would change something, and those of one that has nothing to do for Sync
-// and Close.
+// ReadOnlyFile has the methods of a File that would change something, and a Sync and a Close that do nothing.
 type ReadOnlyFile struct{}
 
 // WriteAt refuses.

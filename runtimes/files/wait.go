@@ -32,9 +32,9 @@ type Waiter interface {
 // WaiterKey is the key of the Waiter among the values of the context of an operation, if it has one.
 type WaiterKey struct{}
 
-// Wait waits until done is closed, or until ctx ends, and then returns its error. In an operation of an Inline tree, with
-// the context of the operation or one that is derived from it, it says that the process needs no processor meanwhile,
-// so that others have it. The operation must return the error of Wait.
+// Wait waits until done is closed or ctx ends, and returns the error of ctx in that case. In an operation of an Inline
+// tree, with the context of the operation or one derived from it, Wait also gives up the processor meanwhile. The
+// operation must return the error of Wait.
 func Wait(ctx context.Context, done <-chan struct{}) error {
 	if w, ok := ctx.Value(WaiterKey{}).(Waiter); ok {
 		return w.Wait(ctx, done)

@@ -6,19 +6,19 @@ import "github.com/polyvoke/polyvoke/runtimes/module/code"
 // instructions and declarations tell. Whoever wants to run a module again in the same place must
 // put back, or do without, each of these.
 type Analysis struct {
-	// TableWrites tells that tables can change: table.set, grow, copy, init or fill.
+	// TableWrites reports whether tables can change: table.set, grow, copy, init or fill.
 	TableWrites bool
-	// Drops tells that segments can be dropped: elem.drop or data.drop.
+	// Drops reports whether segments can be dropped: elem.drop or data.drop.
 	Drops bool
-	// Segments tells that data segments are of use after the start: memory.init or data.drop.
+	// Segments reports whether data segments are of use after the start: memory.init or data.drop.
 	Segments bool
-	// Exceptions tells that exceptions are thrown or handled: try_table, throw or throw_ref.
+	// Exceptions reports whether exceptions are thrown or handled: try_table, throw or throw_ref.
 	Exceptions bool
 	// Atomics reports that there are atomic instructions, and Waits that some of them wait for a notification.
 	Atomics, Waits bool
-	// References tells that code makes references to functions: ref.func.
+	// References reports whether code makes references to functions: ref.func.
 	References bool
-	// Grows tells that the memory can grow.
+	// Grows reports whether the memory can grow.
 	Grows bool
 	// Numbers are the indices of the module's own mutable globals of the types i32, i64, f32 and f64.
 	Numbers []uint32

@@ -99,7 +99,8 @@ func TestAnalysis(t *testing.T) {
 			t.Fatalf("%q: %v", c.in, err)
 		}
 		a := m.Analysis
-		if a.TableWrites != c.want.TableWrites || a.Drops != c.want.Drops || a.Exceptions != c.want.Exceptions || a.Grows != c.want.Grows || a.Segments != c.want.Segments {
+		if a.TableWrites != c.want.TableWrites || a.Drops != c.want.Drops || a.Exceptions != c.want.Exceptions ||
+			a.Grows != c.want.Grows || a.Segments != c.want.Segments {
 			t.Errorf("%q: got %+v", c.in, a)
 		}
 		if reusable := len(a.Obstacles()) == 0; reusable != (!a.TableWrites && !a.Drops) {
@@ -116,7 +117,8 @@ func TestAnalysisOfGlobals(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := m.Analysis
-	if len(a.Numbers) != 2 || a.Numbers[0] != 3 || a.Numbers[1] != 7 || a.Vectors != 1 || a.Held != 1 || a.Imported != 1 || len(a.Obstacles()) != 3 {
+	if len(a.Numbers) != 2 || a.Numbers[0] != 3 || a.Numbers[1] != 7 || a.Vectors != 1 || a.Held != 1 || a.Imported != 1 ||
+		len(a.Obstacles()) != 3 {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -155,7 +157,8 @@ func TestBombs(t *testing.T) {
 		{"two element segments of 60,000", header + section(4, "\x01\x70\x00\x01") + long(9, "\x02"+strings.Repeat("\x05\x70"+counted(60_000, strings.Repeat("\xd0\x70\x0b", 60_000)), 2)), "100000 elements"},
 		{"a constant of 600,000 instructions", header + long(6, "\x01\x7f\x00"+strings.Repeat("\x41\x00", 600_000)+"\x0b"), "500000 instructions"},
 		{"memory of 65,536 pages", header + section(5, "\x01\x00\x80\x80\x04"), "65536 pages"},
-		{"100,001 data segments", header + memories + long(11, counted(100_001, strings.Repeat("\x01\x00", 100_001))), "100001 data segments"},
+		{"100,001 data segments",
+			header + memories + long(11, counted(100_001, strings.Repeat("\x01\x00", 100_001))), "100001 data segments"},
 		{"10,001 globals", header + long(6, counted(10_001, strings.Repeat("\x7f\x00\x41\x00\x0b", 10_001))), "10001 globals"},
 		{"17 MiB", header + long(0, "\x01x"+strings.Repeat("\x00", 17<<20)), "larger than"},
 		{"decoder, 481 GB", header + "\x02\x05" + huge, "cannot be"},
@@ -196,7 +199,9 @@ func TestLimits(t *testing.T) {
 	if _, err := (module.Limits{Size: 20 << 20}).Parse([]byte(big)); err != nil {
 		t.Error(err)
 	}
-	for _, l := range []module.Limits{{Size: 10}, {Functions: 1, Nesting: 1}, {Tables: 1}, {Labels: 2}, {Pages: 1}, {Entries: 1}, {Body: 10}} {
+	for _, l := range []module.Limits{
+		{Size: 10}, {Functions: 1, Nesting: 1}, {Tables: 1}, {Labels: 2}, {Pages: 1}, {Entries: 1}, {Body: 10},
+	} {
 		file := header + types + section(3, "\x02\x00\x00") + section(4, "\x02\x70\x00\x01\x70\x00\x01") + section(5, "\x01\x00\x02") +
 			bodies("\x00\x0b", "\x00\x02\x40\x02\x40\x41\x00\x0e\x02\x00\x00\x00\x0b\x0b\x0b")
 		if _, err := l.Parse([]byte(file)); err == nil {

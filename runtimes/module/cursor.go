@@ -18,7 +18,7 @@ type cursor struct {
 	err     *Error
 }
 
-// ok tells whether no fault has been seen yet.
+// ok reports whether no fault has been seen yet.
 func (c *cursor) ok() bool { return c.err == nil }
 
 // left is how many bytes are still to come.

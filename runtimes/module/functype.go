@@ -40,7 +40,7 @@ func (t ValueType) String() string {
 	return ""
 }
 
-// isReference tells whether values of the type can be in a table.
+// isReference reports whether values of the type can be in a table.
 func (t ValueType) isReference() bool { return t == FuncRef || t == ExternRef || t == ExnRef }
 
 // FuncType is the type of a function.
@@ -75,7 +75,8 @@ func (m *Module) readTypes(c *cursor) {
 		start := c.pos
 		switch form := c.byte("a type"); form {
 		case 0x60:
-			m.types = append(m.types, FuncType{c.valueTypes("parameters", m.limits.Values), c.valueTypes("results", m.limits.Values)})
+			params := c.valueTypes("parameters", m.limits.Values)
+			m.types = append(m.types, FuncType{params, c.valueTypes("results", m.limits.Values)})
 		case 0x4e, 0x4f, 0x50, 0x5e, 0x5f:
 			c.failAt(start, "type %d belongs to garbage collection (WasmGC), which is not supported: "+
 				"choose a target of the compiler that uses linear memory", i)

@@ -22,7 +22,7 @@ func checkHeader(b []byte) *Error {
 		return &Error{Offset: 4, Msg: "this is a component (layer 1); polyvoke runs core modules with WASI preview1: " +
 			"build for a preview1 target instead, such as wasm32-wasip1, without wrapping the module as a component"}
 	case !bytes.Equal(b[4:8], []byte{1, 0, 0, 0}):
-		return &Error{Offset: 4, Msg: "unknown version of the wasm format; version 1 is what is supported"}
+		return &Error{Offset: 4, Msg: "unknown version of the wasm format; only version 1 is supported"}
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ func guess(b []byte) string {
 	return `it does not begin with the bytes 00 61 73 6d ("\0asm")`
 }
 
-// isWat tells whether b begins like a module in the text format, perhaps after comments.
+// isWat reports whether b begins like a module in the text format, perhaps after comments.
 func isWat(b []byte) bool {
 	for range 100 {
 		b = bytes.TrimLeft(b, " \t\r\n")
@@ -63,7 +63,8 @@ func isWat(b []byte) bool {
 		}
 		_, b, _ = bytes.Cut(b, []byte("\n"))
 	}
-	return bytes.HasPrefix(b, []byte("(module")) || bytes.HasPrefix(b, []byte("(component")) || bytes.HasPrefix(b, []byte("(;"))
+	return bytes.HasPrefix(b, []byte("(module")) || bytes.HasPrefix(b, []byte("(component")) ||
+		bytes.HasPrefix(b, []byte("(;"))
 }
 
 // looksLikeText looks at the beginning only.

@@ -11,11 +11,11 @@ type Memory struct {
 	Min uint32
 	// Max is its largest size in pages, if HasMax.
 	Max uint32
-	// HasMax tells whether the module names a largest size.
+	// HasMax reports whether the module names a largest size.
 	HasMax bool
 	// Shared reports whether threads may share the memory, which then has a largest size.
 	Shared bool
-	// Imported tells whether the memory comes from outside.
+	// Imported reports whether the memory comes from outside.
 	Imported bool
 }
 
@@ -38,9 +38,9 @@ type Table struct {
 	Min uint32
 	// Max is how many it may have at most, if HasMax.
 	Max uint32
-	// HasMax tells whether the module names a largest size.
+	// HasMax reports whether the module names a largest size.
 	HasMax bool
-	// Imported tells whether the table comes from outside.
+	// Imported reports whether the table comes from outside.
 	Imported bool
 }
 
@@ -73,7 +73,8 @@ func (m *Module) readMemory(c *cursor) (r Memory) {
 		c.failAt(start, "a memory has %d pages at most, not %d", maxPages, max(r.Min, r.Max))
 	}
 	if c.ok() && int64(r.Min) > int64(m.limits.Pages) {
-		c.failAt(start, "a memory of %d pages (%d KiB) to begin with is more than the %d allowed", r.Min, r.Min*(PageSize>>10), m.limits.Pages)
+		c.failAt(start, "a memory of %d pages (%d KiB) to begin with is more than the %d allowed",
+			r.Min, r.Min*(PageSize>>10), m.limits.Pages)
 	}
 	return r
 }
@@ -96,7 +97,8 @@ func (m *Module) readTable(c *cursor) (r Table) {
 	case len(m.Tables) == m.limits.Tables:
 		c.failAt(start, "more tables than the %d allowed", m.limits.Tables)
 	case m.entries+int64(r.Min) > int64(m.limits.Entries):
-		c.failAt(start, "tables of %d entries together are more than the %d allowed", m.entries+int64(r.Min), m.limits.Entries)
+		c.failAt(start, "tables of %d entries together are more than the %d allowed",
+			m.entries+int64(r.Min), m.limits.Entries)
 	}
 	m.entries += int64(r.Min)
 	return r

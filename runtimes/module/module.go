@@ -1,13 +1,11 @@
-// Package module reads a WebAssembly binary module as bytes: it says what is in a module and
-// whether it is one that can run as a process, and it does so without an engine. In go bytes
-// from strangers; out comes a [Module] that describes them, or an [Error] that names the
-// section and the offset of the fault.
+// Package module reads a WebAssembly binary module as bytes. It says what is in a module and whether that can run as a
+// process, without an engine. In go bytes from strangers; out comes a [Module] that describes them, or an [Error] that
+// names the section and the offset of the fault.
 //
-// It reads the binary format of the WebAssembly core specification, version 2.0, and the
-// tags of its exception handling proposal. Everything is bounded by the bytes that are there:
-// time and memory are linear in the size of the module, whatever is in it, and nothing that has
-// more of anything than [Limits] allow passes. What is left to the engine are the types of
-// operands.
+// It reads the binary format of the WebAssembly core specification, version 2.0, and the tags of its exception handling
+// proposal. Everything is bounded by the bytes that are there: time and memory are linear in the size of the module,
+// whatever is in it. A module that has more of anything than [Limits] allow is refused. Only the types of operands are
+// left to the engine.
 package module
 
 import "fmt"
@@ -34,7 +32,7 @@ type Module struct {
 	Data int
 	// DataBytes is how many bytes the data segments hold together.
 	DataBytes int
-	// Start tells whether a start function runs before anything is called.
+	// Start reports whether a start function runs before anything is called.
 	Start bool
 	// Analysis is what the module can change besides its memory.
 	Analysis Analysis

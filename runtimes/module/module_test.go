@@ -66,7 +66,8 @@ func TestParseProbe(t *testing.T) {
 	if !found {
 		t.Errorf("fd_read is not among the imports: %+v", m.Imports)
 	}
-	if e := m.Exports; len(e) != 2 || e[0].Name != "memory" || e[0].Signature != "memory 3.. pages" || e[1].Signature != "() -> ()" {
+	if e := m.Exports; len(e) != 2 || e[0].Name != "memory" || e[0].Signature != "memory 3.. pages" ||
+		e[1].Signature != "() -> ()" {
 		t.Errorf("got the exports %+v", e)
 	}
 }
@@ -304,7 +305,9 @@ func TestLanguage(t *testing.T) {
 }
 
 func TestErrorText(t *testing.T) {
-	if e := parseError(t, header+"\x01\x05\x00"); e.Error() != "wasm module, type section, offset 9: 5 bytes of the section cannot be in the 1 bytes that are left" {
+	const want = "wasm module, type section, offset 9: " +
+		"5 bytes of the section cannot be in the 1 bytes that are left"
+	if e := parseError(t, header+"\x01\x05\x00"); e.Error() != want {
 		t.Errorf("got %q", e)
 	}
 }

@@ -18,12 +18,12 @@ const (
 	memoryName   = "memory"
 )
 
-// CheckProcess says whether the module can run as a process: it is a WASI preview1 command. That means that all its
-// imports are functions of wasi_snapshot_preview1, with the types they have there, that it exports a function _start
-// of type () -> (), and that it has a memory and exports it as "memory". The memory is its own, or the shared one of
-// a program that was built for threads, which may import thread-spawn as well. Or it is a reactor with an entry for
-// requests: in place of _start it exports _initialize of type () -> () and handle of type () -> () or () -> (i32),
-// the result being the exit code.
+// CheckProcess returns an error unless the module can run as a process. It can if it is a WASI preview1 command: all
+// its imports are functions of wasi_snapshot_preview1, with the types they have there; it exports a function _start of
+// type () -> (); and it has a memory and exports it as "memory". The memory is its own, or the shared one of a program
+// that was built for threads, which may import thread-spawn as well. Or the module is a reactor with an entry for
+// requests: instead of _start it exports _initialize of type () -> () and handle of type () -> () or () -> (i32). The
+// result of handle is the exit code.
 //
 // # Errors
 //
@@ -78,13 +78,15 @@ func importAdvice(im Import) string {
 	switch {
 	case im.Module == "wasi_unstable":
 		return "that is WASI preview0; rebuild with a current compiler for wasm32-wasip1"
-	case im.Module == "wbg" || strings.HasPrefix(im.Module, "__wbindgen") || strings.HasPrefix(im.Module, "./") && strings.Contains(im.Module, "_bg"):
+	case im.Module == "wbg" || strings.HasPrefix(im.Module, "__wbindgen") ||
+		strings.HasPrefix(im.Module, "./") && strings.Contains(im.Module, "_bg"):
 		return "that is wasm-bindgen, glue for JavaScript; build for the target wasm32-wasip1 without wasm-bindgen"
 	case strings.HasPrefix(im.Module, "rb-js-abi-host"):
 		return "that is ruby.wasm's bridge to JavaScript; merge a module that stubs it out, or use a build without the js gem"
 	case strings.HasPrefix(im.Module, "extism:"):
 		return "that is an Extism plug-in; write the function as a program that reads stdin and writes stdout"
-	case strings.HasPrefix(im.Module, "canonical_abi") || strings.HasPrefix(im.Module, "wasi:") || strings.Contains(im.Module, "/") && strings.Contains(im.Module, ":"):
+	case strings.HasPrefix(im.Module, "canonical_abi") || strings.HasPrefix(im.Module, "wasi:") ||
+		strings.Contains(im.Module, "/") && strings.Contains(im.Module, ":"):
 		return "that belongs to components and WASI 0.2; build a core module for the target wasm32-wasip1"
 	case im.Module == "go" || im.Module == "gojs":
 		return "that is Go for JavaScript; build with GOOS=wasip1 GOARCH=wasm"
@@ -120,7 +122,7 @@ const (
 	Handle = "handle"
 )
 
-// Reactor tells whether the module is a reactor with an entry for requests.
+// Reactor reports whether the module is a reactor with an entry for requests.
 func (m *Module) Reactor() bool {
 	_, command := m.export("_start")
 	_, setup := m.export(Initialize)
@@ -132,14 +134,16 @@ func (m *Module) Reactor() bool {
 func (m *Module) checkReactor() string {
 	e, ok := m.export(Handle)
 	if !ok {
-		return "the module is a reactor, a library (it exports _initialize), without a function for requests: export one as \"handle\", of type () -> () or () -> (i32), " +
-			"that reads stdin and writes stdout; or build a command, without -mexec-model=reactor, -buildmode=c-shared or crate-type cdylib"
+		return "the module is a reactor, a library (it exports _initialize), without a function for requests: " +
+			"export one as \"handle\", of type () -> () or () -> (i32), that reads stdin and writes stdout; " +
+			"or build a command, without -mexec-model=reactor, -buildmode=c-shared or crate-type cdylib"
 	}
 	if i, _ := m.export(Initialize); i.Kind != FunctionKind || i.Signature != "() -> ()" {
 		return fmt.Sprintf("_initialize must be a function of type () -> (), but is a %v of type %s", i.Kind, i.Signature)
 	}
 	if e.Kind != FunctionKind || e.Signature != "() -> ()" && e.Signature != "() -> (i32)" {
-		return fmt.Sprintf("handle must be a function of type () -> () or () -> (i32), but is a %v of type %s", e.Kind, e.Signature)
+		return fmt.Sprintf("handle must be a function of type () -> () or () -> (i32), but is a %v of type %s",
+			e.Kind, e.Signature)
 	}
 	return ""
 }

@@ -108,7 +108,7 @@ func (w *walker) label(c *cursor, in *code.Instruction, l uint32) {
 	}
 }
 
-// index checks an index into something of which there are n.
+// index checks an index into n things.
 func (w *walker) index(c *cursor, in *code.Instruction, what string, i uint32, n int64) {
 	if int64(i) >= n {
 		c.failAt(in.Start, "there is no %s %d", what, i)

@@ -50,7 +50,7 @@ func (r *execRuntime) Compile(ctx context.Context, module []byte, _ runtimes.Opt
 	return &execProgram{runtime: r, path: path}, nil
 }
 
-// isNative tells whether b begins like a program of Linux or macOS.
+// isNative reports whether b begins like a program of Linux or macOS.
 func isNative(b []byte) bool {
 	return bytes.HasPrefix(b, []byte("\x7fELF")) || bytes.HasPrefix(b, []byte("\xcf\xfa\xed\xfe"))
 }

@@ -11,7 +11,8 @@ import (
 func argvCases() []testCase {
 	return []testCase{
 		{"argv/exact", func(t *testing.T, s *suite) {
-			args := []string{"args", "", "two words", " ", "ünïcode 世界 🎈", "--flag=x", "a\nb", `"quoted" 'twice'`, "*", "$HOME", `\`, ""}
+			args := []string{"args", "", "two words", " ", "ünïcode 世界 🎈", "--flag=x", "a\nb",
+				`"quoted" 'twice'`, "*", "$HOME", `\`, ""}
 			p := process(args...)
 			want := "probe\x00" + strings.Join(args, "\x00") + "\x00"
 			wantText(t, "argv", s.output(t, p), want)

@@ -31,7 +31,7 @@ func outputCases() []testCase {
 	}
 }
 
-// capCases are about output that may only have so many bytes.
+// capCases are about output of a limited size.
 func capCases() []testCase {
 	return []testCase{
 		{"stdout/cap reached exactly", func(t *testing.T, s *suite) {

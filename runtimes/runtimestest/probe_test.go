@@ -70,7 +70,10 @@ func missingCompiler() string {
 	if line, _, _ := strings.Cut(string(version), "\n"); line != want {
 		return fmt.Sprintf("%s is %s, not %s", compiler, line, want)
 	}
-	for _, file := range []string{"/usr/lib/wasm32-wasi/libc.a", "/usr/lib/llvm-14/lib/clang/14.0.6/lib/wasi/libclang_rt.builtins-wasm32.a"} {
+	for _, file := range []string{
+		"/usr/lib/wasm32-wasi/libc.a",
+		"/usr/lib/llvm-14/lib/clang/14.0.6/lib/wasi/libclang_rt.builtins-wasm32.a",
+	} {
 		if _, err := os.Stat(file); err != nil {
 			return fmt.Sprintf("a library for WebAssembly is not installed: %v", err)
 		}

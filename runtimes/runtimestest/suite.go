@@ -19,10 +19,10 @@ type Harness struct {
 	New func(t testing.TB) runtimes.Runtime
 	// Probe returns the probe in the form that the runtime compiles: Wasm() or Native(t).
 	Probe func(t testing.TB) []byte
-	// Memory tells that the runtime keeps to Options.Memory and reports Usage.Memory, which
+	// Memory reports whether the runtime keeps to Options.Memory and reports Usage.Memory, which
 	// the operating system does not. The cases for it run only then.
 	Memory bool
-	// Fuel tells that the runtime keeps to Options.Fuel and Options.Stack and reports Usage.Fuel, which the
+	// Fuel reports whether the runtime keeps to Options.Fuel and Options.Stack and reports Usage.Fuel, which the
 	// operating system does not. The cases for it run only then.
 	Fuel bool
 }
@@ -178,7 +178,7 @@ func wantText(t *testing.T, what, got, want string) {
 	t.Errorf("%s: got %q, want %q", what, got, want)
 }
 
-// pattern is a Reader of n bytes of which no two neighbouring blocks are equal.
+// pattern is a Reader of n bytes. No two neighbouring blocks of them are equal.
 func pattern(n int64) io.Reader { return io.LimitReader(&counter{}, n) }
 
 // counter is an endless Reader.

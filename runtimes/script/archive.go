@@ -70,7 +70,8 @@ func openArchive(b []byte, most limits) (*zip.Reader, error) {
 // checkEntry refuses what cannot be a file in a folder.
 func checkEntry(f *zip.File) error {
 	switch {
-	case !fs.ValidPath(f.Name) || f.Name == "." || strings.ContainsAny(f.Name, "\\\x00") || len(f.Name) > maxPath || strings.Count(f.Name, "/") > maxDepth:
+	case !fs.ValidPath(f.Name) || f.Name == "." || strings.ContainsAny(f.Name, "\\\x00"),
+		len(f.Name) > maxPath || strings.Count(f.Name, "/") > maxDepth:
 		return errors.New("that is no path in a folder")
 	case !f.Mode().IsRegular():
 		return errors.New("it is neither a file nor a folder: links are not followed")
@@ -207,7 +208,7 @@ func readTree(files fs.FS, most limits, keep func(name string, folder bool) bool
 	return t, err
 }
 
-// readFile reads a file of at most so many bytes, also if it grows meanwhile.
+// readFile reads a file of at most that many bytes, also if it grows meanwhile.
 func readFile(files fs.FS, name string, most int64) ([]byte, error) {
 	f, err := files.Open(name)
 	if err != nil {

@@ -98,19 +98,20 @@ func hostile(t testing.TB) map[string]struct {
 		"one file many times":                 {repeated(archived(t, file("a", "")), 20, false), "overlap"},
 		"very many entries":                   {repeated(archived(t, file("000000", "")), 100_000, true), "more than"},
 		"very many entries, as many as 65536": {repeated(archived(t, file("000000", "")), 1<<17+1, true), "more than"},
-		"very many folders":                   {repeated(archived(t, zip.FileHeader{Name: "000000/"}), 100_000, true), "more than"},
-		"a link":                              {archived(t, link), "links are not followed"},
-		"a folder above":                      {archived(t, file("a/../../b", "")), "no path"},
-		"an absolute path":                    {archived(t, file("/a", "")), "no path"},
-		"a path of another system":            {archived(t, file(`a\b`, "")), "no path"},
-		"a path of a drive":                   {archived(t, file(`C:\b`, "")), "no path"},
-		"no name":                             {archived(t, file("", "")), "no path"},
-		"a NUL":                               {archived(t, file("a\x00", "")), "no path"},
-		"no UTF-8":                            {archived(t, raw), "no path"},
-		"a long name":                         {archived(t, file(strings.Repeat("a", 1025), "")), "no path"},
-		"a deep path":                         {archived(t, file(strings.Repeat("a/", 200)+"a", "")), "no path"},
-		"an archive of bombs":                 {nested, "cannot be read"}, // what is in it is not unpacked
-		"cut off":                             {bomb[:len(bomb)/2], "no zip archive"},
+		"very many folders": {repeated(archived(t, zip.FileHeader{Name: "000000/"}), 100_000, true),
+			"more than"},
+		"a link":                   {archived(t, link), "links are not followed"},
+		"a folder above":           {archived(t, file("a/../../b", "")), "no path"},
+		"an absolute path":         {archived(t, file("/a", "")), "no path"},
+		"a path of another system": {archived(t, file(`a\b`, "")), "no path"},
+		"a path of a drive":        {archived(t, file(`C:\b`, "")), "no path"},
+		"no name":                  {archived(t, file("", "")), "no path"},
+		"a NUL":                    {archived(t, file("a\x00", "")), "no path"},
+		"no UTF-8":                 {archived(t, raw), "no path"},
+		"a long name":              {archived(t, file(strings.Repeat("a", 1025), "")), "no path"},
+		"a deep path":              {archived(t, file(strings.Repeat("a/", 200)+"a", "")), "no path"},
+		"an archive of bombs":      {nested, "cannot be read"}, // what is in it is not unpacked
+		"cut off":                  {bomb[:len(bomb)/2], "no zip archive"},
 	}
 }
 
@@ -144,7 +145,8 @@ func TestHostileArchives(t *testing.T) {
 				switch {
 				case err == nil:
 					t.Error("it is taken")
-				case kind != "description" && c.want != "more than" && !strings.Contains(err.Error(), c.want) && !strings.Contains(err.Error(), "runtime.json"):
+				case kind != "description" && c.want != "more than" && !strings.Contains(err.Error(), c.want) &&
+					!strings.Contains(err.Error(), "runtime.json"):
 					t.Errorf("got %q, want %q", err, c.want)
 				}
 				if got > mostAllocated {
@@ -162,7 +164,8 @@ func TestCheckBundle(t *testing.T) {
 	for i := range random {
 		random[i] = byte(i * i >> 7)
 	}
-	b := archived(t, file("runtime.json", `{"name":"a","version":"1","language":"A"}`), file("runtime.wasm", "x"), file("files/a", strings.Repeat(string(random), size/len(random))),
+	b := archived(t, file("runtime.json", `{"name":"a","version":"1","language":"A"}`), file("runtime.wasm", "x"),
+		file("files/a", strings.Repeat(string(random), size/len(random))),
 		zip.FileHeader{Name: "files/b", Comment: string(random), Method: zip.Store})
 	var err error
 	if got := allocated(func() { _, err = script.CheckBundle(b) }); err != nil || got > 4<<20 {
@@ -187,7 +190,8 @@ func TestPackHostile(t *testing.T) {
 		}
 	}
 	info := `{"name":"a","version":"1","language":"A"}`
-	if _, err := script.PackBundle(files("runtime.json", info, "runtime.wasm", strings.Repeat("x", 40<<20))); err == nil || !strings.Contains(err.Error(), "too large") {
+	if _, err := script.PackBundle(files("runtime.json", info, "runtime.wasm", strings.Repeat("x", 40<<20))); err == nil ||
+		!strings.Contains(err.Error(), "too large") {
 		t.Errorf("a file of one letter: got the error %v", err)
 	}
 }

@@ -42,7 +42,9 @@ type language struct {
 }
 
 // prepare compiles the interpreter.
-func (l *language) prepare(ctx context.Context, modules runtimes.Runtime, bundle func() ([]byte, error), stack uint64) error {
+func (l *language) prepare(
+	ctx context.Context, modules runtimes.Runtime, bundle func() ([]byte, error), stack uint64,
+) error {
 	b, err := bundle()
 	if err != nil {
 		return err
@@ -64,8 +66,10 @@ func (l *language) prepare(ctx context.Context, modules runtimes.Runtime, bundle
 	return nil
 }
 
-// deriver compiles a module of which no process is to run as it is.
-func deriver(ctx context.Context, modules runtimes.Runtime, module []byte, o runtimes.Options) (runtimes.Deriver, error) {
+// deriver compiles a module that only serves to derive programs from.
+func deriver(
+	ctx context.Context, modules runtimes.Runtime, module []byte, o runtimes.Options,
+) (runtimes.Deriver, error) {
 	p, err := modules.Compile(ctx, module, o)
 	if err != nil {
 		return nil, err
@@ -121,32 +125,35 @@ func (l *language) mounts(files tree) []runtimes.Mount {
 	return m
 }
 
-// translate has a script translated into what the interpreter runs.
+// translate translates a script into what the interpreter runs.
 func (l *language) translate(ctx context.Context, s *Script) (*Script, error) {
 	if l.compiler == nil {
 		return s, nil
 	}
 	var out bytes.Buffer
-	if err := l.stage(ctx, l.compiler, s.files, &runtimes.Process{Args: []string{"compile"}, Stdout: &runtimes.CapWriter{W: &out, N: 2 * MaxSize}}); err != nil {
+	p := &runtimes.Process{Args: []string{"compile"}, Stdout: &runtimes.CapWriter{W: &out, N: 2 * MaxSize}}
+	if err := l.stage(ctx, l.compiler, s.files, p); err != nil {
 		return nil, err
 	}
 	t, err := readArchive(out.Bytes(), scriptLimits(), all)
 	if err != nil {
-		return nil, fmt.Errorf("the runtime %s: what it made of the script cannot be read: %w", l.bundle.Name, err)
+		return nil, fmt.Errorf("the runtime %s translated the script into something that cannot be read: %w",
+			l.bundle.Name, err)
 	}
 	return newScript(t)
 }
 
-// check has the interpreter look at a script without running it.
+// check lets the interpreter look at a script without running it.
 func (l *language) check(ctx context.Context, s *Script) error {
 	argv := []string{l.bundle.Name}
 	if l.bundle.Check != nil {
 		argv = expand(l.bundle.Check, s.Entry)
 	}
-	return l.stage(ctx, l.base, s.files.with(checkFile, nil), &runtimes.Process{Args: argv, Env: environment(l.bundle.Env)})
+	p := &runtimes.Process{Args: argv, Env: environment(l.bundle.Env)}
+	return l.stage(ctx, l.base, s.files.with(checkFile, nil), p)
 }
 
-// stage runs a process that has something to say about a script before it is run.
+// stage runs a process that checks or translates a script before it is run.
 func (l *language) stage(ctx context.Context, d runtimes.Deriver, files tree, p *runtimes.Process) error {
 	one, err := d.Derive(ctx, runtimes.Options{Start: runtimes.StartFresh, Memory: stageMemory, Mounts: l.mounts(files)})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// Source has the interpreters.
+// Source finds interpreters.
 type Source interface {
 	// Bundle returns the bundle of the interpreter that ref names, as runtimes.Options.Interpreter does, and what is
 	// the same for the same bundle only. The error says what to do if there is none. It may be called from several
@@ -101,7 +101,7 @@ func (r *Runtime) acquire(ctx context.Context, o runtimes.Options) (*language, e
 	return l, nil
 }
 
-// claim counts one more use of an interpreter. first tells that the caller is to prepare it.
+// claim counts one more use of an interpreter. first reports whether the caller must prepare it.
 func (r *Runtime) claim(k key) (l *language, first bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,7 +118,7 @@ func (r *Runtime) claim(k key) (l *language, first bool, err error) {
 	return l, first, nil
 }
 
-// forget has the next who needs an interpreter prepare it anew.
+// forget drops an interpreter: the next call that needs it prepares it anew.
 func (r *Runtime) forget(l *language) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

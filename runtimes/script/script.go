@@ -71,7 +71,8 @@ func Parse(module []byte) (*Script, error) {
 func newScript(t tree) (*Script, error) {
 	entry, ok := t[entryFile]
 	if !ok {
-		return nil, errors.New("the script cannot be read: " + entryFile + " is missing, which names the file to run: polyvoke deploy makes it")
+		return nil, errors.New("the script cannot be read: " + entryFile +
+			" is missing, which names the file to run: polyvoke deploy makes it")
 	}
 	s := &Script{Entry: strings.TrimSuffix(string(entry), "\n"), files: t}
 	return s, s.check()
@@ -85,7 +86,7 @@ func (s *Script) check() error {
 		}
 	}
 	if _, ok := s.files[s.Entry]; !ok || s.Entry == entryFile {
-		return fmt.Errorf("the script has no file %.200q, which is to be run", s.Entry)
+		return fmt.Errorf("the script has no file %.200q, which is the one to run", s.Entry)
 	}
 	return nil
 }

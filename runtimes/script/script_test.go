@@ -106,7 +106,8 @@ func newRuntime(t testing.TB) *script.Runtime {
 			"shout": bundle(t, `{"name":"shout","version":"1","language":"Shout","compile":{"module":"runtime.wasm"}}`),
 		})
 		for _, name := range []string{"lines", "foreign", "shout"} {
-			p, err := shared.r.Compile(ctx, pack(t, "a.lines", "say x"), runtimes.Options{Interpreter: name, Start: runtimes.StartFresh})
+			p, err := shared.r.Compile(ctx, pack(t, "a.lines", "say x"),
+				runtimes.Options{Interpreter: name, Start: runtimes.StartFresh})
 			if err != nil {
 				shared.err = err
 				return
@@ -170,8 +171,10 @@ func TestScripts(t *testing.T) {
 	}{
 		{"one file", "lines", []string{"a.lines", "say hello\nread"}, "hello\nBODY"},
 		{"arguments", "lines", []string{"a.lines", "args\nenv"}, "fn,x\nA=b\n"},
-		{"a foreign interpreter's arguments", "foreign", []string{"d/a.lines", "args\nenv"}, "lines,/script/d/a.lines,x\nHOME=/script,A=b\n"},
-		{"several files", "lines", []string{"d/a.lines", "include b.lines\ninclude ../c.lines", "d/b.lines", "say b", "c.lines", "say c"}, "b\nc\n"},
+		{"a foreign interpreter's arguments", "foreign", []string{"d/a.lines", "args\nenv"},
+			"lines,/script/d/a.lines,x\nHOME=/script,A=b\n"},
+		{"several files", "lines",
+			[]string{"d/a.lines", "include b.lines\ninclude ../c.lines", "d/b.lines", "say b", "c.lines", "say c"}, "b\nc\n"},
 		{"library", "lines", []string{"a.lines", "library words.txt"}, "from the library\n"},
 		{"translated", "shout", []string{"a.shout", "SAY hello\ninclude b.shout", "b.shout", "SAY there"}, "hello\nthere\n"},
 	} {
@@ -198,7 +201,8 @@ func TestScripts(t *testing.T) {
 func TestFrozen(t *testing.T) {
 	r := newRuntime(t)
 	for _, kind := range []string{runtimes.StartPrefork, runtimes.StartCheckpoint} {
-		p, err := r.Compile(t.Context(), pack(t, "a.lines", "say top\nread\nargs"), runtimes.Options{Interpreter: "foreign", Start: kind, Args: []string{"fn"}, Env: []string{"A=b"}})
+		p, err := r.Compile(t.Context(), pack(t, "a.lines", "say top\nread\nargs"),
+			runtimes.Options{Interpreter: "foreign", Start: kind, Args: []string{"fn"}, Env: []string{"A=b"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,19 +252,23 @@ func TestRefused(t *testing.T) {
 	}{
 		{"syntax", "lines", pack(t, "d/a.lines", "say hello\nshout there"), `d/a.lines:2:1: there is no word "shout"`},
 		{"syntax, translated", "shout", pack(t, "a.shout", "WHISPER"), "a.shout:1: nobody whispers here"},
-		{"no runtime", "", pack(t, "a.lines", "say x"), `the script needs a runtime, such as runtime = "python" in its manifest`},
+		{"no runtime", "", pack(t, "a.lines", "say x"),
+			`the script needs a runtime, such as runtime = "python" in its manifest`},
 		{"unknown runtime", "cobol", pack(t, "a.lines", "say x"), "there is no runtime cobol: add it"},
 		{"a module", "lines", module, "the runtime lines runs scripts, and this is none"},
 		{"no archive", "lines", []byte("PK\x03\x04rest"), "the script cannot be read: it is no zip archive"},
 		{"no entry", "lines", plain("a.lines", "say x"), ".polyvoke/entry is missing"},
-		{"entry is not there", "lines", plain(".polyvoke/entry", "b.lines\n", "a.lines", "say x"), `the script has no file "b.lines", which is to be run`},
-		{"entry is itself", "lines", plain(".polyvoke/entry", ".polyvoke/entry\n"), "which is to be run"},
-		{"ours", "lines", plain(".polyvoke/entry", "a\n", "a", "", ".polyvoke/check", ""), "the folder .polyvoke is not for scripts"},
+		{"entry is not there", "lines", plain(".polyvoke/entry", "b.lines\n", "a.lines", "say x"),
+			`the script has no file "b.lines", which is the one to run`},
+		{"entry is itself", "lines", plain(".polyvoke/entry", ".polyvoke/entry\n"), "which is the one to run"},
+		{"ours", "lines", plain(".polyvoke/entry", "a\n", "a", "", ".polyvoke/check", ""),
+			"the folder .polyvoke is not for scripts"},
 		{"out of the folder", "lines", plain("../a", ""), "that is no path in a folder"},
 		{"absolute", "lines", plain("/a", ""), "that is no path in a folder"},
 		{"twice", "lines", plain("a", "1", "a", "2"), "it is there twice"},
 		{"file and folder", "lines", plain("a", "1", "a/b", "2"), `"a" is a file and a folder`},
-		{"large", "lines", plain("a", strings.Repeat("x", script.MaxSize/2), "b", strings.Repeat("x", script.MaxSize/2+1)), "all files together are too large"},
+		{"large", "lines", plain("a", strings.Repeat("x", script.MaxSize/2), "b", strings.Repeat("x", script.MaxSize/2+1)),
+			"all files together are too large"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := r.Compile(t.Context(), c.module, runtimes.Options{Interpreter: c.interpreter})
@@ -309,7 +317,8 @@ func TestShared(t *testing.T) {
 	for i := range 16 {
 		wg.Go(func() {
 			for range 3 {
-				p, err := r.Compile(t.Context(), pack(t, "a.lines", fmt.Sprintf("say %d\nread", i)), runtimes.Options{Interpreter: "lines"})
+				p, err := r.Compile(t.Context(), pack(t, "a.lines", fmt.Sprintf("say %d\nread", i)),
+					runtimes.Options{Interpreter: "lines"})
 				if err != nil {
 					t.Error(err)
 					return
@@ -344,7 +353,8 @@ func TestBundles(t *testing.T) {
 			t.Errorf("%s: got the error %v, want %q", c.name, err, c.want)
 		}
 	}
-	if _, err := script.PackBundle(files("runtime.json", `{"name":"a","version":"1","language":"A"}`)); err == nil || !strings.Contains(err.Error(), "runtime.wasm") {
+	if _, err := script.PackBundle(files("runtime.json", `{"name":"a","version":"1","language":"A"}`)); err == nil ||
+		!strings.Contains(err.Error(), "runtime.wasm") {
 		t.Errorf("without a module: %v", err)
 	}
 }
@@ -379,7 +389,8 @@ func FuzzParse(f *testing.F) {
 
 // FuzzParseBundle checks that no bundle does harm.
 func FuzzParseBundle(f *testing.F) {
-	b, err := script.PackBundle(files("runtime.json", `{"name":"a","version":"1","language":"A"}`, "runtime.wasm", "x", "files/a", "b"))
+	b, err := script.PackBundle(files("runtime.json", `{"name":"a","version":"1","language":"A"}`,
+		"runtime.wasm", "x", "files/a", "b"))
 	if err != nil {
 		f.Fatal(err)
 	}

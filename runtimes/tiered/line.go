@@ -16,7 +16,7 @@ const most = 70
 // but were not called, up to three away.
 const depth = 3
 
-// line is what is known of modules of which each is an edit of the one before.
+// line is what is known of a line of modules. Each is an edit of the one before.
 type line struct {
 	turn sync.Mutex // of those that somebody waits for
 
@@ -26,10 +26,11 @@ type line struct {
 	newest *program                        // guarded by mu
 	stops  map[*program]context.CancelFunc // of compilations that nobody waits for; guarded by mu
 
-	// Who has the turn has these.
+	// Guarded by the turn.
 	latest *state
-	used   map[fingerprint.Shape]struct{} // functions that a draft needs: they were called, or came with an edit, or are near to those
-	known  bool                           // calls have been seen
+	known  bool // calls have been seen
+	// used are the functions that a draft needs: they were called, came with an edit, or are near to those.
+	used map[fingerprint.Shape]struct{}
 }
 
 // state is one module of a line.

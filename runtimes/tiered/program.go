@@ -167,7 +167,8 @@ func (g *program) Run(ctx context.Context, p *runtimes.Process) error {
 
 // writes reports whether a process may leave more behind than its output.
 func writes(p *runtimes.Process) bool {
-	return !files.IsReadOnly(p.Files) || slices.ContainsFunc(p.Mounts, func(m runtimes.Mount) bool { return !files.IsReadOnly(m.Tree) })
+	writable := func(m runtimes.Mount) bool { return !files.IsReadOnly(m.Tree) }
+	return !files.IsReadOnly(p.Files) || slices.ContainsFunc(p.Mounts, writable)
 }
 
 // try runs a process in the draft.

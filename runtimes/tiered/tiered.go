@@ -1,11 +1,11 @@
-// Package tiered has a module that was edited run soon. In go modules of which each is an edit of the one before; out
-// come programs that are there when a part of the module is compiled.
+// Package tiered makes an edited module run soon. In go modules, each an edit of the one before; out come programs that
+// run as soon as a part of the module is compiled.
 //
-// An edit changes a few functions of thousands, and processes call a few hundred of them. Which ones, the calls of
-// the versions before have shown. So these and those that are new are compiled first (the draft), and all of them
-// (the whole) while the draft is in use. A process that calls a function which the draft has not is started again in
-// the whole, as soon as that is there. Nobody can tell but by time: what a process has read is read again, and what
-// it writes is held back until it has ended.
+// An edit changes a few functions of thousands, and processes call a few hundred of them. The calls of the versions
+// before have shown which ones. So these and the new ones are compiled first (the draft), and all of them (the whole)
+// while the draft is in use. A process that calls a function which the draft lacks is started again in the whole, as
+// soon as that is there. Only the time shows it: what a process has read is read again, and what it writes is held back
+// until it has ended.
 package tiered
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// pause is how long after a draft its whole is compiled, if no process needs it before: who edits a function saves,
+// pause is how long after a draft its whole is compiled, if no process needs it before: whoever edits a function saves,
 // builds and calls it a few times in a row, and each of these is to have the processors for itself.
 const pause = 2 * time.Second
 
@@ -41,10 +41,11 @@ type Runtime struct {
 
 var _ runtimes.Runtime = (*Runtime)(nil)
 
-// New returns a runtime that has modules compiled by another, which it closes. The log is told of wholes that could
-// not be compiled.
+// New returns a runtime that compiles modules by another, which it closes. It logs whole modules that could not be
+// compiled.
 func New(r runtimes.Parter, log *slog.Logger) *Runtime {
-	return &Runtime{Parter: r, log: log, pause: pause, small: small, lines: map[string]*line{}, drafts: map[*program]struct{}{}}
+	return &Runtime{Parter: r, log: log, pause: pause, small: small,
+		lines: map[string]*line{}, drafts: map[*program]struct{}{}}
 }
 
 // Close implements runtimes.Runtime.
@@ -128,7 +129,8 @@ func (r *Runtime) promise(ctx context.Context, g *program, l *line, b []byte, o 
 	r.tasks.Go(func() {
 		whole, err := r.whole(ctx, l, g, b, o)
 		if err != nil && ctx.Err() == nil {
-			r.log.Error("an edit runs without the functions that nothing has called before", "function", o.Line, "err", err)
+			r.log.Error("an edited module cannot be compiled whole: it runs without functions that were never called",
+				"function", o.Line, "err", err)
 		}
 		g.complete(whole, err)
 		g.stop()
@@ -141,7 +143,9 @@ func (r *Runtime) promise(ctx context.Context, g *program, l *line, b []byte, o 
 
 // whole compiles a whole module after a pause, while nothing of its line is more urgent, and begins again when
 // something was.
-func (r *Runtime) whole(ctx context.Context, l *line, g *program, b []byte, o runtimes.Options) (runtimes.Program, error) {
+func (r *Runtime) whole(
+	ctx context.Context, l *line, g *program, b []byte, o runtimes.Options,
+) (runtimes.Program, error) {
 	t := time.NewTimer(r.pause)
 	defer t.Stop()
 	select {

@@ -35,7 +35,9 @@ func newGate(t testing.TB) *gate {
 }
 
 // CompilePart implements runtimes.Parter.
-func (g *gate) CompilePart(ctx context.Context, module []byte, o runtimes.Options, p runtimes.Part) (runtimes.Program, error) {
+func (g *gate) CompilePart(
+	ctx context.Context, module []byte, o runtimes.Options, p runtimes.Part,
+) (runtimes.Program, error) {
 	g.mu.Lock()
 	wait := p.Called && g.wholes > 0
 	if p.Called {

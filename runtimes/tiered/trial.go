@@ -32,7 +32,7 @@ func newTrial(p *runtimes.Process) *trial {
 	return t
 }
 
-// inVain tells whether a run that has ended like this is to be made again: it may have come to what a draft has not.
+// inVain reports whether a run that has ended like this must be made again: it may have come to what a draft lacks.
 func inVain(err error) bool {
 	var trap *runtimes.TrapError
 	return errors.As(err, &trap) || errors.Is(err, errRoom)

@@ -56,8 +56,11 @@ func (a assembly) optional(id byte, body string) string {
 
 // signature returns the types of the functions used here: a letter for each parameter, I for an i64.
 func signature(name string) string {
-	params := map[string]string{"proc_exit": "i", "fd_read": "iiii", "fd_write": "iiii", "poll_oneoff": "iiii", "sched_yield": "", "sock_accept": "iii",
-		"sock_shutdown": "ii", "random_get": "ii", "clock_time_get": "iIi", "args_sizes_get": "ii", "path_open": "iiiiiIIii", "fd_close": "i"}
+	params := map[string]string{
+		"proc_exit": "i", "fd_read": "iiii", "fd_write": "iiii", "poll_oneoff": "iiii", "sched_yield": "",
+		"sock_accept": "iii", "sock_shutdown": "ii", "random_get": "ii", "clock_time_get": "iIi",
+		"args_sizes_get": "ii", "path_open": "iiiiiIIii", "fd_close": "i",
+	}
 	t := "\x60" + uleb(len(params[name])) + strings.NewReplacer("i", "\x7f", "I", "\x7e").Replace(params[name])
 	if name == "proc_exit" {
 		return t + "\x00"

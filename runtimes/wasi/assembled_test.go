@@ -23,7 +23,8 @@ const (
 
 // cells says what is in each cell.
 func cells() []string {
-	return []string{"i32", "i64", "f32", "f64", "memory size", "last word", "grown word", "table size", "entry is null", "funcref is null"}
+	return []string{"i32", "i64", "f32", "f64", "memory size", "last word", "grown word", "table size", "entry is null",
+		"funcref is null"}
 }
 
 const (
@@ -37,9 +38,11 @@ func assembleSpy(with int) []byte {
 	b := "\x00asm\x01\x00\x00\x00"
 	b += section(1, "\x03"+"\x60\x00\x00"+"\x60\x04"+i32x4+"\x01\x7f"+"\x60\x01\x7f\x00")
 	wasi := text("wasi_snapshot_preview1")
-	b += section(2, "\x03"+wasi+text("fd_read")+"\x00\x01"+wasi+text("fd_write")+"\x00\x01"+wasi+text("proc_exit")+"\x00\x02")
+	b += section(2, "\x03"+wasi+text("fd_read")+"\x00\x01"+wasi+text("fd_write")+"\x00\x01"+
+		wasi+text("proc_exit")+"\x00\x02")
 	b += section(3, "\x01\x00") + section(4, "\x01\x70\x01\x02\x20") + section(5, "\x01\x01\x01\x08")
-	b += section(6, "\x05"+"\x7f\x01\x41\x01\x0b"+"\x7e\x01\x42\x02\x0b"+"\x7d\x01\x43"+bits32(3)+"\x0b"+"\x7c\x01\x44"+bits64(4)+"\x0b"+"\x70"+string(rune(with&withTable))+"\xd0\x70\x0b")
+	b += section(6, "\x05"+"\x7f\x01\x41\x01\x0b"+"\x7e\x01\x42\x02\x0b"+"\x7d\x01\x43"+bits32(3)+"\x0b"+
+		"\x7c\x01\x44"+bits64(4)+"\x0b"+"\x70"+string(rune(with&withTable))+"\xd0\x70\x0b")
 	b += section(7, "\x02"+text("_start")+"\x00\x03"+text("memory")+"\x02\x00")
 	b += section(9, "\x01\x01\x00\x01\x03") + section(12, "\x01")
 	body := "\x00" + look(with) + hide(with) + end() + "\x0b"
@@ -136,7 +139,9 @@ func sendAssembled(t *testing.T, g runtimes.Program, mode string) (string, error
 // TestLeakAssembled is TestLeak for the spies that no compiler makes. A start kind that cannot put back what they
 // change may refuse them.
 func TestLeakAssembled(t *testing.T) {
-	for name, with := range map[string]int{"globals and memory": 0, "table": withTable, "data": withData, "elements": withElements} {
+	for name, with := range map[string]int{
+		"globals and memory": 0, "table": withTable, "data": withData, "elements": withElements,
+	} {
 		for _, kind := range kinds() {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				g, err := newRuntime(t).Compile(t.Context(), assembleSpy(with), runtimes.Options{Start: kind})
@@ -176,7 +181,10 @@ func sendAllAssembled(t *testing.T, g runtimes.Program, with int) {
 // TestAssembledSpiesNotice runs them twice in an instance that is not put back: each cell is different, and what was
 // dropped is gone.
 func TestAssembledSpiesNotice(t *testing.T) {
-	for with, want := range map[int]string{0: "i32,i64,f32,f64,memory size,last word,grown word", withTable: "table size,entry is null,funcref is null"} {
+	for with, want := range map[int]string{
+		0:         "i32,i64,f32,f64,memory size,last word,grown word",
+		withTable: "table size,entry is null,funcref is null",
+	} {
 		f := newForgetful(t, assembleSpy(with))
 		if got, err := sendAssembled(t, f, "trap"); got != sight(with) || err == nil {
 			t.Fatalf("the first call: got %q and the error %v", got, err)

@@ -37,5 +37,6 @@ func manyTables(tables, depth int) []byte {
 		targets.WriteString(uleb(i))
 	}
 	table := "\x02\x40\x20\x00\x0e" + uleb(depth-1) + targets.String() + "\x0b"
-	return assembly{code: strings.Repeat("\x02\x40", depth) + strings.Repeat(table, tables) + strings.Repeat("\x0b", depth)}.bytes()
+	return assembly{code: strings.Repeat("\x02\x40", depth) + strings.Repeat(table, tables) +
+		strings.Repeat("\x0b", depth)}.bytes()
 }

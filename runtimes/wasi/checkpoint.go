@@ -90,8 +90,8 @@ func (g *program) freeze(content []byte) (m *memory.Image, shared bool, err erro
 }
 
 // melt gives an image back. When no sandbox has the shared one any more, the program does not keep it: a program that
-// nobody has needed for so long takes no memory but for its code, and writing the image again takes a small part of the
-// time of a start.
+// nobody has needed for that long takes no memory but for its code, and writing the image again takes a small part of
+// the time of a start.
 func (g *program) melt(m *memory.Image) {
 	g.freezing.Lock()
 	defer g.freezing.Unlock()

@@ -153,10 +153,10 @@ func (r *Runtime) translate(ctx context.Context, b []byte) (wazero.CompiledModul
 	return r.compiler.Compile(ctx, r.engine, b)
 }
 
-// CompileChild is what the command of Config.Compiler does, in a process of its own that ends
-// right after it: it limits this process, reads a module from stdin, compiles it into the folder that args name,
-// and returns the exit code. args are those behind the command's own, as they are: they and the exit code are
-// between CompileChild and a [Runtime] of the same binary. It is stopped by ctx.
+// CompileChild is what the command of Config.Compiler does, in a process of its own that ends right after it. It limits
+// this process, reads a module from stdin, compiles it into the folder that args name, and returns the exit code. args
+// are those behind the command's own, as they are: they and the exit code are private to CompileChild and a [Runtime]
+// of the same binary. ctx stops it.
 func CompileChild(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer) int {
 	return compiler.Child(ctx, args, stdin, stderr)
 }

@@ -129,7 +129,8 @@ func TestBombs(t *testing.T) {
 	}{
 		{"2500 loops, 100 locals", manyLoops(2500, 100), 27 * time.Second, 0, "of processor time"},
 		{"60 br_tables of 900 targets", manyTables(60, 900), 2 * time.Second, 0, "of processor time"},
-		{"300 ifs, 1000 locals", manyIfs(300, 1000), time.Minute, 128 << 20, "more than 128 MiB of memory, which is the limit"},
+		{"300 ifs, 1000 locals", manyIfs(300, 1000), time.Minute, 128 << 20,
+			"more than 128 MiB of memory, which is the limit"},
 		{"800 ifs, 1000 locals", manyIfs(800, 1000), 5 * time.Minute, 0, "serve --compile-memory 2048MiB"},
 		{"3000 loops, 300 locals", manyLoops(3000, 300), 2 * time.Minute, 64 << 20, "more than 64 MiB"},
 	} {
@@ -167,7 +168,8 @@ func TestDearBombs(t *testing.T) {
 		"10,000 loops, 1000 locals": manyLoops(10_000, 1000),
 		"50,000 loops, 4 locals":    manyLoops(50_000, 4),
 	} {
-		if err := compileWith(t, wasi.Config{CacheDir: dir, Compiler: absent}, module); !strings.Contains(reason(err), "of processor time") {
+		err := compileWith(t, wasi.Config{CacheDir: dir, Compiler: absent}, module)
+		if !strings.Contains(reason(err), "of processor time") {
 			t.Errorf("%s: got the error %v", name, err)
 		}
 	}
@@ -234,7 +236,8 @@ func TestSlowDown(t *testing.T) {
 // TestDeepBlocks compiles what is refused before it is compiled, or by the compiler's limits.
 func TestDeepBlocks(t *testing.T) {
 	dir := t.TempDir()
-	err := compileWith(t, wasi.Config{CacheDir: dir, Compiler: self(t), CompileTimeout: 50 * time.Millisecond}, deepBlocks(10_000))
+	err := compileWith(t, wasi.Config{CacheDir: dir, Compiler: self(t), CompileTimeout: 50 * time.Millisecond},
+		deepBlocks(10_000))
 	if reason(err) == "" {
 		t.Errorf("got the error %v", err)
 	}
@@ -259,11 +262,18 @@ func TestCompilerEnds(t *testing.T) {
 		{"interrupted", shell("echo compiling >&2; kill -INT $$"), "interrupt", false},
 		{"killed", shell("echo compiling >&2; kill -KILL $$"), "the machine may be out of memory", false},
 		{"out of time", shell("echo compiling >&2; exit 73"), "of processor time", true},
-		{"taking long", shell("echo compiling >&2; echo taking long >&2; echo really long >&2; exit 65"), "really long", true},
-		{"crashed", shell("printf 'compiling\nfatal error: oops\n\ngoroutine 1 [running]:\n' >&2; exit 2"), "(exit status 2: fatal error: oops)", true},
-		{"out of memory", shell("printf 'compiling\nfatal error: runtime: out of memory\n' >&2; exit 2"), "more than 1024 MiB", true},
-		{"out of threads", shell("printf 'compiling\nruntime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: newosproc\n' >&2; exit 2"), "pids.max", false},
-		{"out of memory for threads", shell("printf 'compiling\nruntime: failed to create new OS thread (have 5 already; errno=12)\n' >&2; exit 2"), "more than 1024 MiB", true},
+		{"taking long",
+			shell("echo compiling >&2; echo taking long >&2; echo really long >&2; exit 65"), "really long", true},
+		{"crashed", shell("printf 'compiling\nfatal error: oops\n\ngoroutine 1 [running]:\n' >&2; exit 2"),
+			"(exit status 2: fatal error: oops)", true},
+		{"out of memory",
+			shell("printf 'compiling\nfatal error: runtime: out of memory\n' >&2; exit 2"), "more than 1024 MiB", true},
+		{"out of threads",
+			shell("printf 'compiling\nruntime: failed to create new OS thread (have 5 already; errno=11)\n" +
+				"fatal error: newosproc\n' >&2; exit 2"), "pids.max", false},
+		{"out of memory for threads",
+			shell("printf 'compiling\nruntime: failed to create new OS thread (have 5 already; errno=12)\n' >&2; exit 2"),
+			"more than 1024 MiB", true},
 		{"out of memory for code", shell("echo compiling >&2; exit 72"), "more than 1024 MiB", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -293,7 +303,8 @@ func TestCompilerCancelled(t *testing.T) {
 	var all sync.WaitGroup
 	for range 2 { // one compiles, one waits for it
 		all.Go(func() {
-			if _, err := r.Compile(ctx, manyLoops(10_000, 1000), runtimes.Options{}); !errors.Is(err, context.DeadlineExceeded) || reason(err) != "" {
+			_, err := r.Compile(ctx, manyLoops(10_000, 1000), runtimes.Options{})
+			if !errors.Is(err, context.DeadlineExceeded) || reason(err) != "" {
 				t.Errorf("got the error %v", err)
 			}
 		})
@@ -312,7 +323,8 @@ func TestCompilerClosed(t *testing.T) {
 	if err := exec.Command("mkfifo", fifo).Run(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := wasi.New(t.Context(), wasi.Config{CacheDir: dir, Compiler: shell("echo compiling >&2; echo >'" + fifo + "'; exec sleep 60")})
+	r, err := wasi.New(t.Context(),
+		wasi.Config{CacheDir: dir, Compiler: shell("echo compiling >&2; echo >'" + fifo + "'; exec sleep 60")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -444,7 +456,8 @@ func TestHammerCompiler(t *testing.T) {
 		all.Go(func() {
 			for j := range 5 * modules {
 				want := uint32((i+j)%modules + 1)
-				g, err := r.Compile(t.Context(), assembly{imports: []string{"proc_exit"}, code: i32(int(want)) + "\x10\x00"}.bytes(), runtimes.Options{})
+				g, err := r.Compile(t.Context(),
+					assembly{imports: []string{"proc_exit"}, code: i32(int(want)) + "\x10\x00"}.bytes(), runtimes.Options{})
 				if err != nil {
 					t.Error(err)
 					return
@@ -469,7 +482,9 @@ func TestHammerCompiler(t *testing.T) {
 
 // TestCompileChild calls it with arguments that are none.
 func TestCompileChild(t *testing.T) {
-	for _, a := range [][]string{nil, {"a", "1"}, {"a", "-1", "1s", "1s"}, {"a", "1", "soon", "1s"}, {"a", "1", "1s", "soon"}} {
+	for _, a := range [][]string{
+		nil, {"a", "1"}, {"a", "-1", "1s", "1s"}, {"a", "1", "soon", "1s"}, {"a", "1", "1s", "soon"},
+	} {
 		var log strings.Builder
 		if got := wasi.CompileChild(t.Context(), a, strings.NewReader(""), &log); got != 64 || log.Len() == 0 {
 			t.Errorf("%q: exit code %d, %q", a, got, log.String())

@@ -23,8 +23,8 @@ type Config struct {
 
 	// Compiler is the command and first arguments of a process that compiles one module with
 	// [CompileChild] and ends; it must be of this very binary, such as {os.Executable(), "compile-module"}.
-	// Compiled modules come by way of CacheDir, which must be set. Nil means that modules are compiled
-	// in this process, which a hostile one can occupy for hours and fill with garbage.
+	// Compiled modules come through CacheDir, which must be set. Nil means that modules are compiled in this process,
+	// which a hostile one can occupy for hours and fill with garbage.
 	Compiler []string
 
 	// CompileTimeout is how much processor time such a process may take for a module of 16 MiB. Others have their
@@ -52,14 +52,14 @@ type Config struct {
 	IdleMemory int64
 
 	// StartTime is how long a process may take until it reads stdin for programs like it to be started before they
-	// are needed. It is tried when the module is compiled, which takes so much longer. 0 means 3 seconds.
+	// are needed. It is tried when the module is compiled, which takes that much longer. 0 means 3 seconds.
 	StartTime time.Duration
 
 	// Verify is after how many runs one is looked into: whether the sandbox was put back, byte by byte. 0 means
 	// 1000; 1 looks into each.
 	Verify int
 
-	// Log is told of what should not happen. Nil means slog.Default().
+	// Log records what should not happen. Nil means slog.Default().
 	Log *slog.Logger
 }
 

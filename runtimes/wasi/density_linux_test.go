@@ -17,7 +17,8 @@ import (
 func TestDensity(t *testing.T) {
 	r := newTestRuntime(t, Config{CacheDir: t.TempDir()})
 	make := func(i int) *program {
-		g, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Stack: uint64(8<<20 - 64*i), Args: echo().Args})
+		g, err := r.Compile(t.Context(), runtimestest.Wasm(),
+			runtimes.Options{Stack: uint64(8<<20 - 64*i), Args: echo().Args})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,6 +47,7 @@ func TestDensity(t *testing.T) {
 	heap, rss := (after.Heap-before.Heap)/n>>10, (after.RSS-before.RSS)/n
 	t.Logf("%d KiB of heap, %d KiB of memory each", heap, rss)
 	if heap > 25 || rss > 70 || after.Files > before.Files {
-		t.Errorf("an idle program takes %d KiB of heap, %d KiB of memory and %d descriptors for all", heap, rss, after.Files-before.Files)
+		t.Errorf("an idle program takes %d KiB of heap, %d KiB of memory and %d descriptors for all",
+			heap, rss, after.Files-before.Files)
 	}
 }

@@ -9,7 +9,8 @@ import (
 
 // TestDescriptors checks that an idle program takes none of the descriptors of the process, of which there may be few.
 func TestDescriptors(t *testing.T) {
-	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint) {
+	all := Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint)
+	for _, kind := range all {
 		r := newTestRuntime(t, Config{})
 		first := newTestProgram(t, r, kind)
 		echoes(t, first)

@@ -21,7 +21,8 @@ func settled(t testing.TB, g runtimes.Program, p func() *runtimes.Process) (*run
 	kind, _ := wasi.KindOf(g)
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		q := p()
-		if _, err := run(t, g, q); q.Usage.Start == kind || kind == runtimes.StartReset && q.Usage.Start == runtimes.StartFresh {
+		if _, err := run(t, g, q); q.Usage.Start == kind ||
+			kind == runtimes.StartReset && q.Usage.Start == runtimes.StartFresh {
 			return q, err
 		}
 	}
@@ -51,7 +52,8 @@ func TestFuelOfKinds(t *testing.T) {
 		for _, kind := range kinds() {
 			g := compileParked(t, c.module, runtimes.Options{Start: kind, Args: c.args})
 			for range 4 {
-				p, err := settled(t, g, func() *runtimes.Process { return &runtimes.Process{Args: c.args, Stdin: strings.NewReader(body)} })
+				p, err := settled(t, g,
+					func() *runtimes.Process { return &runtimes.Process{Args: c.args, Stdin: strings.NewReader(body)} })
 				got := float64(p.Usage.Fuel)
 				if want == 0 {
 					want = got
@@ -79,7 +81,8 @@ func TestFuelLimitOfKinds(t *testing.T) {
 	if start == 0 || start >= all.Usage.Fuel {
 		t.Fatalf("fuel %d up to the first read, of %d", start, all.Usage.Fuel)
 	}
-	for _, limit := range []uint64{start + 1, start + 20, (start + all.Usage.Fuel) / 2, all.Usage.Fuel - 1, all.Usage.Fuel, all.Usage.Fuel + 1} {
+	used := all.Usage.Fuel
+	for _, limit := range []uint64{start + 1, start + 20, (start + used) / 2, used - 1, used, used + 1} {
 		want := ""
 		for _, kind := range kinds() {
 			g := compileParked(t, module, runtimes.Options{Start: kind, Fuel: limit})
@@ -142,7 +145,8 @@ func TestKindAfterEndings(t *testing.T) {
 				if c.how == "loop" || c.how == "sleep" {
 					ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 				}
-				err := g.Run(ctx, &runtimes.Process{Stdin: strings.NewReader(c.how), Stdout: &runtimes.CapWriter{W: io.Discard, N: 1 << 20}})
+				err := g.Run(ctx,
+					&runtimes.Process{Stdin: strings.NewReader(c.how), Stdout: &runtimes.CapWriter{W: io.Discard, N: 1 << 20}})
 				cancel()
 				if !c.right(err) {
 					t.Errorf("%s: %s: got the error %v", kind, c.how, err)

@@ -27,12 +27,14 @@ func catcher() []byte {
 	a.tags = "\x01\x00" + uleb(10)               // with the type of proc_exit: it carries an i32
 	a.globals = "\x01\x7f\x01" + i32(0) + "\x0b" // how many calls deep to throw
 	self := "\x10" + uleb(len(a.imports))
-	thrower := depth + then + depth + i32(1) + "\x6b" + deeper + depth + "\x45" + then + i32(1024) + load + throw + end + self + "\x0f" + end
+	thrower := depth + then + depth + i32(1) + "\x6b" + deeper + depth + "\x45" + then + i32(1024) + load + throw + end +
+		self + "\x0f" + end
 	read := transfer("\x10"+uleb(fnRead), 0, 1024, 4) + i32(1024) + load + setX
 	odd := x + i32(1) + and + then + x + i32(2) + shift + i32(7) + and + i32(1) + "\x6a" + deeper + self + end
 	try := "\x02\x7f\x1f\x7f\x01\x00\x00\x00" + read + odd + x + i32(1000) + "\x6a" + end + end + setX
 	a.code = thrower + "\x02\x40\x1f\x40\x01\x02\x00" + slow() + throwsAndCatches(x) + end + end + try +
-		i32(1024) + x + store + transfer("\x10"+uleb(fnWrite), 1, 1024, 4) + x + i32(3) + and + i32(3) + "\x46" + then + x + throw + end
+		i32(1024) + x + store + transfer("\x10"+uleb(fnWrite), 1, 1024, 4) + x + i32(3) + and + i32(3) + "\x46" + then + x +
+		throw + end
 	return a.bytes()
 }
 
@@ -57,7 +59,8 @@ func TestCatchAfterRead(t *testing.T) {
 				p := &runtimes.Process{Stdin: strings.NewReader(number(n)), Stdout: &out}
 				err := g.Run(t.Context(), p)
 				var trap *runtimes.TrapError
-				if caught := err == nil; out.Len() != 4 || binary.LittleEndian.Uint32([]byte(out.String())) != want || caught != (n%4 != 3) {
+				if caught := err == nil; out.Len() != 4 || binary.LittleEndian.Uint32([]byte(out.String())) != want ||
+					caught != (n%4 != 3) {
 					t.Fatalf("run %d: %d: got %x and the error %v, want %d", i, n, out.String(), err, want)
 				}
 				if err != nil && (!errors.As(err, &trap) || trap.Reason != "uncaught exception") {
@@ -84,7 +87,8 @@ func rethrower() []byte {
 	load := i32(1024) + "\x28\x02\x00"
 	a.code = "\x02\x69\x1f\x40\x01\x03\x00" + i32(500) + "\x08\x00\x0b\x00\x0b" + keep + slow()
 	a.code += transfer("\x10"+uleb(fnRead), 0, 1024, 4) + load + setX
-	a.code += "\x02\x7f\x1f\x40\x01\x00\x00\x00" + x + i32(1) + "\x71\x04\x40" + kept + "\x0a\x0b" + x + "\x08\x00\x0b\x00\x0b" + setX
+	a.code += "\x02\x7f\x1f\x40\x01\x00\x00\x00" + x + i32(1) + "\x71\x04\x40" + kept + "\x0a\x0b" + x +
+		"\x08\x00\x0b\x00\x0b" + setX
 	a.code += i32(1024) + x + "\x36\x02\x00" + transfer("\x10"+uleb(fnWrite), 1, 1024, 4)
 	return a.bytes()
 }

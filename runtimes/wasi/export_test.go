@@ -51,7 +51,7 @@ func KindOf(p runtimes.Program) (kind, why string) {
 // StartFuel returns how much fuel a program used until it read stdin, when it was compiled.
 func StartFuel(p runtimes.Program) uint64 { return p.(*program).startFuel }
 
-// Distrusted tells whether a sandbox of a program was found not to be put back.
+// Distrusted reports whether a sandbox of a program was found not to be put back.
 func Distrusted(p runtimes.Program) bool { return p.(*program).doubt.Load() }
 
 // ParkedStack returns how large the native stack is, in bytes, of a program's sandbox that is parked, and how much it

@@ -41,11 +41,14 @@ func TestFirstReads(t *testing.T) {
 		{"no buffer", slow() + invoke(fnRead, 0, 0, 0, 8), ""},
 		{"an empty buffer", slow() + transfer("\x10"+uleb(fnRead), 0, 1024, 0), ""},
 		{"an address that is wrong", slow() + invoke(fnRead, 0, -1, 1, 8), ""},
-		{"grown before", slow() + grows(3, 256) + i32(150_000) + i32(9) + "\x36\x02\x00" + saysAt(256) + saysAt(150_000), number(1) + number(9)},
-		{"grown before and after", slow() + grows(3, 256) + invoke(fnRead, 0, 0, 0, 8) + grows(4, 260) + saysAt(256) + saysAt(260) +
-			saysAt(400_000) + i32(400_000) + i32(7) + "\x36\x02\x00", number(1) + number(4) + number(0)},
-		{"grown to its maximum", slow() + invoke(fnRead, 0, 0, 0, 8) + grows(63, 256) + grows(1, 260) + saysAt(256) + saysAt(260) +
-			saysAt(4_194_300) + i32(4_194_300) + i32(7) + "\x36\x02\x00", number(1) + number(0xffffffff) + number(0)},
+		{"grown before", slow() + grows(3, 256) + i32(150_000) + i32(9) + "\x36\x02\x00" + saysAt(256) + saysAt(150_000),
+			number(1) + number(9)},
+		{"grown before and after",
+			slow() + grows(3, 256) + invoke(fnRead, 0, 0, 0, 8) + grows(4, 260) + saysAt(256) + saysAt(260) +
+				saysAt(400_000) + i32(400_000) + i32(7) + "\x36\x02\x00", number(1) + number(4) + number(0)},
+		{"grown to its maximum",
+			slow() + invoke(fnRead, 0, 0, 0, 8) + grows(63, 256) + grows(1, 260) + saysAt(256) + saysAt(260) +
+				saysAt(4_194_300) + i32(4_194_300) + i32(7) + "\x36\x02\x00", number(1) + number(0xffffffff) + number(0)},
 		{"refused before", slow() + grows(64, 256) + saysAt(256), number(0xffffffff)},
 		{"yields before", slow() + invoke(fnYield) + sleeps(2), ""},
 	} {
@@ -107,7 +110,8 @@ func TestDeepStart(t *testing.T) {
 // run.
 func TestRefusedBefore(t *testing.T) {
 	for _, kind := range kinds() {
-		g := compileParked(t, script(slow()+grows(64, 256)+invoke(fnRead, 0, 0, 0, 8)+"\x00").bytes(), runtimes.Options{Start: kind, Memory: 4 << 20})
+		g := compileParked(t, script(slow()+grows(64, 256)+invoke(fnRead, 0, 0, 0, 8)+"\x00").bytes(),
+			runtimes.Options{Start: kind, Memory: 4 << 20})
 		for i := range 12 {
 			if _, err := run(t, g, &runtimes.Process{}); !errors.Is(err, runtimes.ErrMemory) {
 				t.Fatalf("%s: run %d: got the error %v", kind, i, err)
@@ -155,7 +159,8 @@ func TestVeryDeepStart(t *testing.T) {
 			}
 		}
 		kind, why := wasi.KindOf(g)
-		if stay && (kind != runtimes.StartReset || !strings.Contains(why, "stack")) || !stay && kind != runtimes.StartCheckpoint {
+		if stay && (kind != runtimes.StartReset || !strings.Contains(why, "stack")) ||
+			!stay && kind != runtimes.StartCheckpoint {
 			t.Errorf("stay %t: %s, because %s", stay, kind, why)
 		}
 		wasi.Sweep(g, time.Now().Add(10*time.Second))

@@ -120,7 +120,7 @@ func (f *forgetful) forgetSecrets() {
 	}
 }
 
-// secretive tells whether memory holds one record after the other and nothing else.
+// secretive reports whether memory holds one record after the other and nothing else.
 func secretive(b []byte) bool {
 	const size = 15 + secretSize + 1
 	return bytes.Count(b, []byte{mark}) >= len(b)/2 && bytes.Equal(b[:len(b)-size], b[size:])
@@ -170,7 +170,8 @@ func TestSpiesNotice(t *testing.T) {
 		{spy: "Rust", name: "parts of memory kept", mode: "trap", putBack: true,
 			want: "static stack heap freed descriptors files pages open descriptor start call"},
 		{spy: "Rust", name: "grown memory kept", mode: "trap", replace: true, putBack: true, want: "added"},
-		{spy: "Go", name: "parts of memory kept", mode: "return", putBack: true, want: "static data memory allocated pages open descriptor descriptors files call"},
+		{spy: "Go", name: "parts of memory kept", mode: "return", putBack: true,
+			want: "static data memory allocated pages open descriptor descriptors files call"},
 		{spy: "Go", name: "grown memory kept", mode: "trap", replace: true, putBack: true, want: "allocated"},
 	} {
 		t.Run(c.spy+"/"+c.name, func(t *testing.T) {

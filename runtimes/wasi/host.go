@@ -19,7 +19,7 @@ type host struct {
 	state  preview1.State
 	values context.Context // what calls of the guest find besides what is in the context of the run
 
-	snapshotting context.Context // values for calls of which snapshots are taken
+	snapshotting context.Context // values for calls that snapshots are taken of
 
 	// What fuel.go needs to know of a run.
 	ctx    context.Context

@@ -105,7 +105,8 @@ func TestSweep(t *testing.T) {
 			}
 			p.Sweep(time.Now().Add(idle.ShedAfter + time.Second))
 			if s.Cost() > before || runtime.GOOS == "linux" && s.memory.region.Private() != 0 {
-				t.Errorf("%s: it takes %d bytes after %d, of them %d of its memory", kind, s.Cost(), before, s.memory.region.Private())
+				t.Errorf("%s: it takes %d bytes after %d, of them %d of its memory",
+					kind, s.Cost(), before, s.memory.region.Private())
 			}
 			if p.State().Idle == 0 {
 				t.Errorf("%s: it has ended too early", kind)
@@ -185,7 +186,9 @@ func TestIdleMemory(t *testing.T) {
 			cost = s.Cost()
 			g.clean.Put(s)
 		}
-		for deadline := time.Now().Add(time.Minute); r.budget.Bytes() > c.most() && time.Now().Before(deadline); runtime.Gosched() {
+		deadline := time.Now().Add(time.Minute)
+		for r.budget.Bytes() > c.most() && time.Now().Before(deadline) {
+			runtime.Gosched()
 		}
 		if n := a.clean.State().Idle + b.clean.State().Idle; n != c.want || r.budget.Bytes() != int64(n)*cost {
 			t.Errorf("%d sandboxes are idle, not %d, with %d bytes", n, c.want, r.budget.Bytes())
@@ -234,7 +237,8 @@ func TestHammerPool(t *testing.T) {
 	files := level.Files(t)
 	r := newTestRuntime(t, Config{Verify: 3, IdleMemory: 1 << 20})
 	var programs []*program
-	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint) {
+	all := Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint)
+	for _, kind := range all {
 		programs = append(programs, newTestProgram(t, r, kind))
 	}
 	done := make(chan struct{})
@@ -306,7 +310,8 @@ func TestDistrust(t *testing.T) {
 func checkDistrust(t *testing.T, g *program, s *sandbox, log *bytes.Buffer) {
 	t.Helper()
 	g.giveBack(s)
-	if !g.doubt.Load() || strings.Count(log.String(), "a sandbox was not put back") != 1 || strings.Count(log.String(), "\n") != 1 {
+	if !g.doubt.Load() || strings.Count(log.String(), "a sandbox was not put back") != 1 ||
+		strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("%s: distrusted %t, log %q", g.kind, g.doubt.Load(), log.String())
 	}
 	for range 5 {
@@ -340,7 +345,8 @@ func TestOwnImage(t *testing.T) {
 		t.Fatal("nothing is parked")
 	}
 	g.parked.Put(s)
-	if own := s.image().Resident(); s.image() == g.shared || own == 0 || r.budget.Bytes() < int64(own)+overhead || g.doubt.Load() {
+	if own := s.image().Resident(); s.image() == g.shared || own == 0 || r.budget.Bytes() < int64(own)+overhead ||
+		g.doubt.Load() {
 		t.Errorf("%d bytes are idle, with an image of %d", r.budget.Bytes(), own)
 	}
 	g.melt(g.shared)

@@ -24,9 +24,12 @@ func TestStart(t *testing.T) {
 	}{
 		{"quick", "reset", "its start takes only ", runtimestest.Wasm(), runtimes.Options{}},
 		{"slow", "prefork", "its start takes ", guest, runtimes.Options{Args: []string{"fn", "upper"}}},
-		{"ends", "reset", "it ends before it reads stdin: exit status 3", runtimestest.Wasm(), runtimes.Options{Args: []string{"fn", "exit", "3"}}},
-		{"slow, varies", "reset", "its environment differs from call to call", guest, runtimes.Options{Args: []string{"fn", "upper"}, Varies: true}},
-		{"quick, varies", "reset", "its environment differs from call to call", runtimestest.Wasm(), runtimes.Options{Varies: true}},
+		{"ends", "reset", "it ends before it reads stdin: exit status 3", runtimestest.Wasm(),
+			runtimes.Options{Args: []string{"fn", "exit", "3"}}},
+		{"slow, varies", "reset", "its environment differs from call to call", guest,
+			runtimes.Options{Args: []string{"fn", "upper"}, Varies: true}},
+		{"quick, varies", "reset", "its environment differs from call to call", runtimestest.Wasm(),
+			runtimes.Options{Varies: true}},
 		{"forced", "prefork", "it was asked for", runtimestest.Wasm(), runtimes.Options{Start: runtimes.StartPrefork}},
 		{"auto", "reset", "its start takes only ", runtimestest.Wasm(), runtimes.Options{Start: runtimes.StartAuto}},
 		{"forced, varies", "fresh", "it was asked for", guest, runtimes.Options{Start: runtimes.StartFresh, Varies: true}},
@@ -54,12 +57,15 @@ func TestVariesRefused(t *testing.T) {
 	}{
 		{runtimes.Options{Start: runtimes.StartPrefork, Varies: true}, "its environment differs from call to call"},
 		{runtimes.Options{Start: runtimes.StartCheckpoint, Varies: true}, "its environment differs from call to call"},
-		{runtimes.Options{Start: runtimes.StartCheckpoint, Args: []string{"fn", "exit", "3"}}, "it ends before it reads stdin"},
-		{runtimes.Options{Start: runtimes.StartPrefork, Args: []string{"fn", "cat", "/request/id"}}, "it looks into /request before it reads stdin"},
+		{runtimes.Options{Start: runtimes.StartCheckpoint, Args: []string{"fn", "exit", "3"}},
+			"it ends before it reads stdin"},
+		{runtimes.Options{Start: runtimes.StartPrefork, Args: []string{"fn", "cat", "/request/id"}},
+			"it looks into /request before it reads stdin"},
 	} {
 		_, err := newRuntime(t).Compile(t.Context(), runtimestest.Wasm(), c.options)
 		var refused *runtimes.ModuleError
-		if !errors.As(err, &refused) || !strings.Contains(refused.Reason, c.reason) || !strings.Contains(refused.Reason, c.options.Start) {
+		if !errors.As(err, &refused) || !strings.Contains(refused.Reason, c.reason) ||
+			!strings.Contains(refused.Reason, c.options.Start) {
 			t.Errorf("%+v: got %v", c.options, err)
 		}
 	}

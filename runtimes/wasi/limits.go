@@ -52,11 +52,12 @@ func memoryLimits(of module.Memory, o runtimes.Options, allowed uint64) (most, l
 // checkMounts checks the folders of a program's processes. The error says which is wrong.
 func checkMounts(all []runtimes.Mount) ([]preview1.Mount, error) {
 	if len(all) > preview1.MaxMounts {
-		return nil, fmt.Errorf("%d mounts; at most %d", len(all), preview1.MaxMounts)
+		return nil, fmt.Errorf("%d mounts are more than the %d allowed", len(all), preview1.MaxMounts)
 	}
 	var out []preview1.Mount
 	for _, m := range all {
-		if !path.IsAbs(m.Path) || path.Clean(m.Path) != m.Path || strings.ContainsRune(m.Path, 0) || m.Path == "/" || m.Path == "/request" {
+		clean := path.IsAbs(m.Path) && path.Clean(m.Path) == m.Path && !strings.ContainsRune(m.Path, 0)
+		if !clean || m.Path == "/" || m.Path == "/request" {
 			return nil, fmt.Errorf("mount %q: use an absolute path other than / and /request", m.Path)
 		}
 		out = append(out, m)

@@ -11,7 +11,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 )
 
-// says tells whether an error has a text, or is nil if that is empty.
+// says reports whether an error has a text, or is nil if that is empty.
 func says(err error, text string) bool {
 	return (err == nil) == (text == "") && (err == nil || strings.Contains(err.Error(), text))
 }
@@ -31,7 +31,8 @@ func TestMemoryLimits(t *testing.T) {
 		{module.Memory{Min: 2, Max: 3, HasMax: true}, 0, allowed, 3 * page, runtimes.DefaultMemory, ""},
 		{module.Memory{Min: 2, Max: 3, HasMax: true}, 2 * page, allowed, 2 * page, 2 * page, ""},
 		{module.Memory{Min: 2}, 3*page - 1, allowed, 2 * page, 2 * page, ""},
-		{module.Memory{Min: 2}, 2*page - 1, allowed, 0, 0, "the module needs 128 KiB of memory to begin with, but its limit is 64 KiB"},
+		{module.Memory{Min: 2}, 2*page - 1, allowed, 0, 0,
+			"the module needs 128 KiB of memory to begin with, but its limit is 64 KiB"},
 		{module.Memory{}, allowed + 1, allowed, 0, 0, "a memory limit of 1024 MiB is more than the 1024 MiB"},
 	} {
 		most, limit, err := memoryLimits(c.of, runtimes.Options{Memory: c.asked}, c.allowed)
@@ -62,17 +63,19 @@ func TestStackLimit(t *testing.T) {
 func TestCheckMounts(t *testing.T) {
 	tree := files.Static(files.Map{})
 	for _, bad := range []string{"", "/", "a", "/a/", "/a/../b", "/a\x00", "/request"} {
-		if got, err := checkMounts([]runtimes.Mount{{Path: "/good", Tree: tree}, {Path: bad, Tree: tree}}); got != nil || !says(err, "use an absolute path") {
+		if got, err := checkMounts([]runtimes.Mount{{Path: "/good", Tree: tree}, {Path: bad, Tree: tree}}); got != nil ||
+			!says(err, "use an absolute path") {
 			t.Errorf("%q: got %v and the error %v", bad, got, err)
 		}
 	}
 	if got, err := checkMounts([]runtimes.Mount{{Path: "/a"}}); err != nil || len(got) != 1 || got[0].Tree != nil {
 		t.Errorf("one of each process: got %v and the error %v", got, err)
 	}
-	if _, err := checkMounts(make([]runtimes.Mount, preview1.MaxMounts+1)); !says(err, "at most") {
+	if _, err := checkMounts(make([]runtimes.Mount, preview1.MaxMounts+1)); !says(err, "more than the") {
 		t.Errorf("too many: got the error %v", err)
 	}
-	if got, err := checkMounts([]runtimes.Mount{{Path: "/a/b", Tree: tree}}); err != nil || len(got) != 1 || got[0].Path != "/a/b" || got[0].Tree == nil {
+	if got, err := checkMounts([]runtimes.Mount{{Path: "/a/b", Tree: tree}}); err != nil || len(got) != 1 ||
+		got[0].Path != "/a/b" || got[0].Tree == nil {
 		t.Errorf("got %v and the error %v", got, err)
 	}
 }

@@ -94,10 +94,12 @@ func TestNoMemory(t *testing.T) {
 	if !inChild(t) {
 		return
 	}
-	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint) {
+	all := Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint)
+	for _, kind := range all {
 		r := newTestRuntime(t, Config{})
 		compile := func() (runtimes.Program, error) {
-			return r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Start: kind, Args: echo().Args, Memory: 256 << 20})
+			return r.Compile(t.Context(), runtimestest.Wasm(),
+				runtimes.Options{Start: kind, Args: echo().Args, Memory: 256 << 20})
 		}
 		g, err := compile()
 		if err != nil {
@@ -171,7 +173,8 @@ func TestNoDescriptors(t *testing.T) {
 	}
 	echoes(t, g)
 	var e *exhausted.Error
-	if _, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Start: runtimes.StartReset}); !errors.As(err, &e) || !strings.Contains(e.Error(), "descriptors") {
+	_, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Start: runtimes.StartReset})
+	if !errors.As(err, &e) || !strings.Contains(e.Error(), "descriptors") {
 		t.Errorf("%v, want an error that names descriptors", err)
 	}
 	for _, f := range held {

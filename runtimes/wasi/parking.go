@@ -84,9 +84,11 @@ func exportPolyvoke(ctx context.Context, engine wazero.Runtime) error {
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(refill), i64, i64).Export(meter.HookName)
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(entered), nil, nil).Export(rewrite.EnterName)
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(ready), nil, nil).Export(rewrite.ReadyName)
-	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(exit), []api.ValueType{api.ValueTypeI32}, nil).Export(rewrite.ExitName)
+	i32 := []api.ValueType{api.ValueTypeI32}
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(exit), i32, nil).Export(rewrite.ExitName)
 	b.NewFunctionBuilder().WithGoModuleFunction(preview1.Sleep(), i64, nil).Export(rewrite.SleepName)
-	_, err := b.Instantiate(experimental.WithFunctionListenerFactory(ctx, experimental.FunctionListenerFactoryFunc(listener)))
+	listeners := experimental.FunctionListenerFactoryFunc(listener)
+	_, err := b.Instantiate(experimental.WithFunctionListenerFactory(ctx, listeners))
 	return err
 }
 

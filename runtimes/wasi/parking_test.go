@@ -47,7 +47,8 @@ type hammered struct {
 // hammereds are in C, Go and Rust.
 func hammereds() []hammered {
 	return []hammered{
-		{"C", func() ([]byte, error) { return runtimestest.Wasm(), nil }, []string{"fn", "echo"}, 1500, func(body, got string) bool { return got == body }},
+		{"C", func() ([]byte, error) { return runtimestest.Wasm(), nil }, []string{"fn", "echo"}, 1500,
+			func(body, got string) bool { return got == body }},
 		{"Go", goGuest, []string{"fn", "upper"}, 60, func(body, got string) bool { return got == strings.ToUpper(body) }},
 		{"Rust", wordcount, []string{"fn"}, 300, func(body, got string) bool {
 			return strings.Contains(got, fmt.Sprintf(`"words":%d,"bytes":%d,`, len(strings.Fields(body)), len(body)))
@@ -135,7 +136,8 @@ func (h hammered) one(g runtimes.Program, i int) (start string, err error) {
 	case err != nil:
 		return p.Usage.Start, fmt.Errorf("run %d (%s): %w", i, p.Usage.Start, err)
 	case !h.right(body, out.String()):
-		return p.Usage.Start, fmt.Errorf("run %d (%s): %d bytes came to %d: %.100q", i, p.Usage.Start, len(body), out.Len(), out.String())
+		return p.Usage.Start,
+			fmt.Errorf("run %d (%s): %d bytes came to %d: %.100q", i, p.Usage.Start, len(body), out.Len(), out.String())
 	}
 	return p.Usage.Start, nil
 }
@@ -149,9 +151,11 @@ func TestOutputBeforeRead(t *testing.T) {
 		g := compileParked(t, talker(), runtimes.Options{Start: kind})
 		for i := range 30 {
 			var out, log, both bytes.Buffer
-			p := &runtimes.Process{Stdin: strings.NewReader("body"), Stdout: io.MultiWriter(&out, &both), Stderr: io.MultiWriter(&log, &both)}
+			p := &runtimes.Process{Stdin: strings.NewReader("body"), Stdout: io.MultiWriter(&out, &both),
+				Stderr: io.MultiWriter(&log, &both)}
 			_, err := run(t, g, p)
-			if err != nil || out.String() != "id\nid\nxyz\nbody" || log.String() != "id\nx" || both.String() != "id\nid\nxid\nxyz\nbody" {
+			if err != nil || out.String() != "id\nid\nxyz\nbody" || log.String() != "id\nx" ||
+				both.String() != "id\nid\nxid\nxyz\nbody" {
 				t.Fatalf("%s %d: stdout %q, stderr %q, both %q, error %v", kind, i, out.String(), log.String(), both.String(), err)
 			}
 			if err := g.Run(t.Context(), &runtimes.Process{Stdin: strings.NewReader("body")}); err != nil {
@@ -235,7 +239,8 @@ func TestOtherArguments(t *testing.T) {
 				if err != nil || got != c.want {
 					t.Errorf("%s: %q %q: got %q and the error %v", kind, c.args, c.env, got, err)
 				}
-				if !c.parked && start != runtimes.StartFresh && start != runtimes.StartReset || c.parked && kind == runtimes.StartCheckpoint && start != kind {
+				if !c.parked && start != runtimes.StartFresh && start != runtimes.StartReset ||
+					c.parked && kind == runtimes.StartCheckpoint && start != kind {
 					t.Errorf("%s: %q %q: start kind %s", kind, c.args, c.env, start)
 				}
 			}
@@ -261,7 +266,8 @@ func TestStack(t *testing.T) {
 	call := func(i int) {
 		t.Helper()
 		p := &runtimes.Process{Stdin: strings.NewReader(strings.Repeat("a", i))}
-		if got, err := run(t, g, p); err != nil || got != strings.Repeat("a", i) || p.Usage.Start != runtimes.StartCheckpoint {
+		if got, err := run(t, g, p); err != nil || got != strings.Repeat("a", i) ||
+			p.Usage.Start != runtimes.StartCheckpoint {
 			t.Fatalf("call %d, %s: %q and the error %v", i, p.Usage.Start, got, err)
 		}
 	}

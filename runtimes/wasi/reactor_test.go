@@ -23,7 +23,8 @@ func (r resident) bytes() []byte {
 	const count, note = "\x23\x00" + "\x41\x01\x6a\x24\x00", "\x41\xe4\x00" + "\x23\x00" + "\x3a\x00\x00"
 	const vector = "\x41\x00\x41\xe5\x00\x36\x02\x00" + "\x41\x04\x41\x01\x36\x02\x00" // one byte at 101
 	const read = "\x41\x00\x41\x00\x41\x01\x41\x08\x10\x00\x1a"
-	const both = "\x41\x00\x41\xe4\x00\x36\x02\x00" + "\x41\x04\x41\x02\x36\x02\x00" + "\x41\x01\x41\x00\x41\x01\x41\x08\x10\x01\x1a"
+	const both = "\x41\x00\x41\xe4\x00\x36\x02\x00" + "\x41\x04\x41\x02\x36\x02\x00" +
+		"\x41\x01\x41\x00\x41\x01\x41\x08\x10\x01\x1a"
 	entry := vector + read + both + "\x23\x00\x41\x10\x6a\x24\x00" + "\x41\x01\x40\x00\x1a"
 	kind, names := "\x00", []string{"_initialize", "handle"}
 	if r.code {
@@ -38,8 +39,10 @@ func (r resident) bytes() []byte {
 	}
 	b := "\x00asm\x01\x00\x00\x00" + section(1, "\x03\x60\x00\x00"+"\x60\x04\x7f\x7f\x7f\x7f\x01\x7f"+"\x60\x00\x01\x7f")
 	wasi := text("wasi_snapshot_preview1")
-	b += section(2, "\x02"+wasi+text("fd_read")+"\x00\x01"+wasi+text("fd_write")+"\x00\x01") + section(3, "\x02\x00"+kind) + section(5, "\x01\x00\x01")
-	b += section(6, "\x01\x7f\x01\x41\x00\x0b") + section(7, "\x03"+text(names[0])+"\x00\x02"+text(names[1])+"\x00\x03"+text("memory")+"\x02\x00")
+	b += section(2, "\x02"+wasi+text("fd_read")+"\x00\x01"+wasi+text("fd_write")+"\x00\x01") +
+		section(3, "\x02\x00"+kind) + section(5, "\x01\x00\x01")
+	b += section(6, "\x01\x7f\x01\x41\x00\x0b") +
+		section(7, "\x03"+text(names[0])+"\x00\x02"+text(names[1])+"\x00\x03"+text("memory")+"\x02\x00")
 	return []byte(b + begin + section(10, "\x02"+body(count+note+r.setup)+body(entry)))
 }
 
@@ -56,7 +59,8 @@ func (r resident) check(t *testing.T, o runtimes.Options) {
 		p.Stdin = bytes.NewReader(in)
 		got, err := run(t, g, p)
 		var exit *runtimes.ExitError
-		if errors.As(err, &exit); got != "\x01"+string(in) || (err == nil) != (!r.code || i == 0) || exit != nil && exit.Code != uint32(i) {
+		if errors.As(err, &exit); got != "\x01"+string(in) || (err == nil) != (!r.code || i == 0) ||
+			exit != nil && exit.Code != uint32(i) {
 			t.Errorf("got %q and the error %v from a %s process", got, err, p.Usage.Start)
 		}
 	}

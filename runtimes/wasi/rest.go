@@ -61,7 +61,7 @@ func (r *rest) due() bool {
 	return r.quiet == tiresAfter
 }
 
-// tire has the code give up its memory if nobody has needed it for a while. It is called every second.
+// tire makes the code give up its memory if nobody has needed it for a while. It is called every second.
 func (c *code) tire() {
 	r := &c.rest
 	r.mu.Lock()
@@ -73,7 +73,7 @@ func (c *code) tire() {
 	c.runtime.relieve(r, *code)
 }
 
-// relieve has code give up its memory.
+// relieve makes code give up its memory.
 func (r *Runtime) relieve(of *rest, code []byte) {
 	if !of.spilled && !of.failed && r.folder != "" {
 		err := memory.Spill(code, r.folder)

@@ -15,7 +15,8 @@ import (
 
 // TestRest has time pass until a program's code gives up its memory, and calls the program afterwards.
 func TestRest(t *testing.T) {
-	for _, kind := range Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint) {
+	all := Possible(runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint)
+	for _, kind := range all {
 		g := newTestProgram(t, newTestRuntime(t, Config{CacheDir: t.TempDir()}), kind)
 		for round := range 3 {
 			echoes(t, g)

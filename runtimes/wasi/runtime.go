@@ -40,7 +40,7 @@ type Runtime struct {
 	regions   *memory.Pool
 	start     time.Time // zero of the guests' monotonic clocks
 	log       *slog.Logger
-	verify    uint64 // one in so many sandboxes that were put back is compared with its image
+	verify    uint64 // one in this many sandboxes that were put back is compared with its image
 
 	startTime    time.Duration // of a process up to its first read, if it is to be parked there
 	budget       *idle.Budget  // of idle sandboxes

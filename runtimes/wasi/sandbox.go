@@ -249,7 +249,7 @@ func (s *sandbox) getGlobals() []uint64 {
 	return values
 }
 
-// checked compares the sandbox with what it should be, after one run in so many. It returns false if it is not.
+// checked compares the sandbox with what it should be, after one run in verify. It returns false if they differ.
 func (s *sandbox) checked() bool {
 	if s.checks++; s.checks%s.program.runtime.verify != 0 {
 		return true

@@ -72,12 +72,14 @@ func TestScratch(t *testing.T) {
 				t.Skip("no C compiler")
 			}
 			program := filepath.Join(t.TempDir(), "scratch")
-			if out, err := exec.Command(cc, "-o", program, filepath.Join("testdata", "scratch", "scratch.c")).CombinedOutput(); err != nil {
+			source := filepath.Join("testdata", "scratch", "scratch.c")
+			if out, err := exec.Command(cc, "-o", program, source).CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
 			return exec.Command(program, "all")
 		}},
-		{"Go", "scratch", goModule, func(*testing.T) *exec.Cmd { return exec.Command("go", "run", "./testdata/guest", "scratch") }},
+		{"Go", "scratch",
+			goModule, func(*testing.T) *exec.Cmd { return exec.Command("go", "run", "./testdata/guest", "scratch") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if goruntime.GOOS != "linux" {
@@ -92,7 +94,9 @@ func TestScratch(t *testing.T) {
 			}
 			for _, kind := range startKinds() {
 				g := compileParked(t, c.module, withTmp(c.mode, runtimes.Options{Start: kind}))
-				for i, tree := range []files.Tree{files.NewMemory(1 << 20), boxed{files.NewMemory(1 << 20)}, files.NewMemory(1 << 20)} {
+				for i, tree := range []files.Tree{
+					files.NewMemory(1 << 20), boxed{files.NewMemory(1 << 20)}, files.NewMemory(1 << 20),
+				} {
 					var log bytes.Buffer
 					p := scratch(c.mode, "body", tree)
 					p.Stderr = &log
@@ -137,7 +141,8 @@ func TestScratchRefused(t *testing.T) {
 // TestMountsOfProcesses refuses trees that have no place.
 func TestMountsOfProcesses(t *testing.T) {
 	tree := files.NewMemory(1 << 20)
-	g := compile(t, scratchModule(t), withTmp("one", runtimes.Options{Mounts: []runtimes.Mount{{Path: "/fixed", Tree: tree}}}))
+	g := compile(t, scratchModule(t),
+		withTmp("one", runtimes.Options{Mounts: []runtimes.Mount{{Path: "/fixed", Tree: tree}}}))
 	for want, mounts := range map[string][]runtimes.Mount{
 		`"/other", which is no mount`:   {{Path: "/other", Tree: tree}},
 		`"/fixed", where its program`:   {{Path: "/fixed", Tree: tree}},
@@ -153,14 +158,16 @@ func TestMountsOfProcesses(t *testing.T) {
 }
 
 // operations are those of a tree and of its files, as filestest.Block names them.
-var operations = []string{"open", "stat", "readdir", "mkdir", "remove", "rename", "settime", "read", "write", "truncate", "sync", "fstat", "close"}
+var operations = []string{"open", "stat", "readdir", "mkdir", "remove", "rename", "settime", "read", "write",
+	"truncate", "sync", "fstat", "close"}
 
 // TestFilesBlock ends processes at their deadline that wait for an operation that does not end, whether it knows of its
 // context or not, and checks that they need no processor meanwhile.
 func TestFilesBlock(t *testing.T) {
 	for _, kind := range startKinds() {
 		g := compileParked(t, scratchModule(t), withTmp("one", runtimes.Options{Start: kind}))
-		if _, err := settled(t, g, func() *runtimes.Process { return scratch("one", "", files.NewMemory(1<<20)) }); err != nil {
+		process := func() *runtimes.Process { return scratch("one", "", files.NewMemory(1<<20)) }
+		if _, err := settled(t, g, process); err != nil {
 			t.Fatal(err)
 		}
 		for _, op := range operations {
@@ -202,7 +209,10 @@ func blocks(t *testing.T, g runtimes.Program, about string, tree *filestest.Bloc
 func TestFilesWaitRefused(t *testing.T) {
 	tired := errors.New("tired")
 	g := compile(t, scratchModule(t), withTmp("one", runtimes.Options{Start: runtimes.StartReset}))
-	for name, tree := range map[string]files.Tree{"apart": filestest.Block(t, files.NewMemory(1<<20), "write", false), "inline": waiting{files.NewMemory(1 << 20), nil}} {
+	for name, tree := range map[string]files.Tree{
+		"apart":  filestest.Block(t, files.NewMemory(1<<20), "write", false),
+		"inline": waiting{files.NewMemory(1 << 20), nil},
+	} {
 		p := scratch("one", "", tree)
 		n := 0
 		p.Wait = func(ctx context.Context, done <-chan struct{}) error {
@@ -257,7 +267,8 @@ func TestFilesWaitInline(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
-	if err := g.Run(ctx, scratch("one", "", waiting{files.NewMemory(1 << 20), make(chan struct{})})); !errors.Is(err, context.DeadlineExceeded) {
+	endless := waiting{files.NewMemory(1 << 20), make(chan struct{})}
+	if err := g.Run(ctx, scratch("one", "", endless)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("until its deadline: %v", err)
 	}
 }
@@ -301,7 +312,8 @@ func TestNothingLeftInFiles(t *testing.T) {
 			}
 			got, err := run(t, g, scratch("leave", body, tree))
 			fd := 5 // behind stdio, /request and /tmp comes /
-			if want := fmt.Sprintf(". lists\nleft: ok\nopen %d, %d bytes\n", fd+1, len(body)); got != want || (err == nil) != strings.HasPrefix(body, "return") {
+			if want := fmt.Sprintf(". lists\nleft: ok\nopen %d, %d bytes\n", fd+1, len(body)); got != want ||
+				(err == nil) != strings.HasPrefix(body, "return") {
 				t.Fatalf("%s, %s: got %q and the error %v, want %q", kind, body, got, err, want)
 			}
 			for _, name := range []string{"left", "open", "folder"} {

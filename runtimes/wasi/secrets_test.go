@@ -118,7 +118,8 @@ func sendSpies(t *testing.T, s spy, kind string, usual report) {
 func compileVerified(t *testing.T, module []byte, o runtimes.Options) runtimes.Program {
 	t.Helper()
 	var log lockedBuffer
-	r, err := wasi.New(t.Context(), wasi.Config{CacheDir: cacheDir, Verify: 1, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	r, err := wasi.New(t.Context(),
+		wasi.Config{CacheDir: cacheDir, Verify: 1, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,14 +188,18 @@ func (c *campaign) check(kind string) []string {
 		bad = append(bad, fmt.Sprintf("report: only %d of %d calls gave one", reports, total))
 	}
 	if len(c.call) != reports {
-		bad = append(bad, fmt.Sprintf("call: %d calls drew only %d different values after their first read", reports, len(c.call)))
+		bad = append(bad,
+			fmt.Sprintf("call: %d calls drew only %d different values after their first read", reports, len(c.call)))
 	}
 	// What a checkpoint has drawn before its first read is the same for all that it serves: the price of it.
 	switch again := reports - len(c.start); {
 	case kind == runtimes.StartCheckpoint && again*2 <= reports:
-		bad = append(bad, fmt.Sprintf("start: %d calls drew %d different values before their first read: are these checkpoints?", reports, len(c.start)))
+		bad = append(bad,
+			fmt.Sprintf("start: %d calls drew %d different values before their first read: are these checkpoints?",
+				reports, len(c.start)))
 	case kind != runtimes.StartCheckpoint && again != 0:
-		bad = append(bad, fmt.Sprintf("start: %d calls drew only %d different values before their first read", reports, len(c.start)))
+		bad = append(bad,
+			fmt.Sprintf("start: %d calls drew only %d different values before their first read", reports, len(c.start)))
 	}
 	return bad
 }

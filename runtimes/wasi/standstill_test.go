@@ -31,11 +31,13 @@ func waitsUntil(from int, relative bool) string {
 func TestClockStandsStill(t *testing.T) {
 	look := looks(1, 256) + looks(0, 264)
 	for _, relative := range []bool{false, true} {
-		code := slow() + look + invoke(fnRead, 0, 0, 0, 8) + looks(1, 272) + looks(0, 280) + waitsUntil(256, relative) + looks(1, 288) + transfer("\x10"+uleb(fnWrite), 1, 256, 40)
+		code := slow() + look + invoke(fnRead, 0, 0, 0, 8) + looks(1, 272) + looks(0, 280) + waitsUntil(256, relative) +
+			looks(1, 288) + transfer("\x10"+uleb(fnWrite), 1, 256, 40)
 		for _, kind := range parkedKinds() {
 			g := compileParked(t, script(code).bytes(), runtimes.Options{Start: kind})
 			waits := 0
-			p := &runtimes.Process{Stdin: strings.NewReader(""), Wait: func(context.Context, <-chan struct{}) error { return nil }}
+			p := &runtimes.Process{Stdin: strings.NewReader(""),
+				Wait: func(context.Context, <-chan struct{}) error { return nil }}
 			if _, err := settled(t, g, func() *runtimes.Process { return p }); err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +57,8 @@ func TestClockStandsStill(t *testing.T) {
 				n[i] = int64(binary.LittleEndian.Uint64([]byte(got)[8*i:]))
 			}
 			if d := time.Duration(n[2] - n[0]); d < 0 || d > time.Minute || n[4] < n[2] {
-				t.Errorf("%s: the monotonic clock has moved by %v while the process waited, and then by %v", kind, d, time.Duration(n[4]-n[2]))
+				t.Errorf("%s: the monotonic clock has moved by %v while the process waited, and then by %v",
+					kind, d, time.Duration(n[4]-n[2]))
 			}
 			if wall := time.Unix(0, n[3]); wall.Before(before.Add(-time.Second)) || wall.After(time.Now().Add(time.Second)) {
 				t.Errorf("%s: the wall clock shows %v", kind, wall)

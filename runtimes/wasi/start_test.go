@@ -31,8 +31,9 @@ func guest(before string) assembly { return script(before + echoes()) }
 // script returns a module that does something. Its memory has the word "id" at 512.
 func script(code string) assembly {
 	return assembly{
-		imports: []string{"fd_read", "fd_write", "clock_time_get", "random_get", "poll_oneoff", "path_open", "fd_close", "sched_yield", "args_sizes_get", "proc_exit"},
-		data:    "\x00" + i32(512) + "\x0b" + text("id\nxyz\n"), code: code,
+		imports: []string{"fd_read", "fd_write", "clock_time_get", "random_get", "poll_oneoff", "path_open", "fd_close",
+			"sched_yield", "args_sizes_get", "proc_exit"},
+		data: "\x00" + i32(512) + "\x0b" + text("id\nxyz\n"), code: code,
 	}
 }
 
@@ -80,7 +81,8 @@ func opens() string { return opensAt(3, 512, 2) }
 
 // opensAt is code that opens a file by n bytes of the memory.
 func opensAt(fd, at, n int) string {
-	return i32(fd) + i32(0) + i32(at) + i32(n) + i32(0) + "\x42\x02\x42\x00" + i32(0) + i32(16) + "\x10" + uleb(fnOpen) + "\x1a"
+	return i32(fd) + i32(0) + i32(at) + i32(n) + i32(0) + "\x42\x02\x42\x00" + i32(0) + i32(16) +
+		"\x10" + uleb(fnOpen) + "\x1a"
 }
 
 // withTableSet is a guest that changes a table.
@@ -136,11 +138,13 @@ func choices(t *testing.T) []choice {
 		{"exits", script(slow() + i32(7) + "\x10" + uleb(fnExit)).bytes(), 0, "reset", "exit status 7", false},
 		{"traps", script(slow() + "\x00").bytes(), 0, "reset", "unreachable", false},
 		{"opens a file", guest(slow() + opens()).bytes(), 0, "reset", "/request", true},
-		{"looks for a file that no request has", guest(slow() + opensAt(3, 515, 3)).bytes(), 0, "checkpoint", "neither", true},
+		{"looks for a file that no request has",
+			guest(slow() + opensAt(3, 515, 3)).bytes(), 0, "checkpoint", "neither", true},
 		{"looks for a file that is nowhere", guest(slow() + opensAt(4, 515, 3)).bytes(), 0, "checkpoint", "neither", true},
 		{"sleeps", guest(slow() + sleeps(200)).bytes(), 0, "reset", "it sleeps", true},
 		{"sleeps a little", guest(slow() + sleeps(1)).bytes(), 0, "checkpoint", "neither", true},
-		{"writes a lot", guest(slow() + strings.Repeat(transfer("\x10"+uleb(fnWrite), 1, 0, 60<<10), 2)).bytes(), 0, "reset", "64 KiB", false},
+		{"writes a lot", guest(slow() + strings.Repeat(transfer("\x10"+uleb(fnWrite), 1, 0, 60<<10), 2)).bytes(), 0, "reset",
+			"64 KiB", false},
 		{"loops", guest(slow() + "\x03\x40\x0c\x00\x0b").bytes(), 0, "reset", "has not read stdin after 100ms", false},
 		{"closes stderr", guest(slow() + invoke(fnClose, 2)).bytes(), 0, "reset", "opens or closes", true},
 		{"too little fuel", guest(slow()).bytes(), 1_000_000, "reset", "fuel is used up", false},
@@ -200,11 +204,18 @@ func reply(t testing.TB, g runtimes.Program, body string) (string, *runtimes.Pro
 // TestForcedKinds checks that a kind is refused with the reason exactly if it is not possible.
 func TestForcedKinds(t *testing.T) {
 	impossible := map[string]string{
-		"quick with a table": "reset checkpoint", "slow with a table": "reset checkpoint",
+		"quick with a table":                  "reset checkpoint",
+		"slow with a table":                   "reset checkpoint",
 		"references to exceptions in a table": "prefork checkpoint",
-		"never reads":                         "prefork checkpoint", "exits": "prefork checkpoint", "traps": "prefork checkpoint", "opens a file": "prefork checkpoint",
-		"sleeps": "prefork checkpoint", "writes a lot": "prefork checkpoint", "loops": "prefork checkpoint", "closes stderr": "prefork checkpoint",
-		"too little fuel": "prefork checkpoint",
+		"never reads":                         "prefork checkpoint",
+		"exits":                               "prefork checkpoint",
+		"traps":                               "prefork checkpoint",
+		"opens a file":                        "prefork checkpoint",
+		"sleeps":                              "prefork checkpoint",
+		"writes a lot":                        "prefork checkpoint",
+		"loops":                               "prefork checkpoint",
+		"closes stderr":                       "prefork checkpoint",
+		"too little fuel":                     "prefork checkpoint",
 	}
 	for _, c := range choices(t) {
 		for _, kind := range kinds() {
@@ -231,7 +242,8 @@ func TestForcedKinds(t *testing.T) {
 		}
 	}
 	var refused *runtimes.ModuleError
-	if _, err := newRuntime(t).Compile(t.Context(), guest("").bytes(), runtimes.Options{Start: "warm"}); !errors.As(err, &refused) {
+	_, err := newRuntime(t).Compile(t.Context(), guest("").bytes(), runtimes.Options{Start: "warm"})
+	if !errors.As(err, &refused) {
 		t.Errorf("an unknown kind: got the error %v", err)
 	}
 }

@@ -25,9 +25,11 @@ func TestStartKind(t *testing.T) {
 		{startFacts{fuel: slow, draws: true, renews: true}, runtimes.StartCheckpoint, "and it renews"},
 		{startFacts{fuel: slow, draws: true}, runtimes.StartPrefork, "takes 1000000 units of fuel"},
 		{startFacts{obstacles: obstacles{park: "it sleeps"}, fuel: slow}, runtimes.StartReset, "it sleeps"},
-		{startFacts{obstacles: obstacles{reuse: "it has many tables"}, fuel: slow}, runtimes.StartPrefork, "takes 1000000 units of fuel"},
+		{startFacts{obstacles: obstacles{reuse: "it has many tables"}, fuel: slow},
+			runtimes.StartPrefork, "takes 1000000 units of fuel"},
 		{startFacts{obstacles: obstacles{reuse: "it has many tables"}}, runtimes.StartFresh, "it has many tables"},
-		{startFacts{obstacles: obstacles{reuse: "it has many tables", park: "it sleeps"}, fuel: slow}, runtimes.StartFresh, "it has many tables"},
+		{startFacts{obstacles: obstacles{reuse: "it has many tables", park: "it sleeps"}, fuel: slow},
+			runtimes.StartFresh, "it has many tables"},
 	} {
 		for _, want := range []string{"", runtimes.StartAuto} {
 			if kind, why, err := c.p.choose(want); kind != c.kind || !strings.Contains(why, c.why) || err != nil {
@@ -60,7 +62,8 @@ func TestStartKindWanted(t *testing.T) {
 			t.Errorf("%+v: got %q because %q", c, kind, why)
 		}
 		var refused *runtimes.ModuleError
-		if c.says == "" && err != nil || c.says != "" && (!errors.As(err, &refused) || !strings.Contains(refused.Reason, c.says)) {
+		if c.says == "" && err != nil ||
+			c.says != "" && (!errors.As(err, &refused) || !strings.Contains(refused.Reason, c.says)) {
 			t.Errorf("%+v: got the error %v", c, err)
 		}
 	}
@@ -76,11 +79,15 @@ func TestObstacles(t *testing.T) {
 		{"nothing", rewrite.Report{Module: &module.Module{}, Folded: true}, "", ""},
 		{"data", rewrite.Report{Module: &module.Module{}}, "depends on a global", ""},
 		{"start section", rewrite.Report{Module: &module.Module{Start: true}, Folded: true}, "", ""},
-		{"exceptions", rewrite.Report{Module: &module.Module{Analysis: module.Analysis{Exceptions: true}}, Exceptions: "they are odd", Folded: true}, "", "they are odd"},
-		{"several", rewrite.Report{Module: &module.Module{Analysis: module.Analysis{Drops: true, TableWrites: true}}}, "tables, it drops segments, where its data goes depends on a global", ""},
+		{"exceptions",
+			rewrite.Report{Module: &module.Module{Analysis: module.Analysis{Exceptions: true}}, Exceptions: "they are odd",
+				Folded: true}, "", "they are odd"},
+		{"several", rewrite.Report{Module: &module.Module{Analysis: module.Analysis{Drops: true, TableWrites: true}}},
+			"tables, it drops segments, where its data goes depends on a global", ""},
 	} {
 		o := obstaclesOf(&c.r)
-		if (o.reuse == "") != (c.reuse == "") || !strings.Contains(o.reuse, c.reuse) || (o.park == "") != (c.park == "") || !strings.Contains(o.park, c.park) {
+		if (o.reuse == "") != (c.reuse == "") || !strings.Contains(o.reuse, c.reuse) || (o.park == "") != (c.park == "") ||
+			!strings.Contains(o.park, c.park) {
 			t.Errorf("%s: got %+v", c.name, o)
 		}
 	}

@@ -16,8 +16,10 @@ import (
 // 2052.
 func threaded(code string) []byte {
 	types := "\x04\x60\x00\x00" + "\x60\x01\x7f\x01\x7f" + "\x60\x04\x7f\x7f\x7f\x7f\x01\x7f" + "\x60\x01\x7f\x00"
-	imports := "\x04" + text("env") + text("memory") + "\x02\x03\x01\x02" + text("wasi") + text("thread-spawn") + "\x00\x01" +
-		text("wasi_snapshot_preview1") + text("fd_read") + "\x00\x02" + text("wasi_snapshot_preview1") + text("fd_write") + "\x00\x02"
+	imports := "\x04" + text("env") + text("memory") + "\x02\x03\x01\x02" +
+		text("wasi") + text("thread-spawn") + "\x00\x01" +
+		text("wasi_snapshot_preview1") + text("fd_read") + "\x00\x02" +
+		text("wasi_snapshot_preview1") + text("fd_write") + "\x00\x02"
 	exchange := i32(2044) + i32(0) + i32(1) + "\xfe\x48\x02\x00"
 	start := "\x00" + exchange + "\x04\x40\x05" + i32(2048) + i32(0) + i32(4) + "\xfc\x08\x00\x00" +
 		i32(2044) + i32(2) + "\xfe\x17\x02\x00" + i32(2044) + i32(-1) + "\xfe\x00\x02\x00\x1a\x0b\xfc\x09\x00\x0b"
@@ -43,7 +45,8 @@ func TestThreads(t *testing.T) {
 		{"the value is another", put(2052, wait32(1, -1)), "data\x01\x00\x00\x00"},
 		{"a time is waited for", put(2052, wait32('a', 1_000_000)), "data\x02\x00\x00\x00"},
 		{"no time is waited for", put(2052, wait32('a', 0)), "data\x02\x00\x00\x00"},
-		{"a sum", "\x41\x80\x08\x41\x05\xfe\x1e\x02\x00\x1a" + put(2052, "\x41\x80\x08\xfe\x10\x02\x00"), "dataf\x00\x00\x00"},
+		{"a sum", "\x41\x80\x08\x41\x05\xfe\x1e\x02\x00\x1a" + put(2052, "\x41\x80\x08\xfe\x10\x02\x00"),
+			"dataf\x00\x00\x00"},
 		{"the address with the offset", put(2052, i32(1020)+"\xfe\x10\x02\x04\xfe\x03\x00"), "dataa\x00\x00\x00"},
 		{"an address that goes around", put(2052, i32(-4)+"\xfe\x10\x02\x84\x08"), ""},
 	} {
@@ -65,7 +68,12 @@ func TestThreads(t *testing.T) {
 
 // TestUnaligned checks that an atomic access traps where it is not aligned, though a plain one would not.
 func TestUnaligned(t *testing.T) {
-	for _, code := range []string{i32(1022) + "\xfe\x10\x02\x00", i32(1024) + "\xfe\x10\x02\x01", i32(1025) + "\xfe\x13\x01\x00", i32(1028) + "\xfe\x11\x03\x00"} {
+	for _, code := range []string{
+		i32(1022) + "\xfe\x10\x02\x00",
+		i32(1024) + "\xfe\x10\x02\x01",
+		i32(1025) + "\xfe\x13\x01\x00",
+		i32(1028) + "\xfe\x11\x03\x00",
+	} {
 		_, err := run(t, compile(t, threaded(code+"\x1a"), runtimes.Options{}), &runtimes.Process{})
 		var trap *runtimes.TrapError
 		if !errors.As(err, &trap) || !strings.Contains(trap.Reason, "out of bounds") {
@@ -79,12 +87,13 @@ func TestWaitForEver(t *testing.T) {
 	g := compile(t, threaded(put(2052, wait32('a', -1))), runtimes.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	waited := false
-	err := g.Run(ctx, &runtimes.Process{Stdin: strings.NewReader("a\x00\x00\x00"), Wait: func(ctx context.Context, done <-chan struct{}) error {
+	wait := func(ctx context.Context, done <-chan struct{}) error {
 		waited = waited || done == nil // which is never closed
 		cancel()
 		<-ctx.Done()
 		return ctx.Err()
-	}})
+	}
+	err := g.Run(ctx, &runtimes.Process{Stdin: strings.NewReader("a\x00\x00\x00"), Wait: wait})
 	if !waited || !errors.Is(err, context.Canceled) {
 		t.Errorf("waited: %v; got the error %v", waited, err)
 	}

@@ -22,7 +22,8 @@ func TestDistrustMemory(t *testing.T) {
 	if _, err := f.Write(bytes.Repeat([]byte{0xee}, page)); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range Possible(runtimes.StartReset, runtimes.StartCheckpoint, runtimes.StartPrefork, runtimes.StartFresh) {
+	all := Possible(runtimes.StartReset, runtimes.StartCheckpoint, runtimes.StartPrefork, runtimes.StartFresh)
+	for _, kind := range all {
 		var log bytes.Buffer
 		g := newTestProgram(t, newTestRuntime(t, Config{Verify: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}), kind)
 		echoes(t, g)
@@ -38,7 +39,8 @@ func TestDistrustMemory(t *testing.T) {
 		}
 		b := s.memory.region.Bytes(s.memory.size)
 		at := unsafe.Pointer(&b[len(b)-page])
-		if _, err := unix.MmapPtr(int(f.Fd()), 0, at, uintptr(page), unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_FIXED); err != nil {
+		_, err := unix.MmapPtr(int(f.Fd()), 0, at, uintptr(page), unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_FIXED)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if b[len(b)-1] != 0xee {

@@ -26,12 +26,14 @@ func TestRefused(t *testing.T) {
 		{"not wasm", "hello", "text"},
 		{"truncated", probe[:1000], "section"},
 		{"component", "\x00asm\x0d\x00\x01\x00", "component"},
-		{"unknown import", strings.Replace(probe, "wasi_snapshot_preview1", "wasi_snapshot_preview9", 1), `"wasi_snapshot_preview9"`},
+		{"unknown import",
+			strings.Replace(probe, "wasi_snapshot_preview1", "wasi_snapshot_preview9", 1), `"wasi_snapshot_preview9"`},
 		{"no entry", strings.Replace(probe, "\x06_start", "\x06_other", 1), "_start"},
 		{"wrong body", string(assembly{code: "\x6a"}.bytes()), "not valid"},
 		{"bomb", "\x00asm\x01\x00\x00\x00\x02\x05\xff\xff\xff\xff\x0f", "4294967295 imports"},
 		{"too much memory", string(assembly{pages: 10_000}.bytes()), "640000 KiB"},
-		{"data beyond the memory", string(assembly{data: "\x00" + i32(1<<20) + "\x0b\x01x"}.bytes()), "outside of the memory"},
+		{"data beyond the memory",
+			string(assembly{data: "\x00" + i32(1<<20) + "\x0b\x01x"}.bytes()), "outside of the memory"},
 		{"all the memory there is", string(assembly{pages: 65_536}.bytes()), "4194304 KiB"},
 	} {
 		_, err := r.Compile(t.Context(), []byte(c.module), runtimes.Options{})
@@ -50,7 +52,8 @@ func TestOptions(t *testing.T) {
 	}
 	defer r.Close(t.Context())
 	var e *runtimes.ModuleError
-	if _, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Memory: 5 << 20}); !errors.As(err, &e) || !strings.Contains(e.Reason, "5 MiB") {
+	if _, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{Memory: 5 << 20}); !errors.As(err, &e) ||
+		!strings.Contains(e.Reason, "5 MiB") {
 		t.Errorf("above the limit of the runtime: got the error %v", err)
 	}
 	g, err := r.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{})
@@ -149,7 +152,8 @@ func TestTrapStack(t *testing.T) {
 	if !errors.As(err, &e) || e.Reason != "unreachable" || e.Stack != ".$2()" { // functions 0 and 1 are the host's
 		t.Errorf("got %+v", e)
 	}
-	named := append(assembly{code: "\x00"}.bytes(), section(0, text("name")+section(1, "\x01\x00"+text("main.go:crash")))...)
+	named := append(assembly{code: "\x00"}.bytes(),
+		section(0, text("name")+section(1, "\x01\x00"+text("main.go:crash")))...)
 	_, err = run(t, compile(t, named, runtimes.Options{}), args())
 	if !errors.As(err, &e) || !strings.Contains(e.Stack, "main.go:crash") {
 		t.Errorf("got %+v, which does not name the function", e)
@@ -159,10 +163,12 @@ func TestTrapStack(t *testing.T) {
 // TestExitCodes exits with codes that only WASI has, among them the two that the engine uses itself.
 func TestExitCodes(t *testing.T) {
 	for _, code := range []uint32{256, 1 << 31, 0xefffffff, 0xffffffff} {
-		g := compile(t, assembly{imports: []string{"proc_exit"}, code: i32(int(int32(code))) + "\x10\x00"}.bytes(), runtimes.Options{})
+		g := compile(t, assembly{imports: []string{"proc_exit"}, code: i32(int(int32(code))) + "\x10\x00"}.bytes(),
+			runtimes.Options{})
 		_, err := run(t, g, args())
 		var e *runtimes.ExitError
-		if !errors.As(err, &e) || e.Code != code || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		if !errors.As(err, &e) || e.Code != code || errors.Is(err, context.Canceled) ||
+			errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("exit with %#x: got the error %v", code, err)
 		}
 	}
@@ -208,7 +214,9 @@ func (slowWriter) Write(b []byte) (int, error) { return bytes.Count(b, []byte{1}
 func TestNoSockets(t *testing.T) {
 	accept := i32(3) + i32(0) + i32(0) + "\x10\x01" + "\x45" // is the error number 0?
 	down := i32(1) + i32(0) + "\x10\x02" + "\x45"
-	g := compile(t, assembly{imports: []string{"proc_exit", "sock_accept", "sock_shutdown"}, code: accept + down + "\x6a\x10\x00"}.bytes(), runtimes.Options{})
+	g := compile(t,
+		assembly{imports: []string{"proc_exit", "sock_accept", "sock_shutdown"},
+			code: accept + down + "\x6a\x10\x00"}.bytes(), runtimes.Options{})
 	if _, err := run(t, g, args()); err != nil {
 		t.Errorf("%v calls for sockets worked", err)
 	}
@@ -302,7 +310,8 @@ func TestExceptionsBoundTheStack(t *testing.T) {
 	for _, stack := range []uint64{2 << 20, 0, 32 << 20} {
 		p := args()
 		var trap *runtimes.TrapError
-		if _, err := run(t, compile(t, []byte(b), runtimes.Options{Stack: stack}), p); !errors.As(err, &trap) || trap.Reason != "stack overflow" {
+		if _, err := run(t, compile(t, []byte(b), runtimes.Options{Stack: stack}), p); !errors.As(err, &trap) ||
+			trap.Reason != "stack overflow" {
 			t.Errorf("%d: got the error %v", stack, err)
 		}
 		fuel = append(fuel, p.Usage.Fuel)

@@ -33,30 +33,33 @@ func (g *program) initialize(ctx context.Context, report *rewrite.Report) error 
 	if !exports(report.Module, wizerName) {
 		return nil
 	}
-	err := func() error {
-		switch o := g.obstacles; {
-		case o.reuse != "":
-			return errors.New(o.reuse)
-		case report.Module.Start: // which would have to be called before, and not again
-			return errors.New("it has a start section")
-		}
-		s, err := g.openKept(ctx)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		first := s.getGlobals()
-		if err := s.callOnce(ctx, wizerName); err != nil {
-			return err
-		}
-		gauges := len(g.globals) - len(report.Globals)
-		return g.rebase(s, append(first[:gauges:gauges], s.getGlobals()[gauges:]...))
-	}()
+	err := g.runInitializer(ctx, report)
 	if err == nil || past(ctx) {
 		return err
 	}
 	reason := fmt.Sprintf("%s could not be run once for all processes: %v", wizerName, err)
 	return &runtimes.ModuleError{Reason: reason, Err: err}
+}
+
+// runInitializer calls the function and keeps what it did to memory and globals, but for the gauges.
+func (g *program) runInitializer(ctx context.Context, report *rewrite.Report) error {
+	switch o := g.obstacles; {
+	case o.reuse != "":
+		return errors.New(o.reuse)
+	case report.Module.Start: // which would have to be called before, and not again
+		return errors.New("it has a start section")
+	}
+	s, err := g.openKept(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	first := s.getGlobals()
+	if err := s.callOnce(ctx, wizerName); err != nil {
+		return err
+	}
+	gauges := len(g.globals) - len(report.Globals)
+	return g.rebase(s, append(first[:gauges:gauges], s.getGlobals()[gauges:]...))
 }
 
 // exports reports whether a module exports a function under a name.

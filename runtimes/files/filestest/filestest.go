@@ -28,8 +28,8 @@ type Harness struct {
 	// NoTimes says that the tree keeps no times.
 	NoTimes bool
 
-	// Room is how many bytes a tree of New is for, or 0 if that is not known. A file of so many is ErrNoSpace, or
-	// ErrTooLarge.
+	// Room is how many bytes a tree of New has room for, or 0 if that is not known. A file of that size is ErrNoSpace
+	// or ErrTooLarge.
 	Room int64
 }
 

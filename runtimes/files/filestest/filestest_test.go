@@ -55,8 +55,13 @@ func (o *oracle) Open(_ context.Context, name string, how files.Flags) (files.Fi
 	if err := valid(name); err != nil {
 		return nil, err
 	}
-	flag := map[files.Flags]int{files.Read: os.O_RDONLY, files.Write: os.O_WRONLY, files.Read | files.Write: os.O_RDWR}[how&(files.Read|files.Write)]
-	for f, n := range map[files.Flags]int{files.Create: os.O_CREATE, files.Exclusive: os.O_EXCL, files.Truncate: os.O_TRUNC} {
+	access := map[files.Flags]int{
+		files.Read: os.O_RDONLY, files.Write: os.O_WRONLY, files.Read | files.Write: os.O_RDWR,
+	}
+	flag := access[how&(files.Read|files.Write)]
+	for f, n := range map[files.Flags]int{
+		files.Create: os.O_CREATE, files.Exclusive: os.O_EXCL, files.Truncate: os.O_TRUNC,
+	} {
 		if how.Has(f) {
 			flag |= n
 		}

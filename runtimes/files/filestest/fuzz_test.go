@@ -163,8 +163,14 @@ func (p *player) close() {
 
 // word returns the same word for errors that are the same to a process.
 func word(err error) string {
-	for w, all := range map[string][]error{"exists": {fs.ErrExist, files.ErrNotEmpty}, "none": {fs.ErrNotExist}, "no folder": {files.ErrNotDir},
-		"a folder": {files.ErrIsDir}, "no": {fs.ErrInvalid, syscall.EINVAL}, "not for that": {files.ErrBadFile}} {
+	for w, all := range map[string][]error{
+		"exists":       {fs.ErrExist, files.ErrNotEmpty},
+		"none":         {fs.ErrNotExist},
+		"no folder":    {files.ErrNotDir},
+		"a folder":     {files.ErrIsDir},
+		"no":           {fs.ErrInvalid, syscall.EINVAL},
+		"not for that": {files.ErrBadFile},
+	} {
 		if slices.ContainsFunc(all, func(e error) bool { return errors.Is(err, e) }) {
 			return w
 		}

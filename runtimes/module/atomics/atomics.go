@@ -4,8 +4,8 @@
 //
 // It lowers the threads proposal. A load, a store or a read-modify-write becomes a call of a function which checks
 // that the address is aligned and does it in plain instructions. A fence is left out. Nobody waits, so
-// memory.atomic.notify wakes nobody and returns 0. And since nobody can wake who waits, memory.atomic.wait returns 1
-// if the value is another one already, and otherwise 2 when its time is over: without a time-out it waits until the
+// memory.atomic.notify wakes nobody and returns 0. And since nothing can wake a waiter, memory.atomic.wait returns 1 if
+// the value is another one already, and otherwise 2 when its time is over: without a time-out it waits until the
 // process is ended. In a memory that is not shared it traps, as the proposal says.
 //
 // An address that is not aligned traps like one that is out of bounds.
@@ -32,8 +32,8 @@ func Needed(m *module.Module) bool {
 }
 
 // Lower lowers the atomic instructions of a binary, and makes its memory one of its own if it is shared. sleep is the
-// function of type (i64) -> () that is imported if the module waits: it waits for so many nanoseconds, or below 0
-// until the process is ended. The code grows by less than 8 bytes for each atomic instruction.
+// function of type (i64) -> () that is imported if the module waits: it waits for that number of nanoseconds, or below
+// 0 until the process is ended. The code grows by less than 8 bytes for each atomic instruction.
 //
 // # Errors
 //

@@ -18,7 +18,8 @@ func ExampleLower() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(len(m.Imports), "imports,", m.Memories[0], "and", m.Functions, "functions; to be lowered:", atomics.Needed(m))
+		fmt.Println(len(m.Imports), "imports,", m.Memories[0], "and", m.Functions, "functions; to be lowered:",
+			atomics.Needed(m))
 	}
 	describe(b)
 	b, err := atomics.Lower(b, module.Limits{}, atomics.Sleep("host", "sleep"))

@@ -129,8 +129,8 @@ func (h *helper) exchange() {
 	h.Get(h.old)
 }
 
-// compare writes an exchange that takes place only if what is there is what was expected, of which only as many bits
-// count.
+// compare writes an exchange that takes place only if what is there is what was expected. Only the bits of the access
+// count in what was expected.
 func (h *helper) compare() {
 	h.read().Op(code.LocalTee, h.old).Get(first)
 	switch bits := 8 << h.op.AtomicWidth(); {

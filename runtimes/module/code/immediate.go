@@ -85,10 +85,10 @@ func (r *Reader) blockType() int64 {
 	return t
 }
 
-// isValueType tells whether there is a value type with that encoding.
+// isValueType reports whether there is a value type with that encoding.
 func isValueType(b byte) bool { return b >= 0x7b && b <= 0x7f || isReferenceType(b) }
 
-// isReferenceType tells whether there is a reference type with that encoding.
+// isReferenceType reports whether there is a reference type with that encoding.
 func isReferenceType(b byte) bool { return b == 0x70 || b == 0x6f || b == 0x69 }
 
 // nullType reads the type of ref.null.

@@ -51,11 +51,13 @@ func unsupported(op byte) string {
 	switch op {
 	case 0x06, 0x07, 0x09, 0x18, 0x19:
 		return "the module uses the legacy form of exception handling, which is not supported: build with exnref " +
-			"(clang: -mllvm -wasm-use-legacy-eh=false, Emscripten: -sWASM_LEGACY_EXCEPTIONS=0) or translate with wasm-opt --translate-to-exnref"
+			"(clang: -mllvm -wasm-use-legacy-eh=false, Emscripten: -sWASM_LEGACY_EXCEPTIONS=0) " +
+			"or translate with wasm-opt --translate-to-exnref"
 	case 0x14, 0x15, 0xd4, 0xd5, 0xd6:
 		return "typed function references are not supported"
 	case 0xd3, 0xfb:
-		return "the module uses garbage collection (WasmGC), which is not supported: choose a target of the compiler that uses linear memory"
+		return "the module uses garbage collection (WasmGC), which is not supported: " +
+			"choose a target of the compiler that uses linear memory"
 	}
 	return fmt.Sprintf("there is no instruction %#02x", op)
 }

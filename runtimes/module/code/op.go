@@ -137,19 +137,19 @@ func (o Op) AtomicWidth() uint32 {
 	return [...]uint32{2, 3, 0, 1, 0, 1, 2}[(o-AtomicLoad)%7]
 }
 
-// IsCall tells whether the instruction calls a function, be it as a tail call.
+// IsCall reports whether the instruction calls a function, tail calls included.
 func (o Op) IsCall() bool { return o >= Call && o <= ReturnCallIndirect }
 
-// IsIndirect tells whether the instruction calls a function that it finds in a table.
+// IsIndirect reports whether the instruction calls a function that it finds in a table.
 func (o Op) IsIndirect() bool { return o == CallIndirect || o == ReturnCallIndirect }
 
-// IsTailCall tells whether the instruction calls a function in place of returning.
+// IsTailCall reports whether the instruction calls a function instead of returning.
 func (o Op) IsTailCall() bool { return o == ReturnCall || o == ReturnCallIndirect }
 
-// Opens tells whether the instruction begins a block that an end belongs to.
+// Opens reports whether the instruction begins a block that an end belongs to.
 func (o Op) Opens() bool { return o >= Block && o <= If || o == TryTable }
 
-// Leaves tells whether what follows the instruction cannot be reached from it.
+// Leaves reports whether what follows the instruction cannot be reached from it.
 func (o Op) Leaves() bool {
 	switch o {
 	case Unreachable, Throw, ThrowRef, Br, BrTable, Return, ReturnCall, ReturnCallIndirect:
@@ -158,7 +158,7 @@ func (o Op) Leaves() bool {
 	return false
 }
 
-// NeedsMemory tells whether the instruction works on the memory.
+// NeedsMemory reports whether the instruction works on the memory.
 func (o Op) NeedsMemory() bool {
 	switch {
 	case o >= 0x28 && o <= MemoryGrow, o == MemoryInit, o == MemoryCopy, o == MemoryFill,
@@ -168,5 +168,5 @@ func (o Op) NeedsMemory() bool {
 	return false
 }
 
-// NamesFunction tells whether X of the instruction is a function's index.
+// NamesFunction reports whether X of the instruction is a function's index.
 func (o Op) NamesFunction() bool { return o == Call || o == ReturnCall || o == RefFunc }

@@ -2,8 +2,7 @@ package code
 
 import "fmt"
 
-// Reader reads instructions from front to back. It does not know blocks: who reads a function
-// body must count them.
+// Reader reads instructions from front to back. It does not know blocks: whoever reads a function body must count them.
 type Reader struct {
 	b      []byte
 	pos    int
@@ -32,7 +31,7 @@ func (r *Reader) Pos() int { return r.pos }
 // Err returns the fault that ended the reading, or nil.
 func (r *Reader) Err() *Error { return r.err }
 
-// Next reads one instruction and tells whether there was one.
+// Next reads one instruction and reports whether there was one.
 func (r *Reader) Next(in *Instruction) bool {
 	if r.pos >= r.end || r.err != nil {
 		return false
@@ -156,10 +155,11 @@ func (r *Reader) atomic(in *Instruction) {
 	}
 }
 
-// noVector tells which numbers no vector instruction has.
+// noVector reports whether no vector instruction has this number.
 func noVector(sub byte) bool {
 	switch sub {
-	case 0x9a, 0xa2, 0xa5, 0xa6, 0xaf, 0xb0, 0xb2, 0xb3, 0xb4, 0xbb, 0xc2, 0xc5, 0xc6, 0xcf, 0xd0, 0xd2, 0xd3, 0xd4, 0xe2, 0xee:
+	case 0x9a, 0xa2, 0xa5, 0xa6, 0xaf, 0xb0, 0xb2, 0xb3, 0xb4, 0xbb,
+		0xc2, 0xc5, 0xc6, 0xcf, 0xd0, 0xd2, 0xd3, 0xd4, 0xe2, 0xee:
 		return true
 	}
 	return false

@@ -28,7 +28,8 @@ func TestNext(t *testing.T) {
 	} {
 		var in code.Instruction
 		r := code.NewReader([]byte(c.in), 0, len(c.in), 10)
-		if !r.Next(&in) || in.Op != c.want.Op || in.X != c.want.X || in.Y != c.want.Y || in.Value != c.want.Value || in.End != len(c.in) {
+		if !r.Next(&in) || in.Op != c.want.Op || in.X != c.want.X || in.Y != c.want.Y || in.Value != c.want.Value ||
+			in.End != len(c.in) {
 			t.Errorf("%q: got %+v, %v", c.in, in, r.Err())
 		}
 	}
@@ -42,7 +43,8 @@ func TestLabels(t *testing.T) {
 	if !r.Next(&in) || len(in.Labels) != 3 || in.Labels[2] != 5 {
 		t.Errorf("got %+v", in)
 	}
-	if !r.Next(&in) || len(in.Labels) != 2 || in.Labels[0] != 1 || in.Labels[1] != 9 || len(in.Tags) != 1 || in.Tags[0] != 7 || in.Kinds[0] != code.Catch || in.Kinds[1] != code.CatchAll {
+	if !r.Next(&in) || len(in.Labels) != 2 || in.Labels[0] != 1 || in.Labels[1] != 9 || len(in.Tags) != 1 ||
+		in.Tags[0] != 7 || in.Kinds[0] != code.Catch || in.Kinds[1] != code.CatchAll {
 		t.Errorf("got %+v", in)
 	}
 	r.Reset(b, 0, len(b), 3)

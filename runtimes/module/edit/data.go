@@ -84,7 +84,7 @@ func (m *Module) EmptyData() {
 	m.dirty[dataSection], m.dirty[dataCountSection] = true, true
 }
 
-// noData tells that there are no data segments any more.
+// noData reports whether there are no data segments any more.
 func (m *Module) noData() bool { return m.emptyData && !m.Info.Analysis.Segments }
 
 // encodeData returns the data section.

@@ -246,7 +246,8 @@ func FuzzEncode(f *testing.F) {
 		}
 		m.AddExport("\x00", module.GlobalKind, m.AddGlobal(module.I32, 1))
 		m.Touch()
-		if _, err := module.Parse(m.Encode()); err != nil && !strings.Contains(err.Error(), "two exports") && !strings.Contains(err.Error(), "more than the") {
+		if _, err := module.Parse(m.Encode()); err != nil && !strings.Contains(err.Error(), "two exports") &&
+			!strings.Contains(err.Error(), "more than the") {
 			t.Fatal(err)
 		}
 	})
@@ -256,7 +257,8 @@ func FuzzEncode(f *testing.F) {
 func TestGuard(t *testing.T) {
 	m := open(t, header+section(1, types)+section(2, imports)+section(3, functions)+section(7, "\x02\x01f\x00\x01\x01g\x00\x01")+section(10, "\x03\x02\x00\x0b\x02\x00\x0b\x02\x00\x0b"))
 	m.SetExport(1, m.AddFunction(module.FuncType{}, []byte("\x00\x10\x02\x0b")))
-	if f, r := m.AddGlobal(module.F32, 0x3f800000), m.AddReference(m.Function(1)); f != 0 || r != 1 || m.AddGlobal(module.F64, 2) != 2 {
+	if f, r := m.AddGlobal(module.F32, 0x3f800000), m.AddReference(m.Function(1)); f != 0 || r != 1 ||
+		m.AddGlobal(module.F64, 2) != 2 {
 		t.Errorf("got the globals %d and %d", f, r)
 	}
 	out := string(m.Encode())

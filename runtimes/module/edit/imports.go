@@ -9,7 +9,10 @@ import (
 func (m *Module) addImport(im Import) {
 	m.Type(im.Type)
 	m.imports = append(m.imports, im)
-	for _, id := range []byte{importSection, globalSection, exportSection, startSection, elementSection, codeSection, dataSection} {
+	changed := []byte{
+		importSection, globalSection, exportSection, startSection, elementSection, codeSection, dataSection,
+	}
+	for _, id := range changed {
 		m.dirty[id] = true
 	}
 }

@@ -30,7 +30,7 @@ type Module struct {
 	imports   []Import          // added
 	functions []function        // added
 	replaced  [][]byte          // by function; nil where it stays
-	shared    map[uint32]uint32 // global by the function, of the binary, that it refers to; nil if code makes references itself
+	shared    map[uint32]uint32 // global by the function of the binary it refers to; nil if code makes references itself
 	globals   [][]byte          // added, encoded
 	exports   [][]byte          // added, encoded
 	moved     map[int]uint32    // exports of the binary that are of other functions now

@@ -7,13 +7,13 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module/code"
 )
 
-// mostShared is to how many functions code may refer: each instance has a global for each of them, some 300 bytes.
+// mostShared is how many functions code may refer to: each instance has a global for each of them, some 300 bytes.
 const mostShared = 10_000
 
-// ShareReferences has code take references to functions from globals, one for each function, which are made with the
-// instance. The engine makes a new one each time that code executes ref.func, asks the host for it, and keeps it as
-// long as the instance. References that are not valid, since nothing but code refers to the function, stay as they
-// are.
+// ShareReferences makes code take references to functions from globals. There is one for each function, made with the
+// instance. Otherwise the engine makes a new reference each time that code executes ref.func, asks the host for it, and
+// keeps it as long as the instance. References that are not valid, since nothing but code refers to the function, stay
+// as they are.
 //
 // # Errors
 //
@@ -35,7 +35,8 @@ func (m *Module) ShareReferences() error {
 				m.shared[in.X] = m.AddReference(m.Function(in.X))
 			}
 			if len(m.shared) > mostShared {
-				return &module.Error{Section: "code", Offset: in.Start, Msg: fmt.Sprintf("code refers to more than the %d functions allowed", mostShared)}
+				return &module.Error{Section: "code", Offset: in.Start,
+					Msg: fmt.Sprintf("code refers to more than the %d functions allowed", mostShared)}
 			}
 		}
 	}

@@ -2,9 +2,9 @@
 // number for each function, which stays when all that has changed is where things are.
 //
 // A compiler that builds a program anew puts data at other addresses and gives functions other indices, and writes
-// both into the code. So what a function is told by are its instructions, and which of its own locals and labels they
-// name, but no constant, no address and no index of anything outside. Functions that differ in nothing else have the
-// same shape.
+// both into the code. So a function is recognized by its instructions, and by which of its own locals and labels they
+// name. Constants, addresses and indices of anything outside do not count: functions that differ in nothing else have
+// the same shape.
 package fingerprint
 
 import (

@@ -45,7 +45,7 @@ func Signed(b []byte, bits int) (v int64, n int) {
 	return 0, -1
 }
 
-// signFits tells whether the bits of x above the first free ones repeat the sign bit.
+// signFits reports whether the bits of x above the first free ones repeat the sign bit.
 func signFits(x byte, free int) bool {
 	high := x >> (free - 1) & (0x7f >> (free - 1))
 	return high == 0 || high == 0x7f>>(free-1)

@@ -46,7 +46,9 @@ func TestSigned(t *testing.T) {
 
 // FuzzRoundTrip checks that what is written reads back, in no more bytes than it takes.
 func FuzzRoundTrip(f *testing.F) {
-	for _, v := range []int64{0, 63, 64, -64, -65, math.MaxInt32, math.MinInt32, math.MaxUint32, math.MaxInt64, math.MinInt64} {
+	for _, v := range []int64{
+		0, 63, 64, -64, -65, math.MaxInt32, math.MinInt32, math.MaxUint32, math.MaxInt64, math.MinInt64,
+	} {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, v int64) {

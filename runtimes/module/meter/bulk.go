@@ -94,7 +94,7 @@ func (w *meter) addBulk(h helper) uint32 {
 	return w.m.AddFunction(module.FuncType{Params: []module.ValueType{module.I32, what, module.I32}}, a)
 }
 
-// onTables tells whether the operation works on tables.
+// onTables reports whether the operation works on tables.
 func (h helper) onTables() bool {
 	return h.op == code.TableInit || h.op == code.TableCopy || h.op == code.TableFill
 }

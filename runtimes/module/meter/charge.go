@@ -9,8 +9,8 @@ func (w *meter) charge(a *code.Assembly, units int64) {
 	w.report.Longest = max(w.report.Longest, units)
 }
 
-// chargeEntry appends the code that charges where a function begins, and the test of the stack: a loop, of which only
-// the way that needs more fuel takes more than one turn.
+// chargeEntry appends the code that charges where a function begins, and the test of the stack. The code is a loop, and
+// takes more than one turn only if it needs more fuel.
 func (w *meter) chargeEntry(a *code.Assembly, units int64, t test) {
 	a.Begin(code.Loop)
 	w.chargeHead(a, units, t)

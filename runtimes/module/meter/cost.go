@@ -24,7 +24,7 @@ func (w *meter) cost(in, before *code.Instruction) int64 {
 	return 1
 }
 
-// isBulk tells whether an instruction takes time in proportion to a length, which is its last operand.
+// isBulk reports whether an instruction takes time in proportion to a length, which is its last operand.
 func isBulk(op code.Op) bool {
 	switch op {
 	case code.MemoryInit, code.MemoryCopy, code.MemoryFill, code.TableInit, code.TableCopy, code.TableFill:
@@ -36,13 +36,14 @@ func isBulk(op code.Op) bool {
 // inlineLength returns the length of a bulk operation if the instruction before says that it is a small constant, or
 // -1.
 func inlineLength(in, before *code.Instruction) int64 {
-	if isBulk(in.Op) && before.Op == code.I32Const && before.End == in.Start && before.Value >= 0 && before.Value <= mostInline {
+	constant := before.Op == code.I32Const && before.End == in.Start
+	if isBulk(in.Op) && constant && before.Value >= 0 && before.Value <= mostInline {
 		return before.Value
 	}
 	return -1
 }
 
-// helped tells whether a helper stands in for an instruction.
+// helped reports whether a helper stands in for an instruction.
 func helped(in, before *code.Instruction) bool {
 	return in.Op == code.MemoryGrow || in.Op == code.TableGrow || isBulk(in.Op) && inlineLength(in, before) < 0
 }

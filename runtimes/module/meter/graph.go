@@ -24,7 +24,7 @@ func (w *meter) graph() (groups [][]uint32) {
 	return groups
 }
 
-// cyclic tells whether the functions of a group call one another, or the only one itself.
+// cyclic reports whether the functions of a group call one another, or the only one itself.
 func (w *meter) cyclic(group []uint32) bool {
 	return len(group) > 1 || slices.Contains(w.callees[group[0]], group[0])
 }

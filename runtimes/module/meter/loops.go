@@ -4,11 +4,11 @@ import "github.com/polyvoke/polyvoke/runtimes/module/code"
 
 // loop is what is known of a loop before its costs are.
 type loop struct {
-	// joined tells that whoever pays for the way to the loop pays for its first turn, and the branch to its head for
+	// joined reports whether the way to the loop pays for its first turn, and the branch to its head for
 	// another. Other loops are charged at the head.
 	joined bool
-	// outermost tells that the loop is charged at the head by [meter.chargeHead] and that none around it is, covered
-	// that one is.
+	// outermost reports whether the loop is charged at the head by [meter.chargeHead] and none around it is, covered
+	// whether one is.
 	outermost, covered bool
 
 	outer    int  // the index of the loop around it, or -1

@@ -75,8 +75,8 @@ const (
 
 // Options say how to meter.
 type Options struct {
-	// Short is the most that the entry of a function may cost for its callers to pay it in place of the
-	// function itself. 0 means 100; below 0, no caller pays.
+	// Short is the most that the entry of a function may cost for its callers to pay it instead of the function
+	// itself. 0 means 100; below 0, no caller pays.
 	Short int
 	// Stack is how many bytes of stack a recursion may use before it traps with unreachable, by an estimate of 64
 	// bytes a call, 8 a parameter or local, and 16 KiB an open try_table. A tail call takes nothing, but for one that
@@ -166,7 +166,8 @@ func (w *meter) addRefill() {
 	var refill, again code.Assembly
 	refill.Locals().Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Op(code.GlobalSet, w.fuel).Op(code.End)
 	w.refill = w.m.AddFunction(module.FuncType{}, refill)
-	again.Locals().Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).Get(0).Op(code.I64Add).Op(code.GlobalSet, w.fuel).Op(code.End)
+	again.Locals().Op(code.GlobalGet, w.fuel).Op(code.Call, w.imported).
+		Get(0).Op(code.I64Add).Op(code.GlobalSet, w.fuel).Op(code.End)
 	w.again = w.m.AddFunction(module.FuncType{Params: []module.ValueType{module.I64}}, again)
 }
 

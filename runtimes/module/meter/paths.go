@@ -16,7 +16,7 @@ type paths struct {
 	// costs are those of the entry, and of a turn of each loop in the order of the code; 0 where no way leads, and
 	// for a joined loop that never turns.
 	costs []int64
-	// open tells that the entry may lead to a call that is not known, or of the function's own group:
+	// open reports whether the entry may lead to a call that is not known, or of the function's own group:
 	// then it must pay for itself, or a recursion could cost nothing.
 	open bool
 	// cuts are the further places that are paid for by themselves, in the order of the code, because the way to them
@@ -68,8 +68,15 @@ type block struct {
 // find goes through function f.
 func (p *paths) find(w *meter, f uint32) {
 	p.survey.find(w, f)
-	*p = paths{costs: append(p.costs[:0], 0), scopes: append(p.scopes[:0], scope{}), cuts: p.cuts[:0], turns: p.turns[:0], labels: p.labels[:0],
-		blocks: append(p.blocks[:0], block{op: code.Block, scopes: 1, best: unreached}), survey: p.survey}
+	*p = paths{
+		costs:  append(p.costs[:0], 0),
+		scopes: append(p.scopes[:0], scope{}),
+		cuts:   p.cuts[:0],
+		turns:  p.turns[:0],
+		labels: p.labels[:0],
+		blocks: append(p.blocks[:0], block{op: code.Block, scopes: 1, best: unreached}),
+		survey: p.survey,
+	}
 	var in, before code.Instruction
 	for w.m.Instructions(&w.reader, w.m.Bodies()[f]); w.reader.Next(&in); before = in {
 		if p.now != unreached {
@@ -100,7 +107,7 @@ func (p *paths) cost(s scope) *int64 {
 	return &p.costs[s.at]
 }
 
-// mayRecur tells whether an instruction of function f may lead back to it without a charge.
+// mayRecur reports whether an instruction of function f may lead back to it without a charge.
 func (w *meter) mayRecur(f uint32, in *code.Instruction) bool {
 	if in.Op.IsIndirect() {
 		return true
@@ -149,7 +156,9 @@ func (p *paths) step(in *code.Instruction) {
 
 // begin opens a block, and a scope if it is a loop.
 func (p *paths) begin(in *code.Instruction) {
-	p.blocks = append(p.blocks, block{op: in.Op, scopes: len(p.scopes), best: unreached, other: p.now, handlers: len(p.labels)})
+	p.blocks = append(p.blocks, block{
+		op: in.Op, scopes: len(p.scopes), best: unreached, other: p.now, handlers: len(p.labels),
+	})
 	if in.Op == code.TryTable {
 		p.labels = append(p.labels, in.Labels...)
 		p.tries++

@@ -70,15 +70,20 @@ func TestPaths(t *testing.T) {
 		{"branch leaves what follows", block + "\x0c\x00" + one + one + end + one, []int64{1 + 2}, false},
 		{"return", one + "\x0f" + one + one, []int64{3}, false},
 		{"first turn of a loop", one + loop + one + one + again + end + one, []int64{2 + 5, 5}, false},
-		{"first turn of a loop, and what follows", one + loop + one + one + againIf + end + one, []int64{2 + 6 + 2, 6}, false},
+		{"first turn of a loop, and what follows",
+			one + loop + one + one + againIf + end + one, []int64{2 + 6 + 2, 6}, false},
 		{"loop that does not turn", one + loop + one + one + end + one, []int64{8, 4}, false},
-		{"loops in one another", loop + one + loop + one + one + againIf + end + againIf + end, []int64{2 + 6 + 2, 2 + 6 + 2, 6}, false},
-		{"loops one after the other", loop + one + againIf + end + loop + one + one + againIf + end, []int64{4 + 6, 4, 6}, false},
+		{"loops in one another",
+			loop + one + loop + one + one + againIf + end + againIf + end, []int64{2 + 6 + 2, 2 + 6 + 2, 6}, false},
+		{"loops one after the other",
+			loop + one + againIf + end + loop + one + one + againIf + end, []int64{4 + 6, 4, 6}, false},
 		{"branch to the outer loop", loop + one + loop + one + "\x0c\x01" + end + end, []int64{5, 5, 3}, false},
 		{"way out of a loop", block + one + loop + one + "\x0c\x01" + end + end + one, []int64{2 + 3 + 2, 3}, false},
-		{"loop that turns by two branches", one + loop + one + againIf + one + again + end + one, []int64{2, 1 + 2 + 2 + 2 + 1}, false},
+		{"loop that turns by two branches",
+			one + loop + one + againIf + one + again + end + one, []int64{2, 1 + 2 + 2 + 2 + 1}, false},
 		{"loop that turns by br_table", one + loop + "\x41\x00\x0e\x00\x00" + end + one, []int64{2, 1 + 2}, false},
-		{"joined loop around one that is not", loop + one + loop + againIf + one + againIf + end + againIf + end + one, []int64{2 + 2 + 2, 2 + 2, 1 + 2 + 2 + 2}, false},
+		{"joined loop around one that is not", loop + one + loop + againIf + one + againIf + end + againIf + end + one,
+			[]int64{2 + 2 + 2, 2 + 2, 1 + 2 + 2 + 2}, false},
 		{"loop with a try_table", one + loop + "\x1f\x40\x00" + one + end + again + end, []int64{2, 1 + 2 + 1}, false},
 		{"dead loop", "\x00" + loop + one + end + one, []int64{1, 0}, false},
 		{"br_table", block + block + "\x41\x00\x0e\x01\x00\x01" + end + one + one + end + one, []int64{2 + 4 + 2}, false},
@@ -119,7 +124,8 @@ func TestCuts(t *testing.T) {
 		{"in an if, and behind its else", "\x41\x00\x04\x40" + long + one + "\x05" + one + end + one, []int64{defaultPiece}, []int64{2 + 2, 2}},
 		{"in an else", "\x41\x00\x04\x40" + one + "\x05" + long + one + end + one, []int64{defaultPiece}, []int64{2 + 2, 2}},
 		{"past a branch", block + "\x41\x00\x0d\x00" + long + end + one, []int64{defaultPiece}, []int64{2, 2}},
-		{"in a joined loop", one + loop + long + one + again + end, []int64{defaultPiece, defaultPiece - 2}, []int64{2 + 2 + 1}},
+		{"in a joined loop",
+			one + loop + long + one + again + end, []int64{defaultPiece, defaultPiece - 2}, []int64{2 + 2 + 1}},
 		{"in a loop that turns by two branches", one + loop + "\x41\x00\x0d\x00" + long + again + end, []int64{2, defaultPiece}, []int64{1 + 2 + 1}},
 		{"before a loop", long + loop + one + again + end, []int64{defaultPiece, 3}, []int64{3}},
 		{"before a handler", long + block + "\x1f\x40\x01\x02\x00" + one + end + end + one, []int64{defaultPiece}, []int64{4}},
@@ -170,7 +176,8 @@ func TestComponents(t *testing.T) {
 }
 
 func TestClassify(t *testing.T) {
-	if got := classify([][]uint32{{1}, {2}, {1}, {4}, nil, {5}}); !slices.Equal(got, []byte{leading, recursive, recursive, straight, straight, recursive}) {
+	want := []byte{leading, recursive, recursive, straight, straight, recursive}
+	if got := classify([][]uint32{{1}, {2}, {1}, {4}, nil, {5}}); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
 }

@@ -25,7 +25,8 @@ type body struct {
 // rewrite returns the metered form of a function whose costs have been planned.
 func (w *meter) rewrite(f uint32) []byte {
 	old := w.m.Bodies()[f]
-	b := &body{w: w, f: f, copied: old.Code, cuts: w.paths.cuts, open: []int{0}, out: make(code.Assembly, 0, (old.End-old.Start)*5/4+32)}
+	b := &body{w: w, f: f, copied: old.Code, cuts: w.paths.cuts, open: []int{0},
+		out: make(code.Assembly, 0, (old.End-old.Start)*5/4+32)}
 	b.begin(f)
 	b.enter(f, w.paths.costs[0])
 	var in, before code.Instruction

@@ -44,7 +44,7 @@ func (w *meter) frame(f uint32) int64 {
 	return callFrame + valueFrame*(int64(len(w.m.Info.Types()[w.types[f]].Params))+int64(w.m.Bodies()[f].Locals))
 }
 
-// descends tells whether an instruction of function f is a call that may lead to a recursion.
+// descends reports whether an instruction of function f is a call that may lead to a recursion.
 func (w *meter) descends(f uint32, in *code.Instruction) bool {
 	switch d := w.depths; {
 	case d == nil || d.of[f] == straight || !in.Op.IsCall():
@@ -89,7 +89,7 @@ const (
 	engineParams     = 2
 )
 
-// replaces tells whether a tail call takes the place of its caller on the stack. The engine makes an ordinary call of
+// replaces reports whether a tail call takes the place of its caller on the stack. The engine makes an ordinary call of
 // one whose parameters or results are too many for the registers of a processor.
 func (w *meter) replaces(in *code.Instruction) bool {
 	t := in.X
@@ -100,7 +100,7 @@ func (w *meter) replaces(in *code.Instruction) bool {
 	return fit(typ.Params, integerRegisters-engineParams) && fit(typ.Results, integerRegisters)
 }
 
-// fit tells whether values fit into registers, of which there are so many for integers.
+// fit reports whether values fit into registers, given how many there are for integers.
 func fit(values []module.ValueType, integers int) bool {
 	floats := floatRegisters
 	for _, v := range values {

@@ -29,7 +29,8 @@ const (
 // chooseTests goes through the graph.
 func (w *meter) chooseTests(graph [][]uint32, of []byte) []bool {
 	n := len(graph)
-	t := &tester{w: w, graph: graph, of: of, tests: make([]bool, len(w.types)), state: make([]byte, n), taken: make([]int64, n)}
+	t := &tester{w: w, graph: graph, of: of,
+		tests: make([]bool, len(w.types)), state: make([]byte, n), taken: make([]int64, n)}
 	for v := range graph {
 		if t.state[v] == unseen {
 			t.enter(uint32(v))
@@ -85,5 +86,5 @@ func (t *tester) leave(v uint32) {
 	t.tests[v] = t.tests[v] || t.taken[v] > untested
 }
 
-// function tells whether a node is a function.
+// function reports whether a node is a function.
 func (t *tester) function(v uint32) bool { return int(v) < len(t.tests) }

@@ -29,7 +29,8 @@ func dispatcher(step int) []byte {
 	for i := range deepest {
 		fmt.Fprint(body, end)
 		if i < deepest-1 {
-			fmt.Fprint(body, get, constant(int64(i)), "\x6a", set, constant(int64(min(i+step, deepest-1))), setState, "\x0c", number(deepest-1-i))
+			fmt.Fprint(body, get, constant(int64(i)), "\x6a", set, constant(int64(min(i+step, deepest-1))), setState, "\x0c",
+				number(deepest-1-i))
 		}
 	}
 	fmt.Fprint(body, end, end)

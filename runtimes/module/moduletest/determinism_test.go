@@ -31,18 +31,20 @@ func process(t *testing.T, b []byte, slice int64, stdin string, args ...string) 
 	host := r.NewHostModuleBuilder(preview1.ModuleName)
 	preview1.NewFunctionExporter().ExportFunctions(host)
 	exit := func(_ context.Context, _ api.Module, code []uint64) { panic(sys.NewExitError(uint32(code[0]))) }
-	host.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(exit), []api.ValueType{api.ValueTypeI32}, nil).Export("proc_exit")
+	i32 := []api.ValueType{api.ValueTypeI32}
+	host.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(exit), i32, nil).Export("proc_exit")
 	if _, err := host.Instantiate(ctx); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	m, err := r.InstantiateWithConfig(ctx, b, wazero.NewModuleConfig().WithStartFunctions().WithArgs(append([]string{"probe"}, args...)...).
-		WithStdin(strings.NewReader(stdin)).WithStdout(&out))
+	m, err := r.InstantiateWithConfig(ctx, b, wazero.NewModuleConfig().WithStartFunctions().
+		WithArgs(append([]string{"probe"}, args...)...).WithStdin(strings.NewReader(stdin)).WithStdout(&out))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var exited *sys.ExitError
-	if _, err := m.ExportedFunction("_start").Call(ctx); err != nil && (!errors.As(err, &exited) || exited.ExitCode() != 0) {
+	if _, err := m.ExportedFunction("_start").Call(ctx); err != nil &&
+		(!errors.As(err, &exited) || exited.ExitCode() != 0) {
 		t.Fatal(err)
 	}
 	if left := m.ExportedGlobal(meter.FuelName); left != nil {
@@ -119,6 +121,7 @@ func TestCompilers(t *testing.T) {
 		if got != want || again != want || want == "" || used != usedAgain {
 			t.Errorf("%s: got %q for %d units, then %q for %d, want %q", path, got, used, again, usedAgain, want)
 		}
-		t.Logf("%s: %d units, %d -> %d bytes, obstacles %q", path, used, len(b), len(metered), report.Module.Analysis.Obstacles())
+		t.Logf("%s: %d units, %d -> %d bytes, obstacles %q", path, used, len(b), len(metered),
+			report.Module.Analysis.Obstacles())
 	}
 }

@@ -21,27 +21,35 @@ func hostile() map[string]*guest {
 	deep := constant(0) + constant(0) + "\x28\x02\x00" + constant(1) + "\x6a\x36\x02\x00" + constant(0) + "\x28\x02\x00" + constant(15_000) + "\x48\x04\x40\x10\x01" + end
 	twice := func(f func(int) string) func(int) string { return func(n int) string { return f(n) + f(n) } }
 	return map[string]*guest{
-		"endless loop":                        {pages: 1, bodies: []string{loop + again + end}},
-		"endless loop at the start":           {pages: 1, start: true, bodies: []string{loop + again + end}},
-		"endless loop with br_if":             {pages: 1, bodies: []string{loop + constant(1) + "\x0d\x00" + end}},
-		"loop with two branches back":         {pages: 1, bodies: []string{loop + constant(1) + "\x0d\x00" + again + end}},
-		"loop in a loop that turns once":      {pages: 1, bodies: []string{loop + loop + constant(0) + "\x0d\x00" + end + again + end}},
-		"loop with an operand":                {pages: 1, bodies: []string{constant(1) + "\x03\x01" + "\x0c\x00" + end + drop}},
-		"loop with an operand and br_if":      {pages: 1, bodies: []string{constant(1) + "\x03\x01" + constant(1) + "\x0d\x00" + end + drop}},
-		"first turn of a loop":                {pages: 1, bodies: []string{loop + "\x10\x01" + again + end, loop + constant(0) + "\x0d\x00" + end}},
-		"loop left for a loop":                {pages: 1, bodies: []string{loop + loop + "\x0c\x01" + end + end}},
-		"2^38 calls without a loop":           {pages: 1, bodies: chain(39, twice(call), "")},
-		"2^38 indirect calls":                 {pages: 1, bodies: chain(39, twice(indirect), "")},
-		"br_table loop":                       {pages: 1, bodies: []string{loop + block + block + constant(1) + "\x0e\x02\x00\x01\x02" + end + end + again + end}},
-		"memory.fill x 400":                   {pages: 64, bodies: []string{strings.Repeat(constant(0)+constant(7)+constant(big)+fill, 400)}},
-		"memory.copy x 400, overlapping":      {pages: 64, bodies: []string{strings.Repeat(constant(1)+constant(0)+constant(big-1)+copyMem, 400)}},
-		"memory.fill in a loop":               {pages: 64, bodies: []string{loop + constant(0) + constant(7) + constant(big) + fill + again + end}},
-		"memory.fill of 1 KB in a loop":       {pages: 1, bodies: []string{loop + strings.Repeat(constant(0)+constant(7)+constant(1024)+fill, 100) + again + end}},
-		"memory.init in a loop":               {pages: 2, bodies: []string{loop + constant(0) + constant(0) + constant(65536) + "\xfc\x08\x00\x00" + again + end}},
-		"table.fill in a loop":                {pages: 1, bodies: []string{loop + constant(0) + nullRef + constant(100_000) + tableSet + again + end}},
-		"table.copy in a loop":                {pages: 1, bodies: []string{loop + constant(1) + constant(0) + constant(99_999) + "\xfc\x0e\x01\x01" + again + end}},
-		"table.grow loop":                     {pages: 1, bodies: []string{loop + nullRef + constant(1000) + "\xfc\x0f\x01" + drop + again + end}},
-		"memory.grow loop":                    {pages: 1, bodies: []string{loop + constant(1) + "\x40\x00" + drop + again + end}},
+		"endless loop":                {pages: 1, bodies: []string{loop + again + end}},
+		"endless loop at the start":   {pages: 1, start: true, bodies: []string{loop + again + end}},
+		"endless loop with br_if":     {pages: 1, bodies: []string{loop + constant(1) + "\x0d\x00" + end}},
+		"loop with two branches back": {pages: 1, bodies: []string{loop + constant(1) + "\x0d\x00" + again + end}},
+		"loop in a loop that turns once": {pages: 1,
+			bodies: []string{loop + loop + constant(0) + "\x0d\x00" + end + again + end}},
+		"loop with an operand":           {pages: 1, bodies: []string{constant(1) + "\x03\x01" + "\x0c\x00" + end + drop}},
+		"loop with an operand and br_if": {pages: 1, bodies: []string{constant(1) + "\x03\x01" + constant(1) + "\x0d\x00" + end + drop}},
+		"first turn of a loop":           {pages: 1, bodies: []string{loop + "\x10\x01" + again + end, loop + constant(0) + "\x0d\x00" + end}},
+		"loop left for a loop":           {pages: 1, bodies: []string{loop + loop + "\x0c\x01" + end + end}},
+		"2^38 calls without a loop":      {pages: 1, bodies: chain(39, twice(call), "")},
+		"2^38 indirect calls":            {pages: 1, bodies: chain(39, twice(indirect), "")},
+		"br_table loop":                  {pages: 1, bodies: []string{loop + block + block + constant(1) + "\x0e\x02\x00\x01\x02" + end + end + again + end}},
+		"memory.fill x 400": {pages: 64,
+			bodies: []string{strings.Repeat(constant(0)+constant(7)+constant(big)+fill, 400)}},
+		"memory.copy x 400, overlapping": {pages: 64,
+			bodies: []string{strings.Repeat(constant(1)+constant(0)+constant(big-1)+copyMem, 400)}},
+		"memory.fill in a loop": {pages: 64,
+			bodies: []string{loop + constant(0) + constant(7) + constant(big) + fill + again + end}},
+		"memory.fill of 1 KB in a loop": {pages: 1,
+			bodies: []string{loop + strings.Repeat(constant(0)+constant(7)+constant(1024)+fill, 100) + again + end}},
+		"memory.init in a loop": {pages: 2, bodies: []string{loop + constant(0) + constant(0) + constant(65536) + "\xfc\x08\x00\x00" + again + end}},
+		"table.fill in a loop": {pages: 1,
+			bodies: []string{loop + constant(0) + nullRef + constant(100_000) + tableSet + again + end}},
+		"table.copy in a loop": {pages: 1, bodies: []string{loop + constant(1) + constant(0) + constant(99_999) + "\xfc\x0e\x01\x01" + again + end}},
+		"table.grow loop": {pages: 1,
+			bodies: []string{loop + nullRef + constant(1000) + "\xfc\x0f\x01" + drop + again + end}},
+		"memory.grow loop": {pages: 1,
+			bodies: []string{loop + constant(1) + "\x40\x00" + drop + again + end}},
 		"tail calls":                          {pages: 1, bodies: []string{"\x12\x01", "\x12\x00"}},
 		"tail call of itself":                 {pages: 1, bodies: []string{"\x12\x00"}},
 		"indirect tail calls":                 {pages: 1, bodies: []string{constant(1) + "\x13\x00\x00", constant(0) + "\x13\x00\x00"}},
@@ -137,7 +145,8 @@ func TestRecursion(t *testing.T) {
 		}, ""),
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, report := spend(t, &guest{pages: 1, bodies: bodies}, rewrite.Options{Stack: stack, KeepExceptions: strings.HasSuffix(name, kept)}, 1e6, 50e6)
+			got, report := spend(t, &guest{pages: 1, bodies: bodies},
+				rewrite.Options{Stack: stack, KeepExceptions: strings.HasSuffix(name, kept)}, 1e6, 50e6)
 			if got.err == nil || !strings.Contains(got.err.Error(), "unreachable") {
 				t.Errorf("ended with the error %v", got.err)
 			}
@@ -149,7 +158,9 @@ func TestRecursion(t *testing.T) {
 			}
 		})
 	}
-	for _, name := range []string{"tail calls", "tail call of itself", "indirect tail calls", "tail calls from a loop", "2^38 indirect calls"} {
+	for _, name := range []string{
+		"tail calls", "tail call of itself", "indirect tail calls", "tail calls from a loop", "2^38 indirect calls",
+	} {
 		if got, _ := spend(t, hostile()[name], rewrite.Options{Stack: stack}, 1e6, 20e6); !errors.Is(got.err, errSpent) {
 			t.Errorf("%s: ended with the error %v", name, got.err)
 		}
@@ -202,12 +213,15 @@ func TestBulk(t *testing.T) {
 		op         string
 		everything func(mem []byte) bool // nil: it traps, and has no effect
 	}{
-		{"fill", 3, 7, size - 3, fill, func(m []byte) bool { return m[2] == 'x' && strings.Count(string(m), "\x07") == size-3 }},
+		{"fill", 3, 7,
+			size - 3, fill, func(m []byte) bool { return m[2] == 'x' && strings.Count(string(m), "\x07") == size-3 }},
 		{"fill of nothing at the end", size, 7, 0, fill, func(m []byte) bool { return m[size-1] == 0 }},
 		{"fill too far", 4, 7, size - 3, fill, nil},
 		{"fill from beyond", -1, 7, size - 3, fill, nil},
-		{"copy up, overlapping", 10, 0, size - 10, copyMem, func(m []byte) bool { return string(m[10:65546]) == strings.Repeat("x", 65536) && m[65546] == 0 }},
-		{"copy down, overlapping", 0, 10, size - 10, copyMem, func(m []byte) bool { return string(m[:65526]) == strings.Repeat("x", 65526) && m[65526] == 0 }},
+		{"copy up, overlapping", 10, 0, size - 10, copyMem,
+			func(m []byte) bool { return string(m[10:65546]) == strings.Repeat("x", 65536) && m[65546] == 0 }},
+		{"copy down, overlapping", 0, 10, size - 10, copyMem,
+			func(m []byte) bool { return string(m[:65526]) == strings.Repeat("x", 65526) && m[65526] == 0 }},
 		{"copy too far", 1, 0, size, copyMem, nil},
 		{"copy from too far", 0, 1, size, copyMem, nil},
 		{"init", size - 65536, 0, 65536, "\xfc\x08\x00\x00", func(m []byte) bool { return m[size-65537] == 0 && strings.Count(string(m), "x") == 2*65536 }},
@@ -221,7 +235,8 @@ func TestBulk(t *testing.T) {
 			switch {
 			case c.everything != nil && (err != nil || !c.everything(mem)):
 				t.Errorf("got the error %v, or wrong bytes", err)
-			case c.everything == nil && (err == nil || !strings.Contains(err.Error(), "out of bounds") || strings.Count(string(mem), "x") != 65536 || mem[65536] != 0):
+			case c.everything == nil && (err == nil || !strings.Contains(err.Error(), "out of bounds") ||
+				strings.Count(string(mem), "x") != 65536 || mem[65536] != 0):
 				t.Errorf("got the error %v, or an effect", err)
 			}
 		})

@@ -157,7 +157,8 @@ func (f *form) run(t *testing.T, path string) *runner {
 	if err := json.Unmarshal(b, &s); err != nil {
 		t.Fatal(err)
 	}
-	r := &runner{f: f, dir: filepath.Dir(path), named: map[string]api.Module{}, engine: wazero.NewRuntimeWithConfig(ctx, f.config.WithCoreFeatures(featuresOf(path)))}
+	r := &runner{f: f, dir: filepath.Dir(path), named: map[string]api.Module{},
+		engine: wazero.NewRuntimeWithConfig(ctx, f.config.WithCoreFeatures(featuresOf(path)))}
 	defer r.engine.Close(ctx)
 	if err := (&gauge{slice: f.slice}).offer(ctx, r.engine); err != nil {
 		t.Fatal(err)
@@ -183,7 +184,7 @@ func (f *form) run(t *testing.T, path string) *runner {
 	return r
 }
 
-// do does one command and tells whether it came out as the script says.
+// do does one command and reports whether it came out as the script says.
 func (r *runner) do(c *command, as string) (result string, ok bool) {
 	switch c.Type {
 	case "module":
@@ -215,7 +216,7 @@ func (r *runner) do(c *command, as string) (result string, ok bool) {
 	return result, ok
 }
 
-// refused tells whether a module was refused since it is not of the kind that polyvoke runs.
+// refused reports whether a module was refused since it is not of the kind that polyvoke runs.
 func refused(err error) bool {
 	for _, r := range refusals {
 		if strings.Contains(err.Error(), r.text) {
@@ -258,7 +259,9 @@ func (r *runner) act(c *command, m api.Module) (result string, ok bool) {
 		ok = err == nil && (c.Type == "action" || matches(got, c.Expected))
 		return outcome(got, c.Expected, err), ok
 	case "assert_exhaustion":
-		return outcome(nil, nil, err), err != nil && (strings.Contains(err.Error(), "stack overflow") || r.f.stack > 0 && strings.Contains(err.Error(), "unreachable"))
+		exhausted := err != nil && (strings.Contains(err.Error(), "stack overflow") ||
+			r.f.stack > 0 && strings.Contains(err.Error(), "unreachable"))
+		return outcome(nil, nil, err), exhausted
 	}
 	return outcome(nil, nil, err), err != nil // assert_trap, assert_exception
 }
@@ -350,7 +353,7 @@ func (v value) lane(kind string, x any, got uint64) uint64 {
 	return n
 }
 
-// matches tells whether results are those expected.
+// matches reports whether results are those expected.
 func matches(got []uint64, expected []value) bool {
 	for _, v := range expected {
 		n := 1
@@ -462,14 +465,17 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// uncaught tells whether a call ended by an exception in both forms. One that was lowered has no name for the engine.
+// uncaught reports whether a call ended by an exception in both forms. One that was lowered has no name for the engine.
 func uncaught(got, want string) bool {
-	return strings.Contains(want, "uncaught exception") && strings.ReplaceAll(want, "uncaught exception", "unreachable") == got
+	return strings.Contains(want, "uncaught exception") &&
+		strings.ReplaceAll(want, "uncaught exception", "unreachable") == got
 }
 
 // lowered reports whether an atomic instruction trapped in both forms. One that was lowered has other words for it.
 func lowered(got, want string) bool {
-	return strings.NewReplacer("unaligned atomic", "out of bounds memory access", "expected shared memory", "unreachable").Replace(want) == got
+	renamed := strings.NewReplacer("unaligned atomic", "out of bounds memory access",
+		"expected shared memory", "unreachable")
+	return renamed.Replace(want) == got
 }
 
 // compare compares what came of a script in two forms. It returns how many recursions the bound of the stack has ended.

@@ -48,7 +48,7 @@ func encoded(letters string) string {
 	return strings.NewReplacer("i", "\x7f", "I", "\x7e", "f", "\x7d", "F", "\x7c", "E", "\x69").Replace(letters)
 }
 
-// direct tells whether there are no calls through tables.
+// direct reports whether there are no calls through tables.
 func (g *thrower) direct() bool { return g.quiet>>throwers == 1 }
 
 // module makes up a module.
@@ -316,7 +316,8 @@ func (g *thrower) try() string {
 			}
 			return g.code(results)
 		}
-		return before + "\x1f" + typ + number(n) + handlers + g.inside(results, false, body) + g.note(results) + g.values(carries)
+		return before + "\x1f" + typ + number(n) + handlers + g.inside(results, false, body) + g.note(results) +
+			g.values(carries)
 	}) + g.note(carries)
 }
 
@@ -353,7 +354,8 @@ func (m *made) call(ctx context.Context, n uint64) string {
 	}
 	text := ""
 	if err != nil {
-		text = strings.NewReplacer("uncaught exception", "unreachable", "null reference", "unreachable").Replace(firstLine(err))
+		renamed := strings.NewReplacer("uncaught exception", "unreachable", "null reference", "unreachable")
+		text = renamed.Replace(firstLine(err))
 	}
 	return fmt.Sprint(uint32(sum(got)), text, uint32(m.trace.Get()), int32(m.budget.Get()))
 }
@@ -374,7 +376,8 @@ func instance(t *testing.T, ctx context.Context, r wazero.Runtime, b []byte) *ma
 		t.Fatalf("%x: %v", b, err)
 	}
 	t.Cleanup(func() { m.Close(ctx) })
-	return &made{m.ExportedFunction("run"), m.ExportedGlobal("trace").(api.MutableGlobal), m.ExportedGlobal("budget").(api.MutableGlobal)}
+	return &made{m.ExportedFunction("run"), m.ExportedGlobal("trace").(api.MutableGlobal),
+		m.ExportedGlobal("budget").(api.MutableGlobal)}
 }
 
 // TestUnwind runs modules that were made up as they are and lowered, by both engines. They must do the same, call by
@@ -401,7 +404,8 @@ func TestUnwind(t *testing.T) {
 		lowered.Tries += r.Tries
 		lowered.Throws += r.Throws
 		lowered.Checks += r.Checks
-		forms := []*made{instance(t, ctx, interpreter, b), instance(t, ctx, interpreter, m.Encode()), instance(t, ctx, compiler, m.Encode())}
+		forms := []*made{instance(t, ctx, interpreter, b), instance(t, ctx, interpreter, m.Encode()),
+			instance(t, ctx, compiler, m.Encode())}
 		for n := range uint64(5) {
 			want := forms[0].call(ctx, n)
 			outcomes[strings.Trim(want, "-0123456789 ")]++

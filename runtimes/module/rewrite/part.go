@@ -28,7 +28,7 @@ func mark(m *edit.Module) (names []string) {
 	return names
 }
 
-// omit leaves functions out. Those that are gone do not matter: who calls one is as good as gone itself.
+// omit leaves functions out. Those that are gone do not matter: a process that calls one is as good as gone itself.
 func omit(m *edit.Module, without []bool) {
 	var a code.Assembly
 	trap := *a.Locals().Op(code.Unreachable).Op(code.End)

@@ -30,7 +30,7 @@ const (
 	// entry, if it has one and there is a Setup.
 	ExitName = "exit"
 	// SleepName is the function of type (i64) -> () of that module that a module calls to wait, if it was built for
-	// threads: for so many nanoseconds, or below 0 until it is ended.
+	// threads: for that number of nanoseconds, or below 0 until it is ended.
 	SleepName = "sleep"
 	// RunName is exported as a function of type () -> () that calls the start function, if there is one, and the
 	// entry, and drops its results if there is no Setup.
@@ -41,7 +41,7 @@ const (
 	GlobalPrefix = "polyvoke.global."
 
 	// UncaughtName is what the global is exported as, an i32, that is not zero after a trap because of an exception
-	// that nothing caught. There is one if Report.Unwind is not nil. Whoever calls again sets it to zero.
+	// that nothing caught. There is one if Report.Unwind is not nil. The caller sets it to zero before the next call.
 	UncaughtName = "polyvoke.uncaught"
 
 	reserved            = "polyvoke."
@@ -77,9 +77,9 @@ type Options struct {
 	KeepCustom bool
 	// Mark adds marks: globals that tell which functions have been called.
 	Mark bool
-	// Without has, for each function that the module defines, whether it is left out: it traps with unreachable. All
-	// that is said about the module holds for the whole of it, and what is left costs the fuel and the stack that it
-	// always costs. Nil means none.
+	// Without says for each function that the module defines whether it is left out: it traps with unreachable. What
+	// is said about the module holds for the whole of it, and what is left costs the fuel and the stack that it always
+	// costs. Nil means none.
 	Without []bool
 	// KeepExceptions leaves try_table and throw to the engine. Otherwise they are lowered where that is possible, see
 	// package unwind.
@@ -102,7 +102,7 @@ type Report struct {
 	// Marks are the names that the marks are exported as, if there are any: of type i64, each for 64 functions that
 	// the module defines, one bit each, the lowest for the first. Nothing in the module reads them.
 	Marks []string
-	// Folded tells that the memory is empty now, and must be filled with Data before anything runs.
+	// Folded reports whether the memory is empty now, and must be filled with Data before anything runs.
 	Folded bool
 	// Data are the data segments that were folded, later ones on top of earlier ones.
 	Data []edit.Segment
@@ -203,12 +203,14 @@ func (o *Options) imports() (list []edit.Import) {
 func checkNames(m *module.Module) error {
 	for _, im := range m.Imports {
 		if im.Module == meter.HookModule {
-			return &module.Error{Section: "import", Msg: fmt.Sprintf("the module imports %q from %q, which is reserved", im.Name, im.Module)}
+			return &module.Error{Section: "import",
+				Msg: fmt.Sprintf("the module imports %q from %q, which is reserved", im.Name, im.Module)}
 		}
 	}
 	for _, e := range m.Exports {
 		if strings.HasPrefix(e.Name, reserved) {
-			return &module.Error{Section: "export", Msg: fmt.Sprintf("the module exports %q; names that begin with %q are reserved", e.Name, reserved)}
+			return &module.Error{Section: "export",
+				Msg: fmt.Sprintf("the module exports %q; names that begin with %q are reserved", e.Name, reserved)}
 		}
 	}
 	return nil
@@ -268,11 +270,13 @@ func exported(m *edit.Module, name string) (uint32, module.FuncType, error) {
 		}
 		t := m.Info.Types()[m.Info.FunctionTypes()[e.Index]]
 		if len(t.Params) > 0 {
-			return 0, t, &module.Error{Section: "export", Msg: fmt.Sprintf("the entry %q has parameters: its type is %s", name, t)}
+			return 0, t, &module.Error{Section: "export",
+				Msg: fmt.Sprintf("the entry %q has parameters: its type is %s", name, t)}
 		}
 		return m.Function(e.Index), t, nil
 	}
-	return 0, module.FuncType{}, &module.Error{Section: "export", Msg: fmt.Sprintf("the module exports no function %q", name)}
+	return 0, module.FuncType{}, &module.Error{Section: "export",
+		Msg: fmt.Sprintf("the module exports no function %q", name)}
 }
 
 // call appends the call of a function.
@@ -307,8 +311,9 @@ func (r *Report) fold(m *edit.Module) error {
 	size := uint64(m.Info.Memories[0].Min) * module.PageSize
 	for i, s := range data {
 		if uint64(s.Offset)+uint64(len(s.Bytes)) > size {
-			return &module.Error{Section: "data", Msg: fmt.Sprintf("the %d bytes at %d of the active data segment number %d lie outside of the memory, which has %d bytes: "+
-				"the module could never start", len(s.Bytes), s.Offset, i, size)}
+			return &module.Error{Section: "data", Msg: fmt.Sprintf("the %d bytes at %d of the active data segment number %d "+
+				"lie outside of the memory, which has %d bytes: the module could never start",
+				len(s.Bytes), s.Offset, i, size)}
 		}
 	}
 	m.EmptyData()

@@ -19,7 +19,8 @@ const header = "\x00asm\x01\x00\x00\x00"
 func section(id byte, body string) string { return string([]byte{id, byte(len(body))}) + body }
 
 func TestRewrite(t *testing.T) {
-	out, r, err := rewrite.Rewrite(runtimestest.Wasm(), rewrite.Options{Entry: "_start", Stack: 1 << 20, MemoryMax: 100, FoldData: true})
+	out, r, err := rewrite.Rewrite(runtimestest.Wasm(),
+		rewrite.Options{Entry: "_start", Stack: 1 << 20, MemoryMax: 100, FoldData: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,14 +32,17 @@ func TestRewrite(t *testing.T) {
 	for _, e := range m.Exports {
 		names = append(names, e.Name+" "+e.Signature)
 	}
-	want := []string{"memory memory 3..100 pages", "_start () -> ()", "polyvoke.global.0 mut i32", "polyvoke.run () -> ()", "polyvoke.fuel mut i64", "polyvoke.stack mut i64"}
+	want := []string{"memory memory 3..100 pages", "_start () -> ()", "polyvoke.global.0 mut i32", "polyvoke.run () -> ()",
+		"polyvoke.fuel mut i64", "polyvoke.stack mut i64"}
 	if !slices.Equal(names, want) {
 		t.Errorf("got the exports %q, want %q", names, want)
 	}
-	if im := m.Imports[len(m.Imports)-2:]; im[0].Name != meter.HookName || im[0].Signature != "(i64) -> (i64)" || im[1].Name != rewrite.EnterName || im[1].Signature != "() -> ()" {
+	if im := m.Imports[len(m.Imports)-2:]; im[0].Name != meter.HookName || im[0].Signature != "(i64) -> (i64)" ||
+		im[1].Name != rewrite.EnterName || im[1].Signature != "() -> ()" {
 		t.Errorf("got the imports %+v", im)
 	}
-	if m.DataBytes != 0 || len(m.Custom) != 0 || r.Size != len(out) || len(r.Globals) != 1 || r.Meter.Entries == 0 || r.Meter.Loops == 0 {
+	if m.DataBytes != 0 || len(m.Custom) != 0 || r.Size != len(out) || len(r.Globals) != 1 || r.Meter.Entries == 0 ||
+		r.Meter.Loops == 0 {
 		t.Errorf("got %+v of %+v", r, m)
 	}
 	if grown := len(out) * 100 / len(runtimestest.Wasm()); grown > 120 {
@@ -51,7 +55,8 @@ func TestRewrite(t *testing.T) {
 
 func TestUnmetered(t *testing.T) {
 	b := []byte(header + section(1, "\x01\x60\x00\x00"))
-	if out, r, err := rewrite.Rewrite(b, rewrite.Options{Unmetered: true}); err != nil || string(out) != string(b) || r.Meter != nil {
+	if out, r, err := rewrite.Rewrite(b, rewrite.Options{Unmetered: true}); err != nil || string(out) != string(b) ||
+		r.Meter != nil {
 		t.Errorf("got %q, %v, %v", out, r, err)
 	}
 }
@@ -110,7 +115,8 @@ func FuzzRewrite(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := unwind.Limits(module.Limits{}).Parse(out); err != nil && !strings.Contains(err.Error(), "more than the") && !strings.Contains(err.Error(), "larger than") {
+		if _, err := unwind.Limits(module.Limits{}).Parse(out); err != nil &&
+			!strings.Contains(err.Error(), "more than the") && !strings.Contains(err.Error(), "larger than") {
 			t.Fatalf("%v: %v", r.Module, err)
 		}
 	})

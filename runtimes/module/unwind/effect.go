@@ -2,8 +2,8 @@ package unwind
 
 import "github.com/polyvoke/polyvoke/runtimes/module/code"
 
-// effect returns how many operands an instruction takes, and how many it leaves, none of which is a reference to an
-// exception. It knows those that do the same wherever they are.
+// effect returns how many operands an instruction takes, and how many it leaves. None of them is a reference to an
+// exception. It knows the instructions that do the same wherever they are.
 func effect(op code.Op) (takes, puts int) {
 	switch {
 	case op >= code.VecConst&^0xff:
@@ -28,8 +28,11 @@ func effect(op code.Op) (takes, puts int) {
 
 // numeric returns how many operands a numeric instruction takes.
 func numeric(op code.Op) int {
-	for _, one := range [...][2]code.Op{{0x45, 0x45}, {0x50, 0x50}, {0x67, 0x69}, {0x79, 0x7b}, {0x8b, 0x91}, {0x99, 0x9f}, {0xa7, 0xc4}} {
-		if op >= one[0] && op <= one[1] {
+	ranges := [...][2]code.Op{
+		{0x45, 0x45}, {0x50, 0x50}, {0x67, 0x69}, {0x79, 0x7b}, {0x8b, 0x91}, {0x99, 0x9f}, {0xa7, 0xc4},
+	}
+	for _, unary := range ranges {
+		if op >= unary[0] && op <= unary[1] {
 			return 1
 		}
 	}
@@ -67,12 +70,12 @@ func vector(sub byte) (takes, puts int) {
 	return 2, 1
 }
 
-// takesOne tells which instructions of vectors take one operand: loads, splats, conversions, tests and so on.
+// takesOne reports whether a vector instruction takes one operand: loads, splats, conversions, tests and so on.
 func takesOne(sub byte) bool {
 	switch {
-	case sub <= 0x0a, sub >= 0x0f && sub <= 0x16, sub == 0x18, sub == 0x19, sub == 0x1b, sub == 0x1d, sub == 0x1f, sub == 0x21,
-		sub == 0x4d, sub == 0x53, sub >= 0x5c && sub <= 0x64, sub >= 0x67 && sub <= 0x6a, sub == 0x74, sub == 0x75, sub == 0x7a,
-		sub >= 0x7c && sub <= 0x7f, sub == 0x94, sub == 0xe3, sub == 0xef, sub >= 0xf8:
+	case sub <= 0x0a, sub >= 0x0f && sub <= 0x16, sub == 0x18, sub == 0x19, sub == 0x1b, sub == 0x1d, sub == 0x1f,
+		sub == 0x21, sub == 0x4d, sub == 0x53, sub >= 0x5c && sub <= 0x64, sub >= 0x67 && sub <= 0x6a, sub == 0x74,
+		sub == 0x75, sub == 0x7a, sub >= 0x7c && sub <= 0x7f, sub == 0x94, sub == 0xe3, sub == 0xef, sub >= 0xf8:
 		return true
 	case sub < 0x80:
 		return false

@@ -43,7 +43,7 @@ func (w *lowering) guardOnce(guards map[uint32]uint32, f uint32) error {
 	return nil
 }
 
-// throws tells whether an exception may leave a function.
+// throws reports whether an exception may leave a function.
 func (w *lowering) throws(f uint32) bool { return f >= w.imported && w.leaves[f-w.imported] }
 
 // addGuard adds a function that calls another, and traps if an exception leaves it. The exception is forgotten then.

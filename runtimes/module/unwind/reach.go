@@ -153,7 +153,7 @@ func (r *reach) call(f uint32, in *code.Instruction) {
 	r.callers[node] = append(r.callers[node], f)
 }
 
-// mayThrow tells whether an exception may leave what an instruction calls, so that it must be looked for. After a
+// mayThrow reports whether an exception may leave what an instruction calls, so that it must be looked for. After a
 // tail call that is up to the caller.
 func (w *lowering) mayThrow(in *code.Instruction) bool {
 	switch {

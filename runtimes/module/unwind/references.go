@@ -20,7 +20,7 @@ type span struct {
 	ref      bool
 }
 
-// inside tells whether references to exceptions are nowhere but in functions that only the module calls.
+// inside reports whether references to exceptions are nowhere but in functions that only the module calls.
 func (w *lowering) inside() bool {
 	info := w.m.Info
 	for _, t := range info.Tables {
@@ -42,10 +42,10 @@ func (w *lowering) inside() bool {
 	return !slices.ContainsFunc(outside, w.refersTo)
 }
 
-// refersTo tells whether a type has references to exceptions.
+// refersTo reports whether a type has references to exceptions.
 func (w *lowering) refersTo(t uint32) bool { return w.refs[t] }
 
-// declares tells whether a function has parameters, results or locals that are references to exceptions.
+// declares reports whether a function has parameters, results or locals that are references to exceptions.
 func (w *lowering) declares(f uint32) bool {
 	found := w.refersTo(w.types[f])
 	w.groups(f, func(_ uint32, t module.ValueType) { found = found || t == module.ExnRef })
@@ -72,7 +72,7 @@ func (w *lowering) look(f uint32, in *code.Instruction) {
 	w.refers[f] = w.refers[f] || w.mentions(in)
 }
 
-// mentions tells whether an instruction may have to do with references to exceptions.
+// mentions reports whether an instruction may have to do with references to exceptions.
 func (w *lowering) mentions(in *code.Instruction) bool {
 	switch op := in.Op; {
 	case op.Opens():
@@ -86,7 +86,7 @@ func (w *lowering) mentions(in *code.Instruction) bool {
 	return in.Op == code.ThrowRef || w.namesReference(in)
 }
 
-// namesReference tells whether an instruction has in it that it is about references to exceptions.
+// namesReference reports whether an instruction has in it that it is about references to exceptions.
 func (w *lowering) namesReference(in *code.Instruction) bool {
 	return (in.Op == code.RefNull || in.Op == code.SelectType) && w.m.Bytes()[in.End-1] == byte(module.ExnRef)
 }
@@ -199,7 +199,7 @@ func (b *body) span(local uint32) *span {
 	return &b.spans[i]
 }
 
-// reference writes an instruction that has to do with references to exceptions, and tells whether it is one.
+// reference writes an instruction that has to do with references to exceptions, and reports whether it is one.
 func (b *body) reference(in *code.Instruction) bool {
 	w := b.w
 	switch op := in.Op; {

@@ -14,7 +14,11 @@ func (b *body) try(in *code.Instruction) error {
 	for i, l := range in.Labels {
 		to := len(b.blocks) - 1 - int(l)
 		kind := in.Kinds[i]
-		c := clause{all: kind >= code.CatchAll, ref: kind == code.CatchRef || kind == code.CatchAllRef, level: b.blocks[to].level}
+		c := clause{
+			all:   kind >= code.CatchAll,
+			ref:   kind == code.CatchRef || kind == code.CatchAllRef,
+			level: b.blocks[to].level,
+		}
 		var carried []module.ValueType
 		if !c.all {
 			c.tag, tags = tags[0], tags[1:]

@@ -28,9 +28,9 @@
 // sees that there are copies. In functions that have references, the operands are followed to know which of them they
 // are.
 //
-// Whoever calls an export that an exception leaves sees a trap, as before, and so does who makes an instance if it
-// leaves the start function; the global [Report].Uncaught tells it from others. Nobody may call what is in a table
-// that the module exports.
+// Whoever calls an export that an exception leaves sees a trap, as before. So does whoever makes an instance, if an
+// exception leaves the start function. The global [Report].Uncaught tells such a trap from others. Nobody may call what
+// is in a table that the module exports.
 package unwind
 
 import (
@@ -46,14 +46,16 @@ import (
 
 // Why modules keep their exceptions.
 var (
-	errShared     = errors.New("exceptions might pass between it and another module: it exports a tag, or imports something that is not of WASI")
-	errReferences = errors.New("it has references to exceptions (exnref) in tables, in globals, or in the types of what it imports or exports")
-	errMany       = errors.New("it has references to exceptions (exnref), which together carry more than 16 values")
-	errAlike      = errors.New("without references to exceptions (exnref), functions of two types would be of one")
-	errOperands   = errors.New("operands of an instruction are not what they should be")
-	errPayload    = errors.New("its exceptions carry more than 16 values, vectors or references")
-	errHandler    = errors.New("a handler does not fit the label that it branches to")
-	errSize       = errors.New("it would become too large without")
+	errShared = errors.New("exceptions might pass between it and another module: " +
+		"it exports a tag, or imports something that is not of WASI")
+	errReferences = errors.New("it has references to exceptions (exnref) in tables, in globals, " +
+		"or in the types of what it imports or exports")
+	errMany     = errors.New("it has references to exceptions (exnref), which together carry more than 16 values")
+	errAlike    = errors.New("without references to exceptions (exnref), two types of functions would become one")
+	errOperands = errors.New("an instruction has operands of the wrong type")
+	errPayload  = errors.New("its exceptions carry more than 16 values, vectors or references")
+	errHandler  = errors.New("a handler does not fit the label that it branches to")
+	errSize     = errors.New("without them it would become too large")
 )
 
 // mostPayload is how many values an exception may carry, and if there are references to exceptions, all of them
@@ -111,8 +113,17 @@ type lowering struct {
 // values; a handler's label is of another type, or operands are, so that the module is not valid; or it would grow
 // too much. What has been done to m until then is of no use.
 func Apply(m *edit.Module) (*Report, error) {
-	w := &lowering{m: m, imported: uint32(m.Info.ImportedFunctions()), left: 2*m.Info.Size + 1<<16, steps: 16*m.Info.Size + 1<<16,
-		slots: map[module.ValueType][]uint32{}, payload: map[uint32][]uint32{}, named: map[uint32]bool{}, signs: map[uint32]bool{}, takes: map[int64]int64{}}
+	w := &lowering{
+		m:        m,
+		imported: uint32(m.Info.ImportedFunctions()),
+		left:     2*m.Info.Size + 1<<16,
+		steps:    16*m.Info.Size + 1<<16,
+		slots:    map[module.ValueType][]uint32{},
+		payload:  map[uint32][]uint32{},
+		named:    map[uint32]bool{},
+		signs:    map[uint32]bool{},
+		takes:    map[int64]int64{},
+	}
 	w.types = m.Info.FunctionTypes()[w.imported:]
 	for _, t := range m.Info.Types() {
 		w.canonical = append(w.canonical, m.Type(t))
@@ -165,7 +176,8 @@ func Lower(b []byte, l module.Limits) ([]byte, *Report, error) {
 // Limits returns limits that what Lower makes of a module keeps if the module keeps l.
 func Limits(l module.Limits) module.Limits {
 	const endless = 1 << 30
-	l.Size, l.Functions, l.Body, l.Nesting, l.Globals, l.Constants = endless, endless, endless, math.MaxInt64, endless, endless
+	l.Size, l.Functions, l.Body = endless, endless, endless
+	l.Nesting, l.Globals, l.Constants = math.MaxInt64, endless, endless
 	return l
 }
 

@@ -82,8 +82,11 @@ func TestReach(t *testing.T) {
 		{"a throw", guest{types: "\x00", bodies: []string{throw}}, 1, 0},
 		{"a throw in a handler of one tag", guest{types: "\x00", bodies: []string{block + catch + throw + end + end}}, 1, 0},
 		{"a throw in a handler of all", guest{types: "\x00", bodies: []string{block + catchAll + throw + end + end}}, 0, 0},
-		{"a throw behind a handler of all", guest{types: "\x00", bodies: []string{block + catchAll + end + end + throw}}, 1, 0},
-		{"a throw deep in a handler of all", guest{types: "\x00", bodies: []string{block + catchAll + block + catch + block + throw + end + end + end + end + end}}, 0, 0},
+		{"a throw behind a handler of all",
+			guest{types: "\x00", bodies: []string{block + catchAll + end + end + throw}}, 1, 0},
+		{"a throw deep in a handler of all",
+			guest{types: "\x00",
+				bodies: []string{block + catchAll + block + catch + block + throw + end + end + end + end + end}}, 0, 0},
 		{"calls", guest{types: "\x00\x00\x00\x00", bodies: []string{throw, "\x10\x00", "\x10\x01\x10\x03", ""}}, 3, 2},
 		{"a caught call", guest{types: "\x00\x00\x00", bodies: []string{throw, block + catchAll + "\x10\x00" + end + end, "\x10\x01"}}, 1, 1},
 		{"a tail call leaves the handler", guest{types: "\x00\x00\x00", bodies: []string{throw, block + catchAll + "\x12\x00" + end + end, "\x10\x01"}}, 3, 1},
@@ -157,7 +160,7 @@ func TestLower(t *testing.T) {
 
 // TestStay checks which modules keep their exceptions, and why.
 func TestStay(t *testing.T) {
-	const invalid = "not what they should be"
+	const invalid = "operands of the wrong type"
 	many := "\x60\x11" + strings.Repeat("\x7f", 17) + "\x00"
 	for _, c := range []struct {
 		name, want string
@@ -187,7 +190,8 @@ func TestStay(t *testing.T) {
 		{"a label for less", "fit the label", guest{types: "\x00", bodies: []string{block + "\x1f\x40\x01\x00\x01\x00" + end + end}}.build()},
 		{"a label for more", "fit the label", guest{types: "\x00", bodies: []string{"\x02\x7f" + catch + end + "\x41\x00" + end + "\x1a"}}.build()},
 		{"a loop for more", "fit the label", guest{types: "\x00", bodies: []string{"\x41\x00\x03\x03" + catch + end + end + "\x1a"}}.build()},
-		{"results upon results", "too large", guest{types: strings.Repeat("\x04", 9000), bodies: repeated(9000, throw)}.build()},
+		{"results upon results",
+			"too large", guest{types: strings.Repeat("\x04", 9000), bodies: repeated(9000, throw)}.build()},
 	} {
 		out, r, err := unwind.Lower(c.file, module.Limits{})
 		if err == nil || !strings.Contains(err.Error(), c.want) || out != nil || r != nil {
@@ -217,7 +221,8 @@ func TestDeclared(t *testing.T) {
 // was.
 func TestStartSection(t *testing.T) {
 	for body, want := range map[string]string{throw: "\x01", block + catchAll + throw + end + end: "\x00"} {
-		out, _, err := unwind.Lower(guest{types: "\x00", bodies: []string{body}, start: section(8, "\x00")}.build(), module.Limits{})
+		out, _, err := unwind.Lower(guest{types: "\x00", bodies: []string{body}, start: section(8, "\x00")}.build(),
+			module.Limits{})
 		if err != nil || !bytes.Contains(out, []byte(section(8, want)+"\x0a")) {
 			t.Errorf("%x: got %x, %v", body, out, err)
 		}
@@ -228,7 +233,8 @@ func TestStartSection(t *testing.T) {
 // many.
 func TestLinear(t *testing.T) {
 	nested := func(n int) []byte {
-		return guest{types: "\x00", bodies: []string{strings.Repeat(block+catchAll, n) + throw + strings.Repeat(end+end, n)}}.build()
+		return guest{types: "\x00",
+			bodies: []string{strings.Repeat(block+catchAll, n) + throw + strings.Repeat(end+end, n)}}.build()
 	}
 	wide := func(n int) []byte {
 		handlers := strings.Repeat("\x00\x00\x00", n)

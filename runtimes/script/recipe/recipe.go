@@ -88,12 +88,12 @@ func Build(ctx context.Context, name, tools string, log io.Writer) ([]byte, erro
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Run(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
-			return nil, errors.New("no bash found: recipes need it")
+			return nil, errors.New("there is no bash, which recipes need: install it")
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("the recipe for %s has failed: %w: what it said tells why", name, err)
+		return nil, fmt.Errorf("the recipe for %s failed: %w: its output says why", name, err)
 	}
 	return script.PackBundle(os.DirFS(out))
 }

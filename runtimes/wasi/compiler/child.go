@@ -41,7 +41,8 @@ func Child(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer
 		return fail(childUsage, err)
 	}
 	if err := limitChild(l); err != nil {
-		return fail(childBroken, fmt.Errorf("limit the memory to %d bytes and the processor time to %v: %w", l.memory, l.cpu, err))
+		return fail(childBroken, fmt.Errorf("limit the memory to %d bytes and the processor time to %v: %w",
+			l.memory, l.cpu, err))
 	}
 	debug.SetMemoryLimit(int64(l.memory - l.memory/4))
 	debug.SetGCPercent(childGC)
@@ -120,7 +121,7 @@ func childArgs(dir string, l limits) []string {
 // parseChildArgs reads what childArgs has written.
 func parseChildArgs(args []string) (dir string, l limits, err error) {
 	if len(args) != 4 {
-		return "", l, fmt.Errorf("there are %d arguments in place of 4: a folder, bytes of memory, two times", len(args))
+		return "", l, fmt.Errorf("got %d arguments, want 4: a folder, bytes of memory, two times", len(args))
 	}
 	if l.memory, err = strconv.ParseUint(args[1], 10, 63); err != nil {
 		return "", l, fmt.Errorf("memory: %w", err)

@@ -33,7 +33,8 @@ func (p *Compiler) recordPath(key string) string {
 func (p *Compiler) keep(key, dir string) error {
 	made, err := filepath.Glob(filepath.Join(dir, p.engine.folder, "*"))
 	if err != nil || len(made) != 1 {
-		return fmt.Errorf("%s has compiled nothing that this process could load: Config.Compiler must be the same binary; restart this one if that was replaced", p.command[0])
+		return fmt.Errorf("%s has compiled nothing that this process could load: Config.Compiler must be the same binary; "+
+			"restart this process if the binary was replaced", p.command[0])
 	}
 	r := record{File: filepath.Join(p.engine.folder, filepath.Base(made[0]))}
 	if r.Size, r.CRC, err = checksum(made[0]); err != nil {

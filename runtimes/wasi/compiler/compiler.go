@@ -32,15 +32,15 @@ type Config struct {
 	Timeout time.Duration
 	// Memory is how much memory in bytes it may take; exact on Linux, a hint to Go's collector elsewhere.
 	Memory uint64
-	// Log is told of files that are damaged. It must not be nil.
+	// Log records files that are damaged. It must not be nil.
 	Log *slog.Logger
 }
 
 // errClosed is what Compile returns after Close.
 var errClosed = errors.New("the compiler has been closed")
 
-// Compiler has modules compiled by child processes into the folder of compiled modules, which
-// has besides the engine's own files
+// Compiler compiles modules in child processes. The results are in the folder of compiled modules, which has besides
+// the engine's own files
 //
 //	compiled/    a file for each module whose compiled form is there (compiled.go)
 //	quarantine/  a file for each module that a child did not survive (quarantine.go)
@@ -83,7 +83,8 @@ func New(ctx context.Context, c Config) (*Compiler, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Compiler{command: c.Command, dir: dir, timeout: c.Timeout, memory: c.Memory, log: c.Log, lanes: newLanes(), busy: map[string]*work{}}
+	p := &Compiler{command: c.Command, dir: dir, timeout: c.Timeout, memory: c.Memory, log: c.Log,
+		lanes: newLanes(), busy: map[string]*work{}}
 	for _, folder := range []string{compiledFolder, quarantineFolder} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
 			return nil, err
@@ -110,7 +111,7 @@ func (p *Compiler) sweep() {
 	}
 }
 
-// identify has the engine compile an empty module. Where it puts the result says which engine it is.
+// identify makes the engine compile an empty module. Where it puts the result says which engine it is.
 func (p *Compiler) identify(ctx context.Context) (engineID, error) {
 	dir, err := os.MkdirTemp(p.dir, temporary)
 	if err != nil {
@@ -147,7 +148,7 @@ func (p *Compiler) key(module []byte) string {
 	return hex.EncodeToString(digest[:]) + "-" + p.engine.folder + "-" + p.engine.mark
 }
 
-// Compile has a module compiled by a child, unless that has been done, and loads the result into an engine that has
+// Compile compiles a module in a child, unless that has been done, and loads the result into an engine that has
 // the configuration of EngineConfig, with the folder as its cache.
 //
 // # Errors
@@ -178,7 +179,8 @@ func (p *Compiler) Compile(ctx context.Context, engine wazero.Runtime, module []
 	}
 	c, err := p.loadCompiled(key, load)
 	if err != nil {
-		return nil, fmt.Errorf("the module has been compiled, but cannot be loaded from %s: %v", p.dir, err) // not a *runtimes.ModuleError any more
+		// With %v this is not a *runtimes.ModuleError any more.
+		return nil, fmt.Errorf("the module has been compiled, but cannot be loaded from %s: %v", p.dir, err)
 	}
 	return c, nil
 }
@@ -230,8 +232,8 @@ func (p *Compiler) Close() {
 	}
 }
 
-// run has a child compile a module, into a folder of its own so that what a killed child leaves behind
-// is nobody's, and keeps the result.
+// run compiles a module in a child and keeps the result. The child has a folder of its own, so that what a killed one
+// leaves behind is nobody's.
 func (p *Compiler) run(ctx context.Context, key string, module []byte) error {
 	dir, err := os.MkdirTemp(p.dir, temporary)
 	if err != nil {

@@ -36,8 +36,8 @@ func EngineConfig(cache wazero.CompilationCache) wazero.RuntimeConfig {
 	return ec
 }
 
-// Compile has an engine compile a module. Whatever goes wrong in there is the module's fault,
-// if it is not the cache's.
+// Compile compiles a module with an engine. Whatever goes wrong in there is the module's fault, unless it is the
+// cache's.
 func Compile(ctx context.Context, engine wazero.Runtime, b []byte) (c wazero.CompiledModule, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -16,7 +16,11 @@ type lanes struct {
 
 // newLanes returns lanes that are free.
 func newLanes() lanes {
-	return lanes{quick: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))), slow: make(chan struct{}, 1), dense: make(chan struct{}, 1)}
+	return lanes{
+		quick: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
+		slow:  make(chan struct{}, 1),
+		dense: make(chan struct{}, 1),
+	}
 }
 
 // turn is a child's place in a lane.

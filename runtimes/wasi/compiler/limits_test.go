@@ -64,7 +64,8 @@ func TestHammerLanes(t *testing.T) {
 	}
 	all.Wait()
 	if len(l.quick)+len(l.slow)+len(l.dense) != 0 || most.Load() > 1 {
-		t.Errorf("%d, %d and %d places are taken, and once %d were in the dense lane", len(l.quick), len(l.slow), len(l.dense), most.Load())
+		t.Errorf("%d, %d and %d places are taken, and once %d were in the dense lane",
+			len(l.quick), len(l.slow), len(l.dense), most.Load())
 	}
 }
 

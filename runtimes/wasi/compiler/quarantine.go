@@ -43,7 +43,7 @@ func (p *Compiler) quarantined(key string, now time.Time) error {
 		return nil
 	}
 	if err != nil {
-		p.log.Warn("a module is tried again, since it cannot be read why it was refused", "err", err)
+		p.log.Warn("a refused module is tried again: the reason for its refusal cannot be read", "err", err)
 	} else if v.holds(p.timeout, p.memory, now) {
 		return &runtimes.ModuleError{Reason: v.Reason}
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -63,7 +64,8 @@ const (
 )
 
 // outOfMemory is how Go's runtime, the race detector and the engine say that the system gives them no more.
-var outOfMemory = regexp.MustCompile(`(?i)out of memory|cannot (allocate|map|reserve)|failed to (create new OS thread|m?map|allocate)|pthread_create|address space`)
+var outOfMemory = regexp.MustCompile(`(?i)out of memory|cannot (allocate|map|reserve)|` +
+	`failed to (create new OS thread|m?map|allocate)|pthread_create|address space`)
 
 // noThreads is how Go's runtime says that the system has run out of threads (EAGAIN); for want of memory the number
 // is another.
@@ -72,12 +74,14 @@ var noThreads = regexp.MustCompile(`failed to create new OS thread \(.*errno=11\
 // lethal is why a child did not survive a module.
 type lethal struct{ *runtimes.ModuleError }
 
-// errKilled says that somebody killed a child, who did not say why.
-var errKilled = &runtimes.BusyError{Reason: "the compiler was killed twice, but not for its limits: the machine may be out of memory"}
+// errKilled is the error for a child that was killed from outside, for a reason that is not known.
+var errKilled = &runtimes.BusyError{
+	Reason: "the compiler was killed twice, but not for its limits: the machine may be out of memory",
+}
 
-// spawn has a child compile a module into a folder. It returns when the child is gone. The error is
-// a *lethal if the module was too much for it, another *runtimes.ModuleError if the
-// engine refuses the module, or a *runtimes.BusyError such as errKilled.
+// spawn compiles a module into a folder, in a child. It returns when the child is gone. The error is a *lethal if the
+// module was too much for it, another *runtimes.ModuleError if the engine refuses the module, or a *runtimes.BusyError
+// such as errKilled.
 func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 	cost := price.Of(module)
 	l := p.limits(module, cost)
@@ -115,7 +119,8 @@ func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case limited.Err() != nil:
-		return &runtimes.BusyError{Reason: fmt.Sprintf("compiling the module was given up after %v, in which the compiler could use a processor for %v only: the machine is busy; try again",
+		return &runtimes.BusyError{Reason: fmt.Sprintf("compiling the module was given up after %v, "+
+			"because the compiler got only %v of processor time: the machine is busy; try again",
 			l.wall(), took(cmd.ProcessState).Round(time.Millisecond))}
 	case !began:
 		return fmt.Errorf("start the compiler %q: %w: %s", cmd.Args, err, said)
@@ -125,7 +130,8 @@ func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 
 // child returns a child that is not started.
 func (p *Compiler) child(ctx context.Context, dir string, module []byte, l limits) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, p.command[0], append(p.command[1:len(p.command):len(p.command)], childArgs(dir, l)...)...)
+	args := append(slices.Clip(p.command[1:]), childArgs(dir, l)...)
+	cmd := exec.CommandContext(ctx, p.command[0], args...)
 	cmd.Env = []string{} // a child has no use for secrets
 	cmd.Stdin = bytes.NewReader(module)
 	cmd.SysProcAttr = childAttr()
@@ -176,12 +182,16 @@ func (l limits) ending(s *os.ProcessState, said string) error {
 		}
 	}
 	if noThreads.MatchString(said) {
-		return &runtimes.BusyError{Reason: "the compiler gets no more threads from the system: raise the limit of processes (ulimit -u, pids.max)"}
+		return &runtimes.BusyError{Reason: "the compiler gets no more threads from the system: " +
+			"raise the limit of processes (ulimit -u, pids.max)"}
 	}
 	if s.ExitCode() == childMemory || outOfMemory.MatchString(said) {
-		return &lethal{&runtimes.ModuleError{Reason: fmt.Sprintf("compiling the module takes more than %d MiB of memory, which is the limit: "+
-			"split its largest functions (many branches in a function with many variables cost most), or allow more with serve --compile-memory %s",
-			l.memory>>20, sizeAfter(l.memory)), Err: errors.New(said)}}
+		return &lethal{&runtimes.ModuleError{
+			Reason: fmt.Sprintf("compiling the module takes more than %d MiB of memory, which is the limit: "+
+				"split its largest functions (many branches in a function with many variables cost most), "+
+				"or allow more with serve --compile-memory %s", l.memory>>20, sizeAfter(l.memory)),
+			Err: errors.New(said),
+		}}
 	}
 	return &lethal{&runtimes.ModuleError{Reason: fmt.Sprintf("the compiler did not survive the module (%v): "+
 		"build it in another way, such as with less optimization", join(s.String(), said)), Err: errors.New(s.String())}}
@@ -192,9 +202,12 @@ func sizeAfter(bytes uint64) string { return fmt.Sprintf("%dMiB", 2*bytes>>20) }
 
 // tooLong is the error for a module that takes too much processor time.
 func tooLong(cpu time.Duration) error {
-	return &lethal{&runtimes.ModuleError{Reason: fmt.Sprintf("compiling the module takes more than %v of processor time, which is the limit for its size: "+
-		"split its largest functions (many branches in a function with many variables cost most), or raise serve --compile-timeout", cpu.Round(time.Millisecond)),
-		Err: context.DeadlineExceeded}}
+	return &lethal{&runtimes.ModuleError{
+		Reason: fmt.Sprintf("compiling the module takes more than %v of processor time, which is the limit for its size: "+
+			"split its largest functions (many branches in a function with many variables cost most), "+
+			"or raise serve --compile-timeout", cpu.Round(time.Millisecond)),
+		Err: context.DeadlineExceeded,
+	}}
 }
 
 // join puts what a child said behind how it ended.

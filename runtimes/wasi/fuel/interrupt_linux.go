@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// thread returns the calling thread, of which a goroutine that runs a guest does not leave.
+// thread returns the calling thread. A goroutine that runs a guest does not leave it.
 func thread() int { return unix.Gettid() }
 
 // interrupt interrupts a thread for a microsecond or two. Go uses the same signal to preempt goroutines, and takes no

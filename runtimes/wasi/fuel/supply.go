@@ -45,7 +45,7 @@ type Supply struct {
 	quick   time.Duration // that quick portions have taken, up to soon; half of it for each that did not
 }
 
-// Go says that the process goes on at a moment, with so much more fuel.
+// Go says that the process goes on at a moment, with more fuel.
 func (s *Supply) Go(at time.Time, more int64) {
 	s.since = at
 	s.Given += more

@@ -27,16 +27,23 @@ func TestSupply(t *testing.T) {
 	}{
 		{"ordinary code", false, 0, begins},
 		{"ordinary code for long", false, 0, append(slices.Clone(goesOn), use{ordinary, 1, mostFuel})},
-		{"ordinary code in much memory", true, 0, []use{{want: firstOfLarge}, {ordinary, 1, 8 * firstOfLarge}, {ordinary, 1, soonOfLarge}, {ordinary, 1, soonOfLarge}}},
-		{"ordinary code for long in much memory", true, 0, append(slices.Repeat([]use{{ordinary, 1, 0}}, 400), use{ordinary, 1, mostFuel})},
+		{"ordinary code in much memory", true, 0,
+			[]use{{want: firstOfLarge}, {ordinary, 1, 8 * firstOfLarge}, {ordinary, 1, soonOfLarge},
+				{ordinary, 1, soonOfLarge}}},
+		{"ordinary code for long in much memory",
+			true, 0, append(slices.Repeat([]use{{ordinary, 1, 0}}, 400), use{ordinary, 1, mostFuel})},
 		{"code that takes its time", false, 0, []use{{want: firstFuel}, {4000, 1, 2 * firstFuel}, {5000, 1, 2 * firstFuel}}},
 		{"slow code", false, 0, []use{{want: firstFuel}, {slow, 1, 2500}, {slow, 1, 2500}}},
 		{"the slowest code", false, 0, []use{{want: firstFuel}, {slowest, 1, leastFuel}, {slowest, 1, leastFuel}}},
-		{"quick code that becomes slow, and quick again", false, 0, append(slices.Concat(goesOn, slices.Repeat([]use{{slow, 1, 2500}}, 10)),
-			use{quickest, 1, 20_000}, use{quickest, 1, mostFuel}, use{quickest, 1, mostFuel})},
-		{"large pieces", false, 0, []use{{need: 50_000, want: 50_000}, {slow, 50_000, 50_000}, {slow, 1, 2500}, {slow, 10 * mostFuel, 10 * mostFuel}, {1, 1, mostFuel}}},
+		{"quick code that becomes slow, and quick again",
+			false, 0, append(slices.Concat(goesOn, slices.Repeat([]use{{slow, 1, 2500}}, 10)),
+				use{quickest, 1, 20_000}, use{quickest, 1, mostFuel}, use{quickest, 1, mostFuel})},
+		{"large pieces", false, 0,
+			[]use{{need: 50_000, want: 50_000}, {slow, 50_000, 50_000}, {slow, 1, 2500}, {slow, 10 * mostFuel, 10 * mostFuel},
+				{1, 1, mostFuel}}},
 		{"an end that is far", false, time.Hour, begins},
-		{"an end that is near", false, 2 * time.Millisecond, []use{{want: firstFuel}, {ordinary, 1, 20_000}, {ordinary, 1, 20_000}}},
+		{"an end that is near",
+			false, 2 * time.Millisecond, []use{{want: firstFuel}, {ordinary, 1, 20_000}, {ordinary, 1, 20_000}}},
 		{"an end that is there", false, time.Nanosecond, []use{{want: leastFuel}, {ordinary, 1, leastFuel}}},
 		{"an end that has passed", false, -time.Second, []use{{want: leastFuel}, {ordinary, 2000, 2000}}},
 	} {
@@ -70,7 +77,8 @@ func TestSupplyLimit(t *testing.T) {
 		{firstFuel + 100, firstFuel - left, 100, 100, true, firstFuel + 100},
 		{firstFuel + 100, firstFuel - left, 101, 100, false, firstFuel + 100},
 		{10, 3, 1, 0, false, 10},
-		{0, firstFuel - left, -firstFuel / 2, 8*firstFuel/2 - firstFuel/2, true, firstFuel / 2}, // it took long over half of it
+		// it took long over half of it
+		{0, firstFuel - left, -firstFuel / 2, 8*firstFuel/2 - firstFuel/2, true, firstFuel / 2},
 		{firstFuel + 100, firstFuel - left, -firstFuel / 2, 100, true, firstFuel / 2},
 	} {
 		now, p := time.Unix(0, 0), Supply{Limit: c.limit, Given: left}

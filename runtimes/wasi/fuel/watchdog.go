@@ -27,7 +27,8 @@ type Watchdog struct {
 	work sync.WaitGroup
 }
 
-// NewWatchdog returns a Watchdog that looks at guests once in a while, and makes those ask that have not for that long.
+// NewWatchdog returns a Watchdog that looks at guests once in a while. It makes those ask that have not done so for
+// that long.
 // It must be closed.
 func NewWatchdog(every time.Duration) *Watchdog {
 	w := &Watchdog{every: every, guests: map[*Guest]struct{}{}, wake: make(chan struct{}, 1), done: make(chan struct{})}

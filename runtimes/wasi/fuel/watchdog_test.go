@@ -65,7 +65,8 @@ func (h *host) run(t *testing.T, binary []byte) int64 {
 	r := wazero.NewRuntime(ctx)
 	defer r.Close(ctx)
 	i64 := []api.ValueType{api.ValueTypeI64}
-	_, err := r.NewHostModuleBuilder(meter.HookModule).NewFunctionBuilder().WithGoFunction(api.GoFunc(h.refill), i64, i64).Export(meter.HookName).Instantiate(ctx)
+	_, err := r.NewHostModuleBuilder(meter.HookModule).NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(h.refill), i64, i64).Export(meter.HookName).Instantiate(ctx)
 	if err != nil {
 		t.Error(err)
 		return 0
@@ -85,7 +86,8 @@ func (h *host) run(t *testing.T, binary []byte) int64 {
 	return h.given - fuel.Left(gauge.Get())
 }
 
-// TestHammerWatchdog checks that guests use exactly as much fuel when some is taken from them all the time as when none is.
+// TestHammerWatchdog checks that guests use exactly as much fuel when some is taken from them all the time as when none
+// is.
 func TestHammerWatchdog(t *testing.T) {
 	binary, _, err := rewrite.Rewrite(guest(), rewrite.Options{})
 	if err != nil {

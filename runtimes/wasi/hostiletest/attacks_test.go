@@ -67,7 +67,10 @@ func tooDeep() ending { return either(trapped("stack overflow"), deadline()) }
 
 // attacks returns all of them. Those that are after memory use so many pages.
 func attacks(pages int) (all []attack) {
-	for _, of := range []func(pages int) []attack{loops, recursions, slowInstructions, exceptions, memories, tables, traps, births, waits, streams, fileCalls, strange} {
+	for _, of := range []func(pages int) []attack{
+		loops, recursions, slowInstructions, exceptions, memories, tables, traps, births, waits, streams, fileCalls,
+		strange,
+	} {
 		all = append(all, of(pages)...)
 	}
 	return all

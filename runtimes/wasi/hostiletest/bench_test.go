@@ -168,7 +168,9 @@ func heartbeat() (end func() time.Duration) {
 
 // report reports figures in milliseconds.
 func (f *figures) report(b *testing.B) {
-	for name, d := range map[string]time.Duration{"late-p99-ms": p99(f.late), "late-max-ms": p(f.late, 1), "good-p99-ms": p99(f.good), "gap-ms": f.gap} {
+	for name, d := range map[string]time.Duration{
+		"late-p99-ms": p99(f.late), "late-max-ms": p(f.late, 1), "good-p99-ms": p99(f.good), "gap-ms": f.gap,
+	} {
 		b.ReportMetric(float64(d.Microseconds())/1000, name)
 	}
 	b.ReportMetric(0, "ns/op") // it is the deadline

@@ -63,7 +63,8 @@ func (g guest) build() []byte {
 		tables = append([]string{"\x70\x00" + number(n)}, tables...)
 		elements = append([]string{"\x00" + i32(0) + end + list(numbers(n))}, elements...)
 	}
-	b := "\x00asm\x01\x00\x00\x00" + part(1, t.list) + part(2, imports) + part(3, functions) + part(4, tables) + part(5, []string{g.limits()}) +
+	b := "\x00asm\x01\x00\x00\x00" +
+		part(1, t.list) + part(2, imports) + part(3, functions) + part(4, tables) + part(5, []string{g.limits()}) +
 		part(13, many(g.tags, "\x00\x00")) + part(6, g.globals) + part(7, exports)
 	if g.start {
 		b += section(8, number(entry))
@@ -105,7 +106,8 @@ func (t *typeList) index(typ string) int {
 
 // values encodes types that are given as letters.
 func values(letters string) string {
-	return strings.NewReplacer("i", "\x7f", "I", "\x7e", "f", "\x7d", "F", "\x7c", "v", "\x7b", "r", "\x70").Replace(letters)
+	types := strings.NewReplacer("i", "\x7f", "I", "\x7e", "f", "\x7d", "F", "\x7c", "v", "\x7b", "r", "\x70")
+	return types.Replace(letters)
 }
 
 // typeOf returns the type of a function of WASI.

@@ -97,7 +97,8 @@ func (c *attack) check(t *testing.T, g runtimes.Program, s slots, n int) {
 func TestReferences(t *testing.T) {
 	const runs, made, kept = 20, 1_000_000, 16 << 20
 	r := newRuntime(t, wasi.Config{})
-	g, err := r.Compile(t.Context(), guest{functions: entry(times(made, 0, "\xd2\x00"+drop)), tabled: true}.build(), runtimes.Options{Start: runtimes.StartReset})
+	g, err := r.Compile(t.Context(), guest{functions: entry(times(made, 0, "\xd2\x00"+drop)), tabled: true}.build(),
+		runtimes.Options{Start: runtimes.StartReset})
 	if err != nil {
 		t.Fatal(err)
 	}

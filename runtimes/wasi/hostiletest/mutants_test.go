@@ -141,7 +141,8 @@ func tryInChild(t *testing.T, dir string, from, to int) (tally, int) {
 		return sum, to
 	}
 	text := stderr.String()
-	sum.Wrong = append(sum.Wrong, fmt.Sprintf("mutant %d: %v (hung: %t)\n%s", at, err, ctx.Err() != nil, text[:min(len(text), 4000)]))
+	sum.Wrong = append(sum.Wrong,
+		fmt.Sprintf("mutant %d: %v (hung: %t)\n%s", at, err, ctx.Err() != nil, text[:min(len(text), 4000)]))
 	return sum, at + 1
 }
 
@@ -151,7 +152,8 @@ func mutantsChild(args []string) int {
 	from, err1 := strconv.Atoi(args[1])
 	to, err2 := strconv.Atoi(args[2])
 	corpus, err3 := readCorpus(args[0])
-	r, err4 := wasi.New(context.Background(), wasi.Config{StartTime: mutantRun}) // or each that never ends takes seconds to compile
+	// Without StartTime, each that never ends would take seconds to compile.
+	r, err4 := wasi.New(context.Background(), wasi.Config{StartTime: mutantRun})
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -225,9 +227,11 @@ func (ending) known(err error) error {
 	var exit *runtimes.ExitError
 	var trap *runtimes.TrapError
 	switch {
-	case err == nil, errors.As(err, &exit), errors.Is(err, context.DeadlineExceeded), errors.Is(err, runtimes.ErrMemory), errors.Is(err, runtimes.ErrOutput):
+	case err == nil, errors.As(err, &exit), errors.Is(err, context.DeadlineExceeded), errors.Is(err, runtimes.ErrMemory),
+		errors.Is(err, runtimes.ErrOutput):
 		return nil
-	case errors.As(err, &trap) && !strings.Contains(trap.Reason, "runtime error") && !strings.Contains(trap.Reason, "recovered"):
+	case errors.As(err, &trap) && !strings.Contains(trap.Reason, "runtime error") &&
+		!strings.Contains(trap.Reason, "recovered"):
 		return nil
 	}
 	return err

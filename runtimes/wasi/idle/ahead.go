@@ -26,8 +26,8 @@ type ahead[T Item] struct {
 	again  time.Time // not before this are more to be made, if some failed
 }
 
-// Refill has more items made if fewer are idle than are needed at a time. missed tells that one was needed that was not
-// there. It does not wait.
+// Refill makes more items if fewer are idle than are needed at a time. missed reports whether one was needed that was
+// not there. It does not wait.
 func (p *Pool[T]) Refill(missed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,7 +56,7 @@ func (p *Pool[T]) fill() {
 	}
 }
 
-// wanting tells whether more items are to be made. If it returns false, filling has ended.
+// wanting reports whether more items are to be made. If it returns false, filling has ended.
 func (p *Pool[T]) wanting() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

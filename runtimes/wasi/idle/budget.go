@@ -44,9 +44,10 @@ type keeper interface {
 	end(until time.Duration, most int)
 }
 
-// NewBudget returns a budget of that many bytes. It looks after its pools until it is closed.
+// NewBudget returns a budget of a number of bytes. It looks after its pools until it is closed.
 func NewBudget(bytes int64) *Budget {
-	b := &Budget{most: bytes, start: time.Now(), pools: map[keeper]struct{}{}, watchers: map[*func()]struct{}{}, done: make(chan struct{}), full: make(chan struct{}, 1)}
+	b := &Budget{most: bytes, start: time.Now(), pools: map[keeper]struct{}{}, watchers: map[*func()]struct{}{},
+		done: make(chan struct{}), full: make(chan struct{}, 1)}
 	b.work.Go(b.sweep)
 	b.work.Go(b.relieve)
 	return b
@@ -95,8 +96,8 @@ func (b *Budget) all() []keeper {
 	return list
 }
 
-// Watch has f called after each sweep, every second, by one goroutine at a time, until stop is called; f may still be
-// running then.
+// Watch makes the budget call f after each sweep, every second, in one goroutine at a time, until stop is called. f may
+// still be running then.
 func (b *Budget) Watch(f func()) (stop func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -135,7 +136,7 @@ func (b *Budget) sweep() {
 	}
 }
 
-// evict has items end until the others are no more than may be. To end one takes long, so another goroutine does it.
+// evict ends items until the others are no more than may be. To end one takes long, so another goroutine does it.
 // If that cannot keep up, who adds to it helps: there are never more than twice as many.
 func (b *Budget) evict() {
 	if b.bytes.Load() <= b.most || b.Bytes() <= b.most {

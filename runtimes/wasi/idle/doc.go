@@ -7,7 +7,7 @@
 //
 // # Locks
 //
-// A Budget has a lock and each Pool has one. Who holds that of a Budget may take that of a Pool, never the other way
-// round. No method of an Item and no function that makes one is called under a lock: an item is taken off its list
+// A Budget has a lock and each Pool has one. Whoever holds that of a Budget may take that of a Pool, never the other
+// way round. No method of an Item and no function that makes one is called under a lock: an item is taken off its list
 // first, so that one goroutine has it for itself. Until that goroutine is done with it, Close of the pool waits.
 package idle

@@ -200,7 +200,10 @@ func TestSweeper(t *testing.T) {
 		for _, c := range []struct {
 			wait  time.Duration
 			bytes int64
-		}{{ShedAfter - time.Millisecond, 10}, {2 * time.Second, 4}, {EndAfter - ShedAfter - 3*time.Second, 4}, {3 * time.Second, 0}} {
+		}{
+			{ShedAfter - time.Millisecond, 10}, {2 * time.Second, 4}, {EndAfter - ShedAfter - 3*time.Second, 4},
+			{3 * time.Second, 0},
+		} {
 			<-time.After(c.wait)
 			if synctest.Wait(); b.Bytes() != c.bytes {
 				t.Errorf("after %v more: %d bytes are idle, not %d", c.wait, b.Bytes(), c.bytes)
@@ -270,7 +273,8 @@ func TestTakeWaits(t *testing.T) {
 			}
 			close(goOn)
 			a, b2 := <-got, <-got
-			if want := []*thing{th, nil}; useful != slices.Contains([]*thing{a, b2}, th) || !slices.Contains(want, a) || a != nil && a == b2 {
+			if want := []*thing{th, nil}; useful != slices.Contains([]*thing{a, b2}, th) || !slices.Contains(want, a) ||
+				a != nil && a == b2 {
 				t.Errorf("useful %t: got items %v and %v", useful, a, b2)
 			}
 			if useful == th.gone.Load() {
@@ -313,12 +317,16 @@ func TestEvict(t *testing.T) {
 		for i, c := range []struct {
 			put  *Pool[*thing]
 			a, b int
-		}{{a, 1, 0}, {b, 1, 1}, {a, 2, 1}, {b, 2, 2}, {a, 3, 2}, {b, 3, 3}, {a, 3, 3}, {a, 4, 2}, {a, 4, 2}, {b, 4, 2}, {b, 3, 3}} {
+		}{
+			{a, 1, 0}, {b, 1, 1}, {a, 2, 1}, {b, 2, 2}, {a, 3, 2}, {b, 3, 3},
+			{a, 3, 3}, {a, 4, 2}, {a, 4, 2}, {b, 4, 2}, {b, 3, 3},
+		} {
 			budget.clock.Add(1) // or those of different pools would be as old
 			c.put.Put(w.new())
 			synctest.Wait()
 			if a.State().Idle != c.a || b.State().Idle != c.b || budget.Bytes() > 60 {
-				t.Errorf("after %d: %d and %d are idle, not %d and %d, with %d bytes", i+1, a.State().Idle, b.State().Idle, c.a, c.b, budget.Bytes())
+				t.Errorf("after %d: %d and %d are idle, not %d and %d, with %d bytes",
+					i+1, a.State().Idle, b.State().Idle, c.a, c.b, budget.Bytes())
 			}
 		}
 		large := w.new()
@@ -613,6 +621,7 @@ func TestInUse(t *testing.T) {
 		p.Put(th)
 	}
 	if relieved(t, b); !other.gone.Load() || p.State().Idle != 2 || b.Bytes() != 20 {
-		t.Errorf("the item longest idle ended: %t; %d items are idle beside it, with %d bytes", other.gone.Load(), p.State().Idle, b.Bytes())
+		t.Errorf("the item longest idle ended: %t; %d items are idle beside it, with %d bytes",
+			other.gone.Load(), p.State().Idle, b.Bytes())
 	}
 }

@@ -31,14 +31,14 @@ type kept[T Item] struct {
 // number of goroutines may use a Pool. It must be closed.
 type Pool[T Item] struct {
 	budget *Budget
-	work   sync.WaitGroup // for who makes, sheds or ends an item
+	work   sync.WaitGroup // for goroutines that make, shed or end an item
 
 	mu       sync.Mutex
 	idle     []kept[T]     // by the time since when; the one used last comes last
 	newest   time.Duration // since when the last one is idle that was put
 	shedding int           // that are off the list as long as they shed
 	bytes    int64         // that all of these take
-	granted  int64         // bytes that the budget knows of: no fewer, so that who is taken and put back need not be reported
+	granted  int64         // bytes that the budget knows of: no fewer, so that taking and putting back need no report
 	back     *sync.Cond
 	closed   bool
 	ahead    ahead[T]
@@ -193,7 +193,8 @@ func (p *Pool[T]) close(gone []kept[T]) {
 	}
 }
 
-// shedNext has the next item shed that is idle since a time or longer and has not. It returns false if there is none.
+// shedNext sheds the next item that has been idle since a time or longer and was not shed. It returns false if there is
+// none.
 func (p *Pool[T]) shedNext(until time.Duration) bool {
 	k, ok := p.borrow(until)
 	if !ok {
@@ -236,7 +237,9 @@ func (p *Pool[T]) restore(k kept[T], useful bool) bool {
 	}
 	p.bytes += cost
 	k.cost, k.shed = cost, true
-	place, _ := slices.BinarySearchFunc(p.idle, k.since, func(k kept[T], since time.Duration) int { return cmp.Compare(k.since, since) })
+	place, _ := slices.BinarySearchFunc(p.idle, k.since, func(k kept[T], since time.Duration) int {
+		return cmp.Compare(k.since, since)
+	})
 	p.idle = slices.Insert(p.idle, place, k)
 	return true
 }

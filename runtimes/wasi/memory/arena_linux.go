@@ -98,7 +98,8 @@ func (a *arena) open(size uint64) error {
 	if err := unix.Ftruncate(a.fd, int64(size)); err != nil {
 		return err
 	}
-	if _, err := unix.FcntlInt(uintptr(a.fd), unix.F_ADD_SEALS, unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_SEAL); err != nil {
+	const seals = unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(uintptr(a.fd), unix.F_ADD_SEALS, seals); err != nil {
 		return err
 	}
 	b, err := unix.Mmap(a.fd, 0, int(size), unix.PROT_READ, unix.MAP_SHARED|unix.MAP_NORESERVE)
@@ -124,7 +125,8 @@ func (a *arena) claim(size uint64) (at uint64, ok bool) {
 
 // free gives the place of an image back, and its reference. Nobody may map the place any more.
 func (a *arena) free(at, size uint64) {
-	_ = unix.Fallocate(a.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(at), int64(size)) // else it is freed with the arena
+	// If that fails the place is freed with the arena.
+	_ = unix.Fallocate(a.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(at), int64(size))
 	a.release()
 }
 

@@ -10,8 +10,7 @@ import (
 const pageSize = 1 << 12
 
 // Image is a content of memories. It never changes, and any number of goroutines and regions may use it.
-// It is counted how many do: who makes an image has the first reference, and its memory is freed with
-// the last.
+// Each use is counted: whoever makes an image has the first reference, and its memory is freed with the last.
 type Image struct {
 	size    uint64
 	data    []byte   // the content that it has itself; zero pages of it are better not touched, see image_linux.go
@@ -47,7 +46,7 @@ func (d method) String() string {
 // It keeps no reference to content. The caller has a reference to release.
 func NewImage(content []byte) (*Image, error) { return newImage(content, anyMethod) }
 
-// newImage returns an image of which regions are put back with the given method.
+// newImage returns an image whose regions are put back with the given method.
 func newImage(content []byte, d method) (*Image, error) {
 	m := new(Image)
 	if err := m.init(content, d); err != nil {
@@ -144,7 +143,7 @@ func (m *Image) letGo() {
 	}
 }
 
-// page tells whether the page at an offset is in the image and not zero.
+// page reports whether the page at an offset is in the image and not zero.
 func (m *Image) page(offset uint64) bool {
 	i := offset / pageSize
 	return offset < m.size && m.nonzero[i/64]>>(i%64)&1 != 0
@@ -198,7 +197,7 @@ func (m *Image) put(b []byte, from, to uint64) {
 	}
 }
 
-// same tells whether the bytes of b between two offsets are the content, and zeros beyond it.
+// same reports whether the bytes of b between two offsets are the content, and zeros beyond it.
 func (m *Image) same(b []byte, from, to uint64) bool {
 	for from < to {
 		end, holder := m.stretch(from, to)

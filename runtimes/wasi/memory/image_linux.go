@@ -97,8 +97,8 @@ func (m *Image) mapOver(b []byte) error {
 		}
 	}
 	for _, s := range m.parts() {
-		_, err := unix.MmapPtr(m.file.arena.fd, int64(m.file.at+s.from), unsafe.Pointer(&b[s.from]), uintptr(s.to-s.from), readWrite,
-			unix.MAP_PRIVATE|unix.MAP_NORESERVE|unix.MAP_FIXED)
+		_, err := unix.MmapPtr(m.file.arena.fd, int64(m.file.at+s.from), unsafe.Pointer(&b[s.from]),
+			uintptr(s.to-s.from), readWrite, unix.MAP_PRIVATE|unix.MAP_NORESERVE|unix.MAP_FIXED)
 		if err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func (m *Image) mapOver(b []byte) error {
 	return nil
 }
 
-// choose finds the best method that works, or tells whether the given one does.
+// choose finds the best method that works, or reports whether the given one does.
 func (m *Image) choose(d method) {
 	if m.mother != nil {
 		m.method, m.file.pagemap, m.file.counted = m.mother.method, m.mother.file.pagemap, m.mother.file.counted
@@ -149,7 +149,7 @@ func (m *Image) try() error {
 	}
 	end := r.base() + m.size
 	if p := r.pages.runs[0]; n != 1 || next != m.size || p.start != end-page || p.end != end {
-		return errors.New("the kernel does not tell what was written")
+		return errors.New("the kernel does not say what was written")
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func (m *Image) allocated() uint64 {
 	return m.file.arena.allocated(m.file.at, m.file.at+m.size)
 }
 
-// shared tells whether regions share the image's pages.
+// shared reports whether regions share the image's pages.
 func (m *Image) shared() bool { return m.file.arena != nil }
 
 // unshared returns how many bytes a region has for itself when it was just attached.

@@ -25,7 +25,7 @@ func (m *Image) free() { m.data = nil }
 // allocated returns how many bytes the image takes.
 func (m *Image) allocated() uint64 { return m.size }
 
-// shared tells whether regions share the image's pages.
+// shared reports whether regions share the image's pages.
 func (m *Image) shared() bool { return false }
 
 // unshared returns how many bytes a region has for itself when it was just attached.

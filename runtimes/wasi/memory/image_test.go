@@ -55,7 +55,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// panics tells whether a call does.
+// panics reports whether a call does.
 func panics(call func()) (did bool) {
 	defer func() { did = recover() != nil }()
 	call()

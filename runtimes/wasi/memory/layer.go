@@ -12,8 +12,8 @@ type span struct{ from, to uint64 }
 // what is between two of them; Linux allows a process some 65,000 mappings.
 const mostSpans = 64
 
-// NewImageOver is NewImage for content much of which is that of another image, base: the new image takes memory for the
-// pages only that differ. It keeps a reference to base. Where images share nothing, it is NewImage.
+// NewImageOver is NewImage for content that is mostly that of another image, base: the new image takes memory only for
+// the pages that differ. It keeps a reference to base. Where images share nothing, it is NewImage.
 func (p *Pool) NewImageOver(base *Image, content []byte) (*Image, error) {
 	if base.under != nil || base.size == 0 || base.size > uint64(len(content)) || !base.shared() || !base.retain() {
 		return p.NewImage(content)

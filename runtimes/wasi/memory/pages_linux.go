@@ -63,7 +63,7 @@ type which int
 
 const (
 	written which = iota // pages that are the region's own, no longer the file's
-	present              // pages of which the region has anything, the file's included
+	present              // pages that the region has, the file's included
 )
 
 // find finds pages between two offsets, both at the edge of a page. It returns how many runs it found,
@@ -109,7 +109,8 @@ func (g *pages) pread(r *Region, w which, from, to uint64) (n int, next uint64, 
 	entries := g.entries[:min(uint64(len(g.entries)), (to-from)/page)]
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&entries[0])), 8*len(entries))
 	if got, err := unix.Pread(r.image.file.pagemap, b, int64(at/page*8)); err != nil || got != len(b) {
-		return 0, 0, fmt.Errorf("finding the written pages of a memory: %d of %d bytes of /proc/self/pagemap: %w", got, len(b), cmp.Or(err, io.ErrUnexpectedEOF))
+		return 0, 0, fmt.Errorf("finding the written pages of a memory: %d of %d bytes of /proc/self/pagemap: %w",
+			got, len(b), cmp.Or(err, io.ErrUnexpectedEOF))
 	}
 	for _, e := range entries {
 		if e>>62 != 0 && (w == present || e&ofFile == 0) {

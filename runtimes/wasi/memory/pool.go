@@ -83,15 +83,15 @@ func (p *Pool) take(size uint64) *Region {
 	return r
 }
 
-// Put takes a region back of which the first used bytes were in use. If it has an image, it loses it.
-// The caller must not use the region any more.
+// Put takes a region back; its first used bytes were in use. A region that has an image loses it. The caller must not
+// use the region any more.
 func (p *Pool) Put(r *Region, used uint64) {
 	if p.full() || !r.Zero(used) || !p.keep(r) {
 		r.Free()
 	}
 }
 
-// full tells whether the pool can take no more, so that zeroing is not worth it.
+// full reports whether the pool can take no more, so that zeroing is not worth it.
 func (p *Pool) full() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

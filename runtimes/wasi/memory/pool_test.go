@@ -67,7 +67,9 @@ func (p *Pool) all() (all []*Region) {
 }
 
 func TestClass(t *testing.T) {
-	for size, want := range map[uint64]uint64{0: 1 << 16, 1: 1 << 16, 1 << 16: 1 << 16, 1<<16 + 1: 1 << 17, 128 << 20: 128 << 20, 65_535 << 16: 1 << 32} {
+	for size, want := range map[uint64]uint64{
+		0: 1 << 16, 1: 1 << 16, 1 << 16: 1 << 16, 1<<16 + 1: 1 << 17, 128 << 20: 128 << 20, 65_535 << 16: 1 << 32,
+	} {
 		if got := class(size); got != want {
 			t.Errorf("class(%d) is %d, want %d", size, got, want)
 		}

@@ -56,8 +56,8 @@ func roundUp(size uint64) uint64 { return (size + granule - 1) &^ (granule - 1) 
 // Capacity returns the most bytes that the region can hold.
 func (r *Region) Capacity() uint64 { return r.size }
 
-// Bytes returns the first size bytes of the region, or nil if it cannot hold so many. On systems
-// without address space to reserve a larger size moves the content: use only the latest Bytes.
+// Bytes returns the first size bytes of the region, or nil if it cannot hold that many. On systems without address
+// space to reserve, a larger size moves the content: use only the latest Bytes.
 func (r *Region) Bytes(size uint64) []byte {
 	if size > r.size || r.broken {
 		return nil

@@ -26,12 +26,14 @@ func Spill(b []byte, dir string) error {
 	}
 	const protection, flags = unix.PROT_READ | unix.PROT_EXEC, unix.MAP_PRIVATE
 	size := uintptr(len(b))
-	trial, err := unix.MmapPtr(int(f.Fd()), 0, nil, size, protection, flags) // the folder may forbid code, or there may be no mapping left
+	// The folder may forbid code, or there may be no mapping left.
+	trial, err := unix.MmapPtr(int(f.Fd()), 0, nil, size, protection, flags)
 	if err != nil {
 		return fmt.Errorf("mapping code: %w", err)
 	}
-	// To move it over b is one step for all who run in there.
-	if _, err = unix.MremapPtr(trial, size, unsafe.Pointer(&b[0]), size, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED); err != nil {
+	// Moving it over b is one step for all that run in there.
+	_, err = unix.MremapPtr(trial, size, unsafe.Pointer(&b[0]), size, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED)
+	if err != nil {
 		_ = unix.MunmapPtr(trial, size)
 		return fmt.Errorf("moving code: %w", err)
 	}

@@ -9,7 +9,7 @@ import (
 // if that is not readable.
 func base() uint64
 
-// readable tells whether programs may execute the instruction RDFSBASE: the kernel says so in bit 1 of AT_HWCAP2
+// readable reports whether programs may execute the instruction RDFSBASE: the kernel says so in bit 1 of AT_HWCAP2
 // (Linux 5.9, with a processor of 2012 or later).
 var readable = func() bool {
 	const hwcap2, fsgsbase = 26, 1 << 1

@@ -17,7 +17,7 @@ import (
 type watch struct {
 	known  []run  // where they are
 	used   uint64 // up to where they are known; 0: nothing is
-	on     bool   // the goroutine is bound to a thread, of which faults are counted
+	on     bool   // the goroutine is bound to a thread, and its faults are counted
 	entry  *entry // the thread's, or nil
 	faults uint64 // that the thread had had at Begin, or some time before
 	quiet  bool   // and has had no more until End, since the last Restore
@@ -74,7 +74,7 @@ func (r *Region) watch() *watch {
 	return &r.pages.watch
 }
 
-// sure tells whether the pages that are the region's own are those that are known. What was watched counts once.
+// sure reports whether the pages that are the region's own are those that are known. What was watched counts once.
 func (w *watch) sure(used uint64) bool {
 	sure := w.quiet && w.used == used
 	w.quiet = false
@@ -93,7 +93,7 @@ func faults() uint64 {
 	return uint64(u.Minflt + u.Majflt)
 }
 
-// counts tells whether the kernel counts a fault of this thread when a page becomes a region's own. b is in a page
+// counts reports whether the kernel counts a fault of this thread when a page becomes a region's own. b is in a page
 // that is not.
 func counts(b *byte) bool {
 	runtime.LockOSThread()

@@ -6,8 +6,8 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// Function is an exported function of an instance, as the engine sees it. The zero value is a function of which nothing
-// can be reached. One goroutine at a time uses a Function.
+// Function is an exported function of an instance, as the engine sees it. Of the zero value nothing can be reached. One
+// goroutine at a time uses a Function.
 type Function struct {
 	stack *[]byte         // that calls run upon
 	sp    *unsafe.Pointer // where it was when the guest last called the host
@@ -42,7 +42,7 @@ func (f Function) StackUsed() int {
 	return size - int(spare)
 }
 
-// Quiet is called by a host function that is about to end the call by a panic of which nobody wants a stack trace.
+// Quiet is called by a host function that is about to end the call by a panic that needs no stack trace.
 // The engine makes one for each panic, also for an exit with a code, which takes longer than a short call does; and
 // none if the guest was nowhere.
 func (f Function) Quiet() {

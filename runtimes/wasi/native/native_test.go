@@ -46,9 +46,12 @@ func newHost(t *testing.T) *host {
 	t.Cleanup(func() { _ = engine.Close(context.Background()) })
 	i32 := []api.ValueType{api.ValueTypeI32}
 	b := engine.NewHostModuleBuilder("host")
-	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) { stack[0] = h.value }), nil, i32).Export("value")
-	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, stack []uint64) { h.enter(ctx, stack) }), nil, i32).Export("enter")
-	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) { h.done = uint64(uint32(stack[0])) }), i32, nil).Export("done")
+	value := func(_ context.Context, stack []uint64) { stack[0] = h.value }
+	enter := func(ctx context.Context, stack []uint64) { h.enter(ctx, stack) }
+	done := func(_ context.Context, stack []uint64) { h.done = uint64(uint32(stack[0])) }
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(value), nil, i32).Export("value")
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(enter), nil, i32).Export("enter")
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(done), i32, nil).Export("done")
 	if _, err := b.Instantiate(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +262,8 @@ func TestLessRoom(t *testing.T) {
 			p.Keep()
 		}
 		h.call(t)
-		if n := p.Resident(); n < max(room, leastStack) || n > max(room, leastStack)+1<<10 || p.Besides() == 0 || p.Besides() < large && room == 0 {
+		if n := p.Resident(); n < max(room, leastStack) || n > max(room, leastStack)+1<<10 || p.Besides() == 0 ||
+			p.Besides() < large && room == 0 {
 			t.Errorf("with room for %d bytes the point takes %d, besides %d", room, n, p.Besides())
 		}
 		for _, depth := range []uint64{3, 5000, 7} {

@@ -12,7 +12,8 @@ import (
 //
 // The engine's own snapshots are good for once: a guest that is restored from one goes on upon the copy of the stack
 // in it, and spoils it. To take a new one each time is to allocate a stack for each run, and most of what a short run
-// then costs is the collector's work. So a Point keeps what was on the stack, and puts it back into the same place first.
+// then costs is the collector's work. So a Point keeps what was on the stack, and puts it back into the same place
+// first.
 type Point struct {
 	snapshot experimental.Snapshot
 	function Function

@@ -14,8 +14,10 @@ import (
 )
 
 // numbersOf are WASI's for Linux's error numbers of calls that change something.
-var numbersOf = map[error]uint64{nil: ok, unix.ENOENT: noent, unix.ENOTDIR: notdir, unix.EISDIR: isdir, unix.EINVAL: inval,
-	unix.ENAMETOOLONG: nametoolong, unix.EEXIST: exist, unix.ENOTEMPTY: notempty, unix.EBUSY: busy}
+var numbersOf = map[error]uint64{
+	nil: ok, unix.ENOENT: noent, unix.ENOTDIR: notdir, unix.EISDIR: isdir, unix.EINVAL: inval,
+	unix.ENAMETOOLONG: nametoolong, unix.EEXIST: exist, unix.ENOTEMPTY: notempty, unix.EBUSY: busy,
+}
 
 // changing makes the same changes in a tree here and in a folder of Linux.
 type changing struct {
@@ -146,15 +148,17 @@ func (c *changing) all(t testing.TB) (here, there string) {
 // asGood reports whether two things are wrong with a path, and which is found first does not matter: a file has a slash
 // at its end, or one path of two leads nowhere.
 func asGood(got, want uint64) bool {
-	return (got == notdir || got == exist) && (want == exist || want == isdir) || got == noent && (want == notdir || want == busy) || got == notdir && want == noent
+	return (got == notdir || got == exist) && (want == exist || want == isdir) ||
+		got == noent && (want == notdir || want == busy) || got == notdir && want == noent
 }
 
 // FuzzChanges makes changes by paths here and on Linux. The error numbers and what is there in the end are the same.
 // A path that leaves the folder is refused here; if something else is wrong with it too, that may be said instead.
 func FuzzChanges(f *testing.F) {
 	g := newWriter(f)
-	parts := []string{"a", "d", "d/a", "d/d", "d/d/a", ".", "..", "a/", "d/", "new/", "", "d/.", "d/..", "d/../a", "a/.", "none/a", "./a", "d//a",
-		"d/d/..", strings.Repeat("n", 255), strings.Repeat("n", 256), "d/" + strings.Repeat("n", 256) + "/x", "../x", "/a"}
+	parts := []string{"a", "d", "d/a", "d/d", "d/d/a", ".", "..", "a/", "d/", "new/", "", "d/.", "d/..", "d/../a", "a/.",
+		"none/a", "./a", "d//a", "d/d/..", strings.Repeat("n", 255), strings.Repeat("n", 256),
+		"d/" + strings.Repeat("n", 256) + "/x", "../x", "/a"}
 	f.Add("\x00\x01\x00\x05\x00\x00\x15\x02\x00\x03\x00\x02\x03\x02\x00\x01\x01\x00")
 	f.Add(strings.Repeat("\x00\x01\x00\x00\x03\x00\x05\x04\x00\x15\x00\x00\x03\x01\x03\x03\x00\x08\x02\x04\x00\x01\x01\x00", 3))
 	for op := range 20 {
@@ -174,16 +178,19 @@ func FuzzChanges(f *testing.F) {
 			}
 			if escapes(p) || escapes(q) { // which Linux would do
 				c.g.put(names, p+q)
-				if got, _ := c.g.call(t, "path_rename", 4, names, uint64(len(p)), 4, uint64(names+len(p)), uint64(len(q))); got == ok {
+				got, _ := c.g.call(t, "path_rename", 4, names, uint64(len(p)), 4, uint64(names+len(p)), uint64(len(q)))
+				if got == ok {
 					t.Fatalf("%q has become %q", p, q)
 				}
 				continue
 			}
 			if got, want := c.do(t, op, p, q); got != want && !asGood(got, want) {
 				here, there := c.all(t)
-				t.Fatalf("step %d, operation %d on %q and %q: got %d, Linux gives %d\nwith %s\nand  %s", steps, op, p, q, got, want, here, there)
+				t.Fatalf("step %d, operation %d on %q and %q: got %d, Linux gives %d\nwith %s\nand  %s", steps, op, p, q, got, want,
+					here, there)
 			} else if here, there := c.all(t); here != there {
-				t.Fatalf("after step %d, operation %d on %q and %q (%d), there is\n%s\non Linux\n%s", steps, op, p, q, got, here, there)
+				t.Fatalf("after step %d, operation %d on %q and %q (%d), there is\n%s\non Linux\n%s", steps, op, p, q, got, here,
+					there)
 			}
 		}
 	})

@@ -82,7 +82,8 @@ func TestWriteCodes(t *testing.T) {
 				fd := g.mustOpen(t, 4, "a", 0, rights)
 				g.put(vec, little(buf, 3))
 				if got, err := g.call(t, c.name, append([]uint64{fd}, c.p...)...); got != c.want[i] || err != nil {
-					t.Errorf("%s%v with rights %d, apart %t: got %d and the error %v, want %d", c.name, c.p, rights, apart, got, err, c.want[i])
+					t.Errorf("%s%v with rights %d, apart %t: got %d and the error %v, want %d", c.name, c.p, rights, apart, got, err,
+						c.want[i])
 				}
 			}
 		}
@@ -164,7 +165,9 @@ func TestTimes(t *testing.T) {
 	g.state.Walltime = func() int64 { return 1_000_000 }
 	inTmp(t, g, false)
 	fd := g.mustOpen(t, 4, "a", 0, reading)
-	for _, c := range []struct{ mtime, flags, want uint64 }{{77, 4, 77}, {88, 1, 77}, {88, 8, 1_000_000}, {99, 1 | 4, 99}, {1, 2, 99}, {1, 0, 99}} {
+	for _, c := range []struct{ mtime, flags, want uint64 }{
+		{77, 4, 77}, {88, 1, 77}, {88, 8, 1_000_000}, {99, 1 | 4, 99}, {1, 2, 99}, {1, 0, 99},
+	} {
 		for _, byPath := range []bool{false, true} {
 			if byPath {
 				g.put(names, "d")
@@ -225,7 +228,8 @@ func TestLeftBehind(t *testing.T) {
 	g.ctx = g.state.Begin(ctx)
 	time.AfterFunc(time.Millisecond, cancel)
 	g.put(names, "a")
-	if _, err := g.call(t, "path_open", 4, 0, names, 1, 1, writing, 0, 0, at); err == nil || g.state.Err() != context.Canceled {
+	if _, err := g.call(t, "path_open", 4, 0, names, 1, 1, writing, 0, 0, at); err == nil ||
+		g.state.Err() != context.Canceled {
 		t.Errorf("got the error %v because of %v", err, g.state.Err())
 	}
 	g.state.Finish()

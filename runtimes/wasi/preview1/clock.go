@@ -35,8 +35,8 @@ func (s *State) Monotonic() int64 {
 	return now
 }
 
-// Freeze has the monotonic clock of a run that goes on at a moment show what it showed when it was last looked at, as
-// if no time had passed since.
+// Freeze makes the monotonic clock of a run that goes on show what it showed when it was last looked at, as if no time
+// had passed since.
 func (s *State) Freeze(at time.Time, showed int64) {
 	s.Stood = max(0, at.Sub(s.Start)+time.Second-time.Duration(showed))
 }

@@ -108,7 +108,8 @@ func TestDescriptorCodes(t *testing.T) {
 		{"fd_seek", []uint64{math.MaxInt64, 0, at}, [...]uint64{spipe, spipe, isdir, ok, isdir, ok, badf}},
 		{"fd_seek", []uint64{1, 1, at}, [...]uint64{spipe, spipe, isdir, inval, isdir, ok, badf}}, // beyond what there can be
 		{"fd_seek", []uint64{math.MaxUint64, 0, at}, [...]uint64{spipe, spipe, isdir, inval, isdir, ok, badf}},
-		{"fd_seek", []uint64{math.MaxUint64 - 10, 2, at}, [...]uint64{spipe, spipe, isdir, inval, isdir, ok, badf}}, // 11 before the end
+		// 11 before the end
+		{"fd_seek", []uint64{math.MaxUint64 - 10, 2, at}, [...]uint64{spipe, spipe, isdir, inval, isdir, ok, badf}},
 		{"fd_seek", []uint64{math.MaxUint64 - 9, 2, at}, [...]uint64{spipe, spipe, isdir, ok, isdir, ok, badf}},
 		{"fd_seek", []uint64{0, 3, at}, [...]uint64{spipe, spipe, isdir, inval, isdir, inval, badf}},
 		{"fd_seek", []uint64{0, 0, end - 7}, [...]uint64{spipe, spipe, isdir, fault, isdir, fault, badf}},
@@ -171,13 +172,16 @@ func TestOpenCodes(t *testing.T) {
 		{"\xff", ilseq, ilseq, ilseq, ilseq, ilseq, ilseq},
 		{strings.Repeat("n", 255), noent, rofs, rofs, noent, noent, noent},
 		{strings.Repeat("n", 256), nametoolong, nametoolong, nametoolong, nametoolong, nametoolong, nametoolong},
-		{"headers/" + strings.Repeat("n", 256) + "/x", nametoolong, nametoolong, nametoolong, nametoolong, nametoolong, nametoolong},
+		{"headers/" + strings.Repeat("n", 256) + "/x", nametoolong, nametoolong, nametoolong, nametoolong, nametoolong,
+			nametoolong},
 		{strings.Repeat("./", 2046) + "id", ok, ok, exist, notdir, rofs, rofs}, // 4094 bytes
 		{strings.Repeat("./", 2047) + "id", nametoolong, nametoolong, nametoolong, nametoolong, nametoolong, nametoolong},
 	} {
 		for _, how := range []struct{ flags, rights, want uint64 }{
-			{0, reading, c.plain}, {0, 0, c.plain}, {create, reading, c.create}, {create | exclusive, reading, c.excl}, {directory, reading, c.folder},
-			{truncate, reading, c.truncate}, {0, reading | writing, c.both}, {directory | create, reading, inval}, {16, reading, inval},
+			{0, reading, c.plain},
+			{0, 0, c.plain}, {create, reading, c.create}, {create | exclusive, reading, c.excl}, {directory, reading, c.folder},
+			{truncate, reading, c.truncate},
+			{0, reading | writing, c.both}, {directory | create, reading, inval}, {16, reading, inval},
 		} {
 			e, fd := g.openPath(t, 3, c.path, how.flags, how.rights)
 			if e != how.want {

@@ -40,7 +40,8 @@ var otherwise = map[string]bool{
 	"fd_pread 31 0": true, "fd_pread 70 0": true, "fd_pread 0 28": true,
 	"fd_pwrite 8 0": true, "fd_pwrite 31 0": true, "fd_pwrite 70 0": true,
 	"fd_sync 0 8": true, "fd_datasync 0 8": true,
-	"fd_prestat_get 8 0": true, "fd_prestat_dir_name 0 37": true, "fd_prestat_dir_name 37 0": true, "fd_prestat_dir_name 54 0": true,
+	"fd_prestat_get 8 0":       true,
+	"fd_prestat_dir_name 0 37": true, "fd_prestat_dir_name 37 0": true, "fd_prestat_dir_name 54 0": true,
 	"path_open 0 69": true, "fd_close 0 8": true, // the same file, closed again
 	"path_open 54 0": true, "path_filestat_get 54 0": true, "path_filestat_get 44 0": true, "fd_close 8 0": true,
 }
@@ -52,8 +53,11 @@ func same(name string, p ...uint64) step { return step{name: name, p: p} }
 func paths() (string, map[string][2]uint64) {
 	var b strings.Builder
 	at := map[string][2]uint64{}
-	for _, p := range []string{"id", "id/", ".", "./", "headers", "headers/", "headers/Accept", "headers/../id", "none", "..", "../x",
-		"/id", "/", "headers/../../x", "headers//Accept", "./id", "id/x", "a\x00b", "\xff", "sub/deep", "deep", "file", "Accept", "empty", "/request/id"} {
+	for _, p := range []string{
+		"id", "id/", ".", "./", "headers", "headers/", "headers/Accept", "headers/../id", "none", "..", "../x",
+		"/id", "/", "headers/../../x", "headers//Accept", "./id", "id/x", "a\x00b", "\xff", "sub/deep", "deep", "file",
+		"Accept", "empty", "/request/id",
+	} {
 		at[p] = [2]uint64{uint64(names + b.Len()), uint64(len(p))}
 		b.WriteString(p)
 	}
@@ -99,11 +103,12 @@ func steps() []step {
 
 	// What descriptors are.
 	for _, fd := range []uint64{0, 1, 2, 3, 5, 63, 100, 0x7fffffff, 0xffffffff, garbage, garbage | 3} {
-		add(same("fd_fdstat_get", fd, at), same("fd_fdstat_get", fd, far), same("fd_fdstat_get", fd, end-24), same("fd_fdstat_get", fd, end-23),
-			same("fd_filestat_get", fd, at), same("fd_filestat_get", fd, end-64), same("fd_filestat_get", fd, end-63),
-			same("fd_prestat_get", fd, at), same("fd_prestat_get", fd, far),
-			same("fd_prestat_dir_name", fd, at, 8), same("fd_prestat_dir_name", fd, at, 0), same("fd_prestat_dir_name", fd, at, 4),
-			same("fd_prestat_dir_name", fd, at, 9), same("fd_prestat_dir_name", fd, far, 8), same("fd_prestat_dir_name", fd, at, far))
+		add(same("fd_fdstat_get", fd, at), same("fd_fdstat_get", fd, far), same("fd_fdstat_get", fd, end-24),
+			same("fd_fdstat_get", fd, end-23), same("fd_filestat_get", fd, at), same("fd_filestat_get", fd, end-64),
+			same("fd_filestat_get", fd, end-63), same("fd_prestat_get", fd, at), same("fd_prestat_get", fd, far),
+			same("fd_prestat_dir_name", fd, at, 8), same("fd_prestat_dir_name", fd, at, 0),
+			same("fd_prestat_dir_name", fd, at, 4), same("fd_prestat_dir_name", fd, at, 9),
+			same("fd_prestat_dir_name", fd, far, 8), same("fd_prestat_dir_name", fd, at, far))
 		add(operations(fd)...)
 	}
 
@@ -118,12 +123,15 @@ func steps() []step {
 				same("path_unlink_file", fd, p[0], p[1]), same("path_symlink", p[0], p[1], fd, p[0], p[1]),
 				same("path_link", fd, 0, p[0], p[1], 3, p[0], p[1]), same("path_link", 3, 0, p[0], p[1], fd, p[0], p[1]),
 				same("path_rename", fd, p[0], p[1], 3, p[0], p[1]), same("path_rename", 3, p[0], p[1], fd, p[0], p[1]),
-				same("path_filestat_set_times", fd, 1, p[0], p[1], 0, 0, 5), same("path_filestat_set_times", fd, 1, p[0], p[1], 0, 0, 3))
+				same("path_filestat_set_times", fd, 1, p[0], p[1], 0, 0, 5),
+				same("path_filestat_set_times", fd, 1, p[0], p[1], 0, 0, 3))
 		}
-		add(same("path_open", fd, 0, names, 0, 0, 2, 0, 0, at), same("path_open", fd, 0, far, 100, 0, 2, 0, 0, at), same("path_open", fd, 0, far, 0, 0, 2, 0, 0, at),
-			same("path_filestat_get", fd, 0, names, 0, at), same("path_filestat_get", fd, 0, far, 9, at), same("path_readlink", fd, names, 0, buf, 9, at),
-			same("path_create_directory", fd, far, 9), same("path_unlink_file", fd, end-1, 2), same("path_symlink", far, 9, fd, names, 2),
-			same("path_symlink", names, 0, fd, names, 2), same("path_symlink", names, 2, fd, names, 0), same("path_symlink", names, 2, fd, far, 9))
+		add(same("path_open", fd, 0, names, 0, 0, 2, 0, 0, at), same("path_open", fd, 0, far, 100, 0, 2, 0, 0, at),
+			same("path_open", fd, 0, far, 0, 0, 2, 0, 0, at), same("path_filestat_get", fd, 0, names, 0, at),
+			same("path_filestat_get", fd, 0, far, 9, at), same("path_readlink", fd, names, 0, buf, 9, at),
+			same("path_create_directory", fd, far, 9), same("path_unlink_file", fd, end-1, 2),
+			same("path_symlink", far, 9, fd, names, 2), same("path_symlink", names, 0, fd, names, 2),
+			same("path_symlink", names, 2, fd, names, 0), same("path_symlink", names, 2, fd, far, 9))
 	}
 	ptr, n := pt("id")
 	none, nn := pt("none")
@@ -135,23 +143,27 @@ func steps() []step {
 	}
 	add(same("path_open", 3, 0, ptr, n, 0, 0, 0, 0, far), same("fd_close", 5),
 		same("path_open", 3, 0, ptr, n, 0, 64, 0, 0, at), same("path_open", 3, 0, ptr, n, 0, 66, 0, 0, at),
-		same("path_open", 3, 0, ptr, n, 2, 66, 0, 0, at), same("path_open", 3, 0, ptr, n, 0, 64<<32, 0, 0, at), same("fd_close", 5),
-		same("path_filestat_get", 3, 0, 0x8000, 5000, at))
+		same("path_open", 3, 0, ptr, n, 2, 66, 0, 0, at), same("path_open", 3, 0, ptr, n, 0, 64<<32, 0, 0, at),
+		same("fd_close", 5), same("path_filestat_get", 3, 0, 0x8000, 5000, at))
 
 	// An open file, an open folder, and files in it: 5, 6, 7, none, none, none, 8, 9, 10.
-	add(open(3, "id", 0, 2, 0), open(3, "headers", 2, 2, 0), open(6, "Accept", 0, 2, 0), open(6, "..", 0, 2, 0), open(6, "id", 0, 2, 0),
-		open(5, "id", 0, 2, 0), open(3, "sub/deep", 0, 2, 0), open(8, "file", 0, 2, 0), open(3, "empty", 0, 2, 0))
+	add(open(3, "id", 0, 2, 0), open(3, "headers", 2, 2, 0), open(6, "Accept", 0, 2, 0), open(6, "..", 0, 2, 0),
+		open(6, "id", 0, 2, 0), open(5, "id", 0, 2, 0), open(3, "sub/deep", 0, 2, 0), open(8, "file", 0, 2, 0),
+		open(3, "empty", 0, 2, 0))
 	for _, fd := range []uint64{5, 6, 7, 8, 9, 10} {
 		add(operations(fd)...)
-		add(same("fd_fdstat_get", fd, at), same("fd_filestat_get", fd, at), same("fd_prestat_get", fd, at), same("fd_prestat_dir_name", fd, at, 8))
+		add(same("fd_fdstat_get", fd, at), same("fd_filestat_get", fd, at), same("fd_prestat_get", fd, at),
+			same("fd_prestat_dir_name", fd, at, 8))
 		if fd == 10 {
 			continue // the engine's files cannot be sought beyond their end
 		}
 		add(same("fd_seek", fd, 3, 0, at), same("fd_tell", fd, at), same("fd_read", fd, vec, 2, at), same("fd_tell", fd, at),
 			same("fd_seek", fd, ^uint64(1), 1, at), same("fd_seek", fd, ^uint64(0), 2, at), same("fd_read", fd, vec, 2, at),
-			same("fd_seek", fd, ^uint64(0), 0, at), same("fd_seek", fd, 0, 7, at), same("fd_seek", fd, 0, 0, far), same("fd_tell", fd, far))
+			same("fd_seek", fd, ^uint64(0), 0, at), same("fd_seek", fd, 0, 7, at), same("fd_seek", fd, 0, 0, far),
+			same("fd_tell", fd, far))
 	}
-	add(same("fd_seek", 5, 0, 0, at), same("fd_read", 5, vec+16, 1, at), same("fd_read", 5, vec+24, 1, at), same("fd_read", 5, vec, 3, at))
+	add(same("fd_seek", 5, 0, 0, at), same("fd_read", 5, vec+16, 1, at), same("fd_read", 5, vec+24, 1, at),
+		same("fd_read", 5, vec, 3, at))
 
 	// Listings: the whole, bit by bit, and with cookies that are made up.
 	for _, fd := range []uint64{3, 6, 8} {
@@ -162,14 +174,14 @@ func steps() []step {
 		for cookie := range uint64(9) {
 			add(same("fd_readdir", fd, buf, 1000, cookie, at), same("fd_readdir", fd, buf, 30, cookie, at))
 		}
-		add(same("fd_readdir", fd, buf, 1000, ^uint64(0), at), same("fd_readdir", fd, far, 1000, 0, at), same("fd_readdir", fd, buf, 1000, 0, far),
-			same("fd_readdir", fd, end-30, 1000, 0, at))
+		add(same("fd_readdir", fd, buf, 1000, ^uint64(0), at), same("fd_readdir", fd, far, 1000, 0, at),
+			same("fd_readdir", fd, buf, 1000, 0, far), same("fd_readdir", fd, end-30, 1000, 0, at))
 	}
 
 	// Renumbering and closing.
-	add(same("fd_renumber", 99, 128), same("fd_renumber", 5, 7), same("fd_tell", 5, at), same("fd_tell", 7, at), same("fd_renumber", 7, 6),
-		same("fd_tell", 6, at), same("fd_readdir", 6, buf, 100, 0, at), same("fd_close", 20), same("fd_close", 6), same("fd_close", 6),
-		open(3, "id", 0, 2, 0), same("fd_close", 5))
+	add(same("fd_renumber", 99, 128), same("fd_renumber", 5, 7), same("fd_tell", 5, at), same("fd_tell", 7, at),
+		same("fd_renumber", 7, 6), same("fd_tell", 6, at), same("fd_readdir", 6, buf, 100, 0, at), same("fd_close", 20),
+		same("fd_close", 6), same("fd_close", 6), open(3, "id", 0, 2, 0), same("fd_close", 5))
 	for fd := range uint64(10) {
 		add(same("fd_close", fd), same("fd_close", fd))
 		add(operations(fd)...)
@@ -183,20 +195,25 @@ func steps() []step {
 // at vec move the position.
 func operations(fd uint64) []step {
 	return []step{
-		same("fd_read", fd, vec, 1, at), same("fd_read", fd, vec, 0, at), same("fd_read", fd, far, 1, at), same("fd_read", fd, vec, 1, far),
-		same("fd_read", fd, vec+16, 1, at), same("fd_read", fd, vec+24, 1, at), same("fd_read", fd, vec+32, 1, at), same("fd_read", fd, vec, 1<<28, at),
-		same("fd_pread", fd, vec, 2, 1, at), same("fd_pread", fd, vec, 0, 1, at), same("fd_pread", fd, vec, 1, ^uint64(0), at), same("fd_pread", fd, vec, 1, 100, at),
-		same("fd_pread", fd, vec, 1, 1, far), same("fd_pread", fd, vec+24, 1, 1, at),
-		same("fd_write", fd, vec, 2, at), same("fd_write", fd, vec, 0, at), same("fd_write", fd, vec+16, 1, at), same("fd_write", fd, vec+24, 1, at),
-		same("fd_write", fd, vec+32, 1, at), same("fd_write", fd, far, 1, at), same("fd_write", fd, vec, 1, far), same("fd_write", fd, vec, 1<<28, at),
-		same("fd_pwrite", fd, vec, 1, 0, at), same("fd_pwrite", fd, vec+16, 1, 0, at), same("fd_pwrite", fd, vec+24, 1, 0, at), same("fd_pwrite", fd, vec, 0, 0, at),
-		same("fd_seek", fd, 0, 1, at), same("fd_seek", fd, 0, 0, at), same("fd_seek", fd, 2, 9, at), same("fd_tell", fd, at), same("fd_tell", fd, far),
-		same("fd_sync", fd), same("fd_datasync", fd), same("fd_advise", fd, 0, 0, 0), same("fd_advise", fd, 0, 0, 5), same("fd_advise", fd, 0, 0, 6), same("fd_advise", fd, 0, 0, 256),
-		same("fd_allocate", fd, 0, 0), same("fd_allocate", fd, 0, 5), same("fd_allocate", fd, 1, 100), same("fd_allocate", fd, 1<<63, 0),
+		same("fd_read", fd, vec, 1, at), same("fd_read", fd, vec, 0, at), same("fd_read", fd, far, 1, at),
+		same("fd_read", fd, vec, 1, far), same("fd_read", fd, vec+16, 1, at), same("fd_read", fd, vec+24, 1, at),
+		same("fd_read", fd, vec+32, 1, at), same("fd_read", fd, vec, 1<<28, at), same("fd_pread", fd, vec, 2, 1, at),
+		same("fd_pread", fd, vec, 0, 1, at), same("fd_pread", fd, vec, 1, ^uint64(0), at),
+		same("fd_pread", fd, vec, 1, 100, at), same("fd_pread", fd, vec, 1, 1, far), same("fd_pread", fd, vec+24, 1, 1, at),
+		same("fd_write", fd, vec, 2, at), same("fd_write", fd, vec, 0, at), same("fd_write", fd, vec+16, 1, at),
+		same("fd_write", fd, vec+24, 1, at), same("fd_write", fd, vec+32, 1, at), same("fd_write", fd, far, 1, at),
+		same("fd_write", fd, vec, 1, far), same("fd_write", fd, vec, 1<<28, at), same("fd_pwrite", fd, vec, 1, 0, at),
+		same("fd_pwrite", fd, vec+16, 1, 0, at), same("fd_pwrite", fd, vec+24, 1, 0, at),
+		same("fd_pwrite", fd, vec, 0, 0, at), same("fd_seek", fd, 0, 1, at), same("fd_seek", fd, 0, 0, at),
+		same("fd_seek", fd, 2, 9, at), same("fd_tell", fd, at), same("fd_tell", fd, far), same("fd_sync", fd),
+		same("fd_datasync", fd), same("fd_advise", fd, 0, 0, 0), same("fd_advise", fd, 0, 0, 5),
+		same("fd_advise", fd, 0, 0, 6), same("fd_advise", fd, 0, 0, 256), same("fd_allocate", fd, 0, 0),
+		same("fd_allocate", fd, 0, 5), same("fd_allocate", fd, 1, 100), same("fd_allocate", fd, 1<<63, 0),
 		same("fd_filestat_set_size", fd, 0), same("fd_filestat_set_size", fd, 1<<40), same("fd_fdstat_set_rights", fd, 0, 0),
-		same("fd_fdstat_set_flags", fd, 0), same("fd_fdstat_set_flags", fd, 1), same("fd_fdstat_set_flags", fd, 2), same("fd_fdstat_set_flags", fd, 4),
-		same("fd_fdstat_set_flags", fd, 8), same("fd_fdstat_set_flags", fd, 16), same("fd_fdstat_set_flags", fd, 5),
-		same("fd_filestat_set_times", fd, 0, 0, 3), same("fd_filestat_set_times", fd, 0, 0, 12),
+		same("fd_fdstat_set_flags", fd, 0), same("fd_fdstat_set_flags", fd, 1), same("fd_fdstat_set_flags", fd, 2),
+		same("fd_fdstat_set_flags", fd, 4), same("fd_fdstat_set_flags", fd, 8), same("fd_fdstat_set_flags", fd, 16),
+		same("fd_fdstat_set_flags", fd, 5), same("fd_filestat_set_times", fd, 0, 0, 3),
+		same("fd_filestat_set_times", fd, 0, 0, 12),
 	}
 }
 
@@ -207,8 +224,11 @@ func TestDiffer(t *testing.T) {
 		stdin: strings.Repeat("stdin ", 20), files: folder()}
 	ref, refOut := newOracle(t, p)
 	var out bytes.Buffer
-	g := newGuest(t, &preview1.State{Args: p.args, Env: []string{"A=old", "EMPTY=", "A=1", "B==="}, Stdin: strings.NewReader(p.stdin),
-		Stdout: &out, Stderr: &out, Files: tree(p.files), Wait: func(context.Context, <-chan struct{}) error { return nil }})
+	g := newGuest(t, &preview1.State{
+		Args: p.args, Env: []string{"A=old", "EMPTY=", "A=1", "B==="}, Files: tree(p.files),
+		Stdin: strings.NewReader(p.stdin), Stdout: &out, Stderr: &out,
+		Wait: func(context.Context, <-chan struct{}) error { return nil },
+	})
 	data, _ := paths()
 	seen := map[string]bool{}
 	for i, s := range steps() {

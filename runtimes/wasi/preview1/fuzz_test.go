@@ -27,9 +27,12 @@ func FuzzCalls(f *testing.F) {
 	for i := range functions {
 		f.Add(byte(i), strings.Repeat(string([]byte{byte(i), 3, 0, 1, 20, 5, 2, 2, 4, 1, 9}), 3))
 	}
-	f.Add(byte(0), "\x1f\x03\x00\x16\x02\x00\x01\x01\x00\x0c\x08\x04\x1f\x03\x00\x16\x02\x00\x01\x01\x00\x0c") // opens and closes
-	for _, kind := range []byte{2, 6} {                                                                        // makes a file, writes to it, renames it
-		f.Add(kind, "\x1f\x04\x01\x86\x02\x01\x42\x42\x00\x80"+"\x1a\x06\x83\x02\x80"+"\x13\x06\x83\x02\x09\x80"+"\x22\x04\x86\x02\x04\x87\x02"+"\x16\x04\x82\x7f\x00\x80")
+	// Opens and closes.
+	f.Add(byte(0), "\x1f\x03\x00\x16\x02\x00\x01\x01\x00\x0c\x08\x04\x1f\x03\x00\x16\x02\x00\x01\x01\x00\x0c")
+	// Makes a file, writes to it, renames it.
+	for _, kind := range []byte{2, 6} {
+		f.Add(kind, "\x1f\x04\x01\x86\x02\x01\x42\x42\x00\x80"+"\x1a\x06\x83\x02\x80"+"\x13\x06\x83\x02\x09\x80"+
+			"\x22\x04\x86\x02\x04\x87\x02"+"\x16\x04\x82\x7f\x00\x80")
 	}
 	f.Fuzz(func(t *testing.T, kind byte, program string) {
 		const room = 1 << 16
@@ -114,8 +117,8 @@ func parameter(program string) (uint64, string) {
 		return 0, ""
 	}
 	c, rest := program[0], program[1:]
-	places := [...]uint64{at, at2, buf, vec, vec + 8, vec + 24, names, names + 2, subs, events, end, end - 1, end - 8, far, garbage,
-		math.MaxUint32, math.MaxUint64, 1 << 63, 1 << 28, 1 << 16}
+	places := [...]uint64{at, at2, buf, vec, vec + 8, vec + 24, names, names + 2, subs, events, end, end - 1, end - 8, far,
+		garbage, math.MaxUint32, math.MaxUint64, 1 << 63, 1 << 28, 1 << 16}
 	switch {
 	case c < 128:
 		return uint64(c), rest

@@ -37,7 +37,8 @@ func forwarder() []byte {
 	exports += text("_start") + "\x00" + uleb(2*n) + text("memory") + "\x02\x00"
 	code += "\x02\x00\x0b"
 	return []byte("\x00asm\x01\x00\x00\x00" + section(1, uleb(n+1)+types) + section(2, uleb(n)+imports) +
-		section(3, uleb(n+1)+funcs) + section(5, "\x01\x00\x02") + section(7, uleb(n+2)+exports) + section(10, uleb(n+1)+code))
+		section(3, uleb(n+1)+funcs) + section(5, "\x01\x00\x02") + section(7, uleb(n+2)+exports) +
+		section(10, uleb(n+1)+code))
 }
 
 func section(id byte, body string) string { return string(id) + uleb(len(body)) + body }
@@ -130,7 +131,9 @@ func (g *guest) memory() []byte {
 	return b
 }
 
-func call(t testing.TB, ctx context.Context, mod api.Module, fns map[string]api.Function, name string, p []uint64) (uint64, error) {
+func call(
+	t testing.TB, ctx context.Context, mod api.Module, fns map[string]api.Function, name string, p []uint64,
+) (uint64, error) {
 	t.Helper()
 	f := fns[name]
 	if f == nil {

@@ -13,8 +13,8 @@ import (
 )
 
 // Operations of a tree that is files.Inline are made where the guest runs, with the context of the run. Those of any
-// other are made apart: in a goroutine, with a context and buffers of their own, while the guest waits by State.Wait. So
-// a guest whose time is up leaves behind what it waits for, and nothing that is left behind comes near its memory.
+// other are made apart: in a goroutine, with a context and buffers of their own, while the guest waits in State.Wait.
+// So a guest whose time is up leaves behind what it waits for, and nothing that is left behind comes near its memory.
 
 // maxApart is how much one operation reads or writes that is made apart, in bytes. It may be done with less than it
 // was asked for.

@@ -21,7 +21,9 @@ import (
 // mount is a read-only folder in the engine's terms. ReadFS ignores these flags instead of refusing them.
 type mount struct{ sysfs.ReadFS }
 
-func (m *mount) OpenFile(name string, flag experimentalsys.Oflag, mode fs.FileMode) (experimentalsys.File, experimentalsys.Errno) {
+func (m *mount) OpenFile(
+	name string, flag experimentalsys.Oflag, mode fs.FileMode,
+) (experimentalsys.File, experimentalsys.Errno) {
 	if flag&(experimentalsys.O_CREAT|experimentalsys.O_TRUNC|experimentalsys.O_APPEND) != 0 {
 		return nil, experimentalsys.EROFS
 	}
@@ -132,7 +134,8 @@ func newOracle(t testing.TB, p process) (*oracle, *bytes.Buffer) {
 	m := &mount{sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: &engineFiles{p.files}}}}
 	c := wazero.NewModuleConfig().WithStartFunctions().WithArgs(p.args...).WithStdin(bytes.NewReader([]byte(p.stdin))).
 		WithStdout(&out).WithStderr(&out).WithSysWalltime().WithSysNanotime().WithNanosleep(func(int64) {}).
-		WithFSConfig(wazero.NewFSConfig().(sysfs.FSConfig).WithSysFSMount(m, "/request").(sysfs.FSConfig).WithSysFSMount(&mount{sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: fstest.MapFS{}}}}, "/"))
+		WithFSConfig(wazero.NewFSConfig().(sysfs.FSConfig).WithSysFSMount(m, "/request").(sysfs.FSConfig).
+			WithSysFSMount(&mount{sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: fstest.MapFS{}}}}, "/"))
 	for i := 0; i < len(p.env); i += 2 {
 		c = c.WithEnv(p.env[i], p.env[i+1])
 	}

@@ -29,7 +29,7 @@ func (s *State) resolve(m memory, fd, ptr, n uint64) (to string, slash bool, e e
 	return s.walk(d.path, string(b))
 }
 
-// follows returns whether a link is to be followed that is the last element of a path.
+// follows reports whether a link that is the last element of a path is followed.
 func follows(flags uint64) (follow bool, e errno) {
 	if uint32(flags) > 1 {
 		return false, einval

@@ -11,8 +11,10 @@ import (
 )
 
 // numbers are WASI's for Linux's error numbers.
-var numbers = map[syscall.Errno]uint64{0: ok, syscall.ENOENT: noent, syscall.ENOTDIR: notdir, syscall.EISDIR: isdir, syscall.EINVAL: inval,
-	syscall.ENAMETOOLONG: nametoolong, syscall.EEXIST: exist}
+var numbers = map[syscall.Errno]uint64{
+	0: ok, syscall.ENOENT: noent, syscall.ENOTDIR: notdir, syscall.EISDIR: isdir, syscall.EINVAL: inval,
+	syscall.ENAMETOOLONG: nametoolong, syscall.EEXIST: exist,
+}
 
 // kernel is a folder of the machine, in one that has nothing else.
 type kernel string
@@ -68,9 +70,13 @@ func escapes(p string) bool {
 func FuzzPaths(f *testing.F) {
 	k := newKernel(f)
 	g := newGuest(f, &preview1.State{Files: tree(os.DirFS(string(k)))})
-	for _, p := range []string{"id", "id/", "id/.", "id/..", "id/../id", "none/../id", "none", "none/", "headers/../id", "headers/Accept/", ".", "./", "..", "/",
-		"headers//Accept", "sub/deep/../../id", "sub/deep/file/..", "sub/../../x", "sub/none/../../..", "\xff", "a\x00b", strings.Repeat("n", 256),
-		strings.Repeat("n", 255), strings.Repeat("./", 2048), strings.Repeat("sub/../", 600) + "id", "id/" + strings.Repeat("n", 300), "none/" + strings.Repeat("n", 300)} {
+	for _, p := range []string{
+		"id", "id/", "id/.", "id/..", "id/../id", "none/../id", "none", "none/", "headers/../id", "headers/Accept/",
+		".", "./", "..", "/", "headers//Accept", "sub/deep/../../id", "sub/deep/file/..", "sub/../../x",
+		"sub/none/../../..", "\xff", "a\x00b", strings.Repeat("n", 256), strings.Repeat("n", 255),
+		strings.Repeat("./", 2048), strings.Repeat("sub/../", 600) + "id", "id/" + strings.Repeat("n", 300),
+		"none/" + strings.Repeat("n", 300),
+	} {
 		f.Add(p)
 	}
 	f.Fuzz(func(t *testing.T, p string) {

@@ -49,7 +49,7 @@ func pollOneoff(s *State, m memory, p []uint64) errno {
 	return m.putU32(p[3], s.putEvents(in, out, v, passed))
 }
 
-// pollReadsStdin tells whether a call of poll_oneoff asks for stdin.
+// pollReadsStdin reports whether a call of poll_oneoff asks for stdin.
 func pollReadsStdin(s *State, m memory, p []uint64) bool {
 	in, _ := m.bytes(p[0], uint64(uint32(p[2]))*subscriptionSize)
 	for i := 0; len(in) > 0; i++ {

@@ -76,8 +76,10 @@ func TestPoll(t *testing.T) {
 		{"unknown flag", clock(1, 1, hour, 2), 28, -1, nil},
 		{"unknown kind", ready(1, 3, 0), 28, -1, nil},
 		{"stdin", ready(1, 1, 0) + clock(2, 1, hour, 0), 0, -1, []event{{user: 1, kind: 1, bytes: 5}}},
-		{"stdout and stderr", ready(1, 2, 1) + ready(2, 2, 2) + clock(2, 1, hour, 0), 0, -1, []event{{user: 1, kind: 2}, {user: 2, kind: 2}}},
-		{"closed", ready(1, 1, 9) + ready(2, 2, math.MaxUint32), 0, -1, []event{{user: 1, errno: 8, kind: 1}, {user: 2, errno: 8, kind: 2}}},
+		{"stdout and stderr",
+			ready(1, 2, 1) + ready(2, 2, 2) + clock(2, 1, hour, 0), 0, -1, []event{{user: 1, kind: 2}, {user: 2, kind: 2}}},
+		{"closed", ready(1, 1, 9) + ready(2, 2, math.MaxUint32), 0, -1,
+			[]event{{user: 1, errno: 8, kind: 1}, {user: 2, errno: 8, kind: 2}}},
 		{"the folder", ready(1, 1, 3), 0, -1, []event{{user: 1, kind: 1}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -113,8 +115,10 @@ func TestPollPointers(t *testing.T) {
 	g := newGuest(t, &preview1.State{})
 	g.put(subs, clock(1, 1, 0, 0))
 	g.must(t, 28, "poll_oneoff", subs, events, 0, at)
-	for _, p := range [][]uint64{{far, events, 1, at}, {subs, far, 1, at}, {subs, events, 1, far}, {subs, events, 1 << 28, at},
-		{0, 0, math.MaxUint32, 0}, {end - 47, events, 1, at}, {subs, end - 31, 1, at}, {subs, events, 1, end - 3}} {
+	for _, p := range [][]uint64{
+		{far, events, 1, at}, {subs, far, 1, at}, {subs, events, 1, far}, {subs, events, 1 << 28, at},
+		{0, 0, math.MaxUint32, 0}, {end - 47, events, 1, at}, {subs, end - 31, 1, at}, {subs, events, 1, end - 3},
+	} {
 		g.must(t, 21, "poll_oneoff", p...)
 	}
 	g.must(t, 0, "poll_oneoff", subs, subs, 1, subs) // all in one place

@@ -90,7 +90,7 @@ type State struct {
 	context Context // of the run
 }
 
-// Seen tells what a run has looked at, of all that can be different in the next.
+// Seen says what a run has looked at, of all that can be different in the next.
 type Seen struct {
 	// Clock and Entropy: the time, and random bytes.
 	Clock, Entropy bool
@@ -145,7 +145,7 @@ func (s *State) Seen() Seen { return s.seen }
 // Resume.
 func (s *State) Changed() bool { return s.table.changed(len(s.preopens())) }
 
-// Err returns the error because of which the host ended the process, or nil.
+// Err returns the reason for which the host ended the process, or nil.
 func (s *State) Err() error { return s.err }
 
 // Reset ends the run: it closes what the guest has left open, forgets what belonged to the run and puts

@@ -67,7 +67,8 @@ func TestReset(t *testing.T) {
 			g.must(t, 8, "fd_close", 5)
 			g.must(t, 28, "fd_fdstat_set_flags", 0, 2)
 		}, false},
-		{"close stdin", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 0); g.must(t, 8, "fd_read", 0, vec, 1, at) }, true},
+		{"close stdin",
+			func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 0); g.must(t, 8, "fd_read", 0, vec, 1, at) }, true},
 		{"close the folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_close", 3) }, true},
 		{"list the folder", func(t *testing.T, g *guest) { g.must(t, 0, "fd_readdir", 3, buf, 30, 0, at) }, false},
 		{"open a file", open, true},

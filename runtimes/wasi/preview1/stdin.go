@@ -87,7 +87,7 @@ func (i *input) start() *pump {
 	return i.pump
 }
 
-// ready tells whether a read would return at once.
+// ready reports whether a read would return at once.
 func (i *input) ready() bool { return i.direct || i.ended || i.pump != nil && i.pump.full }
 
 // available returns how many bytes are known to be there.

@@ -18,8 +18,8 @@ func ThreadSpawn() Function {
 		Call: func(_ context.Context, _ api.Module, stack []uint64) { stack[0] = uint64(math.MaxUint32 - eagain + 1) }}
 }
 
-// Sleep returns a function of type (i64) -> () that waits for so many nanoseconds, or below 0 until the process is
-// ended, as poll_oneoff does.
+// Sleep returns a function of type (i64) -> () that waits for that number of nanoseconds, as poll_oneoff does, or below
+// 0 until the process is ended.
 func Sleep() api.GoModuleFunc {
 	return func(ctx context.Context, _ api.Module, stack []uint64) {
 		s := stateOf(ctx)

@@ -85,7 +85,8 @@ func (g *guest) inodeIn() [2]uint64 {
 // mounted is a process with files of all sorts.
 func mounted() *preview1.State {
 	return &preview1.State{Files: tree(folder()), Mounts: []preview1.Mount{
-		{Path: "/script", Tree: tree(fstest.MapFS{"main.js": {Data: []byte("1 + 1")}, "id": {}, "lib/a.js": {Data: []byte("2")}})},
+		{Path: "/script",
+			Tree: tree(fstest.MapFS{"main.js": {Data: []byte("1 + 1")}, "id": {}, "lib/a.js": {Data: []byte("2")}})},
 		{Path: "/usr/share/runtime", Tree: tree(fstest.MapFS{"id": {}, "lib/a.js": {}})},
 		{Path: "/usr/share", Tree: tree(fstest.MapFS{"doc": {}, "runtime": {}})},
 	}}
@@ -112,8 +113,11 @@ func TestTree(t *testing.T) {
 		}
 		g.must(t, ok, "fd_close", fd)
 	}
-	for p, want := range map[string]uint64{"etc/passwd": noent, "usr/lib": noent, "usr/share/doc/x": notdir, "dev/null/x": notdir, "dev/none": noent, "dev/null/": notdir,
-		"dev/fd/7": noent, "usr/../dev/fd/../null": ok, "request/../script/main.js": ok, "script/../../x": perm, "dev/null/../id": notdir} {
+	for p, want := range map[string]uint64{
+		"etc/passwd": noent, "usr/lib": noent, "usr/share/doc/x": notdir, "dev/null/x": notdir, "dev/none": noent,
+		"dev/null/": notdir, "dev/fd/7": noent, "usr/../dev/fd/../null": ok, "request/../script/main.js": ok,
+		"script/../../x": perm, "dev/null/../id": notdir,
+	} {
 		if got, _ := g.openPath(t, 7, p, 0, reading); got != want {
 			t.Errorf("%s: got %d, want %d", p, got, want)
 		}
@@ -124,7 +128,10 @@ func TestTree(t *testing.T) {
 // look at the request.
 func TestNowhere(t *testing.T) {
 	g := newGuest(t, &preview1.State{})
-	for _, p := range []string{"etc/localtime", ".editorconfig", "home/user/.config/tool.toml", "usr/lib/ssl/openssl.cnf", "tmp", "proc/self/exe"} {
+	for _, p := range []string{
+		"etc/localtime", ".editorconfig", "home/user/.config/tool.toml", "usr/lib/ssl/openssl.cnf", "tmp",
+		"proc/self/exe",
+	} {
 		if got, _ := g.openPath(t, 4, p, 0, reading); got != noent {
 			t.Errorf("/%s: got %d, want ENOENT", p, got)
 		}
@@ -198,7 +205,9 @@ func TestInodes(t *testing.T) {
 	if len(seen) != 30 {
 		t.Errorf("%d files: %v", len(seen), seen)
 	}
-	for fd, p := range map[uint64]string{0: "dev/stdin", 1: "dev/fd/1", 2: "dev/stderr", 3: "request", 4: "script", 7: "."} {
+	for fd, p := range map[uint64]string{
+		0: "dev/stdin", 1: "dev/fd/1", 2: "dev/stderr", 3: "request", 4: "script", 7: ".",
+	} {
 		g.must(t, ok, "fd_filestat_get", fd, events)
 		if got, want := g.inodeIn(), g.inode(t, 7, p); got != want {
 			t.Errorf("descriptor %d is %v, %s is %v", fd, got, p, want)
@@ -322,7 +331,8 @@ func FuzzReaddir(f *testing.F) {
 // TestDevices reads and writes what is in /dev.
 func TestDevices(t *testing.T) {
 	var out, errs bytes.Buffer
-	s := &preview1.State{Stdin: strings.NewReader("stdin of the request"), Stdout: &out, Stderr: &errs, Entropy: iotest.OneByteReader(strings.NewReader("0123456789"))}
+	s := &preview1.State{Stdin: strings.NewReader("stdin of the request"), Stdout: &out, Stderr: &errs,
+		Entropy: iotest.OneByteReader(strings.NewReader("0123456789"))}
 	g := newGuest(t, s)
 	read := func(fd, n uint64) string {
 		t.Helper()

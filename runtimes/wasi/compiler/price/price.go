@@ -8,11 +8,12 @@
 //     and values that join (phis);
 //   - each block in another, for each one that is around it;
 //   - each two points of the same function, and each two branches to the same place;
-//   - each mutable global at each call, after which the compiler loads it anew, and how far it looks back for the value of one;
+//   - each mutable global at each call, after which the compiler loads it anew, and how far it looks back for the
+//     value of one;
 //   - each value that a branch passes on or a call returns.
 //
-// The weights are measured with wazero 1.12 (RATIONALE.md). They need not be exact: who pays for a wrong one is a
-// module that waits for others, or that is compiled up to its limit.
+// The weights are measured with wazero 1.12 (RATIONALE.md). They need not be exact. The module pays for a wrong one: it
+// waits for others, or is compiled up to its limit.
 package price
 
 import (
@@ -79,9 +80,12 @@ func Of(b []byte) Price {
 }
 
 // anything are limits that a module which has been checked is within.
-var anything = module.Limits{Size: math.MaxInt32, Functions: math.MaxInt32, Body: math.MaxInt32, Locals: math.MaxInt32, AllLocals: math.MaxInt32,
-	Values: math.MaxInt32, Nesting: math.MaxInt32, Labels: math.MaxInt32, Tables: math.MaxInt32, Entries: math.MaxInt32, Elements: math.MaxInt32,
-	Constants: math.MaxInt32, Globals: math.MaxInt32, Data: math.MaxInt32, Pages: math.MaxInt32}
+var anything = module.Limits{
+	Size: math.MaxInt32, Functions: math.MaxInt32, Body: math.MaxInt32, Locals: math.MaxInt32,
+	AllLocals: math.MaxInt32, Values: math.MaxInt32, Nesting: math.MaxInt32, Labels: math.MaxInt32,
+	Tables: math.MaxInt32, Entries: math.MaxInt32, Elements: math.MaxInt32, Constants: math.MaxInt32,
+	Globals: math.MaxInt32, Data: math.MaxInt32, Pages: math.MaxInt32,
+}
 
 // scanner goes through function bodies.
 type scanner struct {

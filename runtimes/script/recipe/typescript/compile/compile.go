@@ -136,7 +136,8 @@ func setUp(b api.PluginBuild, script fs.FS) {
 }
 
 // builtin are the modules that the runtime of JavaScript has; those of Node may have node: in front.
-var builtin = regexp.MustCompile(`^(?:std|os|(?:node:)?(?:fs|fs/promises|process|buffer|events|module|readline|stream/consumers))$`)
+var builtin = regexp.MustCompile(
+	`^(?:std|os|(?:node:)?(?:fs|fs/promises|process|buffer|events|module|readline|stream/consumers))$`)
 
 // outside are modules of Node about what a function has not.
 var outside = regexp.MustCompile(`^(?:node:)?(?:https?|http2|net|tls|dgram|dns|child_process|cluster|worker_threads)$`)
@@ -144,8 +145,8 @@ var outside = regexp.MustCompile(`^(?:node:)?(?:https?|http2|net|tls|dgram|dns|c
 // whyNot says why there is no module of a name. The runtime of JavaScript says the same: see its modules.c.
 func whyNot(specifier string) string {
 	if outside.MatchString(specifier) {
-		return "this is QuickJS and not Node: a function has no sockets, processes or threads; it reads its request from stdin " +
-			"and writes its reply to stdout"
+		return "this is QuickJS and not Node: a function has no sockets, processes or threads; " +
+			"it reads its request from stdin and writes its reply to stdout"
 	}
 	return "this is QuickJS and not Node: of Node's modules there are fs, process, buffer, events, module, readline and " +
 		"stream/consumers; bundle packages into one file, as esbuild --bundle --format=esm does"
