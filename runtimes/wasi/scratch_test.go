@@ -172,7 +172,10 @@ func TestFilesBlock(t *testing.T) {
 		}
 		for _, op := range operations {
 			for _, deaf := range []bool{false, true} {
-				blocks(t, g, fmt.Sprintf("%s, %s, deaf %t", kind, op, deaf), filestest.Block(t, files.NewMemory(1<<20), op, deaf))
+				about := fmt.Sprintf("%s, %s, deaf %t", kind, op, deaf)
+				blocks(t, g, about, func() *filestest.Blocking {
+					return filestest.Block(t, files.NewMemory(1<<20), op, deaf)
+				})
 			}
 		}
 		if got, err := run(t, g, scratch("one", "", files.NewMemory(1<<20))); err != nil || got != "d lists b\n" {
@@ -181,22 +184,40 @@ func TestFilesBlock(t *testing.T) {
 	}
 }
 
-// blocks runs a process that comes to an operation that blocks.
-func blocks(t *testing.T, g runtimes.Program, about string, tree *filestest.Blocking) {
+// blocks runs a process that comes to an operation that blocks, and gives it more time on a machine so busy that it
+// does not come there.
+func blocks(t *testing.T, g runtimes.Program, about string, newTree func() *filestest.Blocking) {
 	t.Helper()
-	const patience = 30 * time.Millisecond
+	for patience := 30 * time.Millisecond; ; patience *= 4 {
+		tree := newTree()
+		waits, late, err := waitsFor(t, g, tree, patience)
+		if len(tree.Entered()) == 0 && patience < 10*time.Second {
+			continue
+		}
+		checkBlocked(t, about, tree, waits, late, err)
+		return
+	}
+}
+
+// waitsFor runs a process for some time, and returns how often it waits, and how late it ends after that.
+func waitsFor(t *testing.T, g runtimes.Program, tree *filestest.Blocking, patience time.Duration,
+) (waits int, late time.Duration, err error) {
 	ctx := deadline.New(t.Context(), time.Now().Add(patience))
 	defer ctx.Cancel()
-	p := scratch("one", "", tree)
-	waits, ends := 0, time.Time{}
+	p, ends := scratch("one", "", tree), time.Time{}
 	p.Wait = func(ctx context.Context, done <-chan struct{}) error {
 		waits++
 		err := deadline.Await(ctx, done)
 		ends = time.Now()
 		return err
 	}
-	err := g.Run(ctx, p)
-	late := time.Since(ends)
+	err = g.Run(ctx, p)
+	return waits, time.Since(ends), err
+}
+
+// checkBlocked checks how a process has ended that has come to an operation that blocks.
+func checkBlocked(t *testing.T, about string, tree *filestest.Blocking, waits int, late time.Duration, err error) {
+	t.Helper()
 	if !errors.Is(err, context.DeadlineExceeded) || waits == 0 || len(tree.Entered()) == 0 {
 		t.Errorf("%s: the error %v after %d waits and %d operations that block", about, err, waits, len(tree.Entered()))
 	}
