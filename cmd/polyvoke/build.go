@@ -66,7 +66,8 @@ is no tool chain; the message says how to get one.`,
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", project.DefaultTimeout, "how long the build may take")
-	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
+	cmd.Flags().StringVar(&cache, "cache", "",
+		"folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	addJSON(cmd, &asJSON)
 	return cmd
 }
@@ -106,8 +107,8 @@ func (c *cli) build(ctx context.Context, p *project.Project, timeout time.Durati
 	return b, err
 }
 
-// buildUnless builds the module of a folder, or of a manifest, that is not there or older than its sources, unless it is
-// told not to. A machine without the tool chain goes on with a module that is there, and says so.
+// buildUnless builds the module of a folder, or of a manifest, that is not there or older than its sources, unless it
+// is told not to. A machine without the tool chain goes on with a module that is there, and says so.
 func (c *cli) buildUnless(ctx context.Context, not bool, path string) error {
 	if not {
 		return nil

@@ -168,9 +168,9 @@ func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptio
 		fmt.Fprintln(c.stderr, strings.TrimRight(tail, "\n"))
 	}
 	if p := reply.Report; o.report && p != nil {
-		fmt.Fprintln(c.stderr, c.paint(c.stderr).Dim(fmt.Sprintf("REPORT id %s function %s exit %d duration %s fuel %d memory %s start %s",
-			cmp.Or(reply.ID, "-"), p.Function, reply.Exit, p.Duration, p.Fuel, terminal.Bytes(int64(p.Memory)),
-			p.Start)))
+		report := fmt.Sprintf("REPORT id %s function %s exit %d duration %s fuel %d memory %s start %s",
+			cmp.Or(reply.ID, "-"), p.Function, reply.Exit, p.Duration, p.Fuel, terminal.Bytes(int64(p.Memory)), p.Start)
+		fmt.Fprintln(c.stderr, c.paint(c.stderr).Dim(report))
 	}
 	return failure
 }

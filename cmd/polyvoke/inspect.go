@@ -60,7 +60,8 @@ module cannot be a function.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
+	cmd.Flags().StringVar(&cache, "cache", "",
+		"folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd

@@ -48,12 +48,15 @@ memory limit, 126 the module cannot be run, 127 there is no such file.`,
 				fmt.Fprintf(c.stderr, "%s %s\n", c.paint(c.stderr).Bold("warning:"), w)
 			}
 			src.Function.Args = append(args[1:], src.Function.Args...)
-			return localrun.Run(cmd.Context(), src, localrun.Config{Cache: service.CacheDir(cache), Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr, Waiting: c.waiting})
+			return localrun.Run(cmd.Context(), src, localrun.Config{
+				Cache: service.CacheDir(cache), Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr, Waiting: c.waiting,
+			})
 		},
 	}
 	o.addTo(cmd)
 	addNoBuild(cmd, &noBuild)
-	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
+	cmd.Flags().StringVar(&cache, "cache", "",
+		"folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }

@@ -119,11 +119,15 @@ func (s *Settings) checkSubjects() error {
 	const wildcards, blanks = "*>", " \t\r\n"
 	switch {
 	case s.Domain != "" && s.APIPrefix != "":
-		return protocol.Errorf(protocol.CodeBadRequest, "", "js-domain %s and js-api-prefix %s exclude each other: use one of them", s.Domain, s.APIPrefix)
+		return protocol.Errorf(protocol.CodeBadRequest, "",
+			"js-domain %s and js-api-prefix %s exclude each other: use one of them", s.Domain, s.APIPrefix)
 	case strings.ContainsAny(s.Domain, "."+wildcards+blanks):
-		return protocol.Errorf(protocol.CodeBadRequest, "", "js-domain %q: a domain has no dots, wildcards or blanks", s.Domain)
-	case strings.ContainsAny(s.APIPrefix, wildcards+blanks), strings.HasPrefix(s.APIPrefix, "."), strings.Contains(s.APIPrefix, ".."):
-		return protocol.Errorf(protocol.CodeBadRequest, "", "js-api-prefix %q: a prefix is a subject, without wildcards or blanks", s.APIPrefix)
+		return protocol.Errorf(protocol.CodeBadRequest, "",
+			"js-domain %q: a domain has no dots, wildcards or blanks", s.Domain)
+	case strings.ContainsAny(s.APIPrefix, wildcards+blanks), strings.HasPrefix(s.APIPrefix, "."),
+		strings.Contains(s.APIPrefix, ".."):
+		return protocol.Errorf(protocol.CodeBadRequest, "",
+			"js-api-prefix %q: a prefix is a subject, without wildcards or blanks", s.APIPrefix)
 	case s.InboxPrefix != "" && (protocol.Reserved(s.InboxPrefix) || len(s.InboxPrefix) > maxInboxPrefix):
 		return protocol.Errorf(protocol.CodeBadRequest, "",
 			"inbox-prefix %.40q: nothing is answered there: use one such as _INBOX.me", s.InboxPrefix)

@@ -99,7 +99,8 @@ func (r *reviver) room() bool {
 
 // watch makes a reviver of a server that has just started, which is to have its address for as long as it lives.
 func (c Config) watch(s *server.Server, host string, failed chan struct{}) *reviver {
-	r := &reviver{config: c, host: host, port: s.Addr().(*net.TCPAddr).Port, failed: failed, quit: make(chan struct{}), ended: make(chan struct{})}
+	r := &reviver{config: c, host: host, port: s.Addr().(*net.TCPAddr).Port, failed: failed, quit: make(chan struct{}),
+		ended: make(chan struct{})}
 	go r.run(s)
 	return r
 }

@@ -55,7 +55,8 @@ func (p *Project) Build(ctx context.Context) (*Built, error) {
 	case p.source != "":
 		b.Said, err = p.runScript(ctx, scratch, made)
 	default:
-		err = refuse(p.Manifest, `build: say what makes %s, such as source = "main.c" or command = ["make"]`, filepath.Base(p.Module))
+		err = refuse(p.Manifest, `build: say what makes %s, such as source = "main.c" or command = ["make"]`,
+			filepath.Base(p.Module))
 	}
 	if err == nil {
 		err = p.take(b, made)
@@ -127,7 +128,8 @@ func (p *Project) run(ctx context.Context, args, env []string) (said []byte, err
 	said, err = output(ctx, command{dir: p.Dir, args: args, env: env})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return said, protocol.Errorf(protocol.CodeTimeout, "", "%w: it takes too long: --timeout gives it more time", ErrBuild)
+		return said, protocol.Errorf(protocol.CodeTimeout, "",
+			"%w: it takes too long: --timeout gives it more time", ErrBuild)
 	case errors.Is(err, context.Canceled):
 		return said, err
 	case err != nil:

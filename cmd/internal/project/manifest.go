@@ -162,7 +162,8 @@ func keysByPath() map[string]protocol.Key {
 	return keys
 }
 
-// ManifestKeys returns the keys of a polyvoke.toml: those that say how a function comes to be, and those of its manifest.
+// ManifestKeys returns the keys of a polyvoke.toml: those that say how a function comes to be, and those of its
+// manifest.
 func ManifestKeys() []protocol.Key {
 	return slices.Concat([]protocol.Key{
 		{Path: "module", Type: protocol.TypeString, Text: "The wasm file, below the folder of the manifest. A " +

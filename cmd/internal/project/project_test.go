@@ -235,7 +235,7 @@ func TestBuildFails(t *testing.T) {
 		{"it makes nothing", `command = ["true"]`, ErrBuild, "has not made", ""},
 		{"it makes no module", `command = ["sh", "-c", "echo text > a.wasm"]`, nil, "not a wasm module", ""},
 		{"no source", `source = "main.c"`, nil, "no such file", ""},
-		{"a source that nothing builds", `source = "main.cob"`, nil, "nothing builds that", ""},
+		{"a source that nothing builds", `source = "main.cob"`, nil, "no known tool builds that", ""},
 		{"nothing to do", ``, nil, "say what makes a.wasm", ""},
 		{"it says too much", `command = ["sh", "-c", "yes | head -c 1000000; echo end; exit 1"]`, ErrBuild, "exit code 1", "...\n"},
 	} {

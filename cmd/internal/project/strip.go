@@ -60,5 +60,6 @@ func Strip(wasm []byte) ([]byte, Stripped, error) {
 
 // needless tells whether a custom section is for debuggers only.
 func needless(name string) bool {
-	return name == "name" || name == "sourceMappingURL" || name == "external_debug_info" || strings.HasPrefix(name, ".debug_")
+	return name == "name" || name == "sourceMappingURL" || name == "external_debug_info" ||
+		strings.HasPrefix(name, ".debug_")
 }

@@ -121,7 +121,9 @@ func keep(ctx context.Context, languages registry.Registry, log *slog.Logger) (e
 }
 
 // While serves functions on a connection while do runs, and until all has been answered.
-func While(ctx context.Context, s *connect.Session, c Config, do func(context.Context, *connect.Session) error) (err error) {
+func While(
+	ctx context.Context, s *connect.Session, c Config, do func(context.Context, *connect.Session) error,
+) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	ready := make(chan struct{})

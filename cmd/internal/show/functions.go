@@ -80,7 +80,8 @@ func unserved(i protocol.InfoReply) string {
 	if len(i.Unknown) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the invoker that answered does not know %s: update it; until then its calls go to newer invokers", strings.Join(i.Unknown, ", "))
+	return fmt.Sprintf("the invoker that answered does not know %s: update it; until then its calls go to newer invokers",
+		strings.Join(i.Unknown, ", "))
 }
 
 // leftOut says what is missing because it does not fit a message.

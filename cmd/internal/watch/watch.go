@@ -220,7 +220,8 @@ func (w *Watcher) ignored(path string) bool {
 	switch {
 	case path == w.config.Dir:
 		return false
-	case strings.HasPrefix(name, "."), strings.HasPrefix(name, "#"), strings.HasSuffix(name, "~"), strings.HasSuffix(name, ".swp"),
+	case strings.HasPrefix(name, "."), strings.HasPrefix(name, "#"), strings.HasSuffix(name, "~"),
+		strings.HasSuffix(name, ".swp"),
 		strings.HasSuffix(name, ".tmp"), name == "4913": // with that name vim finds out whether it may write
 		return true
 	case slices.Contains([]string{"node_modules", "target", "zig-out", "nimcache", "__pycache__"}, name):

@@ -46,7 +46,8 @@ func TestFind(t *testing.T) {
 }
 
 func TestUnknownSuite(t *testing.T) {
-	if err := (&Bench{}).Run(t.Context(), "no"); err == nil || !strings.Contains(err.Error(), strings.Join(Names(), ", ")) {
+	err := (&Bench{}).Run(t.Context(), "no")
+	if err == nil || !strings.Contains(err.Error(), strings.Join(Names(), ", ")) {
 		t.Errorf("got the error %v", err)
 	}
 	if len(Names()) != len(slices.Compact(slices.Sorted(slices.Values(Names())))) {
