@@ -274,7 +274,8 @@ func (l *load) well() error {
 		return fmt.Errorf("%d invokers are there, %w", n, err)
 	}
 	for _, d := range deeds {
-		r, err := s.Call(context.Background(), &protocol.Request{Function: ref(d.function), Body: []byte(d.body), Timeout: callTime})
+		r, err := s.Call(context.Background(),
+			&protocol.Request{Function: ref(d.function), Body: []byte(d.body), Timeout: callTime})
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.function, err)
 		}
@@ -352,8 +353,9 @@ type waitingCall struct {
 func (c *caller) run(ctx context.Context, seed int) {
 	var err error
 	for c.nc == nil && ctx.Err() == nil {
-		if c.nc, err = nats.Connect(c.url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 0),
-			nats.DisconnectErrHandler(func(*nats.Conn, error) { c.cut() }), nats.ReconnectHandler(func(*nats.Conn) { c.cut() })); err != nil {
+		if c.nc, err = nats.Connect(c.url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
+			nats.ReconnectJitter(100*time.Millisecond, 0), nats.DisconnectErrHandler(func(*nats.Conn, error) { c.cut() }),
+			nats.ReconnectHandler(func(*nats.Conn) { c.cut() })); err != nil {
 			time.Sleep(50 * time.Millisecond)
 		}
 	}

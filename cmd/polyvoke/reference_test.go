@@ -39,8 +39,8 @@ func cliReference(root *cobra.Command) string {
 <!-- Generated from the commands by "go generate ./cmd/polyvoke": change them there. -->
 
 After this page you know every command of polyvoke and every flag. It is what ` + "`polyvoke COMMAND --help`" + ` says.
-Results go to stdout, all else to stderr; [errors](errors.md#exit-codes) has the exit codes. Flags stand in front of or behind
-the arguments. Completion for bash, zsh, fish and PowerShell: ` + "`polyvoke completion --help`" + `.
+Results go to stdout, all else to stderr; [errors](errors.md#exit-codes) has the exit codes. Flags may stand before or
+after the arguments. Completion for bash, zsh, fish and PowerShell: ` + "`polyvoke completion --help`" + `.
 
 `)
 	for _, g := range root.Groups() {
@@ -58,7 +58,8 @@ the arguments. Completion for bash, zsh, fish and PowerShell: ` + "`polyvoke com
 	}
 	_, connection := splitFlags(ls.LocalFlags())
 	fmt.Fprintf(&b, "## Connection to NATS\n\nEvery command that talks to NATS has these flags. "+
-		"A variable in brackets is used if the flag is not given.\nFlags win over variables, and these over the context.\n\n```text\n%s```\n",
+		"A variable in brackets is used if the flag is not given.\nFlags win over variables, and these over the context.\n\n"+
+		"```text\n%s```\n",
 		connection.FlagUsages())
 	fmt.Fprintf(&b, "\n## Flags of every command\n\n```text\n%s```\n", root.PersistentFlags().FlagUsages())
 	for _, cmd := range root.Commands() {

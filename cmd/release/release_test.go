@@ -200,7 +200,8 @@ func TestArchives(t *testing.T) {
 			if !bytes.Equal(files[name+"/"+filepath.Base(path)], program) {
 				t.Error("the command in the archive is not the one that was built")
 			}
-			parts := map[string]string{"LICENSE": "Apache License", "README.md": "# polyvoke", noticesFile: "tetratelabs/wazero v"}
+			parts := map[string]string{"LICENSE": "Apache License", "README.md": "# polyvoke",
+				noticesFile: "tetratelabs/wazero v"}
 			for file, part := range parts {
 				if !bytes.Contains(files[name+"/"+file], []byte(part)) {
 					t.Errorf("%s in the archive does not say %q", file, part)
