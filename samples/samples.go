@@ -106,7 +106,7 @@ func ScriptFor(runtime, language string, extensions []string) (s Sample, ok bool
 	return Sample{}, false
 }
 
-// compiled tells whether what is in a folder is built.
+// compiled reports whether the contents of a folder are built.
 func compiled(dir string) bool {
 	_, err := fs.Stat(files, dir+"/build.sh")
 	return err == nil

@@ -14,7 +14,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 )
 
-// nodeSnippet is what somebody types who knows Node. What comes of it must be the same as there.
+// nodeSnippet is what a user of Node types. Its outcome must be the same as in Node.
 type nodeSnippet struct {
 	about  string
 	file   string // its name; empty means it.js

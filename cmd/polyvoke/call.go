@@ -111,7 +111,7 @@ func (c *cli) callRequest(cmd *cobra.Command, args []string, o *callOptions) (*p
 	for _, h := range o.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || name == "" || strings.ContainsAny(h, "\r\n") {
-			return nil, usageError(cmd, "--header %q is no header: write NAME:VALUE", h)
+			return nil, usageError(cmd, "--header %q is not a header: write NAME:VALUE", h)
 		}
 		r.Header[name] = append(r.Header[name], strings.TrimSpace(value))
 	}
@@ -141,7 +141,7 @@ func (c *cli) body(arg string) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(in, int64(protocol.MaxBody)+1))
 	if err == nil && int64(len(b)) > int64(protocol.MaxBody) {
 		err = protocol.Errorf(protocol.CodeTooLarge, "",
-			"the body is larger than %s, the most that any function takes: send less", protocol.MaxBody)
+			"the body is larger than %s, the most that any function takes: send a shorter one", protocol.MaxBody)
 	}
 	return b, err
 }

@@ -307,7 +307,7 @@ func (l *load) well() error {
 	return nil
 }
 
-// countInvokers counts who answers a ping within half a second.
+// countInvokers counts the invokers that answer a ping within half a second.
 func countInvokers(s *connect.Session) (n int, err error) {
 	inbox := s.NewInbox()
 	sub, err := s.SubscribeSync(inbox)

@@ -343,7 +343,7 @@ func flap(all ...*proxy.Proxy) (end func() error) {
 	}
 }
 
-// deleting deletes a stream of the server, as somebody can who may.
+// deleting deletes a stream of the server, as a user with that permission can.
 func deleting(stream string) func(*world, *rand.Rand) (func() error, error) {
 	return func(w *world, _ *rand.Rand) (func() error, error) {
 		s, err := connect.To(&connect.Settings{Server: w.url, Timeout: deployTime}, "chaos")

@@ -167,7 +167,7 @@ func members(t *testing.T, s *connect.Session, want int) int {
 	}
 }
 
-// awaitMembers waits until so many invokers are there.
+// awaitMembers waits until that number of invokers is there.
 func awaitMembers(t *testing.T, s *connect.Session, want int) {
 	t.Helper()
 	deadline := time.Now().Add(patience)

@@ -252,7 +252,7 @@ func (c *cli) noteNewer(ctx context.Context, s *connect.Session, f protocol.Func
 	all, err := s.Runtimes(ctx)
 	for _, newest := range all {
 		if newest.Name == f.Name && newest.Version > f.Version {
-			fmt.Fprintf(c.stderr, "%s scripts that are deployed from now on are run by %s, which is newer: "+
+			fmt.Fprintf(c.stderr, "%s scripts deployed from now on run on %s, which is newer: "+
 				"polyvoke runtime pin %s changes that\n", c.paint(c.stderr).Bold("note:"), newest.Ref(), f.Ref())
 		}
 	}

@@ -88,7 +88,7 @@ func (s *Settings) Resolve(env func(string) string) error {
 	return s.checkSubjects()
 }
 
-// Identity returns the settings that say who somebody is: those that As takes.
+// Identity returns the settings that identify a user: those that As takes.
 func (s *Settings) Identity() []Word {
 	var who []Word
 	for _, w := range s.Words() {
@@ -130,7 +130,7 @@ func (s *Settings) checkSubjects() error {
 			"js-api-prefix %q: a prefix is a subject, without wildcards or blanks", s.APIPrefix)
 	case s.InboxPrefix != "" && (protocol.Reserved(s.InboxPrefix) || len(s.InboxPrefix) > maxInboxPrefix):
 		return protocol.Errorf(protocol.CodeBadRequest, "",
-			"inbox-prefix %.40q: nothing is answered there: use one such as _INBOX.me", s.InboxPrefix)
+			"inbox-prefix %.40q: replies cannot go there: use one such as _INBOX.me", s.InboxPrefix)
 	}
 	return nil
 }

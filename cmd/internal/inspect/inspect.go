@@ -47,8 +47,8 @@ func (r *Report) Compare(l Limit) error {
 		return nil
 	}
 	r.Runnable = false
-	r.Problem = fmt.Sprintf("the module has %d bytes, and the invoker on %s takes %d (%s) at most: make it smaller "+
-		"(strip its symbols), or start that with %s", r.Size, l.Of, l.Size, protocol.Size(l.Size), r.flag())
+	r.Problem = fmt.Sprintf("the module has %d bytes, and the invoker on %s takes at most %d (%s): make it smaller "+
+		"(strip its symbols), or start that invoker with %s", r.Size, l.Of, l.Size, protocol.Size(l.Size), r.flag())
 	return errors.New(r.Problem)
 }
 

@@ -33,7 +33,7 @@ func (r *Report) Print(w io.Writer, p terminal.Paint) {
 // running says how the module can run.
 func (r *Report) running(p terminal.Paint) (facts [][2]string) {
 	if a := r.Analysis; a != nil {
-		reuse := "a sandbox can be put back to its beginning"
+		reuse := "a sandbox can be reset"
 		if len(a.Obstacles) > 0 {
 			reuse = "every call needs a new sandbox: " + strings.Join(a.Obstacles, ", ")
 		}

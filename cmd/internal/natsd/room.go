@@ -74,11 +74,11 @@ func (r *reviver) revive(s *server.Server) *server.Server {
 		}
 		var err error
 		if s, err = r.config.start(r.host, r.port, r.failed); err != nil {
-			log.Error("NATS server not started anew", "err", err)
+			log.Error("NATS server not restarted", "err", err)
 			s = nil
 			continue
 		}
-		log.Warn("NATS server started anew: its disk was full, and has room again")
+		log.Warn("NATS server restarted: its disk was full, and has room again")
 		return s
 	}
 }

@@ -137,7 +137,7 @@ func (l Language) Request() string {
 	return "in.json"
 }
 
-// Compiled tells whether there is something to build.
+// Compiled reports whether there is something to build.
 func (l Language) Compiled() bool { return l.Tools != nil }
 
 // compiledFrom returns the compiled language whose sources are called like a file.

@@ -33,7 +33,7 @@ const maxManifest = 1 << 20
 func ReadManifest(path, name string) (*Manifest, error) {
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxManifest {
-		return nil, refuse(path, "it has %d bytes; a manifest has %d at most", info.Size(), maxManifest)
+		return nil, refuse(path, "it has %d bytes, and a manifest at most %d: make it shorter", info.Size(), maxManifest)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

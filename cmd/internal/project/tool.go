@@ -18,7 +18,7 @@ type tool struct {
 	name    string   // for people
 	env     string   // the variable; what it holds already is tried first
 	paths   []string // names of the PATH, or paths, to try in turn
-	choices []string // VAR=VALUE of which one must do besides, in turn; nil for none
+	choices []string // VAR=VALUE: one of them must do besides, tried in turn; nil for none
 	input   string   // the probe's stdin
 	// probe has the arguments with which it exits with 0 if it can build for wasm. $VAR is replaced by the choice's
 	// value, $OUT by a file.

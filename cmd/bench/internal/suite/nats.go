@@ -50,7 +50,7 @@ const (
 	checkpointGo = "polyvoke, checkpoint"
 )
 
-// natsField returns who is compared.
+// natsField returns the contestants that are compared.
 func (b *Bench) natsField() []*served {
 	all := []*served{
 		{contestant: contestant.Native, guest: "C echo", subject: "native.echo", quick: true},

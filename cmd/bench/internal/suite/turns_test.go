@@ -9,7 +9,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/measure"
 )
 
-// Slices come in rounds, each contestant once in each, and not always in the same order; who fails is out.
+// Slices come in rounds, each contestant once in each, and not always in the same order; whichever fails is out.
 func TestAlternate(t *testing.T) {
 	var order []string
 	entry := func(name string, rounds, fails int) *turn {

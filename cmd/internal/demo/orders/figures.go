@@ -69,7 +69,7 @@ func (w *watcher) watch(ctx context.Context, b *book, show func(Result)) {
 	}
 }
 
-// total returns what the functions have done in all the time, in which so many orders were sent.
+// total returns what the functions have done in all the time in which that number of orders was sent.
 func (w *watcher) total(ctx context.Context, sent int, elapsed time.Duration) ([]Figures, error) {
 	all, err := w.ask(ctx)
 	if err != nil {

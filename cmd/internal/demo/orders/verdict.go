@@ -6,7 +6,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 )
 
-// Verdict is the error for orders of which one is lost.
+// Verdict is the error for lost orders.
 func Verdict(r Result) error {
 	if r.Right() {
 		return nil
