@@ -20,7 +20,7 @@ const (
 var quick = map[string]time.Duration{"js": 300 * time.Microsecond, "lua": 300 * time.Microsecond,
 	"micropython": 300 * time.Microsecond, "ruby": time.Millisecond, "python": time.Millisecond}
 
-// BenchmarkScriptCall is a call of the greeting in process: with a checkpoint, and in turns with that started anew.
+// BenchmarkScriptCall is a call of the greeting in process: with a checkpoint, and in turns with that restarted.
 // What the script itself does, which is to judge JSON strictly, is in both.
 func BenchmarkScriptCall(b *testing.B) {
 	for _, l := range allLanguages(b) {

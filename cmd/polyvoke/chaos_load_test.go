@@ -339,7 +339,7 @@ type caller struct {
 
 	mu   sync.Mutex
 	open map[string]*waitingCall
-	cuts []time.Time // when the connection broke, or was made anew
+	cuts []time.Time // when the connection broke, or was made again
 	next int
 }
 
@@ -397,7 +397,7 @@ func pick(total, n int) deed {
 	return deeds[0]
 }
 
-// cut takes note that the connection has just broken, or been made anew.
+// cut takes note that the connection has just broken, or been made again.
 func (c *caller) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -27,7 +27,7 @@ func TestReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Errorf("%s is not what the commands say: go generate ./cmd/polyvoke writes it anew", page)
+		t.Errorf("%s is not what the commands say: go generate ./cmd/polyvoke writes it again", page)
 	}
 }
 

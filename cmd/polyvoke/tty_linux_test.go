@@ -57,7 +57,7 @@ func shouter(text string, code byte) []byte {
 // TestTerminal runs the stories of testdata/terminal, which have besides the commands of the others
 //
 //	tty CMD...   runs a command with a terminal for stdout and stderr, whatever its exit code, and expects that nothing
-//	             acts on it but our own colours and lines that are written anew, unless --raw is among the arguments;
+//	             acts on it but our own colours and lines that are written again, unless --raw is among the arguments;
 //	             with -until TEXT before CMD it is interrupted when it has printed that
 //
 // and the files controls.bin, shout.wasm and fail.wasm.

@@ -100,7 +100,7 @@ func (s *Settings) Identity() []Word {
 	return who
 }
 
-// As returns the settings, which have been resolved, for somebody else on the same NATS: with the Identity of who.
+// As returns the settings, which have been resolved, for another user on the same NATS: with the Identity of who.
 func (s *Settings) As(who *Settings) *Settings {
 	other := *s
 	other.userJWT, other.userSeed = "", ""

@@ -20,7 +20,7 @@ import (
 const (
 	// natsTime is how long all checks of NATS may take together.
 	natsTime = 9 * time.Second
-	// smallPayload is a max_payload below which most bodies go by way of the object store.
+	// smallPayload is a max_payload below which most bodies go through the object store.
 	smallPayload = 64 << 10
 	// littleRoom is the share of JetStream's room that is worth a warning, in percent.
 	littleRoom = 90

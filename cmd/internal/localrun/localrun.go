@@ -26,7 +26,7 @@ import (
 
 // Config says where a process has what it needs.
 type Config struct {
-	Cache  string // folder for compiled modules; empty: they are compiled anew
+	Cache  string // folder for compiled modules; empty: they are compiled again
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer

@@ -38,7 +38,7 @@ const (
 // protects the server.
 var ErrExposed = errors.New("no credentials for an address that others can reach")
 
-// ErrInUse is in the chain of Start's error if somebody else has the address or the folder.
+// ErrInUse is in the chain of Start's error if another process has the address or the folder.
 var ErrInUse = errors.New("in use")
 
 // Config says what server to start.

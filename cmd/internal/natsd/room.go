@@ -10,7 +10,7 @@ import (
 )
 
 // A stream that could once not be written, since the disk was full, is never written again by a server, also when
-// there is room: whoever publishes to it gets neither an acknowledgement nor an error. So the server is started anew,
+// there is room: whoever publishes to it gets neither an acknowledgement nor an error. So the server is restarted,
 // on the same address and store, once there is room. Clients connect again.
 
 const (
@@ -22,7 +22,7 @@ const (
 	enoughRoom = 1 << 20
 )
 
-// reviver runs a server, and starts it anew once its disk, which was full, has room again.
+// reviver runs a server, and restarts it once its disk, which was full, has room again.
 type reviver struct {
 	config Config
 	host   string
@@ -54,7 +54,7 @@ func stop(s *server.Server) {
 	}
 }
 
-// revive waits for room and starts the server anew, trying again until it has started. It returns nil if quit was
+// revive waits for room and restarts the server, trying again until it has started. It returns nil if quit was
 // closed before that.
 func (r *reviver) revive(s *server.Server) *server.Server {
 	log := r.config.Log

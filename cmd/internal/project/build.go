@@ -142,7 +142,7 @@ func (p *Project) run(ctx context.Context, args, env []string) (said []byte, err
 func (p *Project) take(b *Built, made string) error {
 	wasm, err := os.ReadFile(made)
 	if err != nil {
-		return fmt.Errorf("%w: it has not made %s", ErrBuild, p.Module)
+		return fmt.Errorf("%w: it did not make %s", ErrBuild, p.Module)
 	}
 	if b.Wasm, b.Stripped, err = Strip(wasm); err != nil {
 		return protocol.Errorf(protocol.CodeRefused, "", "%s: %w", p.Module, err)

@@ -67,7 +67,7 @@ func (l Language) content(name string) (map[string][]byte, error) {
 	if main == "" {
 		main = name + path.Ext(l.Main)
 	}
-	// What the sample says about itself is to be true of the project.
+	// What the sample says about itself must hold for the project.
 	said := strings.NewReplacer("./build.sh", "polyvoke build", l.Main, main, "greet.wasm", name+".wasm")
 	content := map[string][]byte{}
 	for f, data := range template {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Follow takes over a manifest that was read anew. The tool chain need not be looked for again where the language is
+// Follow takes over a manifest that was read again. The tool chain need not be looked for again where the language is
 // the same.
 func (p *Project) Follow(fresh *Project) {
 	chain := p.chain

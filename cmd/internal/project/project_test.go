@@ -243,7 +243,7 @@ func TestBuildFails(t *testing.T) {
 		{"the compiler complains", `command = ["sh", "-c", "echo main.c:3: no; exit 4"]`, ErrBuild, "exit code 4",
 			"main.c:3: no"},
 		{"no such compiler", `command = ["no-such-compiler"]`, ErrNoTools, "not in PATH", ""},
-		{"it makes nothing", `command = ["true"]`, ErrBuild, "has not made", ""},
+		{"it makes nothing", `command = ["true"]`, ErrBuild, "did not make", ""},
 		{"it makes no module", `command = ["sh", "-c", "echo text > a.wasm"]`, nil, "not a wasm module", ""},
 		{"no source", `source = "main.c"`, nil, "no such file", ""},
 		{"a source that nothing builds", `source = "main.cob"`, nil, "no known tool builds that", ""},

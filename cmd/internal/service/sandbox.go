@@ -24,7 +24,7 @@ type Limits struct {
 	Module  protocol.Size // size of the largest module; 0: the sandbox's and the invoker's default
 }
 
-// OwnTimeout is how long compiling one module may take where somebody waits for it, on the machine on which it is
+// OwnTimeout is how long compiling one module may take where a user waits for it, on the machine on which it is
 // made: interpreters are large, and the machine may be busy.
 const OwnTimeout = 5 * time.Minute
 
