@@ -18,8 +18,8 @@ func (c *cli) cacheCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "cache",
-		Short: "Show the compiled modules that are kept on this machine, and clear them",
-		Long: `Show the folder of compiled modules: where it is, how much is in it, and how much of that is not used:
+		Short: "Show or clear the compiled modules on this machine",
+		Long: `Show the folder of compiled modules: where it is, how much is in it, and how much of that is unused:
 made by another version of polyvoke, left by a compilation that was killed, or not read for 30 days.`,
 		Args:              c.noCommand,
 		ValidArgsFunction: cobra.NoFileCompletions,

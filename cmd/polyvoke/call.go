@@ -36,7 +36,7 @@ func (c *cli) callCommand() *cobra.Command {
 		Short: "Call a function and print its reply",
 		Long: `Call a function and print its reply, byte for byte. The body is the argument itself,
 stdin for -, or a file for @FILE; without one it is empty. NAME may be the subject of
-the function, fn.NAME, and tokens behind it are arguments: fn.resize.640.480.
+the function, fn.NAME, and tokens after it are arguments: fn.resize.640.480.
 
 The function's exit code passes through. Other exit codes: 2 the request is wrong, 124 timed
 out, 125 NATS or the invoker failed (too many calls, draining, a trap), 126 the module cannot
