@@ -16,7 +16,7 @@ func javascript() interpreter {
 }
 
 func javascriptCases() []scriptCase {
-	return []scriptCase{
+	return append([]scriptCase{
 		{about: "print", text: `print("a", 1, [2])`, stdout: "a 1 2\n"},
 		{about: "console", text: `console.log("a", {b: [1, "x", null], c: new Map([[1, {d: 2}]])}, -0, 5n, () => 1)`,
 			stdout: "a { b: [ 1, 'x', null ], c: Map(1) { 1 => { d: 2 } } } -0 5n [Function (anonymous)]\n"},
@@ -64,6 +64,12 @@ func javascriptCases() []scriptCase {
 			text:   `try { new TextDecoder("utf-8", {fatal: true}).decode(new Uint8Array([0xc0])) } catch (e) { print(e) }`,
 			stdout: "TypeError: the bytes are not UTF-8\n"},
 		{about: "half a surrogate pair", text: `print("\ud800x\udc00\u{1f600}")`, stdout: "\ufffdx\ufffd\U0001f600\n"},
+	}, javascriptEngine()...)
+}
+
+// javascriptEngine is about what the engine does: promises, timers, errors, and what is too deep or too large.
+func javascriptEngine() []scriptCase {
+	return []scriptCase{
 		{about: "promises", text: `print(await Promise.resolve(1)); Promise.resolve().then(() => print(3)); print(2)`,
 			stdout: "1\n2\n3\n"},
 		{about: "timers", text: `import * as os from "os"; setTimeout(print, 5, "c"); setTimeout(print, 0, "b"); print("a");

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ const nodeInput = "héllo wörld\nline two\nthrée"
 
 // nodeSnippets returns them. The JSON of a value is what most replies are; the others are shown by console.log.
 func nodeSnippets() []nodeSnippet {
-	return append([]nodeSnippet{
+	return slices.Concat([]nodeSnippet{
 		{about: "readFileSync of 0", text: `const fs = require("fs"); console.log(fs.readFileSync(0, "utf8").toUpperCase())`,
 			stdout: "HÉLLO WÖRLD\nLINE TWO\nTHRÉE\n"},
 		{about: "readFileSync of /dev/stdin",
@@ -85,6 +86,12 @@ func nodeSnippets() []nodeSnippet {
 		{about: "question",
 			text: `const rl = require("readline").createInterface({ input: process.stdin, output: process.stdout }); ` +
 				`rl.question("name? ", (a) => { console.log("hi " + a); rl.close() })`, stdout: "name? hi héllo wörld\n"},
+	}, nodeProcess(), nodeConsole())
+}
+
+// nodeProcess is about the process, its modules and its globals.
+func nodeProcess() []nodeSnippet {
+	return []nodeSnippet{
 		{about: "arguments",
 			text: `console.log(process.argv.length, process.argv.slice(2)); const [, , first] = process.argv; ` +
 				`console.log(first)`, args: []string{"x", "y z"}, stdout: "4 [ 'x', 'y z' ]\nx\n"},
@@ -140,7 +147,7 @@ func nodeSnippets() []nodeSnippet {
 		{about: "EventEmitter",
 			text: `const EventEmitter = require("events"); const e = new EventEmitter(); e.once("x", (v) => console.log("x", ` +
 				`v)); console.log(e.emit("x", 1), e.emit("x", 2))`, stdout: "x 1\ntrue false\n"},
-	}, nodeConsole()...)
+	}
 }
 
 // nodeConsole is about how console.log shows values.

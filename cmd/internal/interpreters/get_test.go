@@ -27,6 +27,16 @@ func loxBundle(t testing.TB) ([]byte, string) {
 	return b, strings.TrimPrefix(protocol.Digest(b), "sha256:")
 }
 
+// fromWeb is a runtime on a web server, and what getting it gives.
+type fromWeb struct {
+	about  string
+	path   string // of From
+	name   string // empty means lox
+	digest string
+	serve  map[string]http.HandlerFunc
+	err    string // what the error contains; empty: the bundle must come
+}
+
 // TestGetFromWeb gets a runtime from servers that have it, have another one, or mean harm.
 func TestGetFromWeb(t *testing.T) {
 	bundle, digest := loxBundle(t)
@@ -35,14 +45,7 @@ func TestGetFromWeb(t *testing.T) {
 		return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, s) }
 	}
 	whole := text(string(bundle))
-	for _, c := range []struct {
-		about  string
-		path   string // of From
-		name   string // empty means lox
-		digest string
-		serve  map[string]http.HandlerFunc
-		err    string // what the error contains; empty: the bundle must come
-	}{
+	for _, c := range []fromWeb{
 		{about: "a folder", path: "/r/", serve: map[string]http.HandlerFunc{
 			"/r/SHA256SUMS": text(digest + "  lox.runtime.zip\n"), "/r/lox.runtime.zip": whole}},
 		{about: "a folder without a slash", path: "/r", serve: map[string]http.HandlerFunc{
@@ -84,34 +87,37 @@ func TestGetFromWeb(t *testing.T) {
 				http.Redirect(w, r, r.URL.Path, http.StatusFound)
 			}}, err: "redirects more than 5 times"},
 	} {
-		t.Run(c.about, func(t *testing.T) {
-			mux := http.NewServeMux()
-			for path, h := range c.serve {
-				mux.Handle(path, h)
-			}
-			server := httptest.NewServer(mux)
-			defer server.Close()
-			shown := 0
-			g := interpreters.Getter{From: server.URL + c.path, Digest: c.digest,
-				Progress: func(r io.Reader, _ string, total int64) io.Reader { shown = int(total); return r }}
-			name := c.name
-			if name == "" {
-				name = "lox"
-			}
-			b, from, err := g.Get(t.Context(), name)
-			if c.err != "" {
-				if err == nil || !strings.Contains(err.Error(), c.err) || b != nil {
-					t.Errorf("got %d bytes and the error %v, want %q", len(b), err, c.err)
-				}
-				return
-			}
-			if err != nil || string(b) != string(bundle) || !strings.HasPrefix(from, server.URL+"/r/") {
-				t.Errorf("got %d bytes from %s, error %v", len(b), from, err)
-			}
-			if shown != len(bundle) {
-				t.Errorf("progress of %d bytes was shown, want %d", shown, len(bundle))
-			}
-		})
+		t.Run(c.about, func(t *testing.T) { c.get(t, bundle) })
+	}
+}
+
+// get gets the runtime, and checks what came.
+func (c fromWeb) get(t *testing.T, bundle []byte) {
+	mux := http.NewServeMux()
+	for path, h := range c.serve {
+		mux.Handle(path, h)
+	}
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	shown := 0
+	g := interpreters.Getter{From: server.URL + c.path, Digest: c.digest,
+		Progress: func(r io.Reader, _ string, total int64) io.Reader { shown = int(total); return r }}
+	name := c.name
+	if name == "" {
+		name = "lox"
+	}
+	b, from, err := g.Get(t.Context(), name)
+	if c.err != "" {
+		if err == nil || !strings.Contains(err.Error(), c.err) || b != nil {
+			t.Errorf("got %d bytes and the error %v, want %q", len(b), err, c.err)
+		}
+		return
+	}
+	if err != nil || string(b) != string(bundle) || !strings.HasPrefix(from, server.URL+"/r/") {
+		t.Errorf("got %d bytes from %s, error %v", len(b), from, err)
+	}
+	if shown != len(bundle) {
+		t.Errorf("progress of %d bytes was shown, want %d", shown, len(bundle))
 	}
 }
 

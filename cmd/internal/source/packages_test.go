@@ -34,16 +34,19 @@ func fastPackage(below string) map[string]string {
 	return files
 }
 
+// packaged is a script with packages, and what is deployed of them.
+type packaged struct {
+	about    string
+	path     string // that is deployed
+	below    string // where the package is
+	more     map[string]string
+	have     []string // files of the script
+	lack     []string
+	warnings []string // each in one warning, and no others
+}
+
 func TestPackages(t *testing.T) {
-	for _, c := range []struct {
-		about    string
-		path     string // that is deployed
-		below    string // where the package is
-		more     map[string]string
-		have     []string // files of the script
-		lack     []string
-		warnings []string // each in one warning, and no others
-	}{
+	for _, c := range []packaged{
 		{
 			about: "a script alone, its packages beside it", path: "main.py",
 			more: map[string]string{"private.txt": "p", "other.py": "o"},
@@ -84,47 +87,50 @@ func TestPackages(t *testing.T) {
 			more: map[string]string{"requirements.txt": "# none\n--index-url x\n"}, have: []string{"main.py"},
 		},
 	} {
-		t.Run(c.about, func(t *testing.T) {
-			dir := t.TempDir()
-			files := fastPackage(c.below)
-			files["main.py"] = "import fast"
-			for name, text := range c.more {
-				files[name] = text
-			}
-			for name, text := range files {
-				path := filepath.Join(dir, filepath.FromSlash(name))
-				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			src, err := source.Read(filepath.Join(dir, c.path), "", "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			packed, err := script.Parse(src.Code)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, name := range slices.Concat(c.have, c.lack) {
-				f, err := packed.Files().Open(name)
-				if err == nil {
-					f.Close()
-				}
-				if want := slices.Contains(c.have, name); (err == nil) != want {
-					t.Errorf("%s is in the script: %v, want %v", name, err == nil, want)
-				}
-			}
-			if len(src.Warnings) != len(c.warnings) {
-				t.Fatalf("the warnings are %q, want %q", src.Warnings, c.warnings)
-			}
-			for i, w := range c.warnings {
-				if !strings.Contains(src.Warnings[i], w) {
-					t.Errorf("the warning is %q, want in it %q", src.Warnings[i], w)
-				}
-			}
-		})
+		t.Run(c.about, c.check)
+	}
+}
+
+// check reads the script, and looks at its files and warnings.
+func (c packaged) check(t *testing.T) {
+	dir := t.TempDir()
+	files := fastPackage(c.below)
+	files["main.py"] = "import fast"
+	for name, text := range c.more {
+		files[name] = text
+	}
+	for name, text := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	src, err := source.Read(filepath.Join(dir, c.path), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := script.Parse(src.Code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range slices.Concat(c.have, c.lack) {
+		f, err := packed.Files().Open(name)
+		if err == nil {
+			f.Close()
+		}
+		if want := slices.Contains(c.have, name); (err == nil) != want {
+			t.Errorf("%s is in the script: %v, want %v", name, err == nil, want)
+		}
+	}
+	if len(src.Warnings) != len(c.warnings) {
+		t.Fatalf("the warnings are %q, want %q", src.Warnings, c.warnings)
+	}
+	for i, w := range c.warnings {
+		if !strings.Contains(src.Warnings[i], w) {
+			t.Errorf("the warning is %q, want in it %q", src.Warnings[i], w)
+		}
 	}
 }
