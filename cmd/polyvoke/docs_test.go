@@ -14,10 +14,9 @@ import (
 )
 
 // TestDocs types what the console blocks of the pages in docs show, each page in a folder of its own, and expects what
-// they show. What is fenced as anything else (sh, text, toml and so on) is not run: downloads, containers, clusters and
-// what needs a terminal. Of those, TestDocsCommands checks the commands of polyvoke. A line <!-- needs python --> above
-// a block names the runtimes that it needs beside Go: where they are not built the block is skipped, unless RUNTIMES
-// says where they must be.
+// they show. What is fenced as anything else (sh, text, toml and so on) is not run: downloads, containers, clusters and what needs a
+// terminal. Of those, TestDocsCommands checks the commands of polyvoke. A line <!-- needs python --> above a block names the runtimes that it needs beside Go: where they are not
+// built the block is skipped, unless RUNTIMES says where they must be.
 func TestDocs(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil || len(pages) == 0 {
@@ -129,11 +128,9 @@ func runtimesFolder() interpreters.Folder {
 }
 
 func TestConsoleBlocks(t *testing.T) {
-	got := consoleBlocks("x\n```console\n$ a\nb\n```\n```sh\n$ c\n```\n" +
-		"<!-- needs python lua -->\n```console\n$ d\n```\n```console\n")
+	got := consoleBlocks("x\n```console\n$ a\nb\n```\n```sh\n$ c\n```\n<!-- needs python lua -->\n```console\n$ d\n```\n```console\n")
 	want := []block{{2, "$ a\nb", nil}, {10, "$ d", []string{"python", "lua"}}, {13, "", nil}}
-	same := func(a, b block) bool { return a.line == b.line && a.text == b.text && slices.Equal(a.needs, b.needs) }
-	if !slices.EqualFunc(got, want, same) {
+	if !slices.EqualFunc(got, want, func(a, b block) bool { return a.line == b.line && a.text == b.text && slices.Equal(a.needs, b.needs) }) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -21,8 +21,7 @@ func TestErrorsPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	codes, exits := section(string(text), "Codes"), section(string(text), "Exit codes")
-	functions := section(string(text), "Exit codes of functions")
+	codes, exits, functions := section(string(text), "Codes"), section(string(text), "Exit codes"), section(string(text), "Exit codes of functions")
 	compareRows(t, "Codes", codes, constants(t, "../../protocol/error.go", "Code"))
 	compareRows(t, "Exit codes", exits, constants(t, "../internal/exit/exit.go", ""))
 	chosen := map[int]bool{0: true}

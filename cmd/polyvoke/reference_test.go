@@ -27,7 +27,7 @@ func TestReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Errorf("%s is not what the commands say: go generate ./cmd/polyvoke writes it again", page)
+		t.Errorf("%s is not what the commands say: go generate ./cmd/polyvoke writes it anew", page)
 	}
 }
 
@@ -58,8 +58,7 @@ after the arguments. Completion for bash, zsh, fish and PowerShell: ` + "`polyvo
 	}
 	_, connection := splitFlags(ls.LocalFlags())
 	fmt.Fprintf(&b, "## Connection to NATS\n\nEvery command that talks to NATS has these flags. "+
-		"A variable in brackets is used if the flag is not given.\nFlags win over variables, and these over the context.\n\n"+
-		"```text\n%s```\n",
+		"A variable in brackets is used if the flag is not given.\nFlags win over variables, and these over the context.\n\n```text\n%s```\n",
 		connection.FlagUsages())
 	fmt.Fprintf(&b, "\n## Flags of every command\n\n```text\n%s```\n", root.PersistentFlags().FlagUsages())
 	for _, cmd := range root.Commands() {
