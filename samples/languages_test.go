@@ -103,7 +103,8 @@ func compiledLanguage(t testing.TB, folder string) language {
 	if !ok {
 		c = chain{name: folder}
 	}
-	return language{folder: folder, name: c.name, tools: c.tools, version: c.versionOf(t, folder), module: built(t, "MODULES", folder+".wasm")}
+	return language{folder: folder, name: c.name, tools: c.tools, version: c.versionOf(t, folder),
+		module: built(t, "MODULES", folder+".wasm")}
 }
 
 // built reads a file of the folder that a variable names.

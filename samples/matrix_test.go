@@ -58,12 +58,15 @@ func measure(t *testing.T, l language) row {
 	chosen := compile(t, r, l, runtimes.StartAuto)
 	w.native = time.Since(begin)
 	w.start = chosen.program.Start()
-	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
+	for _, kind := range []string{
+		runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint,
+	} {
 		if c := compile(t, r, l, kind); c != nil {
 			w.kinds[kind] = c
 		}
 	}
-	alternate(t, w.kinds[runtimes.StartFresh], w.kinds[runtimes.StartReset], w.kinds[runtimes.StartPrefork], w.kinds[runtimes.StartCheckpoint])
+	alternate(t, w.kinds[runtimes.StartFresh], w.kinds[runtimes.StartReset],
+		w.kinds[runtimes.StartPrefork], w.kinds[runtimes.StartCheckpoint])
 	w.idle = idleFunctions(t, r, l, idleCopies, 0, func(int) []byte { return l.module })
 	if l.runtime == "" {
 		w.size = size(uint64(len(l.module)))
@@ -88,13 +91,14 @@ func page(rows []row) string {
 The greeting of [samples](../samples/README.md) in %d languages: all give the same bytes for the same requests, which
 `+"`make languages`"+` shows through NATS. This file is written by `+"`make matrix`"+`, on %s.
 
-A script needs no compiler: its size is that of the source, of the interpreter, which all scripts of a language share, and of the
-interpreter's own library. "Build" is from source to module, the first time, with what it downloads. "Native code" is what follows when a module, or an interpreter for its first
-script, is deployed. The times of calls are medians, in process, of calls in turns in one run; the start kind that is chosen
-without being asked for is set bold, and [below](#why) is why. "CPU" is the processor time of its calls against that of calls with a fresh
-start. "Running" is linear memory during a call; "idle" is what each of %d copies of the function adds to the process, as
-proportional set size, after a call and %v later: a rough figure, and ? where it is lost in the noise. `+"`make targets`"+` measures 200
-different scripts.
+A script needs no compiler: its size is that of the source, of the interpreter, which all scripts of a language share,
+and of the interpreter's own library. "Build" is from source to module, the first time, with what it downloads. "Native
+code" is what follows when a module, or an interpreter for its first script, is deployed. The times of calls are
+medians, in process, of calls in turns in one run; the start kind that is chosen without being asked for is set bold,
+and [below](#why) is why. "CPU" is the processor time of its calls against that of calls with a fresh start. "Running"
+is linear memory during a call; "idle" is what each of %d copies of the function adds to the process, as proportional
+set size, after a call and %v later: a rough figure, and ? where it is lost in the noise. `+"`make targets`"+` measures
+200 different scripts.
 
 | language | made by | size | build | native code | fresh | reset | prefork | checkpoint | CPU | running | idle |
 |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
@@ -112,7 +116,9 @@ different scripts.
 // line is a row of the table.
 func (w row) line() string {
 	cells := []string{w.name, strings.TrimSpace(w.tools + " " + w.version), w.size, w.build, brisk(w.native)}
-	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
+	for _, kind := range []string{
+		runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint,
+	} {
 		cell := "–"
 		if p50 := w.kinds[kind].p50(); p50 > 0 {
 			cell = brisk(p50)
@@ -151,7 +157,8 @@ func machine() string {
 	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
 		load = strings.Join(strings.Fields(string(text))[:3], " ")
 	}
-	return fmt.Sprintf("%d processors of type %s, %s/%s, %s, load %s at the end", runtime.NumCPU(), model, runtime.GOOS, runtime.GOARCH, runtime.Version(), load)
+	return fmt.Sprintf("%d processors of type %s, %s/%s, %s, load %s at the end", runtime.NumCPU(), model, runtime.GOOS,
+		runtime.GOARCH, runtime.Version(), load)
 }
 
 // size shows bytes with at most three digits.

@@ -233,7 +233,9 @@ type idle struct{ after, later, last int64 }
 
 // idleFunctions returns what one of several functions takes in bytes. Each is what module makes of its number. wait
 // is how long sandboxes are waited for to end, after they have been idle for a while.
-func idleFunctions(t testing.TB, r runtimes.Runtime, l language, n int, wait time.Duration, module func(i int) []byte) idle {
+func idleFunctions(
+	t testing.TB, r runtimes.Runtime, l language, n int, wait time.Duration, module func(i int) []byte,
+) idle {
 	t.Helper()
 	first := compile(t, r, l, runtimes.StartAuto) // which keeps the code
 	first.call(t)

@@ -80,7 +80,8 @@ func All() []Sample {
 			Wasm: file("wordcount/rust/wordcount.wasm"),
 			Requests: []Request{{
 				Body: []byte("The cat saw the dog.\nThe dog didn't see the cat.\n"),
-				Want: []byte(`{"lines":2,"words":11,"bytes":49,"top":[["the",4],["cat",2],["dog",2],["didn't",1],["saw",1],["see",1]]}` + "\n"),
+				Want: []byte(`{"lines":2,"words":11,"bytes":49,"top":[["the",4],["cat",2],["dog",2],` +
+					`["didn't",1],["saw",1],["see",1]]}` + "\n"),
 			}},
 		},
 	}
@@ -105,7 +106,7 @@ func ScriptFor(runtime, language string, extensions []string) (s Sample, ok bool
 	return Sample{}, false
 }
 
-// compiled tells whether what is in a folder is built.
+// compiled reports whether the contents of a folder are built.
 func compiled(dir string) bool {
 	_, err := fs.Stat(files, dir+"/build.sh")
 	return err == nil
@@ -214,7 +215,8 @@ func build(ctx context.Context, dir string, sources []Sample) error {
 	if err != nil {
 		return ErrNoGo
 	}
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", outFolder + string(filepath.Separator)}
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o",
+		outFolder + string(filepath.Separator)}
 	for _, s := range sources {
 		if err := os.CopyFS(filepath.Join(dir, s.Name), s.GoSource); err != nil {
 			return err

@@ -19,7 +19,8 @@ import (
 const maxSize = 200_000
 
 func TestNames(t *testing.T) {
-	want := []string{"greet-go", "greet-c", "greet-cpp", "greet-rust", "greet-as", "greet-zig", "greet-nim", "thumbnail", "wordcount"}
+	want := []string{"greet-go", "greet-c", "greet-cpp", "greet-rust", "greet-as", "greet-zig", "greet-nim", "thumbnail",
+		"wordcount"}
 	var got []string
 	for _, s := range samples.All() {
 		got = append(got, s.Name)

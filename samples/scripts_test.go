@@ -58,7 +58,8 @@ type scriptCase struct {
 // interpreters returns all of them.
 func interpreters() []interpreter {
 	return []interpreter{
-		javascript(), typescript(), lua(), micropython(), python(), ruby(), perl(), sqlite(), tcl(), awk(), jq(), mruby(), scheme(),
+		javascript(), typescript(), lua(), micropython(), python(), ruby(), perl(), sqlite(), tcl(), awk(), jq(),
+		mruby(), scheme(),
 	}
 }
 
@@ -151,7 +152,8 @@ func scriptEnvironment() []string { return []string{"WHO=me", "SUM=1+1=2"} }
 
 // options are those of a script's program.
 func (i interpreter) options(c scriptCase, start string) runtimes.Options {
-	return runtimes.Options{Interpreter: i.name, Start: start, Memory: c.memory, Args: []string{"fn"}, Env: scriptEnvironment()}
+	return runtimes.Options{Interpreter: i.name, Start: start, Memory: c.memory, Args: []string{"fn"},
+		Env: scriptEnvironment()}
 }
 
 // compile returns a program, which the test closes.
@@ -175,7 +177,8 @@ func runScript(t *testing.T, p runtimes.Program, stdin string, args ...string) (
 	ctx, cancel := context.WithTimeout(t.Context(), runTimeout)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	of := runtimes.Process{Args: append([]string{"fn"}, args...), Env: scriptEnvironment(), Stdin: strings.NewReader(stdin),
+	of := runtimes.Process{Args: append([]string{"fn"}, args...), Env: scriptEnvironment(),
+		Stdin:  strings.NewReader(stdin),
 		Stdout: &stdout, Stderr: &stderr, Files: files.Static(files.Map{"id": []byte("1")})}
 	err := p.Run(ctx, &of)
 	var exit *runtimes.ExitError
@@ -198,7 +201,8 @@ func (i interpreter) testCase(t *testing.T, r *script.Runtime, c scriptCase) {
 	}
 	got, _ := runScript(t, i.compile(t, r, c, runtimes.StartFresh), c.stdin, c.args...)
 	if got.exit != c.exit || got.stdout != c.stdout {
-		t.Errorf("exit %d, want %d; stdout %s, want %s; stderr\n%s", got.exit, c.exit, brief(got.stdout), brief(c.stdout), got.stderr)
+		t.Errorf("exit %d, want %d; stdout %s, want %s; stderr\n%s", got.exit, c.exit, brief(got.stdout),
+			brief(c.stdout), got.stderr)
 	}
 	if c.says == nil && got.stderr != c.stderr {
 		t.Errorf("stderr\n%s, want\n%s", got.stderr, c.stderr)

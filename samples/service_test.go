@@ -71,7 +71,8 @@ func (s service) deploy(l language) {
 			s.t.Fatalf("add %s: %v", l.runtime, err)
 		}
 	}
-	f := protocol.Function{Name: l.folder, Runtime: l.runtime, Limits: protocol.Limits{Timeout: protocol.Duration(time.Minute)}}
+	f := protocol.Function{Name: l.folder, Runtime: l.runtime,
+		Limits: protocol.Limits{Timeout: protocol.Duration(time.Minute)}}
 	if _, err := s.client.Deploy(s.t.Context(), f, l.module); err != nil {
 		s.t.Fatalf("deploy %s: %v", l.folder, err)
 	}
@@ -102,7 +103,8 @@ func (s service) check(l language, v vector) {
 	switch {
 	case v.Exit != 0:
 		if r.Exit != v.Exit || r.Err == nil || r.Err.Code != protocol.FromExit(uint32(v.Exit)).Code {
-			s.t.Errorf("%s: exit %d and error %v, want exit %d and its code; body %s", v.About, r.Exit, r.Err, v.Exit, brief(string(r.Body)))
+			s.t.Errorf("%s: exit %d and error %v, want exit %d and its code; body %s", v.About, r.Exit, r.Err, v.Exit,
+				brief(string(r.Body)))
 		} else if !badInput.Match(r.Body) { // the end of stderr
 			s.t.Errorf("%s: stderr %s, want one line that starts with \"bad input: \"", v.About, brief(string(r.Body)))
 		}

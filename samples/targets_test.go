@@ -17,10 +17,10 @@ const (
 )
 
 // quick is how long a call of a script may take.
-var quick = map[string]time.Duration{"js": 300 * time.Microsecond, "lua": 300 * time.Microsecond, "micropython": 300 * time.Microsecond,
-	"ruby": time.Millisecond, "python": time.Millisecond}
+var quick = map[string]time.Duration{"js": 300 * time.Microsecond, "lua": 300 * time.Microsecond,
+	"micropython": 300 * time.Microsecond, "ruby": time.Millisecond, "python": time.Millisecond}
 
-// BenchmarkScriptCall is a call of the greeting in process: with a checkpoint, and in turns with that started anew.
+// BenchmarkScriptCall is a call of the greeting in process: with a checkpoint, and in turns with that restarted.
 // What the script itself does, which is to judge JSON strictly, is in both.
 func BenchmarkScriptCall(b *testing.B) {
 	for _, l := range allLanguages(b) {
@@ -68,7 +68,8 @@ func benchScript(b *testing.B, l language, want string) {
 		b.ReportMetric(float64(fresh.p50())/1e3, "fresh-p50-µs")
 		b.ReportMetric(ratio, "x-fresh")
 		b.ReportMetric(cpu, "x-fresh-cpu")
-		b.Logf("p50 %v, target %v: %s; %.4fx of a fresh start, %.4fx of its CPU, target %v: %s", p50, limit, verdict(p50 <= limit), ratio, cpu, ratioMost, verdict(ratio <= ratioMost))
+		b.Logf("p50 %v, target %v: %s; %.4fx of a fresh start, %.4fx of its CPU, target %v: %s", p50, limit,
+			verdict(p50 <= limit), ratio, cpu, ratioMost, verdict(ratio <= ratioMost))
 	}
 }
 
@@ -87,7 +88,8 @@ func BenchmarkScriptIdle(b *testing.B) {
 				b.ReportMetric(float64(m.after)/1024, "KiB-after-call")
 				b.ReportMetric(float64(m.later)/1024, "KiB-idle")
 				b.ReportMetric(float64(m.last)/1024, "KiB-ended")
-				b.Logf("%d scripts: %d KiB each after a call, %d KiB when idle, target %d KiB: %s; %d KiB after %v", idleScripts, m.after>>10, m.later>>10, idleMost>>10, verdict(m.later <= idleMost), m.last>>10, shedding+ending)
+				b.Logf("%d scripts: %d KiB each after a call, %d KiB when idle, target %d KiB: %s; %d KiB after %v", idleScripts,
+					m.after>>10, m.later>>10, idleMost>>10, verdict(m.later <= idleMost), m.last>>10, shedding+ending)
 			}
 		})
 	}

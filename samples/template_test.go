@@ -11,7 +11,8 @@ import (
 func TestTemplate(t *testing.T) {
 	jvm := []string{"src/wasi/Compiler.java", "src/wasi/Process.java", "src/wasi/Stack.java", "src/wasi/Transformer.java"}
 	for lang, want := range map[string][]string{
-		"go": {"main.go"}, "c": {"greet.c"}, "cpp": {"greet.cpp"}, "rust": {"greet.rs"}, "as": {"greet.ts"}, "zig": {"greet.zig"},
+		"go": {"main.go"}, "c": {"greet.c"}, "cpp": {"greet.cpp"}, "rust": {"greet.rs"}, "as": {"greet.ts"},
+		"zig": {"greet.zig"},
 		"nim": {"greet.nim", "glue.c", "setjmp.h"}, "d": {"greet.d"}, "swift": {"greet.swift", "glue.c", "glue.h"},
 		"ocaml":  {"greet.ml", "wasi/main.c", "wasi/m.h", "wasi/s.h", "wasi/build_config.h", "wasi/sys/wait.h"},
 		"java":   append([]string{"pom.xml", "src/Greet.java"}, jvm...),

@@ -59,7 +59,8 @@ func (b sandbox) checkThumbnails(p wazero.CompiledModule) {
 			map[image.Point]color.NRGBA{{0, 0}: gray(0), {1, 0}: gray(90), {2, 0}: gray(240)}},
 		{"transparent pixels of a small image stay", nil, pngOf(2, 1, half), image.Pt(2, 1),
 			map[image.Point]color.NRGBA{{0, 0}: glass, {1, 0}: blue}},
-		{"JPEG", []string{"64"}, jpegOf(640, 320), image.Pt(64, 32), map[image.Point]color.NRGBA{{0, 0}: gray(128), {63, 31}: gray(128)}},
+		{"JPEG", []string{"64"}, jpegOf(640, 320), image.Pt(64, 32),
+			map[image.Point]color.NRGBA{{0, 0}: gray(128), {63, 31}: gray(128)}},
 		{"JPEG of 4 megapixels", nil, jpegOf(2000, 2000), image.Pt(128, 128), map[image.Point]color.NRGBA{{5, 5}: gray(128)}},
 	} {
 		got := b.run(p, c.args, c.body)

@@ -63,13 +63,16 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b := &suite.Bench{Dir: o.build, Only: o.only, Quick: o.quick, Slice: o.slice, Turns: o.turns, Self: []string{self, workerFlag}}
+	b := &suite.Bench{Dir: o.build, Only: o.only, Quick: o.quick, Slice: o.slice, Turns: o.turns,
+		Self: []string{self, workerFlag}}
 	begin := time.Now()
 	b.Log = func(s string) { fmt.Fprintf(log, "%6.1fs %s\n", time.Since(begin).Seconds(), s) }
 	if err := o.measure(ctx, b); err != nil {
 		return err
 	}
-	if err := report.Write(o.out, report.Data{Results: &b.Results, Machine: report.ThisMachine(), Quick: o.quick, Took: time.Since(begin)}); err != nil {
+	took := time.Since(begin)
+	data := report.Data{Results: &b.Results, Machine: report.ThisMachine(), Quick: o.quick, Took: took}
+	if err := report.Write(o.out, data); err != nil {
 		return err
 	}
 	b.Log("written: " + filepath.Join(o.out, report.Page))
@@ -100,13 +103,17 @@ func parse(args []string, log io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(log)
 	name := flags.String("suite", "", "the one suite to run: "+strings.Join(suite.Names(), ", ")+" (default all)")
-	flags.StringVar(&o.only, "only", "", "only contestants whose names contain this, beside those to which they are compared")
+	flags.StringVar(&o.only, "only", "",
+		"only contestants whose names contain this, beside those to which they are compared")
 	flags.BoolVar(&o.quick, "quick", false, "few and short slices of a few loads, to see that all works")
 	flags.StringVar(&o.build, "build", "../../build/bench", "the folder for what is built")
-	flags.StringVar(&o.out, "out", "", "the folder for the report (default ../../docs if everything is measured, else that of -build)")
+	flags.StringVar(&o.out, "out", "",
+		"the folder for the report (default ../../docs if everything is measured, else that of -build)")
 	flags.IntVar(&o.turns, "turns", 0, "how many slices each contestant has (default 15, or 3 if quick)")
-	flags.DurationVar(&o.slice, "slice", 0, "how long a slice is, five times as long through NATS (default 40ms, or 10ms if quick)")
-	flags.StringVar(&o.profile, "profile", "", "a file for a profile of polyvoke's processes while they answer through NATS")
+	flags.DurationVar(&o.slice, "slice", 0,
+		"how long a slice is, five times as long through NATS (default 40ms, or 10ms if quick)")
+	flags.StringVar(&o.profile, "profile", "",
+		"a file for a profile of polyvoke's processes while they answer through NATS")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -18,8 +18,9 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 )
 
-// binaryWith builds the command as users have it, with these runtimes in it and no others, whatever make has embedded. It is
-// the only file of an empty folder. The profile changes nothing here, and what is built without it is in the build cache.
+// binaryWith builds the command as users have it, with these runtimes in it and no others, whatever make has embedded.
+// It is the only file of an empty folder. The profile changes nothing here, and what is built without it is in the
+// build cache.
 func binaryWith(t *testing.T, embedded ...string) string {
 	t.Helper()
 	const folder = "../internal/interpreters/embedded/"
@@ -54,7 +55,8 @@ func binaryWith(t *testing.T, embedded ...string) string {
 		t.Fatal(err)
 	}
 	bin := filepath.Join(t.TempDir(), "polyvoke")
-	if out, err := exec.Command("go", "build", "-overlay", overlay, "-pgo=off", "-o", bin, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-overlay", overlay, "-pgo=off", "-o", bin, ".")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return bin
@@ -81,7 +83,8 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 // serveBare starts polyvoke serve, and returns the URL that it serves on.
 func serveBare(t *testing.T, bin, folder string) string {
 	t.Helper()
-	served, lines, end, err := start(bare(bin, folder, "serve", "--listen", "127.0.0.1:0", "--store", filepath.Join(folder, "store")))
+	store := filepath.Join(folder, "store")
+	served, lines, end, err := start(bare(bin, folder, "serve", "--listen", "127.0.0.1:0", "--store", store))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,9 +147,13 @@ func TestBinaryWithout(t *testing.T) {
 		exit int
 		want string
 	}{
-		{[]string{"run", "hi.lua"}, 127, "get it with polyvoke runtime get lua, or build it with polyvoke runtime build lua (a released polyvoke has it in it"},
-		{[]string{"deploy", "hi.lua", "--server", url}, 127, "this polyvoke was built without the runtimes javascript and lua"},
-		{[]string{"deploy", "hi.lua", "--server", url}, 127, "there is no runtime lua here: get it with polyvoke runtime get lua"},
+		{[]string{"run", "hi.lua"}, 127,
+			"get it with polyvoke runtime get lua, or build it with polyvoke runtime build lua " +
+				"(a released polyvoke has it in it"},
+		{[]string{"deploy", "hi.lua", "--server", url}, 127,
+			"this polyvoke was built without the runtimes javascript and lua"},
+		{[]string{"deploy", "hi.lua", "--server", url}, 127,
+			"there is no runtime lua here: get it with polyvoke runtime get lua"},
 		{[]string{"runtime", "ls", "--server", url}, 0, "this polyvoke was built without the runtimes javascript and lua"},
 	} {
 		cmd := bare(bin, folder, c.args...)
@@ -156,7 +163,8 @@ func TestBinaryWithout(t *testing.T) {
 			t.Fatal(err)
 		}
 		if code := cmd.ProcessState.ExitCode(); code != c.exit || !strings.Contains(string(out), c.want) {
-			t.Errorf("polyvoke %s: exit code %d, want %d; it printed\n%s\nwant in it %q", slices.Concat(c.args[:2]), code, c.exit, out, c.want)
+			t.Errorf("polyvoke %s: exit code %d, want %d; it printed\n%s\nwant in it %q", slices.Concat(c.args[:2]), code,
+				c.exit, out, c.want)
 		}
 	}
 }

@@ -39,10 +39,10 @@ func (c *cli) buildCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build [FOLDER]",
 		Short: "Build a function's module with the compiler on this machine",
-		Long: `Build a function's module with the tool chain of this machine, take out of it what a run does not need (names,
-debugging information), and say what it is. What is built is said by polyvoke.toml:
+		Long: `Build a function's module with the tool chain of this machine, strip what a run does not need (names, debugging
+information), and describe the module. polyvoke.toml says what to build:
 
-  module = "shout.wasm"     # what it becomes
+  module = "shout.wasm"     # the file to make
   [build]
   source = "main.c"         # the file, with those beside it, whose language says how,
   command = ["make", "all"] # or what to run instead
@@ -66,7 +66,8 @@ is no tool chain; the message says how to get one.`,
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", project.DefaultTimeout, "how long the build may take")
-	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
+	cmd.Flags().StringVar(&cache, "cache", "",
+		"folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	addJSON(cmd, &asJSON)
 	return cmd
 }
@@ -106,8 +107,8 @@ func (c *cli) build(ctx context.Context, p *project.Project, timeout time.Durati
 	return b, err
 }
 
-// buildUnless builds the module of a folder, or of a manifest, that is not there or older than its sources, unless it is
-// told not to. A machine without the tool chain goes on with a module that is there, and says so.
+// buildUnless builds the module of a folder, or of a manifest, that is not there or older than its sources, unless it
+// is told not to. A machine without the tool chain goes on with a module that is there, and says so.
 func (c *cli) buildUnless(ctx context.Context, not bool, path string) error {
 	if not {
 		return nil
@@ -136,7 +137,7 @@ func (c *cli) buildUnless(ctx context.Context, not bool, path string) error {
 
 // addNoBuild adds the flag by which nothing is built.
 func addNoBuild(cmd *cobra.Command, v *bool) {
-	cmd.Flags().BoolVar(v, "no-build", false, "take the module as it is, also if it is older than its sources")
+	cmd.Flags().BoolVar(v, "no-build", false, "take the module as it is, even if it is older than its sources")
 }
 
 // checkScript checks a script as deploy would, with the runtime that is on this machine: there is nothing to build.

@@ -18,8 +18,8 @@ func (c *cli) cacheCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "cache",
-		Short: "Show the compiled modules that are kept on this machine, and clear them",
-		Long: `Show the folder of compiled modules: where it is, how much is in it, and how much of that is not used:
+		Short: "Show or clear the compiled modules on this machine",
+		Long: `Show the folder of compiled modules: where it is, how much is in it, and how much of that is unused:
 made by another version of polyvoke, left by a compilation that was killed, or not read for 30 days.`,
 		Args:              c.noCommand,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -55,7 +55,7 @@ func (c *cli) cacheClearCommand(dir *string) *cobra.Command {
 	var unused, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "clear",
-		Short: "Remove compiled modules, all or those that are not used",
+		Short: "Remove compiled modules, all or only the unused ones",
 		Long: `Remove compiled modules. It is safe beside polyvoke serve: what that has loaded goes on, and what it
 needs later is compiled again. Modules as they were deployed are not touched.`,
 		Args:              argsBetween(0, 0),
@@ -82,7 +82,7 @@ needs later is compiled again. Modules as they were deployed are not touched.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&unused, "unused", false, "only those that are not used")
+	cmd.Flags().BoolVar(&unused, "unused", false, "only the unused ones")
 	addJSON(cmd, &asJSON)
 	return cmd
 }

@@ -36,7 +36,7 @@ func (c *cli) callCommand() *cobra.Command {
 		Short: "Call a function and print its reply",
 		Long: `Call a function and print its reply, byte for byte. The body is the argument itself,
 stdin for -, or a file for @FILE; without one it is empty. NAME may be the subject of
-the function, fn.NAME, and tokens behind it are arguments: fn.resize.640.480.
+the function, fn.NAME, and tokens after it are arguments: fn.resize.640.480.
 
 The function's exit code passes through. Other exit codes: 2 the request is wrong, 124 timed
 out, 125 NATS or the invoker failed (too many calls, draining, a trap), 126 the module cannot
@@ -111,7 +111,7 @@ func (c *cli) callRequest(cmd *cobra.Command, args []string, o *callOptions) (*p
 	for _, h := range o.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || name == "" || strings.ContainsAny(h, "\r\n") {
-			return nil, usageError(cmd, "--header %q is no header: write NAME:VALUE", h)
+			return nil, usageError(cmd, "--header %q is not a header: write NAME:VALUE", h)
 		}
 		r.Header[name] = append(r.Header[name], strings.TrimSpace(value))
 	}
@@ -141,7 +141,7 @@ func (c *cli) body(arg string) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(in, int64(protocol.MaxBody)+1))
 	if err == nil && int64(len(b)) > int64(protocol.MaxBody) {
 		err = protocol.Errorf(protocol.CodeTooLarge, "",
-			"the body is larger than %s, the most that any function takes: send less", protocol.MaxBody)
+			"the body is larger than %s, the most that any function takes: send a shorter one", protocol.MaxBody)
 	}
 	return b, err
 }
@@ -168,9 +168,9 @@ func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptio
 		fmt.Fprintln(c.stderr, strings.TrimRight(tail, "\n"))
 	}
 	if p := reply.Report; o.report && p != nil {
-		fmt.Fprintln(c.stderr, c.paint(c.stderr).Dim(fmt.Sprintf("REPORT id %s function %s exit %d duration %s fuel %d memory %s start %s",
-			cmp.Or(reply.ID, "-"), p.Function, reply.Exit, p.Duration, p.Fuel, terminal.Bytes(int64(p.Memory)),
-			p.Start)))
+		report := fmt.Sprintf("REPORT id %s function %s exit %d duration %s fuel %d memory %s start %s",
+			cmp.Or(reply.ID, "-"), p.Function, reply.Exit, p.Duration, p.Fuel, terminal.Bytes(int64(p.Memory)), p.Start)
+		fmt.Fprintln(c.stderr, c.paint(c.stderr).Dim(report))
 	}
 	return failure
 }

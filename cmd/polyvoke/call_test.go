@@ -42,7 +42,8 @@ func callAsync(ctx context.Context, url string, args ...string) <-chan callResul
 	go func() {
 		var stdout, stderr bytes.Buffer
 		env := map[string]string{"NATS_URL": url}
-		code := run(ctx, append([]string{"call", "slow"}, args...), strings.NewReader(""), &stdout, &stderr, func(k string) string { return env[k] })
+		code := run(ctx, append([]string{"call", "slow"}, args...), strings.NewReader(""), &stdout, &stderr,
+			func(k string) string { return env[k] })
 		done <- callResult{code, stderr.String()}
 	}()
 	return done
@@ -57,7 +58,8 @@ func TestCallEnds(t *testing.T) {
 		code int
 		want string
 	}{
-		{"NATS goes away", nil, func(s *natsd.Server, _ *nats.Msg, _ func()) { s.Close() }, exit.Platform, "broke while slow was called"},
+		{"NATS goes away", nil, func(s *natsd.Server, _ *nats.Msg, _ func()) { s.Close() }, exit.Platform,
+			"broke while slow was called"},
 		{"Ctrl-C", nil, func(_ *natsd.Server, _ *nats.Msg, cancel func()) { cancel() }, exit.Interrupted, "interrupted"},
 		{"nothing", []string{"--timeout", "50ms"}, func(*natsd.Server, *nats.Msg, func()) {}, exit.Timeout, "did not answer"},
 		{"half an error", nil, func(_ *natsd.Server, m *nats.Msg, _ func()) {

@@ -274,7 +274,8 @@ func (l *load) well() error {
 		return fmt.Errorf("%d invokers are there, %w", n, err)
 	}
 	for _, d := range deeds {
-		r, err := s.Call(context.Background(), &protocol.Request{Function: ref(d.function), Body: []byte(d.body), Timeout: callTime})
+		r, err := s.Call(context.Background(),
+			&protocol.Request{Function: ref(d.function), Body: []byte(d.body), Timeout: callTime})
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.function, err)
 		}
@@ -306,7 +307,7 @@ func (l *load) well() error {
 	return nil
 }
 
-// countInvokers counts who answers a ping within half a second.
+// countInvokers counts the invokers that answer a ping within half a second.
 func countInvokers(s *connect.Session) (n int, err error) {
 	inbox := s.NewInbox()
 	sub, err := s.SubscribeSync(inbox)
@@ -338,7 +339,7 @@ type caller struct {
 
 	mu   sync.Mutex
 	open map[string]*waitingCall
-	cuts []time.Time // when the connection broke, or was made anew
+	cuts []time.Time // when the connection broke, or was made again
 	next int
 }
 
@@ -352,8 +353,9 @@ type waitingCall struct {
 func (c *caller) run(ctx context.Context, seed int) {
 	var err error
 	for c.nc == nil && ctx.Err() == nil {
-		if c.nc, err = nats.Connect(c.url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 0),
-			nats.DisconnectErrHandler(func(*nats.Conn, error) { c.cut() }), nats.ReconnectHandler(func(*nats.Conn) { c.cut() })); err != nil {
+		if c.nc, err = nats.Connect(c.url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
+			nats.ReconnectJitter(100*time.Millisecond, 0), nats.DisconnectErrHandler(func(*nats.Conn, error) { c.cut() }),
+			nats.ReconnectHandler(func(*nats.Conn) { c.cut() })); err != nil {
 			time.Sleep(50 * time.Millisecond)
 		}
 	}
@@ -395,7 +397,7 @@ func pick(total, n int) deed {
 	return deeds[0]
 }
 
-// cut takes note that the connection has just broken, or been made anew.
+// cut takes note that the connection has just broken, or been made again.
 func (c *caller) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -81,7 +81,8 @@ func TestChaos(t *testing.T) {
 	working.Go(func() { l.call(ctx) })
 	working.Go(func() { l.deploy(ctx) })
 	log := &faultLog{begun: time.Now()}
-	w.faults(t, log, rand.New(rand.NewPCG(seed, 1)), length, func() (time.Duration, error) { return l.recovered(t.Context(), recovery) })
+	w.faults(t, log, rand.New(rand.NewPCG(seed, 1)), length,
+		func() (time.Duration, error) { return l.recovered(t.Context(), recovery) })
 	stop()
 	working.Wait()
 	l.judge(t, log, recovery)
@@ -121,7 +122,8 @@ func newWorld(t *testing.T) *world {
 	if err := os.Mkdir(w.disk, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d", chaosDisk), "tmpfs", w.disk).CombinedOutput(); err != nil {
+	mount := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d", chaosDisk), "tmpfs", w.disk)
+	if out, err := mount.CombinedOutput(); err != nil {
 		t.Logf("the disk is not filled, since no small one can be mounted here: %v: %s", err, out)
 	} else {
 		w.mounted = true
@@ -147,7 +149,8 @@ func newWorld(t *testing.T) *world {
 	for i := range w.invokers {
 		w.proxies[i] = proxied(t, w.url)
 		w.invokers[i] = supervise(t, fmt.Sprint("invoker ", i), func() *exec.Cmd {
-			cmd := exec.Command(w.bin, "serve", "--server", "nats://"+w.proxies[i].Addr(), "--cache", filepath.Join(w.dir, "cache"+strconv.Itoa(i)))
+			cmd := exec.Command(w.bin, "serve", "--server", "nats://"+w.proxies[i].Addr(),
+				"--cache", filepath.Join(w.dir, "cache"+strconv.Itoa(i)))
 			cmd.Env = append(cmd.Environ(), "HOME="+w.dir)
 			return cmd
 		})
@@ -296,7 +299,8 @@ func chaosFaults(t *testing.T, mounted bool) []fault {
 		{"an invoker's connection flaps", true, func(w *world, r *rand.Rand) (func() error, error) {
 			return flap(w.proxies[r.IntN(chaosInvokers)]), nil
 		}},
-		{"the callers' connections flap", true, func(w *world, _ *rand.Rand) (func() error, error) { return flap(w.callers), nil }},
+		{"the callers' connections flap", true,
+			func(w *world, _ *rand.Rand) (func() error, error) { return flap(w.callers), nil }},
 		{"all connections flap", true, func(w *world, _ *rand.Rand) (func() error, error) {
 			return flap(append(w.proxies[:], w.callers)...), nil
 		}},
@@ -339,7 +343,7 @@ func flap(all ...*proxy.Proxy) (end func() error) {
 	}
 }
 
-// deleting deletes a stream of the server, as somebody can who may.
+// deleting deletes a stream of the server, as a user with that permission can.
 func deleting(stream string) func(*world, *rand.Rand) (func() error, error) {
 	return func(w *world, _ *rand.Rand) (func() error, error) {
 		s, err := connect.To(&connect.Settings{Server: w.url, Timeout: deployTime}, "chaos")
@@ -388,7 +392,9 @@ type faultLog struct {
 }
 
 // faults lets things happen, one after the other, until the time is over. Each kind comes once before any comes again.
-func (w *world) faults(t *testing.T, log *faultLog, r *rand.Rand, length time.Duration, recovered func() (time.Duration, error)) {
+func (w *world) faults(
+	t *testing.T, log *faultLog, r *rand.Rand, length time.Duration, recovered func() (time.Duration, error),
+) {
 	all := chaosFaults(t, w.mounted)
 	var order []int
 	for time.Since(log.begun) < length {
@@ -464,7 +470,8 @@ func (l *faultLog) String() string {
 	fmt.Fprintf(b, "%-32s %6s %12s %12s %9s\n", "fault", "times", "well after", "at most", "not well")
 	for _, name := range names {
 		r := rows[name]
-		fmt.Fprintf(b, "%-32s %6d %10.2f s %10.2f s %9d\n", name, r.n, r.sum.Seconds()/float64(r.n), r.slower.Seconds(), r.unwell)
+		fmt.Fprintf(b, "%-32s %6d %10.2f s %10.2f s %9d\n", name, r.n, r.sum.Seconds()/float64(r.n),
+			r.slower.Seconds(), r.unwell)
 	}
 	return b.String()
 }

@@ -167,7 +167,7 @@ func members(t *testing.T, s *connect.Session, want int) int {
 	}
 }
 
-// awaitMembers waits until so many invokers are there.
+// awaitMembers waits until that number of invokers is there.
 func awaitMembers(t *testing.T, s *connect.Session, want int) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
@@ -226,7 +226,8 @@ func TestFlappingConnections(t *testing.T) {
 	working.Wait()
 	stop()
 	flapping.Wait()
-	t.Logf("%d deployments, %d calls answered and %d cut, while the client's connection was cut %d times and the invoker's %d times",
+	t.Logf("%d deployments, %d calls answered and %d cut, "+
+		"while the client's connection was cut %d times and the invoker's %d times",
 		deployed.Load(), called.Load(), cut.Load(), toClient.Cuts(), toInvoker.Cuts())
 	if t.Failed() {
 		t.Logf("the invoker: %s", invoker.log)
@@ -282,7 +283,10 @@ func commandLine(t *testing.T, bin, url string) {
 		return
 	}
 	for n := 1; n <= 4 && !t.Failed(); n++ {
-		for _, args := range [][]string{{"deploy", greet, "--name", "cli", "--env", fmt.Sprint("N=", n)}, {"ls", "--json"}, {"info", "cli", "--json"}, {"rm", "cli"}} {
+		for _, args := range [][]string{
+			{"deploy", greet, "--name", "cli", "--env", fmt.Sprint("N=", n)}, {"ls", "--json"}, {"info", "cli", "--json"},
+			{"rm", "cli"},
+		} {
 			cmd := exec.Command(bin, append(args, "--server", url, "--timeout", "20s")...)
 			if args[0] == "deploy" {
 				cmd = exec.Command(bin, append(args, "--server", url)...)

@@ -123,7 +123,9 @@ func TestWaveOfBombs(t *testing.T) {
 	s := startServe(t, buildPolyvoke(t, dir), dir)
 	deploy := func(name string, module []byte) (*nats.Msg, error) {
 		manifest := fmt.Sprintf(`{"name":%q,"args":["env"]}`, name)
-		return s.nc.RequestMsg(&nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: module, Header: nats.Header{protocol.HeaderManifest: {manifest}}}, 4*patience)
+		header := nats.Header{protocol.HeaderManifest: {manifest}}
+		m := &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: module, Header: header}
+		return s.nc.RequestMsg(m, 4*patience)
 	}
 	var bombs sync.WaitGroup
 	var answered atomic.Int64
@@ -166,7 +168,8 @@ type served struct {
 // startServe starts polyvoke serve on a store and waits until it serves.
 func startServe(t *testing.T, bin, dir string) *served {
 	t.Helper()
-	cmd := exec.Command(bin, "serve", "--listen", "127.0.0.1:0", "--store", filepath.Join(dir, "store"), "--cache", filepath.Join(dir, "cache"))
+	cmd := exec.Command(bin, "serve", "--listen", "127.0.0.1:0",
+		"--store", filepath.Join(dir, "store"), "--cache", filepath.Join(dir, "cache"))
 	log := &safeBuffer{}
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()

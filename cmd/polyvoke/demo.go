@@ -20,7 +20,8 @@ func (c *cli) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Start everything, deploy the samples, call them, and show the replies",
 		Long: `Start NATS and polyvoke on this machine, deploy the sample functions, send each its
-requests and ` + fmt.Sprint(demo.Timed) + ` more, and show the replies. The Go sample is built by the Go of this machine;
+requests and ` + fmt.Sprint(demo.Timed) +
+			` more, and show the replies. The Go sample is built by the Go of this machine;
 nothing needs a network. Scripts are shown in the languages whose runtimes are here (polyvoke runtime ls). Everything
 is removed at the end.
 

@@ -23,9 +23,9 @@ func (c *cli) deployCommand() *cobra.Command {
 		Long: `Deploy a function, or a new version of it. When deploy returns, the next call uses it.
 
 FILE is a module (.wasm) or a script (.js, .py and others: polyvoke runtime ls). A folder must contain
-a polyvoke.toml, which has the keys of the manifest and besides them "module", the path of the wasm file, or
-"script", that of the script's entry; the whole folder of that is the script. Flags win over the file.
-In such a folder it may be left out. A module that is not built, or older than its sources, is built first.
+a polyvoke.toml. That has the keys of the manifest, and "module", the path of the wasm file, or "script", the path
+of the script's entry; a script is deployed with its whole folder. Flags win over polyvoke.toml. In such a folder
+FILE may be left out. A module that is not built, or older than its sources, is built first.
 
 A script needs a runtime on NATS. If it is only on this machine, it is added first.`,
 		Args: argsOrManifest(1),
@@ -53,7 +53,7 @@ A script needs a runtime on NATS. If it is only on this machine, it is added fir
 		},
 	}
 	o.addTo(cmd)
-	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument behind those of the subject; can be repeated")
+	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument after those of the subject; can be repeated")
 	cmd.Flags().StringVar(&o.language, "language", "", "language to display (default: as the module says)")
 	addNoBuild(cmd, &noBuild)
 	addConnection(cmd, &n)

@@ -85,8 +85,8 @@ func (c *cli) develop(ctx context.Context, s *connect.Session, p *project.Projec
 	s.Edits = true
 	followed := make(chan error, 1)
 	go func() {
-		lines := show.LogPrinter{Out: c.stdout, Paint: c.paint(c.stdout)}
-		followed <- lines.Subject(ctx, s, protocol.LogSubject(name))
+		lines := show.LogPrinter{Out: c.stdout, Paint: c.paint(c.stdout), Name: name, Follow: true}
+		followed <- lines.Print(ctx, s.Client)
 	}()
 	defer func() { cancel(); <-followed }()
 

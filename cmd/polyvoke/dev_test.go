@@ -19,7 +19,8 @@ import (
 const (
 	toolsEnv  = "SAMPLES_TOOLS"
 	installed = "go c cpp rust zig as nim d"
-	large     = "java kotlin scala ocaml swift" // those that download much, or build for minutes: make languages tests them
+	// large are those that download much, or build for minutes: make languages tests them.
+	large = "java kotlin scala ocaml swift"
 )
 
 // TestLanguages begins, builds, runs, deploys and calls a function in each compiled language whose tool chain is on

@@ -18,7 +18,8 @@ func leafScript(ts *testscript.TestScript, _ []string) {
 	ts.Setenv("HUB_URL", hub.ClientURL())
 	listening, err := hub.Varz(nil)
 	ts.Check(err)
-	remote := []*node.RemoteLeafOpts{{URLs: []*url.URL{{Scheme: "nats-leaf", Host: fmt.Sprint("127.0.0.1:", listening.LeafNode.Port)}}}}
+	leaves := &url.URL{Scheme: "nats-leaf", Host: fmt.Sprint("127.0.0.1:", listening.LeafNode.Port)}
+	remote := []*node.RemoteLeafOpts{{URLs: []*url.URL{leaves}}}
 	for name, o := range map[string]*node.Options{
 		"LEAF_URL":    {},
 		"LEAF_JS_URL": {JetStream: true, JetStreamDomain: "leaf", StoreDir: ts.MkAbs("leaf")},

@@ -28,8 +28,8 @@ type few struct {
 func startFew(t *testing.T) *few {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command("sh", "-c", `ulimit -n 256 && exec "$@"`, "sh", buildPolyvoke(t, dir), "serve", "--listen", "127.0.0.1:0",
-		"--store", dir+"/store", "--cache", dir+"/cache", "--log-level", "warn")
+	cmd := exec.Command("sh", "-c", `ulimit -n 256 && exec "$@"`, "sh", buildPolyvoke(t, dir), "serve",
+		"--listen", "127.0.0.1:0", "--store", dir+"/store", "--cache", dir+"/cache", "--log-level", "warn")
 	d, lines, end, err := start(cmd)
 	if err != nil {
 		t.Fatal(err)
@@ -60,8 +60,10 @@ func (f *few) must() *connect.Session {
 
 // deploy deploys the n-th function, and does not call it.
 func (f *few) deploy(s *connect.Session, n int) error {
-	m, err := s.RequestMsgWithContext(f.t.Context(), &nats.Msg{Subject: protocol.APIDeploy.Subject(), Data: runtimestest.Wasm(),
-		Header: nats.Header{protocol.HeaderManifest: {fmt.Sprintf(`{"name":"f%d","args":["echo"]}`, n)}}})
+	m, err := s.RequestMsgWithContext(f.t.Context(), &nats.Msg{
+		Subject: protocol.APIDeploy.Subject(), Data: runtimestest.Wasm(),
+		Header: nats.Header{protocol.HeaderManifest: {fmt.Sprintf(`{"name":"f%d","args":["echo"]}`, n)}},
+	})
 	if err != nil {
 		return err
 	}
@@ -74,7 +76,8 @@ func (f *few) deploy(s *connect.Session, n int) error {
 // call calls the n-th function, which must answer.
 func (f *few) call(s *connect.Session, n int) {
 	f.t.Helper()
-	r, err := s.Call(f.t.Context(), &protocol.Request{Function: protocol.Ref{Name: fmt.Sprint("f", n)}, Body: []byte("body"), Timeout: patience})
+	r, err := s.Call(f.t.Context(),
+		&protocol.Request{Function: protocol.Ref{Name: fmt.Sprint("f", n)}, Body: []byte("body"), Timeout: patience})
 	if err != nil || r.Err != nil || string(r.Body) != "body" {
 		f.t.Errorf("function %d answers %q, %v, %v", n, r.Body, r.Err, err)
 	}
@@ -111,7 +114,8 @@ func TestManyFunctionsFewDescriptors(t *testing.T) {
 	if len(crowd) < 100 {
 		t.Errorf("only %d clients got in", len(crowd))
 	}
-	for deadline := time.Now().Add(patience); !strings.Contains(f.log.String(), "maximum connections exceeded"); runtime.Gosched() {
+	deadline := time.Now().Add(patience)
+	for ; !strings.Contains(f.log.String(), "maximum connections exceeded"); runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("the server does not say why it refuses clients:\n%s", f.log)
 		}
@@ -141,7 +145,8 @@ func TestStreamsTakeDescriptors(t *testing.T) {
 	var refused error
 	for i := 0; refused == nil && i < 1000; i++ {
 		name := fmt.Sprint("taker", i)
-		if _, err := s.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{name}}); err != nil {
+		config := jetstream.StreamConfig{Name: name, Subjects: []string{name}}
+		if _, err := s.JS.CreateStream(t.Context(), config); err != nil {
 			t.Logf("stream %d: %v", i, err)
 			break
 		}

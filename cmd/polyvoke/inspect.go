@@ -31,9 +31,9 @@ func (c *cli) inspectCommand() *cobra.Command {
 		Short: "Show what a module contains, and whether it can be a function",
 		Long: `Show what a module contains, and whether it can be a function: what it imports and exports, its memory,
 what its code can change, what metering adds, what keeps a sandbox from being used for more than one
-call, and how its processes will start. For the last it is compiled, and runs in the sandbox until it
-reads its request. An invoker, if there is one, says how large a module may be. The exit code is 126 if the
-module cannot be a function.`,
+call, and how its processes will start. To find that out it compiles the module, and runs it in the sandbox
+until it reads its request. An invoker, if there is one, says how large a module may be. The exit code is 126
+if the module cannot be a function.`,
 		Args: argsBetween(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := os.ReadFile(args[0])
@@ -60,7 +60,8 @@ module cannot be a function.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
+	cmd.Flags().StringVar(&cache, "cache", "",
+		"folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd

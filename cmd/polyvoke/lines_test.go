@@ -39,7 +39,8 @@ func linesScript(ts *testscript.TestScript, made func() (*toy, error)) {
 	ts.Check(err)
 	ts.Setenv("BUILT", t.built)
 	ts.Check(os.WriteFile(ts.MkAbs("lines.wasm"), t.wasm, 0o600))
-	b, err := script.WrapBundle(script.Info{Name: "toy", Version: "0.1", Language: "Toy", Extensions: []string{".toy"}}, t.wasm)
+	toy := script.Info{Name: "toy", Version: "0.1", Language: "Toy", Extensions: []string{".toy"}}
+	b, err := script.WrapBundle(toy, t.wasm)
 	ts.Check(err)
 	_, err = interpreters.Folder(filepath.Join(ts.Getenv("XDG_CACHE_HOME"), "polyvoke", "runtimes")).Put(b)
 	ts.Check(err)

@@ -36,7 +36,7 @@ func (c *cli) logsCommand() *cobra.Command {
 			}
 			defer s.Close()
 			o.Paint = c.paint(c.stdout)
-			err = o.Print(cmd.Context(), s)
+			err = o.Print(cmd.Context(), s.Client)
 			if o.Follow && errors.Is(err, context.Canceled) {
 				return nil // that is how following ends
 			}

@@ -37,7 +37,8 @@ func (c *cli) lsCommand() *cobra.Command {
 			}
 			show.Damage(c.stderr, all.Damaged)
 			if len(functions) == 0 && len(all.Damaged) == 0 {
-				fmt.Fprintln(c.stderr, c.pasteable("nothing is deployed on "+s.URL+" yet: polyvoke deploy FILE puts a function there"))
+				fmt.Fprintln(c.stderr,
+					c.pasteable("nothing is deployed on "+s.URL+" yet: polyvoke deploy FILE puts a function there"))
 				return nil
 			}
 			show.Functions(c.stdout, c.paint(c.stdout), functions)

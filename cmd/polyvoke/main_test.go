@@ -56,10 +56,11 @@ func TestMain(m *testing.M) {
 //	halt [NAME]                    sends it SIGTERM, and expects that it ends well (testscript itself has
 //	                               a stop, which ends the story)
 //	crash [NAME]                   kills it
-//	dev FOLDER [FLAG...]           starts polyvoke dev on a free port, waits until the function is live, and sets NATS_URL
+//	dev FOLDER [FLAG...]           starts polyvoke dev on a free port, waits until the function is live, and
+//	                               sets NATS_URL
 //	await TEXT                     waits until polyvoke dev has printed TEXT
-//	lines                          makes lines.wasm, an interpreter, and keeps it on this machine as the runtime toy; sets BUILT to a
-//	                               polyvoke that compiles it in time
+//	lines                          makes lines.wasm, an interpreter, and keeps it on this machine as the runtime
+//	                               toy; sets BUILT to a polyvoke that compiles it in time
 //	exits CODE [<FILE] CMD...      runs a command and expects an exit code
 //	until TEXT CMD...              runs a command until it prints TEXT, then interrupts it,
 //	                               and expects that it ends well
@@ -141,7 +142,8 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 			return setup(env.Getenv("WORK"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": plain(serveScript), "nats": plain(natsScript), "leaf": plain(leafScript), "halt": plain(haltScript), "crash": plain(crashScript),
+			"serve": plain(serveScript), "nats": plain(natsScript), "leaf": plain(leafScript), "halt": plain(haltScript),
+			"crash": plain(crashScript),
 			"exits": plain(exitsScript), "until": plain(untilScript),
 			"tty": plain(ttyScript), "dev": plain(devScript), "await": plain(awaitScript),
 			"lines": plain(func(ts *testscript.TestScript, _ []string) { linesScript(ts, toy) }),
@@ -191,7 +193,12 @@ func setup(dir string) error {
 }
 
 // none is a module that writes "none" to stdout and ends with exit code 1: fd_write, then proc_exit.
-const none = "\x00asm\x01\x00\x00\x00\x01\x10\x03`\x04\x7f\x7f\x7f\x7f\x01\x7f`\x01\x7f\x00`\x00\x00\x02F\x02\x16wasi_snapshot_preview1\bfd_write\x00\x00\x16wasi_snapshot_preview1\tproc_exit\x00\x01\x03\x02\x01\x02\x05\x03\x01\x00\x01\a\x13\x02\x06_start\x00\x02\x06memory\x02\x00\n\x14\x01\x12\x00A\x01A\x00A\x01A\b\x10\x00\x1aA\x81\x00\x10\x01\v\v\x17\x01\x00A\x00\v\x11\f\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00none\n"
+const none = "\x00asm\x01\x00\x00\x00\x01\x10\x03`\x04\x7f\x7f\x7f\x7f\x01\x7f`\x01\x7f\x00`\x00\x00" +
+	"\x02F\x02\x16wasi_snapshot_preview1\bfd_write\x00\x00" +
+	"\x16wasi_snapshot_preview1\tproc_exit\x00\x01" +
+	"\x03\x02\x01\x02\x05\x03\x01\x00\x01\a\x13\x02\x06_start\x00\x02\x06memory\x02\x00" +
+	"\n\x14\x01\x12\x00A\x01A\x00A\x01A\b\x10\x00\x1aA\x81\x00\x10\x01\v" +
+	"\v\x17\x01\x00A\x00\v\x11\f\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00none\n"
 
 // bomb returns a function of loops in a row, each of which changes one of fewer than 128 variables:
 // little to read, much to compile.
@@ -254,7 +261,8 @@ func (s *safeBuffer) String() string {
 func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	names := []string{"HOME", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GOCACHE", "NATS_TIMEOUT", "NO_COLOR", "CLICOLOR_FORCE"}
+	names := []string{"HOME", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GOCACHE", "NATS_TIMEOUT", "NO_COLOR",
+		"CLICOLOR_FORCE"}
 	for _, w := range new(connect.Settings).Words() {
 		names = append(names, w.Env)
 	}

@@ -73,13 +73,13 @@ func (c *cli) listLanguages(only bool) error {
 	return nil
 }
 
-// asks reports whether somebody is there to be asked.
+// asks reports whether a user can be asked.
 func (c *cli) asks() bool {
 	in, ok := c.stdin.(*os.File)
 	return ok && terminal.Is(in) && terminal.Is(c.stderr)
 }
 
-// mostTries is how often somebody is asked the same.
+// mostTries is how often the same is asked.
 const mostTries = 3
 
 // askFor asks for what is missing of LANG and NAME.

@@ -14,12 +14,12 @@ func (c *cli) paint(w io.Writer) terminal.Paint {
 	return terminal.PaintFor(w, c.color, c.env)
 }
 
-// progress shows on stderr how much of r has been read, if somebody looks at it.
+// progress shows on stderr how much of r has been read.
 func (c *cli) progress(r io.Reader, what string, total int64) io.Reader {
 	return terminal.Progress(c.stderr, r, what, total)
 }
 
-// waiting shows on stderr how long something takes, if somebody looks at it.
+// waiting shows on stderr how long something takes.
 func (c *cli) waiting(what string) (done func()) { return terminal.Waiting(c.stderr, what) }
 
 // addJSON adds the flag --json.

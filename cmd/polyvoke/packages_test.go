@@ -19,11 +19,12 @@ const packagesEnv = "PYTHON_PACKAGES"
 const usesPackages = `import sys
 import idna, jinja2, importlib.metadata
 name = sys.stdin.read().strip()
-print(jinja2.Template("Hello {{ name|e }}!").render(name=name), idna.encode("faß.de").decode(), importlib.metadata.version("jinja2"))
+greeting = jinja2.Template("Hello {{ name|e }}!").render(name=name)
+print(greeting, idna.encode("faß.de").decode(), importlib.metadata.version("jinja2"))
 `
 
-// TestPythonPackages runs, deploys and calls a script beside which pip has installed packages of PyPI: in its own folder
-// without a manifest and with one, and in a folder of packages there.
+// TestPythonPackages runs, deploys and calls a script beside which pip has installed packages of PyPI: in its own
+// folder without a manifest and with one, and in a folder of packages there.
 func TestPythonPackages(t *testing.T) {
 	packages := os.Getenv(packagesEnv)
 	if packages == "" {
@@ -69,7 +70,8 @@ func TestPythonPackages(t *testing.T) {
 				t.Errorf("polyvoke run printed %q, want %q", got, want)
 			}
 			// Each sees what there is to warn of: code that does not run here.
-			if got := do(folder, "", "deploy", c.file, "--name", c.name, "--timeout", "1m", "--server", url, "--json"); !strings.Contains(got, "_speedups.") || !strings.Contains(got, "left out") {
+			got := do(folder, "", "deploy", c.file, "--name", c.name, "--timeout", "1m", "--server", url, "--json")
+			if !strings.Contains(got, "_speedups.") || !strings.Contains(got, "left out") {
 				t.Errorf("polyvoke deploy does not warn of the code for a machine:\n%s", got)
 			}
 			if got := do(folder, "", "call", c.name, "<Ada>", "--server", url); got != want {

@@ -111,7 +111,8 @@ func (g *guarded) serve(t *testing.T) (ended chan int) {
 	go func() {
 		ended <- run(ctx, []string{"serve", "--server", g.ClientURL(), "--user", "answers", "--password", "a",
 			"--inbox-prefix", "_INBOX.answers",
-			"--js-user", "store", "--js-password", "s", "--js-inbox-prefix", "_INBOX.store", "--cache", t.TempDir()}, nil, ready, g.log, environment(nil))
+			"--js-user", "store", "--js-password", "s", "--js-inbox-prefix", "_INBOX.store",
+			"--cache", t.TempDir()}, nil, ready, g.log, environment(nil))
 		ready.Close()
 	}()
 	t.Cleanup(func() {
@@ -220,7 +221,8 @@ func (g *guarded) state(t *testing.T) string {
 // strict.conf.
 var foreign = []string{"polyvoke.api.remove", "polyvoke.api.deploy", "polyvoke.api.runtime-pin", "polyvoke.event.x",
 	"fn.victim", "fn.victim.exit.1", "job.victim", "dead.victim", "log.victim", "later.x", "due.x",
-	"ws.x.1", "$SRV.PING", "$SRV.PING.victim", "$JS.API.STREAM.DELETE.KV_fn_functions", "$JS.API.STREAM.PURGE.audit", "$JS.API.STREAM.DELETE.audit", "$KV.fn_functions.victim", "$KV.fn_functions.new",
+	"ws.x.1", "$SRV.PING", "$SRV.PING.victim", "$JS.API.STREAM.DELETE.KV_fn_functions", "$JS.API.STREAM.PURGE.audit",
+	"$JS.API.STREAM.DELETE.audit", "$KV.fn_functions.victim", "$KV.fn_functions.new",
 	"$O.fn_modules.M.eA==", "$O.fn_bodies.C.x"}
 
 // yours are such subjects that only NATS can keep a caller from.

@@ -39,8 +39,8 @@ func cliReference(root *cobra.Command) string {
 <!-- Generated from the commands by "go generate ./cmd/polyvoke": change them there. -->
 
 After this page you know every command of polyvoke and every flag. It is what ` + "`polyvoke COMMAND --help`" + ` says.
-Results go to stdout, all else to stderr; [errors](errors.md#exit-codes) has the exit codes. Flags stand in front of or behind
-the arguments. Completion for bash, zsh, fish and PowerShell: ` + "`polyvoke completion --help`" + `.
+Results go to stdout, all else to stderr; [errors](errors.md#exit-codes) has the exit codes. Flags may stand before or
+after the arguments. Completion for bash, zsh, fish and PowerShell: ` + "`polyvoke completion --help`" + `.
 
 `)
 	for _, g := range root.Groups() {

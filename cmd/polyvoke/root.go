@@ -52,7 +52,8 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 	root.SetUsageFunc(usage)
 	root.SetVersionTemplate("polyvoke {{.Version}}\n")
 	root.PersistentFlags().StringVar(&c.color, "color", "auto", "use of colour: auto, always or never")
-	raw := root.PersistentFlags().Bool("raw", false, "print control characters from functions and servers unchanged, even on a terminal")
+	raw := root.PersistentFlags().Bool("raw", false,
+		"print control characters from functions and servers unchanged, even on a terminal")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if *raw {
 			terminal.Raw(c.stdout)
@@ -65,14 +66,16 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 	}
 	root.AddCommand(c.newCommand(), c.buildCommand(), c.runCommand(), c.devCommand(), c.inspectCommand(),
 		c.serveCommand(), c.deployCommand(), c.callCommand(), c.logsCommand(), c.lsCommand(), c.infoCommand(), c.rmCommand(),
-		c.runtimeCommand(), c.demoCommand(), c.doctorCommand(), c.cacheCommand(), c.versionCommand(), c.compileModuleCommand())
+		c.runtimeCommand(), c.demoCommand(), c.doctorCommand(), c.cacheCommand(), c.versionCommand(),
+		c.compileModuleCommand())
 	root.InitDefaultCompletionCmd()
 	cobra.EnableCommandSorting = false // they stand in the order in which one needs them
 	addGroups(root)
 	addSynonyms(root)
 	addExamples(root)
 	c.addCompletions(root)
-	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("color",
+		cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	c.commands = root
 	return root
 }

@@ -23,11 +23,11 @@ func (c *cli) runCommand() *cobra.Command {
 		Short: "Run a function on this machine, without NATS",
 		Long: `Run a function on this machine, without NATS: stdin is the request, stdout the
 reply, and environment, files and limits are those that it will have as a function. Flags for
-polyvoke stand before the file, arguments for the function behind it. In a function's folder the file may be left out.
+polyvoke stand before the file, arguments for the function after it. In a function's folder the file may be left out.
 There a module that is not built, or older than its sources, is built first.
 
-The exit code is the function's. Others are: 124 its time or its fuel was used up, 125 it trapped or reached its
-memory limit, 126 the module cannot be run, 127 there is no such file.`,
+The exit code is the function's. Other exit codes: 124 its time or its fuel was used up, 125 it trapped or reached
+its memory limit, 126 the module cannot be run, 127 there is no such file.`,
 		Args: argsOrManifest(-1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args = orHere(args)
@@ -48,12 +48,15 @@ memory limit, 126 the module cannot be run, 127 there is no such file.`,
 				fmt.Fprintf(c.stderr, "%s %s\n", c.paint(c.stderr).Bold("warning:"), w)
 			}
 			src.Function.Args = append(args[1:], src.Function.Args...)
-			return localrun.Run(cmd.Context(), src, localrun.Config{Cache: service.CacheDir(cache), Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr, Waiting: c.waiting})
+			return localrun.Run(cmd.Context(), src, localrun.Config{
+				Cache: service.CacheDir(cache), Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr, Waiting: c.waiting,
+			})
 		},
 	}
 	o.addTo(cmd)
 	addNoBuild(cmd, &noBuild)
-	cmd.Flags().StringVar(&cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
+	cmd.Flags().StringVar(&cache, "cache", "",
+		"folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }

@@ -34,7 +34,8 @@ or build them on this machine. Deploying a script adds its runtime to NATS, wher
 		Args: c.noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.runtimeLsCommand(), c.runtimeGetCommand(), c.runtimeBuildCommand(), c.runtimeAddCommand(), c.runtimePinCommand())
+	cmd.AddCommand(c.runtimeLsCommand(), c.runtimeGetCommand(), c.runtimeBuildCommand(), c.runtimeAddCommand(),
+		c.runtimePinCommand())
 	return cmd
 }
 
@@ -116,7 +117,8 @@ the same bytes. polyvoke run can use it then; polyvoke runtime add, or deploying
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&into, "into", "", "folder for NAME.runtime.zip (default: in the user's cache folder, where polyvoke run finds it)")
+	cmd.Flags().StringVar(&into, "into", "",
+		"folder for NAME.runtime.zip (default: in the user's cache folder, where polyvoke run finds it)")
 	cmd.Flags().StringVar(&tools, "tools", "", "folder for sources and compilers (default: in the user's cache folder)")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the output of the recipe even if the build succeeds")
 	return cmd
@@ -138,8 +140,8 @@ func (c *cli) buildRuntime(ctx context.Context, folder interpreters.Folder, name
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s %s (%s, %s) is built: polyvoke run FILE%s\n", c.paint(c.stdout).Bold(i.Name), i.Version, i.Language,
-		terminal.Bytes(int64(len(bundle))), strings.Join(i.Extensions[:min(1, len(i.Extensions))], ""))
+	_, err = fmt.Fprintf(c.stdout, "%s %s (%s, %s) is built: polyvoke run FILE%s\n", c.paint(c.stdout).Bold(i.Name),
+		i.Version, i.Language, terminal.Bytes(int64(len(bundle))), strings.Join(i.Extensions[:min(1, len(i.Extensions))], ""))
 	return err
 }
 
@@ -160,9 +162,9 @@ func (c *cli) runtimeAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME|NAME.runtime.zip|FILE.wasm|FOLDER",
 		Short: "Put a runtime on NATS, for all invokers",
-		Long: `Put a runtime on NATS, for all invokers: one of this machine or of polyvoke itself, a folder with runtime.json and
-runtime.wasm, or an interpreter of your own as FILE.wasm, with flags that say how it is called. Scripts with the
-extensions that it declares are then deployed with it. Deployed scripts stay with the version that they have.
+		Long: `Put a runtime on NATS, for all invokers. It is one of this machine or of polyvoke itself, a folder with
+runtime.json and runtime.wasm, or an interpreter of your own as FILE.wasm, with flags that say how it is called.
+Scripts with the extensions that it declares are then deployed with it. Deployed scripts keep their version of it.
 
 Adding a version that NATS has already changes nothing, even if a newer one has come since: polyvoke runtime pin makes
 it the newest again.`,
@@ -195,8 +197,10 @@ it the newest again.`,
 	f.StringVar(&info.Version, "version", "1", "of FILE.wasm: the interpreter's own version")
 	f.StringVar(&info.Language, "language", "", "of FILE.wasm: what it runs (default: its name)")
 	f.StringArrayVar(&info.Extensions, "ext", nil, "of FILE.wasm: extension of its scripts; can be repeated")
-	f.StringArrayVar(&info.Args, "arg", nil, "of FILE.wasm: its arguments, of which {entry} is the script; can be repeated")
-	f.StringArrayVar(&info.Check, "check-arg", nil, "of FILE.wasm: its arguments when it is only to check the script; can be repeated")
+	f.StringArrayVar(&info.Args, "arg", nil,
+		"of FILE.wasm: its arguments, of which {entry} is the script; can be repeated")
+	f.StringArrayVar(&info.Check, "check-arg", nil,
+		"of FILE.wasm: its arguments when it is only to check the script; can be repeated")
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd
@@ -209,8 +213,8 @@ func (c *cli) runtimePinCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pin NAME@VERSION",
 		Short: "Make an older version the one for scripts deployed from now on",
-		Long: `Make an older version of a runtime the one for scripts deployed from now on: it becomes the newest again, under a
-new number. A script always runs on the version that it was deployed with; to pin one script, deploy it with
+		Long: `Make an older version of a runtime the one for scripts deployed from now on: it becomes the newest again,
+under a new number. A script always runs on the version that it was deployed with; to pin one script, deploy it with
 --runtime NAME@VERSION.`,
 		Args:              argsBetween(1, 1),
 		ValidArgsFunction: c.completeRuntimes,
@@ -248,7 +252,7 @@ func (c *cli) noteNewer(ctx context.Context, s *connect.Session, f protocol.Func
 	all, err := s.Runtimes(ctx)
 	for _, newest := range all {
 		if newest.Name == f.Name && newest.Version > f.Version {
-			fmt.Fprintf(c.stderr, "%s scripts that are deployed from now on are run by %s, which is newer: "+
+			fmt.Fprintf(c.stderr, "%s scripts deployed from now on run on %s, which is newer: "+
 				"polyvoke runtime pin %s changes that\n", c.paint(c.stderr).Bold("note:"), newest.Ref(), f.Ref())
 		}
 	}
@@ -302,7 +306,8 @@ func (c *cli) addMissing(ctx context.Context, s *connect.Session, runtime string
 func explainMissing(err error, runtime string) error {
 	var p *protocol.Error
 	note := interpreters.Note()
-	if !errors.As(err, &p) || p.Code != protocol.CodeNotFound || note == "" || !slices.Contains(interpreters.Released(), runtime) {
+	if !errors.As(err, &p) || p.Code != protocol.CodeNotFound || note == "" ||
+		!slices.Contains(interpreters.Released(), runtime) {
 		return err
 	}
 	return fmt.Errorf("%w; %s", err, note)

@@ -55,7 +55,8 @@ func TestScriptLanguages(t *testing.T) {
 				setLanguage(e, l)
 				e.Setenv("RUNTIME", name)
 				e.Setenv("BUILT", bin)
-				if _, err := interpreters.Folder(filepath.Join(e.Getenv("XDG_CACHE_HOME"), "polyvoke", "runtimes")).Put(bundle); err != nil {
+				folder := interpreters.Folder(filepath.Join(e.Getenv("XDG_CACHE_HOME"), "polyvoke", "runtimes"))
+				if _, err := folder.Put(bundle); err != nil {
 					t.Fatal(err)
 				}
 			})

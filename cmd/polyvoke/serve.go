@@ -67,7 +67,8 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 	f.BoolVar(&o.insecure, "insecure", false, "allow others to connect without credentials")
 	f.StringVar(&o.cache, "cache", "",
 		"folder for compiled modules and copies of modules (default: polyvoke/modules in the user's cache folder)")
-	f.IntVar(&o.slots, "slots", 0, "calls that may use a processor at the same time (default: one less than there are processors)")
+	f.IntVar(&o.slots, "slots", 0,
+		"calls that may use a processor at the same time (default: one less than there are processors)")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may continue after the signal to stop")
 	f.IntVar(&o.replicas, "replicas", 1, "copies of each function that a NATS cluster keeps")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -108,7 +109,8 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	joins := n.Server != "" || n.Context != ""
 	for _, flag := range []string{"listen", "store", "insecure"} {
 		if joins && cmd.Flags().Changed(flag) {
-			return usageError(cmd, "--%s belongs to a NATS server of polyvoke's own, but --server or --context joins another: leave one of them out", flag)
+			return usageError(cmd, "--%s belongs to a NATS server of polyvoke's own, "+
+				"but --server or --context joins another: leave one of them out", flag)
 		}
 	}
 	for _, w := range o.own.Identity() {
@@ -188,7 +190,8 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"),
 			s.URL, where)
 		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {
-			fmt.Fprintf(c.stderr, "note: NATS_URL is %s, so clients with this environment go there; to serve there: polyvoke serve --server %s\n", connect.Redact(u), connect.Redact(u))
+			fmt.Fprintf(c.stderr, "note: NATS_URL is %[1]s, so clients with this environment go there; "+
+				"to serve there: polyvoke serve --server %[1]s\n", connect.Redact(u))
 		}
 	})
 }

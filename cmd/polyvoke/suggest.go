@@ -108,7 +108,7 @@ func didYouMean(word string, cmd *cobra.Command) string {
 	return "did you mean " + path + strings.Join(near, " or "+path) + "?"
 }
 
-// flagError says which flag somebody may have meant.
+// flagError says which flag may be meant.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {

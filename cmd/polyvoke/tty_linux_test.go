@@ -41,28 +41,32 @@ func shouter(text string, code byte) []byte {
 	name := strings.ToValidUTF8(text, "?")
 	const fdWrite = "\x41\x00\x41\x01\x41\x08\x10\x00\x1a" // vector at 0, one of them, the count at 8
 	text += "\n"
-	vector := "\x10\x00\x00\x00" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(text)))) + strings.Repeat("\x00", 8)
+	vector := "\x10\x00\x00\x00" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(text)))) +
+		strings.Repeat("\x00", 8)
 	body := "\x00\x41\x01" + fdWrite + "\x41\x02" + fdWrite + "\x41" + string([]byte{code}) + "\x10\x01\x0b"
 	preview1 := sized("wasi_snapshot_preview1")
 	return []byte("\x00asm\x01\x00\x00\x00" + part(0, sized(name)+"x") +
 		part(0, sized("producers")+"\x01"+sized("language")+"\x01"+sized("C\x1b[31m")+sized("1")) +
 		part(1, "\x03\x60\x00\x00\x60\x04\x7f\x7f\x7f\x7f\x01\x7f\x60\x01\x7f\x00") +
-		part(2, "\x02"+preview1+sized("fd_write")+"\x00\x01"+preview1+sized("proc_exit")+"\x00\x02") + part(3, "\x01\x00") + part(5, "\x01\x00\x01") +
+		part(2, "\x02"+preview1+sized("fd_write")+"\x00\x01"+preview1+sized("proc_exit")+"\x00\x02") + part(3, "\x01\x00") +
+		part(5, "\x01\x00\x01") +
 		part(7, "\x03"+sized("_start")+"\x00\x02"+sized("memory")+"\x02\x00"+sized(name)+"\x00\x02") +
 		part(10, "\x01"+sized(body)) + part(11, "\x01\x00\x41\x00\x0b"+sized(vector+text)))
 }
 
 // TestTerminal runs the stories of testdata/terminal, which have besides the commands of the others
 //
-//	tty CMD...   runs a command with a terminal for stdout and stderr, whatever its exit code, and expects that nothing acts on it but
-//	             our own colours and lines that are written anew, unless --raw is among the arguments; with -until TEXT
-//	             before CMD it is interrupted when it has printed that
+//	tty CMD...   runs a command with a terminal for stdout and stderr, whatever its exit code, and expects that nothing
+//	             acts on it but our own colours and lines that are written again, unless --raw is among the arguments;
+//	             with -until TEXT before CMD it is interrupted when it has printed that
 //
 // and the files controls.bin, shout.wasm and fail.wasm.
 func TestTerminal(t *testing.T) {
 	scripts(t, "testdata/terminal", func(env *testscript.Env) {
 		env.Setenv("CONTROLS", strings.ReplaceAll(controls(), "\x00", ""))
-		for name, b := range map[string][]byte{"controls.bin": []byte(controls()), "shout.wasm": shouter(controls(), 0), "fail.wasm": shouter(controls(), 3)} {
+		for name, b := range map[string][]byte{
+			"controls.bin": []byte(controls()), "shout.wasm": shouter(controls(), 0), "fail.wasm": shouter(controls(), 3),
+		} {
 			if err := os.WriteFile(filepath.Join(env.Getenv("WORK"), name), b, 0o600); err != nil {
 				t.Fatal(err)
 			}

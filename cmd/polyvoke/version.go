@@ -90,7 +90,7 @@ func (c *cli) versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "version",
-		Short:             "Print the version, and what it was built of",
+		Short:             "Print the version, and what it was built from",
 		Args:              argsBetween(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {

@@ -60,7 +60,7 @@ func (r *release) entries(b *binary) ([]entry, error) {
 	return append(entries, entry{name: folder + noticesFile, mode: 0o644, data: noticesOf(r.modulesIn(b))}), nil
 }
 
-// tarred returns a tar archive of which all files are of one time, and no user's name is said.
+// tarred returns a tar archive whose files all have one time and no owner's name.
 func tarred(entries []entry, date time.Time) ([]byte, error) {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)

@@ -72,7 +72,7 @@ func parse(args []string, log io.Writer) (*options, error) {
 	for word := range strings.FieldsSeq(*platforms) {
 		system, arch, ok := strings.Cut(word, "/")
 		if !ok {
-			return nil, fmt.Errorf("-platforms: %q is no platform: write OS/ARCH, such as linux/amd64", word)
+			return nil, fmt.Errorf("-platforms: %q is not a platform: write OS/ARCH, such as linux/amd64", word)
 		}
 		o.platforms = append(o.platforms, platform{system, arch})
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/google/licensecheck"
 )
 
-// noticesFile has the licences of all that is in the command, which those who pass it on must pass on too.
+// noticesFile has the licences of all that is in the command. Whoever passes the command on must pass them on too.
 const noticesFile = "THIRD-PARTY-LICENSES"
 
 // module is a Go module that is in a binary, or Go's own standard library.

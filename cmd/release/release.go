@@ -47,7 +47,7 @@ func newRelease(ctx context.Context, o *options) (*release, error) {
 		r.version = v
 	}
 	if !semVer.MatchString(r.version) {
-		return nil, fmt.Errorf("%q is no version: it must look like v1.2.3", r.version)
+		return nil, fmt.Errorf("%q is not a version: it must look like v1.2.3", r.version)
 	}
 	head, err := r.git(ctx, "log", "-1", "--format=%H %ct")
 	if err != nil {

@@ -93,9 +93,9 @@ func TestParse(t *testing.T) {
 		want string // part of the error
 	}{
 		{[]string{"x"}, `"x" is not a flag`},
-		{[]string{"-platforms", "linux"}, `"linux" is no platform`},
+		{[]string{"-platforms", "linux"}, `"linux" is not a platform`},
 		{[]string{"-platforms", " "}, "names none"},
-		{[]string{"-version", "1.2.3", "-out", t.TempDir()}, `"1.2.3" is no version`},
+		{[]string{"-version", "1.2.3", "-out", t.TempDir()}, `"1.2.3" is not a version`},
 		{[]string{"-version", "v1.2.3", "-source", t.TempDir(), "-out", t.TempDir()}, "a release is made in a Git work tree"},
 	} {
 		err := run(t.Context(), tt.args, io.Discard, io.Discard)
@@ -200,7 +200,8 @@ func TestArchives(t *testing.T) {
 			if !bytes.Equal(files[name+"/"+filepath.Base(path)], program) {
 				t.Error("the command in the archive is not the one that was built")
 			}
-			parts := map[string]string{"LICENSE": "Apache License", "README.md": "# polyvoke", noticesFile: "tetratelabs/wazero v"}
+			parts := map[string]string{"LICENSE": "Apache License", "README.md": "# polyvoke",
+				noticesFile: "tetratelabs/wazero v"}
 			for file, part := range parts {
 				if !bytes.Contains(files[name+"/"+file], []byte(part)) {
 					t.Errorf("%s in the archive does not say %q", file, part)

@@ -28,7 +28,7 @@ type Session struct {
 	JS jetstream.JetStream // that of the settings
 }
 
-// How a connection that breaks is noticed and made anew. A peer that is frozen is missed after three pings.
+// How a connection that breaks is noticed and made again. A peer that is frozen is missed after three pings.
 const (
 	pingEvery     = 4 * time.Second
 	pingsMissed   = 2

@@ -88,7 +88,7 @@ func (s *Settings) Resolve(env func(string) string) error {
 	return s.checkSubjects()
 }
 
-// Identity returns the settings that say who somebody is: those that As takes.
+// Identity returns the settings that identify a user: those that As takes.
 func (s *Settings) Identity() []Word {
 	var who []Word
 	for _, w := range s.Words() {
@@ -100,7 +100,7 @@ func (s *Settings) Identity() []Word {
 	return who
 }
 
-// As returns the settings, which have been resolved, for somebody else on the same NATS: with the Identity of who.
+// As returns the settings, which have been resolved, for another user on the same NATS: with the Identity of who.
 func (s *Settings) As(who *Settings) *Settings {
 	other := *s
 	other.userJWT, other.userSeed = "", ""
@@ -119,14 +119,18 @@ func (s *Settings) checkSubjects() error {
 	const wildcards, blanks = "*>", " \t\r\n"
 	switch {
 	case s.Domain != "" && s.APIPrefix != "":
-		return protocol.Errorf(protocol.CodeBadRequest, "", "js-domain %s and js-api-prefix %s exclude each other: use one of them", s.Domain, s.APIPrefix)
+		return protocol.Errorf(protocol.CodeBadRequest, "",
+			"js-domain %s and js-api-prefix %s exclude each other: use one of them", s.Domain, s.APIPrefix)
 	case strings.ContainsAny(s.Domain, "."+wildcards+blanks):
-		return protocol.Errorf(protocol.CodeBadRequest, "", "js-domain %q: a domain has no dots, wildcards or blanks", s.Domain)
-	case strings.ContainsAny(s.APIPrefix, wildcards+blanks), strings.HasPrefix(s.APIPrefix, "."), strings.Contains(s.APIPrefix, ".."):
-		return protocol.Errorf(protocol.CodeBadRequest, "", "js-api-prefix %q: a prefix is a subject, without wildcards or blanks", s.APIPrefix)
+		return protocol.Errorf(protocol.CodeBadRequest, "",
+			"js-domain %q: a domain has no dots, wildcards or blanks", s.Domain)
+	case strings.ContainsAny(s.APIPrefix, wildcards+blanks), strings.HasPrefix(s.APIPrefix, "."),
+		strings.Contains(s.APIPrefix, ".."):
+		return protocol.Errorf(protocol.CodeBadRequest, "",
+			"js-api-prefix %q: a prefix is a subject, without wildcards or blanks", s.APIPrefix)
 	case s.InboxPrefix != "" && (protocol.Reserved(s.InboxPrefix) || len(s.InboxPrefix) > maxInboxPrefix):
 		return protocol.Errorf(protocol.CodeBadRequest, "",
-			"inbox-prefix %.40q: nothing is answered there: use one such as _INBOX.me", s.InboxPrefix)
+			"inbox-prefix %.40q: replies cannot go there: use one such as _INBOX.me", s.InboxPrefix)
 	}
 	return nil
 }

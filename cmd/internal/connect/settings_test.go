@@ -17,19 +17,21 @@ func TestPrecedence(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"context.txt": "prod\n",
-		"context/prod.json": `{"url":"nats://context","user":"context","password":"context","creds":"~/c","jetstream_domain":"context",
-			"inbox_prefix":"context","tls_first":true}`,
+		"context/prod.json": `{"url":"nats://context","user":"context","password":"context","creds":"~/c",
+			"jetstream_domain":"context","inbox_prefix":"context","tls_first":true}`,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, "nats", name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	env := map[string]string{"XDG_CONFIG_HOME": dir, "HOME": "/home/ada", "NATS_URL": "nats://environment", "NATS_USER": "environment", "NATS_TIMEOUT": "7s"}
+	env := map[string]string{"XDG_CONFIG_HOME": dir, "HOME": "/home/ada", "NATS_URL": "nats://environment",
+		"NATS_USER": "environment", "NATS_TIMEOUT": "7s"}
 	s := Settings{Server: "nats://flag"}
 	if err := s.Resolve(func(k string) string { return env[k] }); err != nil {
 		t.Fatal(err)
 	}
-	want := Settings{Server: "nats://flag", User: "environment", Password: "context", Creds: filepath.Join("/home/ada", "c"),
+	want := Settings{Server: "nats://flag", User: "environment", Password: "context",
+		Creds:  filepath.Join("/home/ada", "c"),
 		Domain: "context", InboxPrefix: "context", TLSFirst: true, Timeout: 7e9}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got  %+v\nwant %+v", s, want)
@@ -42,7 +44,8 @@ func TestTimeout(t *testing.T) {
 		env  string
 		want time.Duration // 0 for an error
 	}{
-		{0, "", DefaultTimeout}, {0, "7s", 7 * time.Second}, {time.Second, "7s", time.Second}, {0, "soon", 0}, {time.Second, "soon", time.Second},
+		{0, "", DefaultTimeout}, {0, "7s", 7 * time.Second}, {time.Second, "7s", time.Second}, {0, "soon", 0},
+		{time.Second, "soon", time.Second},
 	} {
 		s := Settings{Timeout: tt.flag}
 		env := map[string]string{"NATS_TIMEOUT": tt.env, "XDG_CONFIG_HOME": t.TempDir()}
@@ -61,16 +64,19 @@ func TestJetStream(t *testing.T) {
 		context        string
 		domain, prefix string // both "-" for an error
 	}{
-		"nothing":                    {},
-		"domain flag":                {flags: Settings{Domain: "hub"}, domain: "hub"},
-		"domain variable":            {env: map[string]string{"NATS_JS_DOMAIN": "hub"}, domain: "hub"},
-		"prefix variable":            {env: map[string]string{"NATS_JS_API_PREFIX": "JS.hub"}, prefix: "JS.hub"},
-		"domain of a context":        {context: `{"jetstream_domain":"hub"}`, domain: "hub"},
-		"prefix of a context":        {context: `{"jetstream_api_prefix":"JS.hub."}`, prefix: "JS.hub."},
-		"flag before the context":    {flags: Settings{Domain: "hub"}, context: `{"jetstream_api_prefix":"JS.hub"}`, domain: "hub"},
-		"prefix before the context":  {flags: Settings{APIPrefix: "JS.hub"}, context: `{"jetstream_domain":"hub"}`, prefix: "JS.hub"},
-		"both flags":                 {flags: Settings{Domain: "hub", APIPrefix: "JS.hub"}, domain: "-", prefix: "-"},
-		"both of a context":          {context: `{"jetstream_domain":"hub","jetstream_api_prefix":"JS.hub"}`, domain: "-", prefix: "-"},
+		"nothing":             {},
+		"domain flag":         {flags: Settings{Domain: "hub"}, domain: "hub"},
+		"domain variable":     {env: map[string]string{"NATS_JS_DOMAIN": "hub"}, domain: "hub"},
+		"prefix variable":     {env: map[string]string{"NATS_JS_API_PREFIX": "JS.hub"}, prefix: "JS.hub"},
+		"domain of a context": {context: `{"jetstream_domain":"hub"}`, domain: "hub"},
+		"prefix of a context": {context: `{"jetstream_api_prefix":"JS.hub."}`, prefix: "JS.hub."},
+		"flag before the context": {flags: Settings{Domain: "hub"}, context: `{"jetstream_api_prefix":"JS.hub"}`,
+			domain: "hub"},
+		"prefix before the context": {flags: Settings{APIPrefix: "JS.hub"}, context: `{"jetstream_domain":"hub"}`,
+			prefix: "JS.hub"},
+		"both flags": {flags: Settings{Domain: "hub", APIPrefix: "JS.hub"}, domain: "-", prefix: "-"},
+		"both of a context": {context: `{"jetstream_domain":"hub","jetstream_api_prefix":"JS.hub"}`, domain: "-",
+			prefix: "-"},
 		"a domain of two tokens":     {flags: Settings{Domain: "a.b"}, domain: "-", prefix: "-"},
 		"a domain with a wildcard":   {flags: Settings{Domain: ">"}, domain: "-", prefix: "-"},
 		"a prefix with a blank":      {flags: Settings{APIPrefix: "JS hub"}, domain: "-", prefix: "-"},

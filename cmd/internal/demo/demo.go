@@ -80,7 +80,10 @@ func Build(ctx context.Context, all []samples.Sample) (wait func() ([]samples.Sa
 // the machine is quiet, it sends each its requests and times the first of them. What it does is said to say, always
 // in the same order. Whatever goes wrong with a sample is its result's problem. Results are in the order of the
 // samples. The error is that of ctx.
-func Run(ctx context.Context, s *connect.Session, all []samples.Sample, built func() ([]samples.Sample, error), say func(what string)) ([]Result, error) {
+func Run(
+	ctx context.Context, s *connect.Session, all []samples.Sample, built func() ([]samples.Sample, error),
+	say func(what string),
+) ([]Result, error) {
 	results := make([]Result, len(all))
 	deploy := func(sample samples.Sample, r *Result) {
 		say(fmt.Sprintf("deploying %s (%s)", sample.Name, sample.Language))
@@ -132,7 +135,8 @@ func (r *Result) deploy(ctx context.Context, s *connect.Session, sample samples.
 		}
 	}
 	r.Size = len(code)
-	f := protocol.Function{Name: sample.Name, Language: sample.Language, Runtime: sample.Runtime, Limits: protocol.Limits{Timeout: protocol.Duration(callTimeout)}}
+	f := protocol.Function{Name: sample.Name, Language: sample.Language, Runtime: sample.Runtime,
+		Limits: protocol.Limits{Timeout: protocol.Duration(callTimeout)}}
 	_, err := s.Deploy(ctx, f, code)
 	return err
 }
@@ -148,14 +152,16 @@ func (r *Result) try(ctx context.Context, s *connect.Session, sample samples.Sam
 // call sends the sample's requests.
 func (r *Result) call(ctx context.Context, s *connect.Session, sample samples.Sample) error {
 	for _, q := range sample.Requests {
-		request := &protocol.Request{Function: protocol.Ref{Name: sample.Name}, Args: q.Args, Body: q.Body, Timeout: callTimeout}
+		request := &protocol.Request{Function: protocol.Ref{Name: sample.Name}, Args: q.Args, Body: q.Body,
+			Timeout: callTimeout}
 		reply, err := s.Call(ctx, request)
 		if err != nil {
 			return err
 		}
 		subject, _ := protocol.CallSubject(request.Function, q.Args...)
 		c := Call{Subject: subject, Request: glimpse(q.Body), Reply: glimpse(reply.Body), Exit: reply.Exit}
-		c.Right = reply.Exit == q.Exit && (q.Exit != 0 || bytes.Equal(reply.Body, q.Want) || q.Want == nil && len(reply.Body) > 0)
+		c.Right = reply.Exit == q.Exit &&
+			(q.Exit != 0 || bytes.Equal(reply.Body, q.Want) || q.Want == nil && len(reply.Body) > 0)
 		r.Calls = append(r.Calls, c)
 	}
 	return nil
@@ -191,8 +197,9 @@ func (r *Result) time(ctx context.Context, s *connect.Session, q samples.Request
 func glimpse(b []byte) string {
 	const width = 36
 	text := strings.TrimSpace(string(b))
+	control := func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }
 	switch {
-	case !utf8.Valid(b) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }):
+	case !utf8.Valid(b) || strings.ContainsFunc(text, control):
 		return "(" + terminal.Bytes(int64(len(b))) + ")"
 	case len(b) == 0:
 		return "(empty)"

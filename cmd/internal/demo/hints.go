@@ -12,7 +12,8 @@ import (
 // byHand says how to call a sample with the official command line and with this one.
 func byHand() string {
 	const function, body = "greet-c", `'{"name":"Ada"}'`
-	return fmt.Sprintf("  nats req %s.%s %s\n  polyvoke call %s %s\n  nats micro ls\n", protocol.RootCall, function, body, function, body)
+	return fmt.Sprintf("  nats req %s.%s %s\n  polyvoke call %s %s\n  nats micro ls\n",
+		protocol.RootCall, function, body, function, body)
 }
 
 // Verdict is the error for a demonstration in which something was wrong.
@@ -26,11 +27,12 @@ func Verdict(results []Result) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return &exit.Error{Code: exit.Failed, Msg: "wrong replies from " + strings.Join(wrong, ", ") + ": the table above says why"}
+	return &exit.Error{Code: exit.Failed,
+		Msg: "wrong replies from " + strings.Join(wrong, ", ") + ": the table above says why"}
 }
 
-// NextSteps prints how to go on by hand, on the server at url if it stays. The commands go through paste, which completes
-// them.
+// NextSteps prints how to go on by hand, on the server at url if it stays. The commands go through paste, which
+// completes them.
 func NextSteps(w io.Writer, url string, stay bool, paste func(string) string) error {
 	if !stay {
 		_, err := fmt.Fprint(w, "\nTo call them yourself: polyvoke demo --stay, and then\n"+byHand())

@@ -14,7 +14,8 @@ func Table(w io.Writer, p terminal.Paint, results []Result) {
 	for _, r := range results {
 		rows = append(rows, r.rows()...)
 	}
-	head := []string{"FUNCTION", "LANGUAGE", " MODULE", "REQUEST", "REPLY", " EXIT", fmt.Sprintf(" P50 OF %d CALLS", Timed)}
+	head := []string{"FUNCTION", "LANGUAGE", " MODULE", "REQUEST", "REPLY", " EXIT",
+		fmt.Sprintf(" P50 OF %d CALLS", Timed)}
 	terminal.Table(w, p, head, rows)
 }
 

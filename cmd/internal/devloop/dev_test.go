@@ -74,7 +74,8 @@ func start(t testing.TB, g greeter) *bench {
 	check(t, err)
 	t.Cleanup(s.Close)
 	s.Edits = true
-	b := &bench{t: t, greeter: g, dir: filepath.Join(t.TempDir(), "shout"), session: s, events: make(chan devloop.Event, 1)}
+	b := &bench{t: t, greeter: g, dir: filepath.Join(t.TempDir(), "shout"), session: s,
+		events: make(chan devloop.Event, 1)}
 
 	l, err := project.Find(g.language)
 	check(t, err)
@@ -100,7 +101,8 @@ func serve(t testing.TB) string {
 	t.Helper()
 	self, err := os.Executable()
 	check(t, err)
-	rt, err := wasi.New(t.Context(), wasi.Config{CacheDir: t.TempDir(), Compiler: []string{self, compileModule}, CompileTimeout: patience})
+	rt, err := wasi.New(t.Context(),
+		wasi.Config{CacheDir: t.TempDir(), Compiler: []string{self, compileModule}, CompileTimeout: patience})
 	check(t, err)
 	soon := tiered.New(rt, slog.Default())
 	t.Cleanup(func() { check(t, soon.Close(context.Background())) })
@@ -121,7 +123,8 @@ func (b *bench) develop() {
 			return err
 		},
 		Deploy: func(ctx context.Context) (protocol.DeployReply, error) {
-			return b.session.Deploy(ctx, protocol.Function{Name: "shout", Limits: protocol.Limits{Timeout: protocol.Duration(patience)}}, wasm)
+			limits := protocol.Limits{Timeout: protocol.Duration(patience)}
+			return b.session.Deploy(ctx, protocol.Function{Name: "shout", Limits: limits}, wasm)
 		},
 		Next: w.Next,
 		Say:  func(e devloop.Event) { b.events <- e },
@@ -247,7 +250,8 @@ func TestEdits(t *testing.T) {
 	}
 	for range 20 {
 		e := b.edit()
-		if e.Err != nil || !e.New || strings.Join(e.Changed, " ") != "main.c" || e.Live.String() != fmt.Sprintf("shout@%d", b.number) {
+		if e.Err != nil || !e.New || strings.Join(e.Changed, " ") != "main.c" ||
+			e.Live.String() != fmt.Sprintf("shout@%d", b.number) {
 			t.Errorf("edit %d: %+v", b.number, e)
 			break
 		}

@@ -1,4 +1,5 @@
-// Package devloop keeps a function as its sources are: it builds and deploys them, and does so again whenever they change.
+// Package devloop keeps a function as its sources are: it builds and deploys them, and does so again whenever they
+// change.
 //
 // In go three verbs, build, deploy and wait for a change; out come events that say what happened. What is deployed
 // stays until the next version answers, so no call notices more than a new version; what cannot be built or deployed

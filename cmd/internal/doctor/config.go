@@ -44,7 +44,7 @@ func Origin(s *connect.Settings, env func(string) string) string {
 	if name = connect.SelectedContext(env); name != "" {
 		return "by the selected context " + name
 	}
-	return "the default: neither a flag nor NATS_URL nor a context says otherwise"
+	return "the default: no flag, NATS_URL or context names another"
 }
 
 // credentials says who the settings claim to be, and nothing secret.

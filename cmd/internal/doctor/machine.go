@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// dialTime is how long a server on this machine may take to say who it is.
+	// dialTime is how long a server on this machine may take to say what it is.
 	dialTime = 500 * time.Millisecond
 	// toolTime is how long the tool chain may take to show that it works.
 	toolTime = 5 * time.Second
@@ -43,7 +43,7 @@ func (c *Config) checkMachine(ctx context.Context) (r results) {
 // checkCache looks at the folder of compiled modules.
 func (c *Config) checkCache(r *results) {
 	if c.Cache == "" {
-		r.add("cache", Warning, "there is no cache folder: modules are compiled anew at each start",
+		r.add("cache", Warning, "there is no cache folder: modules are compiled again at each start",
 			"set HOME or XDG_CACHE_HOME, or give --cache")
 		return
 	}
@@ -54,14 +54,14 @@ func (c *Config) checkCache(r *results) {
 	cache, err := modulecache.Read(c.Cache)
 	if err != nil {
 		r.add("cache", Problem, fmt.Sprintf("%s cannot be read: %v", c.Cache, err),
-			"give it back to its owner, or name another folder with --cache")
+			"chown it to this user, or name another folder with --cache")
 		return
 	}
 	unused, bytes := cache.Unused()
 	found := fmt.Sprintf("%s, %s, %s", c.Cache, terminal.Plural(len(cache.Entries), "compiled module"),
 		terminal.Bytes(cache.Size))
 	if len(unused) > 0 && bytes > largeCache {
-		r.add("cache", Warning, found+", of which "+terminal.Bytes(bytes)+" are not used",
+		r.add("cache", Warning, found+", "+terminal.Bytes(bytes)+" of it unused",
 			"polyvoke cache clear --unused")
 		return
 	}
@@ -93,7 +93,7 @@ func writable(dir string) (problem, remedy string) {
 	}
 	switch {
 	case err != nil:
-		return fmt.Sprintf("%s cannot be looked at: %v", dir, err), "name another folder with --cache"
+		return fmt.Sprintf("%s cannot be examined: %v", dir, err), "name another folder with --cache"
 	case !info.IsDir():
 		return dir + " is a file, and must be a folder", "remove it, or name another folder with --cache"
 	}
@@ -125,8 +125,8 @@ func (c *Config) checkPort(ctx context.Context, r *results) {
 		r.ok("port", "%s has %s", c.Listen, who)
 		return
 	}
-	r.add("port", Warning, c.Listen+" has a program that is no NATS server",
-		"end that, or start polyvoke serve with --listen 127.0.0.1:4333 and give clients --server nats://127.0.0.1:4333")
+	r.add("port", Warning, c.Listen+" is taken by a program that is not a NATS server",
+		"end it, or start polyvoke serve with --listen 127.0.0.1:4333 and give clients --server nats://127.0.0.1:4333")
 }
 
 // greeting returns which NATS server listens on an address, or "" if what is there is none.
@@ -218,7 +218,7 @@ func (c *Config) checkTools(ctx context.Context, r *results, p *project.Project)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		r.add("tool chain", Warning,
-			"the compiler of "+language+" does not say in "+toolTime.String()+" whether it works",
+			"the compiler of "+language+" did not answer within "+toolTime.String(),
 			"polyvoke build waits longer")
 	case err != nil:
 		r.add("tool chain", Problem, err.Error(), "install it, or build elsewhere and copy the module here")

@@ -20,7 +20,7 @@ import (
 const (
 	// natsTime is how long all checks of NATS may take together.
 	natsTime = 9 * time.Second
-	// smallPayload is a max_payload below which most bodies go by way of the object store.
+	// smallPayload is a max_payload below which most bodies go through the object store.
 	smallPayload = 64 << 10
 	// littleRoom is the share of JetStream's room that is worth a warning, in percent.
 	littleRoom = 90
@@ -57,7 +57,7 @@ func (c *Config) checkServer(r *results, s *connect.Session) {
 	err := s.FlushTimeout(checkTime)
 	rtt := time.Since(begun)
 	if err != nil {
-		r.add("server", Problem, "the connection broke: "+err.Error(), "is there a proxy or a firewall on the way?")
+		r.add("server", Problem, "the connection broke: "+err.Error(), "look for a proxy or a firewall in between")
 		return
 	}
 	tls := ""
@@ -67,15 +67,15 @@ func (c *Config) checkServer(r *results, s *connect.Session) {
 	r.ok("server", "NATS %s, name %s, round trip %s%s", s.ConnectedServerVersion(), s.ConnectedServerName(),
 		rtt.Round(10*time.Microsecond), tls)
 	if !s.HeadersSupported() {
-		r.add("headers", Problem, "the server takes no headers",
+		r.add("headers", Problem, "the server does not support headers",
 			"set no_header_support: false in the server's configuration")
 	}
 	most := s.MaxPayload()
 	if most < smallPayload {
-		r.add("max_payload", Warning, terminal.Bytes(most)+": most bodies will go by way of the object store",
+		r.add("max_payload", Warning, terminal.Bytes(most)+": most bodies will go through the object store",
 			"raise max_payload in the server's configuration: 1MB is its default")
 	} else {
-		r.ok("max_payload", "%s; larger bodies go by way of the object store", terminal.Bytes(most))
+		r.ok("max_payload", "%s; larger bodies go through the object store", terminal.Bytes(most))
 	}
 }
 
@@ -94,7 +94,7 @@ func (c *Config) checkLine(ctx context.Context, r *results, s *connect.Session) 
 	case a := <-answers:
 		switch {
 		case a.err != nil:
-			r.add("control line", Note, "max_control_line could not be found out: "+a.err.Error(), "")
+			r.add("control line", Note, "max_control_line could not be determined: "+a.err.Error(), "")
 		case a.line < protocol.DefaultLine:
 			r.add("control line", Warning,
 				fmt.Sprintf("max_control_line is about %d bytes: subjects with many arguments are refused", a.line),
@@ -103,7 +103,7 @@ func (c *Config) checkLine(ctx context.Context, r *results, s *connect.Session) 
 			r.ok("control line", "max_control_line is %d bytes or more", a.line)
 		}
 	case <-time.After(checkTime):
-		r.add("control line", Note, "max_control_line could not be found out in time", "")
+		r.add("control line", Note, "max_control_line could not be determined in time", "")
 	case <-ctx.Done():
 	}
 }
@@ -122,12 +122,12 @@ func (c *Config) checkJetStream(ctx context.Context, r *results, s *connect.Sess
 			"start the server with jetstream {}, or enable it for the account; for one in another domain give --js-domain")
 		return
 	case protocol.CodeOf(err) == protocol.CodeForbidden:
-		r.add("JetStream", Note, "this user may not ask about it, so logs and bodies over max_payload are not for it",
+		r.add("JetStream", Note, "this user may not ask about it, so recent logs and bodies over max_payload fail",
 			"docs/permissions.md says what each user needs")
 		return
 	case err != nil:
 		r.add("JetStream", Problem, "no answer: "+err.Error(),
-			"is its cluster without a leader, or is the domain wrong (--js-domain)?")
+			"check that its cluster has a leader and that the domain is right (--js-domain)")
 		return
 	}
 	used, most := info.Store, info.Limits.MaxStore
@@ -155,11 +155,11 @@ func (c *Config) checkStore(ctx context.Context, r *results, s *connect.Session)
 		functions, err = kv.Status(asking)
 	}
 	if err = permitted(err); errors.Is(err, jetstream.ErrBucketNotFound) {
-		r.add("store", Note, "there is nothing of polyvoke's on JetStream yet", "the first polyvoke serve makes it")
+		r.add("store", Note, "polyvoke has stored nothing on JetStream yet", "the first polyvoke serve creates its streams")
 		return
 	}
 	if err != nil {
-		r.add("store", Note, "it cannot be looked at: "+protocol.MessageOf(err), "")
+		r.add("store", Note, "it cannot be read: "+protocol.MessageOf(err), "")
 		return
 	}
 	replicas := ""
@@ -209,7 +209,7 @@ func (c *Config) checkPermissions(ctx context.Context, r *results, s *connect.Se
 	r.ok("permissions", "this user may call, deploy and read logs")
 }
 
-// checkInvokers asks who is there.
+// checkInvokers asks which invokers are there.
 func (c *Config) checkInvokers(ctx context.Context, r *results, s *connect.Session) {
 	ctx, cancel := context.WithTimeout(ctx, 2*checkTime) // where none is, the client waits for one to start
 	defer cancel()
@@ -235,10 +235,10 @@ func (c *Config) checkInvokers(ctx context.Context, r *results, s *connect.Sessi
 	switch {
 	case len(by) > 1:
 		r.add("invokers", Warning, found,
-			"they are of different versions: update the older ones, or what the newer know is served by these alone")
+			"their versions differ: update the older ones, or functions that need the newer are served by those alone")
 	case by[c.Version] == 0:
 		r.add("invokers", Note, found,
-			"this command is of version "+c.Version+": use one of the invokers' version if something is not understood")
+			"this command is of version "+c.Version+": use the invokers' version if they disagree")
 	default:
 		r.ok("invokers", "%s", found)
 	}

@@ -47,8 +47,8 @@ func (r *Report) Compare(l Limit) error {
 		return nil
 	}
 	r.Runnable = false
-	r.Problem = fmt.Sprintf("the module has %d bytes, and the invoker on %s takes %d (%s) at most: make it smaller (strip its symbols), or start that with %s",
-		r.Size, l.Of, l.Size, protocol.Size(l.Size), r.flag())
+	r.Problem = fmt.Sprintf("the module has %d bytes, and the invoker on %s takes at most %d (%s): make it smaller "+
+		"(strip its symbols), or start that invoker with %s", r.Size, l.Of, l.Size, protocol.Size(l.Size), r.flag())
 	return errors.New(r.Problem)
 }
 
@@ -118,8 +118,10 @@ func limits() module.Limits { return module.Limits{Size: int(protocol.MaxModule)
 // Inspect describes the module b, which was read from a file. problem is why it cannot be a function; the report
 // then has what could be found out.
 func Inspect(file string, b []byte) (r *Report, problem error) {
-	r = &Report{File: file, Size: int64(len(b)), Digest: protocol.Digest(b), Limit: Limit{Size: int64(protocol.DefaultModule)},
-		Tables: []string{}, Imports: []Item{}, Exports: []Item{}, Custom: []Section{}}
+	r = &Report{
+		File: file, Size: int64(len(b)), Digest: protocol.Digest(b), Limit: Limit{Size: int64(protocol.DefaultModule)},
+		Tables: []string{}, Imports: []Item{}, Exports: []Item{}, Custom: []Section{},
+	}
 	m, err := limits().Parse(b)
 	if err == nil {
 		r.describe(m)

@@ -31,7 +31,8 @@ var restless = sections(
 	"\x07\x02\x06_start\x00\x00\x06memory\x02\x00",     // what a command exports
 	"\x08\x00", // a start function: the second after all
 	"\x0c\x01", // one data segment
-	"\x0a\x02\x10\x00\x41\x00\xd0\x70\x26\x00\xfc\x09\x00\x41\x01\x40\x00\x1a\x0b\x02\x00\x0b", // table.set, data.drop, memory.grow
+	// table.set, data.drop, memory.grow
+	"\x0a\x02\x10\x00\x41\x00\xd0\x70\x26\x00\xfc\x09\x00\x41\x01\x40\x00\x1a\x0b\x02\x00\x0b",
 	"\x0b\x01\x01\x01x",          // the segment
 	"\x00\x09\x1b[31mred\x21abc", // a custom section
 )
@@ -44,15 +45,19 @@ func TestInspect(t *testing.T) {
 		want    []string // in what people see, blanks counted as one
 	}{
 		{"the probe", runtimestest.Wasm(), "", []string{
-			"memory 192 KiB, grows", "globals 1 number", "; charges 36 entries and 105 loops", "reuse a sandbox can be put back", "function yes",
+			"memory 192 KiB, grows", "globals 1 number", "; charges 36 entries and 105 loops", "reuse a sandbox can be reset",
+			"function yes",
 			"imports", "wasi_snapshot_preview1 fd_read function", "_start function () -> ()",
 		}},
 		{"restless", restless, "", []string{
-			"memory 64 KiB, grows to 128 KiB", "tables table of funcref 1..", "code 2 functions, has a start function, writes tables, drops segments",
+			"memory 64 KiB, grows to 128 KiB", "tables table of funcref 1..",
+			"code 2 functions, has a start function, writes tables, drops segments",
 			"globals 1 number, 1 reference", "custom \"\\x1b[31mred!\" (3 B)",
-			"reuse every call needs a new sandbox: it changes tables, it drops segments, it has mutable globals of a reference type", "function yes",
+			"reuse every call needs a new sandbox: it changes tables, it drops segments, " +
+				"it has mutable globals of a reference type", "function yes",
 		}},
-		{"no command", []byte(header), "_start", []string{"reuse a sandbox", "code 0 functions", "globals none that is mutable", "function no"}},
+		{"no command", []byte(header), "_start",
+			[]string{"reuse a sandbox", "code 0 functions", "globals none that is mutable", "function no"}},
 		{"no module", []byte("hello"), "not a wasm module", []string{"size 5 B", "function no"}},
 		{"nothing", nil, "empty", []string{"size 0 B", "function no"}},
 	} {
@@ -96,7 +101,8 @@ func TestCompare(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = r.Compare(c.limit)
-		if (err == nil) != (c.problem == "") || err != nil && !strings.Contains(err.Error(), c.problem) || r.Runnable != (err == nil) {
+		if (err == nil) != (c.problem == "") || err != nil && !strings.Contains(err.Error(), c.problem) ||
+			r.Runnable != (err == nil) {
 			t.Errorf("%v: the problem is %v, want %q", c.limit, err, c.problem)
 		}
 		var out bytes.Buffer
@@ -119,7 +125,8 @@ func TestJSON(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"memory":{"min":65536,"max":131072,"grows":true}`, `"imports":[]`, `"custom":[{"name":"\u001b[31mred!","size":3}]`,
-		`"startFunction":true,"mutableGlobals":{"numbers":1,"vectors":0,"references":1,"imported":0},"tableWrites":true,"segmentDrops":true,"exceptions":false,"obstacles":[`,
+		`"startFunction":true,"mutableGlobals":{"numbers":1,"vectors":0,"references":1,"imported":0},` +
+			`"tableWrites":true,"segmentDrops":true,"exceptions":false,"obstacles":[`,
 	} {
 		if !bytes.Contains(b, []byte(want)) {
 			t.Errorf("%s is missing in %s", want, b)

@@ -33,7 +33,7 @@ func (r *Report) Print(w io.Writer, p terminal.Paint) {
 // running says how the module can run.
 func (r *Report) running(p terminal.Paint) (facts [][2]string) {
 	if a := r.Analysis; a != nil {
-		reuse := "a sandbox can be put back to its beginning"
+		reuse := "a sandbox can be reset"
 		if len(a.Obstacles) > 0 {
 			reuse = "every call needs a new sandbox: " + strings.Join(a.Obstacles, ", ")
 		}
@@ -44,7 +44,8 @@ func (r *Report) running(p terminal.Paint) (facts [][2]string) {
 	}
 	verdict := "yes, deploy it with polyvoke deploy " + r.File
 	if r.Size > r.Limit.Size {
-		verdict = fmt.Sprintf("yes, where it is served by polyvoke serve %s: the default is %s", r.flag(), protocol.DefaultModule)
+		verdict = fmt.Sprintf("yes, where it is served by polyvoke serve %s: the default is %s",
+			r.flag(), protocol.DefaultModule)
 	}
 	if !r.Runnable {
 		verdict = p.Red("no")
@@ -82,7 +83,8 @@ func (a *Analysis) facts() [][2]string {
 		is   bool
 		text string
 	}{
-		{a.Start, "has a start function"}, {a.TableWrites, "writes tables"}, {a.Drops, "drops segments"}, {a.Exceptions, "has exceptions"},
+		{a.Start, "has a start function"}, {a.TableWrites, "writes tables"}, {a.Drops, "drops segments"},
+		{a.Exceptions, "has exceptions"},
 	} {
 		if f.is {
 			code = append(code, f.text)
@@ -98,7 +100,8 @@ func (a *Analysis) facts() [][2]string {
 func (m *Metering) String() string {
 	share := float64(m.After-m.Before) / float64(max(m.Before, 1)) * 100
 	return fmt.Sprintf("%s to %s (%+.1f %%); charges %s and %s",
-		terminal.Bytes(int64(m.Before)), terminal.Bytes(int64(m.After)), share, plural(m.Entries, "entry", "entries"), terminal.Plural(m.Loops, "loop"))
+		terminal.Bytes(int64(m.Before)), terminal.Bytes(int64(m.After)), share, plural(m.Entries, "entry", "entries"),
+		terminal.Plural(m.Loops, "loop"))
 }
 
 // sections returns the custom sections and their sizes.

@@ -127,7 +127,7 @@ var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // verify checks that a bundle has the digest that it must have, which is known from where.
 func verify(bundle []byte, want, where string) error {
 	if got := strings.TrimPrefix(protocol.Digest(bundle), "sha256:"); got != want {
-		return fmt.Errorf("its digest is %s, but %s says %s: it is damaged or another one, and was not kept",
+		return fmt.Errorf("its digest is %s, but %s says %s: it is damaged or another runtime, and was not kept",
 			got, where, want)
 	}
 	return nil
@@ -195,7 +195,7 @@ func (g *Getter) fromWeb(ctx context.Context, u *url.URL, name, want string) (bu
 	return bundle, file.Redacted(), verify(bundle, want, where)
 }
 
-// fetch gets at most so many bytes. It shows progress if what is not empty.
+// fetch gets at most that number of bytes. It shows progress if what is not empty.
 func (g *Getter) fetch(ctx context.Context, u *url.URL, most int64, what string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {

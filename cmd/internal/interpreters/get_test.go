@@ -19,11 +19,22 @@ import (
 // loxBundle returns a small bundle, and its digest in hexadecimal.
 func loxBundle(t testing.TB) ([]byte, string) {
 	t.Helper()
-	b, err := script.WrapBundle(script.Info{Name: "lox", Version: "1", Language: "Lox", Extensions: []string{".lox"}}, []byte("\x00asm"))
+	b, err := script.WrapBundle(script.Info{Name: "lox", Version: "1", Language: "Lox", Extensions: []string{".lox"}},
+		[]byte("\x00asm"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b, strings.TrimPrefix(protocol.Digest(b), "sha256:")
+}
+
+// fromWeb is a runtime on a web server, and what getting it gives.
+type fromWeb struct {
+	about  string
+	path   string // of From
+	name   string // empty means lox
+	digest string
+	serve  map[string]http.HandlerFunc
+	err    string // what the error contains; empty: the bundle must come
 }
 
 // TestGetFromWeb gets a runtime from servers that have it, have another one, or mean harm.
@@ -34,64 +45,79 @@ func TestGetFromWeb(t *testing.T) {
 		return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, s) }
 	}
 	whole := text(string(bundle))
-	for _, c := range []struct {
-		about  string
-		path   string // of From
-		name   string // empty means lox
-		digest string
-		serve  map[string]http.HandlerFunc
-		err    string // what the error contains; empty: the bundle must come
-	}{
-		{about: "a folder", path: "/r/", serve: map[string]http.HandlerFunc{"/r/SHA256SUMS": text(digest + "  lox.runtime.zip\n"), "/r/lox.runtime.zip": whole}},
-		{about: "a folder without a slash", path: "/r", serve: map[string]http.HandlerFunc{"/r/SHA256SUMS": text(digest + " *lox.runtime.zip\n"), "/r/lox.runtime.zip": whole}},
-		{about: "a file", path: "/r/mine.zip", serve: map[string]http.HandlerFunc{"/r/SHA256SUMS": text(digest + "  mine.zip\n"), "/r/mine.zip": whole}},
-		{about: "a digest", path: "/r/", digest: "sha256:" + strings.ToUpper(digest), serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": whole}},
-		{about: "no digest", path: "/r/", serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": whole}, err: "needs its digest: give it with --sha256, or put SHA256SUMS beside it"},
+	for _, c := range []fromWeb{
+		{about: "a folder", path: "/r/", serve: map[string]http.HandlerFunc{
+			"/r/SHA256SUMS": text(digest + "  lox.runtime.zip\n"), "/r/lox.runtime.zip": whole}},
+		{about: "a folder without a slash", path: "/r", serve: map[string]http.HandlerFunc{
+			"/r/SHA256SUMS": text(digest + " *lox.runtime.zip\n"), "/r/lox.runtime.zip": whole}},
+		{about: "a file", path: "/r/mine.zip",
+			serve: map[string]http.HandlerFunc{"/r/SHA256SUMS": text(digest + "  mine.zip\n"), "/r/mine.zip": whole}},
+		{about: "a digest", path: "/r/", digest: "sha256:" + strings.ToUpper(digest),
+			serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": whole}},
+		{about: "no digest", path: "/r/", serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": whole},
+			err: "needs its digest: give it with --sha256, or put SHA256SUMS beside it"},
 		{about: "no file", path: "/r/", digest: digest, err: "/r/lox.runtime.zip is not there (404)"},
-		{about: "a list without it", path: "/r/", serve: map[string]http.HandlerFunc{"/r/SHA256SUMS": text(digest + "  other.zip\n")}, err: "SHA256SUMS does not name lox.runtime.zip"},
-		{about: "a list that is none", path: "/r/", serve: map[string]http.HandlerFunc{"/r/SHA256SUMS": text("<html>")}, err: "line 1 is not a SHA-256 digest"},
-		{about: "a list without end", path: "/r/", serve: map[string]http.HandlerFunc{"/r/SHA256SUMS": endless}, err: "SHA256SUMS: it is larger than the 1 MiB allowed"},
-		{about: "another digest", path: "/r/", digest: wrong, serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": whole}, err: "its digest is " + digest + ", but --sha256 says " + wrong},
+		{about: "a list without it", path: "/r/", serve: map[string]http.HandlerFunc{
+			"/r/SHA256SUMS": text(digest + "  other.zip\n")}, err: "SHA256SUMS does not name lox.runtime.zip"},
+		{about: "a list that is none", path: "/r/", serve: map[string]http.HandlerFunc{"/r/SHA256SUMS": text("<html>")},
+			err: "line 1 is not a SHA-256 digest"},
+		{about: "a list without end", path: "/r/", serve: map[string]http.HandlerFunc{"/r/SHA256SUMS": endless},
+			err: "SHA256SUMS: it is larger than the 1 MiB allowed"},
+		{about: "another digest", path: "/r/", digest: wrong, serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": whole},
+			err: "its digest is " + digest + ", but --sha256 says " + wrong},
 		{about: "a digest that is none", path: "/r/", digest: "abc", err: `the digest "abc" is not one of SHA-256`},
-		{about: "another runtime", path: "/r/lox.zip", name: "wren", digest: digest, serve: map[string]http.HandlerFunc{"/r/lox.zip": whole}, err: "this is the runtime lox and not wren"},
+		{about: "another runtime", path: "/r/lox.zip", name: "wren", digest: digest,
+			serve: map[string]http.HandlerFunc{"/r/lox.zip": whole}, err: "this is the runtime lox and not wren"},
 		{about: "a name that is a path", path: "/r/", name: "../lox", digest: digest, err: "lox"},
-		{about: "a server that fails", path: "/r/", digest: digest, serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusBadGateway) }}, err: `the server answers "502 Bad Gateway"`},
-		{about: "a size that is too large", path: "/r/", digest: digest, serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", fmt.Sprint(script.MaxBundle+1))
-		}}, err: "are more than the 128 MiB allowed"},
-		{about: "an answer that breaks off", path: "/r/", digest: digest, serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", "1000")
-			io.WriteString(w, "x")
-		}}, err: "unexpected EOF"},
-		{about: "redirects without end", path: "/r/", digest: digest, serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }}, err: "redirects more than 5 times"},
+		{about: "a server that fails", path: "/r/", digest: digest,
+			serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": func(w http.ResponseWriter, _ *http.Request) {
+				http.Error(w, "no", http.StatusBadGateway)
+			}}, err: `the server answers "502 Bad Gateway"`},
+		{about: "a size that is too large", path: "/r/", digest: digest,
+			serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", fmt.Sprint(script.MaxBundle+1))
+			}}, err: "are more than the 128 MiB allowed"},
+		{about: "an answer that breaks off", path: "/r/", digest: digest,
+			serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", "1000")
+				io.WriteString(w, "x")
+			}}, err: "unexpected EOF"},
+		{about: "redirects without end", path: "/r/", digest: digest,
+			serve: map[string]http.HandlerFunc{"/r/lox.runtime.zip": func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, r.URL.Path, http.StatusFound)
+			}}, err: "redirects more than 5 times"},
 	} {
-		t.Run(c.about, func(t *testing.T) {
-			mux := http.NewServeMux()
-			for path, h := range c.serve {
-				mux.Handle(path, h)
-			}
-			server := httptest.NewServer(mux)
-			defer server.Close()
-			shown := 0
-			g := interpreters.Getter{From: server.URL + c.path, Digest: c.digest, Progress: func(r io.Reader, _ string, total int64) io.Reader { shown = int(total); return r }}
-			name := c.name
-			if name == "" {
-				name = "lox"
-			}
-			b, from, err := g.Get(t.Context(), name)
-			if c.err != "" {
-				if err == nil || !strings.Contains(err.Error(), c.err) || b != nil {
-					t.Errorf("got %d bytes and the error %v, want %q", len(b), err, c.err)
-				}
-				return
-			}
-			if err != nil || string(b) != string(bundle) || !strings.HasPrefix(from, server.URL+"/r/") {
-				t.Errorf("got %d bytes from %s, error %v", len(b), from, err)
-			}
-			if shown != len(bundle) {
-				t.Errorf("progress of %d bytes was shown, want %d", shown, len(bundle))
-			}
-		})
+		t.Run(c.about, func(t *testing.T) { c.get(t, bundle) })
+	}
+}
+
+// get gets the runtime, and checks what came.
+func (c fromWeb) get(t *testing.T, bundle []byte) {
+	mux := http.NewServeMux()
+	for path, h := range c.serve {
+		mux.Handle(path, h)
+	}
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	shown := 0
+	g := interpreters.Getter{From: server.URL + c.path, Digest: c.digest,
+		Progress: func(r io.Reader, _ string, total int64) io.Reader { shown = int(total); return r }}
+	name := c.name
+	if name == "" {
+		name = "lox"
+	}
+	b, from, err := g.Get(t.Context(), name)
+	if c.err != "" {
+		if err == nil || !strings.Contains(err.Error(), c.err) || b != nil {
+			t.Errorf("got %d bytes and the error %v, want %q", len(b), err, c.err)
+		}
+		return
+	}
+	if err != nil || string(b) != string(bundle) || !strings.HasPrefix(from, server.URL+"/r/") {
+		t.Errorf("got %d bytes from %s, error %v", len(b), from, err)
+	}
+	if shown != len(bundle) {
+		t.Errorf("progress of %d bytes was shown, want %d", shown, len(bundle))
 	}
 }
 
@@ -115,10 +141,11 @@ func TestGetFromHTTPS(t *testing.T) {
 	client := interpreters.Client()
 	client.Transport = secure.Client().Transport
 	g := interpreters.Getter{From: secure.URL + "/lox.zip", Digest: digest, Client: client}
-	if _, _, err := g.Get(t.Context(), "lox"); err == nil || !strings.Contains(err.Error(), "redirects from https to http") {
+	_, _, err := g.Get(t.Context(), "lox")
+	if err == nil || !strings.Contains(err.Error(), "redirects from https to http") {
 		t.Errorf("the error is %v", err)
 	}
-	_, _, err := (&interpreters.Getter{From: "http://user:secret@127.0.0.1:1/", Digest: digest}).Get(t.Context(), "lox")
+	_, _, err = (&interpreters.Getter{From: "http://user:secret@127.0.0.1:1/", Digest: digest}).Get(t.Context(), "lox")
 	if err == nil || !strings.Contains(err.Error(), "cannot be reached") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("a server that is not there, with a password: %v", err)
 	}
@@ -162,7 +189,8 @@ func TestGetFromDisk(t *testing.T) {
 		{"none", "", "--from takes a folder, a file, or a URL"},
 	} {
 		b, _, err := (&interpreters.Getter{From: filepath.Join(dir, c.from), Digest: c.digest}).Get(t.Context(), "lox")
-		if c.err == "" && (err != nil || len(b) == 0) || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+		if c.err == "" && (err != nil || len(b) == 0) ||
+			c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 			t.Errorf("%s with the digest %q: %d bytes, error %v, want %q", c.from, c.digest, len(b), err, c.err)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package interpreters has the interpreters of this machine, which users call runtimes: those in this program, and those
-// that were built or fetched here. Commands that need no NATS use them, and others add them to one.
+// Package interpreters has the interpreters of this machine, which users call runtimes: those in this program, and
+// those that were built or fetched here. Commands that need no NATS use them, and others add them to one.
 package interpreters
 
 import (

@@ -41,14 +41,16 @@ func TestFolder(t *testing.T) {
 	if all := folder.List(); len(all) != 1 || all[0].Name != "lox" {
 		t.Errorf("the folder has %v", all)
 	}
-	if _, _, err := (interpreters.Local{Folder: folder}).Bundle(t.Context(), "wren@1"); protocol.CodeOf(err) != protocol.CodeNotFound {
+	_, _, err = (interpreters.Local{Folder: folder}).Bundle(t.Context(), "wren@1")
+	if protocol.CodeOf(err) != protocol.CodeNotFound {
 		t.Errorf("a runtime that is not there: %v", err)
 	}
 	if _, err := folder.Get("../lox"); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a name that is a path: %v", err)
 	}
 	f, err := interpreters.Describe(b)
-	if err != nil || f.Name != "lox" || f.Limits.Memory != 1<<20 || f.Env[interpreters.VersionKey] != "1" || f.Env[interpreters.ExtensionsKey] != ".lox" {
+	if err != nil || f.Name != "lox" || f.Limits.Memory != 1<<20 || f.Env[interpreters.VersionKey] != "1" ||
+		f.Env[interpreters.ExtensionsKey] != ".lox" {
 		t.Errorf("it is described as %+v, error %v", f, err)
 	}
 }
@@ -76,14 +78,17 @@ func TestForExtension(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := script.WrapBundle(script.Info{Name: "lox", Version: "1", Language: "Lox", Extensions: []string{".lox", ".py"}}, []byte("x"))
+	lox := script.Info{Name: "lox", Version: "1", Language: "Lox", Extensions: []string{".lox", ".py"}}
+	b, err := script.WrapBundle(lox, []byte("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := folder.Put(b); err != nil {
 		t.Fatal(err)
 	}
-	for ext, want := range map[string]string{".lox": "lox", ".py": "python", ".js": "javascript", ".wasm": "", ".none": "", "": ""} {
+	for ext, want := range map[string]string{
+		".lox": "lox", ".py": "python", ".js": "javascript", ".wasm": "", ".none": "", "": "",
+	} {
 		if got := interpreters.ForExtension(ext); got != want {
 			t.Errorf("ForExtension(%q) = %q, want %q", ext, got, want)
 		}
@@ -91,7 +96,9 @@ func TestForExtension(t *testing.T) {
 	if names := interpreters.Names(); !slices.Contains(names, "lox") || !slices.Contains(names, "python") {
 		t.Errorf("the names are %v", names)
 	}
-	rows := interpreters.Rows([]protocol.Function{{Name: "lox", Version: 3, Size: 5, Env: map[string]string{interpreters.VersionKey: "2"}}})
+	rows := interpreters.Rows([]protocol.Function{
+		{Name: "lox", Version: 3, Size: 5, Env: map[string]string{interpreters.VersionKey: "2"}},
+	})
 	if r := rows[len(rows)-1]; r.Name != "lox" || r.Local != "1" || r.Added != "2" || r.Ref != "lox@3" || r.Size != 5 {
 		t.Errorf("the last row is %+v", r)
 	}

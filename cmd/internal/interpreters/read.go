@@ -48,7 +48,7 @@ func readBundle(path string) ([]byte, error) {
 	return readAll(f, script.MaxBundle)
 }
 
-// readAll reads all of r, which must be at most so many bytes.
+// readAll reads all of r, which must not be longer than most.
 func readAll(r io.Reader, most int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err == nil && int64(len(b)) > most {

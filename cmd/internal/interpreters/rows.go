@@ -11,7 +11,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/script/recipe"
 )
 
-// Row is what is known about a runtime: whether it can be built, is in this program, in the folder Default, and on NATS.
+// Row is what is known about a runtime: whether it can be built, is in this program, in the folder Default, and on
+// NATS.
 type Row struct {
 	Name       string   `json:"name"`
 	Language   string   `json:"language"`
@@ -81,7 +82,8 @@ func Table(w io.Writer, p terminal.Paint, rows []*Row) {
 		if r.Ref != "" {
 			on = fmt.Sprintf("%s (%s, %s)", r.Added, r.Ref, terminal.Bytes(r.Size))
 		}
-		cells = append(cells, []string{r.Name, r.Language, strings.Join(r.Extensions, " "), r.Recipe, r.Embedded, r.Local, on})
+		cells = append(cells, []string{r.Name, r.Language, strings.Join(r.Extensions, " "), r.Recipe, r.Embedded,
+			r.Local, on})
 	}
 	terminal.Table(w, p, []string{"NAME", "LANGUAGE", "FILES", "RECIPE", "IN POLYVOKE", "LOCAL", "ON NATS"}, cells)
 }
@@ -92,6 +94,7 @@ func Added(w io.Writer, p terminal.Paint, reply protocol.DeployReply) error {
 	if !reply.Created {
 		state = "unchanged"
 	}
-	_, err := fmt.Fprintf(w, "%s %s (%s %s, %s)\n", p.Bold(f.Ref().String()), state, f.Language, f.Env[VersionKey], terminal.Bytes(f.Size))
+	_, err := fmt.Fprintf(w, "%s %s (%s %s, %s)\n", p.Bold(f.Ref().String()), state, f.Language, f.Env[VersionKey],
+		terminal.Bytes(f.Size))
 	return err
 }

@@ -26,7 +26,7 @@ import (
 
 // Config says where a process has what it needs.
 type Config struct {
-	Cache  string // folder for compiled modules; empty: they are compiled anew
+	Cache  string // folder for compiled modules; empty: they are compiled again
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
@@ -38,7 +38,8 @@ type Config struct {
 // Run compiles a source and runs it once, as it would be run by a call. The error has an exit code: that of the
 // process if it came to one.
 func Run(ctx context.Context, src *source.Source, c Config) error {
-	rt, err := wasi.New(ctx, wasi.Config{CacheDir: c.Cache, MaxMemory: uint64(protocol.MaxMemory), MaxModule: int(protocol.MaxModule)})
+	config := wasi.Config{CacheDir: c.Cache, MaxMemory: uint64(protocol.MaxMemory), MaxModule: int(protocol.MaxModule)}
+	rt, err := wasi.New(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -99,22 +100,26 @@ func Error(src *source.Source, err error) error {
 	var ended *runtimes.ExitError
 	var trap *runtimes.TrapError
 	var refused *runtimes.ModuleError
-	name := src.Function.Name
+	name, limits := src.Function.Name, src.Function.Limits.WithDefaults()
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, runtimes.ErrMemory) && !errors.As(err, &ended):
-		return &exit.Error{Code: exit.Platform, Msg: fmt.Sprintf("%s reached its memory limit of %s: raise --memory", name, src.Function.Limits.WithDefaults().Memory), Err: err}
+		return &exit.Error{Code: exit.Platform, Err: err,
+			Msg: fmt.Sprintf("%s reached its memory limit of %s: raise --memory", name, limits.Memory)}
 	case errors.As(err, &ended):
 		return &exit.Error{Code: exit.OfProcess(int(ended.Code)), Err: err}
 	case errors.As(err, &refused):
 		return &exit.Error{Code: exit.NotRunnable, Msg: at(src.Path, err.Error()), Err: err}
 	case errors.Is(err, runtimes.ErrFuel):
-		return &exit.Error{Code: exit.Timeout, Msg: fmt.Sprintf("%s used up its fuel of %d: raise --fuel", name, src.Function.Limits.Fuel), Err: err}
+		return &exit.Error{Code: exit.Timeout, Err: err,
+			Msg: fmt.Sprintf("%s used up its fuel of %d: raise --fuel", name, limits.Fuel)}
 	case errors.As(err, &trap):
-		return &exit.Error{Code: exit.Platform, Msg: fmt.Sprintf("%s: %v", name, strings.TrimSpace(err.Error()+"\n"+trap.Stack)), Err: err}
+		return &exit.Error{Code: exit.Platform, Err: err,
+			Msg: fmt.Sprintf("%s: %v", name, strings.TrimSpace(err.Error()+"\n"+trap.Stack))}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &exit.Error{Code: exit.Timeout, Msg: fmt.Sprintf("%s exceeded its time limit of %s: raise --timeout", name, src.Function.Limits.WithDefaults().Timeout), Err: err}
+		return &exit.Error{Code: exit.Timeout, Err: err,
+			Msg: fmt.Sprintf("%s exceeded its time limit of %s: raise --timeout", name, limits.Timeout)}
 	case errors.Is(err, context.Canceled):
 		return err
 	case protocol.CodeOf(err) == protocol.CodeNotFound: // there is no such runtime

@@ -102,7 +102,7 @@ func (c *Cache) recorded() map[string]string {
 		}
 		b, err := os.ReadFile(p)
 		if err != nil || json.Unmarshal(b, &r) != nil || !filepath.IsLocal(r.File) {
-			continue // the next compilation writes it anew
+			continue // the next compilation writes it again
 		}
 		by[filepath.Clean(r.File)] = filepath.Join(records, filepath.Base(p))
 	}

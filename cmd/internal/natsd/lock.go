@@ -34,7 +34,7 @@ func lockFolder(dir string) (*lock, error) {
 	return &lock{f}, nil
 }
 
-// describe writes who has the lock, for the message that the next one gets.
+// describe writes which process has the lock, for the message that the next one gets.
 func (l *lock) describe(owner string) {
 	if l.file.Truncate(0) == nil {
 		_, _ = l.file.WriteAt([]byte(owner+"\n"), 0) // only a message gets poorer without it

@@ -1,7 +1,7 @@
 // Package natsd is the NATS server that polyvoke brings along.
 //
 // In goes an address and a folder; out comes a NATS server with JetStream on disk in this
-// process, or an error that says who has the address or the folder already. It is the server
+// process, or an error that says which process has the address or the folder already. It is the server
 // that everybody knows, with one listener and nothing else: no WebSocket, no monitoring port,
 // no cluster. Whoever needs those runs nats-server and joins it.
 package natsd
@@ -38,7 +38,7 @@ const (
 // protects the server.
 var ErrExposed = errors.New("no credentials for an address that others can reach")
 
-// ErrInUse is in the chain of Start's error if somebody else has the address or the folder.
+// ErrInUse is in the chain of Start's error if another process has the address or the folder.
 var ErrInUse = errors.New("in use")
 
 // Config says what server to start.
@@ -188,7 +188,7 @@ func (c Config) start(host string, port int, failed chan struct{}) (*server.Serv
 // that there is none left.
 const kept = 128
 
-// mostClients returns how many clients may be connected to a process that may have so many descriptors, or 0 for the
+// mostClients returns how many clients may be connected to a process with that number of descriptors, or 0 for the
 // server's default. One that is too many is told so, where it would otherwise wait for the server to have a
 // descriptor again.
 func mostClients(descriptors int) int {

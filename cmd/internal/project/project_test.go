@@ -38,7 +38,9 @@ func begin(t *testing.T, lang string) *Project {
 }
 
 func TestFind(t *testing.T) {
-	for name, want := range map[string]string{"go": "go", "GO": "go", "golang": "go", "c++": "cpp", "cpp": "cpp", "AssemblyScript": "as", "rs": "rust"} {
+	for name, want := range map[string]string{
+		"go": "go", "GO": "go", "golang": "go", "c++": "cpp", "cpp": "cpp", "AssemblyScript": "as", "rs": "rust",
+	} {
 		l, err := Find(name)
 		if err != nil || l.Name != want {
 			t.Errorf("Find(%q) = %q, %v; want %q", name, l.Name, err, want)
@@ -68,11 +70,13 @@ func TestTable(t *testing.T) {
 			continue // its sample is not part of this build
 		}
 		main, err := templates.ReadFile(path.Join("templates", l.Name, l.Main))
-		if n := strings.Count(string(main), "\n"); err != nil || n < 8 || n > 20 || !bytes.Contains(main, []byte("65")) || strings.Contains(string(main), "build.sh") {
+		n := strings.Count(string(main), "\n")
+		if err != nil || n < 8 || n > 20 || !bytes.Contains(main, []byte("65")) || bytes.Contains(main, []byte("build.sh")) {
 			t.Errorf("%s: the template has %d lines, error %v", l.Name, n, err)
 		}
 		if sources[l.Main] == nil || (script != nil) != l.Compiled() {
-			t.Errorf("%s: the sample has %d files; %s or a build script is missing, or there is one for nothing", l.Name, len(sources), l.Main)
+			t.Errorf("%s: the sample has %d files; %s or a build script is missing, or there is one for nothing", l.Name,
+				len(sources), l.Main)
 		}
 	}
 	if n := len(Languages()); n < 7 {
@@ -128,21 +132,26 @@ func TestOpenRefuses(t *testing.T) {
 		"module = \"a.wasm\"\n[build]\nsource = \"a.c\"\ncommand = [\"make\"]": "choose one",
 		"module = \"a.wasm\"\n[build]\ncommand = []":                           "name a program",
 		"module = \"a.wasm\"\n[build]\ncommand = \"make\"":                     "command",
-		"module = \"a.wasm\"\n[build]\nsuorce = \"a.c\"":                       "polyvoke.toml:3: unknown key build.suorce: did you mean source?",
+		"module = \"a.wasm\"\n[build]\nsuorce = \"a.c\"": "polyvoke.toml:3: unknown key build.suorce: " +
+			"did you mean source?",
 	} {
 		_, err := Open(write(t, manifest))
 		if protocol.CodeOf(err) != protocol.CodeRefused || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v; want %q", manifest, err, want)
 		}
 	}
-	if _, err := Open(t.TempDir()); protocol.CodeOf(err) != protocol.CodeNotFound || !strings.Contains(err.Error(), "polyvoke new") {
+	_, err := Open(t.TempDir())
+	if protocol.CodeOf(err) != protocol.CodeNotFound || !strings.Contains(err.Error(), "polyvoke new") {
 		t.Errorf("no manifest: %v", err)
 	}
 }
 
 // FuzzOpen gives strangers' manifests: there is a project, or an error that names the file.
 func FuzzOpen(f *testing.F) {
-	for _, s := range []string{"module = \"greet.wasm\"\n[build]\nsource = \"main.c\"\n", "script = \"a.py\"", "build = 3", "[[build]]", "module = [\"a\"]", "[build.command]\n"} {
+	for _, s := range []string{
+		"module = \"greet.wasm\"\n[build]\nsource = \"main.c\"\n", "script = \"a.py\"", "build = 3", "[[build]]",
+		"module = [\"a\"]", "[build.command]\n",
+	} {
 		f.Add(s)
 	}
 	dir := f.TempDir()
@@ -174,7 +183,8 @@ func TestStrip(t *testing.T) {
 	out, s, err := Strip(with)
 	check(t, err)
 	_, want := named(t, "producers2")
-	if !bytes.Equal(out, want) || s.Bytes != len(with)-len(want) || strings.Join(s.Sections, " ") != "name .debug_info .debug_line" {
+	if !bytes.Equal(out, want) || s.Bytes != len(with)-len(want) ||
+		strings.Join(s.Sections, " ") != "name .debug_info .debug_line" {
 		t.Errorf("%d bytes, want %d; %+v", len(out), len(want), s)
 	}
 	if out, s, err := Strip(plain); err != nil || !bytes.Equal(out, plain) || s.Bytes != 0 {
@@ -230,14 +240,16 @@ func TestBuildFails(t *testing.T) {
 		is          error
 		want, said  string
 	}{
-		{"the compiler complains", `command = ["sh", "-c", "echo main.c:3: no; exit 4"]`, ErrBuild, "exit code 4", "main.c:3: no"},
+		{"the compiler complains", `command = ["sh", "-c", "echo main.c:3: no; exit 4"]`, ErrBuild, "exit code 4",
+			"main.c:3: no"},
 		{"no such compiler", `command = ["no-such-compiler"]`, ErrNoTools, "not in PATH", ""},
-		{"it makes nothing", `command = ["true"]`, ErrBuild, "has not made", ""},
+		{"it makes nothing", `command = ["true"]`, ErrBuild, "did not make", ""},
 		{"it makes no module", `command = ["sh", "-c", "echo text > a.wasm"]`, nil, "not a wasm module", ""},
 		{"no source", `source = "main.c"`, nil, "no such file", ""},
-		{"a source that nothing builds", `source = "main.cob"`, nil, "nothing builds that", ""},
+		{"a source that nothing builds", `source = "main.cob"`, nil, "no known tool builds that", ""},
 		{"nothing to do", ``, nil, "say what makes a.wasm", ""},
-		{"it says too much", `command = ["sh", "-c", "yes | head -c 1000000; echo end; exit 1"]`, ErrBuild, "exit code 1", "...\n"},
+		{"it says too much", `command = ["sh", "-c", "yes | head -c 1000000; echo end; exit 1"]`, ErrBuild,
+			"exit code 1", "...\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := Open(write(t, "module = \"a.wasm\"\n[build]\n"+tt.build+"\n"))
@@ -297,7 +309,10 @@ func TestNoTools(t *testing.T) {
 	for _, v := range []string{"CC", "CXX", "GO", "ZIG", "ASC", "NIM", "WASI_SDK_PATH"} {
 		t.Setenv(v, "")
 	}
-	for lang, want := range map[string]string{"go": "apt-get install golang-go", "c": "apt-get install clang-14", "zig": "zig is not installed", "as": "npm install -g assemblyscript"} {
+	for lang, want := range map[string]string{
+		"go": "apt-get install golang-go", "c": "apt-get install clang-14", "zig": "zig is not installed",
+		"as": "npm install -g assemblyscript",
+	} {
 		p := begin(t, lang)
 		if _, err := p.Build(t.Context()); !errors.Is(err, ErrNoTools) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v; want %q", lang, err, want)
@@ -305,17 +320,22 @@ func TestNoTools(t *testing.T) {
 	}
 	check(t, os.WriteFile(filepath.Join(bin, "clang-14"), []byte("#!/bin/sh\necho no target wasm32\nexit 1\n"), 0o700))
 	p := begin(t, "c")
-	if _, err := p.Build(t.Context()); !errors.Is(err, ErrNoTools) || !strings.Contains(err.Error(), "clang-14: exit code 1: no target wasm32") {
+	if _, err := p.Build(t.Context()); !errors.Is(err, ErrNoTools) ||
+		!strings.Contains(err.Error(), "clang-14: exit code 1: no target wasm32") {
 		t.Errorf("a clang without wasm: %v", err)
 	}
 }
 
 func TestOutput(t *testing.T) {
 	dir := write(t, "module = \"a.wasm\"\n")
-	check(t, os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("# made\n*.o\n/out/\nsub/gen.c\n\n!keep.o\n[\n"), 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, ".gitignore"),
+		[]byte("# made\n*.o\n/out/\nsub/gen.c\n\n!keep.o\n[\n"), 0o600))
 	p, err := Open(dir)
 	check(t, err)
-	for file, want := range map[string]bool{"a.wasm": true, "b.wasm": false, "x.o": true, "sub/x.o": true, "out": true, "sub/out": false, "sub/gen.c": true, "gen.c": false, "main.c": false} {
+	for file, want := range map[string]bool{
+		"a.wasm": true, "b.wasm": false, "x.o": true, "sub/x.o": true, "out": true, "sub/out": false,
+		"sub/gen.c": true, "gen.c": false, "main.c": false,
+	} {
 		if got := p.Output(filepath.Join(dir, filepath.FromSlash(file))); got != want {
 			t.Errorf("Output(%q) = %t", file, got)
 		}

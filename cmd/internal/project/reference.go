@@ -13,7 +13,8 @@ import (
 // SchemaURL is where the JSON schema of a polyvoke.toml is published, for editors.
 const SchemaURL = "https://raw.githubusercontent.com/polyvoke/polyvoke/main/docs/manifest.schema.json"
 
-// schema is the part of JSON Schema, draft 7, that a manifest needs. The fields are in the order in which they read best.
+// schema is the part of JSON Schema, draft 7, that a manifest needs. The fields are in the order in which they read
+// best.
 type schema struct {
 	Schema      string             `json:"$schema,omitempty"`
 	ID          string             `json:"$id,omitempty"`
@@ -146,17 +147,22 @@ const (
 
 <!-- Generated from the Go types by "go generate ./cmd/internal/project": change it there. -->
 
-A function's folder has a ` + "`polyvoke.toml`" + `. ` + "`polyvoke new`" + ` writes one, ` + "`build`, `run`, `dev` and `deploy`" + ` read it, and ` + "`deploy`" + `
-takes one file without it too: then the name is the file's, and all else its default. On the wire the manifest is JSON with the same
+A function's folder has a ` + "`polyvoke.toml`" + `. ` + "`polyvoke new`" + ` writes one, ` +
+		"`build`, `run`, `dev` and `deploy`" + ` read it, and ` + "`deploy`" + `
+takes one file without it too: then the name is the file's, and all else its default. On the wire the ` +
+		`manifest is JSON with the same
 keys ([the protocol](../protocol/README.md), section 4).
 
 ` + "```toml\n" + referenceExample + "```" + `
 
-The first line is for editors with a TOML language server, such as taplo (Even Better TOML in Visual Studio Code): they complete
+The first line is for editors with a TOML language server, such as taplo (Even Better TOML in Visual Studio Code): ` +
+		`they complete
 keys, and mark wrong ones, by [the JSON schema](manifest.schema.json).
 
-A duration is a number and a unit (` + "`ms`, `s`, `m`" + `), together or in a row: ` + "`\"500ms\"`, `\"1m30s\"`" + `. A size is a number of bytes, or a
-string with a unit: ` + "`KiB`, `MiB` and `GiB`" + ` are powers of 1024, ` + "`KB`, `MB` and `GB`" + ` of 1000. A number may have underscores: ` + "`50_000_000`" + `.
+A duration is a number and a unit (` + "`ms`, `s`, `m`" + `), together or in a row: ` +
+		"`\"500ms\"`, `\"1m30s\"`" + `. A size is a number of bytes, or a
+string with a unit: ` + "`KiB`, `MiB` and `GiB`" + ` are powers of 1024, ` + "`KB`, `MB` and `GB`" + ` of 1000. ` +
+		`A number may have underscores: ` + "`50_000_000`" + `.
 `
 	referenceExample = `#:schema ` + SchemaURL + `
 name = "price"

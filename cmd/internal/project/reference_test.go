@@ -100,8 +100,9 @@ func TestSchema(t *testing.T) {
 	if trigger["additionalProperties"] != false || !reflect.DeepEqual(trigger["required"], []any{"subject"}) {
 		t.Errorf("trigger: %v", trigger)
 	}
-	timeout := regexp.MustCompile(properties["limits"].(map[string]any)["properties"].(map[string]any)["timeout"].(map[string]any)["pattern"].(string))
-	memory := regexp.MustCompile(properties["limits"].(map[string]any)["properties"].(map[string]any)["memory"].(map[string]any)["pattern"].(string))
+	limits := properties["limits"].(map[string]any)["properties"].(map[string]any)
+	timeout := regexp.MustCompile(limits["timeout"].(map[string]any)["pattern"].(string))
+	memory := regexp.MustCompile(limits["memory"].(map[string]any)["pattern"].(string))
 	for _, s := range []string{"500ms", "1m30s", "1.5s", ".5s", "5", "s", "five", "", "-1s", "1h", "3us"} {
 		if _, err := protocol.ParseDuration(s); err == nil && !timeout.MatchString(s) || err != nil &&
 			timeout.MatchString(s) {

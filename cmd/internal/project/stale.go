@@ -20,8 +20,8 @@ var generated = []string{"node_modules", "target", "zig-cache", "zig-out", "__py
 var errEnough = errors.New("enough")
 
 // Stale says why the module must be built before it is used: it is not there, or a file of the folder, whose name it
-// returns, is newer. It returns "" if nothing is to be built, as for a script, or for a module that the manifest does not
-// say how to build.
+// returns, is newer. It returns "" if nothing is to be built, as for a script, or for a module that the manifest does
+// not say how to build.
 func (p *Project) Stale() (why string, err error) {
 	if p.Module == "" || p.source == "" && p.command == nil {
 		return "", nil

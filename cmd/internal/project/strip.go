@@ -58,7 +58,8 @@ func Strip(wasm []byte) ([]byte, Stripped, error) {
 	return out, s, nil
 }
 
-// needless tells whether a custom section is for debuggers only.
+// needless reports whether a custom section is for debuggers only.
 func needless(name string) bool {
-	return name == "name" || name == "sourceMappingURL" || name == "external_debug_info" || strings.HasPrefix(name, ".debug_")
+	return name == "name" || name == "sourceMappingURL" || name == "external_debug_info" ||
+		strings.HasPrefix(name, ".debug_")
 }

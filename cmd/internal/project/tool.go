@@ -18,9 +18,11 @@ type tool struct {
 	name    string   // for people
 	env     string   // the variable; what it holds already is tried first
 	paths   []string // names of the PATH, or paths, to try in turn
-	choices []string // VAR=VALUE of which one must do besides, in turn; nil for none
-	probe   []string // with these it exits with 0 if it can build for wasm; $VAR is replaced by the choice's value, $OUT by a file
+	choices []string // VAR=VALUE: one of them must do besides, tried in turn; nil for none
 	input   string   // the probe's stdin
+	// probe has the arguments with which it exits with 0 if it can build for wasm. $VAR is replaced by the choice's
+	// value, $OUT by a file.
+	probe []string
 }
 
 // shell is what build scripts are run by.
@@ -36,13 +38,15 @@ func goTool() tool {
 // clang is a C compiler with a C library for WASI. The versions of Debian come first, since the samples are built by
 // one.
 func clang() tool {
-	return tool{name: "clang with wasi-libc", env: "CC", paths: clangs("clang"), input: "#include <stdio.h>\nint main(void) { return puts(\"\"); }\n",
+	return tool{name: "clang with wasi-libc", env: "CC", paths: clangs("clang"),
+		input: "#include <stdio.h>\nint main(void) { return puts(\"\"); }\n",
 		probe: []string{"--target=wasm32-wasi", "-x", "c", "-", "-o", "$OUT"}}
 }
 
 // clangxx is the same with a C++ library.
 func clangxx() tool {
-	return tool{name: "clang++ with libc++ for wasi", env: "CXX", paths: clangs("clang++"), input: "#include <string>\nint main() { return std::string().size(); }\n",
+	return tool{name: "clang++ with libc++ for wasi", env: "CXX", paths: clangs("clang++"),
+		input: "#include <string>\nint main() { return std::string().size(); }\n",
 		probe: []string{"--target=wasm32-wasi", "-fno-exceptions", "-x", "c++", "-", "-o", "$OUT"}}
 }
 
@@ -61,7 +65,8 @@ func clangs(name string) []string {
 // rustc is a Rust compiler with a standard library for WASI. Debian's is tried by its path too: a rustup compiler may
 // hide it.
 func rustc() tool {
-	return tool{name: "rustc with a standard library for wasm32-wasip1 or wasm32-wasi", env: "RUSTC", paths: []string{"rustc", "/usr/bin/rustc"},
+	return tool{name: "rustc with a standard library for wasm32-wasip1 or wasm32-wasi", env: "RUSTC",
+		paths:   []string{"rustc", "/usr/bin/rustc"},
 		choices: []string{"RUST_TARGET=wasm32-wasip1", "RUST_TARGET=wasm32-wasi"}, input: "fn main() {}\n",
 		probe: []string{"--target", "$RUST_TARGET", "--emit=metadata", "-o", "$OUT", "-"}}
 }
@@ -96,8 +101,10 @@ func ocamlc() tool {
 // clang22 is a C compiler whose setjmp is WebAssembly's exceptions as engines have them now. The C library comes with
 // the runtime.
 func clang22() tool {
-	return tool{name: "clang 22 with lld", env: "CLANG", paths: []string{"clang-22"}, input: "int main(void) { return 0; }\n",
-		probe: []string{"--target=wasm32-wasip1", "-mllvm", "-wasm-enable-sjlj", "-mllvm", "-wasm-use-legacy-eh=false", "--no-wasm-opt", "-nostdlib", "-Wl,--no-entry", "-x", "c", "-", "-o", "$OUT"}}
+	return tool{name: "clang 22 with lld", env: "CLANG", paths: []string{"clang-22"},
+		input: "int main(void) { return 0; }\n",
+		probe: []string{"--target=wasm32-wasip1", "-mllvm", "-wasm-enable-sjlj", "-mllvm", "-wasm-use-legacy-eh=false",
+			"--no-wasm-opt", "-nostdlib", "-Wl,--no-entry", "-x", "c", "-", "-o", "$OUT"}}
 }
 
 // dpkgSource unpacks Debian's source packages.

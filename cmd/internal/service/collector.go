@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// TuneCollector lets the heap grow to five times what lives before it is collected, which takes a fifth to a third of the
-// processor time out of calls with large bodies, and bounds that by half of the memory there is. What the user says
+// TuneCollector lets the heap grow to five times what lives before it is collected, which takes a fifth to a third of
+// the processor time out of calls with large bodies, and bounds that by half of the memory there is. What the user says
 // in GOGC and GOMEMLIMIT stays; env reads variables, as os.Getenv does. It is for the whole process, and to be called
 // once.
 func TuneCollector(env func(string) string) {

@@ -12,8 +12,8 @@ var dense struct {
 	was   int // the percentage otherwise
 }
 
-// DenseCollector has the heap collected when it has doubled, until done is called: what a compilation leaves for good lies
-// scattered among its garbage, and Go gives only whole pages back. It may be called again before that, and from
+// DenseCollector has the heap collected when it has doubled, until done is called: what a compilation leaves for good
+// lies scattered among its garbage, and Go gives only whole pages back. It may be called again before that, and from
 // several goroutines.
 func DenseCollector() (done func()) {
 	dense.mu.Lock()

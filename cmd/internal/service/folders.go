@@ -8,7 +8,7 @@ import (
 )
 
 // CacheDir returns the folder for compiled modules: the one that is named, or else one in
-// the user's cache. It returns "" if there is none; modules are then compiled anew.
+// the user's cache. It returns "" if there is none; modules are then compiled again.
 func CacheDir(named string) string {
 	if named != "" {
 		return named

@@ -16,7 +16,8 @@ func TestLayers(t *testing.T) {
 		t.Fatal(err)
 	}
 	end()
-	if _, err := rt.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{}); err == nil || !strings.Contains(err.Error(), "closed") {
+	_, err = rt.Compile(t.Context(), runtimestest.Wasm(), runtimes.Options{})
+	if err == nil || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("after its end: got the error %v", err)
 	}
 }

@@ -16,9 +16,9 @@ const (
 	late      = 9        // and again, for what has ended for want of work since then
 )
 
-// RestCollector gives memory back to the system when the process has little to do, until ctx ends. Go keeps as much as the
-// next collection would begin at, which is five times what lives (see TuneCollector): after a thousand deployments that is
-// most of what the process takes.
+// RestCollector gives memory back to the system when the process has little to do, until ctx ends. Go keeps as much as
+// the next collection would begin at, which is five times what lives (see TuneCollector): after a thousand deployments
+// that is most of what the process takes.
 func RestCollector(ctx context.Context) {
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()

@@ -10,7 +10,8 @@ func TestDue(t *testing.T) {
 	}{
 		{1 << 20, false}, {2 << 20, false}, {3 << 20, false}, // little so far
 		{100 << 20, false}, {101 << 20, false}, {102 << 20, true}, // after a time of work
-		{103 << 20, false}, {103 << 20, false}, {103 << 20, false}, {103 << 20, false}, {103 << 20, false}, {103 << 20, false},
+		{103 << 20, false}, {103 << 20, false}, {103 << 20, false}, {103 << 20, false}, {103 << 20, false},
+		{103 << 20, false},
 		{103 << 20, true}, // after a longer time
 		{103 << 20, false}, {106 << 20, false},
 		{115 << 20, false}, {118 << 20, false}, {121 << 20, false}, // a little work

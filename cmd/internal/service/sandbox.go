@@ -24,7 +24,7 @@ type Limits struct {
 	Module  protocol.Size // size of the largest module; 0: the sandbox's and the invoker's default
 }
 
-// OwnTimeout is how long compiling one module may take where somebody waits for it, on the machine on which it is
+// OwnTimeout is how long compiling one module may take where a user waits for it, on the machine on which it is
 // made: interpreters are large, and the machine may be busy.
 const OwnTimeout = 5 * time.Minute
 
@@ -33,7 +33,9 @@ func (l Limits) module() int64 { return int64(l.Module) }
 
 // Sandbox returns a runtime with a configuration, whose modules are compiled by children, into the folder that is
 // named or the user's or, if there is none, one that end removes.
-func Sandbox(ctx context.Context, cache string, l Limits, config wasi.Config) (rt *wasi.Runtime, end func(), err error) {
+func Sandbox(
+	ctx context.Context, cache string, l Limits, config wasi.Config,
+) (rt *wasi.Runtime, end func(), err error) {
 	self, err := thisProgram()
 	if err != nil {
 		return nil, nil, fmt.Errorf("find this program, which compiles modules: %w", err)
@@ -45,8 +47,10 @@ func Sandbox(ctx context.Context, cache string, l Limits, config wasi.Config) (r
 		}
 		remove = func() { os.RemoveAll(dir) }
 	}
-	config.CacheDir, config.MaxMemory, config.MaxModule = dir, uint64(protocol.MaxMemory), int(max(l.Module, maxInterpreter))
-	config.Compiler, config.CompileTimeout, config.CompileMemory = []string{self, CompileModule}, l.Timeout, uint64(l.Memory)
+	config.CacheDir = dir
+	config.MaxMemory, config.MaxModule = uint64(protocol.MaxMemory), int(max(l.Module, maxInterpreter))
+	config.Compiler = []string{self, CompileModule}
+	config.CompileTimeout, config.CompileMemory = l.Timeout, uint64(l.Memory)
 	if rt, err = wasi.New(ctx, config); err != nil {
 		remove()
 		return nil, nil, fmt.Errorf("sandbox: %w: check that the folder of --cache is writable", err)

@@ -17,7 +17,9 @@ import (
 // StartServer starts a NATS server of our own, with the credentials that n or the environment names, which n has
 // then, and tells where its data are: where c says, or in the user's data folder. env reads a variable, as os.Getenv
 // does.
-func StartServer(n *connect.Settings, c natsd.Config, env func(string) string) (server *natsd.Server, store string, err error) {
+func StartServer(
+	n *connect.Settings, c natsd.Config, env func(string) string,
+) (server *natsd.Server, store string, err error) {
 	for _, w := range n.Words() {
 		if *w.Value == "" && (w.Flag == "user" || w.Flag == "password" || w.Flag == "token") {
 			*w.Value = env(w.Env)
@@ -39,11 +41,16 @@ func StartServer(n *connect.Settings, c natsd.Config, env func(string) string) (
 	server, err = natsd.Start(c)
 	switch {
 	case errors.Is(err, natsd.ErrExposed):
-		return nil, "", &exit.Error{Code: exit.Usage, Msg: fmt.Sprintf("--listen %s lets others connect without credentials: add --user and --password, or --token, or --insecure", c.Listen), Err: err}
+		return nil, "", &exit.Error{Code: exit.Usage, Err: err,
+			Msg: fmt.Sprintf("--listen %s lets others connect without credentials: "+
+				"add --user and --password, or --token, or --insecure", c.Listen)}
 	case errors.Is(err, natsd.ErrInUse) && strings.HasPrefix(err.Error(), "store"):
-		return nil, "", &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v: stop that one, or choose another --store", err), Err: err}
+		return nil, "", &exit.Error{Code: exit.Failed, Err: err,
+			Msg: fmt.Sprintf("%v: stop that one, or choose another --store", err)}
 	case errors.Is(err, natsd.ErrInUse):
-		return nil, "", &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v: choose another --listen, or join the server that is there with --server nats://%s", err, c.Listen), Err: err}
+		return nil, "", &exit.Error{Code: exit.Failed, Err: err,
+			Msg: fmt.Sprintf("%v: choose another --listen, or join the server that is there with --server nats://%s",
+				err, c.Listen)}
 	case err != nil:
 		return nil, "", &exit.Error{Code: exit.Failed, Msg: fmt.Sprintf("%v: check --listen and --store", err), Err: err}
 	}

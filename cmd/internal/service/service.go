@@ -74,7 +74,7 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	switch {
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return protocol.Errorf(protocol.CodeUnavailable, "",
-			"NATS on %s has closed the connection for good, so nothing can be served: %w; start it again once that is mended",
+			"NATS on %s has closed the connection for good, so nothing can be served: %w; start it again once that is fixed",
 			s.URL, err)
 	case err != nil && !errors.Is(err, context.Canceled):
 		return err
@@ -121,7 +121,9 @@ func keep(ctx context.Context, languages registry.Registry, log *slog.Logger) (e
 }
 
 // While serves functions on a connection while do runs, and until all has been answered.
-func While(ctx context.Context, s *connect.Session, c Config, do func(context.Context, *connect.Session) error) (err error) {
+func While(
+	ctx context.Context, s *connect.Session, c Config, do func(context.Context, *connect.Session) error,
+) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	ready := make(chan struct{})
@@ -157,7 +159,7 @@ func openJournal(ctx context.Context, cache string, log *slog.Logger) *quarantin
 	}
 	j, err := quarantine.Open(ctx, filepath.Join(dir, "running"), log)
 	if err != nil {
-		log.Warn("a function that ends this process will be tried again", "err", err)
+		log.Warn("a function that ended this process will be tried again", "err", err)
 	}
 	return j
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Info prints what is known about a function. Its figures are the sum of so many invokers.
+// Info prints what is known about a function. Its figures are the sum of that number of invokers.
 func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 	f, limits := i.Function, i.Function.Limits.WithDefaults()
 	var subjects []string
@@ -80,7 +80,8 @@ func unserved(i protocol.InfoReply) string {
 	if len(i.Unknown) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the invoker that answered does not know %s: update it; until then its calls go to newer invokers", strings.Join(i.Unknown, ", "))
+	return fmt.Sprintf("the invoker that answered does not know %s: update it; until then its calls go to newer invokers",
+		strings.Join(i.Unknown, ", "))
 }
 
 // leftOut says what is missing because it does not fit a message.
@@ -88,7 +89,7 @@ func leftOut(i protocol.InfoReply) string {
 	if !slices.Contains(i.Abridged, i.Function.Version) {
 		return ""
 	}
-	return "arguments, environment and triggers: they are longer than NATS takes messages (max_payload)"
+	return "arguments, environment and triggers: together they exceed the largest message of NATS (max_payload)"
 }
 
 // Functions prints a table of functions, or of versions of one.

@@ -28,7 +28,8 @@ var handlerForms = map[string]*regexp.Regexp{
 }
 
 var javascriptHandler = regexp.MustCompile(
-	`(?m)^\s*(?:module\.)?(exports\.\w*[hH]andler)\s*=|^\s*export\s+(?:const|let|var|(?:async\s+)?function)\s+(\w*[hH]andler)\b`)
+	`(?m)^\s*(?:module\.)?(exports\.\w*[hH]andler)\s*=` +
+		`|^\s*export\s+(?:const|let|var|(?:async\s+)?function)\s+(\w*[hH]andler)\b`)
 
 // readsStdin finds what a source file reads its request by, in any of the languages above.
 var readsStdin = regexp.MustCompile(
@@ -37,7 +38,8 @@ var readsStdin = regexp.MustCompile(
 // runtimeAPI is in every module that has one of AWS Lambda's own libraries.
 var runtimeAPI = []byte("AWS_LAMBDA_RUNTIME_API")
 
-// handlers warns of a handler that nobody will call, which is odd, but can be deployed all the same. It is looked for in the script's entry, in the file that a project builds, and in the module.
+// handlers warns of a handler that nobody will call, which is odd, but can be deployed all the same. It is looked for
+// in the script's entry, in the file that a project builds, and in the module.
 func (s *Source) handlers() []string {
 	file := s.Path
 	if s.Function.Runtime == "" {

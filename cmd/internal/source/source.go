@@ -103,8 +103,10 @@ func (s *Source) noRuntime(ext string) error {
 	if ext != "" {
 		what += " for " + ext
 	}
-	return &exit.Error{Code: exit.NotRunnable, Msg: fmt.Sprintf("%s: %s: if it is a script, say what runs it with --runtime, or with runtime in its manifest: %s "+
-		"(polyvoke runtime ls tells more); else compile it to .wasm", s.Path, what, strings.Join(interpreters.Names(), ", ")), Err: &NoRuntime{Ext: ext}}
+	return &exit.Error{Code: exit.NotRunnable, Err: &NoRuntime{Ext: ext},
+		Msg: fmt.Sprintf("%s: %s: if it is a script, say what runs it with --runtime, or with runtime in its manifest: %s "+
+			"(polyvoke runtime ls tells more); else compile it to .wasm",
+			s.Path, what, strings.Join(interpreters.Names(), ", "))}
 }
 
 // packScript packs the script: its folder if it has a manifest there, or else the one file, with the packages that pip

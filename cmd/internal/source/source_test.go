@@ -17,7 +17,8 @@ func FuzzManifest(f *testing.F) {
 	for _, s := range []string{
 		"module = \"greet.wasm\"\nname = \"greet\"\n[limits]\ntimeout = \"1s\"\n",
 		"module = \"greet.wasm\"\n[[trigger]]\nsubject = \"orders.*\"\n",
-		"module = 3", "= =", "module = \"../..\"", "created = 1979-05-27T07:32:00Z\nmodule = \"a\"", "x = nan\nmodule = \"a\"",
+		"module = 3", "= =", "module = \"../..\"", "created = 1979-05-27T07:32:00Z\nmodule = \"a\"",
+		"x = nan\nmodule = \"a\"",
 	} {
 		f.Add(s)
 	}

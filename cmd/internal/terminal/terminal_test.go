@@ -31,10 +31,12 @@ func TestTable(t *testing.T) {
 func TestProgress(t *testing.T) {
 	var b bytes.Buffer
 	p := &progress{r: strings.NewReader(strings.Repeat("x", 4000)), w: &b, what: "uploading", total: 4000, shown: -1}
-	if n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{p}, make([]byte, 1000)); n != 4000 || err != nil {
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{p}, make([]byte, 1000))
+	if n != 4000 || err != nil {
 		t.Fatalf("read %d bytes, %v", n, err)
 	}
-	if out := b.String(); strings.Count(out, "\r") != 4 || !strings.HasSuffix(out, "uploading [#########################] 100% of 4.0 KB\n") {
+	if out := b.String(); strings.Count(out, "\r") != 4 ||
+		!strings.HasSuffix(out, "uploading [#########################] 100% of 4.0 KB\n") {
 		t.Errorf("printed %q", out)
 	}
 }
@@ -107,7 +109,8 @@ func TestPaintFor(t *testing.T) {
 
 func TestAge(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0s", 59 * time.Second: "59s", time.Minute: "1m", time.Hour: "1h", 47 * time.Hour: "47h", 48 * time.Hour: "2d",
+		-time.Second: "0s", 59 * time.Second: "59s", time.Minute: "1m", time.Hour: "1h", 47 * time.Hour: "47h",
+		48 * time.Hour: "2d",
 	} {
 		if got := Age(d); got != want {
 			t.Errorf("Age(%s) = %q, want %q", d, got, want)

@@ -82,7 +82,8 @@ func FuzzWriter(f *testing.F) {
 		_, _ = w.Write(in[at:])
 		Flush(w)
 		got := b.String()
-		if !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return acts(r) && r != '\n' && r != '\t' }) {
+		if !utf8.ValidString(got) ||
+			strings.ContainsFunc(got, func(r rune) bool { return acts(r) && r != '\n' && r != '\t' }) {
 			t.Errorf("%q: got %q", in, got)
 		}
 		if whole := string(appendVisible(nil, in, keepLines)); got != whole {

@@ -1,9 +1,9 @@
-// Package watch tells when the files in a folder change.
+// Package watch reports when the files in a folder change.
 //
 // In go a folder and which files in it do not count; out come the names of the files that differ from what they were,
-// once their writer has finished. What differs is found by looking at the files, events only say when to look: so it
-// does not matter how an editor saves (it may write a second file and rename it), events that get lost or come twice
-// do no harm, and what was written without a change is no change.
+// once their writer has finished. What differs is found by looking at the files; events only say when to look. So it
+// does not matter how an editor saves: it may write a second file and rename it. Events that get lost or come twice do
+// no harm, and what was written without a change is no change.
 package watch
 
 import (
@@ -214,13 +214,14 @@ func read(path string) (s state, ok bool) {
 	return s, true
 }
 
-// ignored tells whether a path below the folder does not count.
+// ignored reports whether a path below the folder does not count.
 func (w *Watcher) ignored(path string) bool {
 	name := filepath.Base(path)
 	switch {
 	case path == w.config.Dir:
 		return false
-	case strings.HasPrefix(name, "."), strings.HasPrefix(name, "#"), strings.HasSuffix(name, "~"), strings.HasSuffix(name, ".swp"),
+	case strings.HasPrefix(name, "."), strings.HasPrefix(name, "#"), strings.HasSuffix(name, "~"),
+		strings.HasSuffix(name, ".swp"),
 		strings.HasSuffix(name, ".tmp"), name == "4913": // with that name vim finds out whether it may write
 		return true
 	case slices.Contains([]string{"node_modules", "target", "zig-out", "nimcache", "__pycache__"}, name):

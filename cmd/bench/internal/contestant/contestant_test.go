@@ -18,7 +18,8 @@ func probe(t *testing.T) *guest.Guest {
 	if err := os.WriteFile(file, runtimestest.Wasm(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return &guest.Guest{Name: "C probe", Wasm: file, Args: []string{"echo"}, Env: []string{"A=b"}, Body: []byte("hello"), Want: []byte("hello")}
+	return &guest.Guest{Name: "C probe", Wasm: file, Args: []string{"echo"}, Env: []string{"A=b"}, Body: []byte("hello"),
+		Want: []byte("hello")}
 }
 
 // Every contestant echoes, for several callers at a time and bodies of any size, or says why it cannot.
@@ -31,7 +32,8 @@ func TestContestants(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			r, err := c.Open(t.Context(), Setup{Guest: g, Cache: t.TempDir(), Callers: 4})
 			if err != nil {
-				if !strings.Contains(err.Error(), "asked for") && !strings.Contains(err.Error(), "not possible") && err != errNoNative {
+				if !strings.Contains(err.Error(), "asked for") && !strings.Contains(err.Error(), "not possible") &&
+					err != errNoNative {
 					t.Error(err)
 				}
 				return

@@ -18,9 +18,10 @@ import (
 // program gets stdin and stdout through the module configuration that the SDK lets one pass.
 func extismPlugin() Contestant {
 	return Contestant{
-		Name:  "extism go-sdk",
-		About: "a compiled plugin, an instance for each call, its entry _start; stdin and stdout by way of the instance's ModuleConfig, not by Extism's own input and output",
-		Open:  openExtism,
+		Name: "extism go-sdk",
+		About: "a compiled plugin, an instance for each call, its entry _start; stdin and stdout by way of the instance's " +
+			"ModuleConfig, not by Extism's own input and output",
+		Open: openExtism,
 	}
 }
 

@@ -27,7 +27,8 @@ func TestNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &guest.Guest{Wasm: wasm, Args: []string{"echo"}, Env: []string{"A=b"}, Body: []byte("hello"), Want: []byte("hello")}
+	g := &guest.Guest{Wasm: wasm, Args: []string{"echo"}, Env: []string{"A=b"}, Body: []byte("hello"),
+		Want: []byte("hello")}
 	if _, err := w.Ask(worker.Request{Op: worker.OpOpen, Guest: g}); err != nil {
 		t.Fatal(err)
 	}

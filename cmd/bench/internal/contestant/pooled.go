@@ -14,9 +14,10 @@ import (
 // wasmtimePool is wasmtime at its best: prepared instances from the pooling allocator, and no files.
 func wasmtimePool() Contestant {
 	return Contestant{
-		Name:  "wasmtime, pooling",
-		About: "wasmtime 37 by its C API with the pooling allocator (keep_resident 256 KiB, memory by copy on write): a store and an instance for each call; fd_read and fd_write are C functions that copy bytes",
-		Open:  openPooled,
+		Name: "wasmtime, pooling",
+		About: "wasmtime 37 by its C API with the pooling allocator (keep_resident 256 KiB, memory by copy on write): a " +
+			"store and an instance for each call; fd_read and fd_write are C functions that copy bytes",
+		Open: openPooled,
 	}
 }
 

@@ -16,9 +16,10 @@ import (
 // wasmtimeGo is wasmtime as its Go package offers it. Its WASI takes files for stdin and stdout, nothing else.
 func wasmtimeGo() Contestant {
 	return Contestant{
-		Name:  "wasmtime-go",
-		About: "wasmtime 37 by its Go package: a store and an instance for each call; its WASI takes only files as stdin and stdout, here in memory",
-		Open:  openWasmtime,
+		Name: "wasmtime-go",
+		About: "wasmtime 37 by its Go package: a store and an instance for each call; its WASI takes only files as stdin " +
+			"and stdout, here in memory",
+		Open: openWasmtime,
 	}
 }
 

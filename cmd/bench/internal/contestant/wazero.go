@@ -57,7 +57,8 @@ func openWazero(ctx context.Context, s Setup, interruptible bool) (Runner, error
 	}
 	config := wazero.NewRuntimeConfig().WithCompilationCache(cache).WithCloseOnContextDone(interruptible).
 		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall)
-	w := &wazeroRunner{guest: s.Guest, cache: cache, runtime: wazero.NewRuntimeWithConfig(ctx, config), replies: make([]bytes.Buffer, s.Callers)}
+	w := &wazeroRunner{guest: s.Guest, cache: cache, runtime: wazero.NewRuntimeWithConfig(ctx, config),
+		replies: make([]bytes.Buffer, s.Callers)}
 	if _, err = wasi_snapshot_preview1.Instantiate(ctx, w.runtime); err == nil {
 		w.compiled, err = w.runtime.CompileModule(ctx, module)
 	}

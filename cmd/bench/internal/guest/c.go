@@ -11,6 +11,7 @@ func buildC(b *builder, g *Guest) (err error) {
 	if err != nil {
 		return err
 	}
-	g.Native, err = b.once("echo", func(out string) error { return b.run(nil, "gcc", "-O2", "echo.c", "-o", out) }, "echo.c")
+	native := func(out string) error { return b.run(nil, "gcc", "-O2", "echo.c", "-o", out) }
+	g.Native, err = b.once("echo", native, "echo.c")
 	return err
 }

@@ -13,7 +13,8 @@ func Computing() []Load {
 	}
 	g := func(name, arg, want string) Load { return Load{Name: "Go " + name, build: goLoad(arg, want)} }
 	return []Load{
-		c("tight loop", "loop", "20000000"), c("fib(32)", "fib", "2178309"), c("SHA-256", "sha256", "7d212b9c"), c("JSON", "json", "499500"),
+		c("tight loop", "loop", "20000000"), c("fib(32)", "fib", "2178309"), c("SHA-256", "sha256", "7d212b9c"),
+		c("JSON", "json", "499500"),
 		g("fib(32)", "fib", "2178309"), g("SHA-256", "sha256", "7d212b9c"), g("encoding/json", "json", "499500"),
 		{Name: "QuickJS: calls, JSON, Map", build: quickJSLoad},
 		{Name: "Ruby: calls, Hash, gsub, map", build: rubyLoad},

@@ -16,7 +16,8 @@ func buildGo(b *builder, g *Guest) (err error) {
 	}
 	build := func(env ...string) func(string) error {
 		return func(out string) error {
-			return b.run(append(env, "CGO_ENABLED=0", "GOWORK=off"), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, ".")
+			return b.run(append(env, "CGO_ENABLED=0", "GOWORK=off"), "go", "build", "-trimpath", "-buildvcs=false",
+				"-ldflags=-s -w", "-o", out, ".")
 		}
 	}
 	if g.Wasm, err = b.once("guest.wasm", build("GOOS=wasip1", "GOARCH=wasm"), "main.go"); err != nil {

@@ -35,7 +35,8 @@ type Recipe struct {
 // Recipes returns all guests, smallest first.
 func Recipes() []Recipe {
 	return []Recipe{
-		{"C echo", "c", buildC}, {"Rust echo", "rust", buildRust}, {"Go echo", "goecho", buildGo}, {"Go JSON", "gojson", buildGoJSON},
+		{"C echo", "c", buildC}, {"Rust echo", "rust", buildRust}, {"Go echo", "goecho", buildGo},
+		{"Go JSON", "gojson", buildGoJSON},
 		{"QuickJS", "quickjs", buildQuickJS}, {"Ruby", "", buildRuby},
 	}
 }

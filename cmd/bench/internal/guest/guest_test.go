@@ -38,7 +38,8 @@ func TestOnce(t *testing.T) {
 		}
 	}
 	failure := errors.New("failure")
-	if _, err := b.once("other", func(out string) error { return errors.Join(write(out), failure) }); !errors.Is(err, failure) {
+	failing := func(out string) error { return errors.Join(write(out), failure) }
+	if _, err := b.once("other", failing); !errors.Is(err, failure) {
 		t.Errorf("got the error %v", err)
 	}
 	if _, err := os.Stat(b.path("other")); !os.IsNotExist(err) {
@@ -48,7 +49,9 @@ func TestOnce(t *testing.T) {
 
 // What cannot be built is an error that names the guest and says why.
 func TestBuildError(t *testing.T) {
-	r := Recipe{"X", "", func(b *builder, g *Guest) error { return b.run(nil, "sh", "-c", "echo first; echo last; exit 3") }}
+	r := Recipe{"X", "", func(b *builder, g *Guest) error {
+		return b.run(nil, "sh", "-c", "echo first; echo last; exit 3")
+	}}
 	g, err := r.Build(t.TempDir())
 	if g != nil || err == nil || err.Error() != "X: sh: exit status 3: last" {
 		t.Errorf("got %v and the error %v", g, err)

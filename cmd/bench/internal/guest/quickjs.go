@@ -29,8 +29,8 @@ func (b *builder) compileQuickJS(out string) error {
 	if err := os.WriteFile(b.path("empty/setjmp.h"), nil, 0o644); err != nil { // included, not used
 		return err
 	}
-	args := []string{"--target=wasm32-wasi", "-O2", "-w", "-fwrapv", "-D_GNU_SOURCE", "-DEMSCRIPTEN", `-DCONFIG_VERSION="debian"`,
-		"-Iempty", "-Iquickjs", "-Wl,-s", "-Wl,-z,stack-size=1048576", "host.c"}
+	args := []string{"--target=wasm32-wasi", "-O2", "-w", "-fwrapv", "-D_GNU_SOURCE", "-DEMSCRIPTEN",
+		`-DCONFIG_VERSION="debian"`, "-Iempty", "-Iquickjs", "-Wl,-s", "-Wl,-z,stack-size=1048576", "host.c"}
 	for _, f := range []string{"quickjs", "libregexp", "libunicode", "cutils", "dtoa"} {
 		args = append(args, "quickjs/"+f+".c")
 	}

@@ -17,7 +17,8 @@ func buildRuby(b *builder, g *Guest) (err error) {
 	packages := []string{"@ruby/3.4-wasm-wasi@2.10.1", "binaryen@132.0.0"}
 	ruby := "node_modules/@ruby/3.4-wasm-wasi/dist/ruby.wasm"
 	if _, err := os.Stat(b.path(ruby)); err != nil {
-		args := []string{"install", "--prefix", ".", "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"}
+		args := []string{"install", "--prefix", ".", "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit",
+			"--no-fund"}
 		if err := b.run(nil, "npm", append(args, packages...)...); err != nil {
 			return err
 		}
@@ -41,7 +42,8 @@ func (b *builder) mergeRuby(ruby, out string) error {
 	if texts["shim"], err = shim(m); err != nil {
 		return err
 	}
-	features := []string{"--enable-bulk-memory", "--enable-mutable-globals", "--enable-sign-ext", "--enable-nontrapping-float-to-int"}
+	features := []string{"--enable-bulk-memory", "--enable-mutable-globals", "--enable-sign-ext",
+		"--enable-nontrapping-float-to-int"}
 	merge := append(features, ruby, "ruby")
 	for name, text := range texts {
 		if err := os.WriteFile(b.path(name+".wat"), []byte(text), 0o644); err != nil {
@@ -118,7 +120,8 @@ func shim(m *module.Module) (string, error) {
 	var start strings.Builder
 	offset := 0
 	for i, a := range args {
-		fmt.Fprintf(&start, "    (i32.store offset=%d (local.get $list) (call $new (i32.const %d) (i32.const %d)))\n", 8*i, offset, len(a))
+		fmt.Fprintf(&start, "    (i32.store offset=%d (local.get $list) (call $new (i32.const %d) (i32.const %d)))\n",
+			8*i, offset, len(a))
 		fmt.Fprintf(&start, "    (i32.store offset=%d (local.get $list) (i32.const %d))\n", 8*i+4, len(a))
 		offset += len(a)
 	}
@@ -145,7 +148,8 @@ func shim(m *module.Module) (string, error) {
 func rubyExports(m *module.Module) (string, error) {
 	var text strings.Builder
 	for _, want := range []struct{ local, name string }{
-		{"init", "_initialize"}, {"alloc", "cabi_realloc"}, {"ruby", "ruby-init"}, {"path", "ruby-init-loadpath"}, {"eval", "rb-eval-string-protect"},
+		{"init", "_initialize"}, {"alloc", "cabi_realloc"}, {"ruby", "ruby-init"}, {"path", "ruby-init-loadpath"},
+		{"eval", "rb-eval-string-protect"},
 	} {
 		found := false
 		for _, e := range m.Exports {

@@ -82,7 +82,9 @@ func TestRatio(t *testing.T) {
 }
 
 func TestSlice(t *testing.T) {
-	for _, c := range []struct{ calls, callers, latencies int }{{1, 0, 1}, {1, 16, 1}, {100, 1, 100}, {100, 16, 100}, {5000, 3, 1000}} {
+	for _, c := range []struct{ calls, callers, latencies int }{
+		{1, 0, 1}, {1, 16, 1}, {100, 1, 100}, {100, 16, 100}, {5000, 3, 1000},
+	} {
 		var made atomic.Int64
 		var busy [16]atomic.Bool
 		s, err := Slice{Calls: c.calls, Callers: c.callers}.Run(t.Context(), func(ctx context.Context, caller int) error {

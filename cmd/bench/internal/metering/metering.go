@@ -94,8 +94,10 @@ func open(ctx context.Context, file, form, cache string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(folder).WithDebugInfoEnabled(false).
-		WithCoreFeatures(api.CoreFeaturesV2|experimental.CoreFeaturesTailCall).WithCloseOnContextDone(form == Interruptible))
+	config := wazero.NewRuntimeConfig().WithCompilationCache(folder).WithDebugInfoEnabled(false).
+		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall).
+		WithCloseOnContextDone(form == Interruptible)
+	r := wazero.NewRuntimeWithConfig(ctx, config)
 	if _, err = wasi_snapshot_preview1.Instantiate(ctx, r); err == nil {
 		err = offer(ctx, r)
 	}
@@ -115,7 +117,8 @@ func (p *program) run(ctx context.Context, g *guest.Guest) (measure.Sample, erro
 	defer cancel()
 	ctx = context.WithValue(ctx, gaugeKey{}, &gauge{})
 	var out bytes.Buffer
-	c := wazero.NewModuleConfig().WithName("").WithArgs(g.Args...).WithStdin(bytes.NewReader(g.Body)).WithStdout(&out).WithStderr(os.Stderr).
+	c := wazero.NewModuleConfig().WithName("").WithArgs(g.Args...).
+		WithStdin(bytes.NewReader(g.Body)).WithStdout(&out).WithStderr(os.Stderr).
 		WithSysWalltime().WithSysNanotime().WithStartFunctions()
 	for _, e := range g.Env {
 		k, v, _ := strings.Cut(e, "=")

@@ -33,7 +33,9 @@ type Load struct {
 	Body    []byte
 	Want    []byte // the reply
 	Slice   measure.Slice
-	Rate    float64 // calls a second, at random times however long the replies take; 0 means that the callers wait for their replies
+	// Rate is how many calls start in a second, at random times however long the replies take. 0 means that the
+	// callers wait for their replies.
+	Rate float64
 }
 
 // Run makes the calls. The sample's processor time is the client's own.
@@ -70,7 +72,8 @@ type arrivals struct {
 
 // open sends calls as a Poisson process and waits for all replies.
 func (c *Client) open(ctx context.Context, l Load) (measure.Sample, error) {
-	a := &arrivals{load: &l, sent: make([]time.Time, l.Slice.Calls), took: make([]time.Duration, l.Slice.Calls), done: make(chan struct{})}
+	a := &arrivals{load: &l, sent: make([]time.Time, l.Slice.Calls), took: make([]time.Duration, l.Slice.Calls),
+		done: make(chan struct{})}
 	inbox := nats.NewInbox()
 	sub, err := c.nc.Subscribe(inbox+".*", a.reply)
 	if err != nil {
@@ -94,7 +97,8 @@ func (c *Client) open(ctx context.Context, l Load) (measure.Sample, error) {
 	if e := a.wrong.Load(); e != nil {
 		return measure.Sample{}, *e
 	}
-	return measure.Sample{Calls: l.Slice.Calls, CPU: measure.CPU() - cpu, Wall: time.Since(begin), Latencies: a.some()}, nil
+	wall := time.Since(begin)
+	return measure.Sample{Calls: l.Slice.Calls, CPU: measure.CPU() - cpu, Wall: wall, Latencies: a.some()}, nil
 }
 
 // send sends the calls. What is due is sent at once; a timer's coarseness makes small bursts, for every contestant

@@ -14,7 +14,8 @@ func TestPipeline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = Subscribe(t.Context(), url, "up", func(_ context.Context, body []byte) ([]byte, error) { return bytes.ToUpper(body), nil })
+	err = Subscribe(t.Context(), url, "up",
+		func(_ context.Context, body []byte) ([]byte, error) { return bytes.ToUpper(body), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +24,8 @@ func TestPipeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, rate := range map[string]float64{"callers": 0, "rate": 50_000} {
-		l := Load{Subject: "up", Body: []byte("a"), Want: []byte("A"), Rate: rate, Slice: measure.Slice{Calls: 3000, Callers: 4}}
+		l := Load{Subject: "up", Body: []byte("a"), Want: []byte("A"), Rate: rate,
+			Slice: measure.Slice{Calls: 3000, Callers: 4}}
 		s, err := c.Run(t.Context(), l)
 		if err != nil || s.Calls != 3000 || len(s.Latencies) < 1000 || len(s.Latencies) > 1010 || s.Wall <= 0 {
 			t.Errorf("%s: got %d calls, %d latencies and the error %v", name, s.Calls, len(s.Latencies), err)
@@ -43,7 +45,8 @@ func TestPipeline(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Run(ctx, Load{Subject: "up", Rate: 1e-6, Slice: measure.Slice{Calls: 10}}); !errors.Is(err, context.Canceled) {
+	slow := Load{Subject: "up", Rate: 1e-6, Slice: measure.Slice{Calls: 10}}
+	if _, err := c.Run(ctx, slow); !errors.Is(err, context.Canceled) {
 		t.Errorf("a load whose context has ended: the error is %v", err)
 	}
 }

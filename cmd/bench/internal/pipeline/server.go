@@ -14,7 +14,8 @@ const patience = 30 * time.Second
 
 // Listen starts a NATS server on a free loopback port, with JetStream in a folder. It ends with the process.
 func Listen(dir string) (url string, err error) {
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true})
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: dir, NoSigs: true,
+		NoLog: true})
 	if err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-// Package profile has processes write profiles of their processor time, and makes one of them by which go build
+// Package profile lets processes write profiles of their processor time, and merges them into one by which go build
 // optimizes (https://go.dev/doc/pgo).
 package profile
 

@@ -60,11 +60,13 @@ func plot(r *suite.Results) string {
 	}
 	height := y + 16
 	var s strings.Builder
-	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">`+"\n", chartWidth, height, chartWidth, height)
+	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">`+"\n",
+		chartWidth, height, chartWidth, height)
 	fmt.Fprintf(&s, "<title>Processor time of one call in microseconds</title>\n<style>%s</style>\n", style)
 	fmt.Fprintf(&s, `<rect class="paper" width="%d" height="%d"/>`+"\n", chartWidth, height)
 	fmt.Fprintf(&s, `<text class="title" x="16" y="28">Processor time of one call, in process, one caller</text>`+"\n")
-	fmt.Fprintf(&s, `<text class="soft" x="16" y="48">microseconds, logarithmic: each line is ten times the one before; shorter is better</text>`+"\n")
+	fmt.Fprintf(&s, `<text class="soft" x="16" y="48">microseconds, logarithmic: each line is ten times the one before; `+
+		`shorter is better</text>`+"\n")
 	grid(&s, chartHead, y)
 	return s.String() + body.String() + "</svg>\n"
 }
@@ -102,7 +104,8 @@ func panel(s *strings.Builder, y int, guest string, cells []*suite.Cell) int {
 	fmt.Fprintf(s, `<text class="guest" x="16" y="%d">%s</text>`+"\n", y+panelHead-10, escape(guest))
 	y += panelHead
 	for _, c := range cells {
-		fmt.Fprintf(s, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", nameWidth-8, y+barHeight-3, escape(c.Contestant))
+		fmt.Fprintf(s, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", nameWidth-8, y+barHeight-3,
+			escape(c.Contestant))
 		value, end := "-", float64(nameWidth)
 		if len(c.Series) > 0 {
 			class := "bar"
@@ -110,7 +113,8 @@ func panel(s *strings.Builder, y int, guest string, cells []*suite.Cell) int {
 				class = "ours"
 			}
 			value, end = figure(c.Series.CPU()), position(c.Series.CPU())
-			fmt.Fprintf(s, `<rect class="%s" x="%d" y="%d" width="%.1f" height="%d" rx="2"/>`+"\n", class, nameWidth, y, max(end-nameWidth, 1), barHeight)
+			fmt.Fprintf(s, `<rect class="%s" x="%d" y="%d" width="%.1f" height="%d" rx="2"/>`+"\n", class, nameWidth, y,
+				max(end-nameWidth, 1), barHeight)
 		}
 		fmt.Fprintf(s, `<text x="%.1f" y="%d">%s</text>`+"\n", end+6, y+barHeight-3, escape(value))
 		y += rowHeight

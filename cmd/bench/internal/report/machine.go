@@ -21,7 +21,8 @@ type Machine struct {
 
 // ThisMachine describes this machine, today.
 func ThisMachine() Machine {
-	m := Machine{CPU: "unknown processor", Cores: runtime.NumCPU(), Go: runtime.Version(), Date: time.Now().UTC().Format(time.DateOnly)}
+	m := Machine{CPU: "unknown processor", Cores: runtime.NumCPU(), Go: runtime.Version(),
+		Date: time.Now().UTC().Format(time.DateOnly)}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		m.CPU = field(string(b), "model name", m.CPU)
 	}

@@ -71,10 +71,11 @@ func (d Data) head() string {
 %sWritten by %s on %s; %s. The run took %s%s.
 
 Every contestant is a process of its own. They are measured in turns, many short slices of each, one after the other in
-changing order, so that what else the machine does falls on all of them. Processor time is that of the contestant's process
-by getrusage, user and system together, garbage collection included; a figure is the median over the slices, a ratio the median of the
-ratios of slices taken beside each other. Latencies are quantiles over all slices. Bodies have 16 bytes if nothing else is said. "-"
-means that there is no figure; the note says why. Compare figures within one run only.`,
+changing order, so that what else the machine does falls on all of them. Processor time is that of the contestant's
+process by getrusage, user and system together, garbage collection included. A figure is the median over the slices, a
+ratio the median of the ratios of slices taken beside each other. Latencies are quantiles over all slices. Bodies have
+16 bytes unless a table says otherwise. "-" means that there is no figure; the note says why. Compare figures within one
+run only.`,
 		quick, "`go -C cmd/bench run .`", d.Machine.Date, d.Machine, d.Took.Round(time.Second), load)
 }
 

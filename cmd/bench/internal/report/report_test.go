@@ -19,7 +19,8 @@ import (
 
 func TestFigure(t *testing.T) {
 	for want, x := range map[string]float64{
-		"-": math.NaN(), "0": 0, "0.0012": 0.00123, "0.05": 0.05, "1.23": 1.234, "12.3": 12.34, "123": 123.4, "1,235": 1234.6, "12,345,678": 12345678,
+		"-": math.NaN(), "0": 0, "0.0012": 0.00123, "0.05": 0.05, "1.23": 1.234, "12.3": 12.34, "123": 123.4, "1,235": 1234.6,
+		"12,345,678": 12345678,
 	} {
 		if got := figure(x); got != want {
 			t.Errorf("%v: got %q, want %q", x, got, want)
@@ -37,7 +38,8 @@ func TestTable(t *testing.T) {
 	tab.add("d", tab.absent("else"))
 	tab.add("e", tab.absent("why\nso"))
 	tab.add("f", tab.absent(""))
-	want := "|  | n |\n|---|---:|\n| a\\|b | 1 |\n| c | - [1] |\n| d | - [2] |\n| e | - [1] |\n| f | - |\n\n[1] why so.<br>\n[2] else."
+	want := "|  | n |\n|---|---:|\n| a\\|b | 1 |\n| c | - [1] |\n| d | - [2] |\n| e | - [1] |\n| f | - |\n\n" +
+		"[1] why so.<br>\n[2] else."
 	if got := tab.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -57,15 +59,19 @@ func cell(name, load, variant, who string, micros float64) *suite.Cell {
 func some() *suite.Results {
 	absent := cell(suite.InProcess, "C echo", "1", "a < b & c", 1)
 	absent.Series, absent.Absent = nil, "not possible"
-	r := &suite.Results{Notes: []string{"absent: Ruby"}, Sites: map[string][]worker.Site{"x": {{Where: "f (g.go:1)", Objects: 1, Bytes: 8}}}}
+	r := &suite.Results{Notes: []string{"absent: Ruby"},
+		Sites: map[string][]worker.Site{"x": {{Where: "f (g.go:1)", Objects: 1, Bytes: 8}}}}
 	r.Cells = []*suite.Cell{
 		cell(suite.InProcess, "C echo", "1", contestant.Base, 100), cell(suite.InProcess, "C echo", "1", reset, 5), absent,
-		cell(suite.InProcess, "C echo", suite.Paced, contestant.Base, 40), cell(suite.InProcess, "C echo", suite.Paced, reset, 20),
-		cell(suite.Through, "C echo", "10,000/s", contestant.Native, 10), cell(suite.Through, "C echo", "10,000/s", reset, 14),
+		cell(suite.InProcess, "C echo", suite.Paced, contestant.Base, 40),
+		cell(suite.InProcess, "C echo", suite.Paced, reset, 20),
+		cell(suite.Through, "C echo", "10,000/s", contestant.Native, 10),
+		cell(suite.Through, "C echo", "10,000/s", reset, 14),
 		cell(suite.Scaling, "C echo", "1", reset, 20), cell(suite.Scaling, "C echo", "2", reset, 10),
 	}
 	for _, load := range []string{"a", "b", "c", "d", "e", "f", "g", "Ruin", "Ruby: calls, Hash, gsub, map"} {
-		r.Cells = append(r.Cells, cell(suite.Metering, load, "", metering.Plain, 100), cell(suite.Metering, load, "", metering.Bounded, 108))
+		r.Cells = append(r.Cells, cell(suite.Metering, load, "", metering.Plain, 100),
+			cell(suite.Metering, load, "", metering.Bounded, 108))
 	}
 	return r
 }
@@ -104,8 +110,9 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Model, 2 cores", "| missed |", "| hit |", "| not measured |", "not possible.", "(" + Chart + ")", "absent: Ruby", "f (g.go:1)",
-		"| 20.0 | 0.50x | 20.0 |", "## In process", "## Through NATS", "## Two cores", "## Metering"} {
+	for _, want := range []string{"Model, 2 cores", "| missed |", "| hit |", "| not measured |", "not possible.",
+		"(" + Chart + ")", "absent: Ruby", "f (g.go:1)", "| 20.0 | 0.50x | 20.0 |", "## In process", "## Through NATS",
+		"## Two cores", "## Metering"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page has no %q", want)
 		}
@@ -139,7 +146,8 @@ func TestWriteNothing(t *testing.T) {
 }
 
 func TestPosition(t *testing.T) {
-	for us, want := range map[float64]float64{0.001: nameWidth, 0.01: nameWidth, 100: nameWidth + barWidth/2, 1e6: nameWidth + barWidth, 1e9: nameWidth + barWidth} {
+	for us, want := range map[float64]float64{0.001: nameWidth, 0.01: nameWidth, 100: nameWidth + barWidth/2,
+		1e6: nameWidth + barWidth, 1e9: nameWidth + barWidth} {
 		if got := position(us); math.Abs(got-want) > 1e-6 {
 			t.Errorf("%v: got %v, want %v", us, got, want)
 		}

@@ -43,8 +43,9 @@ func processTables(r *suite.Results) string {
 	if len(all) == 0 {
 		return ""
 	}
-	parts := []string{"## In process\n\nCPU and latencies of one call in microseconds; \"x\" is CPU, of a paced caller p50, against " + contestant.Base +
-		", objects and bytes are what Go allocates. A paced caller waits for " + suite.Pause.String() + " before each call, so that what is started ahead has been."}
+	parts := []string{"## In process\n\nCPU and latencies of one call in microseconds; \"x\" is CPU, of a paced caller " +
+		"p50, against " + contestant.Base + ", objects and bytes are what Go allocates. A paced caller waits for " +
+		suite.Pause.String() + " before each call, so that what is started ahead has been."}
 	for _, guest := range distinct(all, byLoad) {
 		parts = append(parts, "### "+guest+"\n\n"+processTable(choose(all, byLoad, guest)).String())
 	}
@@ -99,7 +100,8 @@ func processCells(t *table, all, mine []*suite.Cell) []string {
 	if paced {
 		return []string{figure(p50), ratio(p50 / base.Latency(0.5)), figure(p99)}
 	}
-	return []string{figure(c.Series.CPU()), ratio(c.Series.Ratio(base, measure.Sample.CPUPerCall)), figure(p50), figure(p99)}
+	return []string{figure(c.Series.CPU()), ratio(c.Series.Ratio(base, measure.Sample.CPUPerCall)), figure(p50),
+		figure(p99)}
 }
 
 // natsTables has a table for each load through NATS.
@@ -108,9 +110,11 @@ func natsTables(r *suite.Results) string {
 	if len(all) == 0 {
 		return ""
 	}
-	parts := []string{"## Through NATS\n\nServer, client and each function are processes of their own, over TCP on loopback. CPU is that of the function's process alone, " +
-		"in microseconds a call; \"x\" is that against the native Go subscriber in the same run, \"added\" what is beyond it. polyvoke is its whole invoker; the others are plain queue subscribers; all have the garbage collector set as polyvoke serve sets it (GOGC=400). " +
-		"At fixed rates calls come at random times."}
+	parts := []string{"## Through NATS\n\nServer, client and each function are processes of their own, over TCP on " +
+		"loopback. CPU is that of the function's process alone, in microseconds a call; \"x\" is that against the native " +
+		"Go subscriber in the same run, \"added\" what is beyond it. polyvoke is its whole invoker; the others are plain " +
+		"queue subscribers; all have the garbage collector set as polyvoke serve sets it (GOGC=400). At fixed rates calls " +
+		"come at random times."}
 	for _, load := range distinct(all, byVariant) {
 		t := &table{header: []string{load, "CPU", "x", "added", "p50", "p99", "calls/s"}}
 		cells := choose(all, byVariant, load)
@@ -121,8 +125,10 @@ func natsTables(r *suite.Results) string {
 				continue
 			}
 			row := []string{name, figure(c.Series.CPU()), "-", "-"}
-			if base := r.Find(suite.Key{Suite: suite.Through, Load: "C echo", Variant: load, Contestant: contestant.Native}); base != nil {
-				row[2], row[3] = ratio(c.Series.Ratio(base.Series, measure.Sample.CPUPerCall)), fmt.Sprintf("%.2f", c.Series.Added(base.Series))
+			native := suite.Key{Suite: suite.Through, Load: "C echo", Variant: load, Contestant: contestant.Native}
+			if base := r.Find(native); base != nil {
+				row[2] = ratio(c.Series.Ratio(base.Series, measure.Sample.CPUPerCall))
+				row[3] = fmt.Sprintf("%.2f", c.Series.Added(base.Series))
 			}
 			t.add(append(row, figure(c.Series.Latency(0.5)), figure(c.Series.Latency(0.99)), figure(c.Series.Rate()))...)
 		}
@@ -151,7 +157,8 @@ func scalingTable(r *suite.Results) string {
 	if len(t.rows) == 0 {
 		return ""
 	}
-	return "## Two cores\n\nGOMAXPROCS and as many callers. The native function shows what the machine's second core gave at that time.\n\n" + t.String()
+	return "## Two cores\n\nGOMAXPROCS and as many callers. The native function shows what the machine's second core " +
+		"gave at that time.\n\n" + t.String()
 }
 
 // meteringTable compares the forms of guests that compute.
@@ -188,7 +195,8 @@ func allocTables(r *suite.Results) string {
 	if len(r.Sites) == 0 {
 		return ""
 	}
-	parts := []string{"## Allocations of a call\n\nEach place that allocates, in order of objects: in process the sandbox alone, through NATS everything in the function's process."}
+	parts := []string{"## Allocations of a call\n\nEach place that allocates, in order of objects: in process the " +
+		"sandbox alone, through NATS everything in the function's process."}
 	for _, name := range slices.Sorted(maps.Keys(r.Sites)) {
 		t := &table{header: []string{name, "objects", "bytes"}}
 		objects, bytes := 0.0, 0.0

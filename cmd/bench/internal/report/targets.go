@@ -40,15 +40,18 @@ func targets(r *suite.Results) []target {
 	return append(append(processTargets(r), natsTargets(r)...), []target{
 		{"two cores, C echo, reset: calls/s against one", 1.7, true, "x", speedup(r, reset, "C echo")},
 		{"two cores, Go echo, checkpoint: calls/s against one", 1.7, true, "x", speedup(r, checkpoint, "Go echo")},
-		{"metering with stack limit, geometric mean of eight loads: CPU against none", 1.10, false, "x", meanOverhead(r, metering.Bounded)},
-		{"metering with stack limit, Ruby: CPU against none", 1.25, false, "x", overhead(r, "Ruby: calls, Hash, gsub, map", metering.Bounded)},
+		{"metering with stack limit, geometric mean of eight loads: CPU against none", 1.10, false, "x",
+			meanOverhead(r, metering.Bounded)},
+		{"metering with stack limit, Ruby: CPU against none", 1.25, false, "x",
+			overhead(r, "Ruby: calls, Hash, gsub, map", metering.Bounded)},
 	}...)
 }
 
 // processTargets are those of calls within the process.
 func processTargets(r *suite.Results) []target {
 	cpu := func(guest, name, base string) float64 {
-		return compare(r, suite.InProcess, "1", suite.Key{Load: guest, Contestant: name}, suite.Key{Load: guest, Contestant: base})
+		return compare(r, suite.InProcess, "1", suite.Key{Load: guest, Contestant: name},
+			suite.Key{Load: guest, Contestant: base})
 	}
 	wazero := " in process: CPU against " + contestant.Base
 	wasmtime := " in process: CPU against " + pooling
@@ -128,7 +131,8 @@ func speedup(r *suite.Results, name, guest string) float64 {
 
 // overhead returns how many times the processor time of a load is in a form.
 func overhead(r *suite.Results, load, form string) float64 {
-	return compare(r, suite.Metering, "", suite.Key{Load: load, Contestant: form}, suite.Key{Load: load, Contestant: metering.Plain})
+	return compare(r, suite.Metering, "", suite.Key{Load: load, Contestant: form},
+		suite.Key{Load: load, Contestant: metering.Plain})
 }
 
 // meanOverhead returns the geometric mean over the loads without Ruby; NaN if one of the eight is missing.

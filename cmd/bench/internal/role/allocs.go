@@ -26,7 +26,8 @@ func (r *role) sites() (worker.Reply, error) {
 			continue
 		}
 		s := sums[where]
-		sums[where] = worker.Site{Where: where, Objects: s.Objects + float64(m.AllocObjects), Bytes: s.Bytes + float64(m.AllocBytes)}
+		sums[where] = worker.Site{Where: where, Objects: s.Objects + float64(m.AllocObjects),
+			Bytes: s.Bytes + float64(m.AllocBytes)}
 	}
 	var out worker.Reply
 	for _, s := range sums {

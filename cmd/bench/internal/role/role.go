@@ -126,7 +126,8 @@ func (r *role) load(q worker.Request) (worker.Reply, error) {
 			return worker.Reply{}, err
 		}
 	}
-	sample, err := r.client.Run(r.ctx, pipeline.Load{Subject: q.Subject, Body: q.Guest.Body, Want: q.Guest.Want, Slice: q.Slice, Rate: q.Rate})
+	sample, err := r.client.Run(r.ctx,
+		pipeline.Load{Subject: q.Subject, Body: q.Guest.Body, Want: q.Guest.Want, Slice: q.Slice, Rate: q.Rate})
 	return worker.Reply{Sample: sample}, err
 }
 

@@ -24,8 +24,11 @@ type load struct {
 
 // natsLoads returns the loads through NATS.
 func (b *Bench) natsLoads() []load {
-	all := []load{{"10,000/s", 0, 10_000, 16}, {"30,000/s", 0, 30_000, 16}, {"1 caller", 1, 0, 16}, {"16 callers", 16, 0, 16},
-		{"128 callers", 128, 0, 16}, {"64 KiB, 16 callers", 16, 0, 64 << 10}}
+	all := []load{
+		{"10,000/s", 0, 10_000, 16}, {"30,000/s", 0, 30_000, 16},
+		{"1 caller", 1, 0, 16}, {"16 callers", 16, 0, 16}, {"128 callers", 128, 0, 16},
+		{"64 KiB, 16 callers", 16, 0, 64 << 10},
+	}
 	if b.Quick {
 		return []load{all[0], all[3]}
 	}
@@ -47,7 +50,7 @@ const (
 	checkpointGo = "polyvoke, checkpoint"
 )
 
-// natsField returns who is compared.
+// natsField returns the contestants that are compared.
 func (b *Bench) natsField() []*served {
 	all := []*served{
 		{contestant: contestant.Native, guest: "C echo", subject: "native.echo", quick: true},

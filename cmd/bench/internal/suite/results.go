@@ -7,7 +7,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/worker"
 )
 
-// Key names a cell: who did what, how.
+// Key names a cell: which contestant did what, and how.
 type Key struct {
 	Suite      string // one of the constants
 	Load       string // the guest, or the load

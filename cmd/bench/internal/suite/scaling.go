@@ -10,7 +10,9 @@ import (
 
 // scaling compares one processor with two: as many callers as there are processors for Go.
 func (b *Bench) scaling(ctx context.Context) error {
-	field := [][2]string{{contestant.Native, "Go JSON"}, {resetC, "C echo"}, {checkpointGo, "Go echo"}, {contestant.Base, "C echo"}}
+	field := [][2]string{
+		{contestant.Native, "Go JSON"}, {resetC, "C echo"}, {checkpointGo, "Go echo"}, {contestant.Base, "C echo"},
+	}
 	if b.Quick {
 		field = field[:2]
 	}

@@ -48,7 +48,7 @@ func alternate(turns []*turn) {
 
 // calls makes a turn of calls within a worker, with as many calls in a slice as fit, once that is known to go well.
 // It returns nil, and says so in the cell, if it does not or would take too long. How many fit is not told by the
-// first slice: what was idle while the other contestants were made ready may have to start anew.
+// first slice: what was idle while the other contestants were made ready may have to start again.
 func (b *Bench) calls(c *Cell, w *worker.Worker, callers int, pause time.Duration) *turn {
 	ask := func(n int) (measure.Sample, error) {
 		r, err := w.Ask(worker.Request{Op: worker.OpSlice, Slice: measure.Slice{Calls: n, Callers: callers, Pause: pause}})

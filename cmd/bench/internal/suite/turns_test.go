@@ -9,7 +9,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/measure"
 )
 
-// Slices come in rounds, each contestant once in each, and not always in the same order; who fails is out.
+// Slices come in rounds, each contestant once in each, and not always in the same order; whichever fails is out.
 func TestAlternate(t *testing.T) {
 	var order []string
 	entry := func(name string, rounds, fails int) *turn {
@@ -46,7 +46,8 @@ func TestFind(t *testing.T) {
 }
 
 func TestUnknownSuite(t *testing.T) {
-	if err := (&Bench{}).Run(t.Context(), "no"); err == nil || !strings.Contains(err.Error(), strings.Join(Names(), ", ")) {
+	err := (&Bench{}).Run(t.Context(), "no")
+	if err == nil || !strings.Contains(err.Error(), strings.Join(Names(), ", ")) {
 		t.Errorf("got the error %v", err)
 	}
 	if len(Names()) != len(slices.Compact(slices.Sorted(slices.Values(Names())))) {

@@ -31,9 +31,11 @@ type Request struct {
 	Slice      measure.Slice `json:"slice"`                // OpSlice, OpLoad
 	URL        string        `json:"url,omitempty"`        // OpServe, OpLoad: of the NATS server
 	Subject    string        `json:"subject,omitempty"`    // OpServe, OpLoad
-	Rate       float64       `json:"rate,omitempty"`       // OpLoad: calls a second, at random times; 0 means as fast as the callers can
 	Form       string        `json:"form,omitempty"`       // OpMeter
-	Profile    string        `json:"profile,omitempty"`    // OpServe: a folder for a profile of what it does until the worker ends; "": none
+	// Rate is for OpLoad: calls a second, at random times. 0 means as fast as the callers can.
+	Rate float64 `json:"rate,omitempty"`
+	// Profile is for OpServe: a folder for a profile of what it does until the worker ends. Empty means none.
+	Profile string `json:"profile,omitempty"`
 }
 
 // Reply is what a worker answers.

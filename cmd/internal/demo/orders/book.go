@@ -84,8 +84,10 @@ func (b *book) settled(now time.Time) bool {
 // result returns what has come of the orders up to now.
 func (b *book) result() Result {
 	b.mu.Lock()
-	r := Result{Rate: b.rate, Elapsed: max(b.last.Sub(b.begin), 0), Sent: len(b.sent), Receipts: len(b.took), Lost: len(b.sent) - len(b.took),
-		Twice: b.repeated, Wrong: b.wrong}
+	r := Result{
+		Rate: b.rate, Elapsed: max(b.last.Sub(b.begin), 0), Sent: len(b.sent), Receipts: len(b.took),
+		Lost: len(b.sent) - len(b.took), Twice: b.repeated, Wrong: b.wrong,
+	}
 	took := append([]time.Duration(nil), b.took...)
 	b.mu.Unlock()
 	r.P50, r.P99 = quantile(took, 0.5), quantile(took, 0.99)

@@ -25,7 +25,9 @@ type Figures struct {
 	P99       time.Duration `json:"p99"`
 	Errors    int           `json:"errors"`
 	LastError string        `json:"last_error,omitempty"`
-	Dropped   int           `json:"dropped"` // messages for it that never got there, known in the end: more came than NATS could hand over
+	// Dropped is how many messages NATS dropped on the way to it, because more came than it could hand over. It is
+	// known in the end.
+	Dropped int `json:"dropped"`
 }
 
 // watcher asks the functions how they are.
@@ -67,7 +69,7 @@ func (w *watcher) watch(ctx context.Context, b *book, show func(Result)) {
 	}
 }
 
-// total returns what the functions have done in all the time, in which so many orders were sent.
+// total returns what the functions have done in all the time in which that number of orders was sent.
 func (w *watcher) total(ctx context.Context, sent int, elapsed time.Duration) ([]Figures, error) {
 	all, err := w.ask(ctx)
 	if err != nil {
@@ -133,6 +135,8 @@ func read(step samples.Step, answer []byte) (Figures, error) {
 	if err := json.Unmarshal(e.Data, &d); err != nil {
 		return Figures{}, fmt.Errorf("figures of %s: %w", step.Name, err)
 	}
-	return Figures{Function: step.Name, Language: step.Language, Start: d.Start, Calls: e.NumRequests, InFlight: d.InFlight + d.Waiting,
-		P50: d.P50, P99: d.P99, Errors: e.NumErrors, LastError: e.LastError}, nil
+	return Figures{
+		Function: step.Name, Language: step.Language, Start: d.Start, Calls: e.NumRequests, InFlight: d.InFlight + d.Waiting,
+		P50: d.P50, P99: d.P99, Errors: e.NumErrors, LastError: e.LastError,
+	}, nil
 }

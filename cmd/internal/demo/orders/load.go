@@ -49,7 +49,9 @@ func Run(ctx context.Context, s *connect.Session, load Load, show func(Result)) 
 		load.For = DefaultFor
 	}
 	b := newBook(load)
-	sub, err := s.Subscribe(samples.OrdersOut, func(m *nats.Msg) { b.receipt(m.Header.Get(protocol.HeaderID), m.Data, time.Now()) })
+	sub, err := s.Subscribe(samples.OrdersOut, func(m *nats.Msg) {
+		b.receipt(m.Header.Get(protocol.HeaderID), m.Data, time.Now())
+	})
 	if err == nil {
 		err = flush(ctx, s)
 	}
@@ -99,7 +101,8 @@ func (b *book) send(ctx context.Context, s *connect.Session, load Load) error {
 	for n := 0; n < all; {
 		due := min(all, 1+int(float64(load.Rate)*time.Since(b.begin).Seconds()))
 		for ; n < due; n++ {
-			m := &nats.Msg{Subject: samples.OrdersIn, Header: nats.Header{protocol.HeaderID: {id(n)}, protocol.HeaderTimeout: {patience.String()}}, Data: b.order(n)}
+			header := nats.Header{protocol.HeaderID: {id(n)}, protocol.HeaderTimeout: {patience.String()}}
+			m := &nats.Msg{Subject: samples.OrdersIn, Header: header, Data: b.order(n)}
 			b.sending(time.Now())
 			if err := s.PublishMsg(m); err != nil {
 				return s.RequestError("orders", err)

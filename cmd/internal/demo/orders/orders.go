@@ -39,7 +39,7 @@ func manifest(step samples.Step) (protocol.Function, error) {
 	}
 	f := m.Function
 	if len(f.Triggers) != 1 {
-		err = fmt.Errorf("manifest of %s: %d triggers, not one", step.Name, len(f.Triggers))
+		err = fmt.Errorf("manifest of %s: %d triggers, not 1", step.Name, len(f.Triggers))
 	}
 	return f, err
 }

@@ -60,14 +60,16 @@ func TestOrder(t *testing.T) {
 	}
 	subjects := []string{"orders.new", "orders.valid", "orders.priced", "orders.taxed", "orders.packed", "orders.done"}
 	for i, o := range samples.OrderExamples() {
-		order := &nats.Msg{Subject: samples.OrdersIn, Data: fmt.Appendf(nil, o.Request, "A-7"), Header: nats.Header{protocol.HeaderID: {id(i)}}}
+		order := &nats.Msg{Subject: samples.OrdersIn, Data: fmt.Appendf(nil, o.Request, "A-7"),
+			Header: nats.Header{protocol.HeaderID: {id(i)}}}
 		if err := s.PublishMsg(order); err != nil {
 			t.Fatal(err)
 		}
 		var m *nats.Msg
 		for hop, subject := range subjects {
 			m = next(t, all)
-			if hops := m.Header.Get(protocol.HeaderHops); m.Subject != subject || m.Header.Get(protocol.HeaderID) != id(i) || hop > 0 && hops != fmt.Sprint(hop) {
+			hops := m.Header.Get(protocol.HeaderHops)
+			if m.Subject != subject || m.Header.Get(protocol.HeaderID) != id(i) || hop > 0 && hops != fmt.Sprint(hop) {
 				t.Errorf("order %d: message %d on %s: %v", i, hop, m.Subject, m.Header)
 			}
 		}
@@ -93,7 +95,9 @@ func TestOrder(t *testing.T) {
 			t.Errorf("%s %s, want a message on %s", m.Subject, m.Data, subject)
 		}
 	}
-	for _, want := range []string{"message without reply subject failed", "function=orders-validate", "code=400", "exit code 65"} {
+	for _, want := range []string{
+		"message without reply subject failed", "function=orders-validate", "code=400", "exit code 65",
+	} {
 		if !strings.Contains(server.Logged(), want) {
 			t.Errorf("the log has no %s", want)
 		}
@@ -106,7 +110,8 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	var shown []Result
-	r, err := Run(t.Context(), s, Load{Rate: 50, For: 1500 * time.Millisecond}, func(r Result) { shown = append(shown, r) })
+	load := Load{Rate: 50, For: 1500 * time.Millisecond}
+	r, err := Run(t.Context(), s, load, func(r Result) { shown = append(shown, r) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +122,8 @@ func TestRun(t *testing.T) {
 		t.Fatalf("%+v, and before it %+v", r, shown)
 	}
 	for _, f := range r.Functions {
-		if f.Calls != 75 || f.Errors != 0 || f.Dropped != 0 || f.P50 <= 0 || f.P99 < f.P50 || f.PerSecond <= 0 || f.Language == "" || f.Start == "" {
+		if f.Calls != 75 || f.Errors != 0 || f.Dropped != 0 || f.P50 <= 0 || f.P99 < f.P50 || f.PerSecond <= 0 ||
+			f.Language == "" || f.Start == "" {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -152,7 +158,8 @@ func TestBook(t *testing.T) {
 	for _, id := range []string{"", "A-", "A-x", "A--1", "A-4", "A-99999999999999999999", "B-1"} {
 		b.receipt(id, nil, at(25))
 	}
-	want := Result{Rate: 1, Elapsed: 25 * time.Millisecond, Sent: 4, Receipts: 2, Lost: 2, Twice: 1, Wrong: 8, P50: 20 * time.Millisecond, P99: 20 * time.Millisecond}
+	want := Result{Rate: 1, Elapsed: 25 * time.Millisecond, Sent: 4, Receipts: 2, Lost: 2, Twice: 1, Wrong: 8,
+		P50: 20 * time.Millisecond, P99: 20 * time.Millisecond}
 	if got := b.result(); fmt.Sprint(got) != fmt.Sprint(want) || got.Right() {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -186,7 +193,8 @@ func TestRead(t *testing.T) {
 
 func TestScreen(t *testing.T) {
 	r := Result{Sent: 2, Receipts: 1, Lost: 1, Elapsed: 1500 * time.Millisecond, P50: 1234567, P99: 81 * time.Second / 40,
-		Functions: []Figures{{Function: "orders-validate", Language: "AssemblyScript", PerSecond: 99.6, InFlight: 2, P50: 1234, P99: 987654, Errors: 1,
+		Functions: []Figures{{Function: "orders-validate", Language: "AssemblyScript", PerSecond: 99.6, InFlight: 2,
+			P50: 1234, P99: 987654, Errors: 1,
 			LastError: "429:" + strings.Repeat("x", 100), Dropped: 3}}}
 	const table = `FUNCTION         LANGUAGE        CALLS/S  IN FLIGHT     P50    P99  ERRORS
 orders-validate  AssemblyScript      100          2  1.23µs  988µs       1

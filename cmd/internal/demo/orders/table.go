@@ -31,7 +31,8 @@ func (s *Screen) Show(r Result) {
 func Table(w io.Writer, p terminal.Paint, r Result) {
 	var rows [][]string
 	for _, f := range r.Functions {
-		rows = append(rows, []string{f.Function, f.Language, fmt.Sprintf("%.0f", f.PerSecond), fmt.Sprint(f.InFlight), brief(f.P50), brief(f.P99), fmt.Sprint(f.Errors)})
+		rows = append(rows, []string{f.Function, f.Language, fmt.Sprintf("%.0f", f.PerSecond), fmt.Sprint(f.InFlight),
+			brief(f.P50), brief(f.P99), fmt.Sprint(f.Errors)})
 	}
 	terminal.Table(w, p, []string{"FUNCTION", "LANGUAGE", " CALLS/S", " IN FLIGHT", " P50", " P99", " ERRORS"}, rows)
 	for _, f := range r.Functions {
@@ -39,11 +40,12 @@ func Table(w io.Writer, p terminal.Paint, r Result) {
 			fmt.Fprintln(w, p.Red(fmt.Sprintf("%s failed last with %.44s", f.Function, f.LastError)))
 		}
 		if f.Dropped > 0 {
-			fmt.Fprintln(w, p.Red(fmt.Sprintf("%s: NATS dropped %s on the way to it", f.Function, terminal.Plural(f.Dropped, "message"))))
+			dropped := terminal.Plural(f.Dropped, "message")
+			fmt.Fprintln(w, p.Red(fmt.Sprintf("%s: NATS dropped %s on the way to it", f.Function, dropped)))
 		}
 	}
-	fmt.Fprintf(w, "%s in %.1f s: %s, %d missing, %d twice, %d wrong\n", terminal.Plural(r.Sent, "order"), r.Elapsed.Seconds(),
-		terminal.Plural(r.Receipts, "receipt"), r.Lost, r.Twice, r.Wrong)
+	fmt.Fprintf(w, "%s in %.1f s: %s, %d missing, %d twice, %d wrong\n", terminal.Plural(r.Sent, "order"),
+		r.Elapsed.Seconds(), terminal.Plural(r.Receipts, "receipt"), r.Lost, r.Twice, r.Wrong)
 	fmt.Fprintf(w, "from order to receipt: p50 %s, p99 %s\n", brief(r.P50), brief(r.P99))
 }
 

@@ -35,7 +35,8 @@ func Open(module []byte, saved bool, o Options) (*Pool, error) {
 		loaded = 1
 	}
 	var message *C.char
-	p.pool = C.pool_open((*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(module))), C.size_t(len(module)), loaded, p.options, &message)
+	p.pool = C.pool_open((*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(module))), C.size_t(len(module)), loaded,
+		p.options, &message)
 	if p.pool == nil {
 		return nil, problem(message)
 	}
