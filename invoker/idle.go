@@ -23,6 +23,9 @@ func (h host) Idle(ctx context.Context, m *protocol.Function) bool {
 		return false
 	}
 	defer h.loader.programs.Release(p)
+	if kind := p.Start().Kind; kind == runtimes.StartPrefork || kind == runtimes.StartCheckpoint {
+		return false // it waits where it first reads stdin, and the first call is to find it there
+	}
 	ctx, cancel := context.WithTimeout(ctx, idleTime)
 	defer cancel()
 	s, t := newVersion(m), &touch{giveUp: cancel}

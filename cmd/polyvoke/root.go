@@ -32,6 +32,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return c.exit(root.ExecuteContext(ctx))
 }
 
+// Commands stand in the order in which one needs them. Cobra has one setting for all.
+func init() { cobra.EnableCommandSorting = false }
+
 // root returns the command that has all others.
 func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
@@ -69,7 +72,6 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 		c.runtimeCommand(), c.demoCommand(), c.doctorCommand(), c.cacheCommand(), c.versionCommand(),
 		c.compileModuleCommand())
 	root.InitDefaultCompletionCmd()
-	cobra.EnableCommandSorting = false // they stand in the order in which one needs them
 	addGroups(root)
 	addSynonyms(root)
 	addExamples(root)
