@@ -153,7 +153,7 @@ func TestBinaryWithout(t *testing.T) {
 		{[]string{"deploy", "hi.lua", "--server", url}, 127,
 			"this polyvoke was built without the runtimes javascript and lua"},
 		{[]string{"deploy", "hi.lua", "--server", url}, 127,
-			"there is no runtime lua here: get it with polyvoke runtime get lua"},
+			"there is no runtime lua here: get it with polyvoke runtime get --server " + url + " lua"},
 		{[]string{"runtime", "ls", "--server", url}, 0, "this polyvoke was built without the runtimes javascript and lua"},
 	} {
 		cmd := bare(bin, folder, c.args...)
