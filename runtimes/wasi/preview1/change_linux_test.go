@@ -41,11 +41,6 @@ func newChanging(t testing.TB, g *guest) *changing {
 	return &changing{g, dir, top}
 }
 
-// newWriter returns a guest with a /tmp of its own.
-func newWriter(t testing.TB) *guest {
-	return newGuest(t, &preview1.State{Mounts: []preview1.Mount{{Path: "/tmp"}}})
-}
-
 // do makes a change on both sides, and returns what came of it here and there.
 func (c *changing) do(t testing.TB, op int, p, q string) (got, want uint64) {
 	c.g.put(names, p+q)

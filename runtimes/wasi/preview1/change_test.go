@@ -11,6 +11,11 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/wasi/preview1"
 )
 
+// newWriter returns a guest with a /tmp of its own.
+func newWriter(t testing.TB) *guest {
+	return newGuest(t, &preview1.State{Mounts: []preview1.Mount{{Path: "/tmp"}}})
+}
+
 // inTmp gives a guest a /tmp, descriptor 4, with a file and a folder.
 func inTmp(t testing.TB, g *guest, apart bool) *files.Memory {
 	t.Helper()
