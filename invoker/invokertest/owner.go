@@ -22,14 +22,19 @@ type program struct {
 	ends []func()
 }
 
+// Helper implements owner: a program has no lines to report.
 func (*program) Helper() {}
 
+// Errorf implements owner by a panic.
 func (*program) Errorf(format string, a ...any) { panic("invokertest: " + fmt.Sprintf(format, a...)) }
 
+// Fatalf implements owner by a panic.
 func (p *program) Fatalf(format string, a ...any) { p.Errorf(format, a...) }
 
+// Cleanup implements owner: end runs what it is given.
 func (p *program) Cleanup(end func()) { p.ends = append(p.ends, end) }
 
+// TempDir implements owner: the folder goes in the end.
 func (p *program) TempDir() string {
 	dir, err := os.MkdirTemp("", "invokertest-")
 	if err != nil {
