@@ -32,6 +32,7 @@ type Function struct {
 	Env      map[string]string `json:"env,omitempty"`      // the whole environment
 	Replies  []int             `json:"replies,omitempty"`  // exit codes besides 0 that are replies, see IsReply
 	Limits   Limits            `json:"limits,omitzero"`
+	Job      *Job              `json:"job,omitempty"`     // durable calls; nil: it has no queue until it has a job
 	Triggers []Trigger         `json:"trigger,omitempty"` // further subjects that call the function
 	Needs    []string          `json:"needs,omitempty"`   // words of what an invoker must know to serve it, see Needed
 }
@@ -280,8 +281,9 @@ func manifestProblem(err error) string {
 		return fmt.Sprintf("%s must be %s, not %s", wrong.Field, plainType(wrong.Type), wrong.Value)
 	}
 	if key, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return fmt.Sprintf("unknown key %s; the keys are %s; in limits %s; in trigger %s", key,
-			strings.Join(keysOf(Function{}), ", "), strings.Join(keysOf(Limits{}), ", "), strings.Join(keysOf(Trigger{}), ", "))
+		return fmt.Sprintf("unknown key %s; the keys are %s; in limits %s; in job %s; "+
+			"in trigger %s", key, strings.Join(keysOf(Function{}), ", "), strings.Join(keysOf(Limits{}), ", "),
+			strings.Join(keysOf(Job{}), ", "), strings.Join(keysOf(Trigger{}), ", "))
 	}
 	return strings.TrimPrefix(err.Error(), "json: ")
 }

@@ -21,6 +21,18 @@ const (
 	HeaderManifest = "Fn-Manifest" // deploy: the manifest as JSON
 	HeaderEdit     = "Fn-Edit"     // deploy: "1" says that the module is an edit of the one before, and others follow
 
+	HeaderVersion  = "Fn-Version"  // job: the version that runs it; absent: the latest
+	HeaderDelay    = "Fn-Delay"    // job: how long after its acceptance it begins, such as "10m"
+	HeaderAt       = "Fn-At"       // job: when it begins, RFC 3339
+	HeaderAttempts = "Fn-Attempts" // job: verdicts before it is dead, in place of job.attempts
+	HeaderAttempt  = "Fn-Attempt"  // job of an invoker, record: how many verdicts it has had
+	HeaderAccepted = "Fn-Accepted" // job of an invoker, record: when it was accepted, RFC 3339
+	HeaderStory    = "Fn-Story"    // job of an invoker, dead letter: its attempts, as JSON, see Attempt
+	HeaderRevision = "Fn-Revision" // job of an invoker: revision of the record that its outcome replaces
+	HeaderState    = "Fn-State"    // record: a JobState
+	HeaderReason   = "Fn-Reason"   // dead letter, record: why the job is dead, one of the Reason constants
+	HeaderSubject  = "Fn-Subject"  // dead letter: the job's subject
+
 	HeaderObject = "Fn-Body-Object" // the body is this object of the bucket fn_bodies
 	HeaderSize   = "Fn-Body-Size"   // its size in bytes
 	HeaderDigest = "Fn-Body-Digest" // its digest, "sha256:" and 64 hexadecimal digits
@@ -69,12 +81,17 @@ func (h Header) Values(name string) []string {
 
 // Set replaces the values of a header, whatever case it was written in.
 func (h Header) Set(name, value string) {
+	h.Delete(name)
+	h[name] = []string{value}
+}
+
+// Delete takes a header off, whatever case it was written in.
+func (h Header) Delete(name string) {
 	for k := range h {
 		if strings.EqualFold(k, name) {
 			delete(h, k)
 		}
 	}
-	h[name] = []string{value}
 }
 
 // Size returns how many bytes the headers take on the wire.

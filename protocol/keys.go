@@ -62,7 +62,11 @@ func keysBelow(prefix string, t reflect.Type, table map[string]Key) []Key {
 		all = append(all, k)
 		switch k.Type {
 		case TypeTable:
-			all = append(all, keysBelow(k.Path+".", f.Type, table)...)
+			inner := f.Type
+			if inner.Kind() == reflect.Pointer {
+				inner = inner.Elem()
+			}
+			all = append(all, keysBelow(k.Path+".", inner, table)...)
 		case TypeTables:
 			all = append(all, keysBelow(k.Path+".", f.Type.Elem(), table)...)
 		}
@@ -87,6 +91,8 @@ func keyType(t reflect.Type) string {
 		return TypeDuration
 	case t == reflect.TypeFor[Size]():
 		return TypeSize
+	case t == reflect.TypeFor[Backoff]():
+		return TypeString
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -95,7 +101,7 @@ func keyType(t reflect.Type) string {
 		return TypeNumber
 	case reflect.Map:
 		return TypeEnv
-	case reflect.Struct:
+	case reflect.Struct, reflect.Pointer:
 		return TypeTable
 	}
 	switch t.Elem().Kind() {
@@ -149,6 +155,7 @@ func keyTable() map[string]Key {
 			Text: "What an invoker must know to serve the function. An older one leaves it to others.", Example: `[]`},
 	}
 	addLimits(t)
+	addJob(t)
 	return t
 }
 
@@ -174,4 +181,35 @@ func addLimits(t map[string]Key) {
 		Text: "Body of a reply. A longer one is answered with 502."}
 	t["limits.concurrency"] = count(DefaultConcurrency, "Calls that run on one invoker at a time.")
 	t["limits.queue"] = count(DefaultQueue, "Calls that wait on one invoker. Further ones are answered with 429.")
+}
+
+// patternBackoff is the form of a Backoff.
+const patternBackoff = patternDuration + `(.*\.\.` + `([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))?`
+
+// addJob adds the rows of job.
+func addJob(t map[string]Key) {
+	t["job"] = Key{Default: "none; a queue is made with the first job", Example: `{ attempts = 3 }`,
+		Text: "How durable calls of the function are made: those that are published on `job.NAME`."}
+	t["job.attempts"] = Key{Default: fmt.Sprint(DefaultAttempts), Range: fmt.Sprintf("1 to %d", MaxAttempts), Min: 1,
+		Max: MaxAttempts, Example: "3",
+		Text: "Verdicts before a job is a dead letter. A delivery that an invoker did not survive is none."}
+	t["job.backoff"] = Key{Default: DefaultBackoff.String(), Range: MinBackoff.String() + " to " + MaxBackoff.String(),
+		Pattern: patternBackoff, Example: `"1s..5m"`,
+		Text: "The pause before the next attempt, which doubles from the first value to the second, with jitter."}
+	t["job.timeout"] = Key{Default: "that of `limits`", Range: "more than 0, at most 15m", Example: `"2m"`,
+		Text: "Of one attempt, in place of `limits.timeout`."}
+	t["job.max_age"] = Key{Default: DefaultMaxAge.String(), Range: "at most " + MaxJobAge.String(), Example: `"1h"`,
+		Text: "From acceptance to the last attempt. Then the job is a dead letter."}
+	t["job.concurrency"] = Key{Default: fmt.Sprint(DefaultJobs), Range: fmt.Sprintf("1 to %d", MaxJobs), Min: 1,
+		Max: MaxJobs, Example: "10", Text: "Jobs that run at a time, on all invokers together."}
+	t["job.queue"] = Key{Default: fmt.Sprint(DefaultJobQueue), Range: fmt.Sprintf("1 to %d", MaxJobQueue), Min: 1,
+		Max: MaxJobQueue, Example: "10_000",
+		Text: "Jobs that are accepted and have no outcome. NATS refuses further ones when they are published."}
+	t["job.unique"] = Key{Default: DefaultUnique.String(), Range: "at most " + MaxUnique.String(), Example: `"10m"`,
+		Text: "How long a second job with the same `Fn-Id` is the first one."}
+	t["job.result"] = Key{Default: DefaultResult.String(), Range: MinJobResult.String() + " to " + MaxJobAge.String(),
+		Example: `"1h"`, Text: "How long the outcome of a job is kept."}
+	t["job.on_failure"] = Key{Default: "nowhere", Range: fmt.Sprintf("at most %d bytes; no wildcards", MaxSubject),
+		Most: MaxSubject, Example: `"orders.failed"`,
+		Text: "A subject on which dead letters are published besides."}
 }

@@ -67,6 +67,9 @@ func (f *Function) Problems() []Problem {
 	if err := CheckNeeds(f.Needs); err != nil {
 		p.add("needs", "%w", err)
 	}
+	if f.Job != nil {
+		f.Job.check(&p)
+	}
 	f.checkTriggers(&p)
 	return p
 }

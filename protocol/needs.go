@@ -19,7 +19,11 @@ type feature struct {
 
 // features is the table of all features that this package knows. What revision 1 of the protocol has needs no word. A
 // key that a later revision adds, and without which a function would be another one, gets a row here.
-func features() []feature { return nil }
+func features() []feature {
+	return []feature{
+		{"job", func(f *Function) bool { return f.Job != nil }},
+	}
+}
 
 // Needed returns the words of what an invoker must know to serve the function, in order, each once: those of Needs,
 // and those that follow from the other keys. It is nil if there are none.

@@ -24,6 +24,9 @@ func admit(f protocol.Function, module []byte, knows func(word string) bool) (pr
 	f.Digest, f.Size = protocol.Digest(module), int64(len(module))
 	f.Args = slices.Concat(f.Args) // nil if empty, as it comes back from JSON
 	f.Triggers = slices.Concat(f.Triggers)
+	if f.Job != nil {
+		f.Job = new(*f.Job)
+	}
 	if f.Env = maps.Clone(f.Env); len(f.Env) == 0 {
 		f.Env = nil
 	}

@@ -74,7 +74,7 @@ func TestKeysAreComplete(t *testing.T) {
 		paths[k.Path] = true
 	}
 	for prefix, v := range map[string]any{"": protocol.Function{}, "limits.": protocol.Limits{},
-		"trigger.": protocol.Trigger{}} {
+		"job.": protocol.Job{}, "trigger.": protocol.Trigger{}} {
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if paths[prefix+name] == given[name] {

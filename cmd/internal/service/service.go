@@ -70,7 +70,7 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
 	v.Ready = func() { ready(v.Functions()) }
-	err = v.Serve(ctx, s.Conn)
+	err = serveWith(ctx, s.Conn, &v, fronts{nil, c.Log})
 	switch {
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return protocol.Errorf(protocol.CodeUnavailable, "",
@@ -81,6 +81,25 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	}
 	c.Log.Info("drained")
 	return nil
+}
+
+// serveWith serves functions until ctx ends, and the fronts of the invoker, which end first: what they have begun still
+// needs it.
+func serveWith(ctx context.Context, nc *nats.Conn, v *invoker.Invoker, f fronts) error {
+	if len(f.all) == 0 {
+		return v.Serve(ctx, nc)
+	}
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		defer end()
+		ended <- f.serve(ctx, v.Registry)
+	}()
+	err := v.Serve(serving, nc)
+	stop() // the invoker may have ended by itself
+	return errors.Join(err, <-ended)
 }
 
 // open opens a registry. What NATS does not permit is an error at once.

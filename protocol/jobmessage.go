@@ -1,0 +1,128 @@
+package protocol
+
+import (
+	"maps"
+	"strconv"
+	"time"
+)
+
+// JobMessage is a job as it comes out of its queue.
+type JobMessage struct {
+	Request  Request       // what runs; its ID is empty if the caller gave none
+	Redo     bool          // an invoker published it, see RedoSubject
+	Delay    time.Duration // how long after its acceptance it begins
+	At       time.Time     // when it begins; zero: at once, or by Delay
+	Most     int           // verdicts before it is dead; 0: what the manifest says
+	Before   int           // verdicts that it has had
+	Accepted time.Time     // when it was accepted; zero: when its message was stored
+	Story    []Attempt     // its attempts
+	Revision uint64        // of the record that its outcome replaces; 0: there is none
+}
+
+// headersOfInvokers are those that mean nothing in a message of a caller: there they are taken off.
+var headersOfInvokers = []string{HeaderAttempt, HeaderAccepted, HeaderStory, HeaderRevision, HeaderState, HeaderReason,
+	HeaderSubject}
+
+// ParseJob reads a message of a queue. A bad header is an error with code 400 or 431, and what could be read is
+// returned all the same.
+func ParseJob(subject string, h Header, body []byte) (JobMessage, error) {
+	name, args, redo, err := ParseJobSubject(subject)
+	j := JobMessage{Redo: redo}
+	j.Request = Request{Function: Ref{Name: name}, Subject: subject, Args: args, Body: body, Patient: true}
+	if err != nil || len(h) == 0 {
+		return j, err
+	}
+	if err := h.check(); err != nil {
+		return j, err
+	}
+	h = h.Fold()
+	if redo {
+		j.readOwn(h)
+	} else {
+		h = without(h, headersOfInvokers...)
+	}
+	if err := j.Request.ReadHeader(h); err != nil {
+		return j, err
+	}
+	if j.Request.DryRun {
+		return j, Errorf(CodeBadRequest, "", "header %s: a job is run", HeaderDryRun)
+	}
+	j.Request.Header = without(h, HeaderStory, HeaderRevision, HeaderDelay, HeaderAt, HeaderAttempts, HeaderVersion)
+	return j, j.readHeader(h)
+}
+
+// readHeader reads what callers say about a job.
+func (j *JobMessage) readHeader(h Header) error {
+	r := &j.Request
+	if check := CheckJobID; r.ID != "" {
+		if j.Redo {
+			check = checkJobID
+		}
+		if err := check(r.ID); err != nil {
+			r.ID = ""
+			return Errorf(CodeBadRequest, "", "header %s: %w", HeaderID, err)
+		}
+	}
+	if v := h.Get(HeaderVersion); v != "" {
+		ref, err := ParseRef(r.Function.Name + "@" + v)
+		if err != nil {
+			return Errorf(CodeBadRequest, "", "header %s: %w", HeaderVersion, err)
+		}
+		r.Function = ref
+	}
+	if s := h.Get(HeaderDelay); s != "" {
+		d, err := ParseDuration(s)
+		if err != nil || d > MaxJobAge {
+			return Errorf(CodeBadRequest, "", "header %s: %.40q is no duration of at most %s, such as 10m", HeaderDelay, s,
+				MaxJobAge)
+		}
+		j.Delay = time.Duration(d)
+	}
+	if s := h.Get(HeaderAt); s != "" {
+		at, err := time.Parse(time.RFC3339Nano, s)
+		if err != nil || time.Until(at) > time.Duration(MaxJobAge) {
+			return Errorf(CodeBadRequest, "", "header %s: %.40q is no time of RFC 3339 in the next %s, such as %s", HeaderAt,
+				s, MaxJobAge, "2026-12-01T08:00:00Z")
+		}
+		j.At = at
+	}
+	if s := h.Get(HeaderAttempts); s != "" {
+		n, err := strconv.ParseUint(s, 10, 31)
+		if err != nil || n < 1 || n > MaxAttempts {
+			return Errorf(CodeBadRequest, "", "header %s: %.40q is no number from 1 to %d", HeaderAttempts, s, MaxAttempts)
+		}
+		j.Most = int(n)
+	}
+	return nil
+}
+
+// readOwn reads what invokers say about a job. What cannot be read counts as not there.
+func (j *JobMessage) readOwn(h Header) {
+	j.Before = max(0, atoi(h.Get(HeaderAttempt)))
+	j.Accepted, _ = time.Parse(time.RFC3339Nano, h.Get(HeaderAccepted))
+	j.Story = ParseStory(h.Get(HeaderStory))
+	j.Revision, _ = strconv.ParseUint(h.Get(HeaderRevision), 10, 64)
+}
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}
+
+// without returns headers without some: h itself if it has none of them, and nil if nothing is left.
+func without(h Header, names ...string) Header {
+	kept := h
+	for _, name := range names {
+		if kept.Values(name) == nil {
+			continue
+		}
+		if len(kept) == len(h) {
+			kept = maps.Clone(h)
+		}
+		kept.Delete(name)
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return kept
+}
