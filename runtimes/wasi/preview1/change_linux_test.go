@@ -18,7 +18,7 @@ import (
 // numbersOf are WASI's for Linux's error numbers of calls that change something.
 var numbersOf = map[error]uint64{
 	nil: ok, unix.ENOENT: noent, unix.ENOTDIR: notdir, unix.EISDIR: isdir, unix.EINVAL: inval,
-	unix.ENAMETOOLONG: nametoolong, unix.EEXIST: exist, unix.ENOTEMPTY: notempty, unix.EBUSY: busy,
+	unix.ENAMETOOLONG: nametoolong, unix.EEXIST: exist, unix.ENOTEMPTY: notempty, unix.EBUSY: busy, unix.ELOOP: loop,
 }
 
 // changing makes the same changes in a tree here and in a folder of Linux.
@@ -27,6 +27,7 @@ type changing struct {
 	dir  int
 	top  string
 	have string // what there is on both sides
+	info unix.Stat_t
 }
 
 // newChanging returns a guest whose /tmp, descriptor 4, is empty, and an empty folder of Linux.
@@ -70,9 +71,10 @@ const (
 	opOpen
 )
 const (
-	opLink = opOpen + 32 + iota
+	opLink = opOpen + 64 + iota
 	opSymlink
 	opStat
+	opLstat
 	opTimes
 	opAll
 )
@@ -80,7 +82,10 @@ const (
 // twoPaths reports whether an operation has two paths.
 func twoPaths(op int) bool { return op == opRename || op == opLink }
 
-// do makes a change on both sides, and returns what came of it here and there.
+// isStat reports whether an operation describes a file.
+func isStat(op int) bool { return op == opStat || op == opLstat }
+
+// do makes a change on both sides, and returns what came of it here and there: error numbers, or the types of files.
 func (c *changing) do(t testing.TB, op int, p, q string) (got, want uint64) {
 	if op >= opOpen && op < opLink {
 		return c.open(t, op-opOpen, p)
@@ -94,6 +99,9 @@ func (c *changing) do(t testing.TB, op int, p, q string) (got, want uint64) {
 	switch {
 	case err == nil && (op == opLink || op == opSymlink):
 		want = notsup // there are no links in a tree that can be written
+	case isStat(op) && got == ok && want == ok:
+		kinds := map[uint32]uint64{unix.S_IFDIR: 3, unix.S_IFREG: 4, unix.S_IFLNK: 7}
+		return uint64(c.g.memory()[buf+16]), kinds[c.info.Mode&unix.S_IFMT]
 	case got == busy && want == ok && op == opTimes && path.Clean(p) == ".":
 		want = busy // so is whatever lies where a tree begins
 	}
@@ -120,6 +128,8 @@ func (c *changing) here(t testing.TB, op int, p, q string) (name string, got uin
 		name, params = "path_symlink", []uint64{names, 1, 4, at1, n1}
 	case opStat:
 		name, params = "path_filestat_get", []uint64{4, 1, at1, n1, buf}
+	case opLstat:
+		name, params = "path_filestat_get", []uint64{4, 0, at1, n1, buf}
 	case opTimes:
 		name, params = "path_filestat_set_times", []uint64{4, 1, at1, n1, 0, 0, 8}
 	default: // opens
@@ -155,7 +165,9 @@ func (c *changing) there(op int, p, q string) (err error) {
 			err = unix.Unlinkat(c.dir, p, 0)
 		}
 	case opStat:
-		return unix.Fstatat(c.dir, p, &unix.Stat_t{}, 0)
+		return unix.Fstatat(c.dir, p, &c.info, 0)
+	case opLstat:
+		return unix.Fstatat(c.dir, p, &c.info, unix.AT_SYMLINK_NOFOLLOW)
 	case opTimes:
 		now := unix.Timespec{Nsec: unix.UTIME_NOW}
 		return unix.UtimesNanoAt(c.dir, p, []unix.Timespec{now, now}, 0)
@@ -163,8 +175,8 @@ func (c *changing) there(op int, p, q string) (err error) {
 	return err
 }
 
-// open opens a path on both sides, with some of the flags create, exclusive, truncate, folder and write, and writes
-// to it if it may.
+// open opens a path on both sides, with some of the flags create, exclusive, truncate, folder, write and not to follow
+// links, and writes to it if it may.
 func (c *changing) open(t testing.TB, how int, p string) (got, want uint64) {
 	oflags, rights, linux := uint64(0), uint64(reading), 0
 	for i, f := range []struct {
@@ -184,7 +196,16 @@ func (c *changing) open(t testing.TB, how int, p string) (got, want uint64) {
 	if how&16 != 0 || oflags&8 != 0 {
 		rights, linux = rights|writing, linux|unix.O_RDWR
 	}
-	got, fd := c.g.openPath(t, 4, p, oflags, rights)
+	follow := uint64(1)
+	if how&32 != 0 {
+		follow, linux = 0, linux|unix.O_NOFOLLOW
+	}
+	c.g.put(names, p)
+	got, e := c.g.call(t, "path_open", 4, follow, names, uint64(len(p)), oflags, rights, rights, 0, at)
+	if e != nil {
+		t.Fatal(e)
+	}
+	fd := uint64(u32(c.g.memory()[at:]))
 	real, err := unix.Openat(c.dir, p, linux|unix.O_CLOEXEC, 0o600)
 	want, known := numbersOf[err]
 	if !known {
@@ -292,6 +313,88 @@ func TestChangesAsOnLinux(t *testing.T) {
 		}
 	}
 	c.close(t)
+}
+
+// TestLinksAsOnLinux does the same in a folder with links, which can only be read here: what Linux does is EROFS, and
+// so is what a tree that can be written would find wrong itself.
+func TestLinksAsOnLinux(t *testing.T) {
+	g := newWriter(t)
+	paths := []string{"a", "d", "d/a", "none", "none/x", "link", "link/", "link/x", "folder", "folder/", "folder/a",
+		"folder/.", "folder/..", "folder/../a", "folder/none", "nowhere", "nowhere/", "nowhere/x", "loop", "loop/", "loop/x",
+		"loop/.", "d/up", "d/up/", "folder/up"}
+	for op := range opAll {
+		others := []string{""}
+		if twoPaths(op) {
+			others = paths
+		}
+		c := newLinks(t, g)
+		before := listing(t, c.top)
+		for _, p := range paths {
+			for _, q := range others {
+				got, want := c.do(t, op, p, q)
+				changed := listing(t, c.top) != before
+				if !wantReadOnly(op, want, changed, got) {
+					t.Errorf("operation %d on %q and %q: got %d, Linux gives %d", op, p, q, got, want)
+				}
+				if changed {
+					c.close(t)
+					c = newLinks(t, g)
+				}
+			}
+		}
+		c.close(t)
+	}
+}
+
+// newLinks returns a guest whose /tmp, descriptor 4, is a folder of Linux with links, to be read.
+func newLinks(t *testing.T, g *guest) *changing {
+	t.Helper()
+	c := newChanging(t, g)
+	c.begin(t)
+	for name, to := range map[string]string{
+		"link": "a", "folder": "d", "nowhere": "none", "loop": "loop", "d/up": "../a",
+	} {
+		if err := unix.Symlinkat(to, c.dir, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.state.Own[0].Tree = tree(os.DirFS(c.top))
+	return c
+}
+
+// listing returns what is in a folder of Linux, links as such.
+func listing(t *testing.T, top string) string {
+	t.Helper()
+	var all []string
+	err := fs.WalkDir(os.DirFS(top), ".", func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type() == 0 {
+			var b []byte
+			b, err = os.ReadFile(path.Join(top, p))
+			p += fmt.Sprintf("=%q", b)
+		}
+		all = append(all, p)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(all, " ")
+}
+
+// wantReadOnly reports whether an error number is right in a tree that can only be read, if Linux gives another one in
+// one that can be written. "." and ".." are wrong in themselves; what is in a folder is not looked at.
+func wantReadOnly(op int, linux uint64, changed bool, got uint64) bool {
+	switch {
+	case isStat(op):
+		return got == linux
+	case op >= opOpen && op < opLink && linux == ok:
+		return got == ok && !changed || got == rofs
+	case linux == ok || linux == notsup:
+		return got == rofs
+	case op == opRename && slices.Contains([]uint64{isdir, notdir, inval, notempty}, linux), op == opRmdir && linux == notempty:
+		return got == linux || got == rofs
+	}
+	return got == linux
 }
 
 // FuzzChanges makes changes by paths here and on Linux. The error numbers and what is there are the same after each.

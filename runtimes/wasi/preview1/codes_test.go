@@ -20,6 +20,7 @@ const (
 	fbig        = 22
 	inval       = 28
 	isdir       = 31
+	loop        = 32
 	nametoolong = 37
 	noent       = 44
 	nospc       = 51

@@ -37,6 +37,10 @@ func follows(flags uint64) (follow bool, e errno) {
 	return uint32(flags) == 1, 0
 }
 
+// follows reports whether a link at a place is followed, if one that is the last element of a path would be or not:
+// with a slash or a "." behind it, it is not the last.
+func (p place) follows(last bool) bool { return last || p.slash || p.dots != "" }
+
 // The flags of path_open.
 const (
 	openCreate    = 1 << 0
@@ -121,7 +125,7 @@ func (s *State) open(to place, o opening) (descriptor, errno) {
 	if k := deviceAt(to.path); k != closed {
 		return descriptor{kind: k, flags: o.flags}, o.refuse(typeCharacter)
 	}
-	if follow := (o.follow || to.slash) && !(o.create && o.exclusive); !follow && s.isLink(to.path) {
+	if follow := to.follows(o.follow) && !(o.create && o.exclusive); !follow && s.isLink(to.path) {
 		return descriptor{}, o.refuse(typeLink)
 	}
 	how := o.how()
@@ -214,7 +218,7 @@ func (s *State) found(m memory, fd, ptr, n uint64, follow bool) (p string, st st
 	if e != 0 {
 		return "", st, e
 	}
-	st, e = s.at(to.path, follow || to.slash)
+	st, e = s.at(to.path, to.follows(follow))
 	if e == 0 && to.slash && st.kind != typeFolder {
 		e = enotdir
 	}
