@@ -68,6 +68,9 @@ type Invoker struct {
 	BodyTTL time.Duration
 	// MaxModule is the size of the largest module that can be deployed, in bytes. 0 means 16 MiB.
 	MaxModule int64
+	// Durability says what messages outlive on a NATS server of this process, see protocol.MetadataDurability. Empty
+	// means that the process has none.
+	Durability string
 	// Replicas is the number of copies of what the invoker makes on JetStream. 0 means 1.
 	Replicas int
 	// Version is polyvoke's own version, in SemVer, for discovery. Empty means 0.0.0.
@@ -132,7 +135,8 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 // serveControl begins to answer the control verbs.
 func (v *Invoker) serveControl(ctx context.Context, s *service) (*control.Endpoints, error) {
 	c := &control.Service{Host: host{v.functions, s.loader, v.Journal}, Registry: v.Registry, NC: s.nc, JetStream: s.js,
-		Interpreters: v.Interpreters, Bodies: s.bodies, Line: s.line, MaxModule: v.MaxModule, Version: v.Version, Log: v.Log}
+		Interpreters: v.Interpreters, Bodies: s.bodies, Line: s.line, MaxModule: v.MaxModule,
+		Durability: v.Durability, Version: v.Version, Log: v.Log}
 	endpoints, err := c.Serve(ctx)
 	if err != nil {
 		return nil, err

@@ -70,6 +70,9 @@ type Service struct {
 	Line int
 	// MaxModule is the size of the largest module that can be deployed, in bytes. It must be positive.
 	MaxModule int64
+	// Durability says what messages outlive on a NATS server of this process, see protocol.MetadataDurability. Empty
+	// means that the process has none.
+	Durability string
 	// Version is polyvoke's own version, in SemVer. It must not be empty.
 	Version string
 	// Log takes what operators should know. It must not be nil.
