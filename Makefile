@@ -33,6 +33,10 @@ TAGS := foreign toolchain sql
 engine := github.com/tetratelabs/wazero/internal/engine/wazevo
 RACE   := -race $(foreach p,backend/... frontend ssa,-gcflags=$(engine)/$(p)=-race=false)
 
+# A program under the race detector otherwise sleeps for a second when it ends, lest it miss a race of its last moment, and the tests start
+# a thousand programs.
+export GORACE ?= atexit_sleep_ms=20
+
 .PHONY: build test portable-check check format vet staticcheck tidy bench-once bench hostile steady chaos fuzz cross clean-tree embedded-runtimes
 
 # What is in the binary besides its sources is built before it.
