@@ -64,7 +64,6 @@ var refusals = []struct{ text, because string }{
 // TestCorpus checks that what the engine accepts is accepted, or refused for a reason of the list, and that the
 // engine does not crash on what is accepted.
 func TestCorpus(t *testing.T) {
-	t.Parallel()
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))
 	defer r.Close(ctx)

@@ -41,7 +41,6 @@ func dispatcher(step int) []byte {
 // TestDeep runs a function of blocks that are nested as deeply as in the largest programs in Go, and checks what it
 // does, rewritten.
 func TestDeep(t *testing.T) {
-	t.Parallel()
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCoreFeatures(features))
 	defer r.Close(ctx)

@@ -56,7 +56,6 @@ func process(t *testing.T, b []byte, slice int64, stdin string, args ...string) 
 // TestDeterminism checks that a program in C uses the same fuel to the unit, whatever the slices, and with or
 // without a bound of the stack.
 func TestDeterminism(t *testing.T) {
-	t.Parallel()
 	metered, report, err := rewrite.Rewrite(runtimestest.Wasm(), rewrite.Options{Stack: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +97,6 @@ func TestDeterminism(t *testing.T) {
 // TestCompilers checks that programs of many compilers do metered what they do as they are, with fuel that does not
 // depend on the slices.
 func TestCompilers(t *testing.T) {
-	t.Parallel()
 	paths, err := filepath.Glob("../../../samples/greet/*/*.wasm")
 	if err != nil || len(paths) < 6 {
 		t.Fatalf("found %d programs, %v", len(paths), err)

@@ -13,7 +13,6 @@ import (
 // TestRoundTrip checks on every binary of the engine's module that what is taken apart and put together is the same,
 // and that a form with all sections written anew stays as it is from then on.
 func TestRoundTrip(t *testing.T) {
-	t.Parallel()
 	accepted, canonical := 0, 0
 	corpus(t, func(path string, b []byte) {
 		m, err := edit.Open(b, module.Limits{})
@@ -48,7 +47,6 @@ func TestRoundTrip(t *testing.T) {
 // TestAdditions checks that the engine accepts what it accepted before with an import, a global, a function
 // and exports added.
 func TestAdditions(t *testing.T) {
-	t.Parallel()
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))
 	defer r.Close(ctx)

@@ -94,7 +94,6 @@ func spend(t *testing.T, g *guest, o rewrite.Options, slice, budget int64) (ende
 // TestHostile checks that everything hostile ends soon after its budget is used up: by no more than a slice
 // and the largest charge at once. The count is the same each time.
 func TestHostile(t *testing.T) {
-	t.Parallel()
 	const slice, budget = 100_000, 20_000_000
 	all := hostile()
 	for name, g := range hostile() {
@@ -126,7 +125,6 @@ func TestHostile(t *testing.T) {
 // TestRecursion checks that endless recursions of all kinds trap when their share of the stack is used up, long
 // before the engine's is, and that tail calls do not count as recursion.
 func TestRecursion(t *testing.T) {
-	t.Parallel()
 	const stack, kept = 1 << 20, ", with the engine's exceptions"
 	for name, bodies := range map[string][]string{
 		"itself":                    {"\x10\x00"},
@@ -172,7 +170,6 @@ func TestRecursion(t *testing.T) {
 // TestWideTailCalls checks that a tail call takes from the stack what an ordinary call does if the engine makes one
 // of it, since the parameters or results are too many for the registers of some processor.
 func TestWideTailCalls(t *testing.T) {
-	t.Parallel()
 	const stack = 1 << 20
 	const i32, f32, zero32, zeroF = "\x7f", "\x7d", "\x41\x00", "\x43\x00\x00\x00\x00"
 	rep := strings.Repeat
@@ -209,7 +206,6 @@ func TestWideTailCalls(t *testing.T) {
 // TestBulk checks that bulk operations which go through helpers do what the instructions do, up to the last byte and
 // at every edge.
 func TestBulk(t *testing.T) {
-	t.Parallel()
 	const size = 5 << 16
 	for _, c := range []struct {
 		name       string

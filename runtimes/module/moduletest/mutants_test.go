@@ -51,7 +51,6 @@ const mutants = 3
 // sections, some of which the engine refuses though they are empty; or the module as it is, if it was built for
 // threads.
 func TestMutants(t *testing.T) {
-	t.Parallel()
 	ctx := context.Background()
 	engine := func(features api.CoreFeatures) func(b []byte) error {
 		r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))

@@ -383,7 +383,6 @@ func instance(t *testing.T, ctx context.Context, r wazero.Runtime, b []byte) *ma
 // TestUnwind runs modules that were made up as they are and lowered, by both engines. They must do the same, call by
 // call, also after a call that has trapped.
 func TestUnwind(t *testing.T) {
-	t.Parallel()
 	ctx := context.Background()
 	compiler := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCoreFeatures(features))
 	defer compiler.Close(ctx)
@@ -427,7 +426,6 @@ func TestUnwind(t *testing.T) {
 // reference to an exception that it drops at once. Lowering must know what each instruction takes and leaves, and
 // leave behind what is valid.
 func TestOperands(t *testing.T) {
-	t.Parallel()
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))
 	defer r.Close(ctx)
