@@ -198,6 +198,10 @@ func addJob(t map[string]Key) {
 		Text: "Of one attempt, in place of `limits.timeout`."}
 	t["job.max_age"] = Key{Default: DefaultMaxAge.String(), Range: "at most " + MaxJobAge.String(), Example: `"1h"`,
 		Text: "From acceptance to the last attempt. Then the job is a dead letter."}
+	t["job.ack_wait"] = Key{Default: DefaultAckWait.String(), Range: MinAckWait.String() + " to " + MaxAckWait.String(),
+		Example: `"10s"`,
+		Text: "How long an invoker that runs a job may say nothing before another one gets it. It says so in time by " +
+			"itself, however long the job takes."}
 	t["job.concurrency"] = Key{Default: fmt.Sprint(DefaultJobs), Range: fmt.Sprintf("1 to %d", MaxJobs), Min: 1,
 		Max: MaxJobs, Example: "10", Text: "Jobs that run at a time, on all invokers together."}
 	t["job.queue"] = Key{Default: fmt.Sprint(DefaultJobQueue), Range: fmt.Sprintf("1 to %d", MaxJobQueue), Min: 1,
