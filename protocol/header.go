@@ -35,6 +35,7 @@ const (
 	HeaderArgs     = "Fn-Args"     // job of a trigger: its arguments, a list of strings as JSON
 	HeaderTo       = "Fn-To"       // job of a trigger: where its reply is passed on
 	HeaderBatch    = "Fn-Batch"    // job of a trigger: how many events its body has, a line each, see Event
+	HeaderRefused  = "Fn-Refused"  // job of a trigger: why its event cannot be a job
 
 	HeaderSourceStream   = "Fn-Source-Stream"   // job of a trigger: the stream of the event, or of the first of a batch
 	HeaderSourceSubject  = "Fn-Source-Subject"  // job of a trigger: the subject that the event came on

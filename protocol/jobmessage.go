@@ -25,7 +25,7 @@ type JobMessage struct {
 
 // headersOfInvokers are those that mean nothing in a message of a caller: there they are taken off.
 var headersOfInvokers = []string{HeaderAttempt, HeaderAccepted, HeaderStory, HeaderRevision, HeaderState, HeaderReason,
-	HeaderSubject, HeaderTarget, HeaderMoves, HeaderScheduled, HeaderArgs, HeaderTo, HeaderBatch, HeaderSourceStream,
+	HeaderSubject, HeaderTarget, HeaderMoves, HeaderScheduled, HeaderArgs, HeaderTo, HeaderBatch, HeaderRefused, HeaderSourceStream,
 	HeaderSourceSubject, HeaderSourceSequence, HeaderSourceTime}
 
 // ParseJob reads a message of a queue. A bad header is an error with code 400 or 431, and what could be read is
@@ -110,6 +110,9 @@ func (j *JobMessage) readOwn(h Header) (err error) {
 	j.Story = ParseStory(h.Get(HeaderStory))
 	j.Revision, _ = strconv.ParseUint(h.Get(HeaderRevision), 10, 64)
 	j.To = h.Get(HeaderTo)
+	if s := h.Get(HeaderRefused); s != "" {
+		return Errorf(CodeBadRequest, "", "%.512s", s)
+	}
 	if s := h.Get(HeaderArgs); s != "" {
 		j.Request.Args, err = ParseArgs(s)
 	}
