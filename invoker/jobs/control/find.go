@@ -181,11 +181,13 @@ func queuedInfo(function, id string, m *store.Message, j *protocol.JobMessage, g
 // at. A job with an id of the invokers' is found by it; of others the beginning and the end of the queue are looked at.
 func (s *Service) search(ctx context.Context, p *place) (*store.Message, error) {
 	from, made, own := protocol.ParseNewJobID(p.id)
-	if own && made.Unix() != p.queue.Created.Unix() || own && from > p.last {
+	switch {
+	case !own || made.Unix() != p.queue.Created.Unix(): // such a job can have been given back to a newer queue
+		from = 0
+	case from > p.last:
 		p.sure = true
 		return nil, nil
-	}
-	if own {
+	default:
 		m, ok, err := s.Store.At(ctx, p.queue.Stream, from)
 		if err != nil || ok && p.is(&m) {
 			return &m, err
