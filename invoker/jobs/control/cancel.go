@@ -63,7 +63,7 @@ func (s *Service) decide(ctx context.Context, p *place) error {
 		}
 	}
 	record := cancelled(p)
-	revision, err := s.Store.Decide(ctx, store.RecordMessage(p.function, p.id, record, p.record.Revision, p.kept))
+	revision, err := s.Store.Decide(ctx, s.Store.RecordMessage(p.function, p.id, record, p.record.Revision, p.kept))
 	if errors.Is(err, store.ErrDecided) {
 		before := p.record.Revision
 		p.record, p.decided, err = s.recordOf(ctx, p.function, p.id)
@@ -107,8 +107,7 @@ func (s *Service) withdraw(ctx context.Context, p *place) error {
 	if err := s.Store.Make(ctx); err != nil { // a job may wait where no queue has been made since
 		return err
 	}
-	// The mark is there as long as a message of the job may be on its way to a queue.
-	if err := s.mark(ctx, "cancel."+protocol.ResultKey(p.function, p.id), markTime); err != nil {
+	if err := s.Store.MarkCancelled(ctx, p.function, p.id); err != nil {
 		return err
 	}
 	if err := s.removeLater(ctx, p.function, p.id); err != nil {
@@ -126,9 +125,6 @@ func (s *Service) withdraw(ctx context.Context, p *place) error {
 	return s.Store.Delete(ctx, protocol.QueueStream(p.function), p.sequence)
 }
 
-// markTime is how long a mark of a cancelled job is kept. An invoker that is told of it later reads the record.
-const markTime = time.Hour
-
 // removeLater removes a job from where it waits for its time.
 func (s *Service) removeLater(ctx context.Context, function, id string) error {
 	for _, subject := range []string{protocol.LaterSubject(function, id), protocol.DueSubject(function, id)} {
@@ -144,12 +140,6 @@ func (s *Service) removeLater(ctx context.Context, function, id string) error {
 		}
 	}
 	return nil
-}
-
-// wrongSequence reports whether JetStream has refused a message because another one came first.
-func wrongSequence(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }
 
 // purge cancels a portion of the jobs of a function that do not run: first those in its queue, then those that wait for

@@ -12,7 +12,6 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -84,7 +83,7 @@ func TestHammerCancel(t *testing.T) {
 	for i := range 50 {
 		id := w.publish("job.hello", "x")
 		all.Go(func() {
-			m := store.RecordMessage("hello", id, &protocol.Record{State: protocol.StateDone}, 0, time.Hour)
+			m := w.store.RecordMessage("hello", id, &protocol.Record{State: protocol.StateDone}, 0, time.Hour)
 			if _, err := w.store.Decide(context.Background(), m); err != nil && i < 0 {
 				t.Error(err)
 			}
@@ -215,7 +214,7 @@ func TestHammerResult(t *testing.T) {
 		}
 		all.Go(func() {
 			r := protocol.Record{State: protocol.StateDone, Reply: protocol.Reply{Body: []byte(id)}}
-			if _, err := w.store.Decide(context.Background(), store.RecordMessage("hello", id, &r, 0, time.Hour)); err != nil {
+			if _, err := w.store.Decide(context.Background(), w.store.RecordMessage("hello", id, &r, 0, time.Hour)); err != nil {
 				t.Errorf("%d: %v", i, err)
 			}
 		})
@@ -284,7 +283,7 @@ func TestRedrive(t *testing.T) {
 	}
 	w.fails(protocol.CodeNotFound, protocol.APIDeadRedrive, protocol.DeadRequest{Job: "hello.x1"})
 	// Its next outcome replaces the record, and another life's does not.
-	again := store.RecordMessage("hello", "x1", &protocol.Record{State: protocol.StateDone}, j.Revision, time.Hour)
+	again := w.store.RecordMessage("hello", "x1", &protocol.Record{State: protocol.StateDone}, j.Revision, time.Hour)
 	if _, err := w.store.Decide(t.Context(), again); err != nil {
 		t.Error(err)
 	}
@@ -315,7 +314,7 @@ func TestRedriveAgain(t *testing.T) {
 				if err != nil || fmt.Sprint(r.Revision) != revision {
 					t.Fatal(r.Revision, revision, err)
 				}
-				done := store.RecordMessage("hello", "x1", &protocol.Record{State: protocol.StateDone}, r.Revision, time.Hour)
+				done := w.store.RecordMessage("hello", "x1", &protocol.Record{State: protocol.StateDone}, r.Revision, time.Hour)
 				if _, err := w.store.Decide(t.Context(), done); err != nil {
 					t.Fatal(err)
 				}

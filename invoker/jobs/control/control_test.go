@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -275,7 +274,7 @@ func TestListRareOutcomes(t *testing.T) {
 			name = "hello"
 			want = append([]string{fmt.Sprintf("hello.n%d done", i)}, want...)
 		}
-		m := store.RecordMessage(name, fmt.Sprintf("n%d", i), &protocol.Record{State: protocol.StateDone}, 0, time.Hour)
+		m := w.store.RecordMessage(name, fmt.Sprintf("n%d", i), &protocol.Record{State: protocol.StateDone}, 0, time.Hour)
 		if _, err := w.js.PublishMsgAsync(m); err != nil {
 			t.Fatal(err)
 		}

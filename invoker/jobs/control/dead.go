@@ -243,7 +243,7 @@ func (s *Service) giveBack(ctx context.Context, l *letter) (revision uint64, err
 	}
 	r := protocol.Record{State: protocol.StateRedriven, Attempts: record.Attempts, Accepted: record.Accepted,
 		Reply: protocol.Reply{ID: l.id, Exit: -1}}
-	revision, err = s.Store.Decide(ctx, store.RecordMessage(l.function, l.id, &r, record.Revision, redriven))
+	revision, err = s.Store.Decide(ctx, s.Store.RecordMessage(l.function, l.id, &r, record.Revision, redriven))
 	if errors.Is(err, store.ErrDecided) {
 		return 0, protocol.Errorf(protocol.CodeConflict, "", "job %s is being changed by somebody else: try again", name)
 	}

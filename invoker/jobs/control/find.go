@@ -113,7 +113,7 @@ func waitingInfo(function, id string, m *store.Message) (protocol.JobInfo, []pro
 	h := m.Header.Fold()
 	i := protocol.JobInfo{Job: protocol.ResultKey(function, id), State: protocol.StateWaiting, Accepted: m.Time,
 		Size: bodySize(h, m.Data)}
-	i.Attempts = attempts(h)
+	i.Attempts, i.Subject = attempts(h), callerSubject(h.Get(protocol.HeaderTarget))
 	if t, err := time.Parse(time.RFC3339Nano, h.Get(protocol.HeaderAccepted)); err == nil {
 		i.Accepted = t
 	}

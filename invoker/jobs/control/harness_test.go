@@ -148,7 +148,7 @@ func (w *world) decide(function, id string, r protocol.Record) {
 	if err := w.store.Make(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.store.Decide(w.t.Context(), store.RecordMessage(function, id, &r, 0, time.Hour)); err != nil {
+	if _, err := w.store.Decide(w.t.Context(), w.store.RecordMessage(function, id, &r, 0, time.Hour)); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -27,6 +27,11 @@ func (s *Service) open(ctx context.Context, r *protocol.APIRequest) (any, error)
 	return info, err
 }
 
+// gone reports whether a message of a bucket says that the key has no value any more.
+func gone(h protocol.Header) bool {
+	return h.Get("KV-Operation") != "" || h.Get(jetstream.MarkerReasonHeader) != ""
+}
+
 // make makes what a function's jobs need, unless it is there. The error's code is 404 if there is no such function.
 func (s *Service) make(ctx context.Context, name string) error {
 	f, err := s.Find(ctx, name)
@@ -39,7 +44,11 @@ func (s *Service) make(ctx context.Context, name string) error {
 	if _, err := s.Store.MakeQueue(ctx, f); err != nil {
 		return err
 	}
-	return s.mark(ctx, "queue."+name, 0)
+	subject := "$KV." + protocol.BucketMarks + ".queue." + name
+	if m, ok, err := s.Store.Last(ctx, store.MarksStream, subject); err != nil || ok && !gone(m.Header) {
+		return err // the others know
+	}
+	return s.Store.MarkQueue(ctx, name)
 }
 
 // pause stops a queue from giving jobs away.
@@ -160,14 +169,12 @@ func (s *Service) Queues(ctx context.Context, functions []string) (map[string]pr
 
 // names returns the functions that have a queue.
 func (s *Service) names(ctx context.Context) (map[string]bool, error) {
+	list, err := s.Store.Queues(ctx)
 	names := map[string]bool{}
-	list := s.Store.JetStream().StreamNames(ctx, jetstream.WithStreamListSubject(protocol.RootJob+".>"))
-	for stream := range list.Name() {
-		if name, ok := protocol.QueueOwner(stream); ok {
-			names[name] = true
-		}
+	for _, name := range list {
+		names[name] = true
 	}
-	return names, unavailable("list the queues", list.Err())
+	return names, err
 }
 
 // each calls do with each of the items, some at a time, and returns when all are done.

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -95,21 +93,16 @@ func patience(ctx context.Context, h protocol.Header) (time.Duration, error) {
 	return max(wait-min(wait/10, maxGrace), 0), nil
 }
 
-// announcements has a word in a channel each time that somebody says that a job has its outcome. It need not be stored
-// yet, nor be the one that is stored in the end.
+// announcements returns a channel that has a word when somebody has decided about the job, or is about to.
 func (s *Service) announcements(function, id string) (told chan struct{}, end func(), err error) {
 	told = make(chan struct{}, 1)
-	sub, err := s.Store.JetStream().Conn().Subscribe(
-		"$KV."+protocol.BucketResults+"."+protocol.ResultKey(function, id), func(*nats.Msg) {
-			select {
-			case told <- struct{}{}:
-			default: // there is one already
-			}
-		})
-	if err != nil {
-		return nil, nil, unavailable("wait for an outcome", err)
-	}
-	return told, func() { _ = sub.Unsubscribe() }, nil
+	end, err = s.Store.Announced(function, id, func() {
+		select {
+		case told <- struct{}{}:
+		default: // there is one already
+		}
+	})
+	return told, end, err
 }
 
 // resultNow answers with the outcome of a job, or says where it is.
