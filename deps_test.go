@@ -24,6 +24,7 @@ type rule struct {
 var rules = []rule{
 	{"", nil, "the root holds rules, not code"},
 	{"protocol", nil, "every other part, and other people's clients, can read it alone"},
+	{"protocol/cloudevents", []string{"protocol"}, "any client can read and write events with it"},
 	{"runtimes", []string{"runtimes/files"}, "a process must not know what carried the request"},
 	{"runtimes/files", []string{"runtimes/deadline"}, "it says what can be opened, and not by whom"},
 	{"runtimes/files/filestest", []string{"runtimes/files"}, "the suite judges any tree, the system's included"},
@@ -71,6 +72,8 @@ var rules = []rule{
 		"it says what comes and goes, and leaves to its host what runs"},
 	{"invoker/quarantine", []string{"protocol", "runtimes"}, "it takes note of what runs, whatever runs it"},
 	{"invoker/programs", []string{"protocol", "runtimes"}, "it counts who needs what"},
+	{"invoker/later", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go"},
+		"it keeps messages and moves them, whatever they are for"},
 	{"invoker/stats", []string{"protocol"}, "it counts"},
 	{"invoker/denials", []string{"protocol", "github.com/nats-io/nats.go"}, "clients use it too"},
 	{"invoker/queue", nil, "it decides about calls, whatever they are"},

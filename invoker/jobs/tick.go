@@ -7,12 +7,12 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 )
 
-// longestTick is how often what depends on time is looked at.
-const longestTick = time.Second
+// time.Second is how often what depends on time is looked at.
+const often = 250 * time.Millisecond
 
 // tick does what depends on time, until nothing runs any more.
 func (f *Front) tick() {
-	ticker := time.NewTicker(min(longestTick, f.store.AckWait()/8))
+	ticker := time.NewTicker(often)
 	defer ticker.Stop()
 	for n := 1; ; n++ {
 		select {
@@ -33,8 +33,9 @@ func (f *Front) tick() {
 func (q *queue) tick(now time.Time, now8 bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	silent := time.Duration(q.policy.Load().AckWait) / 3
 	for _, j := range q.hand {
-		if now.Sub(j.said) < q.f.store.AckWait()/3 {
+		if now.Sub(j.said) < silent {
 			continue
 		}
 		j.said = now
@@ -106,7 +107,7 @@ func (c *cancelled) expire(now time.Time) {
 func (f *Front) watchMarks() {
 	for {
 		err := f.store.WatchMarks(f.working, f.mark)
-		timer := time.NewTimer(longestTick)
+		timer := time.NewTimer(time.Second)
 		select {
 		case <-f.working.Done():
 			timer.Stop()
