@@ -5,14 +5,15 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// time.Second is how often what depends on time is looked at.
-const often = 250 * time.Millisecond
+// oneTick is how often what depends on time is looked at, several times within the shortest job.ack_wait.
+const oneTick = time.Duration(protocol.MinAckWait) / 8
 
 // tick does what depends on time, until nothing runs any more.
 func (f *Front) tick() {
-	ticker := time.NewTicker(often)
+	ticker := time.NewTicker(oneTick)
 	defer ticker.Stop()
 	for n := 1; ; n++ {
 		select {
@@ -33,9 +34,9 @@ func (f *Front) tick() {
 func (q *queue) tick(now time.Time, now8 bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	silent := time.Duration(q.policy.Load().AckWait) / 3
+	wait := time.Duration(q.policy.Load().AckWait)
 	for _, j := range q.hand {
-		if now.Sub(j.said) < silent {
+		if now.Sub(j.said) < wait/3 {
 			continue
 		}
 		j.said = now

@@ -13,6 +13,9 @@ import (
 // Consumer is the name of the one durable consumer that each queue has.
 const Consumer = "run"
 
+// AckWait is how long JetStream waits for a word about a job if the manifest does not say.
+const AckWait = time.Duration(protocol.DefaultAckWait)
+
 // Queue is the stream of a function's jobs, with its consumer.
 type Queue struct {
 	Function string

@@ -20,8 +20,8 @@ import (
 
 // Config configures what is made. The zero value is for a single server.
 type Config struct {
-	Replicas int // copies that a cluster keeps of each stream; 0: 1
-	Log      *slog.Logger
+	Replicas int          // copies that a cluster keeps of each stream; 0: 1
+	Log      *slog.Logger // nil discards
 }
 
 // Store is what all functions have together, and the queues of each. Its methods may be called from several
