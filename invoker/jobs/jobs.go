@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,6 +44,7 @@ type Config struct {
 	Invoker   string          // what this invoker is called where attempts are described
 	Replicas  int             // of what is made on JetStream; 0: 1
 	Drain     time.Duration   // how long what runs goes on after the end of the context; 0: 30 s
+	Assets    []upkeep.Asset  // that Later needs, made and kept with those of jobs
 	Log       *slog.Logger    // nil discards
 }
 
@@ -177,7 +179,7 @@ func (f *Front) reconcile() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for name, fn := range f.wanted {
-		if fn.Job != nil || f.opened[name] {
+		if fn.Job != nil || f.opened[name] || slices.ContainsFunc(fn.Triggers, protocol.Trigger.Durable) {
 			f.serve(name, fn)
 		}
 	}
@@ -223,7 +225,8 @@ func (f *Front) open() bool {
 	f.settler = s
 	opening, cancel := context.WithTimeout(f.serving, roundTrip)
 	defer cancel()
-	f.keeping.Go(upkeep.Keep(f.working, opening, f.config.JetStream, f.log, f.store.Assets()...))
+	f.keeping.Go(upkeep.Keep(f.working, opening, f.config.JetStream, f.log,
+		append(f.store.Assets(), f.config.Assets...)...))
 	f.keeping.Go(f.watchMarks)
 	f.keeping.Go(f.tick)
 	f.watchLeaders()

@@ -75,7 +75,7 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	asked := jobControl(own, reg, c)
 	v.Verbs, v.Queues = asked.Verbs(), asked
 	v.Ready = func() { ready(v.Functions()) }
-	err = serveWith(ctx, s.Conn, &v, fronts{nil, c.Log})
+	err = serveWith(ctx, s.Conn, &v, fronts{jobFronts(own, &v, c), c.Log})
 	switch {
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return protocol.Errorf(protocol.CodeUnavailable, "",
