@@ -21,7 +21,7 @@ type JobMessage struct {
 
 // headersOfInvokers are those that mean nothing in a message of a caller: there they are taken off.
 var headersOfInvokers = []string{HeaderAttempt, HeaderAccepted, HeaderStory, HeaderRevision, HeaderState, HeaderReason,
-	HeaderSubject, HeaderTarget, HeaderMoves, HeaderScheduled}
+	HeaderSubject, HeaderBucket, HeaderTarget, HeaderMoves, HeaderScheduled}
 
 // ParseJob reads a message of a queue. A bad header is an error with code 400 or 431, and what could be read is
 // returned all the same.
@@ -47,7 +47,8 @@ func ParseJob(subject string, h Header, body []byte) (JobMessage, error) {
 	if j.Request.DryRun {
 		return j, Errorf(CodeBadRequest, "", "header %s: a job is run", HeaderDryRun)
 	}
-	j.Request.Header = without(h, HeaderStory, HeaderRevision, HeaderDelay, HeaderAt, HeaderAttempts, HeaderVersion)
+	j.Request.Header = without(h, HeaderStory, HeaderRevision, HeaderDelay, HeaderAt, HeaderAttempts, HeaderVersion,
+		HeaderAttempt, HeaderAccepted, HeaderBucket)
 	return j, j.readHeader(h)
 }
 

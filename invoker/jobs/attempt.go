@@ -18,6 +18,9 @@ func (j *job) attempt() (*protocol.Reply, error) {
 		cancel()
 	}
 	q.mu.Unlock()
+	if err := j.fetch(ctx); err != nil {
+		return &protocol.Reply{ID: j.id, Exit: -1, Err: protocol.ErrorOf(err, j.id), Report: new(protocol.Report)}, nil
+	}
 	began := time.Now()
 	reply, err := q.f.config.Caller.Call(ctx, &j.Request)
 	took := time.Since(began)

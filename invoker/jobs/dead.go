@@ -14,7 +14,12 @@ import (
 // can be done again. It returns false if that has to be left to somebody else, to whom the job was given back.
 func (j *job) bury(r store.Stored) bool {
 	l := j.letter(r)
-	if !j.insist("store its dead letter", func(ctx context.Context) error { return j.q.f.store.Bury(ctx, l) }) {
+	if !j.insist("store its dead letter", func(ctx context.Context) (err error) {
+		if l.Body, err = j.carry(ctx, l.Header, l.Body); err != nil {
+			return err
+		}
+		return j.q.f.store.Bury(ctx, l)
+	}) {
 		return false
 	}
 	j.q.f.after("letter")
@@ -34,12 +39,8 @@ func (j *job) bury(r store.Stored) bool {
 
 // letter returns the dead letter of the job.
 func (j *job) letter(r store.Stored) *store.Letter {
-	h := protocol.Header{}
-	for name, values := range j.m.Header {
-		h[name] = values
-	}
 	return &store.Letter{Function: j.q.name, ID: j.id, Subject: j.m.Subject, Reason: r.Reason, Err: r.Reply.Err,
-		Attempts: r.Attempts, Accepted: j.Accepted, Story: j.story, Revision: r.Revision, Header: h, Body: j.m.Data}
+		Attempts: r.Attempts, Accepted: j.Accepted, Story: j.story, Revision: r.Revision, Header: plain(j.m.Header), Body: j.m.Data}
 }
 
 // eventDead is where operators hear of dead jobs.

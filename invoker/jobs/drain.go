@@ -32,6 +32,9 @@ func (q *queue) drain() {
 	}
 	close(q.stop)
 	q.mu.Lock()
+	if q.f.nc.IsClosed() { // nobody hears what comes of it any more
+		clear(q.hand)
+	}
 	q.whenEmpty()
 	q.mu.Unlock()
 	select {

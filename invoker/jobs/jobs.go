@@ -22,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/polyvoke/polyvoke/invoker/bodies"
 	"github.com/polyvoke/polyvoke/invoker/bodies/objects"
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/invoker/upkeep"
@@ -52,7 +53,9 @@ type Front struct {
 	log    *slog.Logger
 	nc     *nats.Conn
 	store  *store.Store
-	api    string // what the subjects of JetStream's API begin with
+	bodies *bodies.Store // of jobs that wait, dead letters and outcomes
+	sent   *bodies.Store // of callers
+	api    string        // what the subjects of JetStream's API begin with
 
 	changed chan struct{} // gets a token when one of the next has changed
 	mu      sync.Mutex
@@ -80,7 +83,10 @@ func New(c Config) *Front {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Front{config: c, log: c.Log, nc: c.JetStream.Conn(), changed: make(chan struct{}, 1),
-		store:  store.New(c.JetStream, store.Config{Replicas: c.Replicas, AckWait: c.AckWait, Log: c.Log}),
+		store: store.New(c.JetStream, store.Config{Replicas: c.Replicas, AckWait: c.AckWait, Log: c.Log}),
+		bodies: bodies.New(c.JetStream, bodies.Config{Bucket: protocol.BucketJobs, Replicas: c.Replicas,
+			TTL: time.Duration(protocol.MaxJobAge) + time.Duration(protocol.MaxUnique)}),
+		sent:   bodies.New(c.JetStream, bodies.Config{Replicas: c.Replicas}),
 		wanted: map[string]*protocol.Function{}, opened: map[string]bool{}, queues: map[string]*queue{},
 		api: objects.APIPrefix(c.JetStream), lonely: make(chan struct{}, 1), after: func(string) {}}
 }

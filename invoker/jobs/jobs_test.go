@@ -70,6 +70,7 @@ func ran(version string) *protocol.Report {
 // soon is a Later that keeps messages in this process, and makes them due as soon as they are.
 type soon struct {
 	nc     *nats.Conn
+	own    *nats.Conn // of who puts: nothing comes from a process that has ended
 	mu     sync.Mutex
 	timers map[string]*time.Timer
 }
@@ -77,6 +78,9 @@ type soon struct {
 func (l *soon) Put(_ context.Context, name, id string, at time.Time, m *nats.Msg) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.own.IsClosed() {
+		return nats.ErrConnectionClosed
+	}
 	if l.timers == nil {
 		l.timers = map[string]*time.Timer{}
 	}
@@ -108,7 +112,7 @@ type front struct {
 func (b *bench) start(c protocol.Caller, change ...func(*Front)) *front {
 	b.t.Helper()
 	nc := registrytest.Connect(b.t, b.s)
-	later := &soon{nc: b.nc}
+	later := &soon{nc: b.nc, own: nc}
 	f := New(Config{JetStream: registrytest.JetStream(b.t, nc), Caller: c, Later: later, Invoker: "here",
 		AckWait: ackWait, Drain: 5 * time.Second, Log: slog.New(slog.NewTextHandler(testWriter{b.t}, nil))})
 	for _, ch := range change {

@@ -35,6 +35,7 @@ type queue struct {
 	draining bool
 	inbox    string
 	sub      *nats.Subscription
+	most     protocol.Size // of a body: limits.input
 	pulls    pulls
 	pace     pace
 }
@@ -70,6 +71,7 @@ func (q *queue) configure(fn *protocol.Function) {
 	}
 	job = job.WithDefaults(limits)
 	q.policy.Store(&job)
+	q.most = limits.WithDefaults().Input
 	q.pace.most = min(job.Concurrency, limits.WithDefaults().Concurrency)
 	if q.function != fn || q.pace.limit == 0 {
 		q.pace.begin()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,6 +64,9 @@ func (j *job) decide(state protocol.JobState, reason string, reply *protocol.Rep
 
 // propose publishes the record, to replace the one that is known.
 func (j *job) propose() {
+	if !j.fit() {
+		return
+	}
 	j.message = j.q.f.store.RecordMessage(j.q.name, j.id, &j.record, j.Revision, time.Duration(j.policy.Result))
 	j.q.settles(j)
 	j.q.f.settler.send(j)
@@ -75,6 +77,9 @@ func (j *job) decided(revision uint64) {
 	j.q.f.after("record")
 	if j.record.State != protocol.StateDead {
 		j.done()
+		if j.Redo && len(j.m.Data) == 0 {
+			j.q.running.Go(j.release)
+		}
 		return
 	}
 	j.q.running.Go(func() { j.follow(store.Stored{Record: j.record, Revision: revision}, true) })
@@ -106,10 +111,23 @@ func (j *job) follow(r store.Stored, effects bool) {
 // wait has the job come again at a time.
 func (j *job) wait(at time.Time) {
 	j.q.settles(j)
-	m := j.later()
+	var refused error
 	if !j.insist("keep the job for later", func(ctx context.Context) error {
-		return j.q.f.config.Later.Put(ctx, j.q.name, j.id, at, m)
+		m, err := j.later(ctx)
+		if err == nil {
+			err = j.q.f.config.Later.Put(ctx, j.q.name, j.id, at, m)
+		}
+		if code := protocol.CodeOf(err); err != nil && code < protocol.CodeFailed {
+			refused, err = err, nil // the next try would be refused too
+		}
+		return err
 	}) {
+		return
+	}
+	if refused != nil {
+		j.number = j.Before + 1
+		j.die(protocol.ReasonVerdict, protocol.Errorf(protocol.CodeOf(refused), "",
+			"the job cannot wait for its time, or for its next attempt: %w", refused))
 		return
 	}
 	j.q.f.after("later")
@@ -117,14 +135,8 @@ func (j *job) wait(at time.Time) {
 }
 
 // later returns the message that is the job when it comes again.
-func (j *job) later() *nats.Msg {
-	h := nats.Header{}
-	for name, values := range j.m.Header {
-		if !strings.HasPrefix(strings.ToLower(name), "nats-") { // they would mean something to JetStream
-			h[name] = values
-		}
-	}
-	own := protocol.Header(maps.Clone(h))
+func (j *job) later(ctx context.Context) (*nats.Msg, error) {
+	own := plain(j.m.Header)
 	set := func(name, value string) {
 		own.Delete(name)
 		if value != "" {
@@ -143,7 +155,19 @@ func (j *job) later() *nats.Msg {
 	}
 	set(protocol.HeaderStory, story)
 	set(protocol.HeaderRevision, revision)
-	return &nats.Msg{Subject: protocol.RedoSubject(j.m.Subject), Header: nats.Header(own), Data: j.m.Data}
+	body, err := j.carry(ctx, own, j.m.Data)
+	return &nats.Msg{Subject: protocol.RedoSubject(j.m.Subject), Header: nats.Header(own), Data: body}, err
+}
+
+// plain returns a copy of headers without those that would mean something to NATS.
+func plain(h nats.Header) protocol.Header {
+	kept := protocol.Header{}
+	for name, values := range h {
+		if !strings.HasPrefix(strings.ToLower(name), "nats-") {
+			kept[name] = values
+		}
+	}
+	return kept
 }
 
 // settler publishes records without waiting for what JetStream answers: waiting for each costs more than storing it.
