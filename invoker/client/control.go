@@ -123,6 +123,12 @@ func (c *Client) pages(ctx context.Context, verb protocol.APIVerb) (all protocol
 		}
 		all.Functions, all.Abridged = append(all.Functions, page.Functions...), append(all.Abridged, page.Abridged...)
 		all.Next = page.Next
+		for name, q := range page.Queues {
+			if all.Queues == nil {
+				all.Queues = map[string]protocol.QueueInfo{}
+			}
+			all.Queues[name] = q
+		}
 	}
 	return all, nil
 }
