@@ -23,8 +23,8 @@ type rule struct {
 
 var rules = []rule{
 	{"", nil, "the root holds rules, not code"},
-	{"protocol", nil, "every other part, and other people's clients, can read it alone"},
 	{"protocol/cloudevents", []string{"protocol"}, "any client can read and write events with it"},
+	{"protocol", []string{"protocol"}, "every other part, and other people's clients, can read it alone"},
 	{"runtimes", []string{"runtimes/files"}, "a process must not know what carried the request"},
 	{"runtimes/files", []string{"runtimes/deadline"}, "it says what can be opened, and not by whom"},
 	{"runtimes/files/filestest", []string{"runtimes/files"}, "the suite judges any tree, the system's included"},
@@ -74,6 +74,9 @@ var rules = []rule{
 	{"invoker/programs", []string{"protocol", "runtimes"}, "it counts who needs what"},
 	{"invoker/later", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go"},
 		"it keeps messages and moves them, whatever they are for"},
+	{"invoker/triggers/schedule", []string{"protocol", "invoker/bodies/objects", "invoker/jobs/store", "invoker/later",
+		"github.com/nats-io/nats.go"},
+		"it says when, and what runs is a job like any other"},
 	{"invoker/stats", []string{"protocol"}, "it counts"},
 	{"invoker/denials", []string{"protocol", "github.com/nats-io/nats.go"}, "clients use it too"},
 	{"invoker/queue", nil, "it decides about calls, whatever they are"},

@@ -43,7 +43,6 @@ type Config struct {
 	Invoker   string          // what this invoker is called where attempts are described
 	Replicas  int             // of what is made on JetStream; 0: 1
 	Drain     time.Duration   // how long what runs goes on after the end of the context; 0: 30 s
-	AckWait   time.Duration   // see store.Config; for tests
 	Log       *slog.Logger    // nil discards
 }
 
@@ -83,7 +82,7 @@ func New(c Config) *Front {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Front{config: c, log: c.Log, nc: c.JetStream.Conn(), changed: make(chan struct{}, 1),
-		store: store.New(c.JetStream, store.Config{Replicas: c.Replicas, AckWait: c.AckWait, Log: c.Log}),
+		store: store.New(c.JetStream, store.Config{Replicas: c.Replicas, Log: c.Log}),
 		bodies: bodies.New(c.JetStream, bodies.Config{Bucket: protocol.BucketJobs, Replicas: c.Replicas,
 			TTL: time.Duration(protocol.MaxJobAge) + time.Duration(protocol.MaxUnique)}),
 		sent:   bodies.New(c.JetStream, bodies.Config{Replicas: c.Replicas}),

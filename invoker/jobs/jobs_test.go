@@ -38,7 +38,7 @@ func newBench(t testing.TB) *bench {
 	s := registrytest.StartNATS(t, t.TempDir(), 0)
 	nc := registrytest.Connect(t, s)
 	js := registrytest.JetStream(t, nc)
-	return &bench{t, s, nc, js, store.New(js, store.Config{AckWait: ackWait})}
+	return &bench{t, s, nc, js, store.New(js, store.Config{})}
 }
 
 // ackWait is that of tests, in which processes end.
@@ -114,7 +114,7 @@ func (b *bench) start(c protocol.Caller, change ...func(*Front)) *front {
 	nc := registrytest.Connect(b.t, b.s)
 	later := &soon{nc: b.nc, own: nc}
 	f := New(Config{JetStream: registrytest.JetStream(b.t, nc), Caller: c, Later: later, Invoker: "here",
-		AckWait: ackWait, Drain: 5 * time.Second, Log: slog.New(slog.NewTextHandler(testWriter{b.t}, nil))})
+		Drain: 5 * time.Second, Log: slog.New(slog.NewTextHandler(testWriter{b.t}, nil))})
 	for _, ch := range change {
 		ch(f)
 	}
@@ -149,7 +149,7 @@ func (w testWriter) Write(p []byte) (int, error) {
 
 // function returns a manifest with jobs.
 func function(name string, change ...func(*protocol.Job)) *protocol.Function {
-	f := &protocol.Function{Name: name, Version: 1, Job: &protocol.Job{
+	f := &protocol.Function{Name: name, Version: 1, Job: &protocol.Job{AckWait: protocol.Duration(ackWait),
 		Backoff: protocol.Backoff{First: protocol.Duration(time.Millisecond), Most: protocol.Duration(5 * time.Millisecond)}}}
 	for _, c := range change {
 		c(f.Job)

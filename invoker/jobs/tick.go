@@ -5,14 +5,15 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// longestTick is how often what depends on time is looked at.
-const longestTick = time.Second
+// oneTick is how often what depends on time is looked at, several times within the shortest job.ack_wait.
+const oneTick = time.Duration(protocol.MinAckWait) / 8
 
 // tick does what depends on time, until nothing runs any more.
 func (f *Front) tick() {
-	ticker := time.NewTicker(min(longestTick, f.store.AckWait()/8))
+	ticker := time.NewTicker(oneTick)
 	defer ticker.Stop()
 	for n := 1; ; n++ {
 		select {
@@ -33,8 +34,9 @@ func (f *Front) tick() {
 func (q *queue) tick(now time.Time, now8 bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	wait := time.Duration(q.policy.Load().AckWait)
 	for _, j := range q.hand {
-		if now.Sub(j.said) < q.f.store.AckWait()/3 {
+		if now.Sub(j.said) < wait/3 {
 			continue
 		}
 		j.said = now
@@ -106,7 +108,7 @@ func (c *cancelled) expire(now time.Time) {
 func (f *Front) watchMarks() {
 	for {
 		err := f.store.WatchMarks(f.working, f.mark)
-		timer := time.NewTimer(longestTick)
+		timer := time.NewTimer(time.Second)
 		select {
 		case <-f.working.Done():
 			timer.Stop()

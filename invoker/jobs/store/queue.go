@@ -68,7 +68,7 @@ func (s *Store) makeConsumer(ctx context.Context, stream jetstream.Stream, job p
 	consumer, err := stream.Consumer(ctx, Consumer)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable: Consumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: s.config.AckWait, MaxDeliver: -1,
+			Durable: Consumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Duration(job.AckWait), MaxDeliver: -1,
 			MaxAckPending: job.Concurrency, MaxWaiting: maxWaiting,
 		})
 		return err
@@ -77,10 +77,10 @@ func (s *Store) makeConsumer(ctx context.Context, stream jetstream.Stream, job p
 		return err
 	}
 	c := consumer.CachedInfo().Config
-	if c.MaxAckPending == job.Concurrency {
+	if c.MaxAckPending == job.Concurrency && c.AckWait == time.Duration(job.AckWait) {
 		return nil
 	}
-	c.MaxAckPending = job.Concurrency
+	c.MaxAckPending, c.AckWait = job.Concurrency, time.Duration(job.AckWait)
 	_, err = stream.UpdateConsumer(ctx, c)
 	return err
 }

@@ -20,9 +20,8 @@ import (
 
 // Config configures what is made. The zero value is for a single server.
 type Config struct {
-	Replicas int           // copies that a cluster keeps of each stream; 0: 1
-	AckWait  time.Duration // of the queues that are made; 0: the AckWait of this package
-	Log      *slog.Logger  // nil discards
+	Replicas int          // copies that a cluster keeps of each stream; 0: 1
+	Log      *slog.Logger // nil discards
 }
 
 // Store is what all functions have together, and the queues of each. Its methods may be called from several
@@ -38,9 +37,6 @@ func New(js jetstream.JetStream, c Config) *Store {
 	if c.Replicas == 0 {
 		c.Replicas = 1
 	}
-	if c.AckWait == 0 {
-		c.AckWait = AckWait
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -53,9 +49,6 @@ func New(js jetstream.JetStream, c Config) *Store {
 
 // JetStream returns what the store was made on.
 func (s *Store) JetStream() jetstream.JetStream { return s.js }
-
-// AckWait returns how long JetStream waits for a word about a job of a queue that the store makes.
-func (s *Store) AckWait() time.Duration { return s.config.AckWait }
 
 // markerTTL is how long the bucket of results keeps the marker of a record whose time is over.
 const markerTTL = time.Minute
