@@ -46,6 +46,8 @@ type Host interface {
 	Stats(name string) protocol.Stats
 	// Damage returns the records that cannot be read, sorted by name.
 	Damage() []protocol.Damage
+	// Taking returns the functions with a trigger that can have a message of a pattern.
+	Taking(pattern string) []*protocol.Function
 	// Overlapping returns the other functions with a trigger that overlaps one of f.
 	Overlapping(f *protocol.Function) []*protocol.Function
 }
