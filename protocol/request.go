@@ -42,6 +42,9 @@ type Request struct {
 	// Patient asks an invoker of this process to keep the call waiting until its deadline where it would be refused
 	// with 429 for want of room. No header carries it.
 	Patient bool
+	// Limit, if not 0, takes the place of the function's limits.timeout in an invoker of this process. No header
+	// carries it.
+	Limit time.Duration
 	// Hops is how often the message, and what it came of, was passed on by triggers (see Trigger.To).
 	Hops int
 	// Deadline is when the call must have ended. Whoever receives the call sets it.

@@ -78,13 +78,13 @@ type Service struct {
 	Line int
 	// MaxModule is the size of the largest module that can be deployed, in bytes. It must be positive.
 	MaxModule int64
-	// Durability says what messages outlive on a NATS server of this process, see protocol.MetadataDurability. Empty
-	// means that the process has none.
-	Durability string
 	// Verbs are answered besides the service's own: those of what stands beside the invoker.
 	Verbs map[protocol.APIVerb]protocol.APIHandler
 	// Queues has the figures of queues. Nil means that nothing is said of any.
 	Queues Queues
+	// Durability says what messages outlive on a NATS server of this process, see protocol.MetadataDurability. Empty
+	// means that the process has none.
+	Durability string
 	// Version is polyvoke's own version, in SemVer. It must not be empty.
 	Version string
 	// Log takes what operators should know. It must not be nil.
