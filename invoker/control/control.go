@@ -82,6 +82,9 @@ type Service struct {
 	Verbs map[protocol.APIVerb]protocol.APIHandler
 	// Queues has the figures of queues. Nil means that nothing is said of any.
 	Queues Queues
+	// CheckTrigger returns why the source of a trigger is none, with code 422, and makes one that is missing if the
+	// trigger says so. Nil means that sources must exist, unless their triggers say create.
+	CheckTrigger func(ctx context.Context, t protocol.Trigger) error
 	// Durability says what messages outlive on a NATS server of this process, see protocol.MetadataDurability. Empty
 	// means that the process has none.
 	Durability string

@@ -47,6 +47,13 @@ func (s *Service) safe(ctx context.Context, f *protocol.Function) error {
 
 // hasSource returns an error if the source of a trigger is missing and will not be made. number counts from 1.
 func (s *Service) hasSource(ctx context.Context, name string, number int, t protocol.Trigger) error {
+	if s.CheckTrigger != nil {
+		err := s.CheckTrigger(ctx, t)
+		if protocol.CodeOf(err) != protocol.CodeRefused {
+			return nil // what cannot be found out now, the trigger reports later
+		}
+		return protocol.Errorf(protocol.CodeRefused, "deploy "+name, "manifest: trigger %d: %w", number, err)
+	}
 	stream, _ := t.SourceStream()
 	if stream == "" || t.Create {
 		return nil
