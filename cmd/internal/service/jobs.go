@@ -68,7 +68,9 @@ func (d *durable) fronts() []front {
 }
 
 // checkTrigger returns why the source of a trigger is none, see control.Service.
-func (d *durable) checkTrigger(ctx context.Context, t protocol.Trigger) error { return triggers.Check(ctx, d.js, t) }
+func (d *durable) checkTrigger(ctx context.Context, t protocol.Trigger) error {
+	return triggers.Check(ctx, d.js, t)
+}
 
 // mover is a front that need not know of functions.
 type mover struct{ *later.Mover }
