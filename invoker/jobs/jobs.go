@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -71,6 +72,8 @@ type Front struct {
 	settler *settler        // there from the first queue on
 	gate    gate
 	keeping sync.WaitGroup
+	tasks   chan task     // for goroutines that are idle
+	idle    atomic.Int32  // of those
 	lonely  chan struct{} // taken by the one job that is alone, or is to be
 	marks   cancelled
 	subs    []*nats.Subscription
@@ -89,7 +92,7 @@ func New(c Config) *Front {
 			TTL: time.Duration(protocol.MaxJobAge) + time.Duration(protocol.MaxUnique)}),
 		sent:   bodies.New(c.JetStream, bodies.Config{Replicas: c.Replicas}),
 		wanted: map[string]*protocol.Function{}, opened: map[string]bool{}, queues: map[string]*queue{},
-		api: objects.APIPrefix(c.JetStream), lonely: make(chan struct{}, 1), after: func(string) {}}
+		api: objects.APIPrefix(c.JetStream), lonely: make(chan struct{}, 1), tasks: make(chan task), after: func(string) {}}
 }
 
 // Apply tells of a function that is new or has a new version, the latest of which it gets. f is not changed afterwards.
