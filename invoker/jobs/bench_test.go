@@ -69,7 +69,8 @@ func newBench(b *testing.B) *bench {
 	}
 	b.Cleanup(nc.Close)
 	bb := &bench{TB: b, server: child, nc: nc, js: registrytest.JetStream(b, nc)}
-	bb.results, err = bb.js.CreateKeyValue(b.Context(), jetstream.KeyValueConfig{Bucket: "results", LimitMarkerTTL: time.Minute})
+	bb.results, err = bb.js.CreateKeyValue(b.Context(),
+		jetstream.KeyValueConfig{Bucket: "results", LimitMarkerTTL: time.Minute})
 	if err != nil {
 		b.Fatal(err)
 	}

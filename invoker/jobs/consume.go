@@ -76,8 +76,8 @@ func (q *queue) ask() {
 		return
 	}
 	request, _ := json.Marshal(pullRequest{n, expires}) // of numbers, it cannot fail
-	err := q.f.nc.PublishRequest(q.f.api+"CONSUMER.MSG.NEXT."+protocol.QueueStream(q.name)+"."+store.Consumer, q.inbox, request)
-	if err != nil {
+	next := q.f.api + "CONSUMER.MSG.NEXT." + protocol.QueueStream(q.name) + "." + store.Consumer
+	if err := q.f.nc.PublishRequest(next, q.inbox, request); err != nil {
 		return // the connection is closed, or full of what it could not send: the next tick tries again
 	}
 	q.pulls.open = append(q.pulls.open, pull{n, now.Add(expires + overdue)})
@@ -130,8 +130,8 @@ func (q *queue) subscribe() (err error) {
 	return err
 }
 
-// receiver is the goroutine that takes the messages of a queue, and runs quick jobs itself: to hand them over would cost
-// as much as they do. When one takes longer than that, another receiver takes the next message.
+// receiver is the goroutine that takes the messages of a queue, and runs quick jobs itself: to hand them over would
+// cost as much as they do. When one takes longer than that, another receiver takes the next message.
 type receiver struct {
 	q     *queue
 	state atomic.Int32

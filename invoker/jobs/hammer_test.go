@@ -171,7 +171,8 @@ func TestGiveUp(t *testing.T) {
 	id := b.publish("job.f", "x")
 	<-begun
 	first.end()
-	b.start(callerFunc(func(context.Context, *protocol.Request) *protocol.Reply { return success("x") })).Apply(function("f"))
+	second := b.start(callerFunc(func(context.Context, *protocol.Request) *protocol.Reply { return success("x") }))
+	second.Apply(function("f"))
 	if r := b.outcome("f", id); r.State != protocol.StateDone || r.Attempts != 1 {
 		t.Errorf("the outcome is %+v", r)
 	}

@@ -197,7 +197,8 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// A job that was dead runs again with its id, and has one outcome again; what is left of its earlier life decides nothing.
+// A job that was dead runs again with its id, and has one outcome again. What is left of its earlier life decides
+// nothing.
 func TestRedriven(t *testing.T) {
 	b := newBench(t)
 	var good atomic.Bool

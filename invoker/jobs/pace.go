@@ -7,7 +7,7 @@ import "time"
 // processor, since others may have one.
 type pace struct {
 	most  int           // jobs that may run at a time
-	took  time.Duration // an attempt, waiting included; moving average, where no long one counts for more than twice quickest
+	took  time.Duration // an attempt; moving average, in which none counts for more than twice quickest
 	limit float64       // jobs that run at a time without waiting for one another
 	gap   time.Duration // from the end of one attempt to that of the next, while there is work; moving average
 	ended time.Time     // when the last attempt did, if there was work then; else zero
