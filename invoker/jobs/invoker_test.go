@@ -14,7 +14,6 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/invoker/later"
 	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
-	"github.com/polyvoke/polyvoke/invoker/upkeep"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
@@ -24,8 +23,7 @@ func serveJobs(t testing.TB, nc *nats.Conn, caller protocol.Caller) *jobs.Front 
 	t.Helper()
 	js := registrytest.JetStream(t, nc)
 	waiting := later.New(js, later.Config{})
-	f := jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Invoker: "here",
-		Assets: []upkeep.Asset{{Stream: protocol.StreamLater, Lost: "no delays", Make: waiting.Make}}})
+	f := jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Invoker: "here"})
 	mover := later.NewMover(waiting)
 	mover.Lost = func(ctx context.Context, d *later.Due, reason string) error {
 		return f.Lost(ctx, d.Name, d.ID, d.Msg, reason)

@@ -2,45 +2,97 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"os"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/connect"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/polyvoke/polyvoke/invoker/jobs"
+	"github.com/polyvoke/polyvoke/invoker/jobs/control"
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/invoker/later"
+	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/triggers"
 	"github.com/polyvoke/polyvoke/invoker/triggers/schedule"
-	"github.com/polyvoke/polyvoke/invoker/upkeep"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// jobFronts returns what runs jobs by an invoker, has them wait, and makes them of triggers.
-func jobFronts(own *connect.Session, caller protocol.Caller, c Config) []front {
-	waiting := later.New(own.JS, later.Config{Replicas: c.Replicas, Log: c.Log})
-	name, _ := os.Hostname() // it is for people
-	run := jobs.New(jobs.Config{JetStream: own.JS, Caller: caller, Later: waiting, Invoker: name, Replicas: c.Replicas,
-		Drain: c.Drain, Log: c.Log, Assets: []upkeep.Asset{{Stream: protocol.StreamLater,
-			Lost: "jobs cannot wait for their time, or for their next attempt", Make: waiting.Make}}})
-	ticks := schedule.New(schedule.Config{Store: store.New(own.JS, store.Config{Replicas: c.Replicas, Log: c.Log}),
-		Later: waiting, Log: c.Log})
-	mover := later.NewMover(waiting)
-	mover.Lost = func(ctx context.Context, d *later.Due, reason string) error {
-		return run.Lost(ctx, d.Name, d.ID, d.Msg, reason)
-	}
-	mover.Handle(schedule.Kind, ticks.Tick)
-	return []front{run, moving{mover}, ticks}
+// durable is what makes calls durable beside an invoker: jobs runs them, later keeps those that wait, events makes them
+// of messages, keys and objects, schedules makes them at their times, and control answers what is asked about them.
+type durable struct {
+	js        jetstream.JetStream
+	jobs      *jobs.Front
+	events    *triggers.Front
+	mover     *later.Mover
+	schedules *schedule.Front
+	control   *control.Service
 }
 
-// moving is a mover as a front: it does not ask which functions there are.
-type moving struct{ *later.Mover }
+// newDurable puts the parts together. The caller runs the attempts of jobs.
+func newDurable(
+	js jetstream.JetStream, reg registry.Registry, caller protocol.Caller, c Config,
+) (*durable, error) {
+	kept := store.New(js, store.Config{Replicas: c.Replicas, Log: c.Log})
+	waiting := later.New(js, later.Config{Replicas: c.Replicas, Log: c.Log})
+	find := finder(reg)
+	events, err := triggers.New(triggers.Config{JetStream: js, Replicas: c.Replicas, Log: c.Log,
+		Known: func(ctx context.Context, name string) (bool, error) {
+			_, err := find(ctx, name)
+			if protocol.CodeOf(err) == protocol.CodeNotFound {
+				return false, nil
+			}
+			return true, err
+		}})
+	if err != nil {
+		return nil, err
+	}
+	d := &durable{
+		js: js, events: events,
+		jobs: jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Invoker: thisProcess(),
+			Replicas: c.Replicas, Drain: c.Drain, Log: c.Log}),
+		mover:     later.NewMover(waiting),
+		schedules: schedule.New(schedule.Config{Store: kept, Later: waiting, Log: c.Log}),
+		control:   &control.Service{Store: kept, Find: find, Log: c.Log},
+	}
+	d.control.Opened = d.jobs.Open
+	d.mover.Handle(schedule.Kind, d.schedules.Tick)
+	d.mover.Lost = func(ctx context.Context, due *later.Due, reason string) error {
+		return d.jobs.Lost(ctx, due.Name, due.ID, due.Msg, reason)
+	}
+	return d, nil
+}
 
-// Apply implements front.
-func (moving) Apply(*protocol.Function) {}
+// fronts returns the parts that work beside the invoker.
+func (d *durable) fronts() []front {
+	return []front{d.jobs, d.events, d.schedules, mover{d.mover}}
+}
 
-// Remove implements front.
-func (moving) Remove(string) {}
+// checkTrigger returns why the source of a trigger is none, see control.Service.
+func (d *durable) checkTrigger(ctx context.Context, t protocol.Trigger) error {
+	return triggers.Check(ctx, d.js, t)
+}
 
-// Synced implements front.
-func (moving) Synced() {}
+// mover is a front that need not know of functions.
+type mover struct{ *later.Mover }
 
-// Serve implements front.
-func (m moving) Serve(ctx context.Context) error { return m.Move(ctx) }
+func (mover) Apply(*protocol.Function)          {}
+func (mover) Remove(string)                     {}
+func (mover) Synced()                           {}
+func (m mover) Serve(ctx context.Context) error { return m.Move(ctx) }
+
+// finder returns what finds the latest version of a function.
+func finder(reg registry.Registry) func(context.Context, string) (*protocol.Function, error) {
+	return func(ctx context.Context, name string) (*protocol.Function, error) {
+		e, err := reg.Find(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return e.Latest(), nil
+	}
+}
+
+// thisProcess is what a job's story calls the invoker that ran an attempt.
+func thisProcess() string {
+	host, _ := os.Hostname() // "" is as good as it gets then
+	return fmt.Sprintf("process %d on %s", os.Getpid(), host)
+}
