@@ -234,6 +234,9 @@ func (b *bench) front(queue string, caller protocol.Caller) (stop func()) {
 // nowhere is a Later for jobs that never wait.
 type nowhere struct{}
 
+// Make implements jobs.Later.
+func (nowhere) Make(context.Context) error { return nil }
+
 // Put implements jobs.Later.
 func (nowhere) Put(context.Context, string, string, time.Time, *nats.Msg) error {
 	return fmt.Errorf("no job is to wait")
