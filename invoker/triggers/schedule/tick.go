@@ -145,7 +145,7 @@ func (f *Front) publish(ctx context.Context, c *chain, at time.Time) (uint64, er
 	id := c.trigger.RunID(at)
 	ack, err := f.js.PublishMsg(ctx, &nats.Msg{Subject: protocol.RedoSubject(subject), Header: nats.Header{
 		protocol.HeaderID: {id}, protocol.HeaderScheduled: {at.In(c.schedule.Zone()).Format(time.RFC3339)},
-		jetstream.MsgIDHeader: {id}}}, jetstream.WithRetryAttempts(0))
+		jetstream.MsgIDHeader: {protocol.ResultKey(c.function.Name, id)}}}, jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return 0, queueError(c.function.Name, err)
 	}
