@@ -23,6 +23,7 @@ type rule struct {
 
 var rules = []rule{
 	{"", nil, "the root holds rules, not code"},
+	{"protocol/cloudevents", []string{"protocol"}, "any client can read and write events with it"},
 	{"protocol", []string{"protocol"}, "every other part, and other people's clients, can read it alone"},
 	{"runtimes", []string{"runtimes/files"}, "a process must not know what carried the request"},
 	{"runtimes/files", []string{"runtimes/deadline"}, "it says what can be opened, and not by whom"},
@@ -47,6 +48,9 @@ var rules = []rule{
 	{"runtimes/wasi/idle", nil, "it keeps what is costly to make, whatever that is"},
 	{"invoker", []string{"protocol", "runtimes", "invoker", "github.com/nats-io/nats.go", "github.com/google/uuid"},
 		"it names steps, not engines"},
+	{"invoker/jobs", []string{"protocol", "invoker/bodies", "invoker/denials", "invoker/jobs", "invoker/upkeep",
+		"github.com/nats-io/nats.go", "github.com/google/uuid"},
+		"it turns messages into calls, and does not know who runs them"},
 	{"invoker/loadtest", nil, "it has tests only"},
 	{"invoker/registry", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go",
 		"github.com/google/uuid"},
@@ -80,6 +84,9 @@ var rules = []rule{
 	{"invoker/logs", []string{"protocol", "github.com/nats-io/nats.go"}, "it publishes lines"},
 	{"invoker/subjects", []string{"protocol", "invoker/registry", "github.com/nats-io/nats.go"},
 		"it knows functions by their subjects only"},
+	{"invoker/triggers", []string{"protocol", "invoker/bodies", "invoker/jobs/store", "github.com/nats-io/nats.go",
+		"github.com/google/uuid"},
+		"it makes events jobs, and leaves to others who runs them"},
 	{"samples", nil, "no SDK needed is then a test, not a claim"},
 	{"runtimes/script/recipe", []string{"runtimes/script"}, "a recipe is text and a shell"},
 	{"cmd/internal/interpreters", []string{"protocol", "runtimes/script", "cmd/internal/exit", "cmd/internal/terminal"},

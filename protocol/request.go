@@ -33,12 +33,18 @@ type Request struct {
 	Stdout bool
 	// DryRun asks for everything but the run itself, as Lambda's invocation type DryRun does.
 	DryRun bool
+	// Event says that the message is a CloudEvent, in binary or in structured mode: the process gets its attributes as
+	// headers ce-NAME, and its data as the body (package cloudevents). A message that is none is refused with 400.
+	Event bool
 	// Trigger is the trigger by which the request came: where its reply is passed on is what the manifest says there.
 	// The zero value is that of a call of the function itself. No header carries it.
 	Trigger TriggerKey
 	// Patient asks an invoker of this process to keep the call waiting until its deadline where it would be refused
 	// with 429 for want of room. No header carries it.
 	Patient bool
+	// Limit, if not 0, takes the place of the function's limits.timeout in an invoker of this process. No header
+	// carries it.
+	Limit time.Duration
 	// Hops is how often the message, and what it came of, was passed on by triggers (see Trigger.To).
 	Hops int
 	// Deadline is when the call must have ended. Whoever receives the call sets it.
@@ -75,6 +81,7 @@ func (r *Request) ReadHeader(h Header) error {
 	r.Report = h.Get(HeaderReport) == "1"
 	r.Stdout = h.Get(HeaderStdout) == "1"
 	r.DryRun = h.Get(HeaderDryRun) == "1"
+	r.Event = h.Get(HeaderEvent) == "1"
 	if t := h.Get(HeaderTimeout); t != "" {
 		d, err := ParseDuration(t)
 		if err != nil {
@@ -133,6 +140,9 @@ func (r *Request) Message() (subject string, h Header, body []byte, err error) {
 	}
 	if r.DryRun {
 		h.Set(HeaderDryRun, "1")
+	}
+	if r.Event {
+		h.Set(HeaderEvent, "1")
 	}
 	if r.Hops > 0 {
 		h.Set(HeaderHops, strconv.Itoa(r.Hops))

@@ -205,7 +205,7 @@ func (t Trigger) SourceID() string {
 // EventID returns the id of the job that an event of the trigger becomes: it is made of the event's sequence in its
 // stream, and of when that was made, since a stream that is made again counts from 1.
 func (t Trigger) EventID(sequence uint64, stream time.Time) string {
-	return "_s" + t.SourceID() + "-" + strings.TrimPrefix(NewJobID(sequence, stream), "_")
+	return batchID(t.SourceID(), sequence, 1, formatStamp(stream))
 }
 
 // Values of Trigger.Start besides a sequence and a time.
