@@ -10,6 +10,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/invoker/later"
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/protocol/cloudevents"
 )
 
 const (
@@ -154,16 +155,33 @@ func (f *Front) run(ctx context.Context, c *chain, m Mark, at time.Time) (Mark, 
 
 // publish publishes the job of a time, and returns its sequence in the queue. A second one of the time is the first.
 func (f *Front) publish(ctx context.Context, c *chain, at time.Time) (uint64, error) {
-	subject, err := protocol.JobSubject(c.function.Name)
+	m, err := c.job(at)
 	if err != nil {
 		return 0, err
 	}
-	id := c.trigger.RunID(at)
-	ack, err := f.js.PublishMsg(ctx, &nats.Msg{Subject: protocol.RedoSubject(subject), Header: nats.Header{
-		protocol.HeaderID: {id}, protocol.HeaderScheduled: {at.In(c.schedule.Zone()).Format(time.RFC3339)},
-		jetstream.MsgIDHeader: {protocol.ResultKey(c.function.Name, id)}}}, jetstream.WithRetryAttempts(0))
+	ack, err := f.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return 0, queueError(c.function.Name, err)
 	}
 	return ack.Sequence, nil
+}
+
+// job returns the job of a time, as it is published.
+func (c *chain) job(at time.Time) (*nats.Msg, error) {
+	name, id := c.function.Name, c.trigger.RunID(at)
+	subject, err := protocol.JobSubject(name)
+	if err != nil {
+		return nil, err
+	}
+	h := protocol.Header{protocol.HeaderID: {id}, jetstream.MsgIDHeader: {protocol.ResultKey(name, id)},
+		protocol.HeaderScheduled: {at.In(c.schedule.Zone()).Format(time.RFC3339)}}
+	if to, err := c.trigger.Destination(""); err == nil && to != "" {
+		h[protocol.HeaderTo] = []string{to}
+	}
+	if c.trigger.Events {
+		e := cloudevents.New(name, id, at, nil)
+		e.Attributes[cloudevents.Type] = name + ".scheduled"
+		h = e.Request(h)
+	}
+	return &nats.Msg{Subject: protocol.RedoSubject(subject), Header: nats.Header(h)}, nil
 }
