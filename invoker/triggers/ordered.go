@@ -28,9 +28,7 @@ func (w *worker) ordered(ctx context.Context, in *intake) error {
 			nak(m, 0)
 			continue
 		}
-		if err := m.DoubleAck(ctx); err != nil && ctx.Err() == nil {
-			return err
-		}
+		acknowledge(ctx, []jetstream.Msg{m}) // if that fails, it is delivered again, and has its outcome
 	}
 }
 
