@@ -66,6 +66,9 @@ type key struct{ function, source string }
 // answerLimit is how long the acknowledgement of a job's message may take.
 const answerLimit = 10 * time.Second
 
+// ackLimit is how long the answer to an acknowledgement may take.
+const ackLimit = 5 * time.Second
+
 // ackWait is how long JetStream waits for a word about an event.
 const ackWait = 30 * time.Second
 
