@@ -155,8 +155,7 @@ func TestBatch(t *testing.T) {
 	w.nothing(trigger)
 	stop()
 	plans := 0
-	f, err := New(Config{JetStream: w.js})
-	w.must(err)
+	f := New(Config{JetStream: w.js})
 	w.must(f.list(t.Context(), markPlan+".>", func(jetstream.KeyValueEntry) { plans++ }))
 	if plans != 0 {
 		t.Errorf("%d plans are left", plans)

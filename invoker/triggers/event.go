@@ -211,6 +211,7 @@ func (w *worker) fit(ctx context.Context, m *nats.Msg) error {
 	if err != nil {
 		return err
 	}
+	claim.Bucket = protocol.BucketJobs
 	claim.Put(h)
 	m.Data = nil
 	return nil

@@ -127,8 +127,8 @@ func TestHostileEvents(t *testing.T) {
 	w.must(err)
 	refused := 0
 	for range 9 {
-		raw, m := w.raw()
-		if raw != nil {
+		m, malformed := w.raw()
+		if malformed != nil {
 			refused++
 		}
 		w.must(m.DoubleAck(t.Context()))
@@ -152,7 +152,7 @@ func manyHeaders(n int) nats.Header {
 }
 
 // raw takes a job, and the error that it is malformed by.
-func (w *world) raw() (malformed error, m jetstream.Msg) {
+func (w *world) raw() (m jetstream.Msg, malformed error) {
 	w.Helper()
 	c, err := w.js.Consumer(w.Context(), w.queue.Stream, "run")
 	w.must(err)
@@ -161,7 +161,7 @@ func (w *world) raw() (malformed error, m jetstream.Msg) {
 	_, err = protocol.ParseJob(m.Subject(), protocol.Header(m.Headers()), m.Data())
 	w.Logf("%.20q: %d bytes of body, %d of headers: %v", m.Headers().Get(protocol.HeaderSourceSubject), len(m.Data()),
 		protocol.Header(m.Headers()).Size(), err)
-	return err, m
+	return m, err
 }
 
 // A body that leaves no room for the headers of a job goes into a bucket.
@@ -199,7 +199,7 @@ func TestCloudEvents(t *testing.T) {
 	}
 	_, err = w.js.Publish(t.Context(), "s", []byte("tea"))
 	w.must(err)
-	malformed, m := w.raw()
+	m, malformed := w.raw()
 	if protocol.CodeOf(malformed) != protocol.CodeBadRequest || !strings.Contains(malformed.Error(), "vent") ||
 		string(m.Data()) != "tea" {
 		t.Errorf("error %v, body %q", malformed, m.Data())

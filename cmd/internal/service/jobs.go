@@ -12,16 +12,18 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/invoker/later"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/triggers"
 	"github.com/polyvoke/polyvoke/invoker/triggers/schedule"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // durable is what makes calls durable beside an invoker: jobs runs them, later keeps those that wait, schedules makes
-// some at their times, and control answers what is asked about them.
+// some at their times, triggers makes some of events, and control answers what is asked about them.
 type durable struct {
 	jobs      *jobs.Front
 	mover     *later.Mover
 	schedules *schedule.Front
+	triggers  *triggers.Front
 	control   *control.Service
 }
 
@@ -33,6 +35,7 @@ func newDurable(js jetstream.JetStream, reg registry.Registry, caller protocol.C
 		jobs: jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Invoker: thisProcess(),
 			Replicas: c.Replicas, Drain: c.Drain, Log: c.Log}),
 		mover:     later.NewMover(waiting),
+		triggers:  triggers.New(triggers.Config{JetStream: js, Known: known(reg), Replicas: c.Replicas, Log: c.Log}),
 		schedules: schedule.New(schedule.Config{Store: kept, Later: waiting, Log: c.Log}),
 		control:   &control.Service{Store: kept, Find: finder(reg), Log: c.Log},
 	}
@@ -46,7 +49,7 @@ func newDurable(js jetstream.JetStream, reg registry.Registry, caller protocol.C
 
 // fronts returns the parts that work beside the invoker.
 func (d *durable) fronts() []front {
-	return []front{d.jobs, d.schedules, mover{d.mover}}
+	return []front{d.jobs, d.schedules, d.triggers, mover{d.mover}}
 }
 
 // mover is a front that need not know of functions.
@@ -65,6 +68,17 @@ func finder(reg registry.Registry) func(context.Context, string) (*protocol.Func
 			return nil, err
 		}
 		return e.Latest(), nil
+	}
+}
+
+// known returns what finds out whether a function exists, be it one that this invoker cannot serve.
+func known(reg registry.Registry) func(context.Context, string) (bool, error) {
+	return func(ctx context.Context, name string) (bool, error) {
+		_, err := reg.Find(ctx, name)
+		if protocol.CodeOf(err) == protocol.CodeNotFound {
+			return false, nil
+		}
+		return true, err
 	}
 }
 
