@@ -241,3 +241,33 @@ func TestNoJobs(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Jobs of a queue that is resumed begin at once, although invokers have asked for them before: nats-server looks for
+// jobs again only when the time of a pause is over, and a request of an invoker waits for half a minute.
+func TestResumedJobs(t *testing.T) {
+	s := start(t, withJobs)
+	c := s.Client
+	run := func(id string) string {
+		t.Helper()
+		r := request("echo")
+		r.ID = id
+		receipt, err := c.RunJob(t.Context(), r, client.JobOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return receipt.Job
+	}
+	result(t, c, run("first")) // from now on invokers wait for jobs
+	if _, err := c.Pause(t.Context(), "echo", 0); err != nil {
+		t.Fatal(err)
+	}
+	second := run("second")
+	began := time.Now()
+	if _, err := c.Resume(t.Context(), "echo"); err != nil {
+		t.Fatal(err)
+	}
+	result(t, c, second)
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
