@@ -250,7 +250,7 @@ func addStream(t map[string]Key) {
 		Text: "With `stream`: the subjects. What wildcards match becomes arguments of a job."}
 	t["trigger.batch"] = Key{Default: "none", Range: fmt.Sprintf("1 to %d", MaxBatch), Min: 1, Max: MaxBatch,
 		Example: "50",
-		Text: "With `stream`: how many messages are one job at most, as lines of JSON on stdin."}
+		Text:    "With `stream`: how many messages are one job at most, as lines of JSON on stdin."}
 	t["trigger.window"] = Key{Default: "none", Range: "at most " + MaxWindow.String(), Example: `"200ms"`,
 		Text: "With `batch`: how long a batch waits for more messages."}
 	t["trigger.ordered"] = Key{Default: "false", Example: "true",

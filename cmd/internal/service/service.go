@@ -19,6 +19,7 @@ import (
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/triggers"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -72,6 +73,7 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	}
 	d := newDurable(own.JS, reg, &v, c)
 	v.Verbs, v.Queues = d.control.Verbs(), d.control
+	v.CheckTrigger = func(ctx context.Context, t protocol.Trigger) error { return triggers.Check(ctx, own.JS, t) }
 	v.Ready = func() { ready(v.Functions()) }
 	err = serveWith(ctx, s.Conn, &v, fronts{d.fronts(), c.Log})
 	switch {
