@@ -19,7 +19,6 @@ import (
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
-	"github.com/polyvoke/polyvoke/invoker/triggers"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -71,9 +70,11 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
-	d := newDurable(own.JS, reg, &v, c)
-	v.Verbs, v.Queues = d.control.Verbs(), d.control
-	v.CheckTrigger = func(ctx context.Context, t protocol.Trigger) error { return triggers.Check(ctx, own.JS, t) }
+	d, err := newDurable(own.JS, reg, &v, c)
+	if err != nil {
+		return err
+	}
+	v.Verbs, v.Queues, v.CheckTrigger = d.control.Verbs(), d.control, d.checkTrigger
 	v.Ready = func() { ready(v.Functions()) }
 	err = serveWith(ctx, s.Conn, &v, fronts{d.fronts(), c.Log})
 	switch {
