@@ -13,6 +13,7 @@ import (
 var notInKey = map[string]string{
 	"Mounts": "interpreters set it, below the cache",
 	"Renews": "interpreters set it, below the cache",
+	"Setup":  "replays set it, which run one program",
 	"Line":   "it says how soon there is a program, not which",
 }
 
