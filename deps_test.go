@@ -68,6 +68,8 @@ var rules = []rule{
 		"it says what comes and goes, and leaves to its host what runs"},
 	{"invoker/quarantine", []string{"protocol", "runtimes"}, "it takes note of what runs, whatever runs it"},
 	{"invoker/programs", []string{"protocol", "runtimes"}, "it counts who needs what"},
+	{"invoker/later", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go"},
+		"it keeps messages and moves them, whatever they are for"},
 	{"invoker/stats", []string{"protocol"}, "it counts"},
 	{"invoker/denials", []string{"protocol", "github.com/nats-io/nats.go"}, "clients use it too"},
 	{"invoker/queue", nil, "it decides about calls, whatever they are"},

@@ -203,7 +203,7 @@ type listed struct {
 func (f *function) endpoints() []listed {
 	m := f.manifest()
 	all := []listed{{"call", protocol.RootCall + "." + f.name, protocol.QueueGroup, f.calls}}
-	for i, t := range m.Triggers {
+	for i, t := range m.SubjectTriggers() {
 		all = append(all, listed{fmt.Sprintf("trigger-%d", i+1), t.Subject, t.QueueOf(f.name), f.endpoint(t.Subject)})
 	}
 	return all

@@ -54,7 +54,7 @@ func leads(f, g *protocol.Function) bool {
 		if t.To == "" {
 			continue
 		}
-		for _, u := range g.Triggers {
+		for _, u := range g.SubjectTriggers() {
 			if protocol.Overlap(t.DestinationPattern(), u.Subject) {
 				return true
 			}

@@ -124,7 +124,7 @@ func (f *function) keepTriggers(m *protocol.Function) {
 	defer f.mu.Unlock()
 	old := f.triggers
 	f.triggers = map[string]*stats.Endpoint{}
-	for _, t := range m.Triggers {
+	for _, t := range m.SubjectTriggers() {
 		s := old[t.Subject]
 		if s == nil {
 			s = new(stats.Endpoint)

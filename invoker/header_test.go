@@ -144,6 +144,8 @@ func headerBlocks() []headerBlock {
 			code: 400, text: `header name " more"`},
 		{about: "an empty line", block: "NATS/1.0\r\nX-User: a\r\n\r\nFn-Dry-Run: 1\r\n\r\n",
 			code: 400, text: "line 3 of the headers is empty"},
+		{about: "an empty line, with a status", block: "NATS/1.0 100 Go on\r\n\r\nFn-Dry-Run: 1\r\n\r\n",
+			code: 400, text: "line 2 of the headers is empty"},
 		{about: "an empty name among others without a blank", block: "NATS/1.0\r\na:1\r\nb:2\r\nc:3\r\n:\r\n\r\n",
 			code: 400, text: "a header has no name"},
 		{about: "more behind the end", block: "NATS/1.0\r\na:1\r\nb:2\r\n\r\nxx",

@@ -70,6 +70,11 @@ type Invoker struct {
 	MaxModule int64
 	// Replicas is the number of copies of what the invoker makes on JetStream. 0 means 1.
 	Replicas int
+	// Verbs are control verbs of what stands beside the invoker, which it answers with its own. There are none by
+	// default.
+	Verbs map[protocol.APIVerb]protocol.APIHandler
+	// Queues knows the queues of functions. Nil means that nothing is said of any.
+	Queues control.Queues
 	// Version is polyvoke's own version, in SemVer, for discovery. Empty means 0.0.0.
 	Version string
 	// Log takes what operators should know. Nil discards it.
@@ -132,7 +137,8 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 // serveControl begins to answer the control verbs.
 func (v *Invoker) serveControl(ctx context.Context, s *service) (*control.Endpoints, error) {
 	c := &control.Service{Host: host{v.functions, s.loader, v.Journal}, Registry: v.Registry, NC: s.nc, JetStream: s.js,
-		Interpreters: v.Interpreters, Bodies: s.bodies, Line: s.line, MaxModule: v.MaxModule, Version: v.Version, Log: v.Log}
+		Interpreters: v.Interpreters, Bodies: s.bodies, Line: s.line, MaxModule: v.MaxModule, Verbs: v.Verbs,
+		Queues: v.Queues, Version: v.Version, Log: v.Log}
 	endpoints, err := c.Serve(ctx)
 	if err != nil {
 		return nil, err

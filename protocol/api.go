@@ -144,6 +144,8 @@ type DeployReply struct {
 type ListReply struct {
 	Functions []Function `json:"functions"`         // the latest version of each
 	Damaged   []Damage   `json:"damaged,omitempty"` // whose records cannot be read; in the first page
+	// Queues has the queues of those that have one.
+	Queues map[string]QueueInfo `json:"queues,omitempty"`
 	// Next is set if there are more: a request with it as After gets the next page.
 	Next string `json:"next,omitempty"`
 	// Abridged has the names of functions that do not fit a message as a whole: see Function.Abridged.
@@ -167,6 +169,8 @@ type InfoReply struct {
 	Versions []Function `json:"versions"`         // all that are kept, oldest first
 	Stats    Stats      `json:"stats"`            // of the invoker that answers
 	Damage   string     `json:"damage,omitempty"` // what is wrong with the stored record now, by the invoker that answers
+	// Queue is the state of its queue of jobs; nil if it has none.
+	Queue *QueueInfo `json:"queue,omitempty"`
 	// Unknown has the words of what the function needs that the invoker that answers does not know. If there are any, it
 	// does not serve the function, and has read of it what it could.
 	Unknown []string `json:"unknown_needs,omitempty"`

@@ -9,16 +9,19 @@ import (
 // there.
 const MaxHops = 16
 
-// Destination returns the subject on which the reply to a message is passed on: To, with what the wildcards of Subject
+// Destination returns the subject on which the reply to a message is passed on: To, with what the wildcards of Pattern
 // stand for in the message's subject. It is "" for a trigger that passes nothing on. The error's code is 400 if the
 // subject does not match. It is 400 too if the result cannot be published on, or is reserved.
 func (t Trigger) Destination(subject string) (string, error) {
 	if t.To == "" {
 		return "", nil
 	}
-	args, ok := Match(t.Subject, subject)
-	if !ok {
-		return "", Errorf(CodeBadRequest, "", "subject %.80q is none of %s", subject, t.Subject)
+	var args []string
+	if pattern := t.Pattern(); pattern != "" {
+		var ok bool
+		if args, ok = Match(pattern, subject); !ok {
+			return "", Errorf(CodeBadRequest, "", "subject %.80q is none of %s", subject, pattern)
+		}
 	}
 	tokens := strings.Split(t.To, ".")
 	for i, token := range tokens {
@@ -26,7 +29,7 @@ func (t Trigger) Destination(subject string) (string, error) {
 		switch {
 		case !ok:
 		case n > t.wildcards():
-			return "", Errorf(CodeBadRequest, "", "to = %q: %s has no wildcard %d", t.To, t.Subject, n)
+			return "", Errorf(CodeBadRequest, "", "to = %q: %s has no wildcard %d", t.To, t.forWildcards(), n)
 		case n == t.wildcards() && t.open():
 			tokens[i] = strings.Join(args[n-1:], ".")
 		default:
@@ -63,10 +66,21 @@ func (t Trigger) DestinationPattern() string {
 	return strings.Join(tokens, ".")
 }
 
-// wildcards returns how many wildcards the trigger's subject has.
+// forWildcards names what has the wildcards that To can speak of, or has none.
+func (t Trigger) forWildcards() string {
+	if pattern := t.Pattern(); pattern != "" {
+		return pattern
+	}
+	if t.Batch > 0 {
+		return "a batch"
+	}
+	return t.String()
+}
+
+// wildcards returns how many wildcards the trigger's pattern has.
 func (t Trigger) wildcards() int {
 	n := 0
-	for token := range strings.SplitSeq(t.Subject, ".") {
+	for token := range strings.SplitSeq(t.Pattern(), ".") {
 		if token == "*" || token == ">" {
 			n++
 		}
@@ -75,7 +89,10 @@ func (t Trigger) wildcards() int {
 }
 
 // open reports whether the last wildcard stands for any number of tokens.
-func (t Trigger) open() bool { return t.Subject == ">" || strings.HasSuffix(t.Subject, ".>") }
+func (t Trigger) open() bool {
+	pattern := t.Pattern()
+	return pattern == ">" || strings.HasSuffix(pattern, ".>")
+}
 
 // placeholder reads the token {N}, which means what the Nth wildcard stands for.
 func placeholder(token string) (n int, ok bool) {
@@ -102,11 +119,11 @@ func (t Trigger) checkTo() error {
 		case token == "*" || token == ">":
 			return Errorf(CodeRefused, "",
 				"to = %q: a message has one subject: write {1} for what the first wildcard of %s stands for, and so on",
-				t.To, t.Subject)
+				t.To, t.forWildcards())
 		case !ok && strings.ContainsAny(token, "{}"):
 			return Errorf(CodeRefused, "", "to = %q: token %q must be {1}, {2} and so on, or have no braces", t.To, token)
 		case ok && n > t.wildcards():
-			return Errorf(CodeRefused, "", "to = %q: %s has no wildcard %d", t.To, t.Subject, n)
+			return Errorf(CodeRefused, "", "to = %q: %s has no wildcard %d", t.To, t.forWildcards(), n)
 		case ok && n == t.wildcards() && t.open() && i < len(tokens)-1:
 			return Errorf(CodeRefused, "", "to = %q: %s stands for any number of tokens, so it must be the last", t.To, token)
 		}

@@ -102,47 +102,6 @@ const (
 	MaxReplies     = 16       // exit codes that are replies
 )
 
-// Trigger binds subjects to a function besides fn.NAME.
-type Trigger struct {
-	// Subject is a pattern; the tokens that its wildcards match become arguments.
-	Subject string `json:"subject"`
-	// Queue is the queue group. Empty means one of the function's own, so that each
-	// message runs each function once however many invokers there are.
-	Queue string `json:"queue,omitempty"`
-	// To is the subject on which the body of a successful reply is published too. {1} in it, as a token, is
-	// what the first wildcard of Subject stands for, {2} the second, and so on. Empty means nowhere.
-	To string `json:"to,omitempty"`
-}
-
-// QueueOf returns the queue group in which the function name takes the trigger's messages.
-func (t Trigger) QueueOf(name string) string {
-	if t.Queue != "" {
-		return t.Queue
-	}
-	return RootCall + "-" + name
-}
-
-// TriggerKey identifies a trigger of a function: no two triggers have the same subject and the same queue group.
-type TriggerKey struct {
-	// Subject is the pattern, as it stands in the manifest.
-	Subject string
-	// Queue is the queue group, as QueueOf returns it. Empty means any trigger with the subject.
-	Queue string
-}
-
-// IsZero reports whether the key names no trigger.
-func (k TriggerKey) IsZero() bool { return k == TriggerKey{} }
-
-// Trigger returns the trigger that a key names. It returns false if the function has none, or has it no more.
-func (f *Function) Trigger(k TriggerKey) (Trigger, bool) {
-	for _, t := range f.Triggers {
-		if t.Subject == k.Subject && (k.Queue == "" || t.QueueOf(f.Name) == k.Queue) {
-			return t, true
-		}
-	}
-	return Trigger{}, false
-}
-
 // Ref returns NAME@VERSION of this very version.
 func (f *Function) Ref() Ref { return Ref{Name: f.Name, Version: fmt.Sprint(f.Version)} }
 
@@ -295,6 +254,8 @@ func plainType(t reflect.Type) string {
 		return "a string"
 	case reflect.Int, reflect.Int64:
 		return "a whole number"
+	case reflect.Bool:
+		return "true or false"
 	case reflect.Slice:
 		return "a list"
 	}

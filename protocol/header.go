@@ -33,6 +33,10 @@ const (
 	HeaderReason   = "Fn-Reason"   // dead letter, record: why the job is dead, one of the Reason constants
 	HeaderSubject  = "Fn-Subject"  // dead letter: the job's subject
 
+	HeaderTarget    = "Fn-Target"    // message that waits: the subject on which it is published when it is due
+	HeaderMoves     = "Fn-Moves"     // message that waits: how often its queue had no room for it
+	HeaderScheduled = "Fn-Scheduled" // job of a schedule: the time that it is for, RFC 3339
+
 	HeaderObject = "Fn-Body-Object" // the body is this object of the bucket fn_bodies
 	HeaderSize   = "Fn-Body-Size"   // its size in bytes
 	HeaderDigest = "Fn-Body-Digest" // its digest, "sha256:" and 64 hexadecimal digits

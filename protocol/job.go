@@ -14,6 +14,7 @@ type Job struct {
 	Backoff     Backoff  `json:"backoff,omitzero"`      // between attempts; DefaultBackoff
 	Timeout     Duration `json:"timeout,omitempty"`     // of one attempt; limits.timeout
 	MaxAge      Duration `json:"max_age,omitempty"`     // from acceptance to the last attempt; DefaultMaxAge
+	AckWait     Duration `json:"ack_wait,omitempty"`    // after which a job of a silent invoker is another's; DefaultAckWait
 	Concurrency int      `json:"concurrency,omitempty"` // jobs that run on all invokers; DefaultJobs
 	Queue       int      `json:"queue,omitempty"`       // jobs that are accepted and not begun; DefaultJobQueue
 	Unique      Duration `json:"unique,omitempty"`      // how long a second job of an Fn-Id is the first; DefaultUnique
@@ -24,13 +25,16 @@ type Job struct {
 // Defaults and bounds of [job].
 const (
 	DefaultAttempts = 5
-	DefaultMaxAge   = Duration(6 * time.Hour) // Lambda's
+	DefaultMaxAge   = Duration(6 * time.Hour)    // Lambda's
+	DefaultAckWait  = Duration(30 * time.Second) // JetStream's
 	DefaultJobs     = 1000
 	DefaultJobQueue = 1_000_000
 	DefaultUnique   = Duration(2 * time.Minute) // that of a JetStream stream
 	DefaultResult   = Duration(24 * time.Hour)
 
 	MaxAttempts  = 100
+	MinAckWait   = Duration(time.Second)
+	MaxAckWait   = Duration(time.Hour)
 	MaxJobs      = 100_000
 	MaxJobQueue  = 100_000_000
 	MaxJobAge    = Duration(14 * 24 * time.Hour) // the longest that a message of SQS is kept
@@ -52,6 +56,7 @@ func (j Job) WithDefaults(l Limits) Job {
 	}
 	def(&j.Timeout, l.WithDefaults().Timeout)
 	def(&j.MaxAge, DefaultMaxAge)
+	def(&j.AckWait, DefaultAckWait)
 	def(&j.Unique, DefaultUnique)
 	def(&j.Result, DefaultResult)
 	for _, n := range []struct {
@@ -79,6 +84,8 @@ func (j *Job) check(p *problems) {
 		{"attempts", int64(j.Attempts), 1, MaxAttempts, fmt.Sprintf("1 to %d", MaxAttempts)},
 		{"timeout", int64(j.Timeout), 1, int64(MaxTimeout), "at most " + MaxTimeout.String()},
 		{"max_age", int64(j.MaxAge), 1, int64(MaxJobAge), "at most " + MaxJobAge.String()},
+		{"ack_wait", int64(j.AckWait), int64(MinAckWait), int64(MaxAckWait),
+			MinAckWait.String() + " to " + MaxAckWait.String()},
 		{"concurrency", int64(j.Concurrency), 1, MaxJobs, fmt.Sprintf("1 to %d", MaxJobs)},
 		{"queue", int64(j.Queue), 1, MaxJobQueue, fmt.Sprintf("1 to %d", MaxJobQueue)},
 		{"unique", int64(j.Unique), 1, int64(MaxUnique), "at most " + MaxUnique.String()},

@@ -21,7 +21,7 @@ type JobMessage struct {
 
 // headersOfInvokers are those that mean nothing in a message of a caller: there they are taken off.
 var headersOfInvokers = []string{HeaderAttempt, HeaderAccepted, HeaderStory, HeaderRevision, HeaderState, HeaderReason,
-	HeaderSubject}
+	HeaderSubject, HeaderTarget, HeaderMoves, HeaderScheduled}
 
 // ParseJob reads a message of a queue. A bad header is an error with code 400 or 431, and what could be read is
 // returned all the same.

@@ -12,6 +12,7 @@ const (
 	TypeDuration = "duration" // a string such as "500ms"
 	TypeSize     = "size"     // a string such as "64MiB", or a number of bytes
 	TypeNumber   = "number"   // a whole one
+	TypeBool     = "true or false"
 	TypeStrings  = "list of strings"
 	TypeNumbers  = "list of numbers"
 	TypeEnv      = "table of strings"
@@ -99,6 +100,8 @@ func keyType(t reflect.Type) string {
 		return TypeString
 	case reflect.Int, reflect.Int64:
 		return TypeNumber
+	case reflect.Bool:
+		return TypeBool
 	case reflect.Map:
 		return TypeEnv
 	case reflect.Struct, reflect.Pointer:
@@ -139,16 +142,8 @@ func keyTable() map[string]Key {
 			Text: "Exit codes besides 0 with which stdout is a reply and no error.", Example: `[1, 10]`},
 		"limits": {Text: "What one call may take, and all calls together.", Example: `{ timeout = "500ms" }`},
 		"trigger": {Default: "none", Range: fmt.Sprintf("at most %d", MaxTriggers), Most: MaxTriggers,
-			Text: "Further subjects that call the function.", Example: `[{ subject = "orders.*.new" }]`},
-		"trigger.subject": {Must: true, Range: fmt.Sprintf("at most %d bytes; wildcards allowed; not in a tree of "+
-			"polyvoke's or the server's own", MaxSubject), Most: MaxSubject,
-			Text: "The subject. What its wildcards match becomes arguments.", Example: `"orders.*.new"`},
-		"trigger.queue": {Default: "`fn-NAME`", Range: fmt.Sprintf("one token of at most %d bytes", MaxQueue),
-			Most: MaxQueue,
-			Text: "The queue group that shares the messages.", Example: `"workers"`},
-		"trigger.to": {Default: "nowhere", Range: fmt.Sprintf(
-			"at most %d bytes; no wildcards; `{1}` is what the first wildcard matched", MaxSubject), Most: MaxSubject,
-			Text: "The subject on which a successful reply is passed on.", Example: `"orders.{1}.priced"`},
+			Text: "What calls the function besides `fn.NAME`. Each has one source: `" + strings.Join(Sources(), "`, `") +
+				"`.", Example: `[{ subject = "orders.*.new" }]`},
 		"needs": {Default: "what follows from the other keys",
 			Range:   fmt.Sprintf("at most %d words of lower-case letters, digits and dashes", MaxNeeds),
 			Pattern: patternNeed, Most: MaxNeeds,
@@ -156,6 +151,9 @@ func keyTable() map[string]Key {
 	}
 	addLimits(t)
 	addJob(t)
+	addTrigger(t)
+	addStream(t)
+	addSchedule(t)
 	return t
 }
 
@@ -200,6 +198,10 @@ func addJob(t map[string]Key) {
 		Text: "Of one attempt, in place of `limits.timeout`."}
 	t["job.max_age"] = Key{Default: DefaultMaxAge.String(), Range: "at most " + MaxJobAge.String(), Example: `"1h"`,
 		Text: "From acceptance to the last attempt. Then the job is a dead letter."}
+	t["job.ack_wait"] = Key{Default: DefaultAckWait.String(), Range: MinAckWait.String() + " to " + MaxAckWait.String(),
+		Example: `"10s"`,
+		Text: "How long an invoker that runs a job may say nothing before another one gets it. It says so in time by " +
+			"itself, however long the job takes."}
 	t["job.concurrency"] = Key{Default: fmt.Sprint(DefaultJobs), Range: fmt.Sprintf("1 to %d", MaxJobs), Min: 1,
 		Max: MaxJobs, Example: "10", Text: "Jobs that run at a time, on all invokers together."}
 	t["job.queue"] = Key{Default: fmt.Sprint(DefaultJobQueue), Range: fmt.Sprintf("1 to %d", MaxJobQueue), Min: 1,
@@ -212,4 +214,55 @@ func addJob(t map[string]Key) {
 	t["job.on_failure"] = Key{Default: "nowhere", Range: fmt.Sprintf("at most %d bytes; no wildcards", MaxSubject),
 		Most: MaxSubject, Example: `"orders.failed"`,
 		Text: "A subject on which dead letters are published besides."}
+}
+
+// addTrigger adds the rows of trigger that most sources have.
+func addTrigger(t map[string]Key) {
+	t["trigger.subject"] = Key{Range: fmt.Sprintf("at most %d bytes; wildcards allowed; not in a tree of "+
+		"polyvoke's or the server's own", MaxSubject), Most: MaxSubject, Example: `"orders.*.new"`,
+		Text: "Source: messages on a subject, which call the function at once. What its wildcards match becomes arguments."}
+	t["trigger.queue"] = Key{Default: "`fn-NAME`", Range: fmt.Sprintf("one token of at most %d bytes", MaxQueue),
+		Most: MaxQueue, Example: `"workers"`, Text: "With `subject`: the queue group that shares the messages."}
+	t["trigger.kv"] = Key{Range: "`BUCKET` or `BUCKET.KEYS`; wildcards allowed in keys", Most: MaxBucket + 1 + MaxSubject,
+		Example: `"prices.eu.*"`,
+		Text: "Source: changes of keys in a KV bucket. Each is a job, with the value as body, and the key and `put`, " +
+			"`delete` or `purge` as arguments."}
+	t["trigger.object"] = Key{Range: "a bucket", Most: MaxBucket, Example: `"uploads"`,
+		Text: "Source: changes in an object store. Each is a job, with the object's description as body, and its name and " +
+			"`put` or `delete` as arguments."}
+	t["trigger.create"] = Key{Default: "false", Example: "true",
+		Text: "With `stream`, `kv` or `object`: makes the source if it is missing; a stream gets the subjects of `filter`."}
+	t["trigger.events"] = Key{Default: "false", Example: "true", Text: "Messages are CloudEvents."}
+	t["trigger.to"] = Key{Default: "nowhere", Range: fmt.Sprintf(
+		"at most %d bytes; no wildcards; `{1}` is what the first wildcard matched", MaxSubject), Most: MaxSubject,
+		Example: `"orders.{1}.priced"`, Text: "The subject on which a successful reply is passed on."}
+}
+
+// addStream adds the rows of triggers whose events a stream has.
+func addStream(t map[string]Key) {
+	t["trigger.stream"] = Key{Range: "a JetStream stream, not one of polyvoke's own", Most: MaxStream,
+		Example: `"ORDERS"`, Text: "Source: messages of a JetStream stream. Each is a job, or each batch of them."}
+	t["trigger.filter"] = Key{Default: "all of the stream", Range: fmt.Sprintf("at most %d bytes; wildcards allowed",
+		MaxSubject), Most: MaxSubject, Example: `"orders.eu.>"`,
+		Text: "With `stream`: the subjects. What wildcards match becomes arguments of a job."}
+	t["trigger.batch"] = Key{Default: "none", Range: fmt.Sprintf("1 to %d", MaxBatch), Min: 1, Max: MaxBatch, Example: "50",
+		Text: "With `stream`: how many messages are one job at most, as lines of JSON on stdin."}
+	t["trigger.window"] = Key{Default: "none", Range: "at most " + MaxWindow.String(), Example: `"200ms"`,
+		Text: "With `batch`: how long a batch waits for more messages."}
+	t["trigger.ordered"] = Key{Default: "false", Example: "true",
+		Text: "One event at a time, in order: the next one begins when the job of the one before has its outcome."}
+	t["trigger.start"] = Key{Default: StartNew, Range: "`new`, `all`, a sequence, or a time of RFC 3339", Example: `"all"`,
+		Text: "Where a trigger that is new begins. One that is deployed again goes on where it was."}
+}
+
+// addSchedule adds the rows of triggers with a schedule.
+func addSchedule(t map[string]Key) {
+	t["trigger.schedule"] = Key{Range: "5 or 6 fields of a crontab, or `@every` and a duration", Most: MaxSchedule,
+		Example: `"*/5 * * * *"`, Text: "Source: time. Each run is a job."}
+	t["trigger.zone"] = Key{Default: "UTC", Range: "an IANA time zone", Most: MaxZone, Example: `"Asia/Seoul"`,
+		Text: "With `schedule`: the time zone."}
+	t["trigger.missed"] = Key{Default: MissedOnce, Values: []string{MissedOnce, MissedAll, MissedSkip}, Example: `"skip"`,
+		Text: "With `schedule`: whether runs whose time passed while nobody was there are made up for."}
+	t["trigger.overlap"] = Key{Default: OverlapQueue, Values: []string{OverlapQueue, OverlapSkip}, Example: `"skip"`,
+		Text: "With `schedule`: whether a run waits for the one before, or is left out, while that has no outcome."}
 }

@@ -20,9 +20,18 @@ type feature struct {
 // features is the table of all features that this package knows. What revision 1 of the protocol has needs no word. A
 // key that a later revision adds, and without which a function would be another one, gets a row here.
 func features() []feature {
-	return []feature{
+	all := []feature{
 		{"job", func(f *Function) bool { return f.Job != nil }},
 	}
+	for _, source := range Sources()[1:] {
+		all = append(all, feature{source, func(f *Function) bool { return f.hasSource(source) }})
+	}
+	return all
+}
+
+// hasSource reports whether the function has a trigger of a source.
+func (f *Function) hasSource(source string) bool {
+	return slices.ContainsFunc(f.Triggers, func(t Trigger) bool { return t.Source() == source })
 }
 
 // Needed returns the words of what an invoker must know to serve the function, in order, each once: those of Needs,

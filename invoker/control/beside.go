@@ -6,6 +6,9 @@ import "sync"
 // wait for one another. Further ones wait on the connection.
 const mostAtOnce = 32
 
+// mostWaits is how many requests may go on at a time that only wait. Further ones are refused.
+const mostWaits = 1024
+
 // beside is what goes on beside an endpoint, which is asked the next thing meanwhile.
 type beside struct {
 	places chan struct{} // has one for each thing that goes on
@@ -28,6 +31,26 @@ func (b *beside) do(f func()) {
 		defer func() { <-b.places }()
 		f()
 	})
+}
+
+// offer has something done while the endpoint goes on, and reports whether there was a place for it.
+func (b *beside) offer(f func()) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		f()
+		return true
+	}
+	select {
+	case b.places <- struct{}{}:
+	default:
+		return false
+	}
+	b.work.Go(func() {
+		defer func() { <-b.places }()
+		f()
+	})
+	return true
 }
 
 // end waits for what goes on.

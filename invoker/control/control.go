@@ -50,6 +50,12 @@ type Host interface {
 	Overlapping(f *protocol.Function) []*protocol.Function
 }
 
+// Queues knows the queues of functions. Its methods may be called by several goroutines.
+type Queues interface {
+	// Queues returns the state of the queues that functions have, by name. A function without one is left out.
+	Queues(ctx context.Context, functions []string) (map[string]protocol.QueueInfo, error)
+}
+
 // Service answers the control verbs. Its fields are set before Serve and not changed afterwards.
 type Service struct {
 	// Host serves what is deployed. It must not be nil.
@@ -70,6 +76,10 @@ type Service struct {
 	Line int
 	// MaxModule is the size of the largest module that can be deployed, in bytes. It must be positive.
 	MaxModule int64
+	// Verbs are answered besides the service's own: those of what stands beside the invoker.
+	Verbs map[protocol.APIVerb]protocol.APIHandler
+	// Queues has the figures of queues. Nil means that nothing is said of any.
+	Queues Queues
 	// Version is polyvoke's own version, in SemVer. It must not be empty.
 	Version string
 	// Log takes what operators should know. It must not be nil.
@@ -78,6 +88,8 @@ type Service struct {
 	open    context.Context // ends when nothing new is to be begun
 	members members         // the other invokers
 	deploys beside          // deployments that go on
+	others  beside          // requests of Verbs that go on
+	waits   beside          // those of them that wait
 
 	functions, languages listing
 }
@@ -89,6 +101,7 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 	s.Line = cmp.Or(s.Line, protocol.DefaultLine)
 	ctx, end := context.WithCancel(ctx)
 	s.open, s.deploys.places = ctx, make(chan struct{}, mostAtOnce)
+	s.others.places, s.waits.places = make(chan struct{}, mostAtOnce), make(chan struct{}, mostWaits)
 	s.members.heard = map[string]*member{}
 	m, err := s.describe()
 	if err != nil {
@@ -103,6 +116,9 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 		protocol.APIRuntimes:   s.listRuntimes,
 		protocol.APIRuntimeAdd: s.addRuntime,
 		protocol.APIRuntimePin: s.pinRuntime,
+	}
+	for verb, h := range s.Verbs {
+		verbs[verb] = s.handler(h)
 	}
 	d := &direct{
 		s: s, self: s.myself(m.info.ID), verbs: verbs,
@@ -124,12 +140,23 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 // respond answers a control request with what its handler returns.
 func (s *Service) respond(r micro.Request, handle func(micro.Request) (any, error)) {
 	out, err := handle(r)
-	if err == nil {
-		err = r.RespondJSON(s.fit(out))
-	} else {
+	switch raw, ready := out.(*protocol.APIReply); {
+	case err != nil:
 		err = s.refuse(r, err)
+	case ready:
+		err = r.Respond(raw.Body, micro.WithHeaders(micro.Headers(raw.Header)))
+	default:
+		err = r.RespondJSON(s.fit(out))
 	}
 	s.failed(r, err)
+}
+
+// handler returns what answers a verb of Verbs.
+func (s *Service) handler(h protocol.APIHandler) handler {
+	return func(r micro.Request) (any, error) {
+		return h.Answer(s.context(r), &protocol.APIRequest{Header: protocol.Header(r.Headers()), Body: r.Data(),
+			Room: s.room()})
+	}
 }
 
 // failed logs why a request was not answered, if it was not.

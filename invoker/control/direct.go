@@ -34,26 +34,28 @@ type direct struct {
 
 	confirming chan struct{} // has a token for each confirmation that is awaited
 
-	mu    sync.Mutex
-	open  int // tasks that are not done
-	tasks map[string]*task
-	work  sync.WaitGroup
+	mu      sync.Mutex
+	open    int // tasks that are not done, but for those that wait
+	waiting int // tasks that are not done because they wait
+	tasks   map[string]*task
+	work    sync.WaitGroup
 }
 
 // task is one request, however often it was sent.
 type task struct {
 	cancel context.CancelFunc
+	open   *int // the count that it is in
 	done   chan struct{}
 	answer *nats.Msg // set when done is closed
 }
 
 // changes reports whether a verb changes anything, so that to ask twice is not the same as to ask once.
-func changes(v protocol.APIVerb) bool {
+func (s *Service) changes(v protocol.APIVerb) bool {
 	switch v {
 	case protocol.APIDeploy, protocol.APIRemove, protocol.APIRuntimeAdd, protocol.APIRuntimePin:
 		return true
 	}
-	return false
+	return s.Verbs[v].Changes
 }
 
 // take takes a message. It never waits, so that a ping is answered whatever else is being done.
@@ -73,16 +75,15 @@ func (d *direct) take(m *nats.Msg) {
 	}
 	handle := d.verbs[verb]
 	if handle == nil {
+		d.refuse(m, func(micro.Request) (any, error) {
+			return nil, protocol.Errorf(protocol.CodeUnknownNeed, "",
+				"this invoker does not know the control verb %.40q: update it, or start it with what answers the verb", verb)
+		})
 		return
 	}
-	t, fresh := d.task(id, m)
+	t, fresh := d.task(id, m, d.s.Verbs[verb].Waits)
 	if t == nil {
-		r := &request{msg: m}
-		d.s.respond(r, func(micro.Request) (any, error) {
-			return nil, protocol.Errorf(protocol.CodeTooMany, "",
-				"this invoker works on %d control requests already; try again", mostDirect)
-		})
-		d.s.send(m, r.answer)
+		d.refuse(m, tooMany(mostDirect))
 		return
 	}
 	d.work.Go(func() {
@@ -95,15 +96,26 @@ func (d *direct) take(m *nats.Msg) {
 	})
 }
 
+// refuse answers a request that is not worked on.
+func (d *direct) refuse(m *nats.Msg, why handler) {
+	r := &request{msg: m}
+	d.s.respond(r, why)
+	d.s.send(m, r.answer)
+}
+
 // task returns the task of a request, and the request if it is the one to be answered. It returns nil if there are
-// too many.
-func (d *direct) task(id string, m *nats.Msg) (*task, *request) {
+// too many, of those that wait or of the others.
+func (d *direct) task(id string, m *nats.Msg, waits bool) (*task, *request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if t := d.tasks[id]; t != nil {
 		return t, nil
 	}
-	if d.open == mostDirect {
+	open, most := &d.open, mostDirect
+	if waits {
+		open, most = &d.waiting, mostWaits
+	}
+	if *open == most {
 		return nil, nil
 	}
 	timeout := deployTimeout
@@ -111,8 +123,8 @@ func (d *direct) task(id string, m *nats.Msg) (*task, *request) {
 		timeout = min(timeout, time.Duration(d))
 	}
 	ctx, cancel := context.WithTimeout(d.s.open, timeout)
-	t := &task{cancel: cancel, done: make(chan struct{})}
-	d.open++
+	t := &task{cancel: cancel, done: make(chan struct{}), open: open}
+	*open++
 	if id != "" {
 		d.tasks[id] = t
 	}
@@ -127,8 +139,8 @@ func (d *direct) finish(verb protocol.APIVerb, id string, t *task, answer *nats.
 	close(t.done)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.open--
-	if code := answer.Header.Get(protocol.HeaderErrorCode); !changes(verb) || code == "503" || code == "429" {
+	*t.open--
+	if code := answer.Header.Get(protocol.HeaderErrorCode); !d.s.changes(verb) || code == "503" || code == "429" {
 		delete(d.tasks, id)
 		return
 	}

@@ -72,12 +72,32 @@ func (e *Endpoints) add(verb protocol.APIVerb, handle func(micro.Request)) error
 			n.Count(time.Since(began), r.failure) // whoever has the answer finds it counted
 			e.service.send(r.msg, r.answer)
 		}
-		if verb == protocol.APIDeploy {
-			e.service.deploys.do(answer)
-		} else {
-			answer()
-		}
+		e.service.begin(verb, r, answer)
 	})
+}
+
+// begin has a request of the queue group answered: at once, or beside those that come next.
+func (s *Service) begin(verb protocol.APIVerb, r *request, answer func()) {
+	other, beside := s.Verbs[verb]
+	switch {
+	case verb == protocol.APIDeploy:
+		s.deploys.do(answer)
+	case !beside:
+		answer()
+	case !other.Waits:
+		s.others.do(answer)
+	case !s.waits.offer(answer):
+		s.respond(r, tooMany(mostWaits))
+		s.send(r.msg, r.answer)
+	}
+}
+
+// tooMany returns what refuses a request.
+func tooMany(most int) handler {
+	return func(micro.Request) (any, error) {
+		return nil, protocol.Errorf(protocol.CodeTooMany, "",
+			"this invoker works on %d control requests already; try again", most)
+	}
 }
 
 // listen hands what comes on a subject to a handler, one message at a time, but for what must not be answered.
@@ -99,7 +119,9 @@ func (e *Endpoints) Stop() error {
 	if e.leave != nil {
 		e.leave()
 	}
-	e.service.deploys.end()
+	for _, b := range []*beside{&e.service.deploys, &e.service.others, &e.service.waits} {
+		b.end()
+	}
 	return err
 }
 

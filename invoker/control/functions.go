@@ -25,7 +25,46 @@ func (s *Service) list(r micro.Request) (any, error) {
 	}
 	out, err := s.pageOf(ctx, &s.functions, q, room, s.latest)
 	out.Damaged = damaged
+	if err == nil {
+		s.addQueues(ctx, &out)
+	}
 	return out, err
+}
+
+// addQueues says of the functions of a page what queues they have, as far as that is known and there is room. A queue
+// that cannot be looked at does not keep anybody from seeing functions.
+func (s *Service) addQueues(ctx context.Context, out *protocol.ListReply) {
+	if s.Queues == nil {
+		return
+	}
+	names := make([]string, len(out.Functions))
+	for i, f := range out.Functions {
+		names[i] = f.Name
+	}
+	queues, err := s.Queues.Queues(ctx, names)
+	if err != nil {
+		s.Log.Warn("queues cannot be looked at", "err", err)
+		return
+	}
+	if room := s.room() - size(out); size(queues) < room {
+		out.Queues = queues
+	}
+}
+
+// queue returns the state of a function's queue, or nil.
+func (s *Service) queue(ctx context.Context, name string) *protocol.QueueInfo {
+	if s.Queues == nil {
+		return nil
+	}
+	queues, err := s.Queues.Queues(ctx, []string{name})
+	if err != nil {
+		s.Log.Warn("queue cannot be looked at", "function", name, "err", err)
+	}
+	q, ok := queues[name]
+	if !ok {
+		return nil
+	}
+	return &q
 }
 
 // latest returns the latest version of every function, by name.
@@ -69,7 +108,10 @@ func (s *Service) tell(r micro.Request) (any, error) {
 	if unknown == nil {
 		out.Damage = s.damage(q.Name)
 	}
-	infoPage(&out, e.Versions, q.Before, s.room()-len(out.Damage)-size(out.Unknown))
+	if q.Before == 0 {
+		out.Queue = s.queue(ctx, q.Name)
+	}
+	infoPage(&out, e.Versions, q.Before, s.room()-len(out.Damage)-size(out.Unknown)-size(out.Queue))
 	return out, nil
 }
 

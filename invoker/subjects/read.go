@@ -50,7 +50,7 @@ func arguments(pattern, subject string) ([]string, error) {
 // header returns the headers of a message. Those that the client library has not understood, or not as a whole, are
 // read anew: it drops a block with a broken line, a line without a name, and all behind an empty line, without a
 // word; and it does not keep the order of names that differ in case only. It has understood all if each line but the
-// first and the last has given a value.
+// first and the last has given a value, and the first none: what follows a status there would count as two.
 func header(m *nats.Msg) (protocol.Header, error) {
 	h := protocol.Header(m.Header)
 	size := m.Size() - len(m.Subject) - len(m.Reply) - len(m.Data)
@@ -62,10 +62,17 @@ func header(m *nats.Msg) (protocol.Header, error) {
 		values += len(list)
 	}
 	all := block(m, size)
-	if h != nil && all[size-1] == '\n' && bytes.Count(all, []byte{'\n'}) == values+2 && !h.Folds() {
+	if h != nil && isPlain(all) && bytes.Count(all, []byte{'\n'}) == values+2 && !h.Folds() {
 		return h, nil
 	}
 	return protocol.ParseHeader(all)
+}
+
+// isPlain reports whether a block of headers begins with a line without a status, and ends with one.
+func isPlain(all []byte) bool {
+	rest, ok := bytes.CutPrefix(all, []byte("NATS/1.0"))
+	rest = bytes.TrimPrefix(rest, []byte("\r"))
+	return ok && len(rest) > 0 && rest[0] == '\n' && rest[len(rest)-1] == '\n'
 }
 
 // block returns the headers of a message as they came. The client library leaves them in front of the body, in the

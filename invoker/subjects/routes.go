@@ -79,7 +79,7 @@ func (r *Routes) Overlapping(f *protocol.Function) []*protocol.Function {
 func distinct(f *protocol.Function) []string {
 	seen := map[string]bool{}
 	var all []string
-	for _, t := range f.Triggers {
+	for _, t := range f.SubjectTriggers() {
 		if !seen[t.Subject] {
 			seen[t.Subject] = true
 			all = append(all, t.Subject)

@@ -30,7 +30,7 @@ func Of(e registry.Entry) []Subject {
 		ref := e.Versions[i].Ref().String()
 		all = append(all, Subject{call + ref, protocol.QueueGroup}, Subject{call + ref + ".>", protocol.QueueGroup})
 	}
-	for _, t := range e.Latest().Triggers {
+	for _, t := range e.Latest().SubjectTriggers() {
 		all = append(all, Subject{t.Subject, t.QueueOf(e.Name)})
 	}
 	return all
@@ -54,8 +54,8 @@ func Captured(ctx context.Context, js jetstream.JetStream, s Subject) []string {
 // Overlaps says which routes of f can have a message that a route of g has too.
 func Overlaps(f, g *protocol.Function) []string {
 	var out []string
-	for _, a := range f.Triggers {
-		for _, b := range g.Triggers {
+	for _, a := range f.SubjectTriggers() {
+		for _, b := range g.SubjectTriggers() {
 			if !protocol.Overlap(a.Subject, b.Subject) {
 				continue
 			}
@@ -75,10 +75,10 @@ func Overlaps(f, g *protocol.Function) []string {
 func Loops(f *protocol.Function) []string {
 	var out []string
 	for _, a := range f.Triggers {
-		for _, b := range f.Triggers {
+		for _, b := range f.SubjectTriggers() {
 			if a.To != "" && protocol.Overlap(a.DestinationPattern(), b.Subject) {
 				out = append(out, fmt.Sprintf("%s passes on to %s, which calls %s again by %s: a loop, which ends after %d hops",
-					a.Subject, a.To, f.Name, b.Subject, protocol.MaxHops))
+					a, a.To, f.Name, b.Subject, protocol.MaxHops))
 			}
 		}
 	}

@@ -113,7 +113,7 @@ func join(table, key string) string {
 // value checks a key's value and returns it as JSON has it. ok is false if it cannot be used.
 func (c *checker) value(at string, k protocol.Key, v any) (right any, ok bool) {
 	switch k.Type {
-	case protocol.TypeString, protocol.TypeDuration, protocol.TypeSize, protocol.TypeNumber:
+	case protocol.TypeString, protocol.TypeDuration, protocol.TypeSize, protocol.TypeNumber, protocol.TypeBool:
 		return v, c.scalar(at, k, v)
 	case protocol.TypeStrings, protocol.TypeNumbers:
 		return c.list(at, k, v)
@@ -195,7 +195,10 @@ func quoted(v any) string {
 func (c *checker) scalar(at string, k protocol.Key, v any) bool {
 	text, isText := v.(string)
 	n, isNumber := v.(int64)
+	_, isBool := v.(bool)
 	switch {
+	case k.Type == protocol.TypeBool && isBool:
+		return true
 	case k.Type == protocol.TypeNumber && isNumber:
 		if n >= k.Min && (k.Max == 0 || n <= k.Max) {
 			return true
@@ -270,6 +273,8 @@ func (c *checker) wrongType(at string, k protocol.Key, v any) bool {
 		hint = fmt.Sprintf(`: write it with its unit, such as "%ds" or "%[1]dms"`, n)
 	case k.Type == protocol.TypeNumber && isText && strings.Trim(text, "0123456789") == "" && text != "":
 		hint = ": write " + text + " without quotes"
+	case k.Type == protocol.TypeBool && (text == "true" || text == "false"):
+		hint = ": write " + text + " without quotes"
 	case k.Type == protocol.TypeStrings && isText:
 		hint = fmt.Sprintf(": write [%.80q]", text)
 	case k.Type == protocol.TypeNumbers && isNumber:
@@ -280,6 +285,9 @@ func (c *checker) wrongType(at string, k protocol.Key, v any) bool {
 		hint = quoted(v)
 	}
 	article := "a "
+	if k.Type == protocol.TypeBool {
+		article = ""
+	}
 	if k.Type == protocol.TypeTables || k.Type == protocol.TypeTable {
 		hint = cmp.Or(hint, fmt.Sprintf(", such as %s = %s", k.Path, k.Example))
 	}

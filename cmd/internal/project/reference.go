@@ -54,6 +54,9 @@ func Schema() []byte {
 		}
 		tables[k.Path] = s
 	}
+	for _, source := range protocol.Sources() {
+		tables["trigger"].OneOf = append(tables["trigger"].OneOf, &schema{Required: []string{source}})
+	}
 	b, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
 		panic(err) // strings and numbers
@@ -81,6 +84,8 @@ func schemaOf(k protocol.Key) *schema {
 		s = &schema{Type: []string{"string", "integer"}, Pattern: k.Pattern}
 	case protocol.TypeNumber:
 		s = &schema{Type: "integer", Minimum: bound(k.Min), Maximum: bound(k.Max)}
+	case protocol.TypeBool:
+		s = &schema{Type: "boolean"}
 	case protocol.TypeStrings:
 		s = &schema{Type: "array", Items: &schema{Type: "string", Pattern: k.Pattern}, MaxItems: k.Most}
 	case protocol.TypeNumbers:

@@ -52,10 +52,8 @@ func TestReferenceIsTrue(t *testing.T) {
 		case k.Path == "script":
 			text = "script = " + k.Example
 		case k.Path == "module":
-		case table == "trigger" && key != "subject":
-			text += "[[trigger]]\nsubject = \"orders.*.new\"\n" + key + " = " + k.Example
 		case table == "trigger":
-			text += "[[trigger]]\n" + key + " = " + k.Example
+			text += "[[trigger]]\n" + triggerBeside(key) + key + " = " + k.Example
 		case table != "":
 			text += "[" + table + "]\n" + key + " = " + k.Example
 		default:
@@ -65,6 +63,23 @@ func TestReferenceIsTrue(t *testing.T) {
 			t.Errorf("the example of %s: %v", k.Path, err)
 		}
 	}
+}
+
+// triggerBeside returns the keys that a trigger must have beside another one.
+func triggerBeside(key string) string {
+	switch key {
+	case "queue", "to", "events":
+		return "subject = \"orders.*.new\"\n"
+	case "window":
+		return "stream = \"ORDERS\"\nbatch = 50\n"
+	case "create":
+		return "stream = \"ORDERS\"\nfilter = \"orders.>\"\n"
+	case "filter", "batch", "ordered", "start":
+		return "stream = \"ORDERS\"\n"
+	case "zone", "missed", "overlap":
+		return "schedule = \"*/5 * * * *\"\n"
+	}
+	return ""
 }
 
 // Every field that an author can write has a key, and the registry's have none.
@@ -97,7 +112,7 @@ func TestSchema(t *testing.T) {
 		t.Errorf("the schema is %v", root)
 	}
 	trigger := properties["trigger"].(map[string]any)["items"].(map[string]any)
-	if trigger["additionalProperties"] != false || !reflect.DeepEqual(trigger["required"], []any{"subject"}) {
+	if trigger["additionalProperties"] != false || len(trigger["oneOf"].([]any)) != len(protocol.Sources()) {
 		t.Errorf("trigger: %v", trigger)
 	}
 	limits := properties["limits"].(map[string]any)["properties"].(map[string]any)

@@ -19,6 +19,10 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 	f, limits := i.Function, i.Function.Limits.WithDefaults()
 	var subjects []string
 	for _, t := range f.Triggers {
+		if t.Durable() {
+			subjects = append(subjects, t.String())
+			continue
+		}
 		subjects = append(subjects, t.Subject+" (queue "+t.QueueOf(f.Name)+")")
 	}
 	var env []string

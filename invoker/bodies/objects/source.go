@@ -59,7 +59,7 @@ func (l leader) get(ctx context.Context, what map[string]any) (*jetstream.RawStr
 	if err != nil {
 		return nil, err
 	}
-	reply, err := l.js.Conn().RequestWithContext(ctx, apiPrefix(l.js)+"STREAM.MSG.GET."+l.stream, req)
+	reply, err := l.js.Conn().RequestWithContext(ctx, APIPrefix(l.js)+"STREAM.MSG.GET."+l.stream, req)
 	if err != nil {
 		return nil, err
 	}
@@ -89,9 +89,9 @@ func (l leader) get(ctx context.Context, what map[string]any) (*jetstream.RawStr
 	return m, err
 }
 
-// apiPrefix returns how the subjects of a JetStream's API begin, which depends on how it is reached: through a
+// APIPrefix returns how the subjects of a JetStream's API begin, which depends on how it is reached: through a
 // domain, a prefix of an account's own, or neither.
-func apiPrefix(js jetstream.JetStream) string {
+func APIPrefix(js jetstream.JetStream) string {
 	o := js.Options()
 	switch {
 	case o.Domain != "":

@@ -13,15 +13,12 @@ import (
 // Consumer is the name of the one durable consumer that each queue has.
 const Consumer = "run"
 
-// AckWait is how long JetStream waits for a word about a job before it gives the job to somebody else. Who runs one for
-// longer says so in between.
-const AckWait = 30 * time.Second
-
 // Queue is the stream of a function's jobs, with its consumer.
 type Queue struct {
 	Function string
 	Stream   string
-	Created  time.Time // of the stream, which is part of ids, see protocol.NewJobID
+	Created  time.Time    // of the stream, which is part of ids, see protocol.NewJobID
+	Job      protocol.Job // of the manifest, with defaults
 }
 
 // MakeQueue makes the queue of a function, or makes the one that exists what the manifest says. The manifest must have
@@ -32,7 +29,7 @@ func (s *Store) MakeQueue(ctx context.Context, f *protocol.Function) (Queue, err
 		job = *f.Job
 	}
 	job = job.WithDefaults(f.Limits)
-	q := Queue{Function: f.Name, Stream: protocol.QueueStream(f.Name)}
+	q := Queue{Function: f.Name, Stream: protocol.QueueStream(f.Name), Job: job}
 	stream, err := s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: q.Stream, Description: "polyvoke: jobs of " + f.Name, Subjects: protocol.QueueSubjects(f.Name),
 		Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew, MaxMsgs: int64(job.Queue),
@@ -43,7 +40,7 @@ func (s *Store) MakeQueue(ctx context.Context, f *protocol.Function) (Queue, err
 	}
 	q.Created = stream.CachedInfo().Created
 	_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: Consumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: AckWait, MaxDeliver: -1,
+		Durable: Consumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Duration(job.AckWait), MaxDeliver: -1,
 		MaxAckPending: job.Concurrency, MaxWaiting: maxWaiting,
 	})
 	return q, unavailable("make the queue of "+f.Name, err)

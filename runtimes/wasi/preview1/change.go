@@ -1,7 +1,6 @@
 package preview1
 
 import (
-	"bytes"
 	"context"
 	"time"
 
@@ -24,26 +23,46 @@ func (s *State) changeable(p string) (tree files.Tree, name string, e errno) {
 	return tree, name, 0
 }
 
-// vacant returns the place that a path means if something can be made there: nothing is, and there is a folder for it.
-// If something is there, the number is EEXIST.
-func (s *State) vacant(m memory, fd, ptr, n uint64) (to string, st stat, e errno) {
-	to, st, e = s.found(m, fd, ptr, n, false)
-	switch {
-	case e == 0:
-		e = eexist
-	case e == enoent && to != "":
-		e = s.folderAt(parentOf(to))
+// entry is a place in a folder, and what is there. A link is not followed, not even by a slash at the end of its path.
+type entry struct {
+	place
+	stat
+	wrong errno // why nothing is known to be there: ENOENT, or what else is wrong with the last name
+}
+
+// entry returns the entry that a path means. The error is one of the way there: on Linux all of that is found before
+// anything of the last name, and in a call with two paths that of both.
+func (s *State) entry(m memory, fd, ptr, n uint64) (at entry, e errno) {
+	if at.place, e = s.resolve(m, fd, ptr, n); e != 0 {
+		return at, e
 	}
-	return to, st, e
+	if at.stat, at.wrong = s.at(at.path, false); at.wrong != 0 && at.dots == "" {
+		e = s.folderAt(at.in)
+	}
+	return at, e
+}
+
+// vacant returns the place that a path means if something can be made there: nothing is, and there is a folder for it.
+// If something is there, the number is EEXIST. What ends with a slash can only become a folder.
+func (s *State) vacant(m memory, fd, ptr, n uint64, folder bool) (to place, e errno) {
+	at, e := s.entry(m, fd, ptr, n)
+	switch {
+	case e != 0:
+	case at.dots != "" || at.wrong == 0:
+		e = eexist
+	case at.wrong != enoent || at.slash && !folder:
+		e = at.wrong
+	}
+	return at.place, e
 }
 
 // pathCreateDirectory implements path_create_directory.
 func pathCreateDirectory(s *State, m memory, p []uint64) errno {
-	to, _, e := s.vacant(m, p[0], p[1], p[2])
+	to, e := s.vacant(m, p[0], p[1], p[2], true)
 	if e != 0 {
 		return e
 	}
-	tree, name, e := s.changeable(to)
+	tree, name, e := s.changeable(to.path)
 	if e != 0 {
 		return e
 	}
@@ -52,34 +71,38 @@ func pathCreateDirectory(s *State, m memory, p []uint64) errno {
 
 // pathRemoveDirectory implements path_remove_directory.
 func pathRemoveDirectory(s *State, m memory, p []uint64) errno {
-	to, st, e := s.found(m, p[0], p[1], p[2], false)
+	at, e := s.entry(m, p[0], p[1], p[2])
 	switch {
 	case e != 0:
 		return e
-	case st.kind != typeFolder:
+	case at.dots == ".":
+		return einval
+	case at.dots == "..":
+		return enotempty
+	case at.wrong != 0:
+		return at.wrong
+	case at.kind != typeFolder:
 		return enotdir
 	}
-	if _, _, e := s.changeable(to); e != erofs {
-		switch m.lastName(p[1], p[2]) { // as on Linux
-		case ".":
-			return einval
-		case "..":
-			return enotempty
-		}
-	}
-	return s.remove(to)
+	return s.remove(at.path)
 }
 
 // pathUnlinkFile implements path_unlink_file.
 func pathUnlinkFile(s *State, m memory, p []uint64) errno {
-	to, st, e := s.found(m, p[0], p[1], p[2], false)
+	at, e := s.entry(m, p[0], p[1], p[2])
 	switch {
 	case e != 0:
 		return e
-	case st.kind == typeFolder:
+	case at.dots != "":
 		return eisdir
+	case at.wrong != 0:
+		return at.wrong
+	case at.kind == typeFolder:
+		return eisdir
+	case at.slash:
+		return enotdir
 	}
-	return s.remove(to)
+	return s.remove(at.path)
 }
 
 // remove removes what is at a path.
@@ -93,49 +116,45 @@ func (s *State) remove(p string) errno {
 
 // pathRename implements path_rename. What is not in one tree cannot be moved, only copied.
 func pathRename(s *State, m memory, p []uint64) errno {
-	from, st, e := s.found(m, p[0], p[1], p[2], false)
+	from, e := s.entry(m, p[0], p[1], p[2])
 	if e != 0 {
 		return e
 	}
-	to, _, e := s.vacant(m, p[3], p[4], p[5])
-	if e != 0 && e != eexist {
-		return e
+	to, e := s.entry(m, p[3], p[4], p[5])
+	if e == 0 {
+		e = s.unmovable(from, to)
 	}
-	tree, old, e := s.changeable(from)
 	if e != 0 {
 		return e
 	}
-	_, name, e := s.changeable(to)
-	switch {
-	case e != 0:
+	tree, old, e := s.changeable(from.path)
+	if e != 0 {
 		return e
-	case rootOf(from, old) != rootOf(to, name):
-		return exdev
-	case len(to)-len(parentOf(to)) > maxName+1:
-		return enametoolong
-	case isDots(m.lastName(p[1], p[2])) || isDots(m.lastName(p[4], p[5])):
-		return ebusy
-	case st.kind != typeFolder && m.endsWithSlash(p[4], p[5]):
-		return enotdir
+	}
+	_, name, e := s.changeable(to.path)
+	if e != 0 {
+		return e
 	}
 	return s.change(tree, func(ctx context.Context) error { return tree.Rename(ctx, old, name) })
 }
 
-// endsWithSlash reports whether a path does. It is in memory.
-func (m memory) endsWithSlash(ptr, n uint64) bool {
-	b, _ := m.bytes(ptr, uint64(uint32(n)))
-	return len(b) > 0 && b[len(b)-1] == '/'
+// unmovable says why one entry cannot become another, in the order of Linux. The tree says the rest: what is in the
+// other, or of another kind.
+func (s *State) unmovable(from, to entry) errno {
+	switch {
+	case s.rootOf(from.in) != s.rootOf(to.in):
+		return exdev
+	case from.dots != "" || to.dots != "":
+		return ebusy
+	case from.wrong != 0:
+		return from.wrong
+	case to.wrong != 0 && to.wrong != enoent:
+		return to.wrong
+	case from.kind != typeFolder && (from.slash || to.slash):
+		return enotdir
+	}
+	return 0
 }
-
-// lastName returns the last name of a path, which is in memory. Slashes at its end do not count.
-func (m memory) lastName(ptr, n uint64) string {
-	b, _ := m.bytes(ptr, uint64(uint32(n)))
-	b = bytes.TrimRight(b, "/")
-	return string(b[bytes.LastIndexByte(b, '/')+1:])
-}
-
-// isDots reports whether a name is of the folder itself, or of that which it is in.
-func isDots(name string) bool { return name == "." || name == ".." }
 
 // pathLink implements path_link. There are no links to files in any tree.
 func pathLink(s *State, m memory, p []uint64) errno {
@@ -143,10 +162,18 @@ func pathLink(s *State, m memory, p []uint64) errno {
 	if e != 0 {
 		return e
 	}
-	if _, _, e := s.found(m, p[0], p[2], p[3], follow); e != 0 {
+	old, _, e := s.found(m, p[0], p[2], p[3], follow)
+	if e != 0 {
 		return e
 	}
-	return s.refuseLink(m, p[4], p[5], p[6])
+	to, e := s.linkable(m, p[4], p[5], p[6])
+	switch {
+	case e != 0:
+		return e
+	case s.rootOf(old) != s.rootOf(to.in):
+		return exdev
+	}
+	return enotsup
 }
 
 // pathSymlink implements path_symlink. What a link says need not exist.
@@ -159,19 +186,18 @@ func pathSymlink(s *State, m memory, p []uint64) errno {
 	if e := validPath(b); e != 0 {
 		return e
 	}
-	return s.refuseLink(m, p[2], p[3], p[4])
+	if _, e := s.linkable(m, p[2], p[3], p[4]); e != 0 {
+		return e
+	}
+	return enotsup
 }
 
-// refuseLink says why no link can be made.
-func (s *State) refuseLink(m memory, fd, ptr, n uint64) errno {
-	to, _, e := s.vacant(m, fd, ptr, n)
-	if e == 0 {
-		_, _, e = s.changeable(to)
+// linkable returns the place that a path means if a link could be made there, if there were any.
+func (s *State) linkable(m memory, fd, ptr, n uint64) (to place, e errno) {
+	if to, e = s.vacant(m, fd, ptr, n, false); e == 0 {
+		_, _, e = s.changeable(to.path)
 	}
-	if e == 0 {
-		e = enotsup
-	}
-	return e
+	return to, e
 }
 
 // pathFilestatSetTimes implements path_filestat_set_times.

@@ -2,6 +2,8 @@ package preview1_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"math"
 	"strings"
 	"testing"
@@ -207,8 +209,11 @@ func TestChangesElsewhere(t *testing.T) {
 		{"path_remove_directory", busy, []uint64{5, names, 3}},
 		{"path_rename", busy, []uint64{5, names, 3, 5, names + 30, 3}},
 		{"path_rename", xdev, []uint64{5, names + 20, 5, 5, names + 3, 9}},
-		{"path_rename", rofs, []uint64{5, names + 20, 5, 5, names + 30, 3}},
-		{"path_rename", rofs, []uint64{5, names + 12, 8, 5, names + 20, 5}},
+		{"path_rename", xdev, []uint64{5, names + 20, 5, 5, names + 30, 3}},
+		{"path_rename", xdev, []uint64{5, names + 30, 3, 4, names + 30, 3}}, // whether or not it exists
+		{"path_rename", xdev, []uint64{5, names + 12, 8, 5, names + 20, 5}},
+		{"path_rename", rofs, []uint64{5, names + 12, 8, 5, names + 12, 8}},
+		{"path_link", xdev, []uint64{5, 0, names + 20, 5, 3, names + 30, 3}},
 		{"path_unlink_file", rofs, []uint64{5, names + 12, 8}},
 		{"path_create_directory", rofs, []uint64{5, names + 30, 3}},
 		{"path_link", notsup, []uint64{4, 0, names + 24, 1, 4, names + 30, 3}},
@@ -219,6 +224,61 @@ func TestChangesElsewhere(t *testing.T) {
 	}
 	if e, _ := g.openPath(t, 4, "d/"+strings.Repeat("n", 256), 1, writing); e != nametoolong {
 		t.Errorf("a name that is too long: %d", e)
+	}
+}
+
+// TestOrderOfErrors makes calls in which two things are wrong, and checks which of them is found first. It is a choice
+// of what TestChangesAsOnLinux compares with Linux, which has the order of what is looked at in fs/namei.c: the folders
+// on the way of all paths, then in which trees these are, then the last names.
+func TestOrderOfErrors(t *testing.T) {
+	tooLong := strings.Repeat("n", 256)
+	for _, c := range []struct {
+		from, to string
+		want     uint64
+	}{
+		{"none", "d/" + tooLong + "/x", nametoolong},
+		{"none", "a/x", notdir},
+		{"none", "none/x", noent},
+		{"none", "../x", perm},
+		{"none", "d/.", busy},
+		{"none", "d/" + tooLong, noent},
+		{tooLong, "none/x", noent},
+		{tooLong, "d/..", busy},
+		{"a/", "none/x", noent},
+		{"a/", "d/.", busy},
+		{"a/", "d/" + tooLong, nametoolong},
+		{"a/", "new", notdir},
+		{"a", "new/", notdir},
+		{"d", "d/new/", inval},
+		{"d/.", "none/x", noent},
+	} {
+		g := newWriter(t)
+		inTmp(t, g, false)
+		g.put(names, c.from+c.to)
+		n := uint64(len(c.from))
+		g.must(t, c.want, "path_rename", 4, names, n, 4, names+n, uint64(len(c.to)))
+	}
+}
+
+// TestRemovedFolder makes something at the very place of a folder that was removed while a descriptor has it: that is
+// no entry that could be made.
+func TestRemovedFolder(t *testing.T) {
+	g := newWriter(t)
+	memory := inTmp(t, g, false)
+	fd := g.mustOpen(t, 4, "d", 2, reading)
+	g.put(names, "d")
+	g.must(t, ok, "path_remove_directory", 4, names, 1)
+	for p, want := range map[string]uint64{".": isdir, "./": isdir, "x": noent, "x/": noent} {
+		if got, _ := g.openPath(t, fd, p, 1, writing); got != want {
+			t.Errorf("%s: got %d, want %d", p, got, want)
+		}
+	}
+	g.put(names, ".")
+	g.must(t, exist, "path_create_directory", fd, names, 1)
+	g.must(t, inval, "path_remove_directory", fd, names, 1)
+	g.must(t, isdir, "path_unlink_file", fd, names, 1)
+	if _, err := memory.Stat(t.Context(), "d"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder is there again: %v", err)
 	}
 }
 

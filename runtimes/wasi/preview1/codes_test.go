@@ -20,6 +20,7 @@ const (
 	fbig        = 22
 	inval       = 28
 	isdir       = 31
+	loop        = 32
 	nametoolong = 37
 	noent       = 44
 	nospc       = 51
@@ -154,12 +155,15 @@ func TestOpenCodes(t *testing.T) {
 		{"id", ok, ok, exist, notdir, rofs, rofs},
 		{"headers/../id", ok, ok, exist, notdir, rofs, rofs},
 		{"headers", ok, isdir, exist, ok, isdir, isdir},
-		{"headers/", ok, isdir, exist, ok, isdir, isdir},
+		{"headers/", ok, isdir, isdir, ok, isdir, isdir},
 		{".", ok, isdir, exist, ok, isdir, isdir},
 		{"none", noent, rofs, rofs, noent, noent, noent},
 		{"none/x", noent, noent, noent, noent, noent, noent},
 		{"id/x", notdir, notdir, notdir, notdir, notdir, notdir},
-		{"id/", notdir, notdir, exist, notdir, notdir, notdir},
+		{"id/", notdir, isdir, isdir, notdir, notdir, notdir},
+		{"new/", noent, isdir, isdir, noent, noent, noent},
+		{"none/x/", noent, noent, noent, noent, noent, noent},
+		{"headers/.", ok, isdir, exist, ok, isdir, isdir},
 		{"id/..", notdir, notdir, notdir, notdir, notdir, notdir},
 		{"id/.", notdir, notdir, notdir, notdir, notdir, notdir},
 		{"none/../id", noent, noent, noent, noent, noent, noent},
@@ -198,30 +202,32 @@ func TestOpenCodes(t *testing.T) {
 func TestChangeCodes(t *testing.T) {
 	g := newGuest(t, &preview1.State{Files: tree(folder())})
 	for _, c := range []struct {
-		path                             string
-		mkdir, rmdir, unlink, from, onto uint64 // from and onto: rename
-		times                            uint64
+		path                                   string
+		mkdir, link, rmdir, unlink, from, onto uint64 // from and onto: rename
+		times                                  uint64
 	}{
-		{"id", exist, notdir, rofs, rofs, rofs, rofs},
-		{"id/", notdir, notdir, notdir, notdir, notdir, notdir},
-		{"headers", exist, rofs, isdir, rofs, rofs, rofs},
-		{"headers/", exist, rofs, isdir, rofs, rofs, rofs},
-		{"new", rofs, noent, noent, noent, rofs, noent},
-		{"new/", rofs, noent, noent, noent, rofs, noent},
-		{"headers/new", rofs, noent, noent, noent, rofs, noent},
-		{"none/new", noent, noent, noent, noent, noent, noent},
-		{"none/../new", noent, noent, noent, noent, noent, noent},
-		{"id/new", notdir, notdir, notdir, notdir, notdir, notdir},
-		{"../new", perm, perm, perm, perm, perm, perm},
-		{"", noent, noent, noent, noent, noent, noent},
+		{"id", exist, exist, notdir, rofs, rofs, rofs, rofs},
+		{"id/", exist, exist, notdir, notdir, notdir, notdir, notdir},
+		{"headers", exist, exist, rofs, isdir, rofs, rofs, rofs},
+		{"headers/", exist, exist, rofs, isdir, rofs, notdir, rofs},
+		{"headers/.", exist, exist, inval, isdir, busy, busy, rofs},
+		{"sub/deep/..", exist, exist, notempty, isdir, busy, busy, rofs},
+		{"new", rofs, rofs, noent, noent, noent, rofs, noent},
+		{"new/", rofs, noent, noent, noent, noent, notdir, noent},
+		{"headers/new", rofs, rofs, noent, noent, noent, rofs, noent},
+		{"none/new", noent, noent, noent, noent, noent, noent, noent},
+		{"none/../new", noent, noent, noent, noent, noent, noent, noent},
+		{"id/new", notdir, notdir, notdir, notdir, notdir, notdir, notdir},
+		{"../new", perm, perm, perm, perm, perm, perm, perm},
+		{"", noent, noent, noent, noent, noent, noent, noent},
 	} {
 		g.put(names, c.path)
 		g.put(names+100, "idnew")
 		p, n := uint64(names), uint64(len(c.path))
 		g.must(t, c.mkdir, "path_create_directory", 3, p, n)
-		g.must(t, c.mkdir, "path_symlink", names+100, 2, 3, p, n)
-		g.must(t, c.mkdir, "path_link", 3, 0, names+100, 2, 3, p, n)
-		g.must(t, c.from, "path_link", 3, 1, p, n, 3, names+102, 3)
+		g.must(t, c.link, "path_symlink", names+100, 2, 3, p, n)
+		g.must(t, c.link, "path_link", 3, 0, names+100, 2, 3, p, n)
+		g.must(t, c.times, "path_link", 3, 1, p, n, 3, names+102, 3)
 		g.must(t, c.rmdir, "path_remove_directory", 3, p, n)
 		g.must(t, c.unlink, "path_unlink_file", 3, p, n)
 		g.must(t, c.from, "path_rename", 3, p, n, 3, names+102, 3)

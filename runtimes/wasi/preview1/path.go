@@ -9,22 +9,22 @@ import (
 // maxPath is how long a path may be, in bytes: one less than 4096, as C counts the NUL.
 const maxPath = 4095
 
-// resolve returns the place that a path means, seen from a descriptor. With slash, only a folder can be there.
-func (s *State) resolve(m memory, fd, ptr, n uint64) (to string, slash bool, e errno) {
+// resolve returns the place that a path means, seen from a descriptor.
+func (s *State) resolve(m memory, fd, ptr, n uint64) (to place, e errno) {
 	s.work(workCall + min(int(uint32(n)), maxPath))
 	d := s.table.get(fd)
 	switch {
 	case d == nil:
-		return "", false, ebadf
+		return place{}, ebadf
 	case !d.isFolder():
-		return "", false, enotdir
+		return place{}, enotdir
 	}
 	b, ok := m.bytes(ptr, uint64(uint32(n)))
 	if !ok {
-		return "", false, efault
+		return place{}, efault
 	}
 	if e := validPath(b); e != 0 {
-		return "", false, e
+		return place{}, e
 	}
 	return s.walk(d.path, string(b))
 }
@@ -36,6 +36,10 @@ func follows(flags uint64) (follow bool, e errno) {
 	}
 	return uint32(flags) == 1, 0
 }
+
+// follows reports whether a link at a place is followed, if one that is the last element of a path would be or not:
+// with a slash or a "." behind it, it is not the last.
+func (p place) follows(last bool) bool { return last || p.slash || p.dots != "" }
 
 // The flags of path_open.
 const (
@@ -52,7 +56,6 @@ const (
 type opening struct {
 	follow, create, exclusive, folder, truncate, read, write bool
 
-	slash bool  // the path ends with one
 	flags uint8 // of the descriptor
 }
 
@@ -94,15 +97,13 @@ func pathOpen(s *State, m memory, p []uint64) errno {
 	if e != 0 {
 		return e
 	}
-	to, slash, e := s.resolve(m, p[0], p[2], p[3])
+	to, e := s.resolve(m, p[0], p[2], p[3])
 	if e != 0 {
 		return e
 	}
-	o.folder = o.folder || slash
 	if s.table.open >= maxOpen {
 		return emfile
 	}
-	o.slash = slash
 	d, e := s.open(to, o)
 	if e != 0 {
 		return e
@@ -116,20 +117,24 @@ func pathOpen(s *State, m memory, p []uint64) errno {
 }
 
 // open opens what is at a path. Of a device each descriptor is another name: closing one closes nothing else.
-func (s *State) open(to string, o opening) (descriptor, errno) {
-	if k := deviceAt(to); k != closed {
-		return descriptor{kind: k, flags: o.flags}, o.refuse(typeCharacter)
-	}
+func (s *State) open(to place, o opening) (descriptor, errno) {
 	if e := s.unmakable(to, o); e != 0 {
 		return descriptor{}, e
+	}
+	o.folder = o.folder || to.slash
+	if k := deviceAt(to.path); k != closed {
+		return descriptor{kind: k, flags: o.flags}, o.refuse(typeCharacter)
+	}
+	if follow := to.follows(o.follow) && !(o.create && o.exclusive); !follow && s.isLink(to.path) {
+		return descriptor{}, o.refuse(typeLink)
 	}
 	how := o.how()
 	if o.folder { // nothing is to come of it if it is none
 		how = files.Read
 	}
-	f, e := s.openAt(to, o.follow, how)
+	f, e := s.openAt(to.path, how)
 	if e == enoent && o.create {
-		if e = s.folderAt(parentOf(to)); e == 0 {
+		if e = s.folderAt(to.in); e == 0 {
 			e = erofs
 		}
 	}
@@ -152,27 +157,22 @@ func (s *State) open(to string, o opening) (descriptor, errno) {
 	return descriptor{kind: opened, flags: o.flags, file: f}, 0
 }
 
-// unmakable says why nothing can be made at a path in a tree that can be written.
-func (s *State) unmakable(to string, o opening) errno {
-	if !o.create {
-		return 0
-	}
-	tree, _ := s.holder(to)
+// unmakable says why no file can be made at a place, whatever is there.
+func (s *State) unmakable(to place, o opening) errno {
 	switch {
-	case files.IsReadOnly(tree):
-		return 0 // what is wrong with the path is found first
-	case len(to)-len(parentOf(to)) > maxName+1:
-		return enametoolong
-	case !o.slash:
+	case !o.create:
 		return 0
+	case to.dots != "":
+		return o.refuse(typeFolder)
+	case to.slash:
+		if e := s.folderAt(to.in); e != 0 {
+			return e
+		}
+		return eisdir
+	case len(to.path)-len(parentOf(to.path)) > maxName+1:
+		return s.missing(to.path)
 	}
-	if e := s.folderAt(to); e != enoent {
-		return e
-	}
-	if e := s.folderAt(parentOf(to)); e != 0 {
-		return e
-	}
-	return eisdir // as on Linux
+	return 0
 }
 
 // refuse says why something that exists, of that type, cannot be opened so. What would not change anything is
@@ -184,6 +184,8 @@ func (o opening) refuse(kind uint8) errno {
 		return eexist
 	case o.folder && !folder:
 		return enotdir
+	case kind == typeLink:
+		return eloop
 	case folder && (o.write || o.create || o.truncate):
 		return eisdir
 	case kind == typeRegular && (o.write || o.truncate):
@@ -210,17 +212,17 @@ func pathFilestatGet(s *State, m memory, p []uint64) errno {
 	return 0
 }
 
-// found returns where a path leads, and what is there. Without a place, the path leads nowhere.
-func (s *State) found(m memory, fd, ptr, n uint64, follow bool) (to string, st stat, e errno) {
-	to, slash, e := s.resolve(m, fd, ptr, n)
+// found returns where a path leads, and what is there.
+func (s *State) found(m memory, fd, ptr, n uint64, follow bool) (p string, st stat, e errno) {
+	to, e := s.resolve(m, fd, ptr, n)
 	if e != 0 {
 		return "", st, e
 	}
-	st, e = s.at(to, follow || slash)
-	if e == 0 && slash && st.kind != typeFolder {
+	st, e = s.at(to.path, to.follows(follow))
+	if e == 0 && to.slash && st.kind != typeFolder {
 		e = enotdir
 	}
-	return to, st, e
+	return to.path, st, e
 }
 
 // pathReadlink implements path_readlink. Of a target that is longer than the buffer the beginning is written.

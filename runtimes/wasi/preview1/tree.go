@@ -131,12 +131,17 @@ func (s *State) treeOf(m *Mount) files.Tree {
 	return nil
 }
 
-// rootOf returns the same for all paths in one tree: where that begins, if a path is called so in it.
-func rootOf(p, name string) string {
-	if name == "." {
-		return p + "/"
+// rootOf returns where the tree begins that a path is in, or "" for the folders that lead to trees.
+func (s *State) rootOf(p string) string {
+	for _, root := range [...]string{requestFolder, deviceFolder} {
+		if _, ok := below(root, p); ok {
+			return root
+		}
 	}
-	return strings.TrimSuffix(p, name)
+	if m, _ := s.mount(p); m != nil {
+		return m.Path
+	}
+	return ""
 }
 
 // isFixed reports whether a path is a folder whatever the files are: where some begin, or a folder that leads there.
@@ -232,9 +237,9 @@ func (s *State) leadsOn(p string) errno {
 	return errnoOf(err)
 }
 
-// openAt opens what is at a path, as at describes it. Only what is no folder stays open on the host's side. In a tree
-// that can only be read it is opened to be read, whatever the flags.
-func (s *State) openAt(p string, follow bool, how files.Flags) (*file, errno) {
+// openAt opens what is at a path, as at describes it, and follows links. Only what is no folder stays open on the host's
+// side. In a tree that can only be read it is opened to be read, whatever the flags.
+func (s *State) openAt(p string, how files.Flags) (*file, errno) {
 	s.work(workPath)
 	if s.isFixed(p) {
 		return &file{path: p, folder: true}, 0
@@ -244,8 +249,6 @@ func (s *State) openAt(p string, follow bool, how files.Flags) (*file, errno) {
 	switch {
 	case tree == nil:
 		return nil, s.missing(p)
-	case !follow && s.isLink(tree, name):
-		return nil, eloop
 	case files.IsReadOnly(tree):
 		how = files.Read
 	}
@@ -262,11 +265,13 @@ func (s *State) openAt(p string, follow bool, how files.Flags) (*file, errno) {
 		end: d.info.Size}, 0
 }
 
-// isLink reports whether a file is a link. Trees without links are not asked.
-func (s *State) isLink(tree files.Tree, name string) bool {
-	if _, ok := tree.(files.Linker); !ok {
+// isLink reports whether there is a link at a path. Trees without links are not asked.
+func (s *State) isLink(p string) bool {
+	tree, name := s.holder(p)
+	if _, ok := tree.(files.Linker); !ok || s.isFixed(p) {
 		return false
 	}
+	s.note(p)
 	info, err := s.statIn(tree, name, false)
 	return err == nil && info.Mode&fs.ModeSymlink != 0
 }
@@ -338,36 +343,45 @@ func join(folder, name string) string {
 // parentOf returns the folder that a path is in. The topmost one is in itself.
 func parentOf(p string) string { return p[:max(strings.LastIndexByte(p, '/'), 1)] }
 
-// walk follows a path from a folder, and returns where it leads. It never leaves the folder. With slash, what is there
-// must be a folder. It looks for a folder only where the path has "." or "..": what has something in it is one.
-func (s *State) walk(from, p string) (to string, slash bool, e errno) {
-	to = from
+// place is where a path leads.
+type place struct {
+	path  string // of what is there, or would be
+	in    string // the folder in which the last name of the path is looked up
+	dots  string // the last name of the path, if that is "." or ".."
+	slash bool   // only a folder can be there: the path ends with a slash
+}
+
+// walk follows a path from a folder, and returns where it leads. It never leaves the folder. It looks for a folder
+// only where the path has "." or "..": what has something in it is one.
+func (s *State) walk(from, p string) (to place, e errno) {
+	to = place{path: from, in: from}
 	depth, sure := 0, true // names below from; there is a folder at to
 	for more := true; more; {
 		var name string
 		name, p, more = strings.Cut(p, "/")
 		if name == "" {
-			slash = !more
+			to.slash = !more
 			continue
 		}
+		to.in = to.path
 		if name != "." && name != ".." {
-			to, depth, sure = join(to, name), depth+1, false
+			to.path, to.dots, depth, sure = join(to.path, name), "", depth+1, false
 			continue
 		}
 		if !sure {
-			if e := s.folderAt(to); e != 0 {
-				return "", false, e
+			if e := s.folderAt(to.path); e != 0 {
+				return place{}, e
 			}
 		}
-		sure = true
+		to.dots, sure = name, true
 		if name == ".." {
 			if depth == 0 {
-				return "", false, eperm
+				return place{}, eperm
 			}
-			to, depth = parentOf(to), depth-1
+			to.path, depth = parentOf(to.path), depth-1
 		}
 	}
-	return to, slash, 0
+	return to, 0
 }
 
 // validPath reports why a guest's path cannot be one.
