@@ -70,6 +70,7 @@ var rules = []rule{
 	{"invoker/programs", []string{"protocol", "runtimes"}, "it counts who needs what"},
 	{"invoker/later", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go"},
 		"it keeps messages and moves them, whatever they are for"},
+	{"invoker/jobs/recordings", []string{"protocol", "github.com/nats-io/nats.go"}, "it keeps recordings and runs none"},
 	{"invoker/stats", []string{"protocol"}, "it counts"},
 	{"invoker/denials", []string{"protocol", "github.com/nats-io/nats.go"}, "clients use it too"},
 	{"invoker/queue", nil, "it decides about calls, whatever they are"},

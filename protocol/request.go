@@ -39,6 +39,8 @@ type Request struct {
 	// Patient asks an invoker of this process to keep the call waiting until its deadline where it would be refused
 	// with 429 for want of room. No header carries it.
 	Patient bool
+	// Record asks an invoker of this process for the Recording of the run in the reply. No header carries it.
+	Record bool
 	// Hops is how often the message, and what it came of, was passed on by triggers (see Trigger.To).
 	Hops int
 	// Deadline is when the call must have ended. Whoever receives the call sets it.

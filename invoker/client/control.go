@@ -13,7 +13,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol/spelling"
 )
 
-// control asks the invokers' control service and decodes the answer into reply.
+// control asks the invokers' control service and decodes the answer into reply, or leaves it as it is for a
+// *protocol.Reply.
 func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg, reply any) error {
 	if err := c.begin(); err != nil {
 		return err
@@ -34,6 +35,10 @@ func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.M
 			return nil // whoever was asked before has removed it
 		}
 		return r.Err
+	}
+	if whole, ok := reply.(*protocol.Reply); ok {
+		*whole = r
+		return nil
 	}
 	if err := json.Unmarshal(m.Data, reply); err != nil {
 		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: "+
