@@ -89,6 +89,8 @@ var rules = []rule{
 	{"cmd/internal/localrun", []string{"protocol", "runtimes", "invoker/programs", "cmd/internal/interpreters",
 		"cmd/internal/exit", "cmd/internal/source"},
 		"it runs a function without NATS"},
+	{"cmd/internal/replay", []string{"protocol", "cmd/internal/localrun", "cmd/internal/terminal"},
+		"it compares what it is given"},
 	{"cmd/internal/service", []string{"protocol", "runtimes", "invoker", "cmd/internal/interpreters",
 		"cmd/internal/connect", "cmd/internal/exit", "cmd/internal/natsd", "github.com/nats-io/nats.go"},
 		"it puts the parts of a service together"},
