@@ -5,6 +5,7 @@
 # make bench  the benchmarks, in the format that benchstat reads
 # make steady the service at work, for 2,000,000 calls
 # make chaos  three invokers at work while things happen to them and to their server, for CHAOS_TIME: see docs/cluster.md
+# make soak   100,000 durable calls while invokers and their server are killed: see docs/jobs.md
 # make hostile  100,000 broken modules, and how late hostile calls end; an hour
 # make bench-compare  measures polyvoke beside other ways to run a function
 # make languages  the greeting in every language, through NATS; matrix and targets measure them: see runtimes/script/languages.mk
@@ -18,6 +19,7 @@ FUZZTIME    ?= 10s
 BUILD       ?= build
 STEADY_CALLS ?= 2000000
 CHAOS_TIME  ?= 10m
+LEDGER_JOBS ?= 100000
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 # What is measured and what users get is optimized by a profile, cmd/polyvoke/default.pgo; to compile everything twice for that would only make the
@@ -33,7 +35,7 @@ TAGS := foreign toolchain sql
 engine := github.com/tetratelabs/wazero/internal/engine/wazevo
 RACE   := -race $(foreach p,backend/... frontend ssa,-gcflags=$(engine)/$(p)=-race=false)
 
-.PHONY: build test portable-check check format vet staticcheck tidy bench-once bench hostile steady chaos fuzz cross clean-tree embedded-runtimes
+.PHONY: build test portable-check check format vet staticcheck tidy bench-once bench hostile steady chaos soak fuzz cross clean-tree embedded-runtimes
 
 # What is in the binary besides its sources is built before it.
 build: embedded-runtimes
@@ -99,6 +101,12 @@ steady:
 # All must be well again within 5 s of the end of each fault.
 chaos:
 	CHAOS_TIME=$(CHAOS_TIME) CHAOS_RECOVERY=$(or $(CHAOS_RECOVERY),5s) go test -count 1 -timeout 3h -v -run 'TestChaos$$' ./cmd/polyvoke
+
+# 100,000 jobs of six functions, while invokers and the server are killed; then three servers, whose leader is killed: every accepted job must
+# have exactly one outcome. Half an hour.
+soak:
+	LEDGER_JOBS=$(LEDGER_JOBS) LEDGER_KILLS=600 LEDGER_SERVER_KILLS=5 LEDGER_TIME=40m JOBS_CLUSTER_KILLS=10 \
+	  go test -count 1 -timeout 2h -v -run 'TestLedger|TestJobsCluster' ./cmd/polyvoke
 
 # Each fuzzer runs for FUZZTIME.
 fuzz:

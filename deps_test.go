@@ -24,6 +24,7 @@ type rule struct {
 var rules = []rule{
 	{"", nil, "the root holds rules, not code"},
 	{"protocol", nil, "every other part, and other people's clients, can read it alone"},
+	{"protocol/cloudevents", []string{"protocol"}, "any client can read and write events with it"},
 	{"runtimes", []string{"runtimes/files", "runtimes/recording"}, "a process must not know what carried the request"},
 	{"runtimes/files", []string{"runtimes/deadline"}, "it says what can be opened, and not by whom"},
 	{"runtimes/files/filestest", []string{"runtimes/files"}, "the suite judges any tree, the system's included"},

@@ -68,6 +68,9 @@ type Invoker struct {
 	BodyTTL time.Duration
 	// MaxModule is the size of the largest module that can be deployed, in bytes. 0 means 16 MiB.
 	MaxModule int64
+	// Durability says what messages outlive on a NATS server of this process, see protocol.MetadataDurability. Empty
+	// means that the process has none.
+	Durability string
 	// Replicas is the number of copies of what the invoker makes on JetStream. 0 means 1.
 	Replicas int
 	// Verbs are control verbs of what stands beside the invoker, which it answers with its own. There are none by
@@ -137,8 +140,8 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 // serveControl begins to answer the control verbs.
 func (v *Invoker) serveControl(ctx context.Context, s *service) (*control.Endpoints, error) {
 	c := &control.Service{Host: host{v.functions, s.loader, v.Journal}, Registry: v.Registry, NC: s.nc, JetStream: s.js,
-		Interpreters: v.Interpreters, Bodies: s.bodies, Line: s.line, MaxModule: v.MaxModule, Verbs: v.Verbs,
-		Queues: v.Queues, Version: v.Version, Log: v.Log}
+		Interpreters: v.Interpreters, Bodies: s.bodies, Line: s.line, MaxModule: v.MaxModule, Durability: v.Durability,
+		Verbs: v.Verbs, Queues: v.Queues, Version: v.Version, Log: v.Log}
 	endpoints, err := c.Serve(ctx)
 	if err != nil {
 		return nil, err

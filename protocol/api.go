@@ -29,6 +29,20 @@ const Service = "polyvoke"
 // invoker, in bytes.
 const MetadataMaxModule = "max_module"
 
+// MetadataDurability is the key of the metadata of the NATS service polyvoke that says what outlives what: one of the
+// Durability constants, or nothing if the invoker's process does not have the NATS server. Then the settings of that
+// server decide.
+const MetadataDurability = "durability"
+
+// What stored messages outlive on the NATS server that polyvoke serve starts.
+const (
+	DurabilityCrash     = "crash"      // any end of the process; not each loss of power
+	DurabilityPowerLoss = "power-loss" // that of the machine, too: each message is on disk before it is acknowledged
+)
+
+// Durabilities returns the Durability constants, the default first.
+func Durabilities() []string { return []string{DurabilityCrash, DurabilityPowerLoss} }
+
 // The verbs of a cluster, which invokers and clients need to know of one another. Only the first two have a subject
 // without an invoker's id, and every invoker hears them.
 const (

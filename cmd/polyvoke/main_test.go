@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == service.CompileModule { // a service in this process has a module compiled
 		main()
 	}
+	if what := os.Getenv(natsChildCluster); what != "" {
+		os.Exit(clusterChild(os.Getenv(natsChildStore), what))
+	}
 	if store := os.Getenv(natsChildStore); store != "" {
 		os.Exit(natsChild(store, os.Getenv(natsChildListen)))
 	}

@@ -23,6 +23,7 @@ import (
 type serveOptions struct {
 	listen, store, cache string
 	logLevel, logFormat  string
+	durability           string // of its own NATS server; one of protocol.Durabilities
 	insecure             bool
 	slots, replicas      int
 	drain                time.Duration
@@ -45,6 +46,11 @@ Without --server or --context it starts a NATS server, on this machine only
 (` + natsd.DefaultListen + `) and with JetStream on disk. Clients must then present --user and --password,
 or --token; without these it refuses to listen where others can reach it.
 With --server or --context it joins that NATS; several invokers share the work.
+Its own server keeps what it has accepted when it is killed, or crashes. With
+--durability power-loss it also does when the machine loses power: each message is on
+disk before it is acknowledged, which makes storing several times slower. Without that,
+the messages of the last two minutes can be lost. On your own server this is the
+setting sync_interval: always.
 With --js-creds or another --js-... it connects as two users: the first takes and
 answers messages, the second stores, logs and passes on. docs/permissions.md lists the
 permissions that each needs.
@@ -61,10 +67,7 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.listen, "listen", natsd.DefaultListen,
-		"HOST:PORT of the NATS server that it starts; port 0 is any free one")
-	f.StringVar(&o.store, "store", "", "folder for JetStream's data (default: polyvoke in the user's data folder)")
-	f.BoolVar(&o.insecure, "insecure", false, "allow others to connect without credentials")
+	o.addServer(cmd)
 	f.StringVar(&o.cache, "cache", "",
 		"folder for compiled modules and copies of modules (default: polyvoke/modules in the user's cache folder)")
 	f.IntVar(&o.slots, "slots", 0,
@@ -90,6 +93,19 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 	return cmd
 }
 
+// addServer adds the flags of a NATS server of polyvoke's own.
+func (o *serveOptions) addServer(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", natsd.DefaultListen,
+		"HOST:PORT of the NATS server that it starts; port 0 is any free one")
+	f.StringVar(&o.store, "store", "", "folder for JetStream's data (default: polyvoke in the user's data folder)")
+	f.StringVar(&o.durability, "durability", protocol.DurabilityCrash,
+		"what its NATS server's data outlive: crash (of a process), or power-loss too, which is slower")
+	f.BoolVar(&o.insecure, "insecure", false, "allow others to connect without credentials")
+	_ = cmd.RegisterFlagCompletionFunc("durability", cobra.FixedCompletions(protocol.Durabilities(),
+		cobra.ShellCompDirectiveNoFileComp))
+}
+
 // jsVariable returns the variable of a setting of the second user.
 func jsVariable(w connect.Word) string { return strings.Replace(w.Env, "NATS_", "NATS_JS_", 1) }
 
@@ -107,7 +123,7 @@ func (o *serveOptions) second(env func(string) string) bool {
 // checkServe refuses settings that contradict each other or mean nothing.
 func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOptions) error {
 	joins := n.Server != "" || n.Context != ""
-	for _, flag := range []string{"listen", "store", "insecure"} {
+	for _, flag := range []string{"listen", "store", "insecure", "durability"} {
 		if joins && cmd.Flags().Changed(flag) {
 			return usageError(cmd, "--%s belongs to a NATS server of polyvoke's own, "+
 				"but --server or --context joins another: leave one of them out", flag)
@@ -125,6 +141,8 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 		return usageError(cmd, "--slots %d must be 1 or more, or 0 for the default", o.slots)
 	case o.replicas < 1 || o.replicas > 5:
 		return usageError(cmd, "--replicas %d must be from 1 to 5", o.replicas)
+	case !slices.Contains(protocol.Durabilities(), o.durability):
+		return usageError(cmd, "--durability %q: use %s", o.durability, strings.Join(protocol.Durabilities(), " or "))
 	case o.drain <= 0:
 		return usageError(cmd, "--drain %s must be longer than zero", o.drain)
 	}
@@ -150,15 +168,17 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	log := c.logger(o.logLevel, o.logFormat)
 	service.TuneCollector(c.env)
 	go service.RestCollector(ctx)
-	where, reach := "joined", c.connect
+	where, reach, durability := "joined", c.connect, ""
 	if n.Server == "" && n.Context == "" {
 		server, store, err := service.StartServer(n, natsd.Config{Listen: o.listen, Store: o.store,
-			Insecure: o.insecure, Log: log}, c.env)
+			Insecure: o.insecure, PowerLoss: o.durability == protocol.DurabilityPowerLoss,
+			Log: log}, c.env)
 		if err != nil {
 			return err
 		}
 		defer server.Close()
-		where = "store " + store
+		where = "store " + store + ", durability " + o.durability
+		durability = o.durability
 		// Neither the environment nor a context has a say in how to reach our own server.
 		*n = connect.Settings{Server: server.URL(), User: n.User, Password: n.Password, Token: n.Token,
 			Timeout: cmp.Or(n.Timeout, connect.DefaultTimeout)}
@@ -179,7 +199,7 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	}
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
-		Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: service.DenseCollector,
+		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: service.DenseCollector,
 		Log: log}
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
 		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))

@@ -80,6 +80,9 @@ type Service struct {
 	Verbs map[protocol.APIVerb]protocol.APIHandler
 	// Queues has the figures of queues. Nil means that nothing is said of any.
 	Queues Queues
+	// Durability says what messages outlive on a NATS server of this process, see protocol.MetadataDurability. Empty
+	// means that the process has none.
+	Durability string
 	// Version is polyvoke's own version, in SemVer. It must not be empty.
 	Version string
 	// Log takes what operators should know. It must not be nil.

@@ -40,6 +40,9 @@ func (s *Service) describe() (*Endpoints, error) {
 		Endpoints: []micro.EndpointInfo{},
 		ServiceIdentity: micro.ServiceIdentity{Name: protocol.Service, ID: id.String(), Version: s.Version,
 			Metadata: map[string]string{protocol.MetadataMaxModule: strconv.FormatInt(s.MaxModule, 10)}}}
+	if s.Durability != "" {
+		e.info.Metadata[protocol.MetadataDurability] = s.Durability
+	}
 	for verb, answer := range map[micro.Verb]func() any{micro.PingVerb: e.ping,
 		micro.InfoVerb: func() any { return e.Info() }, micro.StatsVerb: e.figures} {
 		subject := micro.APIPrefix + "." + verb.String()

@@ -47,7 +47,7 @@ func (c *Config) checkNATS(ctx context.Context) (r results) {
 	c.checkLine(ctx, &r, s)
 	c.checkJetStream(ctx, &r, s)
 	c.checkPermissions(ctx, &r, s)
-	c.checkInvokers(ctx, &r, s)
+	c.checkInvokers(ctx, &r, s, c.checkJobs(ctx, &r, s))
 	return r
 }
 
@@ -210,7 +210,7 @@ func (c *Config) checkPermissions(ctx context.Context, r *results, s *connect.Se
 }
 
 // checkInvokers asks which invokers are there.
-func (c *Config) checkInvokers(ctx context.Context, r *results, s *connect.Session) {
+func (c *Config) checkInvokers(ctx context.Context, r *results, s *connect.Session, jobs streams) {
 	ctx, cancel := context.WithTimeout(ctx, 2*checkTime) // where none is, the client waits for one to start
 	defer cancel()
 	members, err := s.Invokers(ctx)
@@ -242,11 +242,12 @@ func (c *Config) checkInvokers(ctx context.Context, r *results, s *connect.Sessi
 	default:
 		r.ok("invokers", "%s", found)
 	}
-	c.checkFunctions(ctx, r, s)
+	c.checkDurability(ctx, r, s)
+	c.checkFunctions(ctx, r, s, jobs)
 }
 
-// checkFunctions looks for records that are damaged.
-func (c *Config) checkFunctions(ctx context.Context, r *results, s *connect.Session) {
+// checkFunctions looks for records that are damaged, and for queues without a function.
+func (c *Config) checkFunctions(ctx context.Context, r *results, s *connect.Session, jobs streams) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	all, err := s.ListAll(ctx)
@@ -254,6 +255,7 @@ func (c *Config) checkFunctions(ctx context.Context, r *results, s *connect.Sess
 		r.add("functions", Problem, "they cannot be listed: "+protocol.MessageOf(err), "polyvoke serve logs why")
 		return
 	}
+	jobs.checkOrphans(r, all)
 	for i, d := range all.Damaged {
 		if i == 5 {
 			r.add("functions", Problem, fmt.Sprintf("%d more records are damaged", len(all.Damaged)-i),

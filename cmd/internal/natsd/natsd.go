@@ -54,6 +54,10 @@ type Config struct {
 	Token string
 	// Insecure allows an address other than loopback without User or Token.
 	Insecure bool
+	// PowerLoss has everything on disk before it is acknowledged, so that it outlives the machine too. Without it the
+	// server syncs its files every two minutes: what it has acknowledged outlives any end of the process, and of what
+	// it has acknowledged since the last sync, the end of the machine can take some. It costs a sync for each message.
+	PowerLoss bool
 	// Log takes the server's warnings and errors. Nil discards them.
 	Log *slog.Logger
 }
@@ -162,6 +166,7 @@ func (c Config) start(host string, port int, failed chan struct{}) (*server.Serv
 		MaxConn:       mostClients(exhausted.Limit()),
 		PingInterval:  pingEvery,
 		MaxPingsOut:   pingsMissed,
+		SyncAlways:    c.PowerLoss,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("nats server: %w", err)

@@ -2,9 +2,11 @@ package natsd
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -109,5 +111,20 @@ func TestStoreIsFreeAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Close()
+	}
+}
+
+// TestPowerLoss checks what the server makes of the setting; that a sync reaches the disk is the system's promise.
+func TestPowerLoss(t *testing.T) {
+	for _, powerLoss := range []bool{false, true} {
+		s, err := Config{Store: t.TempDir(), PowerLoss: powerLoss, Log: slog.New(slog.DiscardHandler)}.start("127.0.0.1", 0,
+			make(chan struct{}, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stop(s)
+		if got := s.JetStreamConfig(); got.SyncAlways != powerLoss || got.SyncInterval != 2*time.Minute {
+			t.Errorf("PowerLoss %t: sync always %t, every %s", powerLoss, got.SyncAlways, got.SyncInterval)
+		}
 	}
 }

@@ -29,6 +29,7 @@ type Config struct {
 	Cache      string           // folder for compiled modules; empty: the one that CacheDir gives
 	Slots      int              // calls that may use a processor at a time; 0: processors less one, at least 1
 	Replicas   int              // copies of each function that a NATS cluster keeps; 0: 1
+	Durability string           // see invoker.Invoker; empty: the NATS server is none of ours
 	Drain      time.Duration    // how long calls may go on after the end of the context; 0: the invoker's default
 	IdleMemory int64            // bytes that waiting processes may take; 0: the sandbox's default
 	Limits     Limits           // of the compilation of one module
@@ -66,9 +67,12 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	defer running.Close()
 	v := invoker.Invoker{
 		Registry: reg, Runtime: rt, Interpreters: store, JetStream: own.JS, Journal: running,
-		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas,
+		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
+	records := openRecordings(own, c)
+	defer records.Wait()
+	addVerbs(&v, recordingVerbs(records, own, reg, store, c))
 	v.Ready = func() { ready(v.Functions()) }
 	err = serveWith(ctx, s.Conn, &v, fronts{nil, c.Log})
 	switch {
