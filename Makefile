@@ -22,6 +22,11 @@ CHAOS_TIME  ?= 10m
 LEDGER_JOBS ?= 100000
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
+# What CI has of a release: the platform that it runs on, and the one that differs most. `make release release-check` has them all.
+check: PLATFORMS := linux/amd64 windows/arm64
+# Every file of ours is compiled for one of these.
+CROSS       := linux/arm64 darwin/arm64 windows/amd64
+
 # What is measured and what users get is optimized by a profile, cmd/polyvoke/default.pgo; to compile everything twice for that would only make the
 # checks longer. The test that runs the command as a user does builds it with the profile.
 export GOFLAGS := $(GOFLAGS) -pgo=off
@@ -35,6 +40,10 @@ TAGS := foreign toolchain sql
 engine := github.com/tetratelabs/wazero/internal/engine/wazevo
 RACE   := -race $(foreach p,backend/... frontend ssa,-gcflags=$(engine)/$(p)=-race=false)
 
+# A program under the race detector otherwise sleeps for a second when it ends, lest it miss a race of its last moment, and the tests start
+# a thousand programs.
+export GORACE ?= atexit_sleep_ms=20
+
 .PHONY: build test portable-check check format vet staticcheck tidy bench-once bench hostile steady chaos soak fuzz cross clean-tree embedded-runtimes
 
 # What is in the binary besides its sources is built before it.
@@ -46,11 +55,14 @@ include samples/samples.mk runtimes/script/languages.mk runtimes/wasi/testdata/s
 # The packages whose tests take longest begin first, so that no processor waits for them in the end.
 SLOW := ./runtimes/wasi ./runtimes/module/moduletest ./cmd/polyvoke ./runtimes/wasi/hostiletest ./samples ./runtimes/tiered ./invoker/registry
 
+# One package more than there are processors: some tests wait most of the time for processes and their ends.
+packages := $(shell echo $$(( $$(nproc) + 1 )))
+
 # Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
 # the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
 # Vet is a check of its own: to have it done for each way of compiling only takes time.
 test: foreign-tools samples-tools sql
-	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test $(RACE) -vet=off -tags "$(TAGS)" -timeout 20m $(SLOW) ./...
+	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -p $(packages) $(RACE) -vet=off -tags "$(TAGS)" -timeout 20m $(SLOW) ./...
 	go test -vet=off -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
 
 # The build that uses nothing of the engine but its public interface, in a short form: see runtimes/wasi/native/README.md. What is not possible
@@ -78,9 +90,9 @@ tidy:
 	go mod tidy -diff
 	go mod verify
 
-# Each benchmark runs once, so that none rots.
+# Each benchmark runs once, so that none rots, and with as many packages at a time as there are processors: the figures mean nothing.
 bench-once:
-	go test -vet=off -tags "$(TAGS)" -run '^$$' -bench . -benchtime 1x ./...
+	.ci/bench-once "$(TAGS)"
 
 # One call of a C function in process and through NATS, beside a native Go echo; see invoker/bench_test.go. A hundred edits of a
 # function in C and of one in Go under load, by polyvoke dev.
@@ -112,11 +124,13 @@ soak:
 fuzz:
 	.ci/fuzz $(FUZZTIME)
 
-# The tests of all platforms are compiled, with the flags of the release, so that what that has compiled is compiled once.
-cross: release
-	@set -e; for p in $(PLATFORMS); do \
-	  echo "vet $$p"; \
-	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet -trimpath -pgo=$(abspath cmd/polyvoke/default.pgo) ./protocol ./runtimes/... ./invoker/...; \
+# All packages and the tests of what is not the command are compiled for other platforms; without optimization, which takes half the time.
+cross:
+	@set -e; for p in $(CROSS); do \
+	  echo "build and vet $$p"; \
+	  export CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/}; \
+	  go build -gcflags='all=-N -l' ./...; \
+	  go vet -gcflags='all=-N -l' ./protocol ./runtimes/... ./invoker/...; \
 	done
 
 # Nothing above may leave a trace in the tree.

@@ -161,6 +161,9 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 // setDeadline gives the call the earlier of its version's and its caller's time.
 func (c *call) setDeadline() {
 	timeout := time.Duration(c.version.limits.Timeout)
+	if c.request.Limit > 0 {
+		timeout = c.request.Limit
+	}
 	if t := c.request.Timeout; t > 0 {
 		timeout = min(timeout, t)
 	}
@@ -175,5 +178,9 @@ func (c *call) timeLimit() string {
 	if t := c.request.Timeout; t > 0 && t == c.timeout() {
 		return fmt.Sprintf("%v, the time of its caller (%s)", t, protocol.HeaderTimeout)
 	}
-	return fmt.Sprintf("%v (limits.timeout)", c.timeout())
+	key := "limits.timeout"
+	if c.request.Limit > 0 {
+		key = "job.timeout"
+	}
+	return fmt.Sprintf("%v (%s)", c.timeout(), key)
 }

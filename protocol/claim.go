@@ -11,11 +11,16 @@ import (
 // of replies and of uploads. Its objects expire.
 const BucketBodies = "fn_bodies"
 
+// BucketJobs is the Object Store bucket that carries bodies over max_payload of jobs that wait, of dead letters and of
+// outcomes. Only invokers write it. Its objects expire when no job can wait for them any more.
+const BucketJobs = "fn_job_bodies"
+
 // MaxObject is the length of the longest name of an object, in bytes: it becomes part of a subject.
 const MaxObject = 255
 
-// Claim is a claim check: the body is not in the message but is an object in BucketBodies.
+// Claim is a claim check: the body is not in the message but is an object in BucketBodies, or in BucketJobs.
 type Claim struct {
+	Bucket string // BucketJobs, or empty for BucketBodies; it means something only where invokers have written it
 	Object string // its name
 	Size   int64  // in bytes
 	Digest string // see Digest
@@ -42,6 +47,10 @@ func (c *Claim) Put(h Header) {
 	h.Set(HeaderObject, c.Object)
 	h.Set(HeaderSize, strconv.FormatInt(c.Size, 10))
 	h.Set(HeaderDigest, c.Digest)
+	h.Delete(HeaderBucket)
+	if c.Bucket != "" {
+		h[HeaderBucket] = []string{c.Bucket}
+	}
 }
 
 // ParseClaim reads a claim from headers. It returns nil if there is none.
@@ -58,7 +67,10 @@ func ParseClaim(h Header) (*Claim, error) {
 	if err != nil || size < 0 {
 		return nil, Errorf(CodeBadRequest, "", "header %s: %.40q is not a number of bytes", HeaderSize, h.Get(HeaderSize))
 	}
-	c := &Claim{Object: object, Size: size, Digest: h.Get(HeaderDigest)}
+	c := &Claim{Object: object, Size: size, Digest: h.Get(HeaderDigest), Bucket: h.Get(HeaderBucket)}
+	if c.Bucket != "" && c.Bucket != BucketJobs {
+		return nil, Errorf(CodeBadRequest, "", "header %s: %.40q has no bodies", HeaderBucket, c.Bucket)
+	}
 	if err := CheckDigest(c.Digest); err != nil {
 		return nil, Errorf(CodeBadRequest, "", "header %s: %w", HeaderDigest, err)
 	}

@@ -32,6 +32,15 @@ const (
 	HeaderState    = "Fn-State"    // record: a JobState
 	HeaderReason   = "Fn-Reason"   // dead letter, record: why the job is dead, one of the Reason constants
 	HeaderSubject  = "Fn-Subject"  // dead letter: the job's subject
+	HeaderArgs     = "Fn-Args"     // job of a trigger: its arguments, a list of strings as JSON
+	HeaderTo       = "Fn-To"       // job of a trigger: where its reply is passed on
+	HeaderBatch    = "Fn-Batch"    // job of a trigger: how many events its body has, a line each, see Event
+	HeaderRefused  = "Fn-Refused"  // job of a trigger: why its event cannot be a job
+
+	HeaderSourceStream   = "Fn-Source-Stream"   // job of a trigger: the stream of the event, or of the first of a batch
+	HeaderSourceSubject  = "Fn-Source-Subject"  // job of a trigger: the subject that the event came on
+	HeaderSourceSequence = "Fn-Source-Sequence" // job of a trigger: its sequence in the stream
+	HeaderSourceTime     = "Fn-Source-Time"     // job of a trigger: when it was stored, RFC 3339
 
 	HeaderTarget    = "Fn-Target"    // message that waits: the subject on which it is published when it is due
 	HeaderMoves     = "Fn-Moves"     // message that waits: how often its queue had no room for it
@@ -40,6 +49,7 @@ const (
 	HeaderObject = "Fn-Body-Object" // the body is this object of the bucket fn_bodies
 	HeaderSize   = "Fn-Body-Size"   // its size in bytes
 	HeaderDigest = "Fn-Body-Digest" // its digest, "sha256:" and 64 hexadecimal digits
+	HeaderBucket = "Fn-Body-Bucket" // job of an invoker, record, dead letter: its bucket, if it is another one
 
 	HeaderFunction = "Fn-Function" // report: NAME@VERSION
 	HeaderExit     = "Fn-Exit"     // report, error, and a reply with another one than 0: the exit code

@@ -1,8 +1,11 @@
 package protocol
 
 import (
+	"cmp"
+	"encoding/json"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,11 +20,13 @@ type JobMessage struct {
 	Accepted time.Time     // when it was accepted; zero: when its message was stored
 	Story    []Attempt     // its attempts
 	Revision uint64        // of the record that its outcome replaces; 0: there is none
+	To       string        // where its reply is passed on when it is done; empty: nowhere
 }
 
 // headersOfInvokers are those that mean nothing in a message of a caller: there they are taken off.
 var headersOfInvokers = []string{HeaderAttempt, HeaderAccepted, HeaderStory, HeaderRevision, HeaderState, HeaderReason,
-	HeaderSubject, HeaderTarget, HeaderMoves, HeaderScheduled}
+	HeaderSubject, HeaderTarget, HeaderMoves, HeaderScheduled, HeaderBucket, HeaderArgs, HeaderTo, HeaderBatch,
+	HeaderRefused, HeaderSourceStream, HeaderSourceSubject, HeaderSourceSequence, HeaderSourceTime}
 
 // ParseJob reads a message of a queue. A bad header is an error with code 400 or 431, and what could be read is
 // returned all the same.
@@ -37,17 +42,18 @@ func ParseJob(subject string, h Header, body []byte) (JobMessage, error) {
 	}
 	h = h.Fold()
 	if redo {
-		j.readOwn(h)
+		err = j.readOwn(h)
 	} else {
 		h = without(h, headersOfInvokers...)
 	}
-	if err := j.Request.ReadHeader(h); err != nil {
-		return j, err
+	if bad := j.Request.ReadHeader(h); err != nil || bad != nil {
+		return j, cmp.Or(err, bad)
 	}
 	if j.Request.DryRun {
 		return j, Errorf(CodeBadRequest, "", "header %s: a job is run", HeaderDryRun)
 	}
-	j.Request.Header = without(h, HeaderStory, HeaderRevision, HeaderDelay, HeaderAt, HeaderAttempts, HeaderVersion)
+	j.Request.Header = without(h, HeaderStory, HeaderRevision, HeaderDelay, HeaderAt, HeaderAttempts, HeaderVersion,
+		HeaderBucket, HeaderArgs, HeaderTo)
 	return j, j.readHeader(h)
 }
 
@@ -96,12 +102,37 @@ func (j *JobMessage) readHeader(h Header) error {
 	return nil
 }
 
-// readOwn reads what invokers say about a job. What cannot be read counts as not there.
-func (j *JobMessage) readOwn(h Header) {
+// readOwn reads what invokers say about a job. What cannot be read counts as not there, but for arguments: without them
+// it would be another job.
+func (j *JobMessage) readOwn(h Header) (err error) {
 	j.Before = max(0, atoi(h.Get(HeaderAttempt)))
 	j.Accepted, _ = time.Parse(time.RFC3339Nano, h.Get(HeaderAccepted))
 	j.Story = ParseStory(h.Get(HeaderStory))
 	j.Revision, _ = strconv.ParseUint(h.Get(HeaderRevision), 10, 64)
+	j.To = h.Get(HeaderTo)
+	if s := h.Get(HeaderRefused); s != "" {
+		return Errorf(CodeBadRequest, "", "%.512s", s)
+	}
+	if s := h.Get(HeaderArgs); s != "" {
+		j.Request.Args, err = ParseArgs(s)
+	}
+	return err
+}
+
+// FormatArgs returns arguments as the value of HeaderArgs. Bytes that are not UTF-8 become U+FFFD.
+func FormatArgs(args []string) string { return string(appendJSON(nil, args)) }
+
+// ParseArgs reads the value of HeaderArgs. The error's code is 400.
+func ParseArgs(s string) (args []string, err error) {
+	if err := json.Unmarshal([]byte(s), &args); err != nil {
+		return nil, Errorf(CodeBadRequest, "", "header %s: %.40q is no list of strings: %w", HeaderArgs, s, err)
+	}
+	for _, a := range args {
+		if strings.IndexByte(a, 0) >= 0 {
+			return nil, Errorf(CodeBadRequest, "", "header %s: %.80q has a NUL byte, which an argument cannot have", HeaderArgs, a)
+		}
+	}
+	return args, nil
 }
 
 func atoi(s string) int {

@@ -467,7 +467,7 @@ func TestClaimCheck(t *testing.T) {
 func TestRequestMessage(t *testing.T) {
 	r := Request{ID: "order-7", Function: Ref{"greet", "2"}, Args: []string{"x"}, Body: []byte("b"),
 		Timeout: time.Second, Report: true, DryRun: true,
-		Claim: &Claim{"o", 1, Digest(nil)}, Header: Header{"traceparent": {"00-1"}}}
+		Claim: &Claim{Object: "o", Size: 1, Digest: Digest(nil)}, Header: Header{"traceparent": {"00-1"}}}
 	subject, h, body, err := r.Message()
 	if err != nil {
 		t.Fatal(err)

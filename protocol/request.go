@@ -41,6 +41,9 @@ type Request struct {
 	Patient bool
 	// Record asks an invoker of this process for the Recording of the run in the reply. No header carries it.
 	Record bool
+	// Limit, if not 0, takes the place of the function's limits.timeout in an invoker of this process. No header
+	// carries it.
+	Limit time.Duration
 	// Hops is how often the message, and what it came of, was passed on by triggers (see Trigger.To).
 	Hops int
 	// Deadline is when the call must have ended. Whoever receives the call sets it.

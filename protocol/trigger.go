@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/polyvoke/polyvoke/protocol/schedule"
 )
 
 // Trigger is what calls a function besides fn.NAME. It has exactly one source: the key that is named like one of the
@@ -88,8 +90,8 @@ const (
 	MaxWindow   = Duration(10 * time.Second) // less than JetStream waits for an acknowledgement
 	MaxStream   = 255                        // bytes of a stream's name
 	MaxBucket   = MaxStream - len("OBJ_")    // bytes of a bucket's name: a bucket is a stream
-	MaxSchedule = 256                        // bytes of a schedule
-	MaxZone     = 64                         // bytes of a time zone's name
+	MaxSchedule = schedule.MaxText           // bytes of a schedule
+	MaxZone     = schedule.MaxZone           // bytes of a time zone's name
 )
 
 // Source returns what the trigger's events come of, one of the Source constants. It returns "" if the trigger has no
@@ -203,7 +205,7 @@ func (t Trigger) SourceID() string {
 // EventID returns the id of the job that an event of the trigger becomes: it is made of the event's sequence in its
 // stream, and of when that was made, since a stream that is made again counts from 1.
 func (t Trigger) EventID(sequence uint64, stream time.Time) string {
-	return "_s" + t.SourceID() + "-" + strings.TrimPrefix(NewJobID(sequence, stream), "_")
+	return batchID(t.SourceID(), sequence, 1, formatStamp(stream))
 }
 
 // Values of Trigger.Start besides a sequence and a time.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/polyvoke/polyvoke/protocol/schedule"
 )
 
 // checkTriggers finds triggers that cannot be.
@@ -53,7 +55,7 @@ func (c *triggerCheck) source() bool {
 	case SourceStream:
 		return c.add("stream", CheckStream(c.Stream))
 	case SourceSchedule:
-		return c.add("schedule", c.checkSchedule())
+		return c.schedule()
 	case SourceKV:
 		return c.add("kv", c.checkKV())
 	case SourceObject:
@@ -77,6 +79,20 @@ func (c *triggerCheck) given() []string {
 		}
 	}
 	return given
+}
+
+// schedule finds what is wrong with a schedule and its zone.
+func (c *triggerCheck) schedule() bool {
+	key := "schedule"
+	_, err := schedule.Parse(c.Schedule, "")
+	if err == nil {
+		key = "zone"
+		_, err = c.ParseSchedule()
+	}
+	if err != nil {
+		c.refuse(key, "%w", err)
+	}
+	return err == nil
 }
 
 // foreign finds keys that say nothing about triggers of this source.
@@ -153,18 +169,6 @@ func (c *triggerCheck) twin(name string, before []Trigger) {
 			return
 		}
 	}
-}
-
-// checkSchedule returns what is wrong with the times of a schedule.
-func (t Trigger) checkSchedule() error {
-	if len(t.Schedule) > MaxSchedule || !printable(t.Schedule) {
-		return Errorf(CodeRefused, "", "schedule = %.40q...: use at most %d printable characters, such as %q", t.Schedule,
-			MaxSchedule, "*/5 * * * *")
-	}
-	if len(t.Zone) > MaxZone || !printable(t.Zone) {
-		return Errorf(CodeRefused, "", "zone = %.40q: use the IANA name of a time zone, such as %q", t.Zone, "Asia/Seoul")
-	}
-	return nil
 }
 
 // printable reports whether s has printable characters of ASCII only.

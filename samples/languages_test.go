@@ -185,6 +185,7 @@ func TestLanguages(t *testing.T) {
 	vectors := append(readVectors(t, "greet/vectors.json"), largeVectors()...)
 	for _, l := range allLanguages(t) {
 		t.Run(l.folder, func(t *testing.T) {
+			t.Parallel()
 			s := s.in(t)
 			s.deploy(l)
 			defer s.remove(l)
@@ -219,6 +220,7 @@ func TestQuotes(t *testing.T) {
 	s := newService(t)
 	for _, l := range allLanguages(t) {
 		t.Run(l.folder, func(t *testing.T) {
+			t.Parallel()
 			s, l := s.in(t), openQuote(t, l)
 			s.deploy(l)
 			defer s.remove(l)

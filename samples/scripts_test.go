@@ -86,7 +86,10 @@ func TestScripts(t *testing.T) {
 	r := newScriptRuntime(t)
 	for _, i := range all {
 		if named == nil || slices.Contains(named, i.name) {
-			t.Run(i.name, func(t *testing.T) { i.test(t, r) })
+			t.Run(i.name, func(t *testing.T) {
+				t.Parallel() // an interpreter is compiled by one processor
+				i.test(t, r)
+			})
 		}
 	}
 }

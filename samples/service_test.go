@@ -3,6 +3,7 @@
 package samples_test
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -34,8 +35,11 @@ func newService(t testing.TB) service {
 	return service{t, invokertest.Start(t, func(c *invokertest.Config) { c.Sandbox = sandboxIn(compiledDir()) }).Client}
 }
 
-// compiledDir is a folder for compiled modules beside what make builds.
-func compiledDir() string { return filepath.Join(os.Getenv("MODULES"), "compiled") }
+// compiledDir is a folder for compiled modules: the one that COMPILED names, which TestScripts may have filled, or one
+// beside what make builds.
+func compiledDir() string {
+	return cmp.Or(os.Getenv("COMPILED"), filepath.Join(os.Getenv("MODULES"), "compiled"))
+}
 
 // sandboxIn is the configuration of a sandbox that keeps what it compiles in a folder.
 func sandboxIn(dir string) wasi.Config {

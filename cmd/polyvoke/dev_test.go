@@ -60,6 +60,7 @@ func testLanguages(t *testing.T, wanted func(project.Language) bool, installed s
 			dir = "testdata/notools"
 		}
 		t.Run(l.Name, func(t *testing.T) {
+			t.Parallel()
 			scripts(t, dir, func(e *testscript.Env) {
 				setLanguage(e, l)
 				e.Setenv("BUILT", bin)

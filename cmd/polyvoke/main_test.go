@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -34,6 +35,10 @@ const patience = time.Minute
 // lifetime is how long a command of a story may run beside it: no story takes as long, on a busy machine and with the
 // race detector.
 const lifetime = 5 * time.Minute
+
+// raceOptions are those of the race detector in the commands of stories. It otherwise has each of them sleep for a
+// second when it ends (atexit_sleep_ms), lest a race of its last moment be lost.
+const raceOptions = "atexit_sleep_ms=20"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == service.CompileModule { // a service in this process has a module compiled
@@ -138,6 +143,7 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 			env.Setenv("XDG_CACHE_HOME", cache)
 			env.Setenv("NATS_TIMEOUT", "30s") // the machine may be busy with other stories
 			env.Setenv("GOCACHE", strings.TrimSpace(string(goCache)))
+			env.Setenv("GORACE", cmp.Or(os.Getenv("GORACE"), raceOptions))
 			env.Values["servers"] = map[string]*daemon{}
 			for _, f := range setups {
 				f(env)
@@ -264,8 +270,8 @@ func (s *safeBuffer) String() string {
 func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	names := []string{"HOME", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GOCACHE", "NATS_TIMEOUT", "NO_COLOR",
-		"CLICOLOR_FORCE"}
+	names := []string{"HOME", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GOCACHE", "GORACE", "NATS_TIMEOUT",
+		"NO_COLOR", "CLICOLOR_FORCE"}
 	for _, w := range new(connect.Settings).Words() {
 		names = append(names, w.Env)
 	}

@@ -27,6 +27,7 @@ const limit = 10 * time.Minute
 
 // Config configures the bucket when it is created. The zero value is for a single server.
 type Config struct {
+	Bucket   string        // its name; empty: protocol.BucketBodies
 	TTL      time.Duration // how long a body is kept; 0: DefaultTTL
 	Replicas int           // 0: 1
 	MaxBytes int64         // of all bodies together, beyond which none is taken until some expire; 0: no limit
@@ -36,6 +37,7 @@ type Config struct {
 // *protocol.Error, with code 503 if the store does not answer or is full.
 type Store struct {
 	js     jetstream.JetStream
+	name   string                       // of the bucket
 	create *jetstream.ObjectStoreConfig // how to make the bucket if it is missing; nil: not at all
 	bucket atomic.Pointer[objects.Bucket]
 }
@@ -46,8 +48,11 @@ func New(js jetstream.JetStream, cfg Config) *Store {
 	if cfg.TTL == 0 {
 		cfg.TTL = DefaultTTL
 	}
-	return &Store{js: js, create: &jetstream.ObjectStoreConfig{
-		Bucket: protocol.BucketBodies, Description: "polyvoke: bodies too large for a message",
+	if cfg.Bucket == "" {
+		cfg.Bucket = protocol.BucketBodies
+	}
+	return &Store{js: js, name: cfg.Bucket, create: &jetstream.ObjectStoreConfig{
+		Bucket: cfg.Bucket, Description: "polyvoke: bodies too large for a message",
 		TTL: cfg.TTL, Replicas: cfg.Replicas, MaxBytes: cfg.MaxBytes,
 	}}
 }
@@ -81,7 +86,7 @@ func Existing(ctx context.Context, js jetstream.JetStream) (*Store, error) {
 	if err != nil {
 		return nil, objects.Error("open store of bodies", err)
 	}
-	s := &Store{js: js}
+	s := &Store{js: js, name: protocol.BucketBodies}
 	s.bucket.Store(b)
 	return s, nil
 }
@@ -166,7 +171,7 @@ func (s *Store) Get(ctx context.Context, c *protocol.Claim, max int64) ([]byte, 
 	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrDamaged):
 		return nil, protocol.Errorf(protocol.CodeNotFound, "",
 			"object %.80s is no longer in bucket %s (%w): bodies expire %v after they are stored",
-			c.Object, protocol.BucketBodies, err, s.TTL())
+			c.Object, s.name, err, s.TTL())
 	case err != nil:
 		return nil, objects.Error("read body", err)
 	}

@@ -23,6 +23,9 @@ type Due struct {
 	Delivered uint64    // how often invokers have got it, this time included
 }
 
+// ErrAgain says that a handler cannot do with a message just now, and that this is nothing to report.
+var ErrAgain = errors.New("not now")
+
 // Mover moves what is due. Its methods may be called from several goroutines, Handle and the setting of its fields
 // before Move.
 type Mover struct {
@@ -43,7 +46,8 @@ func NewMover(s *Store) *Mover {
 }
 
 // Handle gives the due messages of a kind to handle, many at a time. One that returns nil has done with the message;
-// with an error the message comes again, perhaps to another invoker: first at once, and then up to half a minute later.
+// with an error the message comes again, perhaps to another invoker: at first soon, and then up to half a minute later.
+// A handler must not take longer than some seconds; otherwise another invoker gets the message too.
 func (m *Mover) Handle(kind string, handle func(context.Context, *Due) error) {
 	if !Kind(kind) {
 		panic("later: the kind " + kind + " does not begin with _")
@@ -156,7 +160,7 @@ func (m *Mover) one(ctx context.Context, got jetstream.Msg) {
 		_ = got.Ack()
 		return
 	}
-	if m.report(d.Name, true) {
+	if !errors.Is(err, ErrAgain) && m.report(d.Name, true) {
 		m.store.config.Log.Warn("a message that is due does not get where it should; it is tried again", "function", d.Name,
 			"id", d.ID, "err", err)
 	}

@@ -1,6 +1,5 @@
 # All languages: the interpreters of scripts, the greeting in each language through NATS, and what each costs.
-# To be included by the Makefile after samples/samples.mk; BUILD is where things are built. All of it works on Debian 12 as root,
-# one target at a time: recipes share their folder of tools.
+# To be included by the Makefile after samples/samples.mk; BUILD is where things are built. All of it works on Debian 12 as root.
 
 languages_dir  := $(abspath $(BUILD))/languages
 runtimes_dir   := $(abspath $(BUILD))/runtimes
@@ -16,6 +15,8 @@ greet_scripts  := $(filter-out $(greet_compiled),$(greet_all))
 # Those whose tools install in minutes.
 ci_compiled    := go c cpp rust zig as nim d
 ci_scripts     := js ts lua micropython sql tcl awk jq mruby scheme
+# Their interpreters are built two at a time, since most recipes keep one processor busy: those first that take longest.
+ci_interpreters = mruby $(filter-out mruby,$(call interpreters,$(ci_scripts)))
 
 # of names the interpreters of scripts by their folders.
 interpreters    = $(patsubst ts,typescript,$(patsubst js,javascript,$(1)))
@@ -46,7 +47,8 @@ $(runtimes_dir)/$(1).runtime.zip: $(shell find runtimes/script/recipe/$(1) -type
 	$(polyvoke) runtime build --into $(runtimes_dir) --tools $(samples_tools) $(1)
 endef
 $(foreach name,$(runtimes_all),$(eval $(call runtime_rule,$(name))))
-$(runtimes_dir)/typescript.runtime.zip: $(wildcard runtimes/script/recipe/javascript/*)
+# The recipe of TypeScript follows the one of JavaScript, in the same folder: they must not do so at the same time.
+$(runtimes_dir)/typescript.runtime.zip: $(wildcard runtimes/script/recipe/javascript/*) | $(runtimes_dir)/javascript.runtime.zip
 
 # runtimes-check builds two of them twice, the second time with other folders from the start, and compares.
 runtimes-check: $(runtimes_dir)/lua.runtime.zip $(runtimes_dir)/javascript.runtime.zip
@@ -81,7 +83,7 @@ languages_needs  = $(patsubst %,$(languages_dir)/%.wasm,$(filter $(greet_compile
                    $(patsubst %,$(languages_dir)/quote-%.wasm,$(filter $(greet_compiled),$(1))) \
                    $(patsubst %,$(runtimes_dir)/%.runtime.zip,$(call interpreters,$(filter $(greet_scripts),$(1))))
 scripts_run      = INTERPRETERS="$(1)" COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 60m -run 'TestScripts$$' ./samples
-languages_run    = LANGUAGES="$(1)" MODULES=$(languages_dir) RUNTIMES=$(runtimes_dir) $(samples_env) go test -tags languages -count=1 -timeout 60m
+languages_run    = LANGUAGES="$(1)" MODULES=$(languages_dir) COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) $(samples_env) go test -tags languages -count=1 -timeout 60m
 
 # languages builds the greeting in every language and has each answer the same requests through NATS; and a program that draws a random number.
 languages: $(call languages_needs,$(greet_all))
@@ -89,7 +91,8 @@ languages: $(call languages_needs,$(greet_all))
 	RUNTIMES=$(runtimes_dir) SAMPLES_TOOLS=$(samples_tools) go test -tags runtimes -count=1 -timeout 60m -run 'TestScriptLanguages|TestLargeLanguages' ./cmd/polyvoke
 
 # languages-ci is the same for those of which the tools install in minutes.
-languages-ci: $(call languages_needs,$(ci_compiled) $(ci_scripts))
+languages-ci: $(call languages_needs,$(ci_compiled))
+	$(MAKE) -j2 -Otarget $(ci_interpreters:%=$(runtimes_dir)/%.runtime.zip)
 	go vet -tags languages ./samples
 	go vet -tags runtimes ./samples
 	$(call scripts_run,$(call interpreters,$(ci_scripts)))

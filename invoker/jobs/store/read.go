@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/polyvoke/polyvoke/invoker/bodies/objects"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -73,14 +73,7 @@ func (s *Store) Read(ctx context.Context, r Range) (all []Message, left uint64, 
 
 // api returns the subject of a request to JetStream's API.
 func (s *Store) api(what string) string {
-	o := s.js.Options()
-	switch {
-	case o.APIPrefix != "":
-		return strings.TrimSuffix(o.APIPrefix, ".") + "." + what
-	case o.Domain != "":
-		return "$JS." + o.Domain + ".API." + what
-	}
-	return "$JS.API." + what
+	return objects.APIPrefix(s.js) + what
 }
 
 // numPending is the header that says how many messages are behind one.
@@ -184,6 +177,16 @@ func (s *Store) Delete(ctx context.Context, stream string, sequence uint64) erro
 		return unavailable("delete from "+stream, r.Error)
 	}
 	return nil
+}
+
+// Announced calls tell each time that somebody decides about a job, until end is called. The record need not be stored
+// yet, nor be the one that is stored in the end.
+func (s *Store) Announced(name, id string, tell func()) (end func(), err error) {
+	sub, err := s.js.Conn().Subscribe(s.kv+recordSubject(name, id), func(*nats.Msg) { tell() })
+	if err != nil {
+		return nil, unavailable("wait for an outcome", err)
+	}
+	return func() { _ = sub.Unsubscribe() }, nil // an error means that the connection is gone
 }
 
 // codeNoMessage is how JetStream says that there is no message of a sequence to delete.

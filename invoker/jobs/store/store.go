@@ -13,13 +13,15 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/polyvoke/polyvoke/invoker/bodies/objects"
+	"github.com/polyvoke/polyvoke/invoker/upkeep"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // Config configures what is made. The zero value is for a single server.
 type Config struct {
-	Replicas int // copies that a cluster keeps of each stream; 0: 1
-	Log      *slog.Logger
+	Replicas int          // copies that a cluster keeps of each stream; 0: 1
+	Log      *slog.Logger // nil discards
 }
 
 // Store is what all functions have together, and the queues of each. Its methods may be called from several
@@ -27,6 +29,7 @@ type Config struct {
 type Store struct {
 	js     jetstream.JetStream
 	config Config
+	kv     string // what the subjects of keys begin with when something is published on them
 }
 
 // New returns the store on js. It makes nothing; see Make. The connection stays the caller's.
@@ -37,7 +40,11 @@ func New(js jetstream.JetStream, c Config) *Store {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Store{js: js, config: c}
+	s := &Store{js: js, config: c}
+	if prefix := objects.APIPrefix(js); prefix != jetstream.DefaultAPIPrefix {
+		s.kv = prefix // leaf nodes let $KV through only there
+	}
+	return s
 }
 
 // JetStream returns what the store was made on.
@@ -49,12 +56,25 @@ const markerTTL = time.Minute
 // Make makes what all functions have together, where it is missing: the buckets of results and of marks, the stream of
 // dead letters. What exists keeps its settings.
 func (s *Store) Make(ctx context.Context) error {
-	for _, make := range []func(context.Context) error{s.makeResults, s.makeDead, s.makeMarks} {
-		if err := make(ctx); err != nil {
-			return unavailable("prepare jobs", err)
+	for _, a := range s.Assets() {
+		if err := a.Make(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// Assets returns what Make makes, one by one, for whoever keeps it.
+func (s *Store) Assets() []upkeep.Asset {
+	asset := func(stream, lost string, make func(context.Context) error) upkeep.Asset {
+		return upkeep.Asset{Stream: stream, Lost: lost,
+			Make: func(ctx context.Context) error { return unavailable("prepare jobs", make(ctx)) }}
+	}
+	return []upkeep.Asset{
+		asset(ResultsStream, "jobs wait: their outcomes cannot be kept", s.makeResults),
+		asset(protocol.StreamDead, "jobs that fail wait: dead letters cannot be kept", s.makeDead),
+		asset(MarksStream, "jobs cannot be cancelled while they run", s.makeMarks),
+	}
 }
 
 // ResultsStream is the name of the stream that the bucket of results is made of.
@@ -65,6 +85,9 @@ func (s *Store) makeResults(ctx context.Context) error {
 		Description: "polyvoke: outcomes of jobs", Replicas: s.config.Replicas})
 	return existing(err)
 }
+
+// MarksStream is the name of the stream that the bucket of marks is made of.
+const MarksStream = "KV_" + protocol.BucketMarks
 
 func (s *Store) makeMarks(ctx context.Context) error {
 	_, err := s.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: protocol.BucketMarks, LimitMarkerTTL: markerTTL,

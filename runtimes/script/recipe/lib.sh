@@ -1,8 +1,25 @@
 # lib.sh: what the recipes share. A recipe sources it after it has set TOOLS, the folder where sources and
-# compilers are kept. It needs Debian 12 and, where packages are missing, root.
+# compilers are kept. It needs Debian 12 and, where packages are missing, root. Recipes may run at the same time with the same TOOLS.
+
+# alone COMMAND...: runs a function while no other process runs one with the same TOOLS.
+alone() {
+  if [ -n "${alone_here:-}" ]; then
+    "$@"
+    return
+  fi
+  exec 9>"$TOOLS/.lock"
+  flock 9
+  alone_here=yes
+  "$@" # what fails here ends the recipe, and with it the lock, unless the caller looks at the status
+  alone_status=$?
+  alone_here=
+  exec 9>&-
+  return $alone_status
+}
 
 # apt PACKAGE...: installs those that are missing.
-apt() {
+apt() { alone apt_alone "$@"; }
+apt_alone() {
   apt_missing=
   for apt_package; do
     dpkg-query -W -f '${db:Status-Status}\n' "$apt_package" 2>/dev/null | grep -qx installed || apt_missing="$apt_missing $apt_package"
@@ -24,7 +41,8 @@ apt_install() {
 
 # suite NAME: makes an apt configuration of its own for a Debian suite, such as bookworm-backports or trixie,
 # in $TOOLS/suite/NAME; the system's lists stay as they are. It takes the mirror that the system uses, and asks it once a day.
-suite() {
+suite() { alone suite_alone "$@"; }
+suite_alone() {
   suite_dir=$TOOLS/suite/$1
   if [ -n "$(find "$suite_dir/ready" -mtime -1 2>/dev/null)" ]; then return; fi
   apt dpkg-dev
@@ -67,7 +85,8 @@ debian_fetch() {
 }
 
 # debian_source SUITE PACKAGE=VERSION: unpacks a source package, or its newest security release, in $TOOLS/source and sets DIR to its folder.
-debian_source() {
+debian_source() { alone debian_source_alone "$@"; }
+debian_source_alone() {
   DIR=$TOOLS/source/${2%%=*}
   suite "$1"
   set -- "$1" "$(release "$1" "$2")"
@@ -79,7 +98,8 @@ debian_source() {
 }
 
 # debian_tarball SUITE PACKAGE=VERSION: is debian_source without what Debian changes, for where that is not to be had.
-debian_tarball() {
+debian_tarball() { alone debian_tarball_alone "$@"; }
+debian_tarball_alone() {
   DIR=$TOOLS/source/${2%%=*}
   suite "$1"
   set -- "$1" "$(release "$1" "$2")"
@@ -92,7 +112,8 @@ debian_tarball() {
 }
 
 # debian_unpack SUITE PACKAGE=VERSION: unpacks a binary package in $TOOLS/unpacked, without installing it, and sets DIR to its folder.
-debian_unpack() {
+debian_unpack() { alone debian_unpack_alone "$@"; }
+debian_unpack_alone() {
   DIR=$TOOLS/unpacked/${2%%=*}
   if [ -f "$DIR/.version" ] && [ "$(cat "$DIR/.version")" = "$2" ]; then return; fi
   suite "$1"

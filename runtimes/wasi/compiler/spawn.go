@@ -132,12 +132,21 @@ func (p *Compiler) spawn(ctx context.Context, dir string, module []byte) error {
 func (p *Compiler) child(ctx context.Context, dir string, module []byte, l limits) *exec.Cmd {
 	args := append(slices.Clip(p.command[1:]), childArgs(dir, l)...)
 	cmd := exec.CommandContext(ctx, p.command[0], args...)
-	cmd.Env = []string{} // a child has no use for secrets
+	cmd.Env = childEnvironment()
 	cmd.Stdin = bytes.NewReader(module)
 	cmd.SysProcAttr = childAttr()
 	cmd.Cancel = func() error { return killChild(cmd.Process) }
 	cmd.WaitDelay = childGrace
 	return cmd
+}
+
+// childEnvironment returns that of a child, which has no use for secrets. Options of the race detector are none: with
+// its own ones a child of a test would sleep for a second when it ends.
+func childEnvironment() []string {
+	if options, ok := os.LookupEnv("GORACE"); ok {
+		return []string{"GORACE=" + options}
+	}
+	return []string{}
 }
 
 // wall returns how long a child may take on a machine that is busy.

@@ -183,8 +183,8 @@ func manyTypes(n int) (list []function) {
 	return list
 }
 
-// checkTime is how long a module may be looked at before a compiler gets it, in a test.
-const checkTime = 20 * time.Second
+// checkTime is how long a module may take until it is compiled or refused, in a test on a machine that does much else.
+const checkTime = 45 * time.Second
 
 // TestBombs uploads bombs beside a good function that is called all the while. Those that the check has to refuse do
 // not get to a compiler, since there is none; the others are compiled, or refused because of the limits that the

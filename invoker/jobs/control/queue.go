@@ -1,0 +1,192 @@
+package control
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/polyvoke/polyvoke/invoker/jobs/store"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// forever is how long a queue is paused that is paused until somebody resumes it: JetStream wants a time.
+const forever = 100 * 365 * 24 * time.Hour
+
+// open gives a function a queue, and tells the other invokers.
+func (s *Service) open(ctx context.Context, r *protocol.APIRequest) (any, error) {
+	q, err := protocol.ParseNameRequest(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.make(ctx, q.Name); err != nil {
+		return nil, err
+	}
+	info, _, err := s.figures(ctx, q.Name)
+	return info, err
+}
+
+// gone reports whether a message of a bucket says that the key has no value any more.
+func gone(h protocol.Header) bool {
+	return h.Get("KV-Operation") != "" || h.Get(jetstream.MarkerReasonHeader) != ""
+}
+
+// make makes what a function's jobs need, unless it is there. The error's code is 404 if there is no such function.
+func (s *Service) make(ctx context.Context, name string) error {
+	f, err := s.Find(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := s.Store.Make(ctx); err != nil {
+		return err
+	}
+	if _, err := s.Store.MakeQueue(ctx, f); err != nil {
+		return err
+	}
+	subject := "$KV." + protocol.BucketMarks + ".queue." + name
+	if m, ok, err := s.Store.Last(ctx, store.MarksStream, subject); err != nil || ok && !gone(m.Header) {
+		return err // the others know
+	}
+	return s.Store.MarkQueue(ctx, name)
+}
+
+// pause stops a queue from giving jobs away.
+func (s *Service) pause(ctx context.Context, r *protocol.APIRequest) (any, error) {
+	q, err := protocol.ParsePauseRequest(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	length := forever
+	if q.For > 0 {
+		length = min(time.Duration(q.For), forever)
+	}
+	if err := s.make(ctx, q.Name); err != nil {
+		return nil, err
+	}
+	return s.pauseUntil(ctx, q.Name, time.Now().Add(length))
+}
+
+// resume lets a queue give jobs away again. One that is not paused is no error, and neither is none.
+func (s *Service) resume(ctx context.Context, r *protocol.APIRequest) (any, error) {
+	q, err := protocol.ParseNameRequest(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	info, ok, err := s.figures(ctx, q.Name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok: // say so if there is no such function either
+		_, err = s.Find(ctx, q.Name)
+		return info, err
+	}
+	return s.pauseUntil(ctx, q.Name, time.Time{})
+}
+
+// pauseUntil pauses a queue until a time, or resumes it at zero, and returns its state.
+func (s *Service) pauseUntil(ctx context.Context, name string, until time.Time) (any, error) {
+	_, err := s.Store.JetStream().PauseConsumer(ctx, protocol.QueueStream(name), store.Consumer, until)
+	if err != nil {
+		return nil, unavailable("pause "+name, err)
+	}
+	info, _, err := s.figures(ctx, name)
+	return info, err
+}
+
+// figures returns the state of a function's queue. It returns false if there is none; dead letters may be there all
+// the same.
+func (s *Service) figures(ctx context.Context, name string) (q protocol.QueueInfo, ok bool, err error) {
+	q = protocol.QueueInfo{Function: name, Stream: protocol.QueueStream(name), Subject: protocol.RootJob + "." + name}
+	for _, c := range []struct {
+		to              *int64
+		stream, subject string
+	}{
+		{&q.Dead, protocol.StreamDead, protocol.DeadSubject(name, "*")},
+		{&q.Waiting, protocol.StreamLater, protocol.LaterSubject(name, "*")},
+	} {
+		if *c.to, err = s.Store.Count(ctx, c.stream, c.subject); err != nil {
+			return q, false, err
+		}
+	}
+	stream, err := s.Store.JetStream().Stream(ctx, q.Stream)
+	switch {
+	case missing(err):
+		return q, false, nil
+	case err != nil:
+		return q, false, unavailable("look at the queue of "+name, err)
+	}
+	q.Created, q.Queued = stream.CachedInfo().Created, int64(stream.CachedInfo().State.Msgs)
+	consumer, err := stream.Consumer(ctx, store.Consumer)
+	switch {
+	case missing(err): // an invoker makes it again
+		return q, true, nil
+	case err != nil:
+		return q, false, unavailable("look at the queue of "+name, err)
+	}
+	i := consumer.CachedInfo()
+	q.Queued, q.Running = int64(i.NumPending), int64(i.NumAckPending)
+	if i.Paused {
+		q.PausedUntil = time.Now().Add(i.PauseRemaining).UTC().Truncate(time.Second)
+		q.Forever = i.PauseRemaining > forever/2
+	}
+	return q, true, nil
+}
+
+// mostLooks is how many queues are looked at at a time.
+const mostLooks = 16
+
+// Queues returns the state of the queues that functions have, by name. A function without one is left out.
+func (s *Service) Queues(ctx context.Context, functions []string) (map[string]protocol.QueueInfo, error) {
+	all := map[string]protocol.QueueInfo{}
+	have := functions
+	if len(functions) > 1 {
+		names, err := s.names(ctx)
+		if err != nil {
+			return nil, err
+		}
+		have = nil
+		for _, name := range functions {
+			if names[name] {
+				have = append(have, name)
+			}
+		}
+	}
+	var mu sync.Mutex
+	var first error
+	each(have, mostLooks, func(name string) {
+		q, ok, err := s.figures(ctx, name)
+		mu.Lock()
+		defer mu.Unlock()
+		if ok {
+			all[name] = q
+		} else if err != nil {
+			first = err
+		}
+	})
+	return all, first
+}
+
+// names returns the functions that have a queue.
+func (s *Service) names(ctx context.Context) (map[string]bool, error) {
+	list, err := s.Store.Queues(ctx)
+	names := map[string]bool{}
+	for _, name := range list {
+		names[name] = true
+	}
+	return names, err
+}
+
+// each calls do with each of the items, some at a time, and returns when all are done.
+func each[T any](items []T, some int, do func(T)) {
+	var all sync.WaitGroup
+	places := make(chan struct{}, some)
+	for _, item := range items {
+		places <- struct{}{}
+		all.Go(func() {
+			defer func() { <-places }()
+			do(item)
+		})
+	}
+	all.Wait()
+}
