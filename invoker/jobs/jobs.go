@@ -31,6 +31,8 @@ import (
 
 // Later keeps messages until their time has come.
 type Later interface {
+	// Make makes the stream in which messages wait, where it is missing.
+	Make(ctx context.Context) error
 	// Put keeps m, and publishes it on m.Subject at a time. It replaces what waits for the same function and id.
 	Put(ctx context.Context, name, id string, at time.Time, m *nats.Msg) error
 }
@@ -40,6 +42,7 @@ type Config struct {
 	JetStream jetstream.JetStream
 	Caller    protocol.Caller // runs the attempts
 	Later     Later           // keeps jobs that wait for their time, or for their next attempt
+	Recorder  Recorder        // keeps recordings of attempts; nil: none are made
 	Invoker   string          // what this invoker is called where attempts are described
 	Replicas  int             // of what is made on JetStream; 0: 1
 	Drain     time.Duration   // how long what runs goes on after the end of the context; 0: 30 s
@@ -224,10 +227,33 @@ func (f *Front) open() bool {
 	opening, cancel := context.WithTimeout(f.serving, roundTrip)
 	defer cancel()
 	f.keeping.Go(upkeep.Keep(f.working, opening, f.config.JetStream, f.log, f.store.Assets()...))
+	f.keeping.Go(f.makeLater)
 	f.keeping.Go(f.watchMarks)
 	f.keeping.Go(f.tick)
 	f.watchLeaders()
 	return true
+}
+
+// makeLater has this invoker move messages whose time has come, too. Whoever puts one makes the stream as well.
+func (f *Front) makeLater() {
+	for warned := false; ; warned = true {
+		ctx, cancel := context.WithTimeout(f.working, roundTrip)
+		err := f.config.Later.Make(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+		if !warned {
+			f.log.Warn("jobs that are to begin later, or to be tried again, wait", "err", err)
+		}
+		timer := time.NewTimer(longestInsisting)
+		select {
+		case <-f.serving.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+	}
 }
 
 // all returns the queues that are served.

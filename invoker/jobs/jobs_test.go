@@ -75,6 +75,8 @@ type soon struct {
 	timers map[string]*time.Timer
 }
 
+func (l *soon) Make(context.Context) error { return nil }
+
 func (l *soon) Put(_ context.Context, name, id string, at time.Time, m *nats.Msg) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -3,9 +3,9 @@ package service
 import (
 	"context"
 	"maps"
-	"os"
 
-	"github.com/polyvoke/polyvoke/cmd/internal/connect"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/bodies"
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
@@ -14,17 +14,11 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// openRecordings returns the store of recordings of jobs. It makes nothing before there is one.
-func openRecordings(own *connect.Session, c Config) *recordings.Store {
-	host, _ := os.Hostname() // for people
-	return recordings.New(own.JS, recordings.Config{Replicas: c.Replicas, Invoker: host, Log: c.Log})
-}
-
 // recordingVerbs returns the control verbs of recordings, and of the code that whoever runs one again needs.
 func recordingVerbs(
-	r *recordings.Store, own *connect.Session, reg registry.Registry, scripts *stored.Store, c Config,
+	r *recordings.Store, js jetstream.JetStream, reg registry.Registry, scripts *stored.Store, c Config,
 ) map[protocol.APIVerb]protocol.APIHandler {
-	large := bodies.New(own.JS, bodies.Config{Replicas: c.Replicas})
+	large := bodies.New(js, bodies.Config{Replicas: c.Replicas})
 	return r.Verbs(recordings.Modules{
 		Module: reg.Module,
 		Bundle: func(ctx context.Context, ref string) ([]byte, error) {

@@ -17,8 +17,6 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/invoker"
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
-	"github.com/polyvoke/polyvoke/invoker/jobs/control"
-	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -72,13 +70,12 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
-	asked := jobControl(own, reg, c)
-	v.Verbs, v.Queues = asked.Verbs(), asked
-	records := openRecordings(own, c)
-	defer records.Wait()
-	addVerbs(&v, recordingVerbs(records, own, reg, store, c))
+	d := newDurable(own.JS, reg, &v, c)
+	v.Verbs, v.Queues = d.control.Verbs(), d.control
+	defer d.records.Wait()
+	addVerbs(&v, recordingVerbs(d.records, own.JS, reg, store, c))
 	v.Ready = func() { ready(v.Functions()) }
-	err = serveWith(ctx, s.Conn, &v, fronts{nil, c.Log})
+	err = serveWith(ctx, s.Conn, &v, fronts{d.fronts(), c.Log})
 	switch {
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return protocol.Errorf(protocol.CodeUnavailable, "",
@@ -108,19 +105,6 @@ func serveWith(ctx context.Context, nc *nats.Conn, v *invoker.Invoker, f fronts)
 	err := v.Serve(serving, nc)
 	stop() // the invoker may have ended by itself
 	return errors.Join(err, <-ended)
-}
-
-// jobControl returns what answers the control verbs of jobs.
-func jobControl(own *connect.Session, reg registry.Registry, c Config) *control.Service {
-	find := func(ctx context.Context, name string) (*protocol.Function, error) {
-		e, err := reg.Find(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		return e.Latest(), nil
-	}
-	return &control.Service{Store: store.New(own.JS, store.Config{Replicas: c.Replicas, Log: c.Log}), Find: find,
-		Log: c.Log}
 }
 
 // open opens a registry. What NATS does not permit is an error at once.

@@ -1,0 +1,78 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/polyvoke/polyvoke/invoker/jobs"
+	"github.com/polyvoke/polyvoke/invoker/jobs/control"
+	"github.com/polyvoke/polyvoke/invoker/jobs/recordings"
+	"github.com/polyvoke/polyvoke/invoker/jobs/store"
+	"github.com/polyvoke/polyvoke/invoker/later"
+	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/triggers/schedule"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// durable is what makes calls durable beside an invoker: jobs runs them, later keeps those that wait, schedules makes
+// some at their times, and control answers what is asked about them.
+type durable struct {
+	jobs      *jobs.Front
+	mover     *later.Mover
+	schedules *schedule.Front
+	control   *control.Service
+	records   *recordings.Store
+}
+
+// newDurable puts the parts together. The caller runs the attempts of jobs.
+func newDurable(js jetstream.JetStream, reg registry.Registry, caller protocol.Caller, c Config) *durable {
+	kept := store.New(js, store.Config{Replicas: c.Replicas, Log: c.Log})
+	waiting := later.New(js, later.Config{Replicas: c.Replicas, Log: c.Log})
+	records := recordings.New(js, recordings.Config{Replicas: c.Replicas, Invoker: thisProcess(), Log: c.Log})
+	d := &durable{
+		jobs: jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Recorder: records, Invoker: thisProcess(),
+			Replicas: c.Replicas, Drain: c.Drain, Log: c.Log}),
+		records:   records,
+		mover:     later.NewMover(waiting),
+		schedules: schedule.New(schedule.Config{Store: kept, Later: waiting, Log: c.Log}),
+		control:   &control.Service{Store: kept, Find: finder(reg), Log: c.Log},
+	}
+	d.mover.Handle(schedule.Kind, d.schedules.Tick)
+	d.mover.Lost = func(ctx context.Context, due *later.Due, reason string) error {
+		return d.jobs.Lost(ctx, due.Name, due.ID, due.Msg, reason)
+	}
+	return d
+}
+
+// fronts returns the parts that work beside the invoker.
+func (d *durable) fronts() []front {
+	return []front{d.jobs, d.schedules, mover{d.mover}}
+}
+
+// mover is a front that need not know of functions.
+type mover struct{ *later.Mover }
+
+func (mover) Apply(*protocol.Function)          {}
+func (mover) Remove(string)                     {}
+func (mover) Synced()                           {}
+func (m mover) Serve(ctx context.Context) error { return m.Move(ctx) }
+
+// finder returns what finds the latest version of a function.
+func finder(reg registry.Registry) func(context.Context, string) (*protocol.Function, error) {
+	return func(ctx context.Context, name string) (*protocol.Function, error) {
+		e, err := reg.Find(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return e.Latest(), nil
+	}
+}
+
+// thisProcess is what a job's story calls the invoker that ran an attempt.
+func thisProcess() string {
+	host, _ := os.Hostname() // "" is as good as it gets then
+	return fmt.Sprintf("process %d on %s", os.Getpid(), host)
+}
