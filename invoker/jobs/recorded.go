@@ -1,11 +1,15 @@
 package jobs
 
-import "github.com/polyvoke/polyvoke/protocol"
+import (
+	"context"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
 
 // Recorder keeps recordings of attempts, as package recordings does.
 type Recorder interface {
-	// Keep keeps the recording of an attempt, from 1, if the sampling says so. It does not wait.
-	Keep(of protocol.Sampling, attempt int, r *protocol.Recording)
+	// Keep keeps the recording of an attempt, from 1, if the sampling says so, and returns soon, whether it can or not.
+	Keep(ctx context.Context, of protocol.Sampling, attempt int, r *protocol.Recording)
 }
 
 // sampling says which attempts of the job are recorded.
@@ -19,7 +23,7 @@ func (j *job) sampling() (s protocol.Sampling) {
 // recorded hands the recording of an attempt over, if there is one.
 func (j *job) recorded(of protocol.Sampling, reply *protocol.Reply) {
 	if reply != nil && reply.Recording != nil {
-		j.q.f.config.Recorder.Keep(of, j.number, reply.Recording)
+		j.q.f.config.Recorder.Keep(j.q.f.working, of, j.number, reply.Recording)
 		reply.Recording = nil
 	}
 }

@@ -60,8 +60,7 @@ func (r *recorded) job(name, id string, body []byte, sampling protocol.Sampling,
 	q := &protocol.Request{ID: id, Function: protocol.Ref{Name: name}, Subject: "job." + name, Args: args, Body: body,
 		Header: protocol.Header{"Colour": {"blue"}}, Record: true}
 	reply := r.invoker.Invoke(r.Context(), q)
-	r.store.Keep(sampling, 1, reply.Recording)
-	r.store.Wait()
+	r.store.Keep(r.Context(), sampling, 1, reply.Recording)
 	return reply
 }
 

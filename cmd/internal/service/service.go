@@ -72,7 +72,6 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	}
 	d := newDurable(own.JS, reg, &v, c)
 	v.Verbs, v.Queues = d.control.Verbs(), d.control
-	defer d.records.Wait()
 	addVerbs(&v, recordingVerbs(d.records, own.JS, reg, store, c))
 	v.Ready = func() { ready(v.Functions()) }
 	err = serveWith(ctx, s.Conn, &v, fronts{d.fronts(), c.Log})

@@ -2,7 +2,7 @@
 //
 // In go recordings of runs that have ended; out they come by the job's id, or as a list of a function's last ones. They
 // are messages of the stream protocol.StreamRecords, which is made when the first one is kept, and forgets the oldest.
-// To keep one is no part of a job's outcome: one that cannot be kept is logged, and nothing waits for it.
+// To keep one is no part of a job's outcome: that one cannot be kept is logged.
 package recordings
 
 import (
@@ -10,7 +10,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -30,10 +29,10 @@ const (
 )
 
 const (
-	// mostKept is how many recordings can be on their way to the stream. Further ones are lost.
-	mostKept = 32
-	// keepTimeout bounds how long one may take.
-	keepTimeout = 10 * time.Second
+	// keepTimeout bounds how long a job's outcome may have to wait for its recording.
+	keepTimeout = 3 * time.Second
+	// listTimeout is for how long what reads a list may stop reading before it is given up.
+	listTimeout = 10 * time.Second
 )
 
 // Config configures a Store. The zero value is for a single server.
@@ -49,10 +48,6 @@ type Store struct {
 	js     jetstream.JetStream
 	config Config
 
-	going sync.WaitGroup
-	room  chan struct{} // has one for each recording that is on its way
-	lost  atomic.Int64
-
 	mu   sync.Mutex
 	made bool           // the stream exists, as far as is known
 	kept map[string]int // by function, since it was trimmed
@@ -66,38 +61,23 @@ func New(js jetstream.JetStream, c Config) *Store {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Store{js: js, config: c, room: make(chan struct{}, mostKept), kept: map[string]int{}}
+	return &Store{js: js, config: c, kept: map[string]int{}}
 }
 
 // Keep keeps the recording of an attempt of a job, from 1, if the function's sampling says so: which is what decided
-// that the run was to be recorded. A nil recording is of a run that has not come to a process. Keep does not wait, and
-// takes the recording over.
-func (s *Store) Keep(of protocol.Sampling, attempt int, r *protocol.Recording) {
+// that the run was to be recorded. A nil recording is of a run that has not come to a process. Keep returns when the
+// recording is kept, or lost, which is logged: whoever is told the outcome of the job afterwards finds it.
+func (s *Store) Keep(ctx context.Context, of protocol.Sampling, attempt int, r *protocol.Recording) {
 	if r == nil || !of.Keeps(r.Code != 0) {
 		return
 	}
-	select {
-	case s.room <- struct{}{}:
-	default:
-		if n := s.lost.Add(1); n == 1 || n%1000 == 0 {
-			s.config.Log.Warn("recordings of jobs are lost: JetStream takes them more slowly than they come", "lost", n,
-				"function", r.Function.Name)
-		}
-		return
-	}
 	r.Attempt, r.Invoker = attempt, s.config.Invoker
-	s.going.Go(func() {
-		defer func() { <-s.room }()
-		ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
-		defer cancel()
-		if err := s.Put(ctx, r); err != nil {
-			s.config.Log.Warn("a recording of a job is lost", "function", r.Function.Name, "id", r.ID, "err", err)
-		}
-	})
+	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	defer cancel()
+	if err := s.Put(ctx, r); err != nil {
+		s.config.Log.Warn("a recording of a job is lost", "function", r.Function.Name, "id", r.ID, "err", err)
+	}
 }
-
-// Wait waits until all recordings that Keep has taken are in the stream, or are lost.
-func (s *Store) Wait() { s.going.Wait() }
 
 // Put keeps a recording in the place of an earlier one of the same job.
 func (s *Store) Put(ctx context.Context, r *protocol.Recording) error {
@@ -212,7 +192,7 @@ func (s *Store) List(ctx context.Context, name string, last int) ([]string, erro
 	}
 	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{FilterSubject: protocol.RecordSubjects(name),
 		AckPolicy: jetstream.AckNonePolicy, HeadersOnly: true, MemoryStorage: true, Replicas: 1,
-		InactiveThreshold: keepTimeout})
+		InactiveThreshold: listTimeout})
 	if err != nil {
 		return nil, unavailable("list recordings", err)
 	}
