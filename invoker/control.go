@@ -88,6 +88,9 @@ func (h host) Damage() []protocol.Damage {
 	return all
 }
 
+// Taking implements control.Host.
+func (h host) Taking(pattern string) []*protocol.Function { return h.functions.routes.Taking(pattern) }
+
 // Overlapping implements control.Host.
 func (h host) Overlapping(m *protocol.Function) []*protocol.Function {
 	return h.functions.routes.Overlapping(m)

@@ -68,6 +68,8 @@ type Invoker struct {
 	BodyTTL time.Duration
 	// MaxModule is the size of the largest module that can be deployed, in bytes. 0 means 16 MiB.
 	MaxModule int64
+	// CheckTrigger is asked about the source of each trigger that is deployed, see control.Service. It may be nil.
+	CheckTrigger func(ctx context.Context, t protocol.Trigger) error
 	// Durability says what messages outlive on a NATS server of this process, see protocol.MetadataDurability. Empty
 	// means that the process has none.
 	Durability string
@@ -141,7 +143,7 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 func (v *Invoker) serveControl(ctx context.Context, s *service) (*control.Endpoints, error) {
 	c := &control.Service{Host: host{v.functions, s.loader, v.Journal}, Registry: v.Registry, NC: s.nc, JetStream: s.js,
 		Interpreters: v.Interpreters, Bodies: s.bodies, Line: s.line, MaxModule: v.MaxModule, Durability: v.Durability,
-		Verbs: v.Verbs, Queues: v.Queues, Version: v.Version, Log: v.Log}
+		CheckTrigger: v.CheckTrigger, Verbs: v.Verbs, Queues: v.Queues, Version: v.Version, Log: v.Log}
 	endpoints, err := c.Serve(ctx)
 	if err != nil {
 		return nil, err

@@ -2,10 +2,12 @@ package invoker
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/protocol/cloudevents"
 )
 
 // pass publishes a successful reply where the trigger that called says (see protocol.Trigger.To), before the caller
@@ -23,7 +25,7 @@ func (c *call) pass() {
 	}
 	r.ID = c.id()
 	if err == nil {
-		err = c.passTo(to)
+		err = c.passTo(t, to)
 	}
 	if err != nil {
 		c.log.Platform("reply not passed on: " + protocol.ErrorOf(err, c.id()).Error())
@@ -34,7 +36,7 @@ func (c *call) pass() {
 
 // passTo publishes a reply's body. One that is too large for a message goes as an object of its own, because the caller
 // may delete the one that it gets.
-func (c *call) passTo(to string) error {
+func (c *call) passTo(t protocol.Trigger, to string) error {
 	r := &c.reply
 	hops := c.request.Hops + 1
 	if hops > protocol.MaxHops {
@@ -50,6 +52,9 @@ func (c *call) passTo(to string) error {
 	if r.Exit > 0 {
 		h[protocol.HeaderExit] = []string{strconv.Itoa(r.Exit)}
 	}
+	if t.Events {
+		h = cloudevents.New(c.f.name, c.id(), time.Now(), nil).Message(h)
+	}
 	if int64(h.Size()+len(body)) > c.f.svc.nc.MaxPayload() {
 		claim, err := c.keep(body)
 		if err != nil {
@@ -59,4 +64,19 @@ func (c *call) passTo(to string) error {
 		body = nil
 	}
 	return c.f.svc.own.PublishMsg(&nats.Msg{Subject: to, Header: nats.Header(h), Data: body})
+}
+
+// open makes of a message that is a CloudEvent what its process gets: because the message says so, or the trigger that
+// it came by. Any other message stays as it is.
+func (c *call) open() error {
+	r := &c.request
+	if !r.Event {
+		if r.Trigger.IsZero() {
+			return nil
+		}
+		if t, _ := c.version.manifest.Trigger(r.Trigger); !t.Events {
+			return nil
+		}
+	}
+	return cloudevents.Open(r)
 }

@@ -125,7 +125,8 @@ func TestPassLoopEnds(t *testing.T) {
 	s := startServer(t)
 	v := startInvoker(t, s)
 	nc := connect(t, s)
-	made := step(t, nc, "ring", "ring.*", "ring.{1}")
+	made := deploy(t, nc, protocol.Function{Name: "ring", AllowLoop: true, Limits: protocol.Limits{
+		Timeout: protocol.Duration(patience)}, Triggers: []protocol.Trigger{{Subject: "ring.*", To: "ring.{1}"}}}, probe())
 	const loop = "ring.* passes on to ring.{1}, which calls ring again by ring.*: a loop"
 	if len(made.Warnings) != 1 || !strings.Contains(made.Warnings[0], loop) {
 		t.Errorf("warnings %q", made.Warnings)

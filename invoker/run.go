@@ -57,6 +57,9 @@ func (c *call) prepare() error {
 	if err := c.fetch(); err != nil {
 		return err
 	}
+	if err := c.open(); err != nil {
+		return err
+	}
 	s, p := c.version, &c.process
 	p.Args, p.Env = s.args, s.env
 	if len(c.request.Args) > 0 {

@@ -33,8 +33,10 @@ type Function struct {
 	Replies  []int             `json:"replies,omitempty"`  // exit codes besides 0 that are replies, see IsReply
 	Limits   Limits            `json:"limits,omitzero"`
 	Job      *Job              `json:"job,omitempty"`     // durable calls; nil: it has no queue until it has a job
-	Triggers []Trigger         `json:"trigger,omitempty"` // further subjects that call the function
-	Needs    []string          `json:"needs,omitempty"`   // words of what an invoker must know to serve it, see Needed
+	Triggers []Trigger         `json:"trigger,omitempty"` // what calls the function besides
+	// AllowLoop says that what the function passes on may call it again. Without it such a manifest is refused.
+	AllowLoop bool     `json:"allow_loop,omitempty"`
+	Needs     []string `json:"needs,omitempty"` // words of what an invoker must know to serve it, see Needed
 }
 
 // Start kinds that a manifest may ask for.

@@ -17,6 +17,7 @@ const (
 	HeaderReport   = "Fn-Report"   // request: "1" asks for the report headers
 	HeaderStdout   = "Fn-Stdout"   // request: "1" asks for stdout on failure; error reply: its bytes at the body's end
 	HeaderDryRun   = "Fn-Dry-Run"  // request: "1" checks everything and runs nothing
+	HeaderEvent    = "Fn-Event"    // request: "1" says that it is a CloudEvent, see Request.Event
 	HeaderHops     = "Fn-Hops"     // request: how often it, and what it came of, was passed on
 	HeaderManifest = "Fn-Manifest" // deploy: the manifest as JSON
 	HeaderEdit     = "Fn-Edit"     // deploy: "1" says that the module is an edit of the one before, and others follow

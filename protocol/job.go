@@ -119,18 +119,14 @@ type Backoff struct {
 // ParseBackoff reads the form of String.
 func ParseBackoff(s string) (b Backoff, err error) {
 	first, most, ranged := strings.Cut(s, "..")
-	if b.First, err = ParseDuration(first); err != nil {
-		return Backoff{}, err
-	}
+	b.First, err = ParseDuration(first)
 	b.Most = b.First
-	if ranged {
-		if b.Most, err = ParseDuration(most); err != nil {
-			return Backoff{}, err
-		}
+	if ranged && err == nil {
+		b.Most, err = ParseDuration(most)
 	}
-	if b.First < MinBackoff || b.Most > MaxBackoff || b.First > b.Most {
-		return Backoff{}, fmt.Errorf(`backoff %.40q: write the first and the longest pause, such as "1s..5m", from %s to %s`,
-			s, MinBackoff, MaxBackoff)
+	if err != nil || b.First < MinBackoff || b.Most > MaxBackoff || b.First > b.Most {
+		return Backoff{}, Errorf(CodeRefused, "",
+			`pause %.40q: write the first and the longest one, such as "1s..5m", from %s to %s`, s, MinBackoff, MaxBackoff)
 	}
 	return b, nil
 }

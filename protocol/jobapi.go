@@ -43,6 +43,9 @@ func (q *QueueInfo) Paused() bool { return !q.PausedUntil.IsZero() }
 // JobRequest asks about one job.
 type JobRequest struct {
 	Job string `json:"job"` // FUNCTION.ID
+
+	// Now asks job-result not to wait, whatever Fn-Timeout says.
+	Now bool `json:"now,omitempty"`
 }
 
 // ParseJobRequest reads a JobRequest. The error's code is 400.
@@ -52,6 +55,15 @@ func ParseJobRequest(b []byte) (function, id string, err error) {
 		return "", "", Errorf(CodeBadRequest, "", `the body must be {"job":"FUNCTION.ID"}: %v`, err)
 	}
 	return ParseJobKey(q.Job)
+}
+
+// ParseResultRequest is ParseJobRequest for job-result.
+func ParseResultRequest(b []byte) (function, id string, now bool, err error) {
+	var q JobRequest
+	if function, id, err = ParseJobRequest(b); err == nil {
+		err = json.Unmarshal(b, &q)
+	}
+	return function, id, q.Now, err
 }
 
 // Bounds of lists of jobs.

@@ -129,7 +129,8 @@ func ParseArgs(s string) (args []string, err error) {
 	}
 	for _, a := range args {
 		if strings.IndexByte(a, 0) >= 0 {
-			return nil, Errorf(CodeBadRequest, "", "header %s: %.80q has a NUL byte, which an argument cannot have", HeaderArgs, a)
+			return nil, Errorf(CodeBadRequest, "", "header %s: %.80q has a NUL byte, which an argument cannot have",
+				HeaderArgs, a)
 		}
 	}
 	return args, nil

@@ -10,6 +10,7 @@ import (
 const (
 	TypeString   = "string"
 	TypeDuration = "duration" // a string such as "500ms"
+	TypeBackoff  = "pause"    // a duration, or two as "1s..5m", see Backoff
 	TypeSize     = "size"     // a string such as "64MiB", or a number of bytes
 	TypeNumber   = "number"   // a whole one
 	TypeBool     = "true or false"
@@ -93,7 +94,7 @@ func keyType(t reflect.Type) string {
 	case t == reflect.TypeFor[Size]():
 		return TypeSize
 	case t == reflect.TypeFor[Backoff]():
-		return TypeString
+		return TypeBackoff
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -144,6 +145,8 @@ func keyTable() map[string]Key {
 		"trigger": {Default: "none", Range: fmt.Sprintf("at most %d", MaxTriggers), Most: MaxTriggers,
 			Text: "What calls the function besides `fn.NAME`. Each has one source: `" + strings.Join(Sources(), "`, `") +
 				"`.", Example: `[{ subject = "orders.*.new" }]`},
+		"allow_loop": {Default: "false", Example: "true",
+			Text: "What the function passes on may call the function again. Without it such a manifest is refused."},
 		"needs": {Default: "what follows from the other keys",
 			Range:   fmt.Sprintf("at most %d words of lower-case letters, digits and dashes", MaxNeeds),
 			Pattern: patternNeed, Most: MaxNeeds,
@@ -249,8 +252,9 @@ func addStream(t map[string]Key) {
 	t["trigger.filter"] = Key{Default: "all of the stream", Range: fmt.Sprintf("at most %d bytes; wildcards allowed",
 		MaxSubject), Most: MaxSubject, Example: `"orders.eu.>"`,
 		Text: "With `stream`: the subjects. What wildcards match becomes arguments of a job."}
-	t["trigger.batch"] = Key{Default: "none", Range: fmt.Sprintf("1 to %d", MaxBatch), Min: 1, Max: MaxBatch, Example: "50",
-		Text: "With `stream`: how many messages are one job at most, as lines of JSON on stdin."}
+	t["trigger.batch"] = Key{Default: "none", Range: fmt.Sprintf("1 to %d", MaxBatch), Min: 1, Max: MaxBatch,
+		Example: "50",
+		Text:    "With `stream`: how many messages are one job at most, as lines of JSON on stdin."}
 	t["trigger.window"] = Key{Default: "none", Range: "at most " + MaxWindow.String(), Example: `"200ms"`,
 		Text: "With `batch`: how long a batch waits for more messages."}
 	t["trigger.ordered"] = Key{Default: "false", Example: "true",

@@ -22,11 +22,18 @@ type feature struct {
 func features() []feature {
 	all := []feature{
 		{"job", func(f *Function) bool { return f.Job != nil }},
+		{"events", (*Function).hasEvents},
+		{"loop", func(f *Function) bool { return f.AllowLoop }},
 	}
 	for _, source := range Sources()[1:] {
 		all = append(all, feature{source, func(f *Function) bool { return f.hasSource(source) }})
 	}
 	return all
+}
+
+// hasEvents reports whether the function has a trigger whose messages are CloudEvents.
+func (f *Function) hasEvents() bool {
+	return slices.ContainsFunc(f.Triggers, func(t Trigger) bool { return t.Events })
 }
 
 // hasSource reports whether the function has a trigger of a source.

@@ -33,6 +33,9 @@ type Request struct {
 	Stdout bool
 	// DryRun asks for everything but the run itself, as Lambda's invocation type DryRun does.
 	DryRun bool
+	// Event says that the message is a CloudEvent, in binary or in structured mode: the process gets its attributes as
+	// headers ce-NAME, and its data as the body (package cloudevents). A message that is none is refused with 400.
+	Event bool
 	// Trigger is the trigger by which the request came: where its reply is passed on is what the manifest says there.
 	// The zero value is that of a call of the function itself. No header carries it.
 	Trigger TriggerKey
@@ -80,6 +83,7 @@ func (r *Request) ReadHeader(h Header) error {
 	r.Report = h.Get(HeaderReport) == "1"
 	r.Stdout = h.Get(HeaderStdout) == "1"
 	r.DryRun = h.Get(HeaderDryRun) == "1"
+	r.Event = h.Get(HeaderEvent) == "1"
 	if t := h.Get(HeaderTimeout); t != "" {
 		d, err := ParseDuration(t)
 		if err != nil {
@@ -138,6 +142,9 @@ func (r *Request) Message() (subject string, h Header, body []byte, err error) {
 	}
 	if r.DryRun {
 		h.Set(HeaderDryRun, "1")
+	}
+	if r.Event {
+		h.Set(HeaderEvent, "1")
 	}
 	if r.Hops > 0 {
 		h.Set(HeaderHops, strconv.Itoa(r.Hops))

@@ -233,8 +233,8 @@ func (t Trigger) checkKV() error {
 	return checkFilter("kv", keys)
 }
 
-// checkFilter returns what is wrong with a pattern of the subjects of a stream. It may be one of reserved subjects: what
-// a stream has it has.
+// checkFilter returns what is wrong with a pattern of the subjects of a stream. It may be one of reserved subjects:
+// what a stream has it has.
 func checkFilter(key, pattern string) error {
 	if len(pattern) > MaxSubject {
 		return Errorf(CodeRefused, "", "%s = %.40q... has %d bytes; at most %d", key, pattern, len(pattern), MaxSubject)

@@ -106,8 +106,8 @@ type Options struct {
 	// is asked for: StartPrefork and StartCheckpoint are not possible.
 	Varies bool
 
-	// Setup is what an initialization that is run once, for all processes to begin with, is given of time and entropy: what
-	// Draws.Setup says of a process that is to be replayed. Nil means what the runtime gives it.
+	// Setup is what an initialization that is run once, for all processes to begin with, is given of time and entropy:
+	// what Draws.Setup says of a process that is to be replayed. Nil means what the runtime gives it.
 	Setup *recording.Draws
 
 	// Line names a line of modules. Each is an edit of the one before, such as the states of a function that somebody

@@ -32,7 +32,8 @@ func runDrawn(t *testing.T, p runtimes.Program, d *recording.Draws, r *recording
 // the unit of fuel.
 func (i interpreter) testReplay(t *testing.T, r *script.Runtime) {
 	c := scriptCase{about: "replay", text: cmp.Or(i.draws, i.slow)}
-	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
+	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork,
+		runtimes.StartCheckpoint} {
 		p, err := r.Compile(t.Context(), i.pack(t, c), i.options(c, kind))
 		if err != nil {
 			t.Errorf("%s: %v", kind, err)

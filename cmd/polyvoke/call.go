@@ -25,6 +25,7 @@ type callOptions struct {
 	id, timeout   string
 	report, json  bool
 	logs          bool
+	wait          string // of jobs
 }
 
 // callCommand calls a function.

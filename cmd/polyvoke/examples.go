@@ -71,6 +71,49 @@ var examples = map[string]string{
 	"runtime pin": `
   polyvoke runtime pin python@2
   polyvoke runtime pin javascript@1 --context production`,
+	"job": `
+  polyvoke job run thumbnail @photo.png --wait > small.png
+  polyvoke job ls thumbnail --state waiting`,
+	"job run": `
+  polyvoke job run thumbnail @photo.png
+  polyvoke job run orders '{"order":7}' --id order-7 --wait
+  polyvoke job run report --at 2026-12-01T08:00:00Z --attempts 3`,
+	"job ls": `
+  polyvoke job ls
+  polyvoke job ls orders --state dead --json`,
+	"job show": `
+  polyvoke job show orders.order-7
+  polyvoke job show orders.order-7 --json`,
+	"job result": `
+  polyvoke job result orders.order-7
+  polyvoke job result orders.order-7 --wait --wait-time 1m`,
+	"job cancel": `
+  polyvoke job cancel orders.order-7
+  polyvoke job cancel orders._42-t8z3k1`,
+	"job purge": `
+  polyvoke job purge orders
+  polyvoke job purge orders --context production`,
+	"dead": `
+  polyvoke dead ls
+  polyvoke dead redrive --all --function orders`,
+	"dead ls": `
+  polyvoke dead ls
+  polyvoke dead ls orders --limit 10`,
+	"dead show": `
+  polyvoke dead show orders.order-7
+  polyvoke dead show orders.order-7 --json`,
+	"dead redrive": `
+  polyvoke dead redrive orders.order-7
+  polyvoke dead redrive --all --function orders --to 3`,
+	"dead drop": `
+  polyvoke dead drop orders.order-7
+  polyvoke dead drop --all --function orders`,
+	"pause": `
+  polyvoke pause orders
+  polyvoke pause orders --for 1h`,
+	"resume": `
+  polyvoke resume orders
+  polyvoke resume orders --context production`,
 	"demo": `
   polyvoke demo
   polyvoke demo --stay

@@ -52,7 +52,7 @@ var ledgerEntries = []entry{
 	{"slow", []string{"attempt", "0", "60"}, 250, protocol.StateDone, "", 1},
 	{"twice", []string{"attempt", "2"}, 200, protocol.StateDone, "", 3},
 	{"poison", []string{"attempt", "1000"}, 100, protocol.StateDead, protocol.ReasonAttempts, ledgerAttempts},
-	{"bomb", []string{"grow"}, 49, protocol.StateDead, protocol.ReasonVerdict, 0},
+	{"bomb", []string{"grow", "100000"}, 49, protocol.StateDead, protocol.ReasonVerdict, 0},
 	{"crash", []string{"attempt", "0", "20000"}, 1, protocol.StateDead, protocol.ReasonCrash, 0},
 }
 

@@ -41,7 +41,7 @@ func (c *cli) lsCommand() *cobra.Command {
 					c.pasteable("nothing is deployed on "+s.URL+" yet: polyvoke deploy FILE puts a function there"))
 				return nil
 			}
-			show.Functions(c.stdout, c.paint(c.stdout), functions)
+			show.Functions(c.stdout, c.paint(c.stdout), functions, all.Queues)
 			return nil
 		},
 	}

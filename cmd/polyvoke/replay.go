@@ -287,8 +287,8 @@ func writeRecording(path string, rec *protocol.Recording) error {
 	return os.WriteFile(path, append(b, '\n'), 0o600)
 }
 
-// bundles are the interpreters of recordings: those on NATS, as they were deployed, if there is a NATS, or else those of
-// this machine. It implements script.Source.
+// bundles are the interpreters of recordings: those on NATS, as they were deployed, if there is a NATS, or else those
+// of this machine. It implements script.Source.
 type bundles struct{ r *replays }
 
 // Bundle implements script.Source.

@@ -30,6 +30,21 @@ var synonyms = map[string][]string{
 	"runtime":    {"runtimes"},
 	"doctor":     {"diagnose"},
 	"runtime ls": {"list"},
+
+	"job":          {"jobs"},
+	"job run":      {"submit", "add", "enqueue", "publish", "new"},
+	"job ls":       {"list", "ps"},
+	"job show":     {"info", "status", "get", "describe"},
+	"job result":   {"output", "wait"},
+	"job cancel":   {"stop", "kill", "abort"},
+	"job purge":    {"clear"},
+	"dead":         {"dlq", "dead-letter", "dead-letters", "failed"},
+	"dead ls":      {"list"},
+	"dead show":    {"info", "get", "describe"},
+	"dead redrive": {"retry", "requeue", "replay"},
+	"dead drop":    {"rm", "remove", "delete", "purge", "discard"},
+	"pause":        {"suspend"},
+	"resume":       {"unpause"},
 }
 
 // elsewhere says what to do instead of commands that other tools have, and polyvoke has not.
@@ -48,6 +63,11 @@ var elsewhere = map[string]string{
 	"status":    "polyvoke doctor checks the connection and the invokers, polyvoke info describes a function",
 	"stats":     "polyvoke info shows the figures of a function",
 	"versions":  "polyvoke info lists the versions of a function, polyvoke call NAME@2 calls one",
+	"retry":     "polyvoke dead redrive runs dead jobs again",
+	"redrive":   "polyvoke dead redrive runs dead jobs again",
+	"cancel":    "polyvoke job cancel cancels a job",
+	"queue":     "polyvoke info shows a function's queue, polyvoke job ls the jobs in it",
+	"enqueue":   "polyvoke job run gives a function a job",
 	"add":       "polyvoke deploy puts a function on NATS, polyvoke runtime add a runtime",
 }
 

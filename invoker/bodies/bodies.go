@@ -82,11 +82,16 @@ func (s *Store) Make(ctx context.Context) error {
 // Existing opens the store as a client does, which creates nothing. If invokers have not created the bucket, the error
 // has code 503.
 func Existing(ctx context.Context, js jetstream.JetStream) (*Store, error) {
-	b, err := objects.Open(ctx, js, protocol.BucketBodies)
+	return ExistingIn(ctx, js, protocol.BucketBodies)
+}
+
+// ExistingIn is Existing for another bucket.
+func ExistingIn(ctx context.Context, js jetstream.JetStream, bucket string) (*Store, error) {
+	b, err := objects.Open(ctx, js, bucket)
 	if err != nil {
 		return nil, objects.Error("open store of bodies", err)
 	}
-	s := &Store{js: js, name: protocol.BucketBodies}
+	s := &Store{js: js, name: bucket}
 	s.bucket.Store(b)
 	return s, nil
 }

@@ -90,7 +90,11 @@ func (c *Client) consult(
 }
 
 // unable reports whether an answer says that this invoker cannot do it now, so that another can, or the same one soon.
+// The outcome of a job is no such answer, whatever the job's own error is.
 func unable(m *nats.Msg) bool {
+	if m.Header.Get(protocol.HeaderState) != "" {
+		return false
+	}
 	code := m.Header.Get(protocol.HeaderErrorCode)
 	return code == "503" || code == "429"
 }

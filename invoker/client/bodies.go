@@ -52,11 +52,16 @@ func (c *Client) put(ctx context.Context, body []byte, what string) (_ *protocol
 // fetch gets a reply that came by reference, and removes it.
 func (c *Client) fetch(ctx context.Context, claim *protocol.Claim) (body []byte, err error) {
 	defer c.discard(ctx, claim)
+	return c.fetchFrom(ctx, protocol.BucketBodies, claim)
+}
+
+// fetchFrom gets a body from a bucket, and leaves it there.
+func (c *Client) fetchFrom(ctx context.Context, bucket string, claim *protocol.Claim) (body []byte, err error) {
 	ctx, permitted := c.Permitted(ctx, "")
 	defer func() { err = permitted(err) }()
 	var store *bodies.Store
 	err = c.again(ctx, func() (err error) {
-		store, err = bodies.Existing(ctx, c.js)
+		store, err = bodies.ExistingIn(ctx, c.js, bucket)
 		return err
 	})
 	if err != nil {

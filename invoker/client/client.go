@@ -70,6 +70,7 @@ type Client struct {
 	once    sync.Once
 	denials *denials.Watch
 	replies replies
+	queues  queues
 	js      jetstream.JetStream
 	err     error // of the beginning
 }

@@ -16,15 +16,10 @@ import (
 // control asks the invokers' control service and decodes the answer into reply, or leaves it as it is for a
 // *protocol.Reply.
 func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg, reply any) error {
-	if err := c.begin(); err != nil {
-		return err
-	}
 	begun := time.Now().Truncate(time.Millisecond) // as a record has it
-	waiting, permitted := c.Permitted(ctx, verb.Subject())
-	m, again, err := c.consult(waiting, verb, msg)
-	if err = permitted(err); err != nil {
-		c.replies.refused(err)
-		return c.RequestError(string(verb), err)
+	m, again, err := c.answer(ctx, verb, msg)
+	if err != nil {
+		return err
 	}
 	r, err := protocol.ParseReply(protocol.Header(m.Header), m.Data)
 	if err != nil {
@@ -48,6 +43,21 @@ func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.M
 		d.Created = true // by whoever was asked before; with clocks that differ it says that nothing has changed
 	}
 	return nil
+}
+
+// answer asks the control service and returns what it says. again reports whether another invoker had been asked before
+// the one that answered.
+func (c *Client) answer(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg) (m *nats.Msg, again bool, err error) {
+	if err := c.begin(); err != nil {
+		return nil, false, err
+	}
+	waiting, permitted := c.Permitted(ctx, verb.Subject())
+	m, again, err = c.consult(waiting, verb, msg)
+	if err = permitted(err); err != nil {
+		c.replies.refused(err)
+		return nil, again, c.RequestError(string(verb), err)
+	}
+	return m, again, nil
 }
 
 // ask is control for requests with a JSON body, or none, and little to wait for.
@@ -118,6 +128,12 @@ func (c *Client) pages(ctx context.Context, verb protocol.APIVerb) (all protocol
 		}
 		all.Functions, all.Abridged = append(all.Functions, page.Functions...), append(all.Abridged, page.Abridged...)
 		all.Next = page.Next
+		for name, q := range page.Queues {
+			if all.Queues == nil {
+				all.Queues = map[string]protocol.QueueInfo{}
+			}
+			all.Queues[name] = q
+		}
 	}
 	return all, nil
 }

@@ -28,7 +28,9 @@ func (shelf) Stats(string) protocol.Stats {
 	return protocol.Stats{Requests: 1, StartReason: strings.Repeat("because ", 1000)}
 }
 
-func (shelf) Damage() []protocol.Damage                           { return nil }
+func (shelf) Damage() []protocol.Damage          { return nil }
+func (shelf) Taking(string) []*protocol.Function { return nil }
+
 func (shelf) Overlapping(*protocol.Function) []*protocol.Function { return nil }
 func (shelf) Idle(context.Context, *protocol.Function) bool       { return false }
 

@@ -46,6 +46,8 @@ type Host interface {
 	Stats(name string) protocol.Stats
 	// Damage returns the records that cannot be read, sorted by name.
 	Damage() []protocol.Damage
+	// Taking returns the functions with a trigger that can have a message of a pattern.
+	Taking(pattern string) []*protocol.Function
 	// Overlapping returns the other functions with a trigger that overlaps one of f.
 	Overlapping(f *protocol.Function) []*protocol.Function
 }
@@ -80,6 +82,9 @@ type Service struct {
 	Verbs map[protocol.APIVerb]protocol.APIHandler
 	// Queues has the figures of queues. Nil means that nothing is said of any.
 	Queues Queues
+	// CheckTrigger returns why the source of a trigger is none, with code 422, and makes one that is missing if the
+	// trigger says so. Nil means that sources must exist, unless their triggers say create.
+	CheckTrigger func(ctx context.Context, t protocol.Trigger) error
 	// Durability says what messages outlive on a NATS server of this process, see protocol.MetadataDurability. Empty
 	// means that the process has none.
 	Durability string

@@ -63,6 +63,8 @@ func (h *shelf) Damage() []protocol.Damage {
 	return []protocol.Damage{{Name: "torn", Reason: "it is torn"}}
 }
 
+func (h *shelf) Taking(string) []*protocol.Function { return nil }
+
 func (h *shelf) Overlapping(*protocol.Function) []*protocol.Function { return nil }
 
 // serve controls a shelf through a server without JetStream, and returns a client.

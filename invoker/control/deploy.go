@@ -42,6 +42,9 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 	if err := subjects.Fit(registry.Entry{Name: f.Name, Versions: []protocol.Function{f}}, s.Line); err != nil {
 		return nil, err
 	}
+	if err := s.safe(ctx, &f); err != nil {
+		return nil, err
+	}
 	if err := s.settle(ctx, &f); err != nil {
 		return nil, err
 	}
@@ -159,7 +162,7 @@ func dropped(e registry.Entry) []string {
 func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) []string {
 	ctx, cancel := context.WithTimeout(ctx, warningTime) // an answer that was lost never comes
 	defer cancel()
-	out := subjects.Loops(e.Latest())
+	out := slices.Concat(s.loops(ctx, e.Latest()), s.empty(ctx, e.Latest()))
 	if created && s.Host.Idle(ctx, e.Latest()) {
 		out = append(out, idle(e.Latest()))
 	}

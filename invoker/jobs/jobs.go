@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -180,7 +181,7 @@ func (f *Front) reconcile() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for name, fn := range f.wanted {
-		if fn.Job != nil || f.opened[name] {
+		if fn.Job != nil || f.opened[name] || slices.ContainsFunc(fn.Triggers, protocol.Trigger.Durable) {
 			f.serve(name, fn)
 		}
 	}

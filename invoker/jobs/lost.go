@@ -11,29 +11,30 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Lost decides about a job that was to come again and has no queue any more, or cannot be a job: it is dead. m is the
-// message that would have come. Until it returns nil it has to be called again.
+// Lost makes a dead letter of a job that has waited for its time, and has no queue any more, or cannot be a job. reason
+// is one of protocol's Reason constants. It can be done again.
 func (f *Front) Lost(ctx context.Context, name, id string, m *nats.Msg, reason string) error {
-	j, malformed := protocol.ParseJob(m.Subject, protocol.Header(m.Header), m.Data)
-	why := protocol.Errorf(protocol.CodeNotFound, "", "function %s is gone", name)
-	if malformed != nil {
-		why = protocol.Errorf(protocol.CodeOf(malformed), "", "the message cannot be a job: %w", malformed)
+	parsed, _ := protocol.ParseJob(m.Subject, protocol.Header(m.Header), m.Data)
+	err := protocol.Errorf(protocol.CodeNotFound, "", "the function %s has no queue any more: it was removed while the job waited",
+		name)
+	if reason == protocol.ReasonMalformed {
+		err = protocol.Errorf(protocol.CodeBadRequest, "", "what has waited cannot be a job of %s", name)
 	}
-	r := store.Stored{Record: protocol.Record{State: protocol.StateDead, Reason: reason, Attempts: j.Before,
-		Accepted: j.Accepted, Reply: protocol.Reply{ID: id, Exit: -1, Err: why}}}
-	message := f.store.RecordMessage(name, id, &r.Record, j.Revision, time.Duration(protocol.DefaultResult))
-	revision, err := f.store.Decide(ctx, message)
-	switch r.Revision = revision; {
-	case errors.Is(err, store.ErrDecided):
-		stored, ok, err := f.store.Record(ctx, name, id)
-		if err != nil || !ok || stored.State != protocol.StateDead {
-			return err
+	r := protocol.Record{State: protocol.StateDead, Reason: reason, Attempts: parsed.Before, Accepted: parsed.Accepted,
+		Reply: protocol.Reply{ID: id, Exit: -1, Err: err}}
+	decision := f.store.RecordMessage(name, id, &r, parsed.Revision, time.Duration(protocol.DefaultResult))
+	revision, failed := f.store.Decide(ctx, decision)
+	if errors.Is(failed, store.ErrDecided) {
+		var known store.Stored
+		if known, _, failed = f.store.Record(ctx, name, id); known.State != protocol.StateDead {
+			return failed
 		}
-		r = stored
-	case err != nil:
-		return err
+		revision = known.Revision
 	}
-	return f.store.Bury(ctx, &store.Letter{Function: name, ID: id, Subject: m.Subject, Reason: r.Reason, Err: r.Reply.Err,
-		Attempts: r.Attempts, Accepted: j.Accepted, Story: j.Story, Revision: r.Revision, Header: plain(m.Header),
-		Body: m.Data})
+	if failed != nil {
+		return failed
+	}
+	return f.store.Bury(ctx, &store.Letter{Function: name, ID: id, Subject: m.Subject, Reason: reason, Err: err,
+		Attempts: parsed.Before, Accepted: parsed.Accepted, Story: parsed.Story, Revision: revision,
+		Header: plain(m.Header), Body: m.Data})
 }

@@ -75,14 +75,11 @@ func (j *job) propose() {
 // decided does what follows when the record of the job is stored.
 func (j *job) decided(revision uint64) {
 	j.q.f.after("record")
-	if j.record.State != protocol.StateDead {
-		j.done()
-		if j.Redo && len(j.m.Data) == 0 {
-			j.q.running.Go(j.release)
-		}
+	if j.record.State == protocol.StateDead || j.To != "" || j.Redo && len(j.m.Data) == 0 {
+		j.q.running.Go(func() { j.follow(store.Stored{Record: j.record, Revision: revision}, true) })
 		return
 	}
-	j.q.running.Go(func() { j.follow(store.Stored{Record: j.record, Revision: revision}, true) })
+	j.done()
 }
 
 // find finds the outcome of a job about which somebody else has decided.
@@ -102,10 +99,15 @@ func (j *job) find() {
 
 // follow does what follows from a record, if it has to be done, and then the job is done.
 func (j *job) follow(r store.Stored, effects bool) {
-	if effects && r.State == protocol.StateDead && !j.bury(r) {
+	switch {
+	case !effects:
+	case r.State == protocol.StateDead && !j.bury(r), r.State == protocol.StateDone && !j.pass(r):
 		return
 	}
 	j.done()
+	if r.State == protocol.StateDone {
+		j.release()
+	}
 }
 
 // wait has the job come again at a time.

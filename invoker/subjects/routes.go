@@ -75,6 +75,19 @@ func (r *Routes) Overlapping(f *protocol.Function) []*protocol.Function {
 	return all
 }
 
+// Taking returns the functions that have a trigger which can have a message of a pattern, in no order.
+func (r *Routes) Taking(pattern string) []*protocol.Function {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found := map[string]bool{}
+	r.root.overlap(tokens(pattern), found)
+	var all []*protocol.Function
+	for name := range found {
+		all = append(all, r.manifest[name])
+	}
+	return all
+}
+
 // distinct returns the subjects of a function's triggers, each once.
 func distinct(f *protocol.Function) []string {
 	seen := map[string]bool{}

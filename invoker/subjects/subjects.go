@@ -70,17 +70,3 @@ func Overlaps(f, g *protocol.Function) []string {
 	}
 	return out
 }
-
-// Loops says which routes of f can pass a message on to f itself.
-func Loops(f *protocol.Function) []string {
-	var out []string
-	for _, a := range f.Triggers {
-		for _, b := range f.SubjectTriggers() {
-			if a.To != "" && protocol.Overlap(a.DestinationPattern(), b.Subject) {
-				out = append(out, fmt.Sprintf("%s passes on to %s, which calls %s again by %s: a loop, which ends after %d hops",
-					a, a.To, f.Name, b.Subject, protocol.MaxHops))
-			}
-		}
-	}
-	return out
-}

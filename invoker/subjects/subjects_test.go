@@ -38,12 +38,3 @@ func TestOverlaps(t *testing.T) {
 		}
 	}
 }
-
-func TestLoops(t *testing.T) {
-	f := protocol.Function{Name: "f", Triggers: []protocol.Trigger{
-		{Subject: "a.*", To: "b.{1}"}, {Subject: "b.c", To: "z"}, {Subject: "c", To: "d"}, {Subject: "e"}}}
-	want := []string{"a.* passes on to b.{1}, which calls f again by b.c: a loop, which ends after 16 hops"}
-	if got := Loops(&f); !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}

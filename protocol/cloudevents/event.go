@@ -166,3 +166,14 @@ func attribute(header string) (name string, ok bool) {
 func bad(format string, a ...any) error {
 	return protocol.Errorf(protocol.CodeBadRequest, "", "the message is no CloudEvent: "+format, a...)
 }
+
+// Open makes of a request that has an event what a process gets: attributes as headers, the data as body. The request
+// must have its body, and no claim. Its error's code is 400; then the request is as it was.
+func Open(r *protocol.Request) error {
+	e, err := Parse(r.Header, r.Body)
+	if err != nil {
+		return err
+	}
+	r.Header, r.Body = e.Request(r.Header), e.Data
+	return nil
+}

@@ -55,7 +55,8 @@ func TestDrawsTextBad(t *testing.T) {
 	bad := map[string][]byte{"a longer one": append(raw[:len(raw):len(raw)], 0), "another format": {9, 0, 0, 0},
 		"an unknown flag": {1, 0x80, 0, 0}, "too many draws": {1, 0, 0, 0xff, 0xff, 0xff, 0x7f},
 		"an unknown kind": {1, 0, 0, 1, 9, 0}, "too much entropy": {1, 0, 0, 1, 0, 0xff, 0xff, 0x7f},
-		"negative entropy": {1, 0, 0, 1, 0, 1}, "an initialization in an initialization": {1, 2, 0, 0, 1, 2, 0, 0, 1, 0, 0, 0}}
+		"negative entropy":                       {1, 0, 0, 1, 0, 1},
+		"an initialization in an initialization": {1, 2, 0, 0, 1, 2, 0, 0, 1, 0, 0, 0}}
 	for n := range raw {
 		d := new(recording.Draws)
 		if err := d.UnmarshalText([]byte(base64.StdEncoding.EncodeToString(raw[:n]))); err == nil {

@@ -15,8 +15,8 @@ const lookTime = 50 * time.Nanosecond
 // Replay gives a process what was recorded of another: the same entropy, the same times, and no wait takes any time.
 // Entropy and each clock are given in their own order, so that a process of another version, which looks at them in
 // another order, is given as much as possible of what was recorded. Where there is nothing left, clocks go on from
-// where they were, and entropy comes from a generator whose seed is the recorded entropy: the same for each replay. What
-// the process does otherwise than the recorded one is kept. One goroutine at a time uses a Replay.
+// where they were, and entropy comes from a generator whose seed is the recorded entropy: the same for each replay.
+// What the process does otherwise than the recorded one is kept. One goroutine at a time uses a Replay.
 type Replay struct {
 	draws  *Draws
 	at     int          // how many draws the process has made

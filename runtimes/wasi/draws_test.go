@@ -30,7 +30,8 @@ func runDraws(
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	p := &runtimes.Process{Args: args, Stdin: strings.NewReader(body), Stdout: &stdout, Stderr: &stderr, Draws: d, Replay: r}
+	p := &runtimes.Process{Args: args, Stdin: strings.NewReader(body), Stdout: &stdout, Stderr: &stderr,
+		Draws: d, Replay: r}
 	err := g.Run(ctx, p)
 	return outcome{stdout.String(), stderr.String(), fmt.Sprint(err), p.Usage.Fuel, p.Usage.Memory}, p.Usage.Start
 }
@@ -87,7 +88,8 @@ func TestReplay(t *testing.T) {
 		{"Go", guest, []string{"fn", "draws"}, []string{"body", "fail"}, true},
 		{"Go, panic", guest, []string{"fn", "panic"}, []string{""}, false},
 	} {
-		for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
+		for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork,
+			runtimes.StartCheckpoint} {
 			t.Run(c.name+"/"+kind, func(t *testing.T) {
 				if kind == runtimes.StartPrefork || kind == runtimes.StartCheckpoint {
 					wasi.NeedKind(t, kind)

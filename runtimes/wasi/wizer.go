@@ -25,8 +25,8 @@ const initializeTimes = 5
 var errAsks = errors.New("it reads stdin or looks into /request")
 
 // initialize does for a module what Wizer would have done: it calls the function once, and makes what memory and
-// globals are then what they are before the entry runs. Time and entropy are those of a checkpoint, or recorded ones, unless draws
-// is nil.
+// globals are then what they are before the entry runs. Time and entropy are those of draws, or, if that is nil, of a
+// checkpoint.
 //
 // # Errors
 //

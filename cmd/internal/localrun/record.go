@@ -43,7 +43,8 @@ func (r *recorder) recording(src *source.Source, q *protocol.Request, err error)
 	f.Digest, f.Size, f.Start = protocol.Digest(src.Code), int64(len(src.Code)), ""
 	rec := &protocol.Recording{Format: protocol.RecordingFormat, Function: f, ID: q.ID, Time: r.began,
 		Subject: q.Subject, Args: q.Args, Header: q.Header, Deadline: q.Deadline, Fuel: usage.Fuel, Memory: usage.Memory,
-		Start: usage.Start, Duration: usage.Duration, Stdout: protocol.Beginning(r.stdout.Bytes(), protocol.MaxRecordedStdout),
+		Start: usage.Start, Duration: usage.Duration,
+		Stdout: protocol.Beginning(r.stdout.Bytes(), protocol.MaxRecordedStdout),
 		Stderr: protocol.Output{Size: r.stderr.size, Kept: r.stderr.b}}
 	rec.Exit, rec.Code, rec.Error = judge(&f, err)
 	rec.SetStdin(q.Body)
@@ -73,8 +74,8 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// judge returns what a call comes to whose process ended with err: its exit code, its error code and what has failed, as
-// an invoker would say it (section 6 of the specification).
+// judge returns what a call comes to whose process ended with err: its exit code, its error code and what has failed,
+// as an invoker would say it (section 6 of the specification).
 func judge(f *protocol.Function, err error) (exit, code int, text string) {
 	var ended *runtimes.ExitError
 	var trap *runtimes.TrapError

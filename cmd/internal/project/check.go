@@ -113,7 +113,8 @@ func join(table, key string) string {
 // value checks a key's value and returns it as JSON has it. ok is false if it cannot be used.
 func (c *checker) value(at string, k protocol.Key, v any) (right any, ok bool) {
 	switch k.Type {
-	case protocol.TypeString, protocol.TypeDuration, protocol.TypeSize, protocol.TypeNumber, protocol.TypeBool:
+	case protocol.TypeString, protocol.TypeDuration, protocol.TypeBackoff, protocol.TypeSize, protocol.TypeNumber,
+		protocol.TypeBool:
 		return v, c.scalar(at, k, v)
 	case protocol.TypeStrings, protocol.TypeNumbers:
 		return c.list(at, k, v)
@@ -208,6 +209,9 @@ func (c *checker) scalar(at string, k protocol.Key, v any) bool {
 	case k.Type == protocol.TypeDuration && isText:
 		_, err := protocol.ParseDuration(text)
 		return c.is(at, err, durationHint(text))
+	case k.Type == protocol.TypeBackoff && isText:
+		_, err := protocol.ParseBackoff(text)
+		return c.is(at, err, "")
 	case k.Type == protocol.TypeSize && isText:
 		_, err := protocol.ParseSize(text)
 		return c.is(at, err, sizeHint(text))

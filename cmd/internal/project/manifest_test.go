@@ -15,7 +15,7 @@ import (
 // Each thing that is wrong is told of with its line, its key and what to write instead.
 func TestManifestProblems(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
-		{`memroy = "1MiB"`, "1: unknown key memroy: the keys here are args, build, "},
+		{`memroy = "1MiB"`, "1: unknown key memroy: the keys here are allow_loop, args, "},
 		{"nmae = \"a\"", "1: unknown key nmae: did you mean name?"},
 		{"memory = \"1MiB\"", "1: unknown key memory: memory stands in [limits]"},
 		{"[limits]\nname = \"a\"", "2: unknown key limits.name: name stands above all tables"},

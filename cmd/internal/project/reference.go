@@ -78,7 +78,7 @@ func tableSchema() *schema {
 func schemaOf(k protocol.Key) *schema {
 	s := &schema{}
 	switch k.Type {
-	case protocol.TypeString, protocol.TypeDuration:
+	case protocol.TypeString, protocol.TypeDuration, protocol.TypeBackoff:
 		s = &schema{Type: "string", Enum: k.Values, Pattern: k.Pattern, MaxLength: k.Most}
 	case protocol.TypeSize:
 		s = &schema{Type: []string{"string", "integer"}, Pattern: k.Pattern}
@@ -126,8 +126,8 @@ func describe(k protocol.Key) string {
 func Reference() []byte {
 	var b strings.Builder
 	b.WriteString(referenceHead)
-	parts := [][2]string{{"", "Keys above all tables"}, {"build", "[build]"}, {"limits", "[limits]"}, {"trigger",
-		"[[trigger]]"}}
+	parts := [][2]string{{"", "Keys above all tables"}, {"build", "[build]"}, {"limits", "[limits]"}, {"job", "[job]"},
+		{"trigger", "[[trigger]]"}}
 	for _, part := range parts {
 		fmt.Fprintf(&b, "\n## %s\n\n| key | type | default | range | what it does | example "+
 			"|\n|---|---|---|---|---|---|\n", part[1])
@@ -142,7 +142,7 @@ func Reference() []byte {
 			}
 		}
 	}
-	b.WriteString(referenceTail)
+	b.WriteString(referenceSources + referenceTail)
 	return []byte(b.String())
 }
 
@@ -167,7 +167,8 @@ keys, and mark wrong ones, by [the JSON schema](manifest.schema.json).
 A duration is a number and a unit (` + "`ms`, `s`, `m`" + `), together or in a row: ` +
 		"`\"500ms\"`, `\"1m30s\"`" + `. A size is a number of bytes, or a
 string with a unit: ` + "`KiB`, `MiB` and `GiB`" + ` are powers of 1024, ` + "`KB`, `MB` and `GB`" + ` of 1000. ` +
-		`A number may have underscores: ` + "`50_000_000`" + `.
+		`A number may have underscores: ` + "`50_000_000`" + `. A pause is
+a duration, or two of them, as in ` + "`\"1s..5m\"`" + `: it doubles from the first to the second.
 `
 	referenceExample = `#:schema ` + SchemaURL + `
 name = "price"
@@ -187,6 +188,41 @@ memory = "64MiB"
 [[trigger]]
 subject = "orders.*.new"       # what * stands for is the first argument
 to = "orders.{1}.priced"       # where a successful reply goes
+`
+	referenceSources = `
+Each trigger has exactly one source. [Durable calls and triggers](jobs.md) says what becomes of their events:
+
+` + "```toml\n" + referenceTriggers + "```" + `
+`
+	// referenceTriggers has a trigger of each source.
+	referenceTriggers = `name = "audit"
+module = "audit.wasm"
+
+[job]
+attempts = 3
+on_failure = "audit.failed"
+
+[[trigger]]                    # each message calls the function at once
+subject = "orders.*.new"
+
+[[trigger]]                    # each message of a stream is a job, here up to 50 of them
+stream = "ORDERS"
+filter = "orders.eu.>"
+batch = 50
+window = "200ms"
+
+[[trigger]]                    # a job at each time
+schedule = "0 7 * * MON-FRI"
+zone = "Asia/Seoul"
+missed = "once"
+
+[[trigger]]                    # each change of a key is a job
+kv = "prices.eu.*"
+ordered = true
+
+[[trigger]]                    # each object that is put or deleted is a job
+object = "uploads"
+create = true
 `
 	referenceTail = `
 ## When something is wrong

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,14 @@ func TestReferenceIsTrue(t *testing.T) {
 	}
 	if _, err := ParseManifest(ManifestName, "", referenceWrong); err == nil || err.Error()+"\n" != referenceMistakes {
 		t.Errorf("the mistakes:\n%v", err)
+	}
+	m, err = ParseManifest(ManifestName, "", referenceTriggers)
+	var sources []string
+	for _, trigger := range m.Function.Triggers {
+		sources = append(sources, trigger.Source())
+	}
+	if all := protocol.Sources(); err != nil || !slices.Equal(sources, all) {
+		t.Errorf("the triggers of the example are of %q, and not of %q: %v", sources, all, err)
 	}
 	for _, k := range ManifestKeys() {
 		if k.Text == "" || k.Example == "" || strings.Contains(k.Text+k.Range+k.Default, "|") || k.Values != nil &&

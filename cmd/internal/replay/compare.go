@@ -127,7 +127,8 @@ func (r *Result) lines(what string, a, b []byte, counts bool) {
 		at++
 	}
 	line := 1 + bytes.Count(a[:at], []byte{'\n'})
-	d := Difference{What: what, Counts: counts, Line: line, Byte: int64(at), Recorded: lineAt(a, at), Replayed: lineAt(b, at)}
+	d := Difference{What: what, Counts: counts, Line: line, Byte: int64(at), Recorded: lineAt(a, at),
+		Replayed: lineAt(b, at)}
 	d.Text = fmt.Sprintf("%s: %d bytes, and now %d: they differ from line %d, byte %d on", what, len(a), len(b), line, at)
 	r.Differences = append(r.Differences, d)
 }

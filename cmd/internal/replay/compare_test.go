@@ -49,8 +49,10 @@ func TestCompare(t *testing.T) {
 			"they differ from line 1, byte 16383 on"},
 		{"stderr", "a", func(o *localrun.Outcome) { o.Stderr = []byte("lag") }, false, true, "stderr", "  - log\n  + lag\n"},
 		{"longer stderr", "a", func(o *localrun.Outcome) { o.StderrSize = 4 }, false, true, "stderr", "stderr"},
-		{"fuel", "a", func(o *localrun.Outcome) { o.Usage.Fuel = 150 }, false, true, "fuel", "fuel 100, and now 150 (1.50x)"},
-		{"memory", "a", func(o *localrun.Outcome) { o.Usage.Memory = 0 }, false, true, "memory", "memory 65536 bytes, and now 0"},
+		{"fuel", "a", func(o *localrun.Outcome) { o.Usage.Fuel = 150 }, false, true, "fuel",
+			"fuel 100, and now 150 (1.50x)"},
+		{"memory", "a", func(o *localrun.Outcome) { o.Usage.Memory = 0 }, false, true, "memory",
+			"memory 65536 bytes, and now 0"},
 		{"draws", "a", func(o *localrun.Outcome) { o.Draws = "it waits" }, false, true, "draws", "time and entropy: it waits"},
 		{"cut", "a", func(o *localrun.Outcome) { o.Cut, o.Usage.Fuel, o.Stdout = true, 1, nil }, true, true, "stdout",
 			"the same, but for stdout, fuel"},
@@ -66,7 +68,8 @@ func TestCompare(t *testing.T) {
 			if len(r.Differences) > 0 {
 				first = r.Differences[0].What
 			}
-			if r.Same != want || first != c.what || !strings.Contains(out.String(), c.says) || (r.With != "") != (digest != "sha256:a") {
+			if r.Same != want || first != c.what || !strings.Contains(out.String(), c.says) ||
+				(r.With != "") != (digest != "sha256:a") {
 				t.Errorf("%s with %s: same %v, first difference %q, printed\n%s", c.about, digest, r.Same, first, &out)
 			}
 		}

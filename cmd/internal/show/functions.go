@@ -57,12 +57,13 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 		{"start", Join(": ", st.Start, st.StartReason)},
 		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on %s)",
 			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting, terminal.Plural(invokers, "invoker"))},
+		{"jobs", queueFact(i.Queue)},
 		{"duration", fmt.Sprintf("p50 %s, p99 %s", st.P50, st.P99)},
 		{"left out", leftOut(i)},
 	})
 	if len(i.Versions) > 1 {
 		fmt.Fprintln(w)
-		Functions(w, p, i.Versions)
+		Functions(w, p, i.Versions, nil)
 	}
 }
 
@@ -96,18 +97,27 @@ func leftOut(i protocol.InfoReply) string {
 	return "arguments, environment and triggers: together they exceed the largest message of NATS (max_payload)"
 }
 
-// Functions prints a table of functions, or of versions of one.
-func Functions(w io.Writer, p terminal.Paint, functions []protocol.Function) {
+// Functions prints a table of functions, or of versions of one. queues has the queues of those that have one; if none
+// has, nothing is said of jobs.
+func Functions(w io.Writer, p terminal.Paint, functions []protocol.Function, queues map[string]protocol.QueueInfo) {
 	var rows [][]string
+	head := []string{"NAME", " VERSION", "LANGUAGE", " SIZE", " TIMEOUT", " MEMORY", " AGE"}
+	if len(queues) > 0 {
+		head = append(head, "JOBS")
+	}
 	for _, f := range functions {
 		limits, age := f.Limits.WithDefaults(), ""
 		if !f.Created.IsZero() {
 			age = terminal.Age(time.Since(f.Created))
 		}
-		rows = append(rows, []string{f.Name, fmt.Sprint(f.Version), f.Language, terminal.Bytes(f.Size),
-			limits.Timeout.String(), limits.Memory.String(), age})
+		row := []string{f.Name, fmt.Sprint(f.Version), f.Language, terminal.Bytes(f.Size),
+			limits.Timeout.String(), limits.Memory.String(), age}
+		if q, ok := queues[f.Name]; ok {
+			row = append(row, brief(&q))
+		}
+		rows = append(rows, row)
 	}
-	terminal.Table(w, p, []string{"NAME", " VERSION", "LANGUAGE", " SIZE", " TIMEOUT", " MEMORY", " AGE"}, rows)
+	terminal.Table(w, p, head, rows)
 }
 
 // Damage prints what is wrong with stored records, or with the invoker that has read them, and what to do about it.

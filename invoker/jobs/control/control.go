@@ -34,6 +34,9 @@ type Service struct {
 	Store *store.Store
 	// Find returns the latest version of a function. The error's code is 404 if there is none. It must not be nil.
 	Find func(ctx context.Context, name string) (*protocol.Function, error)
+	// Opened, if not nil, is told of each function whose queue was asked for. Other invokers learn of it by a mark, or when
+	// they look: before the first queue there is nothing that they could watch.
+	Opened func(function string)
 	// Log takes what operators should know. It must not be nil.
 	Log *slog.Logger
 }

@@ -44,6 +44,9 @@ func (s *Service) make(ctx context.Context, name string) error {
 	if _, err := s.Store.MakeQueue(ctx, f); err != nil {
 		return err
 	}
+	if s.Opened != nil {
+		s.Opened(name)
+	}
 	subject := "$KV." + protocol.BucketMarks + ".queue." + name
 	if m, ok, err := s.Store.Last(ctx, store.MarksStream, subject); err != nil || ok && !gone(m.Header) {
 		return err // the others know

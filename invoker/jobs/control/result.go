@@ -26,7 +26,7 @@ const (
 // for the outcome as long as the request's Fn-Timeout says. Without one by then the error's code is 504, and Fn-State
 // says where the job is.
 func (s *Service) result(ctx context.Context, r *protocol.APIRequest) (any, error) {
-	function, id, err := protocol.ParseJobRequest(r.Body)
+	function, id, now, err := protocol.ParseResultRequest(r.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (s *Service) result(ctx context.Context, r *protocol.APIRequest) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	if wait == 0 {
+	if wait == 0 || now {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		return s.resultNow(ctx, function, id)

@@ -160,7 +160,8 @@ func (s *Store) trim(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return stream.Purge(ctx, jetstream.WithPurgeSubject(protocol.RecordSubjects(name)), jetstream.WithPurgeKeep(PerFunction))
+	return stream.Purge(ctx, jetstream.WithPurgeSubject(protocol.RecordSubjects(name)),
+		jetstream.WithPurgeKeep(PerFunction))
 }
 
 // Get returns the recording of a job, as protocol.Recording.Encode has written it. The error's code is 404 if there is

@@ -263,7 +263,7 @@ func TestOverlap(t *testing.T) {
 func (b bench) decide(run time.Time, state protocol.JobState) {
 	b.Helper()
 	id := b.front.chains[b.id].trigger.RunID(run)
-	m := store.RecordMessage("f", id, &protocol.Record{State: state}, 0, time.Hour)
+	m := b.store.RecordMessage("f", id, &protocol.Record{State: state}, 0, time.Hour)
 	if _, err := b.store.Decide(b.Context(), m); err != nil {
 		b.Fatal(err)
 	}

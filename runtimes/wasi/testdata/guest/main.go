@@ -188,7 +188,7 @@ func scratch(dir string) error {
 }
 
 // draws writes what differs from process to process: the order of a map, random numbers of both kinds, the time before
-// and after stdin, and which of two goroutines is first. If the body is "fail" it fails.
+// and after stdin, and which of two goroutines is first. If the body is "fail", it fails.
 func draws() error {
 	m := map[int]int{}
 	for i := range 40 {
