@@ -45,7 +45,7 @@ func TestInspect(t *testing.T) {
 		want    []string // in what people see, blanks counted as one
 	}{
 		{"the probe", runtimestest.Wasm(), "", []string{
-			"memory 192 KiB, grows", "globals 1 number", "; charges 36 entries and 105 loops", "reuse a sandbox can be reset",
+			"memory 192 KiB, grows", "globals 1 number", "; charges 36 entries and 108 loops", "reuse a sandbox can be reset",
 			"function yes",
 			"imports", "wasi_snapshot_preview1 fd_read function", "_start function () -> ()",
 		}},
