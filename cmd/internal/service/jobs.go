@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/invoker/jobs"
 	"github.com/polyvoke/polyvoke/invoker/jobs/control"
+	"github.com/polyvoke/polyvoke/invoker/jobs/recordings"
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/invoker/later"
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -25,15 +26,18 @@ type durable struct {
 	schedules *schedule.Front
 	triggers  *triggers.Front
 	control   *control.Service
+	records   *recordings.Store
 }
 
 // newDurable puts the parts together. The caller runs the attempts of jobs.
 func newDurable(js jetstream.JetStream, reg registry.Registry, caller protocol.Caller, c Config) *durable {
 	kept := store.New(js, store.Config{Replicas: c.Replicas, Log: c.Log})
 	waiting := later.New(js, later.Config{Replicas: c.Replicas, Log: c.Log})
+	records := recordings.New(js, recordings.Config{Replicas: c.Replicas, Invoker: thisProcess(), Log: c.Log})
 	d := &durable{
-		jobs: jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Invoker: thisProcess(),
+		jobs: jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Recorder: records, Invoker: thisProcess(),
 			Replicas: c.Replicas, Drain: c.Drain, Log: c.Log}),
+		records:   records,
 		mover:     later.NewMover(waiting),
 		triggers:  triggers.New(triggers.Config{JetStream: js, Known: known(reg), Replicas: c.Replicas, Log: c.Log}),
 		schedules: schedule.New(schedule.Config{Store: kept, Later: waiting, Log: c.Log}),

@@ -74,6 +74,7 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	d := newDurable(own.JS, reg, &v, c)
 	v.CheckTrigger = func(ctx context.Context, t protocol.Trigger) error { return triggers.Check(ctx, own.JS, t) }
 	v.Verbs, v.Queues = d.control.Verbs(), d.control
+	addVerbs(&v, recordingVerbs(d.records, own.JS, reg, store, c))
 	v.Ready = func() { ready(v.Functions()) }
 	err = serveWith(ctx, s.Conn, &v, fronts{d.fronts(), c.Log})
 	switch {
