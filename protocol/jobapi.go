@@ -35,6 +35,15 @@ type QueueInfo struct {
 	Dead        int64     `json:"dead"`                   // dead letters
 	PausedUntil time.Time `json:"paused_until,omitzero"`  // zero: it is not paused
 	Forever     bool      `json:"until_resume,omitempty"` // it is paused until it is resumed
+
+	Triggers []TriggerLag `json:"triggers,omitempty"` // those of the function that have a stream; only of one function
+}
+
+// TriggerLag is how far a trigger is behind its source.
+type TriggerLag struct {
+	Trigger string `json:"trigger"`
+	Events  int64  `json:"events"`          // that are no jobs yet
+	Error   string `json:"error,omitempty"` // why that is not known
 }
 
 // Paused reports whether the queue gives no jobs away.

@@ -16,50 +16,66 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
+// beside answers verbs beside those of the service.
+type beside struct {
+	t       *testing.T
+	mu      sync.Mutex
+	changed int
+	release chan struct{} // ends what waits
+}
+
+// verbs returns one that echoes, one that counts how often it was asked, and one that waits.
+func (b *beside) verbs() map[protocol.APIVerb]protocol.APIHandler {
+	return map[protocol.APIVerb]protocol.APIHandler{
+		"echo": {Answer: func(_ context.Context, r *protocol.APIRequest) (any, error) {
+			if r.Room < 1000 {
+				b.t.Errorf("there is room for %d bytes", r.Room)
+			}
+			return &protocol.APIReply{Header: protocol.Header{"Mine": {r.Header.Get("Yours")}}, Body: r.Body}, nil
+		}},
+		"count": {Changes: true, Answer: func(context.Context, *protocol.APIRequest) (any, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.changed++
+			return b.changed, nil
+		}},
+		"wait": {Waits: true, Answer: func(ctx context.Context, _ *protocol.APIRequest) (any, error) {
+			select {
+			case <-b.release:
+			case <-ctx.Done():
+			}
+			return "", ctx.Err()
+		}},
+	}
+}
+
+// serve serves the verbs, and returns a client and the service's id.
+func (b *beside) serve() (nc *nats.Conn, id string) {
+	b.t.Helper()
+	nc = invokertest.Connect(b.t, invokertest.StartNATS(b.t))
+	js, err := jetstream.New(nc)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	s := &control.Service{Host: &shelf{}, Registry: &registry.Memory{}, NC: nc, JetStream: js, MaxModule: 100,
+		Version: "0.0.0", Log: slog.New(slog.DiscardHandler), Verbs: b.verbs()}
+	m, err := s.Serve(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() {
+		if err := m.Stop(); err != nil {
+			b.t.Error(err)
+		}
+	})
+	return nc, m.Info().ID
+}
+
 // Verbs of what stands beside the invoker are answered by both ways; those that wait keep nobody from being answered, and
 // one that nobody knows is said to be unknown.
 func TestVerbsBeside(t *testing.T) {
-	nc := invokertest.Connect(t, invokertest.StartNATS(t))
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	waits, release := make(chan struct{}, 2000), make(chan struct{})
-	changed := 0
-	var mu sync.Mutex
-	s := &control.Service{Host: &shelf{}, Registry: &registry.Memory{}, NC: nc, JetStream: js, MaxModule: 100,
-		Version: "0.0.0", Log: slog.New(slog.DiscardHandler), Verbs: map[protocol.APIVerb]protocol.APIHandler{
-			"echo": {Answer: func(_ context.Context, r *protocol.APIRequest) (any, error) {
-				if r.Room < 1000 {
-					t.Errorf("there is room for %d bytes", r.Room)
-				}
-				return &protocol.APIReply{Header: protocol.Header{"Mine": {r.Header.Get("Yours")}}, Body: r.Body}, nil
-			}},
-			"count": {Changes: true, Answer: func(context.Context, *protocol.APIRequest) (any, error) {
-				mu.Lock()
-				defer mu.Unlock()
-				changed++
-				return changed, nil
-			}},
-			"wait": {Waits: true, Answer: func(ctx context.Context, _ *protocol.APIRequest) (any, error) {
-				waits <- struct{}{}
-				select {
-				case <-release:
-				case <-ctx.Done():
-				}
-				return "", ctx.Err()
-			}},
-		}}
-	m, err := s.Serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := m.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	id := m.Info().ID
+	b := &beside{t: t, release: make(chan struct{})}
+	nc, id := b.serve()
 	request := func(subject string, h nats.Header, body string) *nats.Msg {
 		t.Helper()
 		answer, err := nc.RequestMsg(&nats.Msg{Subject: subject, Header: h, Data: []byte(body)}, patience)
@@ -68,7 +84,7 @@ func TestVerbsBeside(t *testing.T) {
 		}
 		return answer
 	}
-	const many = 1200 // more than may wait
+	const many, most = 1200, 1024 // more than may wait
 	answers := make(chan *nats.Msg, many)
 	if _, err := nc.ChanSubscribe("waited", answers); err != nil {
 		t.Fatal(err)
@@ -78,7 +94,7 @@ func TestVerbsBeside(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for range many - 1024 {
+	for range many - most {
 		if a := <-answers; a.Header.Get(protocol.HeaderErrorCode) != "429" {
 			t.Fatalf("got %v %s", a.Header, a.Data)
 		}
@@ -96,8 +112,8 @@ func TestVerbsBeside(t *testing.T) {
 	if a := request("polyvoke.api.nonsense."+id, nil, ""); a.Header.Get(protocol.HeaderErrorCode) != "501" {
 		t.Errorf("unknown: %v %s", a.Header, a.Data)
 	}
-	close(release)
-	for range 1024 {
+	close(b.release)
+	for range most {
 		select {
 		case <-answers:
 		case <-time.After(patience):

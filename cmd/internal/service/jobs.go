@@ -43,7 +43,7 @@ func newDurable(js jetstream.JetStream, reg registry.Registry, caller protocol.C
 		schedules: schedule.New(schedule.Config{Store: kept, Later: waiting, Log: c.Log}),
 		control:   &control.Service{Store: kept, Find: finder(reg), Log: c.Log},
 	}
-	d.control.Opened = d.jobs.Open
+	d.control.Opened, d.control.Lags = d.jobs.Open, lags(js)
 	d.mover.Handle(schedule.Kind, d.schedules.Tick)
 	d.mover.Lost = func(ctx context.Context, due *later.Due, reason string) error {
 		return d.jobs.Lost(ctx, due.Name, due.ID, due.Msg, reason)

@@ -59,6 +59,7 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 		{"calls", fmt.Sprintf("%d, errors %d, cold starts %d, running %d, waiting %d (on %s)",
 			st.Requests, st.Errors, st.Cold, st.InFlight, st.Waiting, terminal.Plural(invokers, "invoker"))},
 		{"jobs", queueFact(i.Queue)},
+		{"lag", lag(i.Queue)},
 		{"duration", fmt.Sprintf("p50 %s, p99 %s", st.P50, st.P99)},
 		{"left out", leftOut(i)},
 	})

@@ -1,6 +1,7 @@
 package show
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -177,6 +178,18 @@ func story(w io.Writer, p terminal.Paint, attempts []protocol.Attempt) {
 			}
 		}
 	}
+}
+
+// lag says how far the triggers of a function are behind.
+func lag(q *protocol.QueueInfo) string {
+	if q == nil {
+		return ""
+	}
+	var all []string
+	for _, t := range q.Triggers {
+		all = append(all, Join(": ", t.Trigger, cmp.Or(t.Error, terminal.Plural(int(t.Events), "event"))))
+	}
+	return strings.Join(all, "; ")
 }
 
 // nextRuns says when the schedules of a function are due next: three times, in the zone of each.

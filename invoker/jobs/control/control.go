@@ -37,6 +37,8 @@ type Service struct {
 	// Opened, if not nil, is told of each function whose queue was asked for. Other invokers learn of it by a mark, or when
 	// they look: before the first queue there is nothing that they could watch.
 	Opened func(function string)
+	// Lags, if not nil, returns how far the triggers of a function are behind.
+	Lags func(ctx context.Context, f *protocol.Function) []protocol.TriggerLag
 	// Log takes what operators should know. It must not be nil.
 	Log *slog.Logger
 }

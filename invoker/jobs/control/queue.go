@@ -165,6 +165,9 @@ const mostLooks = 16
 // Queues returns the state of the queues that functions have, by name. A function without one is left out.
 func (s *Service) Queues(ctx context.Context, functions []string) (map[string]protocol.QueueInfo, error) {
 	all := map[string]protocol.QueueInfo{}
+	if len(functions) == 0 {
+		return all, nil
+	}
 	have := functions
 	if len(functions) > 1 {
 		names, err := s.names(ctx)
@@ -190,6 +193,12 @@ func (s *Service) Queues(ctx context.Context, functions []string) (map[string]pr
 			first = err
 		}
 	})
+	if q, ok := all[functions[0]]; ok && len(functions) == 1 && s.Lags != nil {
+		if f, err := s.Find(ctx, functions[0]); err == nil {
+			q.Triggers = s.Lags(ctx, f)
+			all[functions[0]] = q
+		}
+	}
 	return all, first
 }
 
