@@ -70,8 +70,11 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
-	d := newDurable(own.JS, reg, &v, c)
-	v.Verbs, v.Queues = d.control.Verbs(), d.control
+	d, err := newDurable(own.JS, reg, &v, c)
+	if err != nil {
+		return err
+	}
+	v.Verbs, v.Queues, v.CheckTrigger = d.control.Verbs(), d.control, d.checkTrigger
 	addVerbs(&v, recordingVerbs(d.records, own.JS, reg, store, c))
 	v.Ready = func() { ready(v.Functions()) }
 	err = serveWith(ctx, s.Conn, &v, fronts{d.fronts(), c.Log})
