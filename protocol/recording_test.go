@@ -12,7 +12,9 @@ import (
 func recordingOf(body []byte) Recording {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	r := Recording{Format: RecordingFormat,
-		Function: Function{Name: "greet", Version: 3, Env: map[string]string{"A": "b"}}, ID: "_1-a", Attempt: 2, Time: now, Invoker: "host", Subject: "job.greet.a", Args: []string{"a"},
+		Function: Function{Name: "greet", Version: 3, Env: map[string]string{"A": "b"}},
+		ID:       "_1-a", Attempt: 2, Time: now, Invoker: "host",
+		Subject: "job.greet.a", Args: []string{"a"},
 		Header: Header{"X": {"y"}}, Deadline: now.Add(time.Second), Draws: "AQAAAA==",
 		Stdout: Beginning([]byte("out"), MaxRecordedStdout), Stderr: Output{Size: 9, Kept: []byte("err")}, Exit: 1, Code: 500,
 		Error: "failed", Fuel: 7, Memory: 65536, Start: "fresh", Duration: time.Millisecond}

@@ -53,7 +53,8 @@ func TestCompare(t *testing.T) {
 			"fuel 100, and now 150 (1.50x)"},
 		{"memory", "a", func(o *localrun.Outcome) { o.Usage.Memory = 0 }, false, true, "memory",
 			"memory 65536 bytes, and now 0"},
-		{"draws", "a", func(o *localrun.Outcome) { o.Draws = "it waits" }, false, true, "draws", "time and entropy: it waits"},
+		{"draws", "a", func(o *localrun.Outcome) { o.Draws = "it waits" }, false, true, "draws",
+			"time and entropy: it waits"},
 		{"cut", "a", func(o *localrun.Outcome) { o.Cut, o.Usage.Fuel, o.Stdout = true, 1, nil }, true, true, "stdout",
 			"the same, but for stdout, fuel"},
 	} {

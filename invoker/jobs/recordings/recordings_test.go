@@ -145,7 +145,8 @@ func TestHammerKeep(t *testing.T) {
 	}
 	keeping.Wait()
 	s.Keep(t.Context(), protocol.Sampling{}, 1, recording("off", "1", ""))
-	s.Keep(t.Context(), protocol.Sampling{Failed: true}, 1, &protocol.Recording{Function: protocol.Function{Name: "off"}, ID: "2"})
+	s.Keep(t.Context(), protocol.Sampling{Failed: true}, 1,
+		&protocol.Recording{Function: protocol.Function{Name: "off"}, ID: "2"})
 	s.Keep(t.Context(), all, 1, nil)
 	s.Keep(t.Context(), all, 3, recording("a", "last", "body"))
 	ids, err := s.List(t.Context(), "a", 1000)
