@@ -74,6 +74,7 @@ func TestPlace(t *testing.T) {
 		{"$JS.ACK.", "0 0 0 false"},
 		{"", "0 0 0 false"},
 		{"_INBOX.x", "0 0 0 false"},
+		{"$JS.NAK.FN_JOB_f.run.3.42.7.1700000000000000001.9", "0 0 0 false"},
 	} {
 		p, ok := parsePlace(c.reply)
 		at := int64(0)
