@@ -53,8 +53,11 @@ func (f *Front) marked(ctx context.Context) (map[key]string, error) {
 	return all, err
 }
 
-// list tells of the marks whose keys match a pattern. A bucket that does not exist has none.
+// list tells of the marks whose keys match a pattern. A bucket that does not exist has none. A mark that goes meanwhile
+// can let nats.go wait for it in vain, so the time is bounded.
 func (f *Front) list(ctx context.Context, pattern string, tell func(jetstream.KeyValueEntry)) error {
+	ctx, cancel := context.WithTimeout(ctx, ackLimit)
+	defer cancel()
 	kv, err := f.js.KeyValue(ctx, protocol.BucketMarks)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return nil
@@ -130,10 +133,10 @@ func (w *worker) plans(ctx context.Context) (all []plan, err error) {
 // dropPlan removes the plan of a worker whose events have all become jobs. If that fails, it stays until its time is
 // over, and does no harm.
 func (w *worker) dropPlan() {
-	if w.open || w.plan == "" {
+	if w.open || w.plan == "" || !w.f.js.Conn().IsConnected() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), answerLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), ackLimit)
 	defer cancel()
 	if err := w.f.drop(ctx, w.plan); err != nil {
 		w.log.Debug("a plan was not removed", "err", err)

@@ -32,8 +32,9 @@ type world struct {
 }
 
 // start begins a world whose function f has a queue.
-func start(t *testing.T) *world {
-	s := registrytest.StartNATS(t, t.TempDir(), 0)
+func start(t *testing.T) *world { return startOn(t, registrytest.StartNATS(t, t.TempDir(), 0)) }
+
+func startOn(t *testing.T, s *server.Server) *world {
 	w := &world{T: t, server: s, js: registrytest.JetStream(t, registrytest.Connect(t, s))}
 	w.store = store.New(w.js, store.Config{})
 	w.must(w.store.Make(t.Context()))
@@ -254,12 +255,11 @@ func TestPosition(t *testing.T) {
 	if got := string(w.next().Request.Body); got != "s.4" {
 		t.Errorf("the job is of %s, want s.4", got)
 	}
-	stop()
-	info, err := w.js.Consumer(t.Context(), "S", ConsumerName("f", trigger))
-	w.must(err)
-	if got := info.CachedInfo().Config.MaxAckPending; got != 1 {
-		t.Errorf("an ordered trigger has %d events on their way", got)
-	}
+	w.until("one event to be on its way at a time", func() bool {
+		c, err := w.js.Consumer(t.Context(), "S", ConsumerName("f", trigger))
+		w.must(err)
+		return c.CachedInfo().Config.MaxAckPending == 1
+	})
 }
 
 // The position of a trigger goes when the trigger does, whoever learns of it, and not with an invoker.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/protocol"
@@ -61,8 +62,10 @@ func (w *worker) run(ctx context.Context) {
 		if err == nil {
 			err = w.take(ctx, consumer)
 		}
-		w.report("events are not taken", err)
-		w.pause(ctx)
+		if ctx.Err() == nil {
+			w.report("events are not taken", err)
+			w.pause(ctx)
+		}
 	}
 }
 
@@ -84,7 +87,7 @@ func (w *worker) take(ctx context.Context, c jetstream.Consumer) error {
 		return err
 	}
 	in := &intake{messages}
-	defer in.giveBack()
+	defer in.giveBack(w.f.js.Conn())
 	return handle(ctx, in)
 }
 
@@ -96,11 +99,18 @@ func (in *intake) next(ctx context.Context) (jetstream.Msg, error) {
 	return in.Next(jetstream.NextContext(ctx))
 }
 
-// giveBack gives back what came and was not looked at, so that others have it at once.
-func (in *intake) giveBack() {
+// giveBack gives back what came and was not looked at, so that others have it at once. Without a server it is delivered
+// again a while later.
+func (in *intake) giveBack(nc *nats.Conn) {
+	defer in.Stop()
+	if !nc.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), ackLimit)
+	defer cancel()
 	in.Drain()
 	for {
-		m, err := in.Next()
+		m, err := in.next(ctx)
 		if err != nil {
 			return
 		}
