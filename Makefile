@@ -15,7 +15,7 @@ SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME    ?= 10s
+FUZZTIME    ?= 5s
 BUILD       ?= build
 STEADY_CALLS ?= 2000000
 CHAOS_TIME  ?= 10m

@@ -283,3 +283,28 @@ func TestObserver(t *testing.T) {
 		}
 	}
 }
+
+// The limit of a request takes the place of the function's own time, whichever is longer, and its caller's time bounds
+// both.
+func TestInvokeLimit(t *testing.T) {
+	s := startServer(t)
+	v := startInvoker(t, s)
+	nc := connect(t, s)
+	deployProbe(t, nc, "probe", protocol.Limits{Timeout: protocol.Duration(time.Minute)})
+	deployProbe(t, nc, "short", protocol.Limits{Timeout: protocol.Duration(time.Millisecond)})
+	for _, c := range []struct {
+		name           string
+		limit, timeout time.Duration
+		code           int
+		text           string
+	}{
+		{"probe", 50 * time.Millisecond, 0, 504, "50ms (job.timeout)"},
+		{"probe", time.Minute, 50 * time.Millisecond, 504, protocol.HeaderTimeout},
+		{"short", 100 * time.Millisecond, 0, 504, "100ms (job.timeout)"},
+		{"short", 0, 0, 504, "1ms (limits.timeout)"},
+	} {
+		r := askProbe("loop")
+		r.Function.Name, r.Limit, r.Timeout = c.name, c.limit, c.timeout
+		wantError(t, *v.Invoke(t.Context(), r), c.code, c.text)
+	}
+}

@@ -21,17 +21,21 @@ func (j *job) attempt() (*protocol.Reply, error) {
 	if err := j.fetch(ctx); err != nil {
 		return &protocol.Reply{ID: j.id, Exit: -1, Err: protocol.ErrorOf(err, j.id), Report: new(protocol.Report)}, nil
 	}
+	sampling := j.sampling()
+	j.Request.Record = sampling.Draw()
 	began := time.Now()
 	reply, err := q.f.config.Caller.Call(ctx, &j.Request)
-	took := time.Since(began)
+	now := time.Now()
+	took := now.Sub(began)
 	waited := time.Duration(0)
 	if reply != nil && reply.Report != nil {
 		waited = took - reply.Report.Duration
 	}
 	q.mu.Lock()
-	q.pace.add(took, waited)
+	q.pace.add(took, waited, now, len(q.hand)-q.settling > 1)
 	j.cancel = nil
 	q.mu.Unlock()
+	j.recorded(sampling, reply)
 	q.f.after("run")
 	return reply, err
 }

@@ -79,8 +79,8 @@ func (j *job) read() (r store.Stored, ok, told bool) {
 // longestInsisting is the longest pause between tries of something.
 const longestInsisting = 5 * time.Second
 
-// insist does something that JetStream is needed for, until it succeeds. It returns false if no job is to begin any more
-// before that: then the job has been given back.
+// insist does something that JetStream is needed for, until it succeeds. It returns false if jobs are to end before
+// that: then the job has been given back.
 func (j *job) insist(what string, do func(context.Context) error) bool {
 	f := j.q.f
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, longestInsisting) {

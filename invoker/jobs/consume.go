@@ -20,7 +20,7 @@ const (
 	expires  = 30 * time.Second // how long a request waits
 	overdue  = 5 * time.Second  // how much later its end would have been said
 	maxAsked = 512              // jobs that all requests of a function ask for
-	maxBytes = 16 << 20         // of the jobs of a request
+	maxBytes = 16 << 20         // of the jobs of a request, as large as the last ones were
 )
 
 // pulls are the requests of a queue that have not been answered in full.
@@ -60,9 +60,8 @@ func (p *pulls) forget() { p.open, p.asked = nil, 0 }
 
 // pullRequest is what JetStream is asked with.
 type pullRequest struct {
-	Batch    int           `json:"batch"`
-	Expires  time.Duration `json:"expires"`
-	MaxBytes int64         `json:"max_bytes"`
+	Batch   int           `json:"batch"`
+	Expires time.Duration `json:"expires"`
 }
 
 // ask asks for as many jobs as there is room for. The caller holds the mutex.
@@ -72,14 +71,13 @@ func (q *queue) ask() {
 		return
 	}
 	n := q.pace.room() - (len(q.hand) - min(q.settling, maxAsked)) - q.pulls.asked
-	n = min(n, maxAsked-q.pulls.asked)
+	n = min(n, maxAsked-q.pulls.asked, max(1, maxBytes/max(1, q.size)))
 	if n < 1 || n < q.pace.few() && q.pulls.asked > 0 {
 		return
 	}
-	bytes := max(maxBytes, 2*q.f.nc.MaxPayload())
-	request, _ := json.Marshal(pullRequest{n, expires, bytes}) // of numbers, it cannot fail
-	err := q.f.nc.PublishRequest(q.f.api+"CONSUMER.MSG.NEXT."+protocol.QueueStream(q.name)+"."+store.Consumer, q.inbox, request)
-	if err != nil {
+	request, _ := json.Marshal(pullRequest{n, expires}) // of numbers, it cannot fail
+	next := q.f.api + "CONSUMER.MSG.NEXT." + protocol.QueueStream(q.name) + "." + store.Consumer
+	if err := q.f.nc.PublishRequest(next, q.inbox, request); err != nil {
 		return // the connection is closed, or full of what it could not send: the next tick tries again
 	}
 	q.pulls.open = append(q.pulls.open, pull{n, now.Add(expires + overdue)})
@@ -132,8 +130,8 @@ func (q *queue) subscribe() (err error) {
 	return err
 }
 
-// receiver is the goroutine that takes the messages of a queue, and runs quick jobs itself: to hand them over would cost
-// as much as they do. When one takes longer than that, another receiver takes the next message.
+// receiver is the goroutine that takes the messages of a queue, and runs quick jobs itself: to hand them over would
+// cost as much as they do. When one takes longer than that, another receiver takes the next message.
 type receiver struct {
 	q     *queue
 	state atomic.Int32
@@ -160,7 +158,7 @@ func newReceiver(q *queue) *receiver {
 // handOver lets another receiver take the next message, if this one is busy.
 func (r *receiver) handOver() {
 	if r.state.CompareAndSwap(busy, relieved) {
-		r.q.running.Go(func() { r.q.receive(newReceiver(r.q)) })
+		r.q.spawn(func() { r.q.receive(newReceiver(r.q)) })
 	}
 }
 
@@ -196,17 +194,18 @@ func (q *queue) take(r *receiver, m *nats.Msg) {
 	}
 	q.mu.Lock()
 	q.pulls.got(1)
+	q.size += (len(m.Data) - q.size) / 8
 	inline := q.pace.inline()
 	q.mu.Unlock()
 	switch {
 	case !q.keep(j):
 	case j.suspect():
-		q.running.Go(j.serveAlone)
+		q.spawn(j.serveAlone)
 	case !q.enter(j):
 	case inline && !j.unsure():
 		r.serve(j)
 	default:
-		q.running.Go(j.serve)
+		q.spawn(j.serve)
 	}
 }
 

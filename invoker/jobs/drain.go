@@ -51,7 +51,7 @@ func (q *queue) drain() {
 // abandoned is closed some time after the front has given up: what has no outcome by then is delivered again.
 func (q *queue) abandoned() <-chan struct{} {
 	c := make(chan struct{})
-	q.running.Go(func() {
+	q.spawn(func() {
 		defer close(c)
 		select {
 		case <-q.empty:

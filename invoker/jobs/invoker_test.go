@@ -96,11 +96,14 @@ func TestInvoker(t *testing.T) {
 			t.Errorf("%s: %d bytes, want %d", c.about, size, c.size)
 		}
 	}
-	put(t, s, &nats.Msg{Subject: "job.probe", Header: nats.Header{protocol.HeaderID: {"late"}, protocol.HeaderDelay: {"1s"}}})
+	delayed := func(id, delay string) *nats.Msg {
+		return &nats.Msg{Subject: "job.probe", Header: nats.Header{protocol.HeaderID: {id}, protocol.HeaderDelay: {delay}}}
+	}
+	put(t, s, delayed("late", "1s"))
 	if r := outcome(t, st, "probe", "late"); r.State != protocol.StateDone || r.Time.Sub(r.Accepted) < time.Second {
 		t.Errorf("a delayed job: %+v at %v", r, r.Time)
 	}
-	put(t, s, &nats.Msg{Subject: "job.probe", Header: nats.Header{protocol.HeaderID: {"never"}, protocol.HeaderDelay: {"2s"}}})
+	put(t, s, delayed("never", "2s"))
 	if _, err := s.Client.Remove(t.Context(), "probe"); err != nil {
 		t.Fatal(err)
 	}

@@ -48,6 +48,9 @@ type place struct {
 //	$JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.DELIVERED.SEQUENCE.OF-CONSUMER.TIME.PENDING[.MORE]
 func parsePlace(reply string) (p place, ok bool) {
 	rest, ok := strings.CutPrefix(reply, "$JS.ACK.")
+	if !ok {
+		return p, false
+	}
 	skip := 2
 	if strings.Count(rest, ".") > 6 {
 		skip = 4
@@ -65,7 +68,7 @@ func parsePlace(reply string) (p place, ok bool) {
 		}
 		numbers[i-skip] = n
 	}
-	return place{sequence: numbers[1], delivered: int(min(numbers[0], 1<<30)), stored: time.Unix(0, int64(numbers[3]))}, ok
+	return place{sequence: numbers[1], delivered: int(min(numbers[0], 1<<30)), stored: time.Unix(0, int64(numbers[3]))}, true
 }
 
 // newJob reads a message. ok is false if JetStream has not sent it.

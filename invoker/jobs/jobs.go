@@ -2,8 +2,8 @@
 //
 // serve.go takes a job along its way, one file a step: consume.go has the messages sent, begin.go finds out whether
 // the job is to run, attempt.go runs it, verdict.go says what the reply means, settle.go decides. Beside the way lie
-// queue.go (the queue of one function, and how much it may have in hand), alone.go (jobs that may have ended a process),
-// tick.go (what happens with time), drain.go (the end). Package store has what all of it is kept in.
+// queue.go and pace.go (the queue of one function, and how much it may have in hand), alone.go (jobs that may have ended
+// a process), tick.go (what happens with time), drain.go (the end). Package store has what all of it is kept in.
 //
 // # Promises
 //
@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -43,6 +44,7 @@ type Config struct {
 	JetStream jetstream.JetStream
 	Caller    protocol.Caller // runs the attempts
 	Later     Later           // keeps jobs that wait for their time, or for their next attempt
+	Recorder  Recorder        // keeps recordings of attempts; nil: none are made
 	Invoker   string          // what this invoker is called where attempts are described
 	Replicas  int             // of what is made on JetStream; 0: 1
 	Drain     time.Duration   // how long what runs goes on after the end of the context; 0: 30 s
@@ -72,6 +74,8 @@ type Front struct {
 	settler *settler        // there from the first queue on
 	gate    gate
 	keeping sync.WaitGroup
+	tasks   chan task     // for goroutines that are idle
+	idle    atomic.Int32  // of those
 	lonely  chan struct{} // taken by the one job that is alone, or is to be
 	marks   cancelled
 	subs    []*nats.Subscription
@@ -90,7 +94,7 @@ func New(c Config) *Front {
 			TTL: time.Duration(protocol.MaxJobAge) + time.Duration(protocol.MaxUnique)}),
 		sent:   bodies.New(c.JetStream, bodies.Config{Replicas: c.Replicas}),
 		wanted: map[string]*protocol.Function{}, opened: map[string]bool{}, queues: map[string]*queue{},
-		api: objects.APIPrefix(c.JetStream), lonely: make(chan struct{}, 1), after: func(string) {}}
+		api: objects.APIPrefix(c.JetStream), lonely: make(chan struct{}, 1), tasks: make(chan task), after: func(string) {}}
 }
 
 // Apply tells of a function that is new or has a new version, the latest of which it gets. f is not changed afterwards.
@@ -139,6 +143,7 @@ func (f *Front) Serve(ctx context.Context) error {
 	look := time.NewTicker(discovery)
 	defer look.Stop()
 	f.discover()
+	missed, patience := 0, 0 // what fails is not tried as often
 	for {
 		f.reconcile()
 		select {
@@ -147,7 +152,15 @@ func (f *Front) Serve(ctx context.Context) error {
 			return nil
 		case <-f.changed:
 		case <-look.C:
-			f.discover()
+			if patience--; patience > 0 {
+				continue
+			}
+			if f.discover() {
+				missed = 0
+			} else {
+				missed = min(2*missed+1, 40)
+			}
+			patience = missed
 		case <-back:
 			f.askAgain()
 			f.discover()
@@ -155,21 +168,21 @@ func (f *Front) Serve(ctx context.Context) error {
 	}
 }
 
-// discover looks which functions have a queue.
-func (f *Front) discover() {
+// discover looks which functions have a queue, and reports whether that was possible.
+func (f *Front) discover() bool {
 	ctx, cancel := context.WithTimeout(f.serving, roundTrip)
 	defer cancel()
 	names, err := f.store.Queues(ctx)
 	if err != nil {
 		f.log.Debug("queues cannot be listed now", "err", err)
-		return
+		return false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	clear(f.opened)
 	for _, name := range names {
 		f.opened[name] = true
 	}
+	return true
 }
 
 // roundTrip is how long an answer of JetStream may take.
@@ -200,8 +213,8 @@ func (f *Front) reconcile() {
 	}
 }
 
-// serve begins to serve a queue, or tells it of a new version. fn is nil for what a function has left behind. The caller
-// holds the mutex.
+// serve begins to serve a queue, or tells it of a new version. fn is nil for what a function has left behind. The
+// caller holds the mutex.
 func (f *Front) serve(name string, fn *protocol.Function) {
 	if q := f.queues[name]; q != nil {
 		q.configure(fn)

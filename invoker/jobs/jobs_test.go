@@ -19,7 +19,12 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if served() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patiently is how long what must happen is waited for.
 const waits = time.Minute

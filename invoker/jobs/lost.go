@@ -15,8 +15,8 @@ import (
 // is one of protocol's Reason constants. It can be done again.
 func (f *Front) Lost(ctx context.Context, name, id string, m *nats.Msg, reason string) error {
 	parsed, _ := protocol.ParseJob(m.Subject, protocol.Header(m.Header), m.Data)
-	err := protocol.Errorf(protocol.CodeNotFound, "", "the function %s has no queue any more: it was removed while the job waited",
-		name)
+	err := protocol.Errorf(protocol.CodeNotFound, "",
+		"the function %s has no queue any more: it was removed while the job waited", name)
 	if reason == protocol.ReasonMalformed {
 		err = protocol.Errorf(protocol.CodeBadRequest, "", "what has waited cannot be a job of %s", name)
 	}

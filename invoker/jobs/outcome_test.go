@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/jobs/store"
+	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -197,7 +200,8 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// A job that was dead runs again with its id, and has one outcome again; what is left of its earlier life decides nothing.
+// A job that was dead runs again with its id, and has one outcome again. What is left of its earlier life decides
+// nothing.
 func TestRedriven(t *testing.T) {
 	b := newBench(t)
 	var good atomic.Bool
@@ -335,4 +339,42 @@ func TestDeleted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server that goes away and comes back, with all that it has kept, loses no job, and needs no new front.
+func TestServerAway(t *testing.T) {
+	dir := t.TempDir()
+	s := registrytest.StartNATS(t, dir, 0)
+	port := s.Addr().(*net.TCPAddr).Port
+	nc := registrytest.Connect(t, s)
+	js := registrytest.JetStream(t, nc)
+	b := &bench{t, s, nc, js, store.New(js, store.Config{})}
+	inside, goOn := make(chan struct{}, 1), make(chan struct{})
+	f := b.start(callerFunc(func(_ context.Context, r *protocol.Request) *protocol.Reply {
+		if string(r.Body) == "wait" {
+			select {
+			case inside <- struct{}{}:
+			default:
+			}
+			<-goOn
+		}
+		return success("x")
+	}))
+	f.Apply(function("f"))
+	var ids []string
+	for range 20 {
+		ids = append(ids, b.publish("job.f", "wait"))
+	}
+	<-inside
+	s.Shutdown()
+	s.WaitForShutdown()
+	close(goOn)
+	registrytest.StartNATS(t, dir, port)
+	for _, id := range ids {
+		if r := b.outcome("f", id); r.State != protocol.StateDone {
+			t.Errorf("the outcome is %+v", r)
+		}
+	}
+	b.outcome("f", b.publish("job.f", "x"))
+	b.empty("f")
 }

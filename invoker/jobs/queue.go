@@ -36,6 +36,7 @@ type queue struct {
 	inbox    string
 	sub      *nats.Subscription
 	most     protocol.Size // of a body: limits.input
+	size     int           // of a job's body; moving average
 	pulls    pulls
 	pace     pace
 }
@@ -99,7 +100,7 @@ func (q *queue) run() {
 		q.ended.Store(true)
 		return
 	}
-	q.running.Go(func() { q.receive(newReceiver(q)) })
+	q.spawn(func() { q.receive(newReceiver(q)) })
 	defer q.drain()
 	for pause := time.Second; ; {
 		wait := time.Duration(1 << 62)
@@ -222,7 +223,7 @@ func (q *queue) begin() {
 		q.waiting[0] = nil
 		q.waiting = q.waiting[1:]
 		q.active++
-		q.running.Go(j.serve)
+		q.spawn(j.serve)
 	}
 	q.ask()
 }

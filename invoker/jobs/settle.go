@@ -26,6 +26,7 @@ func (j *job) settle(v verdict) {
 		j.find()
 	case v.judgement == nothing:
 		j.pauseOf()
+	case j.split(v):
 	case v.judgement == again:
 		j.Before = j.number
 		j.wait(time.Now().Add(v.pause))
@@ -76,7 +77,7 @@ func (j *job) propose() {
 func (j *job) decided(revision uint64) {
 	j.q.f.after("record")
 	if j.record.State == protocol.StateDead || j.To != "" || j.Redo && len(j.m.Data) == 0 {
-		j.q.running.Go(func() { j.follow(store.Stored{Record: j.record, Revision: revision}, true) })
+		j.q.spawn(func() { j.follow(store.Stored{Record: j.record, Revision: revision}, true) })
 		return
 	}
 	j.done()
@@ -229,7 +230,7 @@ func (s *settler) answer(m *nats.Msg) {
 		p.job.decided(sequence)
 	case code == jetstream.JSErrCodeStreamWrongLastSequence:
 		s.close(n)
-		p.job.q.running.Go(p.job.find)
+		p.job.q.spawn(p.job.find)
 	default: // it is published again
 		s.f.log.Warn("the outcome of a job is not stored yet", "function", p.job.q.name, "id", p.job.id,
 			"answer", protocol.CleanValue(string(m.Data), protocol.MaxErrorText), "status", m.Header.Get("Status"))

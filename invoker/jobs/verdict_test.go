@@ -74,6 +74,7 @@ func TestPlace(t *testing.T) {
 		{"$JS.ACK.", "0 0 0 false"},
 		{"", "0 0 0 false"},
 		{"_INBOX.x", "0 0 0 false"},
+		{"$JS.NAK.FN_JOB_f.run.3.42.7.1700000000000000001.9", "0 0 0 false"},
 	} {
 		p, ok := parsePlace(c.reply)
 		at := int64(0)
@@ -113,28 +114,34 @@ func FuzzPubAck(f *testing.F) {
 
 // TestPace finds how many jobs to have in hand.
 func TestPace(t *testing.T) {
-	after := func(most, n int, took, waited time.Duration) *pace {
+	after := func(most, n int, took, waited, gap time.Duration) *pace {
 		p := &pace{most: most}
 		p.begin()
+		now := time.Now()
 		for range n {
-			p.add(took, waited)
+			now = now.Add(gap)
+			p.add(took, waited, now, true)
 		}
 		return p
 	}
+	const us, ms = time.Microsecond, time.Millisecond
 	for _, c := range []struct {
-		what   string
-		p      *pace
-		room   int
-		inline bool
+		what      string
+		p         *pace
+		room, few int
+		inline    bool
 	}{
-		{"nothing is known", after(64, 0, 0, 0), 8, false},
-		{"few may run", after(3, 0, 0, 0), 3, false},
-		{"quick jobs", after(64, 100, 5*time.Microsecond, 0), 256, true},
-		{"quick jobs of which one may run", after(1, 100, 5*time.Microsecond, 0), 256, true},
-		{"jobs that compute", after(64, 100, time.Millisecond, 0), 100, false},
-		{"jobs that sleep", after(64, 100, time.Second, 0), 64, false},
-		{"jobs that wait for one another", after(64, 100, time.Second, 900*time.Millisecond), 1, false},
+		{"nothing is known", after(64, 0, 0, 0, 0), 8, 1, false},
+		{"few may run", after(3, 0, 0, 0, 0), 3, 1, false},
+		{"quick jobs", after(64, 100, 5*us, 0, 5*us), 512, 256, true},
+		{"quick jobs of which one may run", after(1, 100, 5*us, 0, 5*us), 512, 256, true},
+		{"jobs that compute", after(64, 100, ms, 0, ms), 100, 20, false},
+		{"jobs that sleep", after(64, 100, time.Second, 0, 15*ms), 64, 1, false},
+		{"jobs that wait for one another", after(64, 100, time.Second, 900*ms, 900*ms), 1, 1, false},
 	} {
+		if got := c.p.few(); got != c.few {
+			t.Errorf("%s: %d are worth a request, want %d", c.what, got, c.few)
+		}
 		if got := c.p.room(); got != c.room || c.p.inline() != c.inline {
 			t.Errorf("%s: room for %d, inline %v; want %d, %v", c.what, got, c.p.inline(), c.room, c.inline)
 		}

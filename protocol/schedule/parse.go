@@ -169,10 +169,10 @@ func (f field) parsePart(text string) (from, to, step int, err error) {
 	}
 	step, bad := strconv.Atoi(by)
 	switch {
-	case !ranged:
-		err = fmt.Errorf("%s %q: a step needs a range: write %d-%d/%s", f.name, text, from, f.max, by)
 	case bad != nil || !digits(by) || step < 1 || step > f.max-f.min:
 		err = fmt.Errorf("%s %q: a step is a number from 1 to %d", f.name, text, f.max-f.min)
+	case !ranged:
+		err = fmt.Errorf("%s %q: a step needs a range: write %d-%d/%d", f.name, text, from, f.max, step)
 	}
 	return from, to, step, err
 }

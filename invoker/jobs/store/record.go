@@ -21,8 +21,9 @@ type Stored struct {
 	Time     time.Time // when it was stored
 }
 
-// Record returns the record of a job, as the leader of the results knows it: a decision that is confirmed is seen. ok is
-// false if there is none: the job has no outcome, or had it long ago. Then the revision is still what a record must name.
+// Record returns the record of a job, as the leader of the results knows it: a decision that is confirmed is seen. ok
+// is false if there is none: the job has no outcome, or had it long ago. Then the revision is still what a record must
+// name.
 func (s *Store) Record(ctx context.Context, name, id string) (r Stored, ok bool, err error) {
 	m, err := objects.Last(ctx, s.js, ResultsStream, recordSubject(name, id))
 	switch {
