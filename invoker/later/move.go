@@ -235,8 +235,8 @@ func moveID(d *Due) string {
 	return strings.Join([]string{d.ID, attempt, h.Get(protocol.HeaderRevision), h.Get(protocol.HeaderAccepted)}, "/")
 }
 
-// putBack lets a message wait that its queue refuses, as a full one does. Messages that are not acknowledged would count
-// against what all invokers may have at once, and keep others from moving.
+// putBack lets a message wait that its queue refuses, as a full one does. Messages that are not acknowledged would
+// count against what all invokers may have at once, and keep others from moving.
 func (m *Mover) putBack(ctx context.Context, d *Due, h nats.Header) error {
 	moves, _ := strconv.ParseUint(h.Get(protocol.HeaderMoves), 10, 31)
 	put := plainHeader(d.Msg.Header)

@@ -25,8 +25,8 @@ type Waiting struct {
 	Msg      *nats.Msg // as it was put, with the subject on which it is published; of a kind: none
 }
 
-// Get returns the message that waits under a name and an id, or that is due and has not been moved. ok is false if there
-// is none.
+// Get returns the message that waits under a name and an id, or that is due and has not been moved. ok is false if
+// there is none.
 func (s *Store) Get(ctx context.Context, name, id string) (w Waiting, ok bool, err error) {
 	if err := checkPlace(name, id); err != nil {
 		return w, false, err
@@ -57,10 +57,11 @@ const (
 	maxPageBytes = 4 << 20 // after which an answer of the server ends
 )
 
-// List returns messages that wait under a name, in the order in which they were put: at most limit, and at most MaxPage,
-// beginning behind the one whose sequence is after; 0 means the first. An empty name means all functions. next is what a
-// further call must be given as after, and 0 if there is no more.
-func (s *Store) List(ctx context.Context, name string, after uint64, limit int) (page []Waiting, next uint64, err error) {
+// List returns messages that wait under a name, in the order in which they were put: at most limit, and at most
+// MaxPage, beginning behind the one whose sequence is after; 0 means the first. An empty name means all functions.
+// next is what a further call must be given as after, and 0 if there is no more.
+func (s *Store) List(ctx context.Context, name string, after uint64, limit int) (page []Waiting, next uint64,
+	err error) {
 	if name == "" {
 		name = "*"
 	} else if err := checkPlace(name, "x"); err != nil {
@@ -86,7 +87,8 @@ func (s *Store) List(ctx context.Context, name string, after uint64, limit int) 
 }
 
 // fetch reads messages in one request ("NATS ADR-31", batched direct get).
-func (s *Store) fetch(ctx context.Context, filter string, from uint64, limit int) (some []Waiting, more bool, err error) {
+func (s *Store) fetch(ctx context.Context, filter string, from uint64, limit int) (some []Waiting, more bool,
+	err error) {
 	ctx, cancel := context.WithTimeout(ctx, roundTrip)
 	defer cancel()
 	nc := s.js.Conn()

@@ -4,8 +4,8 @@
 // publishes it on its subject: a delayed job, or the next attempt of one, on its function's queue. A message whose name
 // begins with _ goes to the handler of that kind instead: schedules have their next run wait here.
 //
-// A queue that refuses when it is full cannot have message schedules itself (err_code 10052), so all of them wait in one
-// stream, FN_LATER. store.go puts and cancels, read.go shows what waits, move.go moves what is due.
+// A queue that refuses when it is full cannot have message schedules itself (err_code 10052), so all of them wait in
+// one stream, FN_LATER. store.go puts and cancels, read.go shows what waits, move.go moves what is due.
 package later
 
 import (
@@ -229,8 +229,8 @@ const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 func checkTarget(name, subject string) error {
 	function, _, redo, err := protocol.ParseJobSubject(subject)
 	if err == nil && (function != name || !redo) {
-		err = protocol.Errorf(protocol.CodeBadRequest, "", "subject %.80q is not in the queue of %s: use protocol.RedoSubject",
-			subject, name)
+		err = protocol.Errorf(protocol.CodeBadRequest, "",
+			"subject %.80q is not in the queue of %s: use protocol.RedoSubject", subject, name)
 	}
 	return err
 }

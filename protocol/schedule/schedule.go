@@ -7,7 +7,8 @@
 //   - A pattern whose hour begins with * follows the clock on the wall as it goes: every 15 minutes are 15 minutes.
 //   - One that fixes its hours runs once for each of its local times. One that the clock skips runs at the next instant
 //     that there is, and one that comes twice runs the first time.
-//   - If the day of the month and the day of the week both do not begin with *, either will do; otherwise both must match.
+//   - If the day of the month and the day of the week both do not begin with *, either will do; otherwise both must
+//     match.
 //
 // "@every 10s" is due whenever the seconds since 1970 are a multiple of 10, so every 1h means on the hour in UTC.
 package schedule
@@ -117,8 +118,8 @@ func (s *Schedule) instant(local int64) int64 {
 	}
 }
 
-// farthest is more than any zone was ever ahead of UTC: Manila was behind by 15:56 until 1844, and Juneau ahead by 15:02
-// until 1867 ("tz database").
+// farthest is more than any zone was ever ahead of UTC: Manila was behind by 15:56 until 1844, and Juneau ahead by
+// 15:02 until 1867 ("tz database").
 const farthest = 16 * time.Hour
 
 // segment is a time in which a zone has the same offset, all in seconds. Local times are those of the wall, counted as

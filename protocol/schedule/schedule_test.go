@@ -209,8 +209,8 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-// walk returns the first minute behind begin that matches, within 20 days. Local times that fix the hour count once, and
-// those that the clock skips count when it goes on.
+// walk returns the first minute behind begin that matches, within 20 days. Local times that fix the hour count once,
+// and those that the clock skips count when it goes on.
 func walk(begin time.Time, matches func(time.Time) bool, onWall bool) time.Time {
 	wall := func(t time.Time) time.Time { // its clock, as if it were UTC
 		_, offset := t.Zone()
@@ -235,7 +235,8 @@ func walk(begin time.Time, matches func(time.Time) bool, onWall bool) time.Time 
 
 // FuzzParse reads anything; what is taken has a next time, and is read again as it prints itself.
 func FuzzParse(f *testing.F) {
-	for _, text := range []string{"*/5 * * * *", "0 0 29 2 *", "1-5/2,7 2 ? jan,3-5 MON-FRI", "@every 10s", "@daily", "* * *",
+	for _, text := range []string{"*/5 * * * *", "0 0 29 2 *", "1-5/2,7 2 ? jan,3-5 MON-FRI", "@every 10s", "@daily",
+		"* * *",
 		"30 2 31 */5 7", "59 59 23 31 12 0"} {
 		f.Add(text, "Europe/Berlin", int64(1774746000))
 		f.Add(text, "", int64(0))

@@ -23,7 +23,8 @@ type Mark struct {
 }
 
 // ReadMark returns the record of a function's trigger. ok is false if it has none yet.
-func ReadMark(ctx context.Context, js jetstream.JetStream, name string, t protocol.Trigger) (m Mark, ok bool, err error) {
+func ReadMark(ctx context.Context, js jetstream.JetStream, name string, t protocol.Trigger) (m Mark, ok bool,
+	err error) {
 	return readMark(ctx, js, id(name, t))
 }
 

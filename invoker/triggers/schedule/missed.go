@@ -6,15 +6,16 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// grace is how late a run may be and still be on time: a server looks at what is due four times a second, and a busy one
-// less often.
+// grace is how late a run may be and still be on time: a server looks at what is due four times a second, and a busy
+// one less often.
 const grace = 5 * time.Second
 
 // MaxMissed is how many runs are made up for at most, the latest ones, when all are to be.
 const MaxMissed = 1000
 
-// due returns for which times there are jobs, when the message for a time comes now, and how many times are left without
-// one; those beyond MaxMissed count as one. A time that is not older than grace has its job whatever the policy.
+// due returns for which times there are jobs, when the message for a time comes now, and how many times are left
+// without one; those beyond MaxMissed count as one. A time that is not older than grace has its job whatever the
+// policy.
 func (c *chain) due(at, now time.Time) (times []time.Time, left uint64) {
 	if !now.After(at) { // the clock of the server is before ours
 		return []time.Time{at}, 0

@@ -1,7 +1,7 @@
 // Package schedule runs functions at times.
 //
-// In go the functions that have triggers with a schedule; out come jobs in their queues, one for each time, however many
-// invokers there are and whichever of them ends.
+// In go the functions that have triggers with a schedule; out come jobs in their queues, one for each time, however
+// many invokers there are and whichever of them ends.
 //
 // Each schedule is a chain. One message waits in FN_LATER for its next time. The invoker that gets it when it is due
 // publishes the job, notes the time in a mark, and lets the next message wait; only then is the message done with. What
@@ -148,7 +148,8 @@ func (f *Front) chain(id string) *chain {
 
 // queueError says what a queue that does not take a job has said.
 func queueError(name string, err error) error {
-	return protocol.Errorf(protocol.CodeUnavailable, "run "+name+" by its schedule", "its queue does not take the job: %w", err)
+	return protocol.Errorf(protocol.CodeUnavailable, "run "+name+" by its schedule",
+		"its queue does not take the job: %w", err)
 }
 
 // errUnknown says that no function has a chain.

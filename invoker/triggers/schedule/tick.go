@@ -43,8 +43,8 @@ func (f *Front) put(ctx context.Context, id string, at time.Time, m Mark) error 
 		Header: nats.Header{protocol.HeaderScheduled: {at.UTC().Format(time.RFC3339)}}})
 }
 
-// Tick runs a function, or several times, because a message of Kind is due, and lets the next one wait. It may be called
-// twice for the same message, by several invokers at a time. With an error the message must come again.
+// Tick runs a function, or several times, because a message of Kind is due, and lets the next one wait. It may be
+// called twice for the same message, by several invokers at a time. With an error the message must come again.
 func (f *Front) Tick(ctx context.Context, d *later.Due) error {
 	c, err := f.find(ctx, d)
 	if c == nil {
@@ -97,8 +97,8 @@ func (f *Front) ended(ctx context.Context, id string) error {
 	return f.end(ctx, id)
 }
 
-// find returns the chain of a message. If no function has it, and that has been so for a while, the chain ends here: its
-// function was removed while nobody was there. An invoker may also hear of a function later than others.
+// find returns the chain of a message. If no function has it, and that has been so for a while, the chain ends here:
+// its function was removed while nobody was there. An invoker may also hear of a function later than others.
 func (f *Front) find(ctx context.Context, d *later.Due) (*chain, error) {
 	t := time.NewTimer(waitForSync)
 	defer t.Stop()
