@@ -8,6 +8,7 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
+	"github.com/polyvoke/polyvoke/runtimes/recording"
 )
 
 // run runs a call as a process and leaves what came of it in c.reply. One that admit has refused does not run: then
@@ -22,6 +23,9 @@ func (c *call) run() {
 	c.ctx = c.source.context(c, c.f.svc.ctx)
 	err := c.prepare()
 	if err == nil && !c.request.DryRun {
+		if c.request.Record {
+			c.process.Draws = new(recording.Draws)
+		}
 		err = c.version.program.Run(c.ctx, &c.process)
 		c.dropSlot()
 		c.log.Flush()
@@ -33,6 +37,9 @@ func (c *call) run() {
 	}
 	if err != nil {
 		c.fail(err)
+	}
+	if c.process.Draws != nil {
+		c.record()
 	}
 	if c.request.Report {
 		usage := &c.process.Usage

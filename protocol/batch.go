@@ -62,6 +62,9 @@ func (t Trigger) BatchID(first uint64, count int, stream time.Time) string {
 	return batchID(t.SourceID(), first, count, formatStamp(stream))
 }
 
+// formatStamp returns what in an id tells a stream from another one that had its name before.
+func formatStamp(stream time.Time) string { return strconv.FormatInt(stream.UnixMicro(), 36) }
+
 func batchID(source string, first uint64, count int, stamp string) string {
 	if count == 1 {
 		return "_s" + source + "-" + strconv.FormatUint(first, 10) + "-" + stamp

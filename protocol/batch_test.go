@@ -108,7 +108,7 @@ func batchOf(first, count int) (id string, body []byte) {
 	for i := range count {
 		body = AppendEvent(body, Event{Subject: "s", Sequence: uint64(first + i)}, []byte("1"))
 	}
-	return Trigger{Stream: "S"}.BatchID(uint64(first), count, time.Unix(36, 0)), body
+	return Trigger{Stream: "S"}.BatchID(uint64(first), count, time.UnixMicro(36)), body
 }
 
 func TestSplitBatch(t *testing.T) {

@@ -19,6 +19,7 @@ type Job struct {
 	Queue       int      `json:"queue,omitempty"`       // jobs that are accepted and not begun; DefaultJobQueue
 	Unique      Duration `json:"unique,omitempty"`      // how long a second job of an Fn-Id is the first; DefaultUnique
 	Result      Duration `json:"result,omitempty"`      // how long an outcome is kept; DefaultResult
+	Record      string   `json:"record,omitempty"`      // which runs are recorded, see ParseSampling; none
 	OnFailure   string   `json:"on_failure,omitempty"`  // a subject that dead letters are published on too; none
 }
 
@@ -95,6 +96,9 @@ func (j *Job) check(p *problems) {
 		if b.value != 0 && (b.value < b.min || b.value > b.max) {
 			p.add("job."+b.key, "job.%s must be %s", b.key, b.formatted)
 		}
+	}
+	if _, err := ParseSampling(j.Record); err != nil {
+		p.add("job.record", "job.record = %w", err)
 	}
 	if j.OnFailure == "" {
 		return

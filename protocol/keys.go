@@ -214,6 +214,10 @@ func addJob(t map[string]Key) {
 		Text: "How long a second job with the same `Fn-Id` is the first one."}
 	t["job.result"] = Key{Default: DefaultResult.String(), Range: MinJobResult.String() + " to " + MaxJobAge.String(),
 		Example: `"1h"`, Text: "How long the outcome of a job is kept."}
+	t["job.record"] = Key{Default: "`off`", Range: "`off`, `failed`, `all`, or a share such as `1%`",
+		Pattern: `^(off|failed|all|[0-9]+(\.[0-9]+)?%)$`, Example: `"failed"`,
+		Text: "Which runs of jobs are recorded, for `polyvoke replay`: stdin, headers, time and entropy, and what came of " +
+			"them. Recordings are kept for a day."}
 	t["job.on_failure"] = Key{Default: "nowhere", Range: fmt.Sprintf("at most %d bytes; no wildcards", MaxSubject),
 		Most: MaxSubject, Example: `"orders.failed"`,
 		Text: "A subject on which dead letters are published besides."}
@@ -250,7 +254,7 @@ func addStream(t map[string]Key) {
 		Text: "With `stream`: the subjects. What wildcards match becomes arguments of a job."}
 	t["trigger.batch"] = Key{Default: "none", Range: fmt.Sprintf("1 to %d", MaxBatch), Min: 1, Max: MaxBatch,
 		Example: "50",
-		Text: "With `stream`: how many messages are one job at most, as lines of JSON on stdin."}
+		Text:    "With `stream`: how many messages are one job at most, as lines of JSON on stdin."}
 	t["trigger.window"] = Key{Default: "none", Range: "at most " + MaxWindow.String(), Example: `"200ms"`,
 		Text: "With `batch`: how long a batch waits for more messages."}
 	t["trigger.ordered"] = Key{Default: "false", Example: "true",

@@ -107,11 +107,8 @@ func checkJobID(id string) error { return CheckJobID(strings.TrimPrefix(id, "_")
 // that stream was made, since a stream that is made again counts from 1. Any client can so make it from a PubAck and
 // the stream's information.
 func NewJobID(sequence uint64, stream time.Time) string {
-	return "_" + strconv.FormatUint(sequence, 10) + "-" + formatStamp(stream)
+	return "_" + strconv.FormatUint(sequence, 10) + "-" + strconv.FormatInt(stream.Unix(), 36)
 }
-
-// formatStamp returns what in an id tells a stream from another one that had its name before.
-func formatStamp(stream time.Time) string { return strconv.FormatInt(stream.Unix(), 36) }
 
 // ParseNewJobID reads what NewJobID makes. ok is false for any other id.
 func ParseNewJobID(id string) (sequence uint64, stream time.Time, ok bool) {

@@ -16,6 +16,9 @@ type Reply struct {
 	Report *Report // if the caller asked for it
 	Err    *Error  // nil for success
 	Exit   int     // the exit code, see Function.Replies; -1 if the process did not get that far
+
+	// Recording is the run, if Request.Record asked for it and a process ran. No header carries it.
+	Recording *Recording
 }
 
 // Report says how a call went: Lambda's REPORT line as headers.

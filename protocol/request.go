@@ -42,6 +42,8 @@ type Request struct {
 	// Patient asks an invoker of this process to keep the call waiting until its deadline where it would be refused
 	// with 429 for want of room. No header carries it.
 	Patient bool
+	// Record asks an invoker of this process for the Recording of the run in the reply. No header carries it.
+	Record bool
 	// Limit, if not 0, takes the place of the function's limits.timeout in an invoker of this process. No header
 	// carries it.
 	Limit time.Duration

@@ -138,7 +138,7 @@ func TestTriggerSource(t *testing.T) {
 			t.Errorf("%+v: %s, %s, %s, %s, %s", got, got.Source(), got, stream, filter, got.Pattern())
 		}
 	}
-	id := Trigger{Stream: "S"}.EventID(1<<63, time.Unix(1<<40, 0))
+	id := Trigger{Stream: "S"}.EventID(1<<63, time.UnixMicro(1<<62))
 	if err := checkJobID(id); err != nil || CheckJobID(id) == nil {
 		t.Errorf("the id %q of an event: %v", id, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/runtimes/files"
+	"github.com/polyvoke/polyvoke/runtimes/recording"
 )
 
 // Process is one run of a program: what it gets, where its output goes, and, after Run has
@@ -56,6 +57,14 @@ type Process struct {
 	// Begin is the moment from which the run's time counts, if the caller has just looked it up: a look at the clock is
 	// a part of what a short run costs. Zero means when Run is called.
 	Begin time.Time
+
+	// Draws, if it is not nil, takes down what the process is given of time and entropy, from its start on, also if it
+	// was started in advance. Run begins it anew. What a runtime cannot take down, Draws.Lost says.
+	Draws *recording.Draws
+
+	// Replay, if it is not nil, is what the process is given of time and entropy. No wait for a time takes any then, and
+	// the process is a new one (StartFresh). A runtime that cannot do so ignores it.
+	Replay *recording.Replay
 
 	// Usage is set when Run returns, whatever Run returns.
 	Usage Usage

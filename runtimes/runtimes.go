@@ -12,6 +12,7 @@ import (
 	"context"
 
 	"github.com/polyvoke/polyvoke/runtimes/files"
+	"github.com/polyvoke/polyvoke/runtimes/recording"
 )
 
 // Runtime turns modules into programs. All methods may be called from several goroutines.
@@ -104,6 +105,10 @@ type Options struct {
 	// Varies reports whether the environment differs from process to process. Then no process can be started before it
 	// is asked for: StartPrefork and StartCheckpoint are not possible.
 	Varies bool
+
+	// Setup is what an initialization that is run once, for all processes to begin with, is given of time and entropy:
+	// what Draws.Setup says of a process that is to be replayed. Nil means what the runtime gives it.
+	Setup *recording.Draws
 
 	// Line names a line of modules. Each is an edit of the one before, such as the states of a function that somebody
 	// works on. A runtime may then return a program sooner that takes longer for some of its first runs. Empty means

@@ -127,6 +127,7 @@ func (i interpreter) test(t *testing.T, r *script.Runtime) {
 			i.testDraws(t, i.compile(t, r, scriptCase{about: "draws", text: i.draws}, runtimes.StartAuto))
 		})
 	}
+	t.Run("replay", func(t *testing.T) { i.testReplay(t, r) })
 	for _, c := range i.cases {
 		t.Run(c.about, func(t *testing.T) { i.testCase(t, r, c) })
 	}

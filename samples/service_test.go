@@ -76,7 +76,7 @@ func (s service) deploy(l language) {
 		}
 	}
 	f := protocol.Function{Name: l.folder, Runtime: l.runtime,
-		Limits: protocol.Limits{Timeout: protocol.Duration(time.Minute)}}
+		Limits: protocol.Limits{Timeout: protocol.Duration(5 * time.Minute)}}
 	if _, err := s.client.Deploy(s.t.Context(), f, l.module); err != nil {
 		s.t.Fatalf("deploy %s: %v", l.folder, err)
 	}

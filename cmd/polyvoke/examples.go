@@ -53,6 +53,9 @@ var examples = map[string]string{
 	"rm": `
   polyvoke rm greet
   polyvoke rm greet --context production`,
+	"replay": `
+  polyvoke replay thumbnail.order-17
+  polyvoke replay --function thumbnail --last 100 --with ./thumbnail`,
 	"runtime": `
   polyvoke runtime ls
   polyvoke runtime add python`,

@@ -152,7 +152,7 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": plain(serveScript), "nats": plain(natsScript), "leaf": plain(leafScript), "halt": plain(haltScript),
-			"crash": plain(crashScript),
+			"crash": plain(crashScript), "publish": plain(publishScript),
 			"exits": plain(exitsScript), "until": plain(untilScript),
 			"tty": plain(ttyScript), "dev": plain(devScript), "await": plain(awaitScript),
 			"lines": plain(func(ts *testscript.TestScript, _ []string) { linesScript(ts, toy) }),

@@ -273,7 +273,37 @@ func TestPermissions(t *testing.T) {
 				string(m.Data) != "order" {
 				t.Errorf("the route serves no more: %v, %v", m, err)
 			}
+			g.runJobs(t)
 		})
+	}
+}
+
+// runJobs has the deployer run jobs, one of which waits, dies and is redriven, and the caller none.
+func (g *guarded) runJobs(t *testing.T) {
+	t.Helper()
+	before := len(g.log.text())
+	for _, step := range []struct {
+		words string
+		code  int
+		want  string
+	}{
+		{"job run echo hi --wait", 0, "hi"},
+		{"job run echo.exit.65 --id bad --wait", 65, "exit code 65"},
+		{"dead ls", 0, "echo.bad"},
+		{"dead redrive echo.bad", 0, "redriven 1 job"},
+		{"job run echo --id waits --delay 1h", 0, "echo.waits"},
+		{"job cancel echo.waits", 0, "cancelled"},
+	} {
+		if code, said := g.polyvoke(t, "deployer", "d", strings.Fields(step.words)...); code != step.code ||
+			!strings.Contains(said, step.want) {
+			t.Errorf("%s by the deployer: %d: %s\n%s", step.words, code, said, g.log.text()[before:])
+		}
+	}
+	if code, said := g.polyvoke(t, "caller", "c", "job", "run", "echo"); code != exit.Failed && code != 125 {
+		t.Errorf("a job by the caller: %d: %s", code, said)
+	}
+	if log := strings.ToLower(g.log.text()[before:]); strings.Contains(log, "permissions violation") {
+		t.Errorf("the invoker may not do what jobs need:\n%s", log)
 	}
 }
 

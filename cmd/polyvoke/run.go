@@ -11,12 +11,13 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/localrun"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/source"
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // runCommand runs a function's process without NATS.
 func (c *cli) runCommand() *cobra.Command {
 	var o overrides
-	var cache string
+	var cache, record string
 	var noBuild bool
 	cmd := &cobra.Command{
 		Use:   "run [FILE|polyvoke.toml|FOLDER] [ARG...]",
@@ -48,15 +49,21 @@ its memory limit, 126 the module cannot be run, 127 there is no such file.`,
 				fmt.Fprintf(c.stderr, "%s %s\n", c.paint(c.stderr).Bold("warning:"), w)
 			}
 			src.Function.Args = append(args[1:], src.Function.Args...)
-			return localrun.Run(cmd.Context(), src, localrun.Config{
+			config := localrun.Config{
 				Cache: service.CacheDir(cache), Stdin: c.stdin, Stdout: c.stdout, Stderr: c.stderr, Waiting: c.waiting,
-			})
+			}
+			if record != "" {
+				config.Record = func(r *protocol.Recording) error { return writeRecording(record, r) }
+			}
+			return localrun.Run(cmd.Context(), src, config)
 		},
 	}
 	o.addTo(cmd)
 	addNoBuild(cmd, &noBuild)
 	cmd.Flags().StringVar(&cache, "cache", "",
 		"folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
+	cmd.Flags().StringVar(&record, "record", "",
+		"write what the process is given and comes to into this file, for polyvoke replay")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol/spelling"
 )
 
-// control asks the invokers' control service and decodes the answer into reply.
+// control asks the invokers' control service and decodes the answer into reply, or leaves it as it is for a
+// *protocol.Reply.
 func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg, reply any) error {
 	begun := time.Now().Truncate(time.Millisecond) // as a record has it
 	m, again, err := c.answer(ctx, verb, msg)
@@ -29,6 +30,10 @@ func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.M
 			return nil // whoever was asked before has removed it
 		}
 		return r.Err
+	}
+	if whole, ok := reply.(*protocol.Reply); ok {
+		*whole = r
+		return nil
 	}
 	if err := json.Unmarshal(m.Data, reply); err != nil {
 		return protocol.Errorf(protocol.CodeFailed, "", "the answer to %s cannot be read: %w: "+

@@ -34,7 +34,8 @@ const remedy = "run make foreign-tools"
 // cases are those that every client must report, in this order.
 var cases = []string{
 	"deploy", "call", "headers", "errors", "timeouts", "refusals", "nobody", "discovery", "figures",
-	"routes", "logs", "claimed reply", "claimed request", "claimed module", "control",
+	"routes", "logs", "claimed reply", "claimed request", "claimed module", "control", "jobs",
+	"dead letters",
 }
 
 func TestForeignClients(t *testing.T) {
@@ -222,6 +223,7 @@ func runClient(t *testing.T, node, dir, script, url string) []result {
 func serve(t *testing.T) string {
 	t.Helper()
 	return invokertest.Start(t, func(c *invokertest.Config) {
+		c.Jobs = true
 		c.Connect = []nats.Option{nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			t.Errorf("connection: %v", err)
 		})}

@@ -44,9 +44,21 @@ func (s *Server) StartInvoker(change ...func(*invoker.Invoker)) *Invoker {
 	for _, c := range change {
 		c(v)
 	}
-	out := serve(s.owner, s.Connect(), v, s.out)
+	nc := s.Connect()
+	var d *durable
+	if s.config.Jobs {
+		if v.Registry == nil {
+			v.Registry = open(s.owner, nc, registry.Config{})
+		}
+		d = newDurable(s.owner, nc, v, logTo(s.out))
+	}
+	out := serve(s.owner, nc, v, s.out)
 	s.later(out.finish)
 	out.await()
+	if d != nil {
+		s.later(d.end)
+		d.start()
+	}
 	return out
 }
 

@@ -35,6 +35,8 @@ type Config struct {
 	// Memory keeps functions in memory instead of on JetStream. All invokers share them, and scripts cannot be
 	// deployed. The default is false.
 	Memory bool
+	// Jobs runs durable calls and answers the control verbs about them. It needs JetStream. The default is false.
+	Jobs bool
 	// Drain is how long an invoker that ends goes on with calls. The default is 10 s.
 	Drain time.Duration
 	// Sandbox configures the sandbox, which all invokers share. Set its CacheDir to keep compiled modules for other

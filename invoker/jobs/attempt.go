@@ -21,6 +21,8 @@ func (j *job) attempt() (*protocol.Reply, error) {
 	if err := j.fetch(ctx); err != nil {
 		return &protocol.Reply{ID: j.id, Exit: -1, Err: protocol.ErrorOf(err, j.id), Report: new(protocol.Report)}, nil
 	}
+	sampling := j.sampling()
+	j.Request.Record = sampling.Draw()
 	began := time.Now()
 	reply, err := q.f.config.Caller.Call(ctx, &j.Request)
 	now := time.Now()
@@ -33,6 +35,7 @@ func (j *job) attempt() (*protocol.Reply, error) {
 	q.pace.add(took, waited, now, len(q.hand)-q.settling > 1)
 	j.cancel = nil
 	q.mu.Unlock()
+	j.recorded(sampling, reply)
 	q.f.after("run")
 	return reply, err
 }

@@ -3,11 +3,13 @@ package jobs
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/protocol/cloudevents"
 )
 
 // pass publishes the result of a job that is done where its trigger says, if it says so. That can be done again: a
@@ -28,6 +30,9 @@ func (j *job) pass(r store.Stored) bool {
 	if r.Reply.Exit > 0 {
 		h[protocol.HeaderExit] = []string{strconv.Itoa(r.Reply.Exit)}
 	}
+	if j.isEvent() {
+		h = cloudevents.New(j.q.name, j.id, time.Now(), nil).Message(h)
+	}
 	return j.insist("pass its result on", func(ctx context.Context) error {
 		body, err := j.result(ctx, r, h)
 		if err == nil {
@@ -38,6 +43,12 @@ func (j *job) pass(r store.Stored) bool {
 		}
 		return err
 	})
+}
+
+// isEvent reports whether the job is a CloudEvent. Then its result is one too.
+func (j *job) isEvent() bool {
+	r := &j.Request
+	return r.Event || r.Header.Get(cloudevents.Prefix+cloudevents.SpecVersion) == cloudevents.Version
 }
 
 // result returns the result of a job for a message: what does not fit becomes an object, and a claim in h.

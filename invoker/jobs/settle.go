@@ -26,6 +26,7 @@ func (j *job) settle(v verdict) {
 		j.find()
 	case v.judgement == nothing:
 		j.pauseOf()
+	case j.split(v):
 	case v.judgement == again:
 		j.Before = j.number
 		j.wait(time.Now().Add(v.pause))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -311,5 +312,93 @@ func TestKind(t *testing.T) {
 	}
 	if ids := w.list("", 10); len(ids) != 0 {
 		t.Errorf("kinds are listed as functions: %v", ids)
+	}
+}
+
+// A handler that takes longer than JetStream waits for a word is not given the message a second time.
+func TestSlow(t *testing.T) {
+	w := start(t)
+	got, end := make(chan uint64, 10), make(chan struct{})
+	w.move(func(m *later.Mover) {
+		m.Handle("_slow", func(_ context.Context, d *later.Due) error {
+			got <- d.Delivered
+			<-end
+			return nil
+		})
+		m.Handle("_timer", func(context.Context, *later.Due) error { close(end); return nil })
+	})
+	w.put("_slow", "x", time.Now(), nil)
+	next(t, "the message", got)
+	w.put("_timer", "x", time.Now().Add(2500*time.Millisecond), nil)
+	next(t, "the end", end)
+	w.put("_slow", "y", time.Now(), nil)
+	if n := next(t, "another one", got); n != 1 {
+		t.Errorf("the first one came %d times", n)
+	}
+}
+
+// What waits survives a server that goes and comes back, and a stream that is deleted is made again.
+func TestServerComesBack(t *testing.T) {
+	dir := t.TempDir()
+	s := registrytest.StartNATS(t, dir, 0)
+	nc := registrytest.Connect(t, s)
+	js := registrytest.JetStream(t, nc)
+	w := world{t, js, later.New(js, later.Config{})}
+	jobs := w.queue("f", 10)
+	w.move(nil)
+	w.put("f", "away", time.Now().Add(time.Millisecond), nil)
+	for i := range 2 {
+		w.put("f", fmt.Sprint("x", i), time.Now().Add(400*time.Millisecond), nil)
+	}
+	port := s.Addr().(*net.TCPAddr).Port
+	s.Shutdown()
+	s.WaitForShutdown()
+	registrytest.StartNATS(t, dir, port)
+	came := map[string]bool{}
+	for len(came) < 3 {
+		came[string(next(t, "a job", jobs).Data)] = true
+	}
+	if err := js.DeleteStream(t.Context(), protocol.StreamLater); err != nil {
+		t.Fatal(err)
+	}
+	w.put("f", "deleted", time.Now(), nil)
+	next(t, "the job", jobs)
+}
+
+// Many invokers move many messages: each comes once.
+func TestHammerMove(t *testing.T) {
+	const many, invokers = 2000, 4
+	w := start(t)
+	jobs := w.queue("f", many)
+	var stops []func()
+	for range invokers {
+		stops = append(stops, w.move(nil))
+	}
+	at := time.Now().Add(time.Second)
+	var putting sync.WaitGroup
+	for p := range 8 {
+		putting.Go(func() {
+			for i := p; i < many; i += 8 {
+				m := &nats.Msg{Subject: "polyvoke.job.f", Data: fmt.Append(nil, i)}
+				if err := w.later.Put(t.Context(), "f", fmt.Sprint("id", i), at, m); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	putting.Wait()
+	came := map[string]int{}
+	for n := 0; len(came) < many; n++ {
+		came[string(next(t, "a job", jobs).Data)]++
+		if n == many/4 {
+			stops[0]()
+		}
+	}
+	t.Logf("the last of %d came %s late", many, time.Since(at).Round(time.Millisecond))
+	for _, stop := range stops {
+		stop() // what they have published is stored
+	}
+	if n := w.stored("f"); n != many {
+		t.Errorf("%d messages in the queue of %d jobs", n, many)
 	}
 }

@@ -47,7 +47,6 @@ func NewMover(s *Store) *Mover {
 
 // Handle gives the due messages of a kind to handle, many at a time. One that returns nil has done with the message;
 // with an error the message comes again, perhaps to another invoker: at first soon, and then up to half a minute later.
-// A handler must not take longer than some seconds; otherwise another invoker gets the message too.
 func (m *Mover) Handle(kind string, handle func(context.Context, *Due) error) {
 	if !Kind(kind) {
 		panic("later: the kind " + kind + " does not begin with _")
@@ -57,6 +56,8 @@ func (m *Mover) Handle(kind string, handle func(context.Context, *Due) error) {
 
 const (
 	moving    = 256                    // messages that one invoker moves at a time
+	fetched   = 64                     // messages that it has got besides; they are lost with it for moverWait
+	progress  = moverWait / 3          // how often it says that it works on one
 	heartbeat = 2 * time.Second        // of the server to who waits for messages: without two of them we ask anew
 	lookAgain = 250 * time.Millisecond // how long after trouble with the consumer we look whether it is there
 	longest   = 30 * time.Second       // between two tries with one message
@@ -117,7 +118,7 @@ func (m *Mover) consume(ctx context.Context) error {
 			defer func() { <-slots }()
 			m.one(working, got)
 		})
-	}, jetstream.PullMaxMessages(moving), jetstream.PullHeartbeat(heartbeat),
+	}, jetstream.PullMaxMessages(fetched), jetstream.PullHeartbeat(heartbeat),
 		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 			if errors.Is(err, jetstream.ErrConsumerLeadershipChanged) {
 				return // it has asked anew
@@ -154,6 +155,7 @@ func (m *Mover) one(ctx context.Context, got jetstream.Msg) {
 		_ = got.Term() // what is this? nobody else would know it either
 		return
 	}
+	defer keep(got)()
 	d := &Due{Name: w.Name, ID: w.ID, Msg: w.Msg, Delivered: meta.NumDelivered}
 	if err = m.move(ctx, d); err == nil {
 		m.report(d.Name, false)
@@ -170,6 +172,29 @@ func (m *Mover) one(ctx context.Context, got jetstream.Msg) {
 		return
 	}
 	_ = got.NakWithDelay(backoff(d.Delivered))
+}
+
+// keep says again and again that a message is worked on, until stop is called.
+func keep(got jetstream.Msg) (stop func()) {
+	var mu sync.Mutex
+	stopped := false
+	var t *time.Timer
+	mu.Lock()
+	defer mu.Unlock()
+	t = time.AfterFunc(progress, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !stopped {
+			_ = got.InProgress()
+			t.Reset(progress)
+		}
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		t.Stop()
+	}
 }
 
 // backoff returns the pause before the next try after n tries.

@@ -62,9 +62,9 @@ const (
 // mover is the name of the one durable consumer, which all invokers share.
 const mover = "mover"
 
-// moverWait is how long JetStream waits for a word about a message that is due. Moving one is one round trip, so what
-// takes longer was lost with its invoker.
-const moverWait = 10 * time.Second
+// moverWait is how long JetStream waits for a word about a message that is due. Moving one is one round trip, and who
+// takes longer says so in between; what is not heard of was lost with its invoker.
+const moverWait = time.Second
 
 // maxMoving is how many due messages all invokers have at once. Those that a handler has refused and that wait for
 // their next try count too.

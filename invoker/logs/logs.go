@@ -35,11 +35,13 @@ type Writer struct {
 	line      []byte // begun, not ended
 	kept      []byte // the end of everything
 	published int
+	size      int64
 }
 
 // Write implements io.Writer. It never fails: a full log does not end a process.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.keep(p)
+	w.size += int64(len(p))
 	for rest := p; len(rest) > 0; {
 		text, after, ended := bytes.Cut(rest, []byte{'\n'})
 		if len(w.line)+len(text) > shortLine {
@@ -78,6 +80,9 @@ func (w *Writer) keep(p []byte) {
 func (w *Writer) Tail() []byte {
 	return w.kept[max(0, len(w.kept)-protocol.MaxTail):]
 }
+
+// Size returns how many bytes were written.
+func (w *Writer) Size() int64 { return w.size }
 
 // Flush publishes a last line that was not ended.
 func (w *Writer) Flush() {

@@ -40,7 +40,8 @@ type Key struct {
 
 // KeyOf returns the key of the module with a digest, compiled with options. Options.Mounts and Options.Renews have no
 // part in it: interpreters set them, and the programs of a Cache are those that callers of interpreters ask for. Nor
-// has Options.Line: it may change how soon a program is there, but not the program.
+// has Options.Line: it may change how soon a program is there, but not the program. Nor Options.Setup, which only a
+// replay has.
 func KeyOf(digest string, o runtimes.Options) Key {
 	return Key{digest: digest, memory: o.Memory, stack: o.Stack, fuel: o.Fuel, start: o.Start,
 		interpreter: o.Interpreter, varies: o.Varies, args: joined(o.Args), env: joined(o.Env)}

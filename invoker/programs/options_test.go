@@ -13,6 +13,7 @@ import (
 var notInKey = map[string]string{
 	"Mounts": "interpreters set it, below the cache",
 	"Renews": "interpreters set it, below the cache",
+	"Setup":  "replays set it, which run one program",
 	"Line":   "it says how soon there is a program, not which",
 }
 
@@ -25,6 +26,8 @@ var notInOptions = map[string]string{
 	"Replies":            "read when a process has ended",
 	"Needs":              "what an invoker must know",
 	"Triggers":           "subjects, not processes",
+	"Job":                "of jobs, which are calls",
+	"AllowLoop":          "read at deployment",
 	"Limits.Timeout":     "of a call",
 	"Limits.Input":       "of a call",
 	"Limits.Output":      "of a call",

@@ -112,7 +112,7 @@ func (w *worker) events(all []jetstream.Msg) (events []event, err error) {
 // acknowledge says of events that they are a job, and reports whether JetStream has heard so. Otherwise they are
 // delivered again, and looked for in plans.
 func acknowledge(ctx context.Context, all []jetstream.Msg) bool {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackLimit)
 	defer cancel()
 	last := len(all) - 1
 	for _, m := range all[:last] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -59,6 +60,10 @@ func (e *event) job(function string, t protocol.Trigger) (m *nats.Msg, unpassed 
 		h[protocol.HeaderArgs] = []string{protocol.FormatArgs(args)}
 	}
 	to, unpassed := t.Destination(e.subject)
+	if len(to) > protocol.MaxCall {
+		to, unpassed = "", protocol.Errorf(protocol.CodeBadRequest, "", "subject %.40q... has %d bytes; NATS takes %d", to,
+			len(to), protocol.MaxCall)
+	}
 	if to != "" {
 		h[protocol.HeaderTo] = []string{to}
 	}
@@ -181,27 +186,33 @@ func plain(h nats.Header, source string) protocol.Header {
 	return kept
 }
 
-// fit makes a job's message one that the server takes: a body for which there is no room goes into a bucket.
+// mostHeaders is the most that the headers of a job have, in bytes. JetStream takes 64 KiB (err_code 10097), and a dead
+// letter has a story besides.
+const mostHeaders = 48 << 10
+
+// fit makes a job's message one that the server takes: a body for which there is no room goes into a bucket. An event
+// whose headers leave no room for those of a job cannot be one.
 func (w *worker) fit(ctx context.Context, m *nats.Msg) error {
 	h := protocol.Header(m.Header)
-	if int64(h.Size()+len(m.Data)) <= w.f.js.Conn().MaxPayload() {
-		return nil
-	}
-	if len(m.Data) > 0 {
-		claim, err := w.f.config.Bodies.PutBytes(ctx, m.Data)
-		if err != nil {
-			return err
-		}
-		claim.Put(h)
-		m.Data = nil
-	}
-	if int64(h.Size()) > w.f.js.Conn().MaxPayload() {
+	if h.Size() > mostHeaders {
+		size := h.Size()
 		for name := range h {
-			if !strings.HasPrefix(name, "Fn-") && name != jetstream.MsgIDHeader {
+			if !strings.HasPrefix(name, "Fn-") && name != jetstream.MsgIDHeader || name == protocol.HeaderArgs {
 				delete(h, name)
 			}
 		}
-		h[protocol.HeaderRefused] = []string{"its headers leave no room in a message for those of a job"}
+		h[protocol.HeaderRefused] = []string{fmt.Sprintf("its headers, with those of a job, have %d bytes; at most %d", size,
+			mostHeaders)}
 	}
+	if int64(h.Size()+len(m.Data)) <= w.f.js.Conn().MaxPayload() {
+		return nil
+	}
+	claim, err := w.f.config.Bodies.PutBytes(ctx, m.Data)
+	if err != nil {
+		return err
+	}
+	claim.Bucket = protocol.BucketJobs
+	claim.Put(h)
+	m.Data = nil
 	return nil
 }

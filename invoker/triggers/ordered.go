@@ -2,6 +2,7 @@ package triggers
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -9,6 +10,9 @@ import (
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
+
+// errUnheard says that JetStream has not answered an acknowledgement. Its consumer may be gone.
+var errUnheard = errors.New("JetStream does not answer")
 
 // ordered makes an event a job when the job of the one before has its outcome. JetStream has one event on its way, so
 // that holds over all invokers.
@@ -28,8 +32,8 @@ func (w *worker) ordered(ctx context.Context, in *intake) error {
 			nak(m, 0)
 			continue
 		}
-		if err := m.DoubleAck(ctx); err != nil && ctx.Err() == nil {
-			return err
+		if !acknowledge(ctx, []jetstream.Msg{m}) { // then it is delivered again, and has its outcome
+			return errUnheard
 		}
 	}
 }

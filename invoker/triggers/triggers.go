@@ -30,7 +30,7 @@ import (
 // Config configures a Front. JetStream must be set.
 type Config struct {
 	JetStream jetstream.JetStream
-	// Bodies keeps the bodies of events that are too large for the message of a job; nil: the bucket of callers'.
+	// Bodies keeps the bodies of events that are too large for the message of a job, in protocol.BucketJobs; nil: made.
 	Bodies *bodies.Store
 	// Known reports whether a function exists that the front was not told of, since this invoker cannot serve it. Nil
 	// means that it may: then nothing is removed that belongs to such a function.
@@ -66,36 +66,45 @@ type key struct{ function, source string }
 // answerLimit is how long the acknowledgement of a job's message may take.
 const answerLimit = 10 * time.Second
 
+// ackLimit is how long the answer to an acknowledgement may take.
+const ackLimit = 5 * time.Second
+
 // ackWait is how long JetStream waits for a word about an event.
 const ackWait = 30 * time.Second
 
-// New returns a front. Its methods may be called from several goroutines; Serve may be called once. The error is
-// nats.go's, for options of a JetStream that cannot be.
-func New(c Config) (*Front, error) {
+// New returns a front. Its methods may be called from several goroutines; Serve may be called once.
+func New(c Config) *Front {
 	c.Grace, c.AckWait = cmp.Or(c.Grace, 30*time.Second), cmp.Or(c.AckWait, ackWait)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Bodies == nil {
-		c.Bodies = bodies.New(c.JetStream, bodies.Config{Replicas: c.Replicas})
+		c.Bodies = bodies.New(c.JetStream, bodies.Config{Bucket: protocol.BucketJobs, Replicas: c.Replicas,
+			TTL: time.Duration(protocol.MaxJobAge) + time.Duration(protocol.MaxUnique)})
 	}
-	js, err := limited(c.JetStream)
-	return &Front{config: c, js: js, log: c.Log, store: store.New(c.JetStream, store.Config{Replicas: c.Replicas}),
+	return &Front{config: c, js: limited(c.JetStream), log: c.Log, store: store.New(c.JetStream, store.Config{Replicas: c.Replicas}),
 		changed: make(chan struct{}, 1), wanted: map[string]*protocol.Function{}, gone: map[string]bool{},
-		workers: map[key]*worker{}, since: map[key]time.Time{}, after: func(string) {}}, err
+		workers: map[key]*worker{}, since: map[key]time.Time{}, after: func(string) {}}
 }
 
 // limited returns js with a limit for what is published without waiting: an answer that is lost never comes.
-func limited(js jetstream.JetStream) (jetstream.JetStream, error) {
+func limited(js jetstream.JetStream) jetstream.JetStream {
 	o, limit := js.Options(), jetstream.WithPublishAsyncTimeout(answerLimit)
 	most := jetstream.WithPublishAsyncMaxPending(1 << 16) // of all triggers; unanswered bounds each
+	var err error
+	same := js
 	switch {
 	case o.Domain != "":
-		return jetstream.NewWithDomain(js.Conn(), o.Domain, limit, most)
+		same, err = jetstream.NewWithDomain(js.Conn(), o.Domain, limit, most)
 	case o.APIPrefix != "":
-		return jetstream.NewWithAPIPrefix(js.Conn(), o.APIPrefix, limit, most)
+		same, err = jetstream.NewWithAPIPrefix(js.Conn(), o.APIPrefix, limit, most)
+	default:
+		same, err = jetstream.New(js.Conn(), limit, most)
 	}
-	return jetstream.New(js.Conn(), limit, most)
+	if err != nil { // js was made with the same options
+		return js
+	}
+	return same
 }
 
 // Apply tells of a function that is new or has a new version, the latest of which it gets. fn is not changed

@@ -54,9 +54,8 @@ func (w *world) must(err error) {
 // ended.
 func (w *world) front(change func(*Front), all ...protocol.Trigger) (f *Front, stop func()) {
 	w.Helper()
-	f, err := New(Config{JetStream: registrytest.JetStream(w.T, registrytest.Connect(w.T, w.server)),
+	f = New(Config{JetStream: registrytest.JetStream(w.T, registrytest.Connect(w.T, w.server)),
 		Grace: 50 * time.Millisecond, AckWait: 2 * time.Second, Log: slog.New(slog.NewTextHandler(w.T.Output(), nil))})
-	w.must(err)
 	if change != nil {
 		change(f)
 	}

@@ -66,6 +66,10 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
+// heartbeat is how often JetStream says that it is there while there are no events. Without a second one it is asked
+// anew: a consumer may go while nothing is asked of it.
+const heartbeat = 5 * time.Second
+
 // take takes events until ctx ends, which is no error, or the consumer is lost.
 func (w *worker) take(ctx context.Context, c jetstream.Consumer) error {
 	most, handle := singleBuffer, w.single
@@ -75,7 +79,7 @@ func (w *worker) take(ctx context.Context, c jetstream.Consumer) error {
 	case w.trigger.Batch > 0:
 		most, handle = w.trigger.Batch, w.batches
 	}
-	messages, err := c.Messages(jetstream.PullMaxMessages(most), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	messages, err := c.Messages(jetstream.PullMaxMessages(most), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return err
 	}

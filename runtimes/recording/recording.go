@@ -1,4 +1,5 @@
-// Package recording keeps what a process writes, to be written later, or again.
+// Package recording keeps what a process writes (Record), and what it is given of time and entropy (Draws), to be
+// repeated.
 package recording
 
 import (

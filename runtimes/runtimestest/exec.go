@@ -93,6 +93,10 @@ func (g *execProgram) Run(ctx context.Context, p *runtimes.Process) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if p.Draws != nil {
+		p.Draws.Begin(nil, nil)
+		p.Draws.Lose("what a process of the system draws of time and entropy cannot be seen")
+	}
 	killed, kill := context.WithCancel(ctx)
 	defer kill()
 	f := &failure{kill: kill}

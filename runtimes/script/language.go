@@ -43,7 +43,7 @@ type language struct {
 
 // prepare compiles the interpreter.
 func (l *language) prepare(
-	ctx context.Context, modules runtimes.Runtime, bundle func() ([]byte, error), stack uint64,
+	ctx context.Context, modules runtimes.Runtime, bundle func() ([]byte, error),
 ) error {
 	b, err := bundle()
 	if err != nil {
@@ -54,9 +54,10 @@ func (l *language) prepare(
 	}
 	// What the interpreter does once for all its scripts, it does with the folders that it will have, but without a
 	// script.
-	o := runtimes.Options{Start: runtimes.StartFresh, Stack: stack, Memory: stageMemory, Mounts: l.mounts(tree{})}
+	o := runtimes.Options{Start: runtimes.StartFresh, Stack: l.key.stack, Memory: stageMemory, Mounts: l.mounts(tree{}),
+		Setup: l.key.setup}
 	if l.base, err = deriver(ctx, modules, l.bundle.module, o); err == nil && l.bundle.compiler != nil {
-		o.Stack = 0
+		o.Stack, o.Setup = 0, nil
 		l.compiler, err = deriver(ctx, modules, l.bundle.compiler, o)
 	}
 	l.bundle.module, l.bundle.compiler = nil, nil // they are large

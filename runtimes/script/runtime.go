@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/recording"
 )
 
 // Source finds interpreters.
@@ -32,6 +33,7 @@ type Runtime struct {
 type key struct {
 	id    string
 	stack uint64
+	setup *recording.Draws // see runtimes.Options
 }
 
 var _ runtimes.Runtime = (*Runtime)(nil)
@@ -78,12 +80,12 @@ func (r *Runtime) acquire(ctx context.Context, o runtimes.Options) (*language, e
 	if err != nil {
 		return nil, err
 	}
-	l, first, err := r.claim(key{id, cmp.Or(o.Stack, runtimes.DefaultStack)})
+	l, first, err := r.claim(key{id, cmp.Or(o.Stack, runtimes.DefaultStack), o.Setup})
 	if err != nil {
 		return nil, err
 	}
 	if first {
-		l.err = l.prepare(ctx, r.modules, bundle, l.key.stack)
+		l.err = l.prepare(ctx, r.modules, bundle)
 		if l.err != nil {
 			r.forget(l)
 		}

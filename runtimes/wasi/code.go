@@ -12,6 +12,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/recording"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/idle"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/tetratelabs/wazero"
@@ -30,6 +31,7 @@ type code struct {
 	wrapped         bool                // its entry is rewrite.RunName, for there is more to call
 	globals         []string            // what else a process can change: the exports' names
 	begin           []uint64            // values of the globals before the entry runs; nil: those of a new instance
+	setup           *recording.Draws    // what an initialization for all processes drew; nil: nothing
 	coverage        *coverage           // of its functions
 	instantiateTime instantiateTime     // how long it takes to make an instance
 	refs            atomic.Int64
@@ -83,7 +85,7 @@ func (c *code) newProgram(ctx context.Context, o runtimes.Options, report *rewri
 	_, _ = rand.Read(g.secret[:]) // never fails
 	c.runtime.keep(g)
 	if report != nil {
-		err = g.initialize(ctx, report)
+		err = g.initialize(ctx, report, o.Setup)
 	}
 	if err == nil {
 		err = g.choose(ctx, o.Start)

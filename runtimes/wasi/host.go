@@ -54,6 +54,7 @@ func (h *host) prepare(ctx context.Context, p *runtimes.Process, now time.Time) 
 	s := &h.state
 	s.Args, s.Env, s.Files, s.Own = p.Args, p.Env, p.Files, p.Mounts
 	s.Stdin, s.Stdout, s.Stderr = p.Stdin, p.Stdout, p.Stderr
+	s.Draws, s.Replay = p.Draws, p.Replay
 }
 
 // pause waits on behalf of the process until done is closed.

@@ -18,7 +18,7 @@ func (s *sandbox) Cost() int64 {
 	if s.parked == nil {
 		cost += int64(s.run.native.StackSize())
 	} else {
-		cost += int64(s.parked.stack())
+		cost += int64(s.parked.stack() + s.parked.draws.Size())
 		if s.parked.again {
 			cost += int64(s.parked.own)
 		}

@@ -73,6 +73,7 @@ type parking struct {
 	refused bool             // it was refused memory
 	seen    preview1.Seen    // what it has looked at
 	said    recording.Record // what it has written
+	draws   recording.Draws  // what it was given of time and entropy
 	image   *memory.Image    // what its memory is put back to; nil if it goes on once
 	own     uint64           // bytes that the image takes, if no other sandbox has it
 }
@@ -113,7 +114,7 @@ func (s *sandbox) park(ctx context.Context, p *runtimes.Process, again bool) err
 		Stdout: k.said.Stdout(), Stderr: k.said.Stderr()}, time.Now())
 	nap := s.state.Nap
 	s.state.Nap = briefly(nap)
-	s.state.Values, s.state.BeforeRead = s.snapshotting, s.wait
+	s.state.Values, s.state.BeforeRead, s.state.Draws = s.snapshotting, s.wait, &k.draws
 	err := s.enter(run)
 	s.state.BeforeRead, s.state.Nap = nil, nap
 	s.running, s.broken = false, leavesBroken(err)

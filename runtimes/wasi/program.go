@@ -115,6 +115,10 @@ func (g *program) Called() []bool { return g.coverage.called() }
 
 // take returns a sandbox for a run, and notes how the process comes to be.
 func (g *program) take(ctx context.Context, p *runtimes.Process) (*sandbox, error) {
+	if p.Replay != nil {
+		p.Usage.Start = runtimes.StartFresh
+		return g.openKept(ctx)
+	}
 	if g.kind == runtimes.StartPrefork || g.kind == runtimes.StartCheckpoint {
 		if s, err := g.takeParked(ctx, p); s != nil || err != nil {
 			return s, err

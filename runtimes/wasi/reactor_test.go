@@ -16,6 +16,7 @@ type resident struct {
 	start bool   // setup is named by the start section, and if it is not that of wizer the module is a command
 	setup string // more code for it
 	code  bool   // a reactor's entry returns the byte as its exit code
+	draws bool   // setup draws what it notes by chance
 }
 
 // bytes puts the module together.
@@ -26,24 +27,30 @@ func (r resident) bytes() []byte {
 	const both = "\x41\x00\x41\xe4\x00\x36\x02\x00" + "\x41\x04\x41\x02\x36\x02\x00" +
 		"\x41\x01\x41\x00\x41\x01\x41\x08\x10\x01\x1a"
 	entry := vector + read + both + "\x23\x00\x41\x10\x6a\x24\x00" + "\x41\x01\x40\x00\x1a"
+	setup, first, imports, random := r.setup, byte(2), "\x02", ""
+	if r.draws { // as function 2
+		setup, first, imports = "\x41\xe4\x00\x41\x01\x10\x02\x1a"+setup, 3, "\x03"
+		random = text("wasi_snapshot_preview1") + text("random_get") + "\x00\x03"
+	}
 	kind, names := "\x00", []string{"_initialize", "handle"}
 	if r.code {
 		kind, entry = "\x02", entry+"\x41\xe5\x00\x2d\x00\x00"
 	}
 	begin := ""
 	if r.start {
-		names, begin = []string{"setup", "_start"}, section(8, "\x02")
+		names, begin = []string{"setup", "_start"}, section(8, string(first))
 	}
 	if r.wizer {
 		names = []string{"wizer.initialize", "_start"}
 	}
-	b := "\x00asm\x01\x00\x00\x00" + section(1, "\x03\x60\x00\x00"+"\x60\x04\x7f\x7f\x7f\x7f\x01\x7f"+"\x60\x00\x01\x7f")
+	b := "\x00asm\x01\x00\x00\x00" + section(1, "\x04\x60\x00\x00"+"\x60\x04\x7f\x7f\x7f\x7f\x01\x7f"+
+		"\x60\x00\x01\x7f"+"\x60\x02\x7f\x7f\x01\x7f")
 	wasi := text("wasi_snapshot_preview1")
-	b += section(2, "\x02"+wasi+text("fd_read")+"\x00\x01"+wasi+text("fd_write")+"\x00\x01") +
+	b += section(2, imports+wasi+text("fd_read")+"\x00\x01"+wasi+text("fd_write")+"\x00\x01"+random) +
 		section(3, "\x02\x00"+kind) + section(5, "\x01\x00\x01")
 	b += section(6, "\x01\x7f\x01\x41\x00\x0b") +
-		section(7, "\x03"+text(names[0])+"\x00\x02"+text(names[1])+"\x00\x03"+text("memory")+"\x02\x00")
-	return []byte(b + begin + section(10, "\x02"+body(count+note+r.setup)+body(entry)))
+		section(7, "\x03"+text(names[0])+"\x00"+string(first)+text(names[1])+"\x00"+string(first+1)+text("memory")+"\x02\x00")
+	return []byte(b + begin + section(10, "\x02"+body(count+note+setup)+body(entry)))
 }
 
 // body is a function without locals.

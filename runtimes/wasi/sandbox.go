@@ -10,6 +10,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/recording"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/fuel"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/memory"
 	"github.com/polyvoke/polyvoke/runtimes/wasi/native"
@@ -83,6 +84,7 @@ func (g *program) region() (*memory.Region, error) {
 // moment that was looked up before.
 func (s *sandbox) serve(ctx context.Context, p *runtimes.Process, since time.Time) error {
 	s.running = true
+	s.beginDraws(p)
 	var run *preview1.Context
 	if s.parked != nil {
 		run = s.resume(ctx, p, since)
@@ -98,7 +100,28 @@ func (s *sandbox) serve(ctx context.Context, p *runtimes.Process, since time.Tim
 	if err = s.outcome(ctx, err); err == nil {
 		err = late
 	}
+	if p.Draws != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		p.Draws.Cut()
+	}
 	return err
+}
+
+// beginDraws prepares what takes down, or gives, what the process draws of time and entropy.
+func (s *sandbox) beginDraws(p *runtimes.Process) {
+	if p.Replay != nil {
+		p.Replay.Begin()
+	}
+	if p.Draws == nil {
+		return
+	}
+	var start *recording.Draws
+	if s.parked != nil {
+		start = &s.parked.draws
+	}
+	p.Draws.Begin(start, s.program.setup)
+	if len(p.Mounts) > 0 {
+		p.Draws.Lose("it has folders whose content is not recorded")
+	}
 }
 
 // enter calls the guest's entry.

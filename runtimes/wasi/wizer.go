@@ -9,6 +9,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
+	"github.com/polyvoke/polyvoke/runtimes/recording"
 	"github.com/tetratelabs/wazero/api"
 )
 
@@ -24,16 +25,17 @@ const initializeTimes = 5
 var errAsks = errors.New("it reads stdin or looks into /request")
 
 // initialize does for a module what Wizer would have done: it calls the function once, and makes what memory and
-// globals are then what they are before the entry runs. Time and entropy are those of a checkpoint.
+// globals are then what they are before the entry runs. Time and entropy are those of draws, or, if that is nil, of a
+// checkpoint.
 //
 // # Errors
 //
 // A *runtimes.ModuleError says that the function failed, or that what it did cannot be kept.
-func (g *program) initialize(ctx context.Context, report *rewrite.Report) error {
+func (g *program) initialize(ctx context.Context, report *rewrite.Report, draws *recording.Draws) error {
 	if !exports(report.Module, wizerName) {
 		return nil
 	}
-	err := g.runInitializer(ctx, report)
+	err := g.runInitializer(ctx, report, draws)
 	if err == nil || past(ctx) {
 		return err
 	}
@@ -42,7 +44,7 @@ func (g *program) initialize(ctx context.Context, report *rewrite.Report) error 
 }
 
 // runInitializer calls the function and keeps what it did to memory and globals, but for the gauges.
-func (g *program) runInitializer(ctx context.Context, report *rewrite.Report) error {
+func (g *program) runInitializer(ctx context.Context, report *rewrite.Report, draws *recording.Draws) error {
 	switch o := g.obstacles; {
 	case o.reuse != "":
 		return errors.New(o.reuse)
@@ -55,7 +57,7 @@ func (g *program) runInitializer(ctx context.Context, report *rewrite.Report) er
 	}
 	defer s.Close()
 	first := s.getGlobals()
-	if err := s.callOnce(ctx, wizerName); err != nil {
+	if err := s.callOnce(ctx, wizerName, draws); err != nil {
 		return err
 	}
 	gauges := len(g.globals) - len(report.Globals)
@@ -72,13 +74,16 @@ func exports(m *module.Module, name string) bool {
 	return false
 }
 
-// callOnce calls an exported function, which must come to its end.
-func (s *sandbox) callOnce(ctx context.Context, name string) error {
+// callOnce calls an exported function, which must come to its end, with draws that were recorded if they are not nil.
+func (s *sandbox) callOnce(ctx context.Context, name string, draws *recording.Draws) error {
 	ctx, cancel := context.WithTimeout(ctx, initializeTimes*s.program.runtime.startTime)
 	defer cancel()
 	p := s.fix(&runtimes.Process{})
 	defer s.unfix()
-	p.Args, p.Env = s.program.args, s.program.env
+	p.Args, p.Env, p.Draws = s.program.args, s.program.env, new(recording.Draws)
+	if draws != nil {
+		p.Replay = recording.NewReplay(draws)
+	}
 	run := s.begin(ctx, p, time.Now())
 	defer s.end()
 	s.state.BeforeRead = func(context.Context, api.Module, api.GoModuleFunc, []uint64) { s.state.Stop(errAsks) }
@@ -86,6 +91,9 @@ func (s *sandbox) callOnce(ctx context.Context, name string) error {
 	err := s.call(run, s.instance.ExportedFunction(name))
 	if err == nil && (s.state.Changed() || s.state.Seen().Files) {
 		return errAsks
+	}
+	if p.Draws.Len() > 0 || p.Draws.Lost() != "" {
+		s.program.setup = p.Draws
 	}
 	return s.outcome(ctx, err)
 }

@@ -148,6 +148,30 @@ func (s streams) checkOrphans(r *results, all protocol.ListReply) {
 	}
 }
 
+// checkSchedules says what runs next, and which schedules never run again.
+func checkSchedules(r *results, functions []protocol.Function, now time.Time) {
+	count, next, first := 0, "", time.Time{}
+	for _, f := range functions {
+		for _, t := range f.Triggers {
+			if t.Source() != protocol.SourceSchedule {
+				continue
+			}
+			runs := t.NextRuns(now, 1)
+			if len(runs) == 0 {
+				r.add("schedules", Warning, fmt.Sprintf("%s of %s never runs again", t, f.Name),
+					"deploy the function with another schedule, or without that one")
+				continue
+			}
+			if count++; next == "" || runs[0].Before(first) {
+				next, first = f.Name, runs[0]
+			}
+		}
+	}
+	if count > 0 {
+		r.ok("schedules", "%s; %s runs next, at %s", terminal.Plural(count, "schedule"), next, first.Format(time.RFC3339))
+	}
+}
+
 // some names the first of several.
 func some(names []string) string {
 	text := strings.Join(names[:min(len(names), mostNamed)], ", ")

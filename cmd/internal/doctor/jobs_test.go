@@ -70,7 +70,8 @@ func TestJobs(t *testing.T) {
 	}
 	jobStreams(t, url)
 	answerPings(t, url, "1")
-	answer(t, url, protocol.APIList.At("i0"), protocol.ListReply{Functions: []protocol.Function{{Name: "a"}}})
+	answer(t, url, protocol.APIList.At("i0"), protocol.ListReply{Functions: []protocol.Function{{Name: "a",
+		Triggers: []protocol.Trigger{{Schedule: "@yearly"}, {Schedule: "@hourly"}}}}})
 	_, by := run(t, config(t, url))
 	for name, want := range map[string]string{
 		"queues":       "little room for jobs in FN_JOB_b",
@@ -81,6 +82,9 @@ func TestJobs(t *testing.T) {
 		if got.Status != doctor.Warning || !strings.Contains(got.Found, want) || got.Remedy == "" {
 			t.Errorf("%s: got %+v", name, got)
 		}
+	}
+	if got := by["schedules"]; got.Status != doctor.OK || !strings.HasPrefix(got.Found, "2 schedules; a runs next, at 2") {
+		t.Errorf("schedules: got %+v", got)
 	}
 	if got, ok := by["job replicas"]; ok {
 		t.Errorf("all streams have one replica, and it says %+v", got)

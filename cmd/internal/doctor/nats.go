@@ -256,6 +256,7 @@ func (c *Config) checkFunctions(ctx context.Context, r *results, s *connect.Sess
 		return
 	}
 	jobs.checkOrphans(r, all)
+	checkSchedules(r, all.Functions, time.Now())
 	for i, d := range all.Damaged {
 		if i == 5 {
 			r.add("functions", Problem, fmt.Sprintf("%d more records are damaged", len(all.Damaged)-i),

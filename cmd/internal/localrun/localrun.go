@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ type Config struct {
 	Stdout io.Writer
 	Stderr io.Writer
 
+	// Record, if it is not nil, is given the recording of the run when it has ended. Its error is that of Run.
+	Record func(*protocol.Recording) error
+
 	// Waiting, if it is not nil, is told that the module is compiled, and returns what to call when that is over.
 	Waiting func(what string) (done func())
 }
@@ -38,8 +42,7 @@ type Config struct {
 // Run compiles a source and runs it once, as it would be run by a call. The error has an exit code: that of the
 // process if it came to one.
 func Run(ctx context.Context, src *source.Source, c Config) error {
-	config := wasi.Config{CacheDir: c.Cache, MaxMemory: uint64(protocol.MaxMemory), MaxModule: int(protocol.MaxModule)}
-	rt, err := wasi.New(ctx, config)
+	rt, err := wasi.New(ctx, sandbox(c.Cache))
 	if err != nil {
 		return err
 	}
@@ -59,26 +62,48 @@ func Run(ctx context.Context, src *source.Source, c Config) error {
 	if err != nil {
 		return fmt.Errorf("stdin: %w", err)
 	}
-	r := protocol.Request{Function: protocol.Ref{Name: f.Name}, Subject: protocol.RootCall + "." + f.Name}
+	r := protocol.Request{ID: rand.Text(), Function: protocol.Ref{Name: f.Name}, Body: stdin,
+		Subject: protocol.RootCall + "." + f.Name}
 	r.Deadline = time.Now().Add(time.Duration(f.Limits.WithDefaults().Timeout))
 	ctx, cancel := context.WithDeadline(ctx, r.Deadline)
 	defer cancel()
-	id, o := rand.Text(), programs.Options(&src.Function)
-	if f.Meta == protocol.MetaEnv {
-		env, err := r.Env(id)
-		if err != nil {
-			return err
-		}
-		o.Env = append(env, o.Env...) // of a name that comes twice, the last value counts
+	p, err := process(f, &r)
+	if err != nil {
+		return err
 	}
-	return Error(src, program.Run(ctx, &runtimes.Process{
-		Args:   o.Args,
-		Env:    o.Env,
-		Stdin:  bytes.NewReader(stdin),
-		Stdout: c.Stdout,
-		Stderr: c.Stderr,
-		Files:  files.Static(r.Files(func() string { return id })),
-	}))
+	p.Stdout, p.Stderr = c.Stdout, c.Stderr
+	if c.Record == nil {
+		return Error(src, program.Run(ctx, p))
+	}
+	rec := newRecorder(p)
+	err = program.Run(ctx, p)
+	if failed := c.Record(rec.recording(src, &r, err)); failed != nil {
+		return failed
+	}
+	return Error(src, err)
+}
+
+// process returns a process as a call of the function has it, without its output.
+func process(f *protocol.Function, r *protocol.Request) (*runtimes.Process, error) {
+	o := programs.Options(f)
+	p := &runtimes.Process{Args: o.Args, Env: o.Env, Stdin: bytes.NewReader(r.Body),
+		Files: files.Static(r.Files(func() string { return r.ID }))}
+	if len(r.Args) > 0 {
+		p.Args = slices.Concat([]string{f.Name}, r.Args, f.Args)
+	}
+	if f.Meta == protocol.MetaEnv {
+		env, err := r.Env(r.ID)
+		if err != nil {
+			return nil, err
+		}
+		p.Env = append(env, o.Env...) // of a name that comes twice, the last value counts
+	}
+	return p, nil
+}
+
+// sandbox returns the configuration of a runtime with a folder for compiled modules.
+func sandbox(cache string) wasi.Config {
+	return wasi.Config{CacheDir: cache, MaxMemory: uint64(protocol.MaxMemory), MaxModule: int(protocol.MaxModule)}
 }
 
 // Compile makes a program of a source, with a runtime for modules and, if it is a script, an interpreter of this

@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/invoker/jobs"
 	"github.com/polyvoke/polyvoke/invoker/jobs/control"
+	"github.com/polyvoke/polyvoke/invoker/jobs/recordings"
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/invoker/later"
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -17,59 +18,42 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// durable is what makes calls durable beside an invoker: jobs runs them, later keeps those that wait, events makes them
-// of messages, keys and objects, schedules makes them at their times, and control answers what is asked about them.
+// durable is what makes calls durable beside an invoker: jobs runs them, later keeps those that wait, schedules makes
+// some at their times, triggers makes some of events, and control answers what is asked about them.
 type durable struct {
-	js        jetstream.JetStream
 	jobs      *jobs.Front
-	events    *triggers.Front
 	mover     *later.Mover
 	schedules *schedule.Front
+	triggers  *triggers.Front
 	control   *control.Service
+	records   *recordings.Store
 }
 
 // newDurable puts the parts together. The caller runs the attempts of jobs.
-func newDurable(
-	js jetstream.JetStream, reg registry.Registry, caller protocol.Caller, c Config,
-) (*durable, error) {
+func newDurable(js jetstream.JetStream, reg registry.Registry, caller protocol.Caller, c Config) *durable {
 	kept := store.New(js, store.Config{Replicas: c.Replicas, Log: c.Log})
 	waiting := later.New(js, later.Config{Replicas: c.Replicas, Log: c.Log})
-	find := finder(reg)
-	events, err := triggers.New(triggers.Config{JetStream: js, Replicas: c.Replicas, Log: c.Log,
-		Known: func(ctx context.Context, name string) (bool, error) {
-			_, err := find(ctx, name)
-			if protocol.CodeOf(err) == protocol.CodeNotFound {
-				return false, nil
-			}
-			return true, err
-		}})
-	if err != nil {
-		return nil, err
-	}
+	records := recordings.New(js, recordings.Config{Replicas: c.Replicas, Invoker: thisProcess(), Log: c.Log})
 	d := &durable{
-		js: js, events: events,
-		jobs: jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Invoker: thisProcess(),
+		jobs: jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Recorder: records, Invoker: thisProcess(),
 			Replicas: c.Replicas, Drain: c.Drain, Log: c.Log}),
+		records:   records,
 		mover:     later.NewMover(waiting),
+		triggers:  triggers.New(triggers.Config{JetStream: js, Known: known(reg), Replicas: c.Replicas, Log: c.Log}),
 		schedules: schedule.New(schedule.Config{Store: kept, Later: waiting, Log: c.Log}),
-		control:   &control.Service{Store: kept, Find: find, Log: c.Log},
+		control:   &control.Service{Store: kept, Find: finder(reg), Log: c.Log},
 	}
 	d.control.Opened = d.jobs.Open
 	d.mover.Handle(schedule.Kind, d.schedules.Tick)
 	d.mover.Lost = func(ctx context.Context, due *later.Due, reason string) error {
 		return d.jobs.Lost(ctx, due.Name, due.ID, due.Msg, reason)
 	}
-	return d, nil
+	return d
 }
 
 // fronts returns the parts that work beside the invoker.
 func (d *durable) fronts() []front {
-	return []front{d.jobs, d.events, d.schedules, mover{d.mover}}
-}
-
-// checkTrigger returns why the source of a trigger is none, see control.Service.
-func (d *durable) checkTrigger(ctx context.Context, t protocol.Trigger) error {
-	return triggers.Check(ctx, d.js, t)
+	return []front{d.jobs, d.schedules, d.triggers, mover{d.mover}}
 }
 
 // mover is a front that need not know of functions.
@@ -88,6 +72,17 @@ func finder(reg registry.Registry) func(context.Context, string) (*protocol.Func
 			return nil, err
 		}
 		return e.Latest(), nil
+	}
+}
+
+// known returns what finds out whether a function exists, be it one that this invoker cannot serve.
+func known(reg registry.Registry) func(context.Context, string) (bool, error) {
+	return func(ctx context.Context, name string) (bool, error) {
+		_, err := reg.Find(ctx, name)
+		if protocol.CodeOf(err) == protocol.CodeNotFound {
+			return false, nil
+		}
+		return true, err
 	}
 }
 

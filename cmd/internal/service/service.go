@@ -19,6 +19,7 @@ import (
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/triggers"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -70,11 +71,10 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
-	d, err := newDurable(own.JS, reg, &v, c)
-	if err != nil {
-		return err
-	}
-	v.Verbs, v.Queues, v.CheckTrigger = d.control.Verbs(), d.control, d.checkTrigger
+	d := newDurable(own.JS, reg, &v, c)
+	v.CheckTrigger = func(ctx context.Context, t protocol.Trigger) error { return triggers.Check(ctx, own.JS, t) }
+	v.Verbs, v.Queues = d.control.Verbs(), d.control
+	addVerbs(&v, recordingVerbs(d.records, own.JS, reg, store, c))
 	v.Ready = func() { ready(v.Functions()) }
 	err = serveWith(ctx, s.Conn, &v, fronts{d.fronts(), c.Log})
 	switch {

@@ -41,6 +41,7 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 	terminal.Facts(w, p, f.Ref().String(), [][2]string{
 		{"call", protocol.RootCall + "." + f.Name},
 		{"triggers", strings.Join(subjects, ", ")},
+		{"next runs", nextRuns(f.Triggers)},
 		{"language", f.Language},
 		{"runtime", f.Runtime},
 		{"module", terminal.Bytes(f.Size) + ", " + f.Digest},

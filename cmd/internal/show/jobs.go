@@ -179,6 +179,22 @@ func story(w io.Writer, p terminal.Paint, attempts []protocol.Attempt) {
 	}
 }
 
+// nextRuns says when the schedules of a function are due next: three times, in the zone of each.
+func nextRuns(triggers []protocol.Trigger) string {
+	var all []string
+	for _, t := range triggers {
+		if t.Source() != protocol.SourceSchedule {
+			continue
+		}
+		var runs []string
+		for _, at := range t.NextRuns(time.Now(), 3) {
+			runs = append(runs, at.Format(time.DateTime+" MST"))
+		}
+		all = append(all, Join(": ", t.Schedule, strings.Join(runs, ", ")))
+	}
+	return strings.Join(all, "; ")
+}
+
 // maxBody is how much of the body of a dead letter is shown to people, in bytes.
 const maxBody = 2000
 

@@ -25,6 +25,8 @@ export const cases = {
   "claimed request": claimedRequest,
   "claimed module": claimedModule,
   control,
+  jobs,
+  "dead letters": deadLetters,
 };
 
 // deploy: whoever deploys, and anybody else, can call as soon as the answer has come.
@@ -344,4 +346,60 @@ async function control(t) {
     await t.fails(400, `polyvoke.api.${verb}`, "nonsense");
   }
   assert.deepEqual((await t.api("list")).functions.map((f) => f.name), ["b"]);
+}
+
+// jobs: a job is published on JetStream like any message; the PubAck is its receipt, and its place is its name.
+async function jobs(t) {
+  await t.deploy({ name: "worker", job: {} });
+  const { created } = await t.api("job-open", { name: "worker" });
+  const js = t.lib.jetstream(t.nc);
+  const ack = await js.publish("job.worker.args.one", "x");
+  assert.deepEqual([ack.stream, ack.duplicate ?? false], ["FN_JOB_worker", false]);
+  const id = `_${ack.seq}-${Math.floor(Date.parse(created) / 1000).toString(36)}`;
+  const done = await t.call("polyvoke.api.job-result", JSON.stringify({ job: `worker.${id}` }), { "Fn-Timeout": "20s" });
+  assert.equal(done.string(), "worker\0args\0one\0");
+  assert.deepEqual(["Fn-State", "Fn-Id", "Fn-Exit"].map((h) => done.headers.get(h)), ["done", id, "0"]);
+
+  const named = () => js.publish("job.worker", "hello", { msgID: "order-7", headers: t.headers({ "Fn-Id": "order-7" }) });
+  assert.equal((await named()).duplicate ?? false, false);
+  assert.equal((await named()).duplicate, true);
+  const about = JSON.stringify({ job: "worker.order-7" });
+  assert.equal((await t.call("polyvoke.api.job-result", about, { "Fn-Timeout": "20s" })).string(), "hello");
+  await t.fails(409, "polyvoke.api.job-cancel", about);
+  await t.fails(404, "polyvoke.api.job", JSON.stringify({ job: "worker.nothing" }));
+  await t.fails(404, "polyvoke.api.job-open", JSON.stringify({ name: "nobody" }));
+  await assert.rejects(js.publish("job.nobody", "x", { timeout: patience }));
+
+  await t.api("pause", { name: "worker" });
+  const waits = JSON.stringify({ job: "worker.late" });
+  await js.publish("job.worker", "x", { headers: t.headers({ "Fn-Id": "late" }) });
+  assert.match((await t.fails(504, "polyvoke.api.job-result", waits)).string(), /polyvoke resume worker/);
+  assert.equal((await t.api("job", { job: "worker.late" })).state, "queued");
+  assert.equal((await t.api("job-cancel", { job: "worker.late" })).state, "cancelled");
+  await t.fails(409, "polyvoke.api.job-result", waits);
+  await t.api("resume", { name: "worker" });
+  const { jobs: all } = await t.api("jobs", { function: "worker" });
+  assert.deepEqual(all.map((j) => `${j.job} ${j.state}`),
+    ["worker.late cancelled", "worker.order-7 done", `worker.${id} done`]);
+}
+
+// deadLetters: what fails for good tells its story, and can be given back under its id.
+async function deadLetters(t) {
+  await t.deploy({ name: "sorry", job: { attempts: 2, backoff: "1ms" } }, complaint("no luck\n", 75));
+  await t.api("job-open", { name: "sorry" });
+  await t.lib.jetstream(t.nc).publish("job.sorry", "order", { headers: t.headers({ "Fn-Id": "order-8" }) });
+  const about = { job: "sorry.order-8" };
+  const dead = await t.fails(503, "polyvoke.api.job-result", JSON.stringify(about), { "Fn-Timeout": "20s" });
+  assert.deepEqual(["Fn-State", "Fn-Reason", "Fn-Exit"].map((h) => dead.headers.get(h)), ["dead", "attempts", "75"]);
+  const { jobs: letters } = await t.api("dead", { function: "sorry" });
+  assert.deepEqual(letters.map((j) => j.job), ["sorry.order-8"]);
+  const letter = await t.api("dead-show", about);
+  assert.deepEqual(letter.story.map((a) => [a.number, a.exit, a.stderr]), [[1, 75, "no luck\n"], [2, 75, "no luck\n"]]);
+  assert.equal(Buffer.from(letter.body, "base64").toString(), "order");
+
+  await t.deploy({ name: "sorry", job: {} });
+  assert.equal((await t.api("dead-redrive", about)).done, 1);
+  const again = await t.call("polyvoke.api.job-result", JSON.stringify(about), { "Fn-Timeout": "20s" });
+  assert.equal(again.string(), "order");
+  await t.fails(404, "polyvoke.api.dead-redrive", JSON.stringify(about));
 }

@@ -12,5 +12,6 @@ await run({
   services: (nc, options) => nc.services.client(options),
   answers: (n, maxWait) => ({ strategy: RequestStrategy.Count, maxMessages: n, maxWait }),
   silence: (ms, maxWait) => ({ strategy: RequestStrategy.JitterTimer, jitter: ms, maxWait }),
+  jetstream: (nc) => nc.jetstream(),
   objects: (nc, bucket) => nc.jetstream().views.os(bucket),
 }, cases);

@@ -1,4 +1,5 @@
 // The npm package @nats-io/transport-node, version 3, and the packages that belong to it.
+import { jetstream } from "@nats-io/jetstream";
 import { Objm } from "@nats-io/obj";
 import { ServiceError, Svcm } from "@nats-io/services";
 import { connect, headers } from "@nats-io/transport-node";
@@ -14,5 +15,6 @@ await run({
   services: (nc, options) => new Svcm(nc).client(options),
   answers: (n, maxWait) => ({ strategy: "count", maxMessages: n, maxWait }),
   silence: (ms, maxWait) => ({ strategy: "stall", stall: ms, maxWait }),
+  jetstream,
   objects: (nc, bucket) => new Objm(nc).open(bucket),
 }, cases);

@@ -39,6 +39,12 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return worldOn(t, js)
+}
+
+// worldOn is newWorld on a server that runs.
+func worldOn(t testing.TB, js jetstream.JetStream) *world {
+	t.Helper()
 	w := &world{t: t, js: js, store: store.New(js, store.Config{}), room: 1 << 20,
 		functions: map[string]*protocol.Function{"hello": {Name: "hello", Version: 1}, "other": {Name: "other", Version: 1}}}
 	s := &control.Service{Store: w.store, Log: slog.New(slog.DiscardHandler),

@@ -84,10 +84,13 @@ func (s *Service) resume(ctx context.Context, r *protocol.APIRequest) (any, erro
 		_, err = s.Find(ctx, q.Name)
 		return info, err
 	}
-	return s.pauseUntil(ctx, q.Name, time.Time{})
+	if !info.Paused() {
+		return info, nil
+	}
+	return s.end(ctx, q.Name)
 }
 
-// pauseUntil pauses a queue until a time, or resumes it at zero, and returns its state.
+// pauseUntil pauses a queue until a time, and returns its state.
 func (s *Service) pauseUntil(ctx context.Context, name string, until time.Time) (any, error) {
 	_, err := s.Store.JetStream().PauseConsumer(ctx, protocol.QueueStream(name), store.Consumer, until)
 	if err != nil {
@@ -95,6 +98,26 @@ func (s *Service) pauseUntil(ctx context.Context, name string, until time.Time) 
 	}
 	info, _, err := s.figures(ctx, name)
 	return info, err
+}
+
+// resumeTime is how much longer a queue is paused that is resumed.
+const resumeTime = 50 * time.Millisecond
+
+// end ends the pause of a queue, and returns its state. A server to which one says that the pause is over does not look
+// whether there are jobs for those that wait, who then wait for up to half a minute. It does look when the time of a
+// pause is over (nats-server 2.15.2, consumer.go, updatePauseState and loopAndGatherMsgs). So the pause gets an end that
+// is near, by the clock of the server.
+func (s *Service) end(ctx context.Context, name string) (any, error) {
+	c, err := s.Store.JetStream().Consumer(ctx, protocol.QueueStream(name), store.Consumer)
+	if err != nil {
+		return nil, unavailable("resume "+name, err)
+	}
+	answer, err := s.pauseUntil(ctx, name, c.CachedInfo().TimeStamp.Add(resumeTime))
+	if info, ok := answer.(protocol.QueueInfo); ok {
+		info.PausedUntil, info.Forever = time.Time{}, false
+		answer = info
+	}
+	return answer, err
 }
 
 // figures returns the state of a function's queue. It returns false if there is none; dead letters may be there all

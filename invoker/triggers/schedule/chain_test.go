@@ -337,3 +337,29 @@ func TestFarAway(t *testing.T) {
 		t.Errorf("it runs at %s", runs)
 	}
 }
+
+// A job says where its reply goes, and is a CloudEvent if the trigger says so.
+func TestJob(t *testing.T) {
+	trigger := protocol.Trigger{Schedule: "0 9 * * *", Zone: "Asia/Seoul", To: "done", Events: true}
+	s, err := trigger.ParseSchedule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	m, err := (&chain{&protocol.Function{Name: "f"}, trigger, s}).job(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := trigger.RunID(at)
+	for name, want := range map[string]string{"Fn-Id": id, "Fn-To": "done", "Fn-Scheduled": "2026-05-01T09:00:00+09:00",
+		"Nats-Msg-Id": "f." + id, "ce-id": id, "ce-type": "f.scheduled", "ce-source": "/polyvoke/f",
+		"ce-time": "2026-05-01T00:00:00Z"} {
+		if got := m.Header[name]; len(got) != 1 || got[0] != want {
+			t.Errorf("%s is %q, not %q", name, got, want)
+		}
+	}
+	j, err := protocol.ParseJob(m.Subject, protocol.Header(m.Header), m.Data)
+	if err != nil || !j.Redo || j.To != "done" || j.Request.Header.Get(protocol.HeaderScheduled) == "" {
+		t.Errorf("it is read as %+v, %v", j, err)
+	}
+}

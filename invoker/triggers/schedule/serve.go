@@ -154,7 +154,7 @@ func (f *Front) begin(ctx context.Context, id string, c *chain) error {
 			return err
 		}
 	}
-	return f.next(ctx, id, c, m.Last)
+	return f.next(ctx, id, c, m)
 }
 
 // end lets a chain not go on, and forgets its runs: a function that gets the schedule again begins anew.

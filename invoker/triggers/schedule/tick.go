@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/invoker/later"
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/protocol/cloudevents"
 )
 
 const (
@@ -18,22 +20,26 @@ const (
 	hop         = 5 * 366 * 24 * time.Hour // the longest that a message of a chain waits
 )
 
-// next lets the next message of a chain wait: for the first of its times behind last.
-func (f *Front) next(ctx context.Context, id string, c *chain, last time.Time) error {
-	at := c.schedule.Next(last)
+// next lets the next message of a chain wait: for the first of its times behind the last one.
+func (f *Front) next(ctx context.Context, id string, c *chain, m Mark) error {
+	at := c.schedule.Next(m.Last)
 	if at.IsZero() {
 		return nil // it has no more; Parse refuses what never has
 	}
-	return f.put(ctx, id, at)
+	return f.put(ctx, id, at, m)
 }
 
-// put lets the message for a time wait.
-func (f *Front) put(ctx context.Context, id string, at time.Time) error {
+// put lets the message for a time wait. It has the mark in it, so that usually nobody has to read that.
+func (f *Front) put(ctx context.Context, id string, at time.Time, m Mark) error {
+	body, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
 	wait := at
 	if far := f.config.Now().Add(hop); wait.After(far) {
 		wait = far // the next 29th of February that is a Sunday is 28 years away
 	}
-	return f.config.Later.Put(ctx, Kind, id, wait, &nats.Msg{
+	return f.config.Later.Put(ctx, Kind, id, wait, &nats.Msg{Data: body,
 		Header: nats.Header{protocol.HeaderScheduled: {at.UTC().Format(time.RFC3339)}}})
 }
 
@@ -48,15 +54,12 @@ func (f *Front) Tick(ctx context.Context, d *later.Due) error {
 	if err != nil || !c.schedule.Next(at.Add(-time.Second)).Equal(at) {
 		return f.begin(ctx, d.ID, c) // a stranger's
 	}
-	if at.Sub(f.config.Now()) > time.Minute { // a hop
-		return f.put(ctx, d.ID, at)
-	}
-	m, ok, err := readMark(ctx, f.js, d.ID)
+	m, err := f.state(ctx, d, at)
 	if err != nil {
 		return err
 	}
-	if !ok {
-		m.Last = at.Add(-time.Second)
+	if at.Sub(f.config.Now()) > time.Minute { // a hop
+		return f.put(ctx, d.ID, at, m)
 	}
 	if m.Last.Before(at) {
 		if m, err = f.run(ctx, c, m, at); err != nil {
@@ -66,10 +69,24 @@ func (f *Front) Tick(ctx context.Context, d *later.Due) error {
 			return err
 		}
 	}
-	if err := f.next(ctx, d.ID, c, m.Last); err != nil {
+	if err := f.next(ctx, d.ID, c, m); err != nil {
 		return err
 	}
 	return f.ended(ctx, d.ID)
+}
+
+// state returns the mark of a chain whose message for a time has come. The message has it. One that comes again, or
+// late, may have an older one than the bucket: while the queue knows the ids of its jobs that changes nothing.
+func (f *Front) state(ctx context.Context, d *later.Due, at time.Time) (m Mark, err error) {
+	fresh := d.Delivered == 1 && f.config.Now().Sub(at) <= grace
+	if fresh && json.Unmarshal(d.Msg.Data, &m) == nil && !m.Last.IsZero() && m.Last.Before(at) {
+		return m, nil
+	}
+	m, ok, err := readMark(ctx, f.js, d.ID)
+	if !ok {
+		m = Mark{Last: at.Add(-time.Second)}
+	}
+	return m, err
 }
 
 // ended ends a chain again that was ended while it went on.
@@ -138,16 +155,33 @@ func (f *Front) run(ctx context.Context, c *chain, m Mark, at time.Time) (Mark, 
 
 // publish publishes the job of a time, and returns its sequence in the queue. A second one of the time is the first.
 func (f *Front) publish(ctx context.Context, c *chain, at time.Time) (uint64, error) {
-	subject, err := protocol.JobSubject(c.function.Name)
+	m, err := c.job(at)
 	if err != nil {
 		return 0, err
 	}
-	id := c.trigger.RunID(at)
-	ack, err := f.js.PublishMsg(ctx, &nats.Msg{Subject: protocol.RedoSubject(subject), Header: nats.Header{
-		protocol.HeaderID: {id}, protocol.HeaderScheduled: {at.In(c.schedule.Zone()).Format(time.RFC3339)},
-		jetstream.MsgIDHeader: {id}}}, jetstream.WithRetryAttempts(0))
+	ack, err := f.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return 0, queueError(c.function.Name, err)
 	}
 	return ack.Sequence, nil
+}
+
+// job returns the job of a time, as it is published.
+func (c *chain) job(at time.Time) (*nats.Msg, error) {
+	name, id := c.function.Name, c.trigger.RunID(at)
+	subject, err := protocol.JobSubject(name)
+	if err != nil {
+		return nil, err
+	}
+	h := protocol.Header{protocol.HeaderID: {id}, jetstream.MsgIDHeader: {protocol.ResultKey(name, id)},
+		protocol.HeaderScheduled: {at.In(c.schedule.Zone()).Format(time.RFC3339)}}
+	if to, err := c.trigger.Destination(""); err == nil && to != "" {
+		h[protocol.HeaderTo] = []string{to}
+	}
+	if c.trigger.Events {
+		e := cloudevents.New(name, id, at, nil)
+		e.Attributes[cloudevents.Type] = name + ".scheduled"
+		h = e.Request(h)
+	}
+	return &nats.Msg{Subject: protocol.RedoSubject(subject), Header: nats.Header(h)}, nil
 }

@@ -251,7 +251,7 @@ func (s *State) setTime(p string, f *file, nanoseconds, flags uint64) errno {
 	t := time.Unix(0, int64(nanoseconds))
 	switch {
 	case flags&timeModifiedNow != 0:
-		now, _ := s.now(realtime)
+		now, _ := s.look(realtime)
 		t = time.Unix(0, now)
 	case flags&timeModified == 0:
 		return 0

@@ -1,6 +1,10 @@
 package preview1
 
-import "time"
+import (
+	"time"
+
+	"github.com/polyvoke/polyvoke/runtimes/recording"
+)
 
 // The clocks.
 const (
@@ -22,11 +26,27 @@ func clockResGet(_ *State, m memory, p []uint64) errno {
 // clockTimeGet implements clock_time_get. The precision p[1] is ignored.
 func clockTimeGet(s *State, m memory, p []uint64) errno {
 	s.seen.Clock = true
-	now, ok := s.now(uint32(p[0]))
+	now, ok := s.look(uint32(p[0]))
 	if !ok {
 		return einval
 	}
 	return m.putU64(p[2], uint64(now))
+}
+
+// look is what the guest sees when it looks at a clock, if there is such a clock.
+func (s *State) look(clock uint32) (int64, bool) {
+	kind := recording.Wall
+	if clock == monotonic {
+		kind = recording.Monotonic
+	}
+	if s.Replay != nil && clock <= monotonic {
+		return s.Replay.Time(kind), true
+	}
+	now, ok := s.now(clock)
+	if ok && s.Draws != nil {
+		s.Draws.Time(kind, now)
+	}
+	return now, ok
 }
 
 // Monotonic returns what the guest would read off its monotonic clock, in nanoseconds.

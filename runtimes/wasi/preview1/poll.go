@@ -26,7 +26,7 @@ type survey struct {
 	stdin bool          // one waits for stdin
 	timed bool          // one waits for a clock
 	after time.Duration // until the first clock
-	now   [2]int64      // the clocks when this was found out
+	now   [2]int64      // the clocks that matter for it, when this was found out
 }
 
 // pollOneoff implements poll_oneoff. A file is always ready, and so are stdout and stderr; stdin is when its Reader is.
@@ -65,13 +65,11 @@ func pollReadsStdin(s *State, m memory, p []uint64) bool {
 // survey looks at all subscriptions once.
 func (s *State) survey(in []byte) (v survey, e errno) {
 	v.after = math.MaxInt64
-	v.now[realtime], _ = s.now(realtime)
-	v.now[monotonic], _ = s.now(monotonic)
 	for i := 0; len(in) > 0; i++ {
 		s.liveAt(i)
 		switch in[8] {
 		case eventClock:
-			s.seen.Clock = s.seen.Clock || binary.LittleEndian.Uint16(in[40:]) == absolute
+			s.lookFor(&v, in)
 			d, ok := v.until(in)
 			if !ok {
 				return v, einval
@@ -90,6 +88,18 @@ func (s *State) survey(in []byte) (v survey, e errno) {
 		in = in[subscriptionSize:]
 	}
 	return v, 0
+}
+
+// lookFor looks at the clock of a subscription, if it is for a moment of that clock. All are for the same present.
+func (s *State) lookFor(v *survey, in []byte) {
+	clock := u32(in[16:])
+	if binary.LittleEndian.Uint16(in[40:]) != absolute || clock > monotonic {
+		return
+	}
+	s.seen.Clock = true
+	if v.now[clock] == 0 {
+		v.now[clock], _ = s.look(clock)
+	}
 }
 
 // until returns how long a subscription of a clock waits, if it is valid.

@@ -16,12 +16,16 @@ func randomGet(s *State, m memory, p []uint64) errno {
 // draw fills b with random bytes.
 func (s *State) draw(b []byte) {
 	s.seen.Entropy = true
-	for source := s.entropy(); len(b) > 0; {
+	all := b
+	for source := s.entropy(len(b)); len(b) > 0; {
 		s.work(min(len(b), piece))
 		n, err := source.Read(b[:min(len(b), piece)])
 		if err != nil {
 			s.Stop(err)
 		}
 		b = b[n:]
+	}
+	if s.Draws != nil {
+		s.Draws.Random(all)
 	}
 }

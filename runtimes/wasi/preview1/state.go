@@ -10,6 +10,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/runtimes/deadline"
 	"github.com/polyvoke/polyvoke/runtimes/files"
+	"github.com/polyvoke/polyvoke/runtimes/recording"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 )
@@ -56,6 +57,11 @@ type State struct {
 	Stood time.Duration
 	// Entropy is where random bytes come from. Nil means crypto/rand. An error ends the process.
 	Entropy io.Reader
+	// Draws takes down what the guest is given of time and entropy. Nil means that nobody wants to know.
+	Draws *recording.Draws
+	// Replay gives the guest time and entropy, in the place of Walltime, Nanotime and Entropy, and no wait for a time
+	// takes any. Nil means that they are real.
+	Replay *recording.Replay
 	// Ending is called when the host is about to end the process, by proc_exit or Stop. Nil means nothing.
 	Ending func()
 	// Values is asked for the values of the guest's context. Nil means that the run's own context is.
@@ -162,7 +168,7 @@ func (s *State) Reset() {
 	s.abandon()
 	s.ctx, s.err, s.asked, s.context = nil, nil, false, Context{}
 	s.Args, s.Env, s.Stdin, s.Stdout, s.Stderr, s.Files, s.Own, s.unclaimed = nil, nil, nil, nil, nil, nil, nil, nil
-	s.Stood = 0
+	s.Stood, s.Draws, s.Replay = 0, nil, nil
 }
 
 // Context carries a State.
@@ -246,9 +252,25 @@ const (
 // sleep waits for d to pass.
 func (s *State) sleep(d time.Duration) {
 	s.nap(d)
+	if s.Replay != nil {
+		s.replayWait(d)
+		return
+	}
 	done, stop := deadline.After(d)
 	defer stop()
 	s.await(done, false)
+	if s.Draws != nil {
+		s.Draws.Time(recording.Wait, int64(d))
+	}
+}
+
+// replayWait is sleep for a process that is replayed: it takes no time, unless it was what the recorded process ended
+// in.
+func (s *State) replayWait(d time.Duration) {
+	if !s.Replay.Wait(d) {
+		s.Stop(context.DeadlineExceeded)
+	}
+	s.Live()
 }
 
 // nap asks whether the guest may wait for d.
@@ -281,9 +303,12 @@ func (s *State) wait(ctx context.Context, done <-chan struct{}) error {
 	return deadline.Await(ctx, done)
 }
 
-// entropy returns the source of random bytes.
-func (s *State) entropy() io.Reader {
-	if s.Entropy != nil {
+// entropy returns the source of n random bytes.
+func (s *State) entropy(n int) io.Reader {
+	switch {
+	case s.Replay != nil:
+		return s.Replay.Random(n)
+	case s.Entropy != nil:
 		return s.Entropy
 	}
 	return rand.Reader

@@ -83,6 +83,9 @@ func (i *input) once(b []byte) (int, error) {
 func (i *input) start() *pump {
 	if i.pump == nil {
 		i.pump = startPump(i.r)
+		if d := i.state.Draws; d != nil {
+			d.Lose("its stdin came in parts, at times of their own")
+		}
 	}
 	return i.pump
 }

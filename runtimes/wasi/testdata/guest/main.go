@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	weak "math/rand/v2"
 	"os"
 	"strings"
 	"time"
@@ -45,6 +46,8 @@ func run(mode string) error {
 			return err
 		}
 		return scratch(os.Args[2])
+	case "draws":
+		return draws()
 	case "panic":
 		var m map[string]int
 		m["x"] = 1
@@ -181,5 +184,39 @@ func scratch(dir string) error {
 	say("RemoveAll", os.RemoveAll("d"))
 	left, err := os.ReadDir(".")
 	say(fmt.Sprint(len(left), " left"), err)
+	return nil
+}
+
+// draws writes what differs from process to process: the order of a map, random numbers of both kinds, the time before
+// and after stdin, and which of two goroutines is first. If the body is "fail", it fails.
+func draws() error {
+	m := map[int]int{}
+	for i := range 40 {
+		m[i] = i
+	}
+	fmt.Println(time.Now().UnixNano(), weak.Int64())
+	body, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	for k := range m {
+		fmt.Print(k, " ")
+	}
+	strong := make([]byte, 16)
+	if _, err := rand.Read(strong); err != nil {
+		return err
+	}
+	first := make(chan string, 2)
+	for _, name := range []string{"a", "b"} {
+		go func() {
+			time.Sleep(time.Duration(weak.IntN(2000)) * time.Microsecond)
+			first <- name
+		}()
+	}
+	fmt.Println(len(body), weak.Int64(), fmt.Sprintf("%x", strong), <-first, <-first, time.Now().UnixNano())
+	fmt.Fprintln(os.Stderr, time.Now())
+	if string(body) == "fail" {
+		return errors.New("it was to fail")
+	}
 	return nil
 }
