@@ -7,8 +7,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// A job that was delivered several times, and of which nothing was heard, may be what ends the processes; or another one
-// that ran beside it is. So it runs alone in its process, after a mark says so. Who then ends with its process twice is
+// A job that was delivered several times, and of which nothing was heard, may be what ends the processes; or another
+// one that ran beside it is. So it runs alone in its process, after a mark says so. Who then ends with its process twice is
 // dead, and nobody else is blamed.
 
 const (

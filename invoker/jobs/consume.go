@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -136,6 +137,39 @@ type receiver struct {
 	q     *queue
 	state atomic.Int32
 	late  *time.Timer
+
+	mu   sync.Mutex
+	held []*job // whose records are to be published
+}
+
+// mostHeld is how many records are held back. Published one by one they reach JetStream one by one, which then does
+// more for the network than for the jobs.
+const mostHeld = 32
+
+// hold holds the record of a job back while more jobs lie before the receiver, and reports whether it does.
+func (r *receiver) hold(j *job) bool {
+	if r == nil || r.state.Load() != busy {
+		return false
+	}
+	r.mu.Lock()
+	r.held = append(r.held, j)
+	full := len(r.held) >= mostHeld
+	r.mu.Unlock()
+	if full {
+		r.flush()
+	}
+	return true
+}
+
+// flush publishes what is held back.
+func (r *receiver) flush() {
+	r.mu.Lock()
+	held := r.held
+	r.held = nil
+	r.mu.Unlock()
+	for _, j := range held {
+		r.q.f.settler.send(j)
+	}
 }
 
 // The states of a receiver.
@@ -158,12 +192,14 @@ func newReceiver(q *queue) *receiver {
 // handOver lets another receiver take the next message, if this one is busy.
 func (r *receiver) handOver() {
 	if r.state.CompareAndSwap(busy, relieved) {
+		r.flush()
 		r.q.spawn(func() { r.q.receive(newReceiver(r.q)) })
 	}
 }
 
 // receive takes messages until there are no more, or another receiver does.
 func (q *queue) receive(r *receiver) {
+	defer r.flush()
 	for r.state.Load() == taking {
 		select {
 		case m := <-q.messages:
@@ -171,6 +207,7 @@ func (q *queue) receive(r *receiver) {
 			continue
 		default:
 		}
+		r.flush()
 		select {
 		case m := <-q.messages:
 			q.take(r, m)
@@ -213,6 +250,7 @@ func (q *queue) take(r *receiver, m *nats.Msg) {
 func (r *receiver) serve(j *job) {
 	r.state.Store(busy)
 	r.late.Reset(patience)
+	j.receiver = r
 	j.serve()
 	r.late.Stop()
 	r.state.CompareAndSwap(busy, taking)

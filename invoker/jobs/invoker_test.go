@@ -51,9 +51,9 @@ func TestInvoker(t *testing.T) {
 	front := serveJobs(t, s.Connect(), v.Invoker)
 	st := store.New(registrytest.JetStream(t, s.Conn), store.Config{})
 	fn := s.Deploy("probe", runtimestest.Wasm(), func(f *protocol.Function) {
-		f.Job = &protocol.Job{Attempts: 2, Timeout: protocol.Duration(300 * time.Millisecond),
+		f.Job = &protocol.Job{Attempts: 2, Timeout: protocol.Duration(time.Minute),
 			Backoff: protocol.Backoff{First: protocol.Duration(time.Millisecond), Most: protocol.Duration(time.Millisecond)}}
-		f.Limits.Timeout = protocol.Duration(time.Minute)
+		f.Limits.Timeout = protocol.Duration(time.Second)
 	})
 	front.Apply(&fn)
 	large := make([]byte, 3<<20)
@@ -82,6 +82,9 @@ func TestInvoker(t *testing.T) {
 			}
 			claim.Put(protocol.Header(m.Header))
 			m.Data = nil
+		}
+		if c.about == "its time" {
+			m.Header[protocol.HeaderTimeout] = []string{"100ms"}
 		}
 		put(t, s, m)
 		r := outcome(t, st, "probe", fmt.Sprint("job-", i))

@@ -21,6 +21,7 @@ type job struct {
 	policy    protocol.Job // with defaults
 	malformed error        // it cannot be a job
 	report    bool         // the caller asked for one
+	receiver  *receiver    // that runs it itself; nil: none
 
 	// What comes of it.
 	number  int                // of the attempt, from 1
@@ -68,7 +69,8 @@ func parsePlace(reply string) (p place, ok bool) {
 		}
 		numbers[i-skip] = n
 	}
-	return place{sequence: numbers[1], delivered: int(min(numbers[0], 1<<30)), stored: time.Unix(0, int64(numbers[3]))}, true
+	p = place{sequence: numbers[1], delivered: int(min(numbers[0], 1<<30)), stored: time.Unix(0, int64(numbers[3]))}
+	return p, true
 }
 
 // newJob reads a message. ok is false if JetStream has not sent it.

@@ -2,8 +2,8 @@
 //
 // serve.go takes a job along its way, one file a step: consume.go has the messages sent, begin.go finds out whether
 // the job is to run, attempt.go runs it, verdict.go says what the reply means, settle.go decides. Beside the way lie
-// queue.go and pace.go (the queue of one function, and how much it may have in hand), alone.go (jobs that may have ended
-// a process), tick.go (what happens with time), drain.go (the end). Package store has what all of it is kept in.
+// queue.go and pace.go (the queue of one function, and how much it may have in hand), alone.go (jobs that may have
+// ended a process), tick.go (what happens with time), drain.go (the end). Package store has what all of it is kept in.
 //
 // # Promises
 //

@@ -70,7 +70,11 @@ func (j *job) propose() {
 	}
 	j.message = j.q.f.store.RecordMessage(j.q.name, j.id, &j.record, j.Revision, time.Duration(j.policy.Result))
 	j.q.settles(j)
-	j.q.f.settler.send(j)
+	r := j.receiver
+	j.receiver = nil // it is done with the job
+	if !r.hold(j) {
+		j.q.f.settler.send(j)
+	}
 }
 
 // decided does what follows when the record of the job is stored.
