@@ -107,14 +107,14 @@ func checkJobID(id string) error { return CheckJobID(strings.TrimPrefix(id, "_")
 // that stream was made, since a stream that is made again counts from 1. Any client can so make it from a PubAck and
 // the stream's information.
 func NewJobID(sequence uint64, stream time.Time) string {
-	return "_" + strconv.FormatUint(sequence, 10) + "-" + strconv.FormatInt(stream.Unix(), 36)
+	return "_" + strconv.FormatUint(sequence, 10) + "-" + strconv.FormatInt(stream.UnixMilli(), 36)
 }
 
 // ParseNewJobID reads what NewJobID makes. ok is false for any other id.
 func ParseNewJobID(id string) (sequence uint64, stream time.Time, ok bool) {
 	number, made, ok := strings.Cut(strings.TrimPrefix(id, "_"), "-")
 	sequence, err := strconv.ParseUint(number, 10, 64)
-	seconds, err2 := strconv.ParseInt(made, 36, 64)
-	stream = time.Unix(seconds, 0)
+	milliseconds, err2 := strconv.ParseInt(made, 36, 64)
+	stream = time.UnixMilli(milliseconds)
 	return sequence, stream, ok && err == nil && err2 == nil && NewJobID(sequence, stream) == id
 }

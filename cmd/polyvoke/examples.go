@@ -89,7 +89,7 @@ var examples = map[string]string{
   polyvoke job result orders.order-7 --wait --wait-time 1m`,
 	"job cancel": `
   polyvoke job cancel orders.order-7
-  polyvoke job cancel orders._42-t8z3k1`,
+  polyvoke job cancel orders._42-mr1q8z3k`,
 	"job purge": `
   polyvoke job purge orders
   polyvoke job purge orders --context production`,

@@ -243,7 +243,7 @@ func TestPosition(t *testing.T) {
 	w.publish("s.2", "s.3")
 	again := trigger
 	again.To, again.Start = "done", "all"
-	f, stop := w.front(nil, again)
+	f, _ := w.front(nil, again)
 	for _, want := range []string{"s.2", "s.3"} {
 		if j := w.next(); string(j.Request.Body) != want || j.To != "done" {
 			t.Errorf("the job is of %s, to %q, want %s", j.Request.Body, j.To, want)

@@ -355,7 +355,7 @@ async function jobs(t) {
   const js = t.lib.jetstream(t.nc);
   const ack = await js.publish("job.worker.args.one", "x");
   assert.deepEqual([ack.stream, ack.duplicate ?? false], ["FN_JOB_worker", false]);
-  const id = `_${ack.seq}-${Math.floor(Date.parse(created) / 1000).toString(36)}`;
+  const id = `_${ack.seq}-${Date.parse(created).toString(36)}`;
   const done = await t.call("polyvoke.api.job-result", JSON.stringify({ job: `worker.${id}` }), { "Fn-Timeout": "20s" });
   assert.equal(done.string(), "worker\0args\0one\0");
   assert.deepEqual(["Fn-State", "Fn-Id", "Fn-Exit"].map((h) => done.headers.get(h)), ["done", id, "0"]);

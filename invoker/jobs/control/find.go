@@ -182,7 +182,7 @@ func queuedInfo(function, id string, m *store.Message, j *protocol.JobMessage, g
 func (s *Service) search(ctx context.Context, p *place) (*store.Message, error) {
 	from, made, own := protocol.ParseNewJobID(p.id)
 	switch {
-	case !own || made.Unix() != p.queue.Created.Unix(): // such a job can have been given back to a newer queue
+	case !own || made.UnixMilli() != p.queue.Created.UnixMilli(): // such a job can have been given back to a newer queue
 		from = 0
 	case from > p.last:
 		p.sure = true
@@ -284,7 +284,7 @@ func (s *Service) unknown(ctx context.Context, p *place) error {
 	case !p.sure:
 		return no("job %s not found: its queue is so long that only its beginning and its end were looked at: "+
 			"ask again later", name)
-	case p.record.Revision > 0 || own && made.Unix() == p.queue.Created.Unix() && sequence <= p.last:
+	case p.record.Revision > 0 || own && made.UnixMilli() == p.queue.Created.UnixMilli() && sequence <= p.last:
 		return no("job %s has ended, and its outcome has expired: outcomes of %s are kept for %s (job.result of the manifest)",
 			name, p.function, kept)
 	case own:
