@@ -16,6 +16,7 @@ type Job struct {
 	MaxAge      Duration `json:"max_age,omitempty"`     // from acceptance to the last attempt; DefaultMaxAge
 	AckWait     Duration `json:"ack_wait,omitempty"`    // after which a job of a silent invoker is another's; DefaultAckWait
 	Concurrency int      `json:"concurrency,omitempty"` // jobs that run on all invokers; DefaultJobs
+	Rate        string   `json:"rate,omitempty"`        // at which jobs begin on all invokers, see ParseRate; no bound
 	Queue       int      `json:"queue,omitempty"`       // jobs that are accepted and not begun; DefaultJobQueue
 	Unique      Duration `json:"unique,omitempty"`      // how long a second job of an Fn-Id is the first; DefaultUnique
 	Result      Duration `json:"result,omitempty"`      // how long an outcome is kept; DefaultResult
@@ -96,6 +97,9 @@ func (j *Job) check(p *problems) {
 		if b.value != 0 && (b.value < b.min || b.value > b.max) {
 			p.add("job."+b.key, "job.%s must be %s", b.key, b.formatted)
 		}
+	}
+	if _, err := ParseRate(j.Rate); err != nil {
+		p.add("job.rate", "job.rate = %w", err)
 	}
 	if _, err := ParseSampling(j.Record); err != nil {
 		p.add("job.record", "job.record = %w", err)

@@ -207,6 +207,9 @@ func addJob(t map[string]Key) {
 			"itself, however long the job takes."}
 	t["job.concurrency"] = Key{Default: fmt.Sprint(DefaultJobs), Range: fmt.Sprintf("1 to %d", MaxJobs), Min: 1,
 		Max: MaxJobs, Example: "10", Text: "Jobs that run at a time, on all invokers together."}
+	t["job.rate"] = Key{Default: "no bound", Range: fmt.Sprintf("`COUNT/TIME`, such as `50/s`, `10/m`, `100/10s`; at most "+
+		"%d in at most 24h", MaxRate), Pattern: `^[1-9][0-9]*/([0-9.]+)?(ns|us|µs|ms|s|m|h)`, Example: `"50/s"`,
+		Text: "How many jobs begin in a time, on all invokers together; their clocks must agree."}
 	t["job.queue"] = Key{Default: fmt.Sprint(DefaultJobQueue), Range: fmt.Sprintf("1 to %d", MaxJobQueue), Min: 1,
 		Max: MaxJobQueue, Example: "10_000",
 		Text: "Jobs that are accepted and have no outcome. NATS refuses further ones when they are published."}

@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -59,6 +60,98 @@ func BenchmarkJobs(b *testing.B) {
 	b.ReportMetric(float64(used[3])/float64(used[0]), "x-idiomatic")
 	b.ReportMetric(float64(used[3])/float64(used[1]), "x-async")
 	b.ReportMetric(0, "ns/op")
+}
+
+// idleFunctions is how many functions with queues, and without jobs, BenchmarkIdle has.
+const idleFunctions = 1000
+
+// BenchmarkIdle works off jobs beside functions that have queues and no jobs, and with those asleep, in turns.
+func BenchmarkIdle(b *testing.B) {
+	bb := newBench(b)
+	st := store.New(bb.js, store.Config{})
+	idle := make([]*protocol.Function, idleFunctions)
+	for i := range idle {
+		idle[i] = &protocol.Function{Name: fmt.Sprint("idle", i), Job: &protocol.Job{}}
+		if _, err := st.MakeQueue(b.Context(), idle[i]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	alone := worker{"alone", echoing}
+	var used [2]time.Duration
+	b.ResetTimer()
+	for i := range b.N {
+		used[0] += bb.measure(alone, fmt.Sprintf("a%d", i))
+		stop := bb.front(idle[0].Name, echoer{}, idle...)
+		for _, fn := range idle {
+			bb.awaitPull(fn.Name)
+		}
+		used[1] += bb.measure(alone, fmt.Sprintf("b%d", i))
+		stop()
+	}
+	b.ReportMetric(float64(used[1])/float64(used[0]), "x-alone")
+	b.ReportMetric(0, "ns/op")
+}
+
+// awaitPull waits until somebody waits for the jobs of a function.
+func (b *bench) awaitPull(name string) {
+	b.Helper()
+	for {
+		c, err := b.js.Consumer(b.Context(), protocol.QueueStream(name), store.Consumer)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if c.CachedInfo().NumWaiting > 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// BenchmarkStart says how long it is from the publication of a job to its start, beside the round trip of a request.
+func BenchmarkStart(b *testing.B) {
+	bb := newBench(b)
+	own, err := nats.Connect(bb.server.URL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer own.Close()
+	if _, err := own.Subscribe("echo", func(m *nats.Msg) { _ = m.Respond(m.Data) }); err != nil {
+		b.Fatal(err)
+	}
+	begun := make(chan time.Time, 1)
+	caller := starter(begun)
+	fn := &protocol.Function{Name: "start", Job: &protocol.Job{}}
+	if _, err := store.New(bb.js, store.Config{}).MakeQueue(b.Context(), fn); err != nil {
+		b.Fatal(err)
+	}
+	defer bb.front("start", caller)()
+	var jobs, requests []time.Duration
+	for range max(b.N, 100) {
+		at := time.Now()
+		if err := own.Publish("job.start", nil); err != nil {
+			b.Fatal(err)
+		}
+		jobs = append(jobs, (<-begun).Sub(at))
+		at = time.Now()
+		if _, err := bb.nc.Request("echo", nil, time.Minute); err != nil {
+			b.Fatal(err)
+		}
+		requests = append(requests, time.Since(at))
+	}
+	slices.Sort(jobs)
+	slices.Sort(requests)
+	b.ReportMetric(float64(jobs[len(jobs)/2].Nanoseconds())/1000, "p50-start-us")
+	b.ReportMetric(float64(requests[len(requests)/2].Nanoseconds())/1000, "p50-request-us")
+	b.ReportMetric(float64(jobs[len(jobs)/2])/float64(requests[len(requests)/2]), "x-request")
+}
+
+// starter is a Caller that says when it is called.
+type starter chan time.Time
+
+// Call implements protocol.Caller.
+func (s starter) Call(ctx context.Context, r *protocol.Request) (*protocol.Reply, error) {
+	s <- time.Now()
+	return echoer{}.Call(ctx, r)
 }
 
 func newBench(b *testing.B) *bench {
@@ -217,8 +310,11 @@ func echoing(b *bench, queue string) (stop func()) { return b.front(queue, echoe
 // inC is the front with a C function that echoes.
 func inC(b *bench, queue string) (stop func()) { return b.front(queue, b.invoker) }
 
-func (b *bench) front(queue string, caller protocol.Caller) (stop func()) {
+func (b *bench) front(queue string, caller protocol.Caller, others ...*protocol.Function) (stop func()) {
 	f := jobs.New(jobs.Config{JetStream: b.js, Caller: caller, Later: nowhere{}})
+	for _, fn := range others {
+		f.Apply(fn)
+	}
 	f.Apply(&protocol.Function{Name: queue, Job: &protocol.Job{Concurrency: 5000}})
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)

@@ -39,6 +39,7 @@ type queue struct {
 	size     int           // of a job's body; moving average
 	pulls    pulls
 	pace     pace
+	rate     rate
 }
 
 // inboxSize is how many messages can lie between the connection and the receiver. There are never more: it is more than
@@ -73,6 +74,7 @@ func (q *queue) configure(fn *protocol.Function) {
 	job = job.WithDefaults(limits)
 	q.policy.Store(&job)
 	q.most = limits.WithDefaults().Input
+	q.rate.set(job.Rate)
 	q.pace.most = min(job.Concurrency, limits.WithDefaults().Concurrency)
 	if q.function != fn || q.pace.limit == 0 {
 		q.pace.begin()
@@ -197,12 +199,25 @@ func (q *queue) keep(j *job) bool {
 func (q *queue) enter(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.active < q.pace.room() && q.f.gate.enter() {
-		q.active++
+	if (q.rate.gap == 0 || len(q.waiting) == 0) && q.admit() {
 		return true
 	}
 	q.waiting = append(q.waiting, j)
+	q.reserve()
 	return false
+}
+
+// admit reports whether one more job may begin, which it then has. The caller holds the mutex.
+func (q *queue) admit() bool {
+	if q.active >= q.pace.room() || !q.f.gate.enter() {
+		return false
+	}
+	if !q.rate.take() {
+		q.f.gate.leave()
+		return false
+	}
+	q.active++
+	return true
 }
 
 // leave ends the attempt of a job that has begun, and begins others that wait.
@@ -218,13 +233,13 @@ func (q *queue) leave() {
 func (q *queue) begin() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.waiting) > 0 && q.active < q.pace.room() && q.f.gate.enter() {
+	for len(q.waiting) > 0 && q.admit() {
 		j := q.waiting[0]
 		q.waiting[0] = nil
 		q.waiting = q.waiting[1:]
-		q.active++
 		q.spawn(j.serve)
 	}
+	q.reserve()
 	q.ask()
 }
 

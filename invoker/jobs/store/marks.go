@@ -20,6 +20,7 @@ const (
 	markQueue  = "queue"  // queue.NAME: the function's queue has been opened
 	markAlone  = "alone"  // alone.NAME.ID: how often the job was begun alone
 	markFirst  = "id"     // id.NAME.ID: the message that is the job of a caller's id
+	markRate   = "rate"   // rate.NAME: when the next job of the function may begin, in nanoseconds since 1970
 )
 
 // How long marks stay.
@@ -130,6 +131,28 @@ func (s *Store) BeginAlone(ctx context.Context, name, id string) (before int, er
 // EndAlone says that a job that was begun alone has ended, and its process has not.
 func (s *Store) EndAlone(ctx context.Context, name, id string) error {
 	return s.deleteMark(ctx, markSubject(markAlone, name, id))
+}
+
+// Reserve takes n moments at which jobs of a function may begin, gap apart, the first one now or later, and returns that:
+// nobody else gets the same. It is the generic cell rate algorithm (ATM Forum, Traffic Management 4.0) with one cell for
+// all invokers, which go by their own clocks.
+func (s *Store) Reserve(ctx context.Context, name string, n int, gap time.Duration) (first time.Time, err error) {
+	subject := markSubject(markRate, name, "")
+	for {
+		value, revision, err := s.mark(ctx, subject)
+		if err != nil {
+			return first, err
+		}
+		first = time.Now()
+		if next, err := strconv.ParseInt(value, 10, 64); err == nil && next > first.UnixNano() {
+			first = time.Unix(0, next)
+		}
+		next := first.Add(time.Duration(n) * gap)
+		err = s.putMark(ctx, subject, strconv.FormatInt(next.UnixNano(), 10), time.Until(next)+time.Minute, &revision)
+		if !objects.WrongSequence(err) {
+			return first, unavailable("keep to the rate of "+name, err)
+		}
+	}
 }
 
 // WatchMarks tells of cancelled jobs and opened queues, those that there are and those to come, until ctx ends or the
