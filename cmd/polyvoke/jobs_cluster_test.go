@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -99,7 +100,28 @@ func startCluster(t *testing.T) (servers map[string]*supervised, urls string) {
 	for _, s := range servers {
 		s.await(t)
 	}
-	return servers, strings.Join(all, ",")
+	urls = strings.Join(all, ",")
+	awaitReplicas(t, urls, n)
+	return servers, urls
+}
+
+// awaitReplicas waits until the servers keep streams together: what is asked before they have a leader is lost.
+func awaitReplicas(t *testing.T, urls string, n int) {
+	t.Helper()
+	s := session(t, urls)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	for {
+		try, end := context.WithTimeout(ctx, 2*time.Second)
+		_, err := s.JS.CreateStream(try, jetstream.StreamConfig{Name: "TRIAL", Replicas: n})
+		end()
+		if err == nil || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("the cluster does not get ready: %v", err)
+		}
+	}
 }
 
 // The measure of TestJobsCluster; JOBS_CLUSTER_KILLS changes it.

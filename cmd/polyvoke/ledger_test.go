@@ -141,7 +141,7 @@ func (b *books) open(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range ledgerEntries { // invokers make queues when they hear of the function
-		for b.queued(t.Context(), e.name) < 0 {
+		for b.held(t.Context(), protocol.QueueStream(e.name)).jobs < 0 {
 			if t.Context().Err() != nil {
 				t.Fatalf("%s has no queue", e.name)
 			}
@@ -324,45 +324,46 @@ func (s *supervised) killPID(pid int) bool {
 	return true
 }
 
-// queued returns how many jobs are in the queue of a function, or -1 if that cannot be said.
-func (b *books) queued(ctx context.Context, name string) int {
-	return b.held(ctx, protocol.QueueStream(name))
+// held is what a stream has.
+type held struct {
+	jobs int    // -1 if that cannot be said
+	last uint64 // sequence of what came last
 }
 
-// held returns how many messages a stream has, or -1.
-func (b *books) held(ctx context.Context, stream string) int {
+func (b *books) held(ctx context.Context, stream string) held {
 	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	s, err := b.s.JS.Stream(asking, stream)
 	if err != nil {
-		return -1
+		return held{jobs: -1}
 	}
-	return int(s.CachedInfo().State.Msgs)
+	return held{int(s.CachedInfo().State.Msgs), s.CachedInfo().State.LastSeq}
 }
 
-// settle waits until nothing is queued any more, nor waits for its time.
+// settle waits until nothing is queued any more, nor waits for its time: all is empty twice, and nothing has come to any
+// of it in between, since a job that goes from one to the other can be missed in both.
 func (b *books) settle(ctx context.Context) error {
+	var before map[string]held
 	for {
-		left, all := map[string]int{}, 0
+		now := map[string]held{protocol.StreamLater: b.held(ctx, protocol.StreamLater)}
 		for _, e := range ledgerEntries {
-			left[e.name] = b.queued(ctx, e.name)
+			now[e.name] = b.held(ctx, protocol.QueueStream(e.name))
 		}
-		left[protocol.StreamLater] = b.held(ctx, protocol.StreamLater)
-		for _, n := range left {
-			if n != 0 {
-				all++
-			}
+		settled := maps.Equal(now, before)
+		for _, h := range now {
+			settled = settled && h.jobs == 0
 		}
 		b.mu.Lock()
-		done := b.published && all == 0
+		settled = settled && b.published
 		b.mu.Unlock()
-		if done {
+		if settled {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("jobs are left (-1: nobody says how many): %v", left)
+			return fmt.Errorf("jobs are left (-1: nobody says how many): %v", now)
 		}
-		time.Sleep(100 * time.Millisecond)
+		before = now
+		time.Sleep(200 * time.Millisecond)
 	}
 }
 

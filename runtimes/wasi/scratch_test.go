@@ -123,8 +123,8 @@ func TestScratchRefused(t *testing.T) {
 	}
 	p := scratch("over", "", files.NewMemory(1<<20))
 	p.Args = append(p.Args, "/request/a")
-	if got, err := run(t, g, p); err != nil || got != "rename over: ENOENT\n" {
-		t.Errorf("out of what is not there: %v, %q", err, got)
+	if got, err := run(t, g, p); err != nil || got != "rename over: EXDEV\n" {
+		t.Errorf("out of another tree: %v, %q", err, got)
 	}
 	full := files.NewMemory(1 << 20)
 	if got, err := run(t, g, scratch("fill", "", full)); err != nil || got != "fill: ENOSPC\n" || full.Room() > 1<<16 {
