@@ -62,8 +62,8 @@ packages := $(shell echo $$(( $$(nproc) + 1 )))
 # the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
 # Vet is a check of its own: to have it done for each way of compiling only takes time.
 test: foreign-tools samples-tools sql
-	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -p $(packages) $(RACE) -vet=off -tags "$(TAGS)" -timeout 20m $(SLOW) ./...
-	go test -vet=off -timeout 20m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
+	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -p $(packages) $(RACE) -vet=off -tags "$(TAGS)" -timeout 40m $(SLOW) ./...
+	go test -vet=off -timeout 40m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
 
 # The build that uses nothing of the engine but its public interface, in a short form: see runtimes/wasi/native/README.md. What is not possible
 # there the tests skip; go test -tags portable ./runtimes/wasi/... runs all of them.

@@ -71,9 +71,32 @@ func (s *Service) result(ctx context.Context, r *protocol.APIRequest) (any, erro
 			return nil, e
 		}
 		if decided {
-			return resultReply(id, &record), nil
+			return s.outcome(ctx, function, id, &record), nil
 		}
 	}
+}
+
+// letterTime is how long after a job is dead its letter may still be on its way.
+const letterTime = time.Second
+
+// outcome returns the answer to whoever asks for the result. That of a job that is dead comes when its letter is there,
+// so that who has it finds the letter: the record is always stored first.
+func (s *Service) outcome(ctx context.Context, function, id string, r *store.Stored) *protocol.APIReply {
+	ctx, cancel := context.WithTimeout(ctx, letterTime)
+	defer cancel()
+	awaited := r.State == protocol.StateDead && time.Since(r.Time) < letterTime
+	for pause := firstPause; awaited && ctx.Err() == nil; pause *= 2 {
+		if l, ok, err := s.Store.Letter(ctx, function, id); err != nil || ok && l.Revision >= r.Revision {
+			break
+		}
+		look := time.NewTimer(pause)
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+		}
+		look.Stop()
+	}
+	return resultReply(id, r)
 }
 
 // patience returns how long a request waits, so that it is answered before its caller stops to wait.
@@ -112,7 +135,7 @@ func (s *Service) resultNow(ctx context.Context, function, id string) (*protocol
 	case err != nil:
 		return nil, err
 	case p.decided:
-		return resultReply(id, &p.record), nil
+		return s.outcome(ctx, function, id, &p.record), nil
 	case !p.exists && p.record.State == protocol.StateRedriven: // its message is about to be published
 		p.info.State = protocol.StateQueued
 	case !p.exists:
