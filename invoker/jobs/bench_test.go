@@ -203,7 +203,7 @@ func (b *bench) measure(w worker, queue string) time.Duration {
 	}
 	body := []byte("0123456789abcdef")
 	for range round {
-		if _, err := b.js.PublishAsync("job."+queue, body); err != nil {
+		if _, err := b.js.PublishAsync("job."+queue, body, jetstream.WithStallWait(time.Minute)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -285,7 +285,8 @@ func async(b *bench, queue string) (stop func()) {
 		}
 	}()
 	end := b.consume(queue, func(m jetstream.Msg) {
-		f, err := b.js.PublishMsgAsync(&nats.Msg{Subject: "$KV.results." + key(m), Data: m.Data()})
+		f, err := b.js.PublishMsgAsync(&nats.Msg{Subject: "$KV.results." + key(m), Data: m.Data()},
+			jetstream.WithStallWait(time.Minute))
 		if err != nil {
 			b.Error(err)
 			return

@@ -32,7 +32,7 @@ func BenchmarkEvents(b *testing.B) {
 				b.Fatal(err)
 			}
 			for range b.N {
-				if _, err := js.PublishAsync("s", []byte(`{"order":12345}`)); err != nil {
+				if _, err := js.PublishAsync("s", []byte(`{"order":12345}`), jetstream.WithStallWait(time.Minute)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -234,7 +236,7 @@ func TestListSparse(t *testing.T) {
 	w.open("hello")
 	w.publish("job.hello", "x", protocol.HeaderID, "first")
 	for range 5000 {
-		if _, err := w.js.PublishAsync("job.hello", nil); err != nil {
+		if _, err := w.js.PublishAsync("job.hello", nil, jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -275,7 +277,7 @@ func TestListRareOutcomes(t *testing.T) {
 			want = append([]string{fmt.Sprintf("hello.n%d done", i)}, want...)
 		}
 		m := w.store.RecordMessage(name, fmt.Sprintf("n%d", i), &protocol.Record{State: protocol.StateDone}, 0, time.Hour)
-		if _, err := w.js.PublishMsgAsync(m); err != nil {
+		if _, err := w.js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
