@@ -119,6 +119,8 @@ chaos:
 soak:
 	LEDGER_JOBS=$(LEDGER_JOBS) LEDGER_KILLS=600 LEDGER_SERVER_KILLS=5 LEDGER_TIME=40m JOBS_CLUSTER_KILLS=10 \
 	  go test -count 1 -timeout 2h -v -run 'TestLedger|TestJobsCluster' ./cmd/polyvoke
+	LEDGER_MEDDLE=1 LEDGER_JOBS=20000 LEDGER_KILLS=100 LEDGER_SERVER_KILLS=2 LEDGER_TIME=20m \
+	  go test -count 1 -timeout 1h -v -run TestLedger ./cmd/polyvoke
 
 # Each fuzzer runs for FUZZTIME.
 fuzz:

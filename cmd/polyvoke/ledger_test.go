@@ -26,7 +26,7 @@ import (
 )
 
 // The measure of TestLedger. LEDGER_JOBS, LEDGER_KILLS, LEDGER_SERVER_KILLS, LEDGER_TIME and LEDGER_SEED are the
-// variables that change it; see make soak.
+// variables that change it; see make soak. With LEDGER_MEDDLE=1 jobs are cancelled and redriven at random.
 const (
 	ledgerJobs        = 1500
 	ledgerKills       = 8
@@ -78,8 +78,15 @@ func TestLedger(t *testing.T) {
 	var working sync.WaitGroup
 	working.Go(func() { b.publish(ctx, number(t, "LEDGER_JOBS", ledgerJobs)) })
 	working.Go(func() { b.killCrashing(ctx) })
+	meddling, enough := context.WithCancel(ctx)
+	var meddlers sync.WaitGroup
+	if number(t, "LEDGER_MEDDLE", 0) > 0 {
+		meddlers.Go(func() { b.meddle(meddling, rand.New(rand.NewPCG(seed, 3))) })
+	}
 	b.kill(ctx, rand.New(rand.NewPCG(seed, 2)), number(t, "LEDGER_KILLS", ledgerKills),
 		number(t, "LEDGER_SERVER_KILLS", ledgerServerKills))
+	enough()
+	meddlers.Wait()
 	err := b.settle(ctx)
 	stop()
 	working.Wait()
@@ -105,8 +112,10 @@ func number(t *testing.T, name string, otherwise int) int {
 
 // account is one accepted job.
 type account struct {
-	entry entry
-	runs  int // as far as its log lines have arrived
+	entry     entry
+	runs      int  // as far as its log lines have arrived
+	cancelled bool // JetStream has heard so
+	maybe     bool // it may have been cancelled: nobody has said
 }
 
 // books is what has been accepted, and what is seen of it.
@@ -118,6 +127,8 @@ type books struct {
 	jobs        map[string]*account // by NAME.ID
 	refused     int
 	published   bool
+	cancelled   int // jobs
+	redriven    int // jobs
 	kills       int // of invokers, at random
 	crashKills  int // of invokers that ran crash
 	serverKills int
@@ -260,6 +271,48 @@ func (b *books) kill(ctx context.Context, r *rand.Rand, invokers, servers int) {
 	}
 }
 
+// meddle cancels jobs and redrives dead letters at random.
+func (b *books) meddle(ctx context.Context, r *rand.Rand) {
+	for ctx.Err() == nil {
+		time.Sleep(20 * time.Millisecond)
+		b.mu.Lock()
+		all := slices.Collect(maps.Keys(b.jobs))
+		b.mu.Unlock()
+		if len(all) == 0 {
+			continue
+		}
+		asking, cancel := context.WithTimeout(ctx, 2*time.Second)
+		switch key := all[r.IntN(len(all))]; key[:strings.IndexByte(key, '.')] {
+		case "good", "slow", "twice":
+			b.cancel(asking, key)
+		case "poison", "bomb":
+			reply, err := b.s.Redrive(asking, protocol.DeadRequest{Job: key}, nil)
+			if err == nil {
+				b.mu.Lock()
+				b.redriven += reply.Done
+				b.mu.Unlock()
+			}
+		}
+		cancel()
+	}
+}
+
+// cancel cancels a job, and enters what is known of that.
+func (b *books) cancel(ctx context.Context, key string) {
+	_, err := b.s.CancelJob(ctx, key)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	j := b.jobs[key]
+	switch code := protocol.CodeOf(err); {
+	case j == nil, code == protocol.CodeConflict, code == protocol.CodeNotFound: // it is over, or not there yet
+	case err == nil:
+		j.cancelled = true
+		b.cancelled++
+	default:
+		j.maybe = true
+	}
+}
+
 // killCrashing kills every invoker that runs crash, as if crash had done it.
 func (b *books) killCrashing(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -387,8 +440,8 @@ func (b *books) judge(t *testing.T) {
 	for _, key := range slices.Sorted(maps.Keys(b.jobs)) {
 		v.add(t, b, st, key)
 	}
-	t.Logf("%d jobs accepted, %d not; %d random kills of invokers, %d of those that ran crash, %d of the server",
-		len(b.jobs), b.refused, b.kills, b.crashKills, b.serverKills)
+	t.Logf("%d jobs accepted, %d not, %d cancelled, %d redriven; %d random kills of invokers, %d of those that ran crash, "+
+		"%d of the server", len(b.jobs), b.refused, b.cancelled, b.redriven, b.kills, b.crashKills, b.serverKills)
 	for _, o := range slices.Sorted(maps.Keys(v.outcomes)) {
 		t.Logf("%6d %s", v.outcomes[o], o)
 	}
@@ -413,7 +466,11 @@ func (v *verdicts) add(t *testing.T, b *books, st *store.Store, key string) {
 		return
 	}
 	v.outcomes[strings.TrimSpace(name+" "+string(r.State)+" "+r.Reason)]++
-	if r.State != j.entry.want || r.Reason != j.entry.reason {
+	want := j.entry.want
+	if j.cancelled || j.maybe && r.State == protocol.StateCancelled {
+		want = protocol.StateCancelled
+	}
+	if r.State != want || r.Reason != j.entry.reason {
 		v.wrong = append(v.wrong, fmt.Sprintf("%s is %s %s after %d attempts: %v", key, r.State, r.Reason, r.Attempts,
 			r.Reply.Err))
 		if r.State == protocol.StateDead && j.entry.want == protocol.StateDone {
@@ -427,7 +484,7 @@ func (v *verdicts) add(t *testing.T, b *books, st *store.Store, key string) {
 	if name == "poison" && r.Attempts != ledgerAttempts {
 		v.wrong = append(v.wrong, fmt.Sprintf("%s had %d attempts, not %d", key, r.Attempts, ledgerAttempts))
 	}
-	if j.entry.plan > 0 {
+	if j.entry.plan > 0 && b.redriven == 0 {
 		v.extra += max(0, j.runs-j.entry.plan)
 	}
 }
