@@ -55,3 +55,26 @@ func TestPublishedAndNotAcknowledged(t *testing.T) {
 		}
 	}
 }
+
+// A job that is delivered again does not take the place of what has come of it meanwhile, and that of a later life does.
+func TestFurtherStays(t *testing.T) {
+	nc := registrytest.Connect(t, registrytest.StartNATS(t, t.TempDir(), 0))
+	s := New(registrytest.JetStream(t, nc), Config{})
+	if err := s.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ revision, attempt, stays string }{
+		{"", "1", "1"}, {"", "3", "3"}, {"", "2", "3"}, {"", "3", "3"}, {"7", "1", "1"}, {"", "4", "1"}, {"7", "2", "2"},
+		{"9", "", ""},
+	} {
+		h := nats.Header{protocol.HeaderAttempt: {step.attempt}, protocol.HeaderRevision: {step.revision}}
+		err := s.Put(t.Context(), "f", "x", time.Now().Add(time.Hour), &nats.Msg{Subject: "polyvoke.job.f", Header: h})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, ok, err := s.Get(t.Context(), "f", "x")
+		if err != nil || !ok || w.Msg.Header.Get(protocol.HeaderAttempt) != step.stays {
+			t.Errorf("after %+v there waits %v, %v, %v", step, w.Msg, ok, err)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -128,8 +129,53 @@ func (s *Store) Put(ctx context.Context, name, id string, at time.Time, m *nats.
 	return s.put(ctx, name, id, at, h, m.Data)
 }
 
-// put publishes a message with headers that plainHeader has returned.
+// put lets a message wait whose headers plainHeader has returned. A job that waits already and has got further stays:
+// one that is delivered again, since its invoker ended before JetStream heard that it was to wait, would take the place
+// of what came of it, and its queue would take it for the copy that it has seen.
 func (s *Store) put(ctx context.Context, name, id string, at time.Time, h protocol.Header, body []byte) error {
+	if Kind(name) {
+		return s.replace(ctx, name, id, at, h, body)
+	}
+	var err error
+	for range mostReplacing {
+		var waits *jetstream.RawStreamMsg
+		waits, err = objects.Last(ctx, s.js, protocol.StreamLater, protocol.LaterSubject(name, id))
+		sequence := uint64(0)
+		switch {
+		case err == nil && further(protocol.Header(waits.Header), h):
+			return nil
+		case err == nil:
+			sequence = waits.Sequence
+		case !errors.Is(err, jetstream.ErrMsgNotFound) && !objects.Gone(err):
+			return unavailable("delay a message of "+name, err)
+		}
+		h[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(sequence, 10)}
+		if err = s.replace(ctx, name, id, at, h, body); !objects.WrongSequence(err) {
+			return err
+		}
+	}
+	return err // others replace it all the time
+}
+
+// mostReplacing is how often a message is tried to be put while others put the same.
+const mostReplacing = 20
+
+// further reports whether a job has got further than another message of it: it was redriven later, or has had more
+// verdicts.
+func further(h, than protocol.Header) bool {
+	number := func(h protocol.Header, name string) uint64 {
+		n, _ := strconv.ParseUint(h.Get(name), 10, 64)
+		return n
+	}
+	life, other := number(h, protocol.HeaderRevision), number(than, protocol.HeaderRevision)
+	if life != other {
+		return life > other
+	}
+	return number(h, protocol.HeaderAttempt) > number(than, protocol.HeaderAttempt)
+}
+
+// replace publishes a message that waits.
+func (s *Store) replace(ctx context.Context, name, id string, at time.Time, h protocol.Header, body []byte) error {
 	h[jetstream.ScheduleHeader] = []string{"@at " + at.UTC().Format(time.RFC3339Nano)}
 	h[jetstream.ScheduleTargetHeader] = []string{protocol.DueSubject(name, id)}
 	m := &nats.Msg{Subject: protocol.LaterSubject(name, id), Header: nats.Header(h), Data: body}

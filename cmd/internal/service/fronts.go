@@ -23,17 +23,19 @@ type front interface {
 	Serve(ctx context.Context) error
 }
 
-// fronts runs several fronts beside an invoker.
+// fronts are those beside an invoker.
 type fronts struct {
-	all []front
-	log *slog.Logger
+	all   []front
+	ready chan struct{} // closed when the invoker serves all functions
+	log   *slog.Logger
 }
 
-// serve runs all fronts until ctx ends. An error means that they could not begin.
-func (f fronts) serve(ctx context.Context, reg registry.Registry) error {
-	changes, err := reg.Watch(ctx)
-	if err != nil {
-		return err
+// serve runs all fronts from when the invoker serves until ctx ends.
+func (f fronts) serve(ctx context.Context) {
+	select {
+	case <-f.ready:
+	case <-ctx.Done():
+		return
 	}
 	var running sync.WaitGroup
 	for _, one := range f.all {
@@ -43,11 +45,34 @@ func (f fronts) serve(ctx context.Context, reg registry.Registry) error {
 			}
 		})
 	}
-	for ch := range changes {
-		f.tell(ch)
-	}
 	running.Wait()
-	return nil
+}
+
+// overheard is a registry whose changes are told, besides to who watches it: a watch of their own would have the fronts
+// mend a damaged store at the same time as the invoker.
+type overheard struct {
+	registry.Registry
+	tell func(registry.Change)
+}
+
+// Watch implements registry.Registry.
+func (o overheard) Watch(ctx context.Context) (<-chan registry.Change, error) {
+	changes, err := o.Registry.Watch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	passed := make(chan registry.Change)
+	go func() {
+		defer close(passed)
+		for ch := range changes {
+			select {
+			case passed <- ch:
+			case <-ctx.Done():
+			}
+			o.tell(ch)
+		}
+	}()
+	return passed, nil
 }
 
 // tell tells all fronts of a change. What cannot be read stays as it was.

@@ -75,8 +75,13 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	v.CheckTrigger = func(ctx context.Context, t protocol.Trigger) error { return triggers.Check(ctx, own.JS, t) }
 	v.Verbs, v.Queues = d.control.Verbs(), d.control
 	addVerbs(&v, recordingVerbs(d.records, own.JS, reg, store, c))
-	v.Ready = func() { ready(v.Functions()) }
-	err = serveWith(ctx, s.Conn, &v, fronts{d.fronts(), c.Log})
+	beside := fronts{d.fronts(), make(chan struct{}), c.Log}
+	v.Registry = overheard{reg, beside.tell}
+	v.Ready = func() {
+		ready(v.Functions())
+		close(beside.ready)
+	}
+	err = serveWith(ctx, s.Conn, &v, beside)
 	switch {
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return protocol.Errorf(protocol.CodeUnavailable, "",
@@ -92,20 +97,19 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 // serveWith serves functions until ctx ends, and the fronts of the invoker, which end first: what they have begun still
 // needs it.
 func serveWith(ctx context.Context, nc *nats.Conn, v *invoker.Invoker, f fronts) error {
-	if len(f.all) == 0 {
-		return v.Serve(ctx, nc)
-	}
 	serving, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		defer end()
-		ended <- f.serve(ctx, v.Registry)
+		f.serve(ctx)
 	}()
 	err := v.Serve(serving, nc)
 	stop() // the invoker may have ended by itself
-	return errors.Join(err, <-ended)
+	<-ended
+	return err
 }
 
 // open opens a registry. What NATS does not permit is an error at once.
