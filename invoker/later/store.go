@@ -98,11 +98,12 @@ func (s *Store) makeStream(ctx context.Context) error {
 // Kind reports whether a name is that of a kind of messages, and not of a function: it begins with _.
 func Kind(name string) bool { return strings.HasPrefix(name, "_") }
 
-// Put lets m wait until at, under a function's name and an id; what waits there already is replaced. m.Subject is where
-// it goes then: a subject of the function's queue on which invokers publish, see protocol.RedoSubject. If the name is a
-// kind, m goes to the kind's handler, and m.Subject means nothing. Its body and its headers are kept, but for those of
-// NATS: what they ask of a server was for the message that a caller sent. A time that has passed means at once. The
-// server looks four times a second.
+// Put lets m wait until at, under a function's name and an id. What waits there already is replaced, unless it is the
+// same job and has got further: then that stays, and the error is nil. m.Subject is where it goes then: a subject of the
+// function's queue on which invokers publish, see protocol.RedoSubject. If the name is a kind, m goes to the kind's
+// handler, and m.Subject means nothing. Its body and its headers are kept, but for those of NATS: what they ask of a
+// server was for the message that a caller sent. A time that has passed means at once. The server looks four times a
+// second.
 //
 // # Errors
 //

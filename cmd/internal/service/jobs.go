@@ -59,9 +59,16 @@ func (d *durable) fronts() []front {
 // mover is a front that need not know of functions.
 type mover struct{ *later.Mover }
 
-func (mover) Apply(*protocol.Function)          {}
-func (mover) Remove(string)                     {}
-func (mover) Synced()                           {}
+// Apply implements front.
+func (mover) Apply(*protocol.Function) {}
+
+// Remove implements front.
+func (mover) Remove(string) {}
+
+// Synced implements front.
+func (mover) Synced() {}
+
+// Serve implements front: it moves what is due.
 func (m mover) Serve(ctx context.Context) error { return m.Move(ctx) }
 
 // finder returns what finds the latest version of a function.

@@ -21,12 +21,9 @@ func (s *Service) showDead(ctx context.Context, r *protocol.APIRequest) (any, er
 	if err != nil {
 		return nil, err
 	}
-	m, ok, err := s.Store.Last(ctx, protocol.StreamDead, protocol.DeadSubject(function, id))
-	switch {
-	case err != nil:
+	m, err := s.letter(ctx, function, id)
+	if err != nil {
 		return nil, err
-	case !ok:
-		return nil, noLetter(protocol.ResultKey(function, id))
 	}
 	out := protocol.LetterReply{Body: m.Data}
 	out.JobInfo, out.Story = letterInfo(function, id, &m)
@@ -38,10 +35,14 @@ func (s *Service) showDead(ctx context.Context, r *protocol.APIRequest) (any, er
 	return out, nil
 }
 
-// noLetter is the error for a dead letter that is not there.
-func noLetter(job string) error {
-	return protocol.Errorf(protocol.CodeNotFound, "", "there is no dead letter of job %s: polyvoke dead ls lists all, "+
-		"polyvoke job show says what has become of the job", job)
+// letter returns the dead letter of a job. The error's code is 404 if there is none.
+func (s *Service) letter(ctx context.Context, function, id string) (store.Message, error) {
+	m, ok, err := s.Store.Last(ctx, protocol.StreamDead, protocol.DeadSubject(function, id))
+	if err == nil && !ok {
+		err = protocol.Errorf(protocol.CodeNotFound, "", "there is no dead letter of job %s: polyvoke dead ls lists all, "+
+			"polyvoke job show says what has become of the job", protocol.ResultKey(function, id))
+	}
+	return m, err
 }
 
 // ofLetter are the headers that a dead letter has besides those of its job.
@@ -150,12 +151,9 @@ func (s *Service) single(ctx context.Context, q protocol.DeadRequest,
 	if err != nil {
 		return nil, err
 	}
-	m, ok, err := s.Store.Last(ctx, protocol.StreamDead, protocol.DeadSubject(function, id))
-	switch {
-	case err != nil:
+	m, err := s.letter(ctx, function, id)
+	if err != nil {
 		return nil, err
-	case !ok:
-		return nil, noLetter(q.Job)
 	}
 	if err := do(ctx, &letter{function, id, m}, q.Version); err != nil {
 		return nil, err
