@@ -105,14 +105,21 @@ func startCluster(t *testing.T) (servers map[string]*supervised, urls string) {
 	return servers, urls
 }
 
+// What a cluster without a leader is given. A request that a dying server took is never answered, so each is asked again
+// after tryTime.
+const (
+	electionTime = 3 * patience
+	tryTime      = 2 * time.Second
+)
+
 // awaitReplicas waits until the servers keep streams together: what is asked before they have a leader is lost.
 func awaitReplicas(t *testing.T, urls string, n int) {
 	t.Helper()
 	s := session(t, urls)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), electionTime)
 	defer cancel()
 	for {
-		try, end := context.WithTimeout(ctx, 2*time.Second)
+		try, end := context.WithTimeout(ctx, tryTime)
 		_, err := s.JS.CreateStream(try, jetstream.StreamConfig{Name: "TRIAL", Replicas: n})
 		end()
 		if err == nil || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
@@ -216,26 +223,32 @@ func publishAccepted(ctx context.Context, js jetstream.JetStream, p int) (accept
 // queueLeader returns the name of the server that leads the queue of a function.
 func queueLeader(t *testing.T, js jetstream.JetStream, name string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), electionTime)
 	defer cancel()
+	var err error
 	for ctx.Err() == nil {
-		s, err := js.Stream(ctx, protocol.QueueStream(name))
+		var s jetstream.Stream
+		try, end := context.WithTimeout(ctx, tryTime)
+		s, err = js.Stream(try, protocol.QueueStream(name))
+		end()
 		if err == nil && s.CachedInfo().Cluster != nil && s.CachedInfo().Cluster.Leader != "" {
 			return s.CachedInfo().Cluster.Leader
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatal("the queue has no leader")
+	t.Fatalf("the queue has no leader: %v", err)
 	return ""
 }
 
 // awaitDone waits until a job is done.
 func awaitDone(t *testing.T, st *store.Store, id string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), electionTime)
 	defer cancel()
 	for {
-		r, ok, err := st.Record(ctx, "good", id)
+		try, end := context.WithTimeout(ctx, tryTime)
+		r, ok, err := st.Record(try, "good", id)
+		end()
 		switch {
 		case ok && r.State == protocol.StateDone:
 			return
