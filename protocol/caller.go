@@ -1,6 +1,9 @@
 package protocol
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // Caller calls functions. Whatever turns an event into a request hands it to a Caller, and does not know whether the
 // function runs in this process or elsewhere.
@@ -22,6 +25,18 @@ import "context"
 // With 502, 503 and 504 the function may have run.
 type Caller interface {
 	Call(ctx context.Context, r *Request) (*Reply, error)
+}
+
+// Streamer is a Caller of which a call's bodies need not be whole in memory.
+//
+// Stream makes a call as Call does. The process reads in as its stdin, to its end, if in is not nil; Request.Body and
+// Request.Claim are empty then. What the process writes to stdout goes to out as it is written, and Write returns when
+// there is room for more: a slow reader slows the process down. An error of Write ends the process, and is that of
+// Stream. limits.input bounds in, and limits.output does not bound out. The body of a reply that is no error is empty.
+// A reply that is an error may come after output has: then what has been written is only the beginning.
+type Streamer interface {
+	Caller
+	Stream(ctx context.Context, r *Request, in io.Reader, out io.Writer) (*Reply, error)
 }
 
 // Failure returns what is wrong with a call, given both results of Caller.Call: that there is no reply, or what the

@@ -34,6 +34,9 @@ type Function struct {
 	Limits   Limits            `json:"limits,omitzero"`
 	Job      *Job              `json:"job,omitempty"`     // durable calls; nil: it has no queue until it has a job
 	Triggers []Trigger         `json:"trigger,omitempty"` // what calls the function besides
+	HTTP     []HTTPRoute       `json:"http,omitempty"`    // requests of HTTP that call it, besides /fn/NAME
+	// WebSocket are connections of which each message calls it.
+	WebSocket []WebSocketRoute `json:"websocket,omitempty"`
 	// AllowLoop says that what the function passes on may call it again. Without it such a manifest is refused.
 	AllowLoop bool     `json:"allow_loop,omitempty"`
 	Needs     []string `json:"needs,omitempty"` // words of what an invoker must know to serve it, see Needed

@@ -24,6 +24,8 @@ func features() []feature {
 		{"job", func(f *Function) bool { return f.Job != nil }},
 		{"events", (*Function).hasEvents},
 		{"loop", func(f *Function) bool { return f.AllowLoop }},
+		{"http", func(f *Function) bool { return len(f.HTTP) > 0 }},
+		{"websocket", func(f *Function) bool { return len(f.WebSocket) > 0 }},
 	}
 	for _, source := range Sources()[1:] {
 		all = append(all, feature{source, func(f *Function) bool { return f.hasSource(source) }})
