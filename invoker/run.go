@@ -57,6 +57,9 @@ func (c *call) prepare() error {
 	if err := c.load(); err != nil {
 		return err
 	}
+	if err := c.accept(); err != nil {
+		return err
+	}
 	if err := c.fetch(); err != nil {
 		return err
 	}
@@ -80,7 +83,7 @@ func (c *call) prepare() error {
 	c.log = logs.Writer{NC: c.f.svc.own, Function: s.ref, ID: c.hooks.id}
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
 	p.Files, p.Wait, p.Yield = c.hooks.files, c.hooks.wait, c.hooks.yield
-	if c.stream != nil {
+	if c.stream != nil && !c.request.DryRun {
 		c.stream.open(c)
 	}
 	if !c.waited {
