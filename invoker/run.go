@@ -29,6 +29,9 @@ func (c *call) run() {
 		}
 		err = c.version.program.Run(c.ctx, &c.process)
 		c.dropSlot()
+		if c.stream != nil {
+			err = c.stream.finish(c, err)
+		}
 		c.log.Flush()
 		c.reply.Exit = exitCode(err)
 		c.reply.Body = c.stdout.Bytes()
@@ -53,6 +56,9 @@ func (c *call) run() {
 // prepare brings together what the process gets.
 func (c *call) prepare() error {
 	if err := c.load(); err != nil {
+		return err
+	}
+	if err := c.accept(); err != nil {
 		return err
 	}
 	if err := c.fetch(); err != nil {
@@ -83,6 +89,9 @@ func (c *call) prepare() error {
 	c.log = logs.Writer{NC: c.f.svc.own, Function: s.ref, ID: c.hooks.id}
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
 	p.Files, p.Wait, p.Yield = c.hooks.files, c.hooks.wait, c.hooks.yield
+	if c.stream != nil && !c.request.DryRun {
+		c.stream.open(c)
+	}
 	if !c.waited {
 		p.Begin = c.received
 	}

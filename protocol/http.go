@@ -64,8 +64,4 @@ const (
 	HeaderPrincipal = "Fn-Auth"   // who the client is, as the gateway has found out
 	HeaderSocket    = "Fn-Ws"     // event of a WebSocket: open, text, binary or close
 	HeaderSocketID  = "Fn-Ws-Id"  // its connection, GATEWAY.NUMBER
-	HeaderStream    = "Fn-Stream" // request: "1" asks for chunks, see Streamer
-	HeaderCredit    = "Fn-Credit" // request: where credit for chunks is given; see section 15 of the specification
-	HeaderSequence  = "Fn-Seq"    // chunk: its number, from 1
-	HeaderEnd       = "Fn-End"    // chunk: "1" for the last one
 )
