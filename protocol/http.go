@@ -62,6 +62,7 @@ const (
 	HeaderClient    = "Fn-Client" // the client's address
 	HeaderParam     = "Fn-Param-" // and NAME: the value of {NAME}, escaped as in the path
 	HeaderPrincipal = "Fn-Auth"   // who the client is, as the gateway has found out
+	HeaderClaim     = "Fn-Claim-" // and NAME: what a token, or an authorizer, says of the client under that name
 	HeaderSocket    = "Fn-Ws"     // event of a WebSocket: open, text, binary or close
 	HeaderSocketID  = "Fn-Ws-Id"  // its connection, GATEWAY.NUMBER
 )
