@@ -26,7 +26,8 @@ type service struct {
 	flushes    *flushes
 	asked      chan *nats.Msg // where messages go that ask about a function
 	observers  []stats.Observer
-	version    string // polyvoke's own
+	tracer     stats.Tracer // nil: calls are not traced
+	version    string       // polyvoke's own
 	log        *slog.Logger
 	ctx        context.Context // ends when accepted calls are given up
 }
