@@ -65,6 +65,9 @@ func (c *call) count() {
 	if c.version != nil {
 		c.seen.Function = c.version.ref
 	}
+	if c.seen.Trace.Sampled {
+		c.id() // a trace and a log find one another by it; the reply is made, so it gets none
+	}
 	usage := &c.process.Usage
 	c.seen.Exit, c.seen.Start, c.seen.Fuel, c.seen.Memory = c.reply.Exit, usage.Start, usage.Fuel, usage.Memory
 	c.seen.Run = usage.Duration

@@ -57,7 +57,9 @@ func (j *job) observed(v verdict) {
 	}
 	j.seen = nil
 	a.Took = time.Since(a.Began)
-	a.Outcome = [...]string{succeeded: OutcomeDone, again: OutcomeRetry, failed: OutcomeDead, nothing: OutcomeNothing}[v.judgement]
+	a.Outcome = [...]string{
+		succeeded: OutcomeDone, again: OutcomeRetry, failed: OutcomeDead, nothing: OutcomeNothing,
+	}[v.judgement]
 	if err := v.reply.Err; err != nil {
 		a.Code, a.Failure = err.Code, protocol.CleanValue(err.Error(), protocol.MaxErrorText)
 	}
