@@ -22,6 +22,20 @@ func (c *call) begin() {
 	}
 }
 
+// markQueued notes for observers how long the call has waited for room.
+func (c *call) markQueued() {
+	if c.waited && len(c.f.svc.observers) > 0 {
+		c.seen.Queued = time.Since(c.received)
+	}
+}
+
+// markPrepared notes for observers how long the call has waited for what its process needs.
+func (c *call) markPrepared() {
+	if c.waited && len(c.f.svc.observers) > 0 {
+		c.seen.Prepared = time.Since(c.received) - c.seen.Queued
+	}
+}
+
 // count adds a call that is about to be answered to its endpoint's figures, and tells observers.
 func (c *call) count() {
 	c.seen.Took, c.seen.Cold = c.took(), c.cold

@@ -21,7 +21,9 @@ func (c *call) run() {
 		return
 	}
 	c.ctx = c.source.context(c, c.f.svc.ctx)
+	c.markQueued()
 	err := c.prepare()
+	c.markPrepared()
 	if err == nil && !c.request.DryRun {
 		if c.request.Record {
 			c.process.Draws = new(recording.Draws)

@@ -25,14 +25,17 @@ type Call struct {
 	Request  *protocol.Request // any part of it may be hostile
 	Received time.Time
 	Took     time.Duration // since then, or what its process took if it waited for nothing
-	Code     int           // of the error; 0 for a success
-	Failure  string        // CODE:TEXT, the way ADR-32 writes it; "" for a success
-	Exit     int           // exit code; -1 if the process did not end itself, or did not run
-	Cold     bool          // its version had to be loaded first
-	Start    string        // how the process came to be: one of runtimes' Start constants; "" if it did not run
-	In, Out  int64         // size of the bodies of request and reply, in bytes
-	Fuel     uint64        // see runtimes.Usage
-	Memory   uint64        // the same
+	// Queued is how long it waited for room, and Prepared how long for its version to be loaded and its body to be
+	// fetched, both out of Took, if it waited at all. The rest is its process, which may wait for a processor.
+	Queued, Prepared time.Duration
+	Code             int    // of the error; 0 for a success
+	Failure          string // CODE:TEXT, the way ADR-32 writes it; "" for a success
+	Exit             int    // exit code; -1 if the process did not end itself, or did not run
+	Cold             bool   // its version had to be loaded first
+	Start            string // how the process came to be: one of runtimes' Start constants; "" if it did not run
+	In, Out          int64  // size of the bodies of request and reply, in bytes
+	Fuel             uint64 // see runtimes.Usage
+	Memory           uint64 // the same
 }
 
 // Endpoint counts the calls of one subject of a function. Its zero value is ready to use; all
