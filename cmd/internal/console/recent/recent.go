@@ -62,7 +62,7 @@ const (
 )
 
 // Ran returns how long the call's process took, with what it waited for a processor.
-func (c *Call) Ran() time.Duration { return max(0, c.Took-c.Queued-c.Prepared) }
+func (c Call) Ran() time.Duration { return max(0, c.Took-c.Queued-c.Prepared) }
 
 // slot holds one call.
 type slot struct {
@@ -96,7 +96,9 @@ func (k *Calls) Watch() (end func()) {
 }
 
 // shard returns where a call that runs is noted.
-func (k *Calls) shard(c *stats.Call) *running { return &k.running[uint64(c.Received.UnixNano())/64%shards] }
+func (k *Calls) shard(c *stats.Call) *running {
+	return &k.running[uint64(c.Received.UnixNano())/64%shards]
+}
 
 // Begin implements stats.Observer.
 func (k *Calls) Begin(c *stats.Call) {

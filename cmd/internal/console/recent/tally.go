@@ -114,10 +114,13 @@ func (k *Calls) Durations(name string) []Bucket {
 	var all []Bucket
 	for i := range t.took {
 		n := t.took[i].Load()
-		if i == 2 && n == 0 { // one microsecond has no half
-			continue
+		switch i {
+		case 1: // one microsecond has no half
+			all = append(all, Bucket{floor(1), floor(3), n})
+		case 2:
+		default:
+			all = append(all, Bucket{floor(i), floor(i + 1), n})
 		}
-		all = append(all, Bucket{floor(i), floor(i + 1), n})
 	}
 	some := func(b Bucket) bool { return b.Calls > 0 }
 	first := slices.IndexFunc(all, some)
