@@ -37,7 +37,10 @@ const TurnsOfAll = rootTurn + ".>"
 func parseTurn(subject string) (name, line string, ok bool) {
 	rest, ok := strings.CutPrefix(subject, rootTurn+".")
 	name, line, found := strings.Cut(rest, ".")
-	return name, line, ok && found && CheckName(name) == nil && len(line) == lineLength && !strings.ContainsAny(line, ".*>")
+	if !ok || !found || CheckName(name) != nil || len(line) != lineLength || strings.ContainsAny(line, ".*>") {
+		return "", "", false
+	}
+	return name, line, true
 }
 
 // ParseEntrySubject reads the form of EntrySubject.

@@ -88,7 +88,7 @@ func (s *Store) Stand(ctx context.Context, e Entry, m *nats.Msg) error {
 		return unavailable("put a job into the line of its key", err)
 	}
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		first, ok, err := s.first(ctx, e)
+		first, ok, err := s.Head(ctx, e.Function, e.Line)
 		if err != nil || !ok || first.Subject != protocol.EntrySubject(e.Function, e.Line, e.ID) {
 			return err // who has the turn gives it on when it has taken its own entry away
 		}
@@ -129,10 +129,10 @@ func (s *Store) park(ctx context.Context, e Entry, m *nats.Msg) (known bool, err
 	return false, err
 }
 
-// first returns the first entry of a line. ok is false if nobody stands there.
-func (s *Store) first(ctx context.Context, e Entry) (m Message, ok bool, err error) {
-	return s.get(ctx, protocol.TurnStream(e.Function), map[string]any{"seq": 1,
-		"next_by_subj": protocol.EntrySubject(e.Function, e.Line, "*")})
+// Head returns the first entry of a line. ok is false if nobody stands there.
+func (s *Store) Head(ctx context.Context, name, line string) (m Message, ok bool, err error) {
+	return s.get(ctx, protocol.TurnStream(name), map[string]any{"seq": 1,
+		"next_by_subj": protocol.EntrySubject(name, line, "*")})
 }
 
 // Turn returns the job that has the turn in a line. ok is false if there is none, or it waits for its next attempt.
@@ -143,12 +143,6 @@ func (s *Store) Turn(ctx context.Context, name, line string) (Message, bool, err
 // Entry returns a job that stands in a line, whichever that is.
 func (s *Store) Entry(ctx context.Context, name, id string) (Message, bool, error) {
 	return s.Last(ctx, protocol.TurnStream(name), protocol.EntrySubject(name, "*", id))
-}
-
-// IsFirst reports whether nobody stands before an entry.
-func (s *Store) IsFirst(ctx context.Context, e Entry) (bool, error) {
-	first, ok, err := s.first(ctx, e)
-	return ok && first.Subject == protocol.EntrySubject(e.Function, e.Line, e.ID), err
 }
 
 // waits reports whether a job waits for its next attempt.
@@ -182,7 +176,7 @@ func (s *Store) HandOn(ctx context.Context, e Entry, turn uint64) error {
 	if err != nil {
 		return err
 	}
-	first, ok, err := s.first(ctx, e)
+	first, ok, err := s.Head(ctx, e.Function, e.Line)
 	if err != nil || !ok {
 		return err
 	}
