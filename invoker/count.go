@@ -39,6 +39,10 @@ func (c *call) count() {
 	usage := &c.process.Usage
 	c.seen.Exit, c.seen.Start, c.seen.Fuel, c.seen.Memory = c.reply.Exit, usage.Start, usage.Fuel, usage.Memory
 	c.seen.In, c.seen.Out = c.bodySize(), c.outputSize()
+	if c.stream != nil {
+		in, out := c.stream.sizes()
+		c.seen.In, c.seen.Out = c.seen.In+in, c.seen.Out+out
+	}
 	for _, o := range c.f.svc.observers {
 		o.End(&c.seen)
 	}

@@ -28,6 +28,9 @@ func (c *call) run() {
 		}
 		err = c.version.program.Run(c.ctx, &c.process)
 		c.dropSlot()
+		if c.stream != nil {
+			err = c.stream.finish(c, err)
+		}
 		c.log.Flush()
 		c.reply.Exit = exitCode(err)
 		c.reply.Body = c.stdout.Bytes()
@@ -77,6 +80,9 @@ func (c *call) prepare() error {
 	c.log = logs.Writer{NC: c.f.svc.own, Function: s.ref, ID: c.hooks.id}
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
 	p.Files, p.Wait, p.Yield = c.hooks.files, c.hooks.wait, c.hooks.yield
+	if c.stream != nil {
+		c.stream.open(c)
+	}
 	if !c.waited {
 		p.Begin = c.received
 	}
