@@ -41,7 +41,7 @@ type Config struct {
 	Console http.Handler
 	// Metrics answers /metrics, to operators. Nil means that there are none.
 	Metrics http.Handler
-	// OpenAPI answers /_/openapi.json. Nil means that the path belongs to Console.
+	// OpenAPI answers /_/openapi.json, to operators. Nil means that there is none.
 	OpenAPI http.Handler
 	// Ready says why requests cannot be answered now, to /readyz. Nil means that they always can.
 	Ready func() error
@@ -52,7 +52,7 @@ type Config struct {
 	TLS TLS
 	// Trust says which proxies may speak for clients.
 	Trust Trust
-	// Operators are the addresses that may read /metrics. Empty means this machine's own.
+	// Operators are the addresses that may read /metrics and /_/openapi.json besides this machine.
 	Operators []netip.Prefix
 	// Hosts are the names under which this machine's own clients reach the operators' paths and the console, besides
 	// localhost and addresses.

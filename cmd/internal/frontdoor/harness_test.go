@@ -54,7 +54,7 @@ func mirror(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintf(w, "%s %s %s\nproto=%s host=%s scheme=%s client=%s body=%q\n", r.Method, r.URL.Path, r.URL.RawQuery,
-		r.Proto, r.Host, r.URL.Scheme, peerOf(r), body)
+		r.Proto, r.Host, schemeOf(r), peerOf(r), body)
 	for _, k := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Real-Ip", "X_forwarded_for", "Forwarded"} {
 		if v, ok := r.Header[k]; ok {
 			fmt.Fprintf(w, "%s=%q\n", k, v)
@@ -135,4 +135,12 @@ func get(t *testing.T, s *Server, path string, headers ...string) (int, string) 
 		t.Fatal(err)
 	}
 	return a.StatusCode, string(body)
+}
+
+// schemeOf returns the scheme that a request's client has used.
+func schemeOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
 }

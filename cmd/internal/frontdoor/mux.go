@@ -61,16 +61,28 @@ func (c Config) operate(w http.ResponseWriter, r *http.Request) {
 		c.Metrics.ServeHTTP(w, r)
 	case strings.HasPrefix(p, pathPprof) && c.Pprof && local(r):
 		profile(w, r)
-	case p == pathOpenAPI && c.OpenAPI != nil:
-		c.OpenAPI.ServeHTTP(w, r)
+	case p == pathOpenAPI:
+		c.describe(w, r)
 	case p+"/" == pathConsole && c.Console != nil:
 		http.Redirect(w, r, pathConsole, http.StatusPermanentRedirect)
 	case strings.HasPrefix(p, pathConsole) && c.Console != nil:
 		c.Console.ServeHTTP(w, r)
 	default:
-		refuse(w, http.StatusNotFound, "there is nothing here, or not for you")
+		refuse(w, http.StatusNotFound, nothing)
 	}
 }
+
+// describe answers with the document of OpenAPI. It lists all functions, which is not for strangers.
+func (c Config) describe(w http.ResponseWriter, r *http.Request) {
+	if c.OpenAPI == nil || !c.operator(r) {
+		refuse(w, http.StatusNotFound, nothing)
+		return
+	}
+	c.OpenAPI.ServeHTTP(w, r)
+}
+
+// nothing is what strangers are told of operators' paths.
+const nothing = "there is nothing here, or not for you"
 
 // refuse answers in plain text.
 func refuse(w http.ResponseWriter, status int, msg string) {

@@ -1,7 +1,9 @@
 package frontdoor
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -82,20 +84,17 @@ type hopKey struct{}
 
 // hop is what is known of a request's last connection, when its headers have been made those of the client's.
 type hop struct {
-	peer netip.Addr // the other end of the connection
-	told bool       // the request came with words about for whom the peer speaks, though nobody trusts it
+	peer    netip.Addr // the other end of the connection
+	trusted bool       // it is a trusted proxy's
+	told    bool       // the request came with words about for whom the peer speaks, though nobody trusts it
 }
 
 // wrap gives a handler requests as if the client had connected itself: with its address in RemoteAddr, the host that it
-// asked for in Host, and the scheme in URL.Scheme. What is not to be believed is removed.
+// asked for in Host, and without TLS or with it in TLS. What is not to be believed is removed.
 func (t Trust) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.URL.Scheme = "http"
-		if r.TLS != nil {
-			r.URL.Scheme = "https"
-		}
 		h := hop{peer: peerOf(r)}
-		if t.proxy(h.peer) {
+		if h.trusted = t.proxy(h.peer); h.trusted {
 			if err := t.believe(r, h.peer); err != nil {
 				http.Error(w, err.Error(), http.StatusBadRequest)
 				return
@@ -105,6 +104,13 @@ func (t Trust) wrap(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), hopKey{}, h)))
 	})
+}
+
+// Peer returns the address of a request's client, and whether a trusted proxy has sent it, so that its headers
+// Forwarded or X-Forwarded-* count. It is gateway.Config's Peer, for requests of a Server.
+func Peer(r *http.Request) (address string, proxy bool) {
+	h, _ := r.Context().Value(hopKey{}).(hop)
+	return peerOf(r).String(), h.trusted
 }
 
 // peerOf returns the address of the other end.
@@ -164,8 +170,10 @@ func (t Trust) believe(r *http.Request, peer netip.Addr) error {
 		r.RemoteAddr = net.JoinHostPort(client.String(), "0")
 	}
 	switch s.proto {
-	case "http", "https":
-		r.URL.Scheme = s.proto
+	case "http":
+		r.TLS = nil
+	case "https":
+		r.TLS = cmp.Or(r.TLS, new(tls.ConnectionState))
 	case "":
 	default:
 		return errors.New("the proxy's headers cannot be read: the scheme is neither http nor https")

@@ -54,7 +54,7 @@ func TestTrust(t *testing.T) {
 			trust := Trust{Proxies: proxies, Header: c.way}
 			got := ""
 			h := trust.wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				got = peerOf(r).String() + " " + r.URL.Scheme + " " + r.Host
+				got = peerOf(r).String() + " " + schemeOf(r) + " " + r.Host
 				for _, name := range []string{"X-Real-Ip", "X_forwarded_for"} {
 					if r.Header[name] != nil {
 						t.Errorf("%s has been passed on", name)
