@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/polyvoke/polyvoke/invoker/denials"
 	"github.com/polyvoke/polyvoke/invoker/streams"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -27,6 +28,7 @@ func (v *Invoker) Stream(ctx context.Context, r *protocol.Request, in io.Reader,
 	}
 	own := *r
 	own.Record = false
+	own.Stream, own.Chunks = false, false
 	s := &stream{in: in, out: out}
 	reply := v.invoke(ctx, &own, s)
 	if s.outlet == nil {
@@ -46,16 +48,76 @@ type stream struct {
 	in  io.Reader // nil if the body is in the request
 	out io.Writer
 
-	inlet  *streams.Inlet // nil without in
-	outlet *streams.Outlet
+	inlet   *streams.Inlet // nil without in
+	outlet  *streams.Outlet
+	session *streams.Session // both ends of a call that came by message, in place of in and out
 
 	mu     sync.Mutex
 	cancel func() // ends the process; nil when there is none
 }
 
+// listen makes streams possible over NATS. Without the permission for that, they are answered with one message.
+func (s *service) listen(ctx context.Context) {
+	hub, err := streams.Listen(s.nc, s.line, 0)
+	if err == nil {
+		subject := hub.Subject()
+		_, settled := s.flushes.denials.During(ctx, func(d denials.Denial) bool {
+			return d.Subscription && (d.Subject == subject || d.Subject == "")
+		})
+		err = settled(s.flushes.roundTrip())
+	}
+	if err != nil {
+		s.log.Warn("streams are answered with one message each", "err", err)
+		return
+	}
+	s.streams = hub
+}
+
+// accept makes a call that came by message a stream if its caller asks for that. One whose reply is passed on is none,
+// because the reply must be whole for that.
+func (c *call) accept() error {
+	r := &c.request
+	if c.stream != nil || !r.Stream {
+		return nil
+	}
+	t, _ := c.version.manifest.Trigger(r.Trigger)
+	hub, byMessage := c.f.svc.streams, c.source == &c.message && c.message.Msg.Reply != ""
+	switch {
+	case byMessage && hub != nil && t.To == "" && !(r.Chunks && (r.Event || t.Events)):
+		if !r.DryRun {
+			c.stream = new(stream)
+		}
+		return nil
+	case !r.Chunks:
+		return nil
+	case r.Event || t.Events:
+		return protocol.Errorf(protocol.CodeBadRequest, "", "the body of a CloudEvent cannot come in chunks")
+	case t.To != "":
+		return protocol.Errorf(protocol.CodeBadRequest, "", "a message whose reply is passed on cannot come in chunks")
+	case byMessage:
+		return protocol.Errorf(protocol.CodeForbidden, "",
+			"NATS does not permit this invoker to subscribe to %s.>, and so the body cannot come in chunks",
+			protocol.RootStream)
+	}
+	return protocol.Errorf(protocol.CodeBadRequest, "", "a message without a reply subject cannot come in chunks")
+}
+
+// begin opens the session of a call that came by message.
+func (s *stream) begin(c *call) {
+	r := &c.request
+	s.session = c.f.svc.streams.Open(streams.Opening{Reply: c.message.Msg.Reply, Credit: r.Credit, Chunks: r.Chunks,
+		Header: protocol.Header{protocol.HeaderID: {protocol.CleanValue(c.id(), protocol.MaxID)},
+			protocol.HeaderFunction: {c.version.ref.String()}},
+		Gone: s.abort})
+	s.in, s.out = s.session.Input(), s.session
+}
+
 // open gives a process that is about to run its stdin and stdout.
 func (s *stream) open(c *call) {
-	s.cancel = c.ctx.Cancel
+	s.cancel, c.waited = c.ctx.Cancel, true
+	if s.out == nil {
+		s.begin(c)
+	}
 	s.outlet = streams.NewOutlet(s.out, s.abort)
 	c.process.Stdout = s.outlet
 	if s.in == nil {
@@ -90,10 +152,17 @@ func (s *stream) finish(c *call, err error) error {
 	s.outlet.Close()
 	s.release()
 	failed := s.outlet.Err()
+	if s.session != nil {
+		if gone := s.session.Err(); gone != nil {
+			failed = gone
+		}
+		s.session.Stop()
+		<-s.outlet.Idle() // the end comes last
+	}
 	switch {
 	case failed != nil:
 		return &protocol.Error{Code: protocol.CodeUnavailable, Err: failed,
-			Msg: c.version.ref.String() + " was stopped: its caller takes no more output"}
+			Msg: c.version.ref.String() + " was stopped: " + whyGone(failed)}
 	case err == nil && errors.Is(late, context.DeadlineExceeded):
 		return protocol.Errorf(protocol.CodeTimeout, "", "the output of %s was not read within %s", c.version.ref,
 			c.timeLimit())
@@ -101,6 +170,15 @@ func (s *stream) finish(c *call, err error) error {
 		return late
 	}
 	return err
+}
+
+// whyGone says why nobody takes the output any more.
+func whyGone(err error) string {
+	var known *protocol.Error
+	if errors.As(err, &known) {
+		return known.Error()
+	}
+	return "its caller takes no more output"
 }
 
 // sizes returns how many bytes came in and went out. A body in the request is not counted.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/client"
 	"github.com/polyvoke/polyvoke/invoker/stats"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -54,8 +55,10 @@ func startStreaming(t testing.TB, l protocol.Limits, change ...func(*invoker.Inv
 	s := startServer(t)
 	seen := &ends{}
 	v := startInvoker(t, s, append(change, func(v *invoker.Invoker) { v.Observers = append(v.Observers, seen) })...)
-	deployProbe(t, connect(t, s), "probe", l)
-	return &streaming{service: v, seen: seen, ways: map[string]protocol.Streamer{"in process": v}}
+	nc := connect(t, s)
+	deployProbe(t, nc, "probe", l)
+	return &streaming{service: v, seen: seen, ways: map[string]protocol.Streamer{
+		"in process": v, "over NATS": &client.Client{Conn: nc}}}
 }
 
 // each runs a test for each way.
@@ -126,7 +129,7 @@ func TestStreamEndings(t *testing.T) {
 			{"a trap behind output", askProbe("stubborn-trap"), nil, 400, "exit code 64", 0},
 			{"as much input as it may", askProbe("echo"), bytes.NewReader(pattern(1000)), 0, "", 1000},
 			{"more input than it may", askProbe("echo"), bytes.NewReader(pattern(1001)), 413, "limits.input", -1},
-			{"an input that fails", askProbe("echo"), io.MultiReader(strings.NewReader("abc"), broken{gone}), 500, "", -1},
+			{"an input that fails", askProbe("echo"), io.MultiReader(strings.NewReader("abc"), broken{gone}), 400, "could not be read to its end", -1},
 			{"no more time", short(askProbe("flood")), nil, 504, "did not end within 300ms", -1},
 			{"no more time, asleep", short(askProbe("sleep", "60000")), nil, 504, "did not end within 300ms", 0},
 			{"no more time, waiting for input", short(askProbe("echo")), silent, 504, "did not end within 300ms", 0},

@@ -1,12 +1,16 @@
 package streams
 
 import (
+	"errors"
 	"io"
 	"sync/atomic"
+
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Inlet is a Reader that passes on at most so many bytes of another. With the first one more it fails. Size may be
-// called from any goroutine.
+// Inlet is a Reader that passes on at most so many bytes of another. With the first one more it fails. If the other one
+// fails, that is the caller's fault: without a code of its own the error has the code 400. Size may be called from any
+// goroutine.
 type Inlet struct {
 	r    io.Reader
 	most int64
@@ -34,6 +38,10 @@ func (i *Inlet) Read(b []byte) (int, error) {
 		return int(left), i.over
 	}
 	i.size.Add(int64(n))
+	var known *protocol.Error
+	if err != nil && !errors.Is(err, io.EOF) && !errors.As(err, &known) {
+		err = protocol.Errorf(protocol.CodeBadRequest, "", "the request's body could not be read to its end: %w", err)
+	}
 	return n, err
 }
 
