@@ -40,7 +40,8 @@ var examples = map[string]string{
   polyvoke call greet '{"name":"Ada"}'
   polyvoke call greet@2 - < request.json
   polyvoke call wordcount @book.txt --logs
-  polyvoke call fn.resize.640.480 @photo.png > small.png`,
+  polyvoke call fn.resize.640.480 @photo.png > small.png
+  tail -f app.log | polyvoke call filter - --stream`,
 	"logs": `
   polyvoke logs -f
   polyvoke logs greet -n 100`,
