@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -64,8 +63,6 @@ type Guard struct {
 	ask    *authorizers // nil without a caller
 	rates  rates
 	tasks  tasks
-
-	none atomic.Bool // that clients come without keys being known was reported
 }
 
 // New returns a guard. The error names the setting that is wrong.
@@ -170,15 +167,21 @@ func (g *Guard) Admit(ctx context.Context, r *http.Request, w Want) (Identity, e
 	if err != nil {
 		return Identity{}, err
 	}
-	now := g.config.Now().UnixNano()
 	rate := w.Rate
 	if rate.Count == 0 {
 		rate = g.config.Rate
 	}
+	if rate.Count == 0 && id.rate.Count == 0 {
+		return id, nil
+	}
+	now := g.config.Now().UnixNano()
 	if err := g.rates.take(bucketOf(w.Route, &id, w.Client), rate, now); err != nil {
 		return Identity{}, err
 	}
-	return id, g.rates.take(bucket{who: id.principal}, id.rate, now)
+	if err := g.rates.take(bucket{who: id.principal}, id.rate, now); err != nil {
+		return Identity{}, err
+	}
+	return id, nil
 }
 
 // identify returns who the client of a request is.

@@ -316,3 +316,6 @@ func BenchmarkAdmitNone(b *testing.B) {
 		}
 	}
 }
+
+// ref returns a function's latest version.
+func ref(name string) protocol.Ref { return protocol.Ref{Name: name} }
