@@ -58,8 +58,9 @@ const (
 	HeaderPath      = "Fn-Path"   // as it was sent, escaped
 	HeaderQuery     = "Fn-Query"  // as it was sent, without the question mark
 	HeaderRoute     = "Fn-Route"  // the pattern that it matched
+	HeaderScheme    = "Fn-Scheme" // "https" if it came by TLS
 	HeaderClient    = "Fn-Client" // the client's address
-	HeaderParam     = "Fn-Param-" // and NAME: the value of {NAME}
+	HeaderParam     = "Fn-Param-" // and NAME: the value of {NAME}, escaped as in the path
 	HeaderPrincipal = "Fn-Auth"   // who the client is, as the gateway has found out
 	HeaderClaim     = "Fn-Claim-" // and NAME: what a token, or an authorizer, says of the client under that name
 	HeaderSocket    = "Fn-Ws"     // event of a WebSocket: open, text, binary or close
