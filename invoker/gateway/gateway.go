@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/client"
+	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -55,21 +56,18 @@ type Jobs interface {
 
 var _ Jobs = (*client.Client)(nil)
 
-// Guard decides who may use a route. Its methods may be called from several goroutines.
+// Guard decides who may use a route. An *access.Guard is one. Its methods may be called from several goroutines.
 type Guard interface {
-	// Admit returns who the client is, for Fn-Auth, or an error with code 401, 403, 429 or 503. One that has a method
+	// Admit returns who the client is, or an error with code 401, 403, 429, 431, 502 or 503. One that has a method
 	// RetryAfter() time.Duration says when to try again, and one with Challenge() string what WWW-Authenticate is.
-	Admit(ctx context.Context, r *http.Request, w Want) (principal string, err error)
+	Admit(ctx context.Context, r *http.Request, w access.Want) (access.Identity, error)
+	// Check returns why nobody can be let in by this auth, and makes ready what it needs.
+	Check(auth string) error
+	// Forget tells that a function has changed, or is gone: what it has said of clients does not hold any more.
+	Forget(function string)
 }
 
-// Want is what a client must be let in to.
-type Want struct {
-	Auth     string        // one of protocol's Auth words, never empty
-	Route    string        // the pattern
-	Rate     protocol.Rate // of each client; zero: no bound
-	Function string
-	Client   string // the client's address
-}
+var _ Guard = (*access.Guard)(nil)
 
 // Sockets serves the connections of WebSockets.
 type Sockets interface {

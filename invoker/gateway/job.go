@@ -49,14 +49,12 @@ func (x *exchange) makeJob() error {
 	}
 	x.seen.In = int64(len(body))
 	r := protocol.Request{Function: x.call.Function, Body: body, ID: x.r.Header.Get("Idempotency-Key")}
-	x.asked.Header = x.r.Header
+	x.asked.Header, x.asked.Without = x.r.Header, x.client.Credential
 	if r.Header, err = x.asked.Headers(); err != nil {
 		return err
 	}
 	delete(r.Header, "Idempotency-Key")
-	if x.principal != "" {
-		r.Header[protocol.HeaderPrincipal] = []string{x.principal}
-	}
+	x.client.Put(r.Header)
 	receipt, err := x.Jobs.RunJob(x.r.Context(), &r, client.JobOptions{})
 	if err != nil {
 		return x.failed(nil, err)

@@ -132,7 +132,7 @@ const retryAfter = time.Second
 func (x *exchange) advise(h http.Header, status int, err error) {
 	var retry interface{ RetryAfter() time.Duration }
 	var challenge interface{ Challenge() string }
-	if errors.As(err, &challenge) {
+	if errors.As(err, &challenge) && challenge.Challenge() != "" {
 		h.Set("WWW-Authenticate", protocol.CleanValue(challenge.Challenge(), 1024))
 	}
 	wait := time.Duration(0)

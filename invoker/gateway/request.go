@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -12,9 +13,10 @@ import (
 // tell brings together what the function is told about the request besides its body.
 func (x *exchange) tell() (err error) {
 	q := &x.asked
-	q.Kind = cmp.Or(x.route.http.Request, protocol.HTTPFiles)
-	q.Method, q.Path, q.Query, q.Host = x.r.Method, x.path, x.r.URL.RawQuery, x.r.Host
-	q.Route, q.Secure, q.Header, q.Only = x.route.text, x.r.TLS != nil, x.r.Header, x.route.only
+	x.describe(q)
+	if secret := x.client.Credential; !slices.Contains(q.Only, secret) {
+		q.Without = secret
+	}
 	if !clean(q.Method) || !clean(q.Query) || !clean(q.Host) {
 		return protocol.Errorf(protocol.CodeBadRequest, "", "the request's first line, or Host, has a control character")
 	}
@@ -29,10 +31,15 @@ func (x *exchange) tell() (err error) {
 		return err
 	}
 	x.call.Header[protocol.HeaderID] = x.w.Header()["Fn-Id"] // as it is over NATS
-	if x.principal != "" {
-		x.call.Header[protocol.HeaderPrincipal] = []string{x.principal}
-	}
+	x.client.Put(x.call.Header)
 	return err
+}
+
+// describe sets what is known about the request.
+func (x *exchange) describe(q *protocol.HTTPRequest) {
+	q.Kind = cmp.Or(x.route.http.Request, protocol.HTTPFiles)
+	q.Method, q.Path, q.Query, q.Host = x.r.Method, x.path, x.r.URL.RawQuery, x.r.Host
+	q.Route, q.Secure, q.Header, q.Only = x.route.text, x.r.TLS != nil, x.r.Header, x.route.only
 }
 
 // clean reports whether s can be the value of a header as it is.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -23,7 +24,7 @@ type exchange struct {
 	asked protocol.HTTPRequest // what the function is told
 	call  protocol.Request
 
-	principal string // who the client is
+	client access.Identity // who has sent it
 }
 
 // ServeHTTP implements http.Handler: it takes a request along its way, one file a step. An answer that is cut short

@@ -15,6 +15,7 @@ import (
 type function struct {
 	manifest *protocol.Function
 	direct   *route // /fn/NAME
+	auth     string // of direct, and of its jobs; empty: the gateway's
 }
 
 // route is where requests go that match a pattern. It is not changed once it is made.
@@ -41,13 +42,19 @@ type table struct {
 
 // change puts a function in the place of the one of its name; nil takes it away.
 func (g *Gateway) change(name string, f *protocol.Function) {
+	if g.Guard != nil {
+		g.Guard.Forget(name)
+		if f != nil {
+			g.check(f)
+		}
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old := g.functions[name]
 	if f == nil {
 		delete(g.functions, name)
 	} else {
-		g.functions[name] = &function{manifest: f, direct: newDirect(name, f)}
+		g.functions[name] = &function{manifest: f, direct: newDirect(name, f), auth: strictest(f)}
 	}
 	if routed(old) || routed(g.functions[name]) {
 		g.stale.Store(true)

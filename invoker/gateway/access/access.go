@@ -50,7 +50,7 @@ type Want struct {
 	Client   string        // the client's address, without a port
 	// Request returns the request as a function would get it, without a body, and with all headers. It is called only
 	// for an authorizer. Nil: the headers of the HTTP request and its path.
-	Request func() *protocol.Request
+	Request func() (*protocol.Request, error)
 }
 
 // Guard lets clients in. Admit may be called from several goroutines.
@@ -76,7 +76,7 @@ func New(c Config) (*Guard, error) {
 	if c.Default == "" {
 		c.Default = protocol.AuthNone
 	}
-	if err := CheckAuth(c.Default); err != nil {
+	if err := protocol.CheckAuth(c.Default); err != nil {
 		return nil, fmt.Errorf("the default auth: %w", err)
 	}
 	g := &Guard{config: c, begin: make(chan struct{})}
@@ -95,23 +95,11 @@ func New(c Config) (*Guard, error) {
 	return g, g.Check("")
 }
 
-// CheckAuth refuses what is no auth of a route.
-func CheckAuth(auth string) error {
-	switch name, function := strings.CutPrefix(auth, protocol.AuthFunction); {
-	case auth == protocol.AuthNone, auth == protocol.AuthKey, auth == protocol.AuthJWT:
-		return nil
-	case function:
-		_, err := protocol.ParseRef(name)
-		return err
-	}
-	return fmt.Errorf(`auth %.40q: use none, key, jwt or "function NAME"`, auth)
-}
-
 // Check returns why no request of a route with this auth can be let in, for want of a setting. Empty is the default. A
 // gateway calls it for each route that it gets to know of; keys are watched from the first one that needs them.
 func (g *Guard) Check(auth string) error {
 	auth = g.auth(auth)
-	if err := CheckAuth(auth); err != nil {
+	if err := protocol.CheckAuth(auth); err != nil {
 		return err
 	}
 	switch {
