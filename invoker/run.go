@@ -16,19 +16,27 @@ import (
 // the reply says why.
 func (c *call) run() {
 	c.reply = protocol.Reply{ID: c.request.ID, Exit: -1}
+	if !c.seen.Parent.IsZero() {
+		c.reply.Trace = c.seen.Trace
+	}
 	if c.err != nil {
 		c.reply.ID = c.id()
 		c.reply.Err = c.asError(c.err)
 		return
 	}
+	c.split(&c.seen.Queue)
 	c.ctx = c.source.context(c, c.f.svc.ctx)
 	err := c.prepare()
+	c.split(&c.seen.Ready)
 	if err == nil && !c.request.DryRun {
 		if c.request.Record {
 			c.process.Draws = new(recording.Draws)
 		}
 		err = c.version.program.Run(c.ctx, &c.process)
 		c.dropSlot()
+		if c.stream != nil {
+			err = c.stream.finish(c, err)
+		}
 		c.log.Flush()
 		c.reply.Exit = exitCode(err)
 		c.reply.Body = c.stdout.Bytes()
@@ -53,6 +61,9 @@ func (c *call) run() {
 // prepare brings together what the process gets.
 func (c *call) prepare() error {
 	if err := c.load(); err != nil {
+		return err
+	}
+	if err := c.accept(); err != nil {
 		return err
 	}
 	if err := c.fetch(); err != nil {
@@ -83,6 +94,9 @@ func (c *call) prepare() error {
 	c.log = logs.Writer{NC: c.f.svc.own, Function: s.ref, ID: c.hooks.id}
 	p.Stdin, p.Stdout, p.Stderr = &c.stdin, &c.limited, &c.log
 	p.Files, p.Wait, p.Yield = c.hooks.files, c.hooks.wait, c.hooks.yield
+	if c.stream != nil && !c.request.DryRun {
+		c.stream.open(c)
+	}
 	if !c.waited {
 		p.Begin = c.received
 	}

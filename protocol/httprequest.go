@@ -8,19 +8,18 @@ import (
 
 // HTTPRequest is a request of HTTP without its body, as a gateway has it.
 type HTTPRequest struct {
-	Kind    string              // how the process gets it: HTTPFiles or another; empty: not at all, as with a job
-	Method  string              // such as "GET"
-	Path    string              // as it was sent, escaped
-	Query   string              // as it was sent, without the question mark
-	Host    string              // what the client calls the server, maybe with a port
-	Route   string              // the pattern that it has matched
-	Client  string              // the client's address
-	Secure  bool                // it came by TLS
-	Params  []HTTPParam         // what the pattern's wildcards stand for, escaped
-	Header  map[string][]string // of the client, by canonical names
-	Only    []string            // of those the function gets these, by canonical names; nil: all that it may have
-	Without string              // one of them that it must not get, by its canonical name; empty: none
-	Proxy   bool                // a proxy that is trusted sent it, so its word about the client counts
+	Kind   string              // how the process gets it: HTTPFiles or another; empty: not at all, as with a job
+	Method string              // such as "GET"
+	Path   string              // as it was sent, escaped
+	Query  string              // as it was sent, without the question mark
+	Host   string              // what the client calls the server, maybe with a port
+	Route  string              // the pattern that it has matched
+	Client string              // the client's address
+	Secure bool                // it came by TLS
+	Params []HTTPParam         // what the pattern's wildcards stand for, escaped
+	Header map[string][]string // of the client, by canonical names
+	Only   []string            // of those the function gets these, by canonical names; nil: all that it may have
+	Proxy  bool                // a proxy that is trusted sent it, so its word about the client counts
 }
 
 // httpReserve is how much less a request of HTTP may have than any: the headers of the call come on top. So both ways
@@ -89,9 +88,6 @@ var tracing = []string{"Traceparent", "Tracestate"}
 
 // passes reports whether a function may get one of the client's headers.
 func (q *HTTPRequest) passes(name string, connection []string) bool {
-	if name == q.Without {
-		return false
-	}
 	switch name {
 	case "Content-Length", "Host", "Expect", "Proxy":
 		return false

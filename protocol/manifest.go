@@ -72,6 +72,7 @@ func (f *Function) Problems() []Problem {
 	}
 	f.checkTriggers(&p)
 	f.checkHTTP(&p)
+	f.checkWebSockets(&p)
 	return p
 }
 

@@ -1,8 +1,8 @@
 package gateway
 
 import (
-	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/polyvoke/polyvoke/invoker/gateway/access"
@@ -13,7 +13,7 @@ import (
 func (x *exchange) admit() (err error) {
 	auth := x.auth()
 	if x.Guard == nil {
-		if auth == protocol.AuthNone && x.route.rate.Count == 0 {
+		if (auth == "" || auth == protocol.AuthNone) && x.route.rate.Count == 0 {
 			return nil
 		}
 		return &protocol.Error{Code: http.StatusNotImplemented,
@@ -21,24 +21,24 @@ func (x *exchange) admit() (err error) {
 	}
 	want := access.Want{Auth: auth, Route: x.route.text, Rate: x.route.rate, Function: x.call.Function.Name,
 		Client: x.asked.Client}
-	if strings.HasPrefix(auth, protocol.AuthFunction) {
-		want.Request = x.question
+	if auth != protocol.AuthNone && auth != protocol.AuthKey && auth != protocol.AuthJWT {
+		want.Request = x.described
 	}
-	x.client, err = x.Guard.Admit(x.r.Context(), x.r, want)
+	x.identity, err = x.Guard.Admit(x.r.Context(), x.r, want)
 	return err
 }
 
-// auth returns who may use the route. A function is called as /fn/NAME and /job/NAME by those who may use its own
-// routes: nobody gets around what they say.
+// auth returns who may use the route; empty: the guard's default. A function is called as /fn/NAME and /job/NAME by
+// those who may use its own routes: nobody gets around what they say.
 func (x *exchange) auth() string {
 	if x.route.http.Auth == "" && (x.route.own != nil || strings.HasPrefix(x.route.text, directPath)) {
 		x.mu.RLock()
 		defer x.mu.RUnlock()
 		if f := x.functions[x.call.Function.Name]; f != nil {
-			return cmp.Or(f.auth, x.Auth)
+			return f.auth
 		}
 	}
-	return cmp.Or(x.route.http.Auth, x.Auth)
+	return x.route.http.Auth
 }
 
 // strictest returns the first auth of a function's routes that is not for everybody; "" if there is none.
@@ -56,26 +56,22 @@ func strictest(f *protocol.Function) string {
 	return ""
 }
 
-// question returns what an authorizer is asked: the request as any function gets it, with all headers.
-func (x *exchange) question() (*protocol.Request, error) {
-	q := x.asked
-	x.describe(&q)
-	q.Kind, q.Only = protocol.HTTPFiles, nil
-	h, err := q.Headers()
-	return &protocol.Request{Header: h}, err
+// described returns the request as a function would get it, for one that decides about clients.
+func (x *exchange) described() (*protocol.Request, error) {
+	y := *x
+	all := *x.route
+	all.only, all.http.Request = nil, ""
+	y.route, y.identity = &all, access.Identity{}
+	y.call.Header = nil
+	err := y.tell()
+	return &protocol.Request{Header: y.call.Header}, err
 }
 
-// check reports routes of a function that nobody can use here, for want of a setting.
-func (g *Gateway) check(f *protocol.Function) {
-	report := func(route, auth string) {
-		if err := g.Guard.Check(cmp.Or(auth, g.Auth)); err != nil {
-			g.Log.Warn("nobody can use a route here", "function", f.Name, "route", route, "err", err)
-		}
+// introduce tells the function who the client is. What the client has shown for that is a secret, which the function
+// gets only if its route asks for it.
+func (x *exchange) introduce(h protocol.Header) {
+	if secret := x.identity.Credential; secret != "" && !slices.Contains(x.route.only, secret) {
+		h.Delete(secret)
 	}
-	for _, r := range f.HTTP {
-		report(r.Route, r.Auth)
-	}
-	for _, r := range f.WebSocket {
-		report(r.Route, r.Auth)
-	}
+	x.identity.Put(h)
 }

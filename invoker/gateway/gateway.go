@@ -25,13 +25,11 @@ type Config struct {
 	Caller protocol.Caller
 	// Jobs makes durable calls: a *client.Client. Nil means that there are none: /job/ is answered with 501.
 	Jobs Jobs
-	// Guard decides who may use a route. Nil means that routes which are not for everybody are answered with 501.
+	// Guard decides who may use a route, and also who may use /fn/, /job/ and routes that do not say so. Nil means
+	// everybody, and that routes which say otherwise are answered with 501.
 	Guard Guard
 	// Sockets serves WebSockets. Nil means that their routes are answered with 501.
 	Sockets Sockets
-	// Auth is who may use routes that do not say so, and /fn/ and /job/: one of protocol's Auth words. Empty means
-	// protocol.AuthNone.
-	Auth string
 	// MaxBody is the longest body of a request for a function whose limits are not known, in bytes. 0 means
 	// protocol.DefaultInput.
 	MaxBody int64
@@ -56,14 +54,13 @@ type Jobs interface {
 
 var _ Jobs = (*client.Client)(nil)
 
-// Guard decides who may use a route. An *access.Guard is one. Its methods may be called from several goroutines.
+// Guard decides who may use a route. A *access.Guard is one. Its methods may be called from several goroutines.
 type Guard interface {
-	// Admit returns who the client is, or an error with code 401, 403, 429, 431, 502 or 503. One that has a method
-	// RetryAfter() time.Duration says when to try again, and one with Challenge() string what WWW-Authenticate is.
+	// Admit returns who the client is, or why it may not use the route.
 	Admit(ctx context.Context, r *http.Request, w access.Want) (access.Identity, error)
-	// Check returns why nobody can be let in by this auth, and makes ready what it needs.
+	// Check returns why nobody can be let in to a route of this auth, for want of a setting.
 	Check(auth string) error
-	// Forget tells that a function has changed, or is gone: what it has said of clients does not hold any more.
+	// Forget tells of a function that has changed, or is gone.
 	Forget(function string)
 }
 
@@ -100,6 +97,10 @@ type Exchange struct {
 	Aborted  bool          // the connection was cut before the answer was whole
 	In, Out  int64         // bytes of the bodies, as sent
 	Took     time.Duration // from Received to the answer's last byte
+
+	Header http.Header    // of the request; an observer may change its trace context in Begin, and nothing else
+	Trace  protocol.Trace // for observers: its place in a trace; the answer's header traceparent, unless it is zero
+	Parent protocol.Trace // for observers: that of the client
 }
 
 // Gateway is an http.Handler that answers with functions. Make one with New.
@@ -119,7 +120,6 @@ type Gateway struct {
 // New returns a gateway. It answers at once, and knows only of functions that it has been told of; others can be called
 // as /fn/NAME all the same.
 func New(c Config) *Gateway {
-	c.Auth = cmp.Or(c.Auth, protocol.AuthNone)
 	c.MaxBody = cmp.Or(c.MaxBody, int64(protocol.DefaultInput))
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/polyvoke/polyvoke/invoker/client"
+	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -49,12 +50,14 @@ func (x *exchange) makeJob() error {
 	}
 	x.seen.In = int64(len(body))
 	r := protocol.Request{Function: x.call.Function, Body: body, ID: x.r.Header.Get("Idempotency-Key")}
-	x.asked.Header, x.asked.Without = x.r.Header, x.client.Credential
+	x.asked.Header = x.r.Header
 	if r.Header, err = x.asked.Headers(); err != nil {
 		return err
 	}
 	delete(r.Header, "Idempotency-Key")
-	x.client.Put(r.Header)
+	if x.identity.Kind != "" && x.identity.Kind != access.KindNone {
+		x.introduce(r.Header)
+	}
 	receipt, err := x.Jobs.RunJob(x.r.Context(), &r, client.JobOptions{})
 	if err != nil {
 		return x.failed(nil, err)

@@ -4,19 +4,20 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 
+	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // tell brings together what the function is told about the request besides its body.
 func (x *exchange) tell() (err error) {
 	q := &x.asked
-	x.describe(q)
-	if secret := x.client.Credential; !slices.Contains(q.Only, secret) {
-		q.Without = secret
-	}
+	q.Kind = cmp.Or(x.route.http.Request, protocol.HTTPFiles)
+	q.Method, q.Path, q.Query, q.Host = x.r.Method, x.path, x.r.URL.RawQuery, x.r.Host
+	q.Route, q.Secure, q.Header, q.Only = x.route.text, x.r.TLS != nil, x.r.Header, x.route.only
 	if !clean(q.Method) || !clean(q.Query) || !clean(q.Host) {
 		return protocol.Errorf(protocol.CodeBadRequest, "", "the request's first line, or Host, has a control character")
 	}
@@ -31,15 +32,10 @@ func (x *exchange) tell() (err error) {
 		return err
 	}
 	x.call.Header[protocol.HeaderID] = x.w.Header()["Fn-Id"] // as it is over NATS
-	x.client.Put(x.call.Header)
-	return err
-}
-
-// describe sets what is known about the request.
-func (x *exchange) describe(q *protocol.HTTPRequest) {
-	q.Kind = cmp.Or(x.route.http.Request, protocol.HTTPFiles)
-	q.Method, q.Path, q.Query, q.Host = x.r.Method, x.path, x.r.URL.RawQuery, x.r.Host
-	q.Route, q.Secure, q.Header, q.Only = x.route.text, x.r.TLS != nil, x.r.Header, x.route.only
+	if x.identity.Kind != "" && x.identity.Kind != access.KindNone {
+		x.introduce(x.call.Header)
+	}
+	return nil
 }
 
 // clean reports whether s can be the value of a header as it is.
@@ -61,9 +57,19 @@ func (x *exchange) read() error {
 	x.seen.In = int64(len(body))
 	x.call.Body = body
 	if x.asked.Kind == protocol.HTTPMessage {
-		x.call.Body, err = x.asked.Message(body)
+		x.call.Body, err = x.message(body)
 	}
 	return err
+}
+
+// message returns the request as a message of HTTP/1.1, without the client's credential.
+func (x *exchange) message(body []byte) ([]byte, error) {
+	q := x.asked
+	if secret := x.identity.Credential; secret != "" && !slices.Contains(x.route.only, secret) {
+		q.Header = maps.Clone(q.Header)
+		delete(q.Header, secret)
+	}
+	return q.Message(body)
 }
 
 // limit returns how long the body may be.

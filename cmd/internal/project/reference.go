@@ -131,7 +131,8 @@ func Reference() []byte {
 		writeTable(&b, part[0], part[1])
 	}
 	b.WriteString(referenceSources)
-	for _, part := range [][2]string{{"http", "[[http]]"}, {"http.cors", "[http.cors]"}} {
+	for _, part := range [][2]string{{"http", "[[http]]"}, {"http.cors", "[http.cors]"},
+		{"websocket", "[[websocket]]"}} {
 		writeTable(&b, part[0], part[1])
 	}
 	b.WriteString(referenceTail)

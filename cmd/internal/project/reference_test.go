@@ -65,6 +65,10 @@ func TestReferenceIsTrue(t *testing.T) {
 			text += "[[trigger]]\n" + triggerBeside(key) + key + " = " + k.Example
 		case table == "http":
 			text += "[[http]]\n" + httpBeside(key) + key + " = " + k.Example
+		case table == "websocket" && key == "topics":
+			text += "[[websocket]]\nroute = \"/{room}\"\n" + key + " = " + k.Example
+		case table == "websocket":
+			text += "[[websocket]]\n" + httpBeside(key) + key + " = " + k.Example
 		case table == "http.cors":
 			text += "[[http]]\nroute = \"/a\"\n[http.cors]\n" + corsBeside(key) + key + " = " + k.Example
 		case table != "":
@@ -122,7 +126,8 @@ func TestKeysAreComplete(t *testing.T) {
 	}
 	for prefix, v := range map[string]any{"": protocol.Function{}, "limits.": protocol.Limits{},
 		"job.": protocol.Job{}, "trigger.": protocol.Trigger{},
-		"http.": protocol.HTTPRoute{}, "http.cors.": protocol.CORS{}} {
+		"http.": protocol.HTTPRoute{}, "http.cors.": protocol.CORS{},
+		"websocket.": protocol.WebSocketRoute{}} {
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if paths[prefix+name] == given[name] {
