@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
-	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/invoker/gateway/access/keys"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -70,14 +69,13 @@ func keyScope(k *keys.Key) string {
 
 // keyExpiry says in words when a key expires.
 func keyExpiry(k *keys.Key) string {
-	switch left := time.Until(k.Expires); {
+	switch {
 	case k.Expires.IsZero():
 		return "never"
-	case left <= 0:
+	case time.Until(k.Expires) <= 0:
 		return "expired"
-	default:
-		return "in " + terminal.Age(left)
 	}
+	return k.Expires.Local().Format("2006-01-02 15:04")
 }
 
 // keyUsed says in words when a key was used last.

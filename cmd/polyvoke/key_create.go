@@ -50,7 +50,7 @@ that --function and --route name.`,
 		case asJSON:
 			return printJSON(c.stdout, madeKey{text, made})
 		}
-		fmt.Fprintf(c.stderr, "key %s for %s; it expires: %s. Keep it: it is not shown again\n", made.ID, keyScope(&made),
+		fmt.Fprintf(c.stderr, "key %s for %s, expires %s. Keep it: it is not shown again\n", made.ID, keyScope(&made),
 			keyExpiry(&made))
 		_, err = fmt.Fprintln(c.stdout, text)
 		return err

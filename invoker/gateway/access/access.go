@@ -95,6 +95,9 @@ func New(c Config) (*Guard, error) {
 	return g, g.Check("")
 }
 
+// CheckAuth refuses what is no auth of a route, see protocol.CheckAuth.
+func CheckAuth(auth string) error { return protocol.CheckAuth(auth) }
+
 // Check returns why no request of a route with this auth can be let in, for want of a setting. Empty is the default. A
 // gateway calls it for each route that it gets to know of; keys are watched from the first one that needs them.
 func (g *Guard) Check(auth string) error {
