@@ -51,7 +51,7 @@ func fails(code int, text string) (*protocol.Reply, error) {
 
 // harness is a hub behind a real server, on a real NATS server.
 type harness struct {
-	*testing.T
+	testing.TB
 	hub  *Hub
 	http *httptest.Server
 	nc   *nats.Conn // of whoever publishes
@@ -59,10 +59,10 @@ type harness struct {
 }
 
 // serve starts a hub, which ends with the test. Requests on the path of route, which may have {name}, get to it.
-func serve(t *testing.T, caller protocol.Caller, route protocol.WebSocketRoute, change ...func(*Config)) *harness {
+func serve(t testing.TB, caller protocol.Caller, route protocol.WebSocketRoute, change ...func(*Config)) *harness {
 	t.Helper()
 	ns := invokertest.StartNATS(t)
-	h := &harness{T: t, nats: ns, nc: connect(t, ns)}
+	h := &harness{TB: t, nats: ns, nc: connect(t, ns)}
 	c := Config{Caller: caller, Conn: connect(t, ns), Log: slog.New(slog.NewTextHandler(logWriter{t}, nil))}
 	for _, f := range change {
 		f(&c)
@@ -93,7 +93,7 @@ func serve(t *testing.T, caller protocol.Caller, route protocol.WebSocketRoute, 
 }
 
 // connect connects to a NATS server, until the end of the test.
-func connect(t *testing.T, ns *server.Server, options ...nats.Option) *nats.Conn {
+func connect(t testing.TB, ns *server.Server, options ...nats.Option) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(ns.ClientURL(), append(options, nats.MaxReconnects(-1))...)
 	if err != nil {
@@ -104,7 +104,7 @@ func connect(t *testing.T, ns *server.Server, options ...nats.Option) *nats.Conn
 }
 
 // logWriter writes a log into a test's output.
-type logWriter struct{ *testing.T }
+type logWriter struct{ testing.TB }
 
 // Write implements io.Writer.
 func (w logWriter) Write(b []byte) (int, error) {
@@ -119,7 +119,7 @@ func (h *harness) url(path string) string {
 
 // client is a WebSocket client that fails its test.
 type client struct {
-	*testing.T
+	testing.TB
 	*gorilla.Conn
 }
 
@@ -135,7 +135,7 @@ func (h *harness) dial(path string, header ...string) *client {
 		}
 		h.Fatalf("dial %s: %v %s", path, err, status)
 	}
-	return &client{h.T, ws}
+	return &client{h.TB, ws}
 }
 
 // try connects, or returns why not.
@@ -214,7 +214,7 @@ func newRecorder(next protocol.Caller) (*recorder, protocol.Caller) {
 }
 
 // wait returns the events when there are n.
-func (k *recorder) wait(t *testing.T, n int) []string {
+func (k *recorder) wait(t testing.TB, n int) []string {
 	t.Helper()
 	late := time.After(patience)
 	for range n {
@@ -269,7 +269,7 @@ func (h *harness) request(subject string, body string, header ...string) int {
 }
 
 // newServer serves a handler until the end of the test, before which a hub is drained.
-func newServer(t *testing.T, handler http.Handler, hub *Hub) *httptest.Server {
+func newServer(t testing.TB, handler http.Handler, hub *Hub) *httptest.Server {
 	s := httptest.NewServer(handler)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -283,7 +283,7 @@ func newServer(t *testing.T, handler http.Handler, hub *Hub) *httptest.Server {
 }
 
 // handshake asks for a WebSocket on a connection.
-func handshake(t *testing.T, nc net.Conn, path string) {
+func handshake(t testing.TB, nc net.Conn, path string) {
 	t.Helper()
 	_, err := io.WriteString(nc, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")

@@ -102,6 +102,7 @@ func (c *conn) upgrade(w http.ResponseWriter, r *http.Request) error {
 		c.heard.Store(true)
 		return nil
 	})
+	ws.SetCloseHandler(func(int, string) error { return nil }) // see part
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ws, c.busy, c.writing = ws, false, false

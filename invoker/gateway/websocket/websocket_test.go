@@ -94,7 +94,7 @@ func TestFunction(t *testing.T) {
 				}
 				hub.Serve(w, r, protocol.Ref{Name: r.PathValue("name")}, &route, protocol.Header{})
 			})
-			h := &harness{T: t, hub: hub, nc: nc, http: newServer(t, mux, hub)}
+			h := &harness{TB: t, hub: hub, nc: nc, http: newServer(t, mux, hub)}
 			ws := h.dial("/echo")
 			large := strings.Repeat("0123456789abcdef", protocol.MaxSocketMessage/16)
 			for _, text := range []string{"hello", "", large, "世界"} {
@@ -443,7 +443,7 @@ func TestNotPermitted(t *testing.T) {
 		route := &protocol.WebSocketRoute{Topics: []string{r.PathValue("topic") + ".x"}}
 		hub.Serve(w, r, protocol.Ref{Name: "chat"}, route, protocol.Header{})
 	})
-	h := &harness{T: t, hub: hub, nc: nc, http: newServer(t, mux, hub)}
+	h := &harness{TB: t, hub: hub, nc: nc, http: newServer(t, mux, hub)}
 	for range 2 {
 		if _, resp, err := h.try("/secret"); err == nil || resp == nil || resp.StatusCode != 403 {
 			t.Errorf("secret: %v, %v", resp, err)
