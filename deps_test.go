@@ -51,9 +51,19 @@ var rules = []rule{
 	{"invoker/jobs", []string{"protocol", "invoker/bodies", "invoker/denials", "invoker/jobs", "invoker/upkeep",
 		"github.com/nats-io/nats.go", "github.com/google/uuid"},
 		"it turns messages into calls, and does not know who runs them"},
+	{"invoker/paths", []string{"protocol"}, "it compares patterns, and does not know who asks"},
+	{"invoker/gateway", []string{"protocol", "invoker/client", "invoker/bodies", "invoker/gateway", "invoker/paths",
+		"github.com/nats-io/nats.go", "github.com/google/uuid", "github.com/klauspost/compress"},
+		"it turns requests of HTTP into calls, and does not know who runs them"},
 	{"invoker/gateway/websocket", []string{"protocol", "invoker/denials", "github.com/nats-io/nats.go",
 		"github.com/gorilla/websocket"},
 		"it is given a Caller, and does not know what runs functions"},
+	{"invoker/telemetry", []string{"protocol", "invoker/gateway", "invoker/jobs", "invoker/stats",
+		"github.com/prometheus/client_golang"},
+		"it counts what others show it"},
+	{"invoker/telemetry/traces", []string{"protocol", "invoker/gateway", "invoker/jobs", "invoker/stats",
+		"invoker/telemetry", "google.golang.org/protobuf/encoding/protowire"},
+		"it describes what others show it, and OpenTelemetry's SDK would add 8 MB"},
 	{"invoker/loadtest", nil, "it has tests only"},
 	{"invoker/registry", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go",
 		"github.com/google/uuid"},
@@ -64,7 +74,7 @@ var rules = []rule{
 	{"invoker/bodies", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go",
 		"github.com/google/uuid"},
 		"clients use it too"},
-	{"invoker/client", []string{"protocol", "invoker/bodies", "invoker/denials", "github.com/nats-io/nats.go"},
+	{"invoker/client", []string{"protocol", "invoker/bodies", "invoker/denials", "invoker/streams", "github.com/nats-io/nats.go"},
 		"other people's programs call functions with it, and know neither engines nor command lines"},
 	{"invoker/invokertest", []string{"protocol", "runtimes", "invoker", "github.com/nats-io/nats.go",
 		"github.com/nats-io/nats-server/v2"},
@@ -84,6 +94,7 @@ var rules = []rule{
 	{"invoker/stats", []string{"protocol"}, "it counts"},
 	{"invoker/denials", []string{"protocol", "github.com/nats-io/nats.go"}, "clients use it too"},
 	{"invoker/queue", nil, "it decides about calls, whatever they are"},
+	{"invoker/streams", []string{"protocol", "runtimes", "github.com/nats-io/nats.go"}, "clients use it too"},
 	{"invoker/slots", nil, "it gives turns, to whoever it is"},
 	{"invoker/logs", []string{"protocol", "github.com/nats-io/nats.go"}, "it publishes lines"},
 	{"invoker/subjects", []string{"protocol", "invoker/registry", "github.com/nats-io/nats.go"},
@@ -183,6 +194,9 @@ func TestImports(t *testing.T) {
 			if imported == module+"/invoker/invokertest" {
 				t.Errorf("%s must not import %s, because it is for tests", pkg, imported)
 			}
+			if strings.HasPrefix(imported, module+"/invoker/telemetry") && !mayTell[pkg] {
+				t.Errorf("%s must not import %s, because what is observed does not know by whom", pkg, imported)
+			}
 			if !r.allows(imported) {
 				t.Errorf("%s must not import %s, because %s", pkg, imported, r.because)
 			}
@@ -192,6 +206,9 @@ func TestImports(t *testing.T) {
 		t.Errorf("only %d packages were looked at", seen)
 	}
 }
+
+// mayTell are the packages that may import invoker/telemetry.
+var mayTell = map[string]bool{"cmd/internal/service": true, "invoker/telemetry/traces": true}
 
 // requirements are the modules that go.mod names directly, and what each is for.
 var requirements = map[string]string{
@@ -209,6 +226,22 @@ var requirements = map[string]string{
 	"github.com/rogpeppe/go-internal":   "testscript, in tests",
 	"github.com/google/go-cmp":          "differences, in tests",
 	"go.uber.org/goleak":                "goroutines that stay, in tests",
+	"github.com/tetratelabs/wazero":       "the sandbox's engine",
+	"github.com/nats-io/nats.go":          "the client",
+	"github.com/google/uuid":              "ids of calls, version 7",
+	"github.com/nats-io/nats-server/v2":   "the embedded server, and every test",
+	"github.com/spf13/cobra":              "the command line",
+	"github.com/spf13/pflag":              "its flags: groups in help, and what is near a mistyped one",
+	"github.com/BurntSushi/toml":          "polyvoke.toml",
+	"github.com/fsnotify/fsnotify":        "changes of files, for polyvoke dev",
+	"github.com/prometheus/client_golang": "metrics for Prometheus",
+	"google.golang.org/protobuf":          "how spans of traces are written",
+	"go.opentelemetry.io/proto/otlp":      "how they are read, in tests",
+	"golang.org/x/sys":                    "file locks on Windows, terminals, memory files",
+	"golang.org/x/tools":                  "txtar, in tests",
+	"github.com/rogpeppe/go-internal":     "testscript, in tests",
+	"github.com/google/go-cmp":            "differences, in tests",
+	"go.uber.org/goleak":                  "goroutines that stay, in tests",
 }
 
 func TestRequirements(t *testing.T) {

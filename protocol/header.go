@@ -47,6 +47,11 @@ const (
 	HeaderMoves     = "Fn-Moves"     // message that waits: how often its queue had no room for it
 	HeaderScheduled = "Fn-Scheduled" // job of a schedule: the time that it is for, RFC 3339
 
+	HeaderStream   = "Fn-Stream" // request: "1" asks for chunks; answer: the invoker knows what that is, see Streamer
+	HeaderCredit   = "Fn-Credit" // request, answer: up to which number chunks may come
+	HeaderSequence = "Fn-Seq"    // chunk: its number, from 1
+	HeaderEnd      = "Fn-End"    // chunk: "1" for the last one
+
 	HeaderObject = "Fn-Body-Object" // the body is this object of the bucket fn_bodies
 	HeaderSize   = "Fn-Body-Size"   // its size in bytes
 	HeaderDigest = "Fn-Body-Digest" // its digest, "sha256:" and 64 hexadecimal digits

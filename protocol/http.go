@@ -62,9 +62,11 @@ const (
 	HeaderPath      = "Fn-Path"   // as it was sent, escaped
 	HeaderQuery     = "Fn-Query"  // as it was sent, without the question mark
 	HeaderRoute     = "Fn-Route"  // the pattern that it matched
+	HeaderScheme    = "Fn-Scheme" // "https" if it came by TLS
 	HeaderClient    = "Fn-Client" // the client's address
-	HeaderParam     = "Fn-Param-" // and NAME: the value of {NAME}
+	HeaderParam     = "Fn-Param-" // and NAME: the value of {NAME}, escaped as in the path
 	HeaderPrincipal = "Fn-Auth"   // who the client is, as the gateway has found out
+	HeaderClaim     = "Fn-Claim-" // and NAME: what a token, or an authorizer, says of the client under that name
 	HeaderSocket    = "Fn-Ws"     // event of a WebSocket: open, text, binary or close
 	HeaderSocketID  = "Fn-Ws-Id"  // its connection, GATEWAY.NUMBER
 
@@ -72,9 +74,4 @@ const (
 	HeaderSocketSubscribe   = "Fn-Ws-Subscribe"   // push: a topic that the connection gets from now on
 	HeaderSocketUnsubscribe = "Fn-Ws-Unsubscribe" // push: one that it no longer gets
 	HeaderSocketClose       = "Fn-Ws-Close"       // push: ends the connection with this code
-
-	HeaderStream   = "Fn-Stream" // request: "1" asks for chunks, see Streamer
-	HeaderCredit   = "Fn-Credit" // request: where credit for chunks is given; see section 15 of the specification
-	HeaderSequence = "Fn-Seq"    // chunk: its number, from 1
-	HeaderEnd      = "Fn-End"    // chunk: "1" for the last one
 )

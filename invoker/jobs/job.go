@@ -21,6 +21,7 @@ type job struct {
 	policy    protocol.Job // with defaults
 	malformed error        // it cannot be a job
 	report    bool         // the caller asked for one
+	seen      *Attempt     // that is observed; nil: none
 	receiver  *receiver    // that runs it itself; nil: none
 
 	// What comes of it.

@@ -45,6 +45,7 @@ type Config struct {
 	Caller    protocol.Caller // runs the attempts
 	Later     Later           // keeps jobs that wait for their time, or for their next attempt
 	Recorder  Recorder        // keeps recordings of attempts; nil: none are made
+	Observer  Observer        // sees what becomes of jobs; nil: nobody does
 	Invoker   string          // what this invoker is called where attempts are described
 	Replicas  int             // of what is made on JetStream; 0: 1
 	Drain     time.Duration   // how long what runs goes on after the end of the context; 0: 30 s

@@ -92,7 +92,7 @@ func (q *queue) look() {
 }
 
 // longestPause is how long a stream that cannot be made is left alone.
-const longestPause = 30 * time.Second
+const longestPause = 4 * time.Second
 
 // run serves the queue until the front's context ends, or the function and its jobs are gone.
 func (q *queue) run() {
