@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -77,6 +78,11 @@ func serve(t testing.TB, caller protocol.Caller, route protocol.WebSocketRoute, 
 			protocol.HeaderClient: {"127.0.0.1"}}
 		for name, values := range r.Header {
 			header[name] = values
+		}
+		for _, name := range []string{"room", "path"} {
+			if v := r.PathValue(name); v != "" {
+				header[protocol.HeaderParam+name] = []string{url.PathEscape(v)}
+			}
 		}
 		h.hub.Serve(w, r, protocol.Ref{Name: "chat"}, &route, header)
 	})

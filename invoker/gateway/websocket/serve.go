@@ -30,7 +30,7 @@ func (h *Hub) Serve(
 	}
 	var topics []string
 	if err == nil {
-		topics, err = route.TopicsOf(r.PathValue)
+		topics, err = route.TopicsOf(func(name string) string { return param(header, name) })
 	}
 	if err == nil {
 		c := newConn(h, ref, route, header)
@@ -43,6 +43,15 @@ func (h *Hub) Serve(
 	if !errors.Is(err, errLost) {
 		h.config.Refuse(w, r, err)
 	}
+}
+
+// param returns what a wildcard of the route stands for. What is no escape cannot be in a path that a server has read.
+func param(header protocol.Header, name string) string {
+	value, err := url.PathUnescape(header.Get(protocol.HeaderParam + name))
+	if err != nil {
+		return ""
+	}
+	return value
 }
 
 // accept opens the connection: the topics, the function's consent, the upgrade. An error has not been answered yet.
