@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -23,8 +24,14 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// TestMain checks that no connection leaves a goroutine.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain checks that no connection leaves a goroutine. In a child it is a gateway instead.
+func TestMain(m *testing.M) {
+	if server := os.Getenv(childServer); server != "" {
+		gatewayChild(server)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long what must happen is waited for.
 const patience = time.Minute
