@@ -297,8 +297,9 @@ func addWebSocket(t map[string]Key) {
 	t["websocket.topics"] = Key{Default: "none", Range: most(MaxSocketTopics) + "; subjects without wildcards",
 		Most: MaxSocketTopics, Example: `["chat.{room}"]`,
 		Text: "Subjects whose messages each connection gets. `{name}` is what the path has there."}
-	t["websocket.headers"] = Key{Default: "none", Range: most(MaxRouteHeaders), Most: MaxRouteHeaders, Example: `["cookie"]`,
-		Text: "Headers of the handshake that come with every event. With `open` come all of them."}
+	t["websocket.headers"] = Key{Default: "all, with `open` only", Range: most(MaxRouteHeaders),
+		Most: MaxRouteHeaders, Example: `["cookie"]`,
+		Text: "The headers of the handshake that the function gets, with every event."}
 	t["websocket.origins"] = Key{Default: "the route's own", Range: most(MaxOrigins) + "; `*` is any",
 		Most: MaxOrigins, Example: `["https://example.org"]`, Text: "Whose pages may connect besides."}
 	t["websocket.auth"] = Key{Default: "the gateway's", Range: "`none`, `key`, `jwt` or `function NAME`",

@@ -12,6 +12,5 @@ func (x *exchange) connect() error {
 		return &protocol.Error{Code: http.StatusNotImplemented, Msg: "this gateway serves no WebSockets"}
 	}
 	x.seen.Status = http.StatusSwitchingProtocols
-	x.Sockets.Serve(x.w, x.r, x.call.Function, x.route.socket, x.call.Header)
-	return nil
+	return x.Sockets.Serve(x.w, x.r, x.call.Function, x.route.socket, x.call.Header)
 }

@@ -59,8 +59,8 @@ func echoServer(b *testing.B, s *invokertest.Server, caller protocol.Caller) (ht
 	hub := New(Config{Caller: caller, Conn: s.Conn})
 	route := &protocol.WebSocketRoute{Route: "/", Events: []string{protocol.SocketMessage}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			hub.Serve(w, r, protocol.Ref{Name: "echo"}, route, protocol.Header{protocol.HeaderPath: {"/"},
-				protocol.HeaderRoute: {"/"}, protocol.HeaderClient: {"127.0.0.1"}})
+			answer(w, hub.Serve(w, r, protocol.Ref{Name: "echo"}, route, protocol.Header{protocol.HeaderPath: {"/"},
+				protocol.HeaderRoute: {"/"}, protocol.HeaderClient: {"127.0.0.1"}}))
 		}), func() {
 			if err := hub.Drain(b.Context()); err != nil {
 				b.Error(err)

@@ -92,6 +92,7 @@ func (c *conn) finish(err error) {
 	}
 	c.mu.Unlock()
 	c.hub.config.Log.Debug("a WebSocket has ended", "function", c.ref.String(), "id", c.id(), "code", code, "err", err)
+	c.hub.config.Observer.Closed()
 	c.ended(true, code, reason)
 }
 

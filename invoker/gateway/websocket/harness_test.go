@@ -91,7 +91,7 @@ func serve(t testing.TB, caller protocol.Caller, route protocol.WebSocketRoute, 
 				header[protocol.HeaderParam+name] = []string{url.PathEscape(v)}
 			}
 		}
-		h.hub.Serve(w, r, protocol.Ref{Name: "chat"}, &route, header)
+		answer(w, h.hub.Serve(w, r, protocol.Ref{Name: "chat"}, &route, header))
 	})
 	h.http = httptest.NewServer(mux)
 	t.Cleanup(func() {
@@ -103,6 +103,13 @@ func serve(t testing.TB, caller protocol.Caller, route protocol.WebSocketRoute, 
 		h.http.Close()
 	})
 	return h
+}
+
+// answer answers with an error, as a gateway would.
+func answer(w http.ResponseWriter, err error) {
+	if err != nil {
+		http.Error(w, protocol.MessageOf(err), protocol.CodeOf(err))
+	}
 }
 
 // connect connects to a NATS server, until the end of the test.

@@ -41,7 +41,7 @@ func gatewayChild(server string) {
 		header := protocol.Header{protocol.HeaderPath: {r.URL.EscapedPath()}, protocol.HeaderRoute: {route.Route},
 			protocol.HeaderClient: {"127.0.0.1"}, protocol.HeaderMethod: {"GET"},
 			protocol.HeaderParam + "room": {r.PathValue("room")}, "User-Agent": {r.UserAgent()}}
-		hub.Serve(w, r, protocol.Ref{Name: "chat"}, route, header)
+		answer(w, hub.Serve(w, r, protocol.Ref{Name: "chat"}, route, header))
 	})
 	mux.HandleFunc("/rss", func(w http.ResponseWriter, r *http.Request) {
 		runtime.GC()

@@ -29,7 +29,10 @@ func (c *conn) send(m message) error {
 		return errNoConnection
 	}
 	if c.full(len(m.data)) {
-		c.hub.count.dropped.Add(int64(len(c.queue)) + 1)
+		for range len(c.queue) + 1 {
+			c.hub.count.dropped.Add(1)
+			c.hub.config.Observer.Dropped()
+		}
 		c.queue, c.queued = nil, 0
 		c.close(protocol.SocketTryAgain, "you are too slow for what is sent to you")
 		if c.ws != nil { // whatever is being sent ends soon
@@ -120,6 +123,7 @@ func (c *conn) frame(m message) error {
 		return err
 	}
 	c.hub.count.out.Add(1)
+	c.hub.config.Observer.Sent()
 	if err := c.ws.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
