@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -54,7 +55,7 @@ func pairs(s string) (all [][2]string) {
 		key, value, ok := strings.Cut(pair, "=")
 		key = strings.TrimSpace(key)
 		value, err := url.PathUnescape(strings.TrimSpace(value))
-		if ok && key != "" && err == nil && value != "" && len(all) < mostPairs {
+		if ok && key != "" && utf8.ValidString(key) && err == nil && value != "" && len(all) < mostPairs {
 			all = append(all, [2]string{key, protocol.CleanValue(value, protocol.MaxErrorText)})
 		}
 	}
