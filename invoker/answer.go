@@ -13,6 +13,10 @@ func (c *call) answer() { c.source.deliver(c) }
 
 // deliver implements source: it publishes the reply, if somebody waits for it.
 func (m *message) deliver(c *call) {
+	if c.request.Stream && m.Reply != "" {
+		m.deliverStream(c)
+		return
+	}
 	h, body := c.reply.Message()
 	if most := c.f.svc.nc.MaxPayload(); m.Reply != "" && int64(h.Size()+len(body)) > most {
 		c.fit(int(most))
@@ -32,6 +36,35 @@ func (m *message) deliver(c *call) {
 	}
 	if err != nil {
 		c.logger().Error("reply not sent", "function", c.f.name, "id", c.id(), "err", err)
+	}
+}
+
+// streamHeaders is what an answer to a call that asks for a stream has besides its headers, in bytes.
+const streamHeaders = 128
+
+// deliverStream is deliver for a call that asks for a stream: it ends the stream, or answers with one message if there
+// is none.
+func (m *message) deliverStream(c *call) {
+	most := int(c.f.svc.nc.MaxPayload()) - streamHeaders
+	h, body := c.reply.Message()
+	if h.Size()+len(body) > most {
+		c.fit(most)
+		h, body = c.reply.Message()
+	}
+	c.count()
+	c.receiver.flush()
+	var err error
+	if c.stream != nil && c.stream.session != nil {
+		err = c.stream.session.End(h, body)
+	} else {
+		if h == nil {
+			h = protocol.Header{}
+		}
+		h[protocol.HeaderStream] = []string{"1"}
+		err = c.f.publish(m.Reply, h, body)
+	}
+	if err != nil {
+		c.f.svc.log.Error("reply not sent", "function", c.f.name, "id", c.id(), "err", err)
 	}
 }
 

@@ -73,6 +73,10 @@ func (c *call) count() {
 	c.seen.Exit, c.seen.Start, c.seen.Fuel = c.reply.Exit, usage.Start, usage.Fuel
 	c.seen.Run = usage.Duration
 	c.seen.In, c.seen.Out = c.bodySize(), c.outputSize()
+	if c.stream != nil {
+		in, out := c.stream.sizes()
+		c.seen.In, c.seen.Out = c.seen.In+in, c.seen.Out+out
+	}
 	for _, o := range c.f.svc.observers {
 		o.End(&c.seen)
 	}

@@ -135,6 +135,9 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	err = control.Stop()
 	drainAll(v.functions.list(), v.Drain, giveUp)
 	discovery.end()
+	if svc.streams != nil {
+		svc.streams.Close()
+	}
 	if closed := svc.closed(); closed != nil {
 		return closed
 	}
@@ -182,6 +185,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (s *service, giveUp 
 	if s.line, err = subjects.Line(nc); err != nil {
 		v.Log.Warn("the longest line that the NATS server takes is not known", "assumed", s.line, "err", err)
 	}
+	s.listen(ctx)
 	v.keepStores(ctx, s)
 	v.life.become(Starting)
 	return s, giveUp, nil
