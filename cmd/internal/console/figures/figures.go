@@ -47,8 +47,6 @@ type Figures struct {
 type Point struct {
 	At               time.Time
 	Requests, Errors int64 // that have been seen to come since the first question
-	P50, P99         time.Duration
-	InFlight         int
 }
 
 // Poller asks. Set its fields before Serve. Its methods may be called from several goroutines.
@@ -235,9 +233,6 @@ func (p *Poller) step(now time.Time) {
 			continue
 		}
 		point := Point{At: now, Requests: s.grown.Requests, Errors: s.grown.Errors}
-		if t != nil {
-			point.P50, point.P99, point.InFlight = t.P50, t.P99, t.InFlight
-		}
 		s.recent = appendPoint(s.recent, point, 4)
 		if long {
 			s.history = appendPoint(s.history, point, Points)
