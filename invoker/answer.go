@@ -13,6 +13,10 @@ func (c *call) answer() { c.source.deliver(c) }
 
 // deliver implements source: it publishes the reply, if somebody waits for it.
 func (m *message) deliver(c *call) {
+	if c.request.Stream && m.Reply != "" {
+		m.deliverStream(c)
+		return
+	}
 	h, body := c.reply.Message()
 	if most := c.f.svc.nc.MaxPayload(); m.Reply != "" && int64(h.Size()+len(body)) > most {
 		c.fit(int(most))
@@ -28,6 +32,35 @@ func (m *message) deliver(c *call) {
 		err = c.hold(body)
 	} else {
 		c.receiver.flush()
+		err = c.f.publish(m.Reply, h, body)
+	}
+	if err != nil {
+		c.logger().Error("reply not sent", "function", c.f.name, "id", c.id(), "err", err)
+	}
+}
+
+// streamHeaders is what an answer to a call that asks for a stream has besides its headers, in bytes.
+const streamHeaders = 128
+
+// deliverStream is deliver for a call that asks for a stream: it ends the stream, or answers with one message if there
+// is none.
+func (m *message) deliverStream(c *call) {
+	most := int(c.f.svc.nc.MaxPayload()) - streamHeaders
+	h, body := c.reply.Message()
+	if h.Size()+len(body) > most {
+		c.fit(most)
+		h, body = c.reply.Message()
+	}
+	c.count()
+	c.receiver.flush()
+	var err error
+	if c.stream != nil && c.stream.session != nil {
+		err = c.stream.session.End(h, body)
+	} else {
+		if h == nil {
+			h = protocol.Header{}
+		}
+		h[protocol.HeaderStream] = []string{"1"}
 		err = c.f.publish(m.Reply, h, body)
 	}
 	if err != nil {
@@ -72,7 +105,7 @@ func (c *call) fit(most int) {
 // reportUnanswered logs the failure of a message to which nobody awaits an answer.
 func (c *call) reportUnanswered() {
 	if err := c.reply.Err; err != nil {
-		c.f.svc.log.Warn("message without reply subject failed", "function", c.f.name, "id", c.id(),
+		c.logger().Warn("message without reply subject failed", "function", c.f.name, "id", c.id(),
 			"subject", c.request.Subject, "code", err.Code, "err", err)
 	}
 }
@@ -86,7 +119,7 @@ func (c *call) store() {
 	r := &c.reply
 	claim, err := c.keep(r.Body)
 	if err != nil {
-		c.f.svc.log.Error("reply not stored", "function", c.f.name, "id", c.id(), "err", err)
+		c.logger().Error("reply not stored", "function", c.f.name, "id", c.id(), "err", err)
 		r.ID = c.id()
 		r.Err = protocol.Errorf(protocol.CodeBadOutput, "",
 			"the reply of %d bytes is over max_payload (%d), and could not be stored as an object",

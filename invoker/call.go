@@ -30,6 +30,7 @@ type call struct {
 	message  message         // the source, unless direct is
 	direct   direct          // the source of a call that a caller in this process makes
 	endpoint *stats.Endpoint // whose figures the call changes
+	stream   *stream         // nil if both bodies are whole in memory
 	receiver *receiver       // whose goroutine carries the call; nil if no message waits for that
 
 	// What admit adds.

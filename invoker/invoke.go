@@ -16,6 +16,11 @@ import (
 // The reply is never nil and always has an id if it is an error, which is in it. The code is 404 only if the invoker
 // serves and the registry has no such function. An invoker that is not there yet, or that ends, answers 503.
 func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Reply {
+	return v.invoke(ctx, r, nil)
+}
+
+// invoke is Invoke, or Stream if it is given a stream.
+func (v *Invoker) invoke(ctx context.Context, r *protocol.Request, s *stream) *protocol.Reply {
 	f, err := v.find(ctx, r.Function.Name)
 	if err != nil {
 		id := r.ID
@@ -29,7 +34,7 @@ func (v *Invoker) Invoke(ctx context.Context, r *protocol.Request) *protocol.Rep
 	c.request.Timeout = callerTimeout(ctx, r.Timeout)
 	d := direct{caller: ctx, answer: make(chan *protocol.Reply, 1), visit: v.visits.Add(1)}
 	c.direct = d
-	c.source = &c.direct
+	c.source, c.stream = &c.direct, s
 	c.begin()
 	c.serve()
 	gone := ctx.Done()

@@ -86,6 +86,8 @@ type Invoker struct {
 	Log *slog.Logger
 	// Observers see every call, in this order.
 	Observers []stats.Observer
+	// Tracer gives calls their places in traces. Nil means that processes get the trace context of their callers.
+	Tracer stats.Tracer
 	// Compiling, if not nil, is called before a module is compiled or loaded, and what it returns afterwards.
 	Compiling func() (done func())
 	// Ready, if not nil, is called once, when every function that the registry had is served
@@ -133,6 +135,9 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 	err = control.Stop()
 	drainAll(v.functions.list(), v.Drain, giveUp)
 	discovery.end()
+	if svc.streams != nil {
+		svc.streams.Close()
+	}
 	if closed := svc.closed(); closed != nil {
 		return closed
 	}
@@ -164,7 +169,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (s *service, giveUp 
 		return nil, nil, errors.New("invoker: Serve may be called once")
 	}
 	v.setDefaults()
-	s = &service{nc: nc, js: v.JetStream, slots: slots.New(v.Slots), processing: v.Slots, observers: v.Observers,
+	s = &service{nc: nc, js: v.JetStream, slots: slots.New(v.Slots), processing: v.Slots, observers: v.Observers, tracer: v.Tracer,
 		version: v.Version, log: v.Log, asked: make(chan *nats.Msg, inboxSize)}
 	if s.js == nil {
 		if s.js, err = jetstream.New(nc); err != nil {
@@ -180,6 +185,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (s *service, giveUp 
 	if s.line, err = subjects.Line(nc); err != nil {
 		v.Log.Warn("the longest line that the NATS server takes is not known", "assumed", s.line, "err", err)
 	}
+	s.listen(ctx)
 	v.keepStores(ctx, s)
 	v.life.become(Starting)
 	return s, giveUp, nil

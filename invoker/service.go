@@ -11,6 +11,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/bodies"
 	"github.com/polyvoke/polyvoke/invoker/slots"
 	"github.com/polyvoke/polyvoke/invoker/stats"
+	"github.com/polyvoke/polyvoke/invoker/streams"
 )
 
 // service is what the functions of an invoker, and their calls, have in common. It does not change while it serves.
@@ -24,9 +25,11 @@ type service struct {
 	slots      *slots.Slots
 	processing int // how many calls of one function may use a processor
 	flushes    *flushes
+	streams    *streams.Hub   // nil if NATS does not permit it
 	asked      chan *nats.Msg // where messages go that ask about a function
 	observers  []stats.Observer
-	version    string // polyvoke's own
+	tracer     stats.Tracer // nil: calls are not traced
+	version    string       // polyvoke's own
 	log        *slog.Logger
 	ctx        context.Context // ends when accepted calls are given up
 }

@@ -32,7 +32,7 @@ const (
 	HeaderRevision = "Fn-Revision" // job of an invoker: revision of the record that its outcome replaces
 	HeaderState    = "Fn-State"    // record: a JobState
 	HeaderReason   = "Fn-Reason"   // dead letter, record: why the job is dead, one of the Reason constants
-	HeaderSubject  = "Fn-Subject"  // dead letter: the job's subject
+	HeaderSubject  = "Fn-Subject"  // dead letter, job of a line: the job's subject
 	HeaderArgs     = "Fn-Args"     // job of a trigger: its arguments, a list of strings as JSON
 	HeaderTo       = "Fn-To"       // job of a trigger: where its reply is passed on
 	HeaderBatch    = "Fn-Batch"    // job of a trigger: how many events its body has, a line each, see Event
@@ -46,6 +46,11 @@ const (
 	HeaderTarget    = "Fn-Target"    // message that waits: the subject on which it is published when it is due
 	HeaderMoves     = "Fn-Moves"     // message that waits: how often its queue had no room for it
 	HeaderScheduled = "Fn-Scheduled" // job of a schedule: the time that it is for, RFC 3339
+
+	HeaderStream   = "Fn-Stream" // request: "1" asks for chunks; answer: the invoker knows what that is, see Streamer
+	HeaderCredit   = "Fn-Credit" // request, answer: up to which number chunks may come
+	HeaderSequence = "Fn-Seq"    // chunk: its number, from 1
+	HeaderEnd      = "Fn-End"    // chunk: "1" for the last one
 
 	HeaderObject = "Fn-Body-Object" // the body is this object of the bucket fn_bodies
 	HeaderSize   = "Fn-Body-Size"   // its size in bytes

@@ -157,6 +157,7 @@ func keyTable() map[string]Key {
 	addTrigger(t)
 	addStream(t)
 	addSchedule(t)
+	addWebSocket(t)
 	return t
 }
 
@@ -210,6 +211,10 @@ func addJob(t map[string]Key) {
 	t["job.rate"] = Key{Default: "no bound", Range: fmt.Sprintf("`COUNT/TIME`, such as `50/s`, `10/m`, `100/10s`; at most "+
 		"%d in at most 24h", MaxRate), Pattern: `^[1-9][0-9]*/([0-9.]+)?(ns|us|µs|ms|s|m|h)`, Example: `"50/s"`,
 		Text: "How many jobs begin in a time, on all invokers together; their clocks must agree."}
+	t["job.key"] = Key{Default: "none: jobs run side by side", Range: fmt.Sprintf(
+		"`{1}` to `{%d}`, or `header NAME`", MaxKeyArg), Pattern: `^(\{[1-9][0-9]?\}|header [!-~]+)$`, Example: `"{1}"`,
+		Text: "What jobs have in common that run one after another, in the order of their acceptance: an argument or a " +
+			"header. Others run side by side."}
 	t["job.queue"] = Key{Default: fmt.Sprint(DefaultJobQueue), Range: fmt.Sprintf("1 to %d", MaxJobQueue), Min: 1,
 		Max: MaxJobQueue, Example: "10_000",
 		Text: "Jobs that are accepted and have no outcome. NATS refuses further ones when they are published."}
@@ -276,4 +281,31 @@ func addSchedule(t map[string]Key) {
 		Text: "With `schedule`: whether runs whose time passed while nobody was there are made up for."}
 	t["trigger.overlap"] = Key{Default: OverlapQueue, Values: []string{OverlapQueue, OverlapSkip}, Example: `"skip"`,
 		Text: "With `schedule`: whether a run waits for the one before, or is left out, while that has no outcome."}
+}
+
+// addWebSocket adds the rows of websocket.
+func addWebSocket(t map[string]Key) {
+	most := func(n int) string { return fmt.Sprintf("at most %d", n) }
+	t["websocket"] = Key{Default: "none", Range: most(MaxWebSockets), Most: MaxWebSockets,
+		Example: `[{ route = "/chat/{room}", topics = ["chat.{room}"] }]`,
+		Text:    "WebSockets of the gateway: each message calls the function, and what it writes to stdout goes back."}
+	t["websocket.route"] = Key{Range: fmt.Sprintf("`[HOST]/PATH` as in Go's ServeMux, at most %d bytes", MaxSubject),
+		Most: MaxSubject, Must: true, Example: `"/chat/{room}"`,
+		Text: "The path of the connections. `{name}` is any one segment, `{name...}` the rest."}
+	t["websocket.topics"] = Key{Default: "none", Range: most(MaxSocketTopics) + "; subjects without wildcards",
+		Most: MaxSocketTopics, Example: `["chat.{room}"]`,
+		Text: "Subjects whose messages each connection gets. `{name}` is what the path has there."}
+	t["websocket.headers"] = Key{Default: "none", Range: most(MaxHeaders), Most: MaxHeaders, Example: `["cookie"]`,
+		Text: "Headers of the handshake that come with every event. With `open` come all of them."}
+	t["websocket.origins"] = Key{Default: "the route's own", Range: most(MaxSocketOrigins) + "; `*` is any",
+		Most: MaxSocketOrigins, Example: `["https://example.org"]`, Text: "Whose pages may connect besides."}
+	t["websocket.auth"] = Key{Default: "the gateway's", Range: "`none`, `key`, `jwt` or `function NAME`",
+		Example: `"jwt"`, Text: "Who may connect."}
+	t["websocket.rate"] = Key{Default: "no bound", Range: fmt.Sprintf("as `job.rate`; at most %d in at most 24h", MaxRate),
+		Pattern: `^[1-9][0-9]*/([0-9.]+)?(ns|us|µs|ms|s|m|h)`, Example: `"10/s"`,
+		Text: "Messages of one connection. It is read slower beyond, and ended with 1008 if it would have to wait for long."}
+	t["websocket.events"] = Key{Default: "all of them", Range: "`open`, `message`, `close`",
+		Pattern: "^(" + strings.Join(SocketEvents(), "|") + ")$", Most: len(SocketEvents()), Example: `["message"]`, Text: "What calls the function."}
+	t["websocket.protocols"] = Key{Default: "none", Range: most(MaxSocketProtocols), Most: MaxSocketProtocols,
+		Example: `["chat.v1"]`, Text: "Subprotocols that it speaks, the best first."}
 }

@@ -36,6 +36,12 @@ type Request struct {
 	// Event says that the message is a CloudEvent, in binary or in structured mode: the process gets its attributes as
 	// headers ce-NAME, and its data as the body (package cloudevents). A message that is none is refused with 400.
 	Event bool
+	// Stream asks for the reply in chunks (see RootStream), and Credit, if not 0, says that no more than so many may come
+	// before the client has given more. A Streamer sets both itself.
+	Stream bool
+	Credit int64
+	// Chunks says that the body comes in chunks; Body is empty and Claim nil then.
+	Chunks bool
 	// Trigger is the trigger by which the request came: where its reply is passed on is what the manifest says there.
 	// The zero value is that of a call of the function itself. No header carries it.
 	Trigger TriggerKey
@@ -98,7 +104,25 @@ func (r *Request) ReadHeader(h Header) error {
 		}
 		r.Hops = int(n)
 	}
+	if err := r.readStream(h); err != nil || r.Chunks {
+		return err
+	}
 	r.Claim, err = ParseClaim(h)
+	return err
+}
+
+// readStream takes over what says that bodies come in chunks.
+func (r *Request) readStream(h Header) (err error) {
+	r.Stream = h.Get(HeaderStream) == "1"
+	r.Chunks = r.Stream && h.Get(HeaderObject) == BodyChunks
+	if text := h.Get(HeaderCredit); r.Stream && text != "" {
+		if r.Credit, err = ParseCredit(text); err == nil && r.Credit < 1 {
+			err = Errorf(CodeBadRequest, "", "header %s: %s lets no chunk come", HeaderCredit, text)
+		}
+	}
+	if err == nil && r.Chunks && len(r.Body) > 0 {
+		err = Errorf(CodeBadRequest, "", "header %s says that the body comes in chunks, but the message has one", HeaderObject)
+	}
 	return err
 }
 
@@ -152,8 +176,24 @@ func (r *Request) Message() (subject string, h Header, body []byte, err error) {
 	if r.Claim != nil {
 		r.Claim.Put(h)
 	}
+	r.putStream(h)
 	if len(h) == 0 {
 		h = nil
 	}
 	return subject, h, r.Body, nil
+}
+
+// putStream writes what says that bodies come in chunks.
+func (r *Request) putStream(h Header) {
+	if !r.Stream {
+		return
+	}
+	h.Set(HeaderStream, "1")
+	if r.Credit > 0 {
+		h.Set(HeaderCredit, strconv.FormatInt(r.Credit, 10))
+	}
+	if r.Chunks {
+		h.Set(HeaderObject, BodyChunks)
+		h.Delete(HeaderSize) // so that an older invoker refuses it
+	}
 }

@@ -11,6 +11,16 @@ var ErrMemory = errors.New("memory limit reached")
 // ErrFuel is in the chain of a run's error if the process was ended because its fuel was used up.
 var ErrFuel = errors.New("fuel limit reached")
 
+// Taker is a Writer for Process.Stdout or Process.Stderr that can be full, as a pipe can. A runtime that knows it makes a
+// process wait for room by Process.Wait, and so not on a processor that others could use. Others call Write, which
+// waits itself.
+type Taker interface {
+	io.Writer
+	// Take takes as much of b as there is room for, copies it and does not wait. If that is not all, room is closed
+	// when there is more room, or nothing is taken any more. An error ends the process, as that of Write does.
+	Take(b []byte) (n int, room <-chan struct{}, err error)
+}
+
 // ErrOutput is what a CapWriter returns once its limit is passed.
 var ErrOutput = errors.New("output limit reached")
 

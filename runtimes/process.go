@@ -29,7 +29,7 @@ type Process struct {
 
 	// Stdout and Stderr take every byte that the process writes, in order. Nil discards
 	// them. An error from Write ends the process (see Program.Run). If they are the same
-	// Writer, at most one goroutine calls Write at a time.
+	// Writer, at most one goroutine calls Write at a time. A Taker can make the process wait.
 	Stdout, Stderr io.Writer
 
 	// Files is what the process sees below /request/. Nil means an empty folder. At its top only FileNames are seen.
@@ -42,7 +42,8 @@ type Process struct {
 	Mounts []Mount
 
 	// Wait waits until done is closed or ctx ends, and returns the error of ctx in that case. The process needs no
-	// processor until then: it waits for a time, for stdin or for a file, or its code is still being compiled. done may
+	// processor until then: it waits for a time, for stdin, for room in a Taker or for a file, or its code is still being
+	// compiled. done may
 	// be nil, which is never closed. Nil means that the goroutine waits. A caller that schedules processes gives what
 	// this one holds to others, and has it again, or not, when Wait returns. Any other error than that of ctx ends the
 	// process, and Run returns it.
@@ -108,4 +109,4 @@ func (e *TrapError) Error() string { return "trap: " + e.Reason }
 
 // FileNames are the names that can be at the top of Process.Files, whatever the request: a process that looks for
 // others, such as for an optional file with settings, learns nothing about it.
-var FileNames = []string{"deadline", "headers", "id", "subject"}
+var FileNames = []string{"client", "deadline", "headers", "id", "method", "params", "path", "query", "route", "subject"}

@@ -44,7 +44,7 @@ func (c *Client) Call(ctx context.Context, r *protocol.Request) (*protocol.Reply
 		subject, h, _, _ = r.Message()
 		msg = &nats.Msg{Subject: subject, Header: nats.Header(h)}
 	}
-	m, err := c.exchange(ctx, msg, r)
+	m, err := c.exchange(ctx, msg, r, c.send)
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +92,8 @@ func tell(ctx context.Context, msg *nats.Msg, r *protocol.Request) {
 
 // exchange sends the message and waits for the answer. A message that surely nobody got is sent again for a moment:
 // the function's invokers may be about to connect anew. Any other is sent once, and its answer is waited for also
-// when the connection breaks and is made anew meanwhile.
-func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request) (m *nats.Msg, err error) {
+// when the connection breaks and is made anew meanwhile. send is the method, or one like it.
+func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request, send sender) (m *nats.Msg, err error) {
 	ctx, permitted := c.Permitted(ctx, msg.Subject)
 	defer func() {
 		err = permitted(err)
@@ -108,7 +108,7 @@ func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Reques
 			return nil, c.RequestError("call "+r.Function.String(), err)
 		}
 		tell(ctx, msg, r)
-		m, err := c.send(ctx, msg, r)
+		m, err := send(ctx, msg, r)
 		if !errors.Is(err, nats.ErrNoResponders) {
 			return m, err
 		}
@@ -119,18 +119,26 @@ func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Reques
 	}
 }
 
+// sender sends a message once and waits for the answer.
+type sender func(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error)
+
 // send sends the message once and waits for the answer: as long as the caller says, or else as long as the function may
 // take, which is asked for only when the call is not a quick one. The error is nats.ErrNoResponders if nobody got it.
 func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error) {
-	begin, wait := time.Now(), r.Timeout+callGrace
-	if r.Timeout == 0 {
-		wait = min(callQuick, c.timeout())
-	}
-	in, err := c.replies.inbox()
+	in, err := c.replies.inbox(nil)
 	if err != nil {
 		return nil, c.RequestError("call "+r.Function.String(), err)
 	}
 	defer in.close()
+	return c.sendFrom(ctx, in, msg, r)
+}
+
+// sendFrom is send for an answer to an inbox.
+func (c *Client) sendFrom(ctx context.Context, in *inbox, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error) {
+	begin, wait := time.Now(), r.Timeout+callGrace
+	if r.Timeout == 0 {
+		wait = min(callQuick, c.timeout())
+	}
 	msg.Reply = in.subject
 	if len(msg.Subject)+len(msg.Reply) >= protocol.LongestSubject(protocol.DefaultLine) { // NATS would cut the connection
 		return nil, protocol.Errorf(protocol.CodeBadRequest, "",

@@ -31,12 +31,13 @@ type replies struct {
 type inbox struct {
 	subject string
 	all     *replies
-	answer  chan *nats.Msg
+	answer  chan *nats.Msg  // the first one
+	hear    func(*nats.Msg) // if not nil, is called for each, in their order; it must not wait
 	closed  <-chan struct{} // that of the subscription
 }
 
-// inbox opens an inbox, which must be closed.
-func (r *replies) inbox() (*inbox, error) {
+// inbox opens an inbox, which must be closed. hear may be nil.
+func (r *replies) inbox(hear func(*nats.Msg)) (*inbox, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sub == nil || !r.sub.IsValid() {
@@ -46,7 +47,8 @@ func (r *replies) inbox() (*inbox, error) {
 	}
 	r.count++
 	token := strconv.FormatUint(r.count, 36)
-	in := &inbox{subject: r.prefix + token, all: r, answer: make(chan *nats.Msg, 1), closed: r.closed}
+	in := &inbox{subject: r.prefix + token, all: r, answer: make(chan *nats.Msg, 1), hear: hear,
+		closed: r.closed}
 	r.waiting[token] = in
 	return in, nil
 }
@@ -58,8 +60,12 @@ func (r *replies) subscribe() error {
 		r.mu.Lock()
 		in := waiting[strings.TrimPrefix(m.Subject, prefix)]
 		r.mu.Unlock()
-		if in == nil {
-			return // it comes too late, or nobody has asked
+		if in == nil { // it comes too late, or nobody has asked
+			cancelStream(r.nc, m.Reply)
+			return
+		}
+		if in.hear != nil {
+			in.hear(m)
 		}
 		select {
 		case in.answer <- m:

@@ -65,7 +65,7 @@ func TestAnswerOrEnd(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 100 {
-		in, err := c.replies.inbox()
+		in, err := c.replies.inbox(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

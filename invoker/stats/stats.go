@@ -25,17 +25,30 @@ type Call struct {
 	Request  *protocol.Request // any part of it may be hostile
 	Received time.Time
 	Took     time.Duration // since then, or what its process took if it waited for nothing
-	// Queued is how long it waited for room, and Prepared how long for its version to be loaded and its body to be
-	// fetched, both out of Took, if it waited at all. The rest is its process, which may wait for a processor.
-	Queued, Prepared time.Duration
-	Code             int    // of the error; 0 for a success
-	Failure          string // CODE:TEXT, the way ADR-32 writes it; "" for a success
-	Exit             int    // exit code; -1 if the process did not end itself, or did not run
-	Cold             bool   // its version had to be loaded first
-	Start            string // how the process came to be: one of runtimes' Start constants; "" if it did not run
-	In, Out          int64  // size of the bodies of request and reply, in bytes
-	Fuel             uint64 // see runtimes.Usage
-	Memory           uint64 // the same
+	Code     int           // of the error; 0 for a success
+	Failure  string        // CODE:TEXT, the way ADR-32 writes it; "" for a success
+	Exit     int           // exit code; -1 if the process did not end itself, or did not run
+	Cold     bool          // its version had to be loaded first
+	Start    string        // how the process came to be: one of runtimes' Start constants; "" if it did not run
+	In, Out  int64         // size of the bodies of request and reply, in bytes
+	Fuel     uint64        // see runtimes.Usage
+	Memory   uint64        // the same
+
+	// How Took is made up, as far as there are observers.
+	Queue time.Duration // from Received until it was let in
+	Ready time.Duration // from then until its process could begin: its version loaded, its body fetched
+	Run   time.Duration // of its process
+
+	Trace  protocol.Trace // its place in a trace, as Tracer says; zero without one
+	Parent protocol.Trace // that of whatever has called, as its request says; zero without one
+}
+
+// Tracer gives calls their places in traces. Its method runs on the call's own goroutine, several at a time, so it must
+// be quick and not wait.
+type Tracer interface {
+	// Trace is called when a call has been received, before observers see it; Parent is set. It returns the place that
+	// the call's process learns, and what its reply is passed on to, in place of its parent's. Zero changes nothing.
+	Trace(*Call) protocol.Trace
 }
 
 // Endpoint counts the calls of one subject of a function. Its zero value is ready to use; all

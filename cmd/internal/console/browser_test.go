@@ -21,6 +21,7 @@ import (
 	cdp "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/console/recent"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -239,7 +240,10 @@ func (b *bench) traffic(ctx context.Context, i int) {
 	case i%97 == 96:
 		r.Args = []string{"trap"}
 	case i%11 == 10:
-		r.Args = []string{"lines", "2"}
+		line := protocol.LogLine{Function: protocol.Ref{Name: "orders-validate", Version: "1"}, ID: r.ID,
+			Text: fmt.Sprintf("order %d: 2 lines, %d.80 EUR, to be sent to Oslo", 1000+i, 40+i%50)}
+		h, body := line.Message()
+		_ = b.Conn.PublishMsg(&nats.Msg{Subject: protocol.LogSubject("orders-validate"), Header: nats.Header(h), Data: body})
 	case i%13 == 12:
 		r.Args = []string{"sleep", "30"}
 	}

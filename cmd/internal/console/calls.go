@@ -116,14 +116,14 @@ func splitOf(c recent.Call) split {
 	if all <= 0 {
 		return split{Run: 100}
 	}
-	s := split{Queue: 100 * float64(c.Queued) / all, Start: 100 * float64(c.Prepared) / all}
+	s := split{Queue: 100 * float64(c.Queue) / all, Start: 100 * float64(c.Ready) / all}
 	s.Before = min(100, s.Queue+s.Start)
 	s.Run = 100 - s.Before
 	var parts []string
 	for _, p := range []struct {
 		name string
 		took time.Duration
-	}{{"queue", c.Queued}, {"start", c.Prepared}, {"run", c.Ran()}} {
+	}{{"queue", c.Queue}, {"start", c.Ready}, {"run", c.Ran()}} {
 		if p.took > 0 {
 			parts = append(parts, p.name+" "+took(p.took))
 		}

@@ -147,7 +147,7 @@ func bars(buckets []recent.Bucket) chart {
 	top := round(float64(most))
 	c.grid(top, func(v float64) string { return count(int64(v)) })
 	step := plotWidth / float64(len(buckets))
-	every := (len(buckets) + 7) / 8
+	every := (len(buckets) + 6) / 7
 	for i, b := range buckets {
 		h := plotHeight * float64(b.Calls) / top
 		if b.Calls > 0 {
@@ -157,7 +157,7 @@ func bars(buckets []recent.Bucket) chart {
 			Width: max(1, step-3), Height: h, Slow: seen*100 >= all*99,
 			Text: fmt.Sprintf("%s to %s: %s calls", took(b.From), took(b.To), count(b.Calls))})
 		seen += b.Calls
-		if i%every == 0 {
+		if i%every == 0 && i < len(buckets)-1-every/2 { // the last one would be cut
 			c.Below = append(c.Below, label{plotLeft + float64(i)*step, plotTop + plotHeight + 20, took(b.From)})
 		}
 	}
@@ -182,8 +182,10 @@ func curves(points []figures.Point) chart {
 	c.grid(top, rate)
 	for i := range 5 {
 		text := "now"
-		if ago := span * time.Duration(4-i) / 4; ago > 0 {
-			text = "−" + strings.TrimSuffix(ago.String(), "0s")
+		if ago := span * time.Duration(4-i) / 4; ago >= 2*time.Minute {
+			text = fmt.Sprintf("−%g min", ago.Minutes())
+		} else if ago > 0 {
+			text = fmt.Sprintf("−%d s", int(ago.Seconds()))
 		}
 		c.Below = append(c.Below, label{plotLeft + plotWidth*float64(i)/4, plotTop + plotHeight + 20, text})
 	}

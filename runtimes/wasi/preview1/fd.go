@@ -225,12 +225,35 @@ func (s *State) write(w io.Writer, b []byte) {
 	if len(b) == 0 || w == nil {
 		return
 	}
+	if t, ok := w.(taker); ok {
+		s.give(t, b)
+		return
+	}
 	n, err := w.Write(b)
 	if err == nil && n < len(b) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
 		s.Stop(err)
+	}
+}
+
+// taker is a Writer that says when it has room, see runtimes.Taker.
+type taker interface {
+	Take(b []byte) (n int, room <-chan struct{}, err error)
+}
+
+// give writes to a taker. The guest waits, as it does for stdin, while there is no room.
+func (s *State) give(t taker, b []byte) {
+	for {
+		n, room, err := t.Take(b)
+		if err != nil {
+			s.Stop(err)
+		}
+		if b = b[n:]; len(b) == 0 {
+			return
+		}
+		s.await(room, true)
 	}
 }
 

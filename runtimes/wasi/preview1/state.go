@@ -26,7 +26,8 @@ type State struct {
 	// Stdin is read as the guest asks for it. Nil means that it is empty. A Reader that blocks is
 	// given up when the run's context ends. An error other than io.EOF ends the process.
 	Stdin io.Reader
-	// Stdout and Stderr take what the guest writes. Nil discards. An error ends the process.
+	// Stdout and Stderr take what the guest writes. Nil discards. An error ends the process. One with a method Take, as
+	// runtimes.Taker has, makes the guest wait by Wait when it is full.
 	Stdout, Stderr io.Writer
 	// Files is the folder /request. Nil means that it is empty.
 	Files files.Tree
@@ -39,7 +40,7 @@ type State struct {
 	// stay, and there are at most MaxMounts. Then comes the topmost folder.
 	Mounts []Mount
 	// Wait waits until done is closed, or until ctx ends, and then returns its error: the guest waits for a time, for
-	// stdin or for a file. Nil means that the goroutine waits. Another error than that of ctx ends the process.
+	// stdin, for room in stdout or for a file. Nil means that the goroutine waits. Another error than that of ctx ends the process.
 	Wait func(ctx context.Context, done <-chan struct{}) error
 	// Nap is asked before the guest waits for a time, however long that is. An error ends the process. Nil means that
 	// it may.

@@ -39,13 +39,13 @@ type Call struct {
 	Received time.Time
 	Running  bool // it has not ended; all below is unknown then, but for the body
 
-	Took, Queued, Prepared time.Duration // see stats.Call
-	Code, Exit             int
-	Failure                string
-	Cold                   bool
-	Start                  string
-	In, Out                int64
-	Fuel, Memory           uint64
+	Took, Queue, Ready time.Duration // see stats.Call
+	Code, Exit         int
+	Failure            string
+	Cold               bool
+	Start              string
+	In, Out            int64
+	Fuel, Memory       uint64
 
 	Args []string
 	Body []byte // nil if it was not kept
@@ -62,7 +62,7 @@ const (
 )
 
 // Ran returns how long the call's process took, with what it waited for a processor.
-func (c Call) Ran() time.Duration { return max(0, c.Took-c.Queued-c.Prepared) }
+func (c Call) Ran() time.Duration { return max(0, c.Took-c.Queue-c.Ready) }
 
 // slot holds one call.
 type slot struct {
@@ -168,7 +168,7 @@ func (k *Calls) End(c *stats.Call) {
 // end notes how a call has ended.
 func (c *Call) end(e *stats.Call) {
 	c.Running, c.Function, c.ID = false, e.Function, short(e.Request.ID)
-	c.Took, c.Queued, c.Prepared = e.Took, e.Queued, e.Prepared
+	c.Took, c.Queue, c.Ready = e.Took, e.Queue, e.Ready
 	c.Code, c.Exit, c.Failure, c.Cold, c.Start = e.Code, e.Exit, e.Failure, e.Cold, e.Start
 	c.In, c.Out, c.Fuel, c.Memory = e.In, e.Out, e.Fuel, e.Memory
 }
