@@ -179,8 +179,20 @@ func (p *Poller) take(m *nats.Msg, now time.Time) {
 	if p.sources[key] == nil && len(p.sources) >= maxKnown {
 		return
 	}
-	p.sum(s.Name).grow(p.sources[key], is)
+	was := p.sources[key]
+	if was != nil && (!was.began.Equal(is.began) || was.stats.Requests > is.stats.Requests) {
+		p.sum(s.Name).leave(was) // it has begun again
+		was = nil
+	}
+	p.sum(s.Name).grow(was, is)
 	p.sources[key] = is
+}
+
+// leave keeps what a source that is gone has counted.
+func (s *sum) leave(is *seen) {
+	s.gone.Requests += is.stats.Requests
+	s.gone.Errors += is.stats.Errors
+	s.gone.Cold += is.stats.Cold
 }
 
 // grow adds what has come between two answers of a source. What one counted before it was first seen is no growth,
@@ -214,10 +226,7 @@ func (p *Poller) step(now time.Time) {
 	defer p.mu.Unlock()
 	for key, is := range p.sources {
 		if now.Sub(is.at) > away {
-			gone := &p.sum(key.name).gone
-			gone.Requests += is.stats.Requests
-			gone.Errors += is.stats.Errors
-			gone.Cold += is.stats.Cold
+			p.sum(key.name).leave(is)
 			delete(p.sources, key)
 		}
 	}
