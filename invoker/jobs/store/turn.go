@@ -89,8 +89,11 @@ func (s *Store) Stand(ctx context.Context, e Entry, m *nats.Msg) error {
 	}
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		first, ok, err := s.Head(ctx, e.Function, e.Line)
-		if err != nil || !ok || first.Subject != protocol.EntrySubject(e.Function, e.Line, e.ID) {
-			return err // who has the turn gives it on when it has taken its own entry away
+		switch {
+		case err != nil || !ok:
+			return err
+		case first.Subject != protocol.EntrySubject(e.Function, e.Line, e.ID):
+			return s.mend(ctx, e, &first) // who has the turn gives it on when it has taken its own entry away
 		}
 		if known {
 			if waits, err := s.waits(ctx, e.Function, e.ID); err != nil || waits {
@@ -113,6 +116,23 @@ func (s *Store) Stand(ctx context.Context, e Entry, m *nats.Msg) error {
 			return unavailable("give a job its turn", ctx.Err())
 		}
 	}
+}
+
+// mend publishes the turn of the first entry of a line if it is nowhere: somebody has deleted what waited for its time,
+// or a turn. So a line goes on with the next job that comes to it.
+func (s *Store) mend(ctx context.Context, e Entry, first *Message) error {
+	if _, ok, err := s.Turn(ctx, e.Function, e.Line); err != nil || ok {
+		return err
+	}
+	_, _, id, _ := protocol.ParseEntrySubject(first.Subject)
+	if waits, err := s.waits(ctx, e.Function, id); err != nil || waits {
+		return err
+	}
+	err := s.giveTurn(ctx, e, first, 0)
+	if objects.WrongSequence(err) {
+		return nil
+	}
+	return unavailable("give a job its turn", err)
 }
 
 // park stores an entry. known says that it is there already.
