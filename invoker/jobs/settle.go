@@ -80,7 +80,7 @@ func (j *job) propose() {
 // decided does what follows when the record of the job is stored.
 func (j *job) decided(revision uint64) {
 	j.q.f.after("record")
-	if j.record.State == protocol.StateDead || j.To != "" || j.Redo && len(j.m.Data) == 0 {
+	if j.record.State == protocol.StateDead || j.To != "" || j.owns() {
 		j.q.spawn(func() { j.follow(store.Stored{Record: j.record, Revision: revision}, true) })
 		return
 	}
