@@ -163,7 +163,17 @@ func (f *Front) Serve(ctx context.Context) error {
 			patience = missed
 		case <-back:
 			f.askAgain()
+			f.lookAtTurns()
 			f.discover()
+		}
+	}
+}
+
+// lookAtTurns has the lines of keys looked at, since the server may have been killed.
+func (f *Front) lookAtTurns() {
+	for _, q := range f.all() {
+		if q.turns {
+			q.look()
 		}
 	}
 }
