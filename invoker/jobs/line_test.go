@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/later"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -323,6 +325,47 @@ func TestKeyMend(t *testing.T) {
 	}
 	b.lines("f")
 	k.judge(1, 2)
+}
+
+// The jobs of a function that is removed are dead, those in lines too, and its streams go.
+func TestKeyRemoved(t *testing.T) {
+	b := newMovedBench(t)
+	hold, begun := make(chan struct{}), make(chan struct{}, 10)
+	var removed atomic.Bool
+	f := b.start(callerFunc(func(_ context.Context, r *protocol.Request) *protocol.Reply {
+		if removed.Load() {
+			return &protocol.Reply{Exit: -1, Err: protocol.Errorf(protocol.CodeNotFound, "", "no function f")}
+		}
+		begun <- struct{}{}
+		<-hold
+		return success("x")
+	}), b.moved)
+	f.Apply(function("f", func(j *protocol.Job) { j.Key = "{1}" }))
+	f.Synced()
+	ids := []string{b.publish("job.f.a", ""), b.publish("job.f.a", ""), b.publish("job.f.a", "")}
+	<-begun
+	b.eventually("all in their line", func() bool {
+		_, left, _, err := b.st.LookAtTurns(t.Context(), "f")
+		return err == nil && left == 4
+	})
+	removed.Store(true)
+	f.Remove("f")
+	close(hold)
+	for i, id := range ids {
+		want, reason := protocol.StateDead, protocol.ReasonFunction
+		if i == 0 {
+			want, reason = protocol.StateDone, ""
+		}
+		if r := b.outcome("f", id); r.State != want || r.Reason != reason {
+			t.Errorf("job %d: %+v", i, r)
+		}
+	}
+	for _, stream := range []string{protocol.QueueStream("f"), protocol.TurnStream("f")} {
+		b.eventually("the end of "+stream, func() bool {
+			_, err := b.js.Stream(t.Context(), stream)
+			return errors.Is(err, jetstream.ErrStreamNotFound)
+		})
+	}
 }
 
 // What has been deleted is made again, and what is left of a key goes on.

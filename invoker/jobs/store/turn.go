@@ -14,8 +14,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// A function with job.key has a second stream. Jobs leave their queue one by one and become entries of the line of their
-// key; the first entry of a line has the turn, which is a message of its own that the consumer of that stream gives away.
+// A function with job.key has a second stream. Jobs leave their queue one by one and become entries of the line of
+// their key; the first entry of a line has the turn, which is a message of its own that the stream's consumer gives away.
 // What a line needs to go on is always there: whoever puts the first entry there publishes its turn before the job
 // leaves its queue, and whoever has done with a turn publishes the next one in its place, by compare-and-set.
 
@@ -203,9 +203,9 @@ func (s *Store) giveTurn(ctx context.Context, e Entry, entry *Message, expect ui
 	return err
 }
 
-// HandOn takes the entry of a job that has its outcome out of its line, and gives the turn to the next one there. turn is
-// the sequence of its own turn, whose message the next turn replaces; if nobody is left, it stays, to be acknowledged. It
-// can be done again.
+// HandOn takes the entry of a job that has its outcome out of its line, and gives the turn to the next one there. turn
+// is the sequence of its own turn, whose message the next turn replaces; if nobody is left, it stays, to be acknowledged.
+// It can be done again.
 func (s *Store) HandOn(ctx context.Context, e Entry, turn uint64) error {
 	taken, err := s.Leave(ctx, e)
 	if err != nil {
