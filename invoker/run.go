@@ -16,13 +16,18 @@ import (
 // the reply says why.
 func (c *call) run() {
 	c.reply = protocol.Reply{ID: c.request.ID, Exit: -1}
+	if !c.seen.Parent.IsZero() {
+		c.reply.Trace = c.seen.Trace
+	}
 	if c.err != nil {
 		c.reply.ID = c.id()
 		c.reply.Err = c.asError(c.err)
 		return
 	}
+	c.split(&c.seen.Queue)
 	c.ctx = c.source.context(c, c.f.svc.ctx)
 	err := c.prepare()
+	c.split(&c.seen.Ready)
 	if err == nil && !c.request.DryRun {
 		if c.request.Record {
 			c.process.Draws = new(recording.Draws)

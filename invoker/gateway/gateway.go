@@ -102,6 +102,10 @@ type Exchange struct {
 	Aborted  bool          // the connection was cut before the answer was whole
 	In, Out  int64         // bytes of the bodies, as sent
 	Took     time.Duration // from Received to the answer's last byte
+
+	Header http.Header    // of the request; an observer may change its trace context in Begin, and nothing else
+	Trace  protocol.Trace // for observers: its place in a trace; the answer's header traceparent, unless it is zero
+	Parent protocol.Trace // for observers: that of the client
 }
 
 // Gateway is an http.Handler that answers with functions. Make one with New.
