@@ -238,22 +238,9 @@ var requirements = map[string]string{
 	"github.com/rogpeppe/go-internal":     "testscript, in tests",
 	"github.com/google/go-cmp":            "differences, in tests",
 	"go.uber.org/goleak":                  "goroutines that stay, in tests",
-	"github.com/tetratelabs/wazero":       "the sandbox's engine",
-	"github.com/nats-io/nats.go":          "the client",
-	"github.com/google/uuid":              "ids of calls, version 7",
-	"github.com/nats-io/nats-server/v2":   "the embedded server, and every test",
-	"github.com/spf13/cobra":              "the command line",
-	"github.com/spf13/pflag":              "its flags: groups in help, and what is near a mistyped one",
-	"github.com/BurntSushi/toml":          "polyvoke.toml",
-	"github.com/fsnotify/fsnotify":        "changes of files, for polyvoke dev",
 	"github.com/prometheus/client_golang": "metrics for Prometheus",
 	"google.golang.org/protobuf":          "how spans of traces are written",
 	"go.opentelemetry.io/proto/otlp":      "how they are read, in tests",
-	"golang.org/x/sys":                    "file locks on Windows, terminals, memory files",
-	"golang.org/x/tools":                  "txtar, in tests",
-	"github.com/rogpeppe/go-internal":     "testscript, in tests",
-	"github.com/google/go-cmp":            "differences, in tests",
-	"go.uber.org/goleak":                  "goroutines that stay, in tests",
 }
 
 func TestRequirements(t *testing.T) {
