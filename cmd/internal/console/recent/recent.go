@@ -40,12 +40,12 @@ type Call struct {
 	Running  bool // it has not ended; all below is unknown then, but for the body
 
 	Took, Queue, Ready time.Duration // see stats.Call
-	Code, Exit             int
-	Failure                string
-	Cold                   bool
-	Start                  string
-	In, Out                int64
-	Fuel, Memory           uint64
+	Code, Exit         int
+	Failure            string
+	Cold               bool
+	Start              string
+	In, Out            int64
+	Fuel, Memory       uint64
 
 	Args []string
 	Body []byte // nil if it was not kept
