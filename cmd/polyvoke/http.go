@@ -2,17 +2,17 @@ package main
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
 	"net"
 	"net/netip"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/frontdoor"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/invoker/gateway/access"
@@ -39,14 +39,24 @@ type httpOptions struct {
 	authorizer         []string // headers that say who a client is
 }
 
-// addTo adds the flags of an HTTP server. addr is where it listens if nothing is said.
+// addAddr adds the flags that say where HTTP is answered, and for whom: at addr if nothing is said.
+func (o *httpOptions) addAddr(cmd *cobra.Command, addr string) {
+	f := cmd.Flags()
+	f.StringVar(&o.addr, "http", addr, "HOST:PORT where HTTP is answered; port 0 is any free one; off for none")
+	f.StringVar(&o.auth, "http-auth", "", "who may call functions whose routes do not say: key, jwt, \"function NAME\", "+
+		"or none for everybody (default: none where only this machine can connect)")
+	o.connections, o.each = frontdoor.DefaultConnections, frontdoor.DefaultOfAddress
+	_ = cmd.RegisterFlagCompletionFunc("http-auth", cobra.FixedCompletions([]string{protocol.AuthKey, protocol.AuthJWT,
+		protocol.AuthNone}, cobra.ShellCompDirectiveNoFileComp))
+	f.Lookup("http-auth").Annotations = map[string][]string{httpFlag: {"true"}}
+}
+
+// addTo adds all flags of an HTTP server.
 func (o *httpOptions) addTo(cmd *cobra.Command, addr string) {
 	f := cmd.Flags()
 	before := map[string]bool{}
 	f.VisitAll(func(f *pflag.Flag) { before[f.Name] = true })
-	f.StringVar(&o.addr, "http", addr, "HOST:PORT where HTTP is answered; port 0 is any free one; off for none")
-	f.StringVar(&o.auth, "http-auth", "", "who may call functions whose routes do not say: key, jwt, \"function NAME\", "+
-		"or none for everybody (default: none where only this machine can connect)")
+	o.addAddr(cmd, addr)
 	f.StringVar(&o.cert, "tls-cert", "", "of HTTP: file in PEM with the certificate and those of its issuers, "+
 		"read again when it changes")
 	f.StringVar(&o.key, "tls-key", "", "of HTTP: file in PEM with the certificate's key")
@@ -69,8 +79,6 @@ func (o *httpOptions) addTo(cmd *cobra.Command, addr string) {
 	f.BoolVar(&o.pprof, "pprof", false, "answer /debug/pprof/ on this machine")
 	f.BoolVar(&o.stderr, "show-stderr", false, "have answers of calls that failed end with what the function wrote to stderr")
 	o.addTokens(f)
-	_ = cmd.RegisterFlagCompletionFunc("http-auth", cobra.FixedCompletions([]string{protocol.AuthKey, protocol.AuthJWT,
-		protocol.AuthNone}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("proxy-header", cobra.FixedCompletions(frontdoor.ProxyHeaders(),
 		cobra.ShellCompDirectiveNoFileComp))
 	f.VisitAll(func(f *pflag.Flag) {
@@ -101,7 +109,7 @@ const httpFlag = "polyvoke_http"
 // on reports whether there is to be an HTTP server.
 func (o *httpOptions) on() bool { return o.addr != "" && o.addr != httpOff }
 
-// config checks the flags and returns what they say. log is whether there is a log in which answers can be.
+// config checks the flags and returns what they say.
 func (o *httpOptions) config(cmd *cobra.Command, env func(string) string) (service.HTTP, error) {
 	if !o.on() {
 		return service.HTTP{}, o.unused(cmd)
@@ -164,14 +172,12 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
-// own returns the HTTP server of a command that serves for its user alone: on another port if that is in use.
+// own returns the HTTP server of a command that serves for its user alone: on another port if that is in use and
+// nobody has asked for it.
 func (o *httpOptions) own(cmd *cobra.Command, c *cli) (service.HTTP, error) {
 	h, err := o.config(cmd, c.env)
-	if err != nil || !o.on() {
+	if err != nil || !o.on() || cmd.Flags().Changed("http") {
 		return h, err
-	}
-	if cmd.Flags().Changed("http") {
-		return h, nil
 	}
 	l, err := net.Listen("tcp", o.addr)
 	if err != nil {
@@ -181,24 +187,25 @@ func (o *httpOptions) own(cmd *cobra.Command, c *cli) (service.HTTP, error) {
 	return h, l.Close()
 }
 
-// sayHTTP returns what says on stdout where HTTP is answered.
-func (c *cli) sayHTTP(url string) {
-	fmt.Fprintf(c.stdout, "polyvoke %s answers HTTP on %s\n", version(), url)
+// httpFailed returns an error of a server of HTTP as one of its command: settings are the user's affair.
+func httpFailed(cmd *cobra.Command, err error) error {
+	var s *frontdoor.Setting
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return &exit.Error{Code: exit.Failed, Msg: err.Error(), Err: err}
+	case errors.As(err, &s):
+		return &exit.Error{Code: exit.Usage, Msg: err.Error() + "\n" + cmd.CommandPath() + " --help shows all flags", Err: err}
+	}
+	return err
 }
 
-// httpURL keeps where HTTP is answered.
-type httpURL struct{ url string }
-
-// drainDefault is how long calls may go on after the signal to stop.
-const drainDefault = 30 * time.Second
-
-// sortedFlags returns the names of the flags of an HTTP server.
-func sortedFlags(f *pflag.FlagSet) (all []string) {
-	f.VisitAll(func(f *pflag.Flag) {
-		if f.Annotations[httpFlag] != nil {
-			all = append(all, f.Name)
+// joined refuses flags of HTTP where functions are served by others, who answer HTTP or do not.
+func (o *httpOptions) joined(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if (f.Name == "http" || f.Annotations[httpFlag] != nil) && err == nil {
+			err = usageError(cmd, "--%s belongs to a server of its own, but --server or --context joins another: "+
+				"leave one of them out", f.Name)
 		}
 	})
-	slices.Sort(all)
-	return all
+	return err
 }
