@@ -22,6 +22,9 @@ import (
 // defaultHTTP is where dev, demo --stay and gateway answer HTTP.
 const defaultHTTP = "127.0.0.1:8080"
 
+// consoleTokenVariable is the variable of --console-token.
+const consoleTokenVariable = "POLYVOKE_CONSOLE_TOKEN"
+
 // httpOff is what --http takes to have none.
 const httpOff = "off"
 
@@ -35,6 +38,8 @@ type httpOptions struct {
 	hosts              []string
 	connections, each  int
 	log, pprof, stderr bool
+	noConsole          bool
+	consoleToken       string
 	tokens             access.Tokens
 	authorizer         []string // headers that say who a client is
 }
@@ -78,6 +83,9 @@ func (o *httpOptions) addTo(cmd *cobra.Command, addr string) {
 	f.BoolVar(&o.log, "access-log", false, "log each answer of HTTP")
 	f.BoolVar(&o.pprof, "pprof", false, "answer /debug/pprof/ on this machine")
 	f.BoolVar(&o.stderr, "show-stderr", false, "have answers of calls that failed end with what the function wrote to stderr")
+	f.BoolVar(&o.noConsole, "no-console", false, "have no console below /_/")
+	f.StringVar(&o.consoleToken, "console-token", "", "what a browser must present to see the console; without it only this "+
+		"machine's own do ["+consoleTokenVariable+"]")
 	o.addTokens(f)
 	_ = cmd.RegisterFlagCompletionFunc("proxy-header", cobra.FixedCompletions(frontdoor.ProxyHeaders(),
 		cobra.ShellCompDirectiveNoFileComp))
@@ -144,6 +152,7 @@ func (o *httpOptions) config(cmd *cobra.Command, env func(string) string) (servi
 		Access: access.Config{Default: cmp.Or(o.auth, protocol.AuthNone), Tokens: o.tokensSet(),
 			Authorizers: access.Authorizers{Identity: o.authorizer}},
 		AccessLog: o.log, ShowStderr: o.stderr,
+		NoConsole: o.noConsole, ConsoleToken: cmp.Or(o.consoleToken, env(consoleTokenVariable)),
 	}, nil
 }
 

@@ -24,7 +24,7 @@ func Gateway(ctx context.Context, s *connect.Session, c Config) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	synced := make(chan struct{})
-	d, err := openDoor(c, s.Client, s, func() error {
+	ready := func() error {
 		if err := connected(s.Conn); err != nil {
 			return err
 		}
@@ -34,7 +34,8 @@ func Gateway(ctx context.Context, s *connect.Session, c Config) error {
 		default:
 			return errors.New("the functions are not known yet")
 		}
-	})
+	}
+	d, err := openDoor(c, inside{s.Client, s, ready, nil})
 	if err != nil {
 		return err
 	}

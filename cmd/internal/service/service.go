@@ -76,7 +76,7 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	v.CheckTrigger = func(ctx context.Context, t protocol.Trigger) error { return triggers.Check(ctx, own.JS, t) }
 	v.Verbs, v.Queues = d.control.Verbs(), d.control
 	addVerbs(&v, recordingVerbs(d.records, own.JS, reg, store, c))
-	door, err := openDoor(c, near{&v, s.Client}, own, serving(s.Conn, &v))
+	door, err := openDoor(c, inside{near{&v, s.Client}, own, serving(s.Conn, &v), &v})
 	if err != nil {
 		return err
 	}
