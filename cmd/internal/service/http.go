@@ -225,7 +225,10 @@ type guard struct{ *access.Guard }
 func newGuard(c access.Config, in inside, log *slog.Logger) (guard, error) {
 	c.Caller, c.JetStream, c.Log = in.caller, in.own.JS, log
 	g, err := access.New(c)
-	return guard{g}, err
+	if err != nil {
+		return guard{}, &frontdoor.Setting{Name: "http-auth", Err: err}
+	}
+	return guard{g}, nil
 }
 
 // Admit implements gateway.Guard.
