@@ -49,8 +49,24 @@ func (g *Gateway) change(name string, f *protocol.Function) {
 	} else {
 		g.functions[name] = &function{manifest: f, direct: newDirect(name, f)}
 	}
+	if g.Guard != nil {
+		g.tellGuard(name, f)
+	}
 	if routed(old) || routed(g.functions[name]) {
 		g.stale.Store(true)
+	}
+}
+
+// tellGuard tells the guard of a function that has changed, so that it has what the routes need.
+func (g *Gateway) tellGuard(name string, f *protocol.Function) {
+	g.Guard.Forget(name)
+	if f == nil {
+		return
+	}
+	for _, rt := range routesOf(f) {
+		if err := g.Guard.Check(rt.http.Auth); err != nil {
+			g.Log.Error("nobody can use a route", "function", name, "route", rt.text, "err", err)
+		}
 	}
 }
 

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -39,7 +37,7 @@ type HTTP struct {
 // door is a gateway and the server in front of it: a front whose requests come by HTTP.
 type door struct {
 	gateway *gateway.Gateway
-	guard   guard
+	guard   *access.Guard
 	sockets *websocket.Hub
 	metrics *telemetry.Metrics
 	console *console.Console // nil for none
@@ -72,7 +70,7 @@ func openDoor(c Config, in inside) (*door, error) {
 	d.sockets = websocket.New(websocket.Config{Caller: in.caller, Conn: in.own.Conn, Log: c.Log})
 	d.metrics = telemetry.New(in.measured(c))
 	config := gateway.Config{Caller: in.caller, Jobs: in.own.Client, Guard: d.guard, Sockets: d.sockets,
-		Auth: h.Access.Default, ShowStderr: h.ShowStderr, Peer: frontdoor.Peer, Log: c.Log,
+		ShowStderr: h.ShowStderr, Peer: frontdoor.Peer, Log: c.Log,
 		Observers: []gateway.Observer{d.metrics.HTTP()}}
 	if h.AccessLog {
 		config.Observers = append(config.Observers, frontdoor.AccessLog(c.Log))
@@ -158,26 +156,8 @@ func (c connections) List(after string, n int) (some []console.Connection, all i
 
 // Apply implements front.
 func (d *door) Apply(f *protocol.Function) {
-	for _, auth := range auths(f) {
-		if err := d.guard.Check(auth); err != nil {
-			d.log.Warn("nobody can use a route, for want of a setting", "function", f.Name, "auth", auth, "err", err)
-		}
-	}
 	d.gateway.Apply(f)
 	d.metrics.Apply(f)
-	d.guard.Forget(f.Name)
-}
-
-// auths returns what the routes of a function say about who may use them.
-func auths(f *protocol.Function) (all []string) {
-	for _, r := range f.HTTP {
-		all = append(all, r.Auth)
-	}
-	for _, r := range f.WebSocket {
-		all = append(all, r.Auth)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
 }
 
 // Remove implements front.
@@ -185,7 +165,6 @@ func (d *door) Remove(name string) {
 	d.gateway.Remove(name)
 	d.metrics.Remove(name)
 	d.sockets.Remove(name)
-	d.guard.Forget(name)
 }
 
 // Synced implements front.
@@ -218,40 +197,15 @@ func (d *door) Serve(ctx context.Context) error {
 	return d.server.Serve(ctx)
 }
 
-// guard is access's Guard as the gateway asks it.
-type guard struct{ *access.Guard }
-
-// newGuard returns what decides who may use a route. Caller calls authorizers, and JetStream has the keys.
-func newGuard(c access.Config, in inside, log *slog.Logger) (guard, error) {
-	c.Caller, c.JetStream, c.Log = in.caller, in.own.JS, log
+// newGuard returns what decides who may use a route.
+func newGuard(c access.Config, in inside, log *slog.Logger) (*access.Guard, error) {
+	c.Caller, c.JetStream, c.Log = in.caller, in.own.JS, log // to call authorizers, and where the keys are
 	g, err := access.New(c)
 	if err != nil {
-		return guard{}, &frontdoor.Setting{Name: "http-auth", Err: err}
+		return nil, &frontdoor.Setting{Name: "http-auth", Err: err}
 	}
-	return guard{g}, nil
+	return g, nil
 }
-
-// Admit implements gateway.Guard.
-func (g guard) Admit(ctx context.Context, r *http.Request, w gateway.Want) (string, error) {
-	id, err := g.Guard.Admit(ctx, r, access.Want{Auth: w.Auth, Route: w.Route, Rate: w.Rate, Function: w.Function,
-		Client: w.Client})
-	if err != nil {
-		return "", refused{err}
-	}
-	return id.String(), nil
-}
-
-// refused is an error of access that tells the gateway what HTTP says beside its message.
-type refused struct{ error }
-
-// Unwrap returns the error.
-func (r refused) Unwrap() error { return r.error }
-
-// RetryAfter returns when it makes sense to try again, or 0.
-func (r refused) RetryAfter() time.Duration { return access.RetryAfter(r.error) }
-
-// Challenge returns the header WWW-Authenticate, or "".
-func (r refused) Challenge() string { return access.Challenge(r.error) }
 
 // serving returns what says why an invoker cannot answer now.
 func serving(nc *nats.Conn, v *invoker.Invoker) func() error {
