@@ -44,10 +44,10 @@ func elsewhere(ctx context.Context, r *protocol.Reply) bool {
 		(r.Err.Code == protocol.CodeTooMany || errors.Is(r.Err, invoker.ErrNotHere))
 }
 
-// either returns what the others have answered or, if there is nobody else, what this process has.
+// either returns what the others have answered or, if they may not be asked, what this process has.
 func either(here *protocol.Reply) func(*protocol.Reply, error) (*protocol.Reply, error) {
 	return func(there *protocol.Reply, err error) (*protocol.Reply, error) {
-		if code := protocol.CodeOf(err); err != nil && (code == protocol.CodeNotFound || code == protocol.CodeForbidden) {
+		if protocol.CodeOf(err) == protocol.CodeForbidden {
 			return here, nil
 		}
 		return there, err
