@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +53,7 @@ func (a ACME) open(log *slog.Logger) (*certificates, error) {
 		HostPolicy: autocert.HostWhitelist(a.Domains...), Client: client}
 	get := func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c, err := m.GetCertificate(hello)
-		if err != nil {
+		if err != nil && slices.Contains(a.Domains, hello.ServerName) { // strangers ask for any host
 			log.Warn("no certificate", "host", hello.ServerName, "client", hello.Conn.RemoteAddr(), "err", err)
 		}
 		return c, err

@@ -9,12 +9,15 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -27,7 +30,8 @@ func TestACME(t *testing.T) {
 	directory, manage := freePort(t), freePort(t)
 	acme := ACME{Domains: []string{"functions.test"}, Directory: "https://" + directory + "/dir", Root: cert,
 		Cache: filepath.Join(dir, "cache")}
-	s := open(t, Config{TLS: TLS{ACME: acme}})
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s := open(t, Config{TLS: TLS{ACME: acme}, Log: log})
 	_, port, _ := net.SplitHostPort(s.conns.Addr().String())
 	pebble(t, dir, map[string]any{"listenAddress": directory, "managementListenAddress": manage, "certificate": cert,
 		"privateKey": key, "httpPort": 5, "tlsPort": json.Number(port), "ocspResponderURL": "",
@@ -132,27 +136,42 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// names starts a server of DNS for which every name has the address 127.0.0.1, and nothing else.
+// names starts a server of DNS, by TCP as Pebble asks, for which every name has the address 127.0.0.1 and nothing else.
 func names(t *testing.T) string {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
-	go func() {
-		b := make([]byte, 512)
+	var running sync.WaitGroup
+	t.Cleanup(func() { l.Close(); running.Wait() })
+	running.Go(func() {
 		for {
-			n, from, err := c.ReadFrom(b)
+			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			if answer := address(b[:n]); answer != nil {
-				_, _ = c.WriteTo(answer, from)
-			}
+			running.Go(func() { answerNames(c) })
 		}
-	}()
-	return c.LocalAddr().String()
+	})
+	return l.Addr().String()
+}
+
+// answerNames answers the questions of a connection, each of which has its length in front.
+func answerNames(c net.Conn) {
+	defer c.Close()
+	for {
+		var length uint16
+		if binary.Read(c, binary.BigEndian, &length) != nil {
+			return
+		}
+		question := make([]byte, length)
+		if _, err := io.ReadFull(c, question); err != nil {
+			return
+		}
+		answer := address(question)
+		_, _ = c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...))
+	}
 }
 
 // address answers a question of DNS (RFC 1035, section 4), or returns nil if it is none.
