@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,12 +53,16 @@ func (a ACME) open(log *slog.Logger) (*certificates, error) {
 		HostPolicy: autocert.HostWhitelist(a.Domains...), Client: client}
 	get := func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c, err := m.GetCertificate(hello)
-		if err != nil {
+		if err != nil && slices.Contains(a.Domains, hello.ServerName) { // strangers ask for any host
 			log.Warn("no certificate", "host", hello.ServerName, "client", hello.Conn.RemoteAddr(), "err", err)
 		}
 		return c, err
 	}
-	return &certificates{get: get, challenges: m.HTTPHandler(nil), protocols: []string{acme.ALPNProto}}, nil
+	certs := &certificates{get: get, protocols: []string{acme.ALPNProto}}
+	if a.HTTPAddr != "" {
+		certs.challenges = m.HTTPHandler(nil) // from now on it also tries that way
+	}
+	return certs, nil
 }
 
 // client returns what speaks to the authority.

@@ -36,6 +36,7 @@ type Config struct {
 	Limits     Limits           // of the compilation of one module
 	Telemetry  *Telemetry       // tells what is done; nil: nobody is told
 	Compiling  func() func()    // see invoker.Invoker; may be nil
+	HTTP       HTTP             // how functions are reached by HTTP; the zero value: not at all
 	Log        *slog.Logger     // must not be nil
 }
 
@@ -77,7 +78,11 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	v.Verbs, v.Queues = d.control.Verbs(), d.control
 	c.Telemetry.observe(&v, s.Conn.IsConnected, d.control)
 	addVerbs(&v, recordingVerbs(d.records, own.JS, reg, store, c))
-	beside := fronts{append(d.fronts(), c.Telemetry.fronts()...), make(chan struct{}), c.Log}
+	door, err := openDoor(c, inside{near{&v, s.Client}, own, serving(s.Conn, &v), &v})
+	if err != nil {
+		return err
+	}
+	beside := fronts{append(d.fronts(), c.Telemetry.fronts()...), door, make(chan struct{}), c.Log}
 	v.Registry = overheard{reg, beside.tell}
 	v.Ready = func() {
 		ready(v.Functions())
