@@ -213,6 +213,10 @@ func addJob(t map[string]Key) {
 	t["job.rate"] = Key{Default: "no bound", Range: fmt.Sprintf("`COUNT/TIME`, such as `50/s`, `10/m`, `100/10s`; at most "+
 		"%d in at most 24h", MaxRate), Pattern: patternRate, Example: `"50/s"`,
 		Text: "How many jobs begin in a time, on all invokers together; their clocks must agree."}
+	t["job.key"] = Key{Default: "none: jobs run side by side", Range: fmt.Sprintf(
+		"`{1}` to `{%d}`, or `header NAME`", MaxKeyArg), Pattern: `^(\{[1-9][0-9]?\}|header [!-~]+)$`, Example: `"{1}"`,
+		Text: "What jobs have in common that run one after another, in the order of their acceptance: an argument or a " +
+			"header. Others run side by side."}
 	t["job.queue"] = Key{Default: fmt.Sprint(DefaultJobQueue), Range: fmt.Sprintf("1 to %d", MaxJobQueue), Min: 1,
 		Max: MaxJobQueue, Example: "10_000",
 		Text: "Jobs that are accepted and have no outcome. NATS refuses further ones when they are published."}

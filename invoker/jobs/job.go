@@ -134,8 +134,17 @@ const (
 	wordProgress = "+WPI"
 )
 
-// done says that the job has its outcome, and all that follows from it.
+// done says that the job has its outcome, and all that follows from it. The next job of its key gets its turn.
 func (j *job) done() {
+	if j.Line != "" {
+		j.q.spawn(j.handOn)
+		return
+	}
+	j.acknowledge()
+}
+
+// acknowledge has the job's message leave its queue.
+func (j *job) acknowledge() {
 	j.say(wordAck)
 	j.q.forget(j)
 }
