@@ -33,7 +33,7 @@ const (
 // own. Those that mean something on the way do not get through: hop-by-hop headers, Proxy, Fn-* and Nats-*. Values are
 // shared with the request. The error's code is 431.
 func (q *HTTPRequest) Headers() (Header, error) {
-	h := make(Header, len(q.Header)+len(q.Params)+8)
+	h := make(Header, q.count())
 	known := make([]string, 0, len(q.Params)+8)
 	set := func(name, value string) {
 		known = append(known, value)
@@ -61,6 +61,24 @@ func (q *HTTPRequest) Headers() (Header, error) {
 	}
 	q.copy(h)
 	return h, h.fitsHTTP()
+}
+
+// count returns about how many headers there will be. A map of no more than eight is a small one.
+func (q *HTTPRequest) count() int {
+	n := len(q.Params) + 6 // and Fn-Id
+	if q.Query != "" {
+		n++
+	}
+	if q.Host != "" {
+		n++
+	}
+	if q.Only != nil {
+		return n + min(len(q.Only), len(q.Header))
+	}
+	if len(q.Header["Content-Length"]) > 0 {
+		n--
+	}
+	return n + len(q.Header)
 }
 
 // copy adds those of the client's own headers that the function gets.

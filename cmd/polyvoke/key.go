@@ -17,8 +17,8 @@ func (c *cli) keyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "Make and revoke keys of HTTP clients",
-		Long: `A key lets an HTTP client in to routes whose auth is key. The client sends it as X-Api-Key, or as Authorization: Bearer.
-NATS keeps only a digest of it, in the bucket fn_keys, which gateways follow.`,
+		Long: `A key lets an HTTP client in to routes whose auth is key. The client sends it as X-Api-Key, or as
+Authorization: Bearer. NATS keeps only a digest of it, in the bucket fn_keys, which gateways follow.`,
 		Args: c.noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -28,8 +28,8 @@ func (c *cli) keyCreateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create",
 		Short: "Make a key, and print it this once",
-		Long: `Make a key, and print it on stdout: nobody can learn it again. It opens all routes whose auth is key, or only those
-that --function and --route name.`,
+		Long: `Make a key, and print it on stdout: nobody can learn it again. It opens all routes whose auth is key, or
+only those that --function and --route name.`,
 		Args: argsBetween(0, 0),
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
@@ -57,7 +57,8 @@ that --function and --route name.`,
 	})
 	f := cmd.Flags()
 	f.StringArrayVar(&k.Functions, "function", nil, "a function that it opens; several times for several")
-	f.StringArrayVar(&k.Routes, "route", nil, "a route that it opens, as the manifest has it, such as \"GET /orders/{id}\"")
+	f.StringArrayVar(&k.Routes, "route", nil,
+		"a route that it opens, as the manifest has it, such as \"GET /orders/{id}\"")
 	f.StringVar(&k.Rate, "rate", "", "of all requests with it, such as 10/s")
 	f.StringVar(&expires, "expires", "", "when it ends to be valid: 90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z")
 	f.StringVar(&k.Note, "note", "", "what it is for")
@@ -93,7 +94,8 @@ func parseExpiry(s string, now time.Time) (time.Time, error) {
 	}
 	switch {
 	case err != nil:
-		return at, fmt.Errorf("--expires %q: use a time such as 90d or 12h, a day such as 2027-01-31, or 2027-01-31T12:00:00Z", s)
+		return at, fmt.Errorf("--expires %q: use a time such as 90d or 12h, a day such as 2027-01-31, "+
+			"or 2027-01-31T12:00:00Z", s)
 	case at.Before(now.Add(time.Second)), at.After(now.Add(maxExpiry)):
 		return at, fmt.Errorf("--expires %q: that is %s; use a time from now on, and within a hundred years", s,
 			at.Format(time.RFC3339))

@@ -18,8 +18,8 @@ func (c *cli) keyLsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List keys, the newest first",
-		Long: `List keys, the newest first: their ids, what they are for and when they were used last, an hour as precisely. A key
-begins with pv_ and its id, so a key that has leaked can be found here.`,
+		Long: `List keys, the newest first: their ids, what they are for and when they were used last, an hour as precisely.
+A key begins with pv_ and its id, so a key that has leaked can be found here.`,
 		Args: argsBetween(0, 0),
 	}
 	c.onNATS(cmd, &n, func(ctx context.Context, s *connect.Session, _ []string) error {

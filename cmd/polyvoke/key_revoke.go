@@ -18,8 +18,8 @@ func (c *cli) keyRevokeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke ID...",
 		Short: "Revoke keys for good",
-		Long: `Revoke keys for good. Gateways that reach NATS refuse them within a second; one that does not reach NATS takes the keys
-that it knows until it does. Requests that have begun go on. A whole key is as good as its id.`,
+		Long: `Revoke keys for good. Gateways that reach NATS refuse them within a second; one that does not reach NATS takes
+the keys that it knows until it does. Requests that have begun go on. A whole key is as good as its id.`,
 		Args:              argsBetween(1, -1),
 		ValidArgsFunction: c.completeKeys(&n, 0),
 	}

@@ -25,7 +25,8 @@ func TestParseExpiry(t *testing.T) {
 			t.Errorf("%q is %s, %v; want %s", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"d", "-1d", "0d", "70000d", "40000d", "soon", "0s", "-5h", "2026-11-30", "2026-13-01", "9999-01-01", "1"} {
+	for _, s := range []string{"d", "-1d", "0d", "70000d", "40000d", "soon", "0s",
+		"-5h", "2026-11-30", "2026-13-01", "9999-01-01", "1"} {
 		if got, err := parseExpiry(s, now); err == nil {
 			t.Errorf("%q is %s", s, got)
 		}

@@ -43,13 +43,16 @@ func TestAccess(t *testing.T) {
 	files := []string{"cat", "/request/headers/fn-auth"}
 	b.deploy(t, protocol.Function{Name: "tell", Args: files, HTTP: []protocol.HTTPRoute{{Route: "/tell", Auth: "key"}}},
 		runtimestest.Wasm())
-	b.deploy(t, protocol.Function{Name: "other", Args: files, HTTP: []protocol.HTTPRoute{{Route: "/other", Auth: "key", Rate: "1/h"}}},
+	b.deploy(t, protocol.Function{Name: "other", Args: files,
+		HTTP: []protocol.HTTPRoute{{Route: "/other", Auth: "key", Rate: "1/h"}}},
 		runtimestest.Wasm())
 	b.deploy(t, protocol.Function{Name: "raw", HTTP: []protocol.HTTPRoute{{Route: "/raw", Auth: "key", Request: "http"},
 		{Route: "/asked", Auth: "key", Request: "http", Headers: []string{"X-Api-Key"}}}}, runtimestest.Wasm())
-	b.deploy(t, protocol.Function{Name: "cgi", Args: []string{"env"}, HTTP: []protocol.HTTPRoute{{Route: "/cgi", Auth: "key", Request: "cgi"}}},
+	b.deploy(t, protocol.Function{Name: "cgi", Args: []string{"env"},
+		HTTP: []protocol.HTTPRoute{{Route: "/cgi", Auth: "key", Request: "cgi"}}},
 		runtimestest.Wasm())
-	b.deploy(t, protocol.Function{Name: "open", Args: files, HTTP: []protocol.HTTPRoute{{Route: "/open", Rate: "1/h"}}}, runtimestest.Wasm())
+	b.deploy(t, protocol.Function{Name: "open", Args: files,
+		HTTP: []protocol.HTTPRoute{{Route: "/open", Rate: "1/h"}}}, runtimestest.Wasm())
 	b.deploy(t, protocol.Function{Name: "asks", Args: []string{"cat", "/request/headers/fn-claim-from"},
 		HTTP: []protocol.HTTPRoute{{Route: "/asks/{id}", Auth: "function judge", Headers: []string{}}}}, runtimestest.Wasm())
 	b.deploy(t, protocol.Function{Name: "judge", Args: []string{"cat", "/request/headers/x-answer"}}, runtimestest.Wasm())

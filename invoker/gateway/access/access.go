@@ -111,7 +111,8 @@ func (g *Guard) Check(auth string) error {
 	case auth == protocol.AuthKey:
 		g.once.Do(func() { close(g.begin) })
 	case auth == protocol.AuthJWT && g.tokens == nil:
-		return errors.New("auth is jwt, and this gateway takes no tokens: give it --jwt-keys, --jwt-issuer and --jwt-audience")
+		return errors.New("auth is jwt, and this gateway takes no tokens: " +
+			"give it --jwt-keys, --jwt-issuer and --jwt-audience")
 	case strings.HasPrefix(auth, protocol.AuthFunction) && g.ask == nil:
 		return errors.New("auth is a function, and this gateway has nobody to call it")
 	}
@@ -126,8 +127,8 @@ func (g *Guard) auth(said string) string {
 	return said
 }
 
-// Serve follows the keys, and whatever else changes, until ctx ends. It returns when nothing of the guard runs any more;
-// who needs to be looked up is then no longer let in.
+// Serve follows the keys, and whatever else changes, until ctx ends. It returns when nothing of the guard runs any
+// more; clients that must be looked up are then no longer let in.
 func (g *Guard) Serve(ctx context.Context) error {
 	defer g.tasks.end()
 	if g.keys == nil {

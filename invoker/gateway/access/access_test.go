@@ -177,7 +177,8 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	g := serve(t, Config{})
-	for auth, ok := range map[string]bool{"": true, "none": true, "key": false, "jwt": false, "function x": false, "x": false} {
+	for auth, ok := range map[string]bool{"": true, "none": true, "key": false, "jwt": false,
+		"function x": false, "x": false} {
 		if err := g.Check(auth); (err == nil) != ok {
 			t.Errorf("Check(%q) = %v", auth, err)
 		}

@@ -65,7 +65,8 @@ func judge(ref protocol.Ref, r *protocol.Reply, err error) answer {
 
 // broken returns the error for an authorizer that fails.
 func broken(ref protocol.Ref, err error) error {
-	return busy(protocol.CodeBadOutput, 0, "nobody can be let in: the authorizer %s fails; its log says why%w", ref, silent{err})
+	return busy(protocol.CodeBadOutput, 0, "nobody can be let in: the authorizer %s fails; its log says why%w", ref,
+		silent{err})
 }
 
 // parseAnswer reads the stdout of an authorizer. A word that is not known is an error: who writes "allow": false must
@@ -82,7 +83,7 @@ func parseAnswer(ref protocol.Ref, b []byte) (answer, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&s); err != nil || b[0] != '{' {
-		return answer{}, fmt.Errorf("its answer is not {\"principal\": ..., \"context\": ..., \"ttl\": ..., \"scope\": ...}: %w",
+		return answer{}, fmt.Errorf(`its answer is not {"principal": ..., "context": ..., "ttl": ..., "scope": ...}: %w`,
 			orNot(err))
 	}
 	if _, err := dec.Token(); err != io.EOF {

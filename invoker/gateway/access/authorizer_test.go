@@ -44,8 +44,9 @@ func (c *counting) Call(ctx context.Context, r *protocol.Request) (*protocol.Rep
 func deployed(t *testing.T, only ...string) *invokertest.Server {
 	t.Helper()
 	s := invokertest.Start(t)
-	for name, args := range map[string][]string{"says": {"cat", "/request/headers/authorization"}, "path": {"cat", "/request/headers/fn-path"},
-		"no": {"exit", "77"}, "bad": {"exit", "65"}, "usage": {"exit", "64"}, "input": {"exit", "66"}, "later": {"exit", "75"},
+	for name, args := range map[string][]string{"says": {"cat", "/request/headers/authorization"},
+		"no": {"exit", "77"}, "bad": {"exit", "65"}, "usage": {"exit", "64"}, "input": {"exit", "66"},
+		"later": {"exit", "75"},
 		"other": {"exit", "3"}, "traps": {"trap"}, "loops": {"loop"}, "floods": {"flood"}} {
 		if len(only) > 0 && !slices.Contains(only, name) {
 			continue
@@ -84,8 +85,10 @@ func TestAuthorizers(t *testing.T) {
 	}
 	for _, answer := range []string{`yes`, `true`, `null`, `[]`, `"ada"`, `{"isAuthorized":false}`, `{"allow":false}`,
 		`{"principal":7}`, `{"principal":"a\nb"}`, `{"principal":"` + strings.Repeat("x", 300) + `"}`, `{} {}`, `{"ttl":5}`,
-		`{"ttl":"-5s"}`, `{"scope":"all"}`, `{"context":{"a b":"c"}}`, `{"context":{"a":"b\r\nc"}}`, `{"context":{"a":1,"A":2}}`,
-		`{"context":{"a":"` + strings.Repeat("x", 1025) + `"}}`, `{"principal":"ada"`, `{"x":"` + strings.Repeat("x", 9000) + `"}`} {
+		`{"ttl":"-5s"}`, `{"scope":"all"}`, `{"context":{"a b":"c"}}`, `{"context":{"a":"b\r\nc"}}`,
+		`{"context":{"a":1,"A":2}}`,
+		`{"context":{"a":"` + strings.Repeat("x", 1025) + `"}}`, `{"principal":"ada"`,
+		`{"x":"` + strings.Repeat("x", 9000) + `"}`} {
 		ask(t, says, "Authorization: "+answer).want(t, 502, "the authorizer says fails")
 	}
 	for name, code := range map[string]int{"no": 403, "bad": 401, "usage": 401, "input": 401, "later": 503, "other": 502,
@@ -102,7 +105,8 @@ func TestAuthorizers(t *testing.T) {
 		t.Errorf("%d calls for a refusal", calls.calls.Load()-before)
 	}
 	q := calls.last.Load()
-	if q.Body != nil || q.Header.Get("Fn-Method") != "GET" || q.Header.Get("Authorization") != "me" || q.Header.Get("Fn-Route") != "GET /x" {
+	if q.Body != nil || q.Header.Get("Fn-Method") != "GET" || q.Header.Get("Authorization") != "me" ||
+		q.Header.Get("Fn-Route") != "GET /x" {
 		t.Errorf("the authorizer was asked %+v", q)
 	}
 	impatient := serve(t, Config{Caller: s.Client, Authorizers: Authorizers{Timeout: 100 * time.Millisecond}})
@@ -163,7 +167,8 @@ func TestAnswersHold(t *testing.T) {
 		t.Errorf("%d calls", got)
 	}
 	// Without an identity nothing is kept.
-	path := mount(t, serve(t, Config{Caller: echo(`{"principal":"x","ttl":"1h"}`, calls), Now: now.now}), Want{Auth: "function x"})
+	anybody := serve(t, Config{Caller: echo(`{"principal":"x","ttl":"1h"}`, calls), Now: now.now})
+	path := mount(t, anybody, Want{Auth: "function x"})
 	asked(1, path)
 	asked(1, path)
 }
@@ -181,8 +186,8 @@ func (s says) Call(context.Context, *protocol.Request) (*protocol.Reply, error) 
 	return &protocol.Reply{Body: []byte(s.text)}, nil
 }
 
-// TestOneCallForMany asks once for many requests that are the same, however many wait, and lets each wait for as long as
-// it likes.
+// TestOneCallForMany asks once for many requests that are the same, however many wait, and lets each wait for as long
+// as it likes.
 func TestOneCallForMany(t *testing.T) {
 	s := deployed(t, "says")
 	calls := &counting{Caller: s.Client, hold: make(chan struct{})}

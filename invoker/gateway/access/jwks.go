@@ -99,7 +99,8 @@ func parseKey(b []byte) (publicKey, error) {
 	}
 	switch {
 	case j.D != "" || j.K != "" || j.Type == "oct":
-		return publicKey{}, errors.New("it is secret: a set of keys is for all to read, so make a new one, and publish its public half")
+		return publicKey{}, errors.New("it is secret, and a set of keys is for all to read: " +
+			"make a new one, and publish its public half")
 	case j.Use != "" && j.Use != "sig", j.Operations != nil && !slices.Contains(j.Operations, "verify"):
 		return publicKey{}, errors.New("it is not for signatures")
 	case len(j.ID) > maxKeyID:

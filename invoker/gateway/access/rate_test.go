@@ -41,7 +41,8 @@ func TestRate(t *testing.T) {
 		if n-1 != tt.burst {
 			t.Errorf("%s: %d at once; want %d", text, n-1, tt.burst)
 		}
-		if protocol.CodeOf(refused) != protocol.CodeTooMany || RetryAfter(refused) != max(tt.after.Round(time.Second), time.Second) {
+		if protocol.CodeOf(refused) != protocol.CodeTooMany ||
+			RetryAfter(refused) != max(tt.after.Round(time.Second), time.Second) {
 			t.Errorf("%s: %v after %s", text, refused, RetryAfter(refused))
 		}
 		if err := r.take(b, rate, now+int64(tt.after)-1); err == nil {
@@ -138,7 +139,10 @@ func TestRates(t *testing.T) {
 	_, other := create(t, s, keys.Key{})
 	first := mount(t, g, Want{Auth: "key", Route: "GET /x"})
 	second := mount(t, g, Want{Auth: "key", Route: "GET /y"})
-	until(t, "the keys are known", func() bool { now.add(time.Second); return ask(t, first, "X-Api-Key: "+other).code == 200 })
+	until(t, "the keys are known", func() bool {
+		now.add(time.Second)
+		return ask(t, first, "X-Api-Key: "+other).code == 200
+	})
 	ask(t, first, "X-Api-Key: "+text).want(t, 200)
 	ask(t, second, "X-Api-Key: "+text).want(t, 429, "at most 1 in 1s") // a key's own rate is that of all routes
 	ask(t, second, "X-Api-Key: "+other).want(t, 200)

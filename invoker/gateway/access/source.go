@@ -191,8 +191,8 @@ func (s *source) unreachable(err error) error {
 	if err == nil {
 		err = errors.New("they were not asked for yet")
 	}
-	return busy(protocol.CodeUnavailable, cooldown, "tokens cannot be checked: the gateway cannot get the keys of their issuer%w",
-		silent{err})
+	return busy(protocol.CodeUnavailable, cooldown,
+		"tokens cannot be checked: the gateway cannot get the keys of their issuer%w", silent{err})
 }
 
 // silent is an error that callers do not read, and the log does.

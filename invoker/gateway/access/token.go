@@ -69,7 +69,7 @@ func newVerifier(c Tokens, now func() time.Time, log *slog.Logger, t *tasks) (*v
 	}
 	switch {
 	case c.Keys == "":
-		return nil, errors.New("tokens: name the keys that they are signed with: --jwt-keys FILE or https://...")
+		return nil, errors.New("tokens: name the keys that they are signed with: --jwt-keys FILE or https://HOST/PATH")
 	case c.Issuer == "":
 		return nil, errors.New("tokens: name their issuer, as claim iss has it: --jwt-issuer")
 	case len(c.Audience) == 0 || slices.Contains(c.Audience, ""):
@@ -85,8 +85,8 @@ func newVerifier(c Tokens, now func() time.Time, log *slog.Logger, t *tasks) (*v
 	}
 	for _, a := range c.Algorithms {
 		if !slices.Contains(Algorithms(), a) {
-			return nil, fmt.Errorf("tokens: --jwt-algorithm %.20q: use %s. Tokens that are not signed, or with a secret that "+
-				"the gateway would have to know (HMAC), are not taken", a, strings.Join(Algorithms(), ", "))
+			return nil, fmt.Errorf("tokens: --jwt-algorithm %.20q: tokens that are not signed, or by a secret that the gateway "+
+				"would have to know (HMAC), are not taken; use some of %s", a, strings.Join(Algorithms(), " "))
 		}
 	}
 	claims, err := parseWanted(c.Claims)

@@ -32,7 +32,8 @@ import (
 // signers are private keys, made once for all tests.
 var signers = sync.OnceValue(func() map[string]crypto.Signer {
 	all := map[string]crypto.Signer{}
-	for name, curve := range map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()} {
+	for name, curve := range map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(),
+		"ES512": elliptic.P521()} {
 		all[name], _ = ecdsa.GenerateKey(curve, rand.Reader)
 	}
 	for _, name := range []string{"RS256", "RS-other"} {
@@ -106,7 +107,8 @@ func sign(t testing.TB, alg, kid string, key any, c jwt.Claims, header ...string
 
 // raw returns a token of any header, without a signature.
 func raw(header, payload string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + "."
+	enc := base64.RawURLEncoding.EncodeToString
+	return enc([]byte(header)) + "." + enc([]byte(payload)) + "."
 }
 
 // guarded starts a guard of tokens with the keys of all signers, in a file.
@@ -204,6 +206,7 @@ func TestForgedTokens(t *testing.T) {
 	other, _ := json.Marshal(jwk("RS256", signers()["RS-other"], nil))
 	valid := sign(t, "RS256", "RS256", signers()["RS256"], good)
 	parts := strings.Split(valid, ".")
+	root := sign(t, "RS256", "", signers()["RS-other"], claims(now.now(), map[string]any{"sub": "root"}))
 	for what, token := range map[string]string{
 		"alg none":                raw(`{"alg":"none","kid":"RS256"}`, string(payload)),
 		"alg None":                raw(`{"alg":"None","kid":"RS256"}`, string(payload)),
@@ -231,8 +234,9 @@ func TestForgedTokens(t *testing.T) {
 		"x5u":                     sign(t, "RS256", "RS-other", signers()["RS-other"], good, "x5u="+elsewhere.URL),
 		"crit":                    sign(t, "RS256", "RS256", signers()["RS256"], good, `crit=["exp"]`),
 		"b64":                     sign(t, "RS256", "RS256", signers()["RS256"], good, `crit=["b64"]`, "b64=false"),
-		"another payload":         parts[0] + "." + strings.Split(sign(t, "RS256", "", signers()["RS-other"], claims(now.now(), map[string]any{"sub": "root"})), ".")[1] + "." + parts[2],
+		"another payload":         parts[0] + "." + strings.Split(root, ".")[1] + "." + parts[2],
 		"a signature with a tail": valid + "AAAA",
+		"another spelling":        valid[:len(valid)-1] + nextSpelling(valid[len(valid)-1]),
 		"padding":                 valid + "==",
 		"four parts":              valid + "." + parts[2],
 		"a line break":            parts[0] + "." + parts[1] + ".\t" + parts[2],
@@ -247,6 +251,12 @@ func TestForgedTokens(t *testing.T) {
 	if asked != 0 {
 		t.Errorf("an address in a token was asked %d times", asked)
 	}
+}
+
+// nextSpelling returns another last character for the same bytes: its low bits mean nothing (RFC 4648, section 3.5).
+func nextSpelling(last byte) string {
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return string(digits[strings.IndexByte(digits, last)+1])
 }
 
 // psychic returns a token whose ECDSA signature is all zeros (CVE-2022-21449).
@@ -307,7 +317,8 @@ func TestKeySet(t *testing.T) {
 		"it is no key":         {"kty": 7},
 	} {
 		set, problems, err := parseKeySet(jwks(k, jwk("good", s["ES384"], nil)))
-		if err != nil || len(set.keys) != 1 || len(problems) != 1 || !strings.Contains(problems[0].Error(), strings.TrimSpace(words)) {
+		if err != nil || len(set.keys) != 1 || len(problems) != 1 ||
+			!strings.Contains(problems[0].Error(), strings.TrimSpace(words)) {
 			t.Errorf("%s: %v, %v", words, problems, err)
 		}
 		if _, _, err := parseKeySet(jwks(k)); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(words)) {
@@ -315,7 +326,8 @@ func TestKeySet(t *testing.T) {
 		}
 	}
 	many := make([]map[string]any, maxKeys+1)
-	for words, b := range map[string][]byte{"no JSON": []byte("keys"), "no public key": []byte("{}"), "at most 100": jwks(many...),
+	for words, b := range map[string][]byte{"no JSON": []byte("keys"), "no public key": []byte("{}"),
+		"at most 100":        jwks(many...),
 		"over 1048576 bytes": make([]byte, maxSet+1)} {
 		if _, _, err := parseKeySet(b); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: %v", words, err)
@@ -387,7 +399,8 @@ func TestKeysFromURL(t *testing.T) {
 	other, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	server.keys(jwks(jwk("one", signers()["ES256"], nil), jwk("two", other, nil)))
 	now.add(cooldown)
-	two := "Authorization: Bearer " + sign(t, "ES256", "two", other, claims(now.now(), map[string]any{"exp": now.now().Add(48 * time.Hour).Unix()}))
+	two := "Authorization: Bearer " + sign(t, "ES256", "two", other,
+		claims(now.now(), map[string]any{"exp": now.now().Add(48 * time.Hour).Unix()}))
 	ask(t, url, two).want(t, 200)
 	// A key that is withdrawn is taken until the set is read again; then it is not.
 	server.keys(jwks(jwk("two", other, nil)))
@@ -416,7 +429,9 @@ func TestHostileIssuer(t *testing.T) {
 		"it redirects to a file": func(rw http.ResponseWriter, r *http.Request) {
 			http.Redirect(rw, r, "file:///etc/passwd", http.StatusFound)
 		},
-		"it redirects in a circle": func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/", http.StatusFound) },
+		"it redirects in a circle": func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "/", http.StatusFound)
+		},
 		"it has no end": func(rw http.ResponseWriter, _ *http.Request) {
 			for range 1100 {
 				if _, err := rw.Write(make([]byte, 1<<10)); err != nil {
@@ -441,8 +456,9 @@ func TestHammerTokens(t *testing.T) {
 	server := newIssuing(t)
 	server.keys(jwks(jwk("one", signers()["ES256"], nil)))
 	g := serve(t, Config{Now: now.now, Tokens: Tokens{Keys: server.URL, Issuer: issuer, Audience: []string{audience}}})
-	token := sign(t, "ES256", "one", signers()["ES256"], claims(now.now(), map[string]any{"exp": now.now().Add(240 * time.Hour).Unix()}))
-	unknown := sign(t, "ES256", "two", signers()["ES256"], claims(now.now(), map[string]any{"exp": now.now().Add(240 * time.Hour).Unix()}))
+	long := claims(now.now(), map[string]any{"exp": now.now().Add(240 * time.Hour).Unix()})
+	token := sign(t, "ES256", "one", signers()["ES256"], long)
+	unknown := sign(t, "ES256", "two", signers()["ES256"], long)
 	var running sync.WaitGroup
 	for i := range 8 {
 		running.Go(func() {
@@ -542,7 +558,8 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if one.ttl < 0 || one.ttl > MaxAuthorizerTTL || checkValue(one.id.String(), 512) != nil || len(one.id.Claims) > MaxClaims {
+		if one.ttl < 0 || one.ttl > MaxAuthorizerTTL || checkValue(one.id.String(), 512) != nil ||
+			len(one.id.Claims) > MaxClaims {
 			t.Errorf("%+v", one)
 		}
 		for _, c := range one.id.Claims {

@@ -120,14 +120,14 @@ func decode(id string, b []byte) (k Key, d digest, err error) {
 		return k, d, errors.New("it is damaged: something follows it")
 	}
 	text, prefixed := strings.CutPrefix(r.Digest, digestPrefix)
-	raw, err := hex.DecodeString(text)
+	raw, errHex := hex.DecodeString(text)
 	switch {
 	case r.Version != recordVersion:
 		return k, d, fmt.Errorf("it has version %d, and this polyvoke knows %d: use the one that wrote it", r.Version,
 			recordVersion)
 	case r.ID != id:
 		return k, d, fmt.Errorf("it is that of the key %.40q", r.ID)
-	case !prefixed || len(raw) != len(d):
+	case !prefixed || errHex != nil || len(raw) != len(d):
 		return k, d, errors.New("it is damaged: its digest is none")
 	}
 	copy(d[:], raw)

@@ -9,8 +9,9 @@ import (
 )
 
 func sampleKey() Key {
-	return Key{ID: strings.Repeat("a", idSize), Note: "for tests", Functions: []string{"greet"}, Routes: []string{"GET /x"},
-		Rate: "5/s", Created: time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC),
+	return Key{ID: strings.Repeat("a", idSize), Note: "for tests", Functions: []string{"greet"},
+		Routes: []string{"GET /x"},
+		Rate:   "5/s", Created: time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC),
 		Expires: time.Date(2027, 11, 30, 0, 0, 0, 0, time.UTC)}
 }
 
@@ -35,6 +36,7 @@ func TestRecord(t *testing.T) {
 		"a new word":            strings.Replace(good, `"note"`, `"only_on_mondays"`, 1),
 		"no digest":             strings.Replace(good, `"digest":"sha256:`, `"digest":"`, 1),
 		"a short digest":        strings.Replace(good, `"digest":"sha256:00`, `"digest":"sha256:`, 1)[:60],
+		"a long digest":         strings.Replace(good, `","id"`, `zz","id"`, 1),
 		"a bad rate":            strings.Replace(good, "5/s", "many", 1),
 		"a bad function":        strings.Replace(good, "greet", "gr eet", 1),
 		"a control":             strings.Replace(good, "for tests", `for\u001btests`, 1),

@@ -146,8 +146,8 @@ func (s *Store) Find(ctx context.Context, id string) (Listed, error) {
 
 // get returns the entry of a key, as the store's leader knows it.
 func (s *Store) get(ctx context.Context, id string) (stored, error) {
-	missing := protocol.Errorf(protocol.CodeNotFound, "", "there is no key %q, or it is revoked: polyvoke key ls lists them",
-		protocol.CleanValue(id, 40))
+	missing := protocol.Errorf(protocol.CodeNotFound, "",
+		"there is no key %q, or it is revoked: polyvoke key ls lists them", protocol.CleanValue(id, 40))
 	if len(id) != idSize || !plain(id) {
 		return stored{}, missing
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
@@ -111,7 +114,8 @@ func TestStore(t *testing.T) {
 		t.Errorf("%q: %q, %v", text, id, err)
 	}
 	e, err := last(t.Context(), js, keyPrefix+k.ID)
-	if err != nil || bytes.Contains(e.value, []byte(text[len(Prefix)+idSize+1:])) || !bytes.Contains(e.value, []byte("sha256:")) {
+	if err != nil || bytes.Contains(e.value, []byte(text[len(Prefix)+idSize+1:])) ||
+		!bytes.Contains(e.value, []byte("sha256:")) {
 		t.Errorf("the bucket has %s, %v", e.value, err)
 	}
 	list, err := s.List(t.Context())
@@ -163,7 +167,8 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	hostile := "aaaaaaaaaaaa"
-	for _, key := range []string{keyPrefix + hostile, keyPrefix + "x", keyPrefix + "a.b.c", "strange", usedPrefix + "nobody"} {
+	for _, key := range []string{keyPrefix + hostile, keyPrefix + "x", keyPrefix + "a.b.c", "strange",
+		usedPrefix + "nobody"} {
 		if _, err := kv.Put(t.Context(), key, []byte("{\"note\":\"\x1b[31m\"")); err != nil {
 			t.Fatal(err)
 		}
@@ -358,5 +363,58 @@ func BenchmarkMatch(b *testing.B) {
 		if table.Match(text) == nil {
 			b.Fatal("it is not there")
 		}
+	}
+}
+
+// TestPermissions follows keys as a user of NATS that may no more than docs/access.md says, and cannot make any.
+func TestPermissions(t *testing.T) {
+	page, err := os.ReadFile("../../../../docs/access.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := regexp.MustCompile("`(\\$[A-Z]+\\.[^`]*)`").FindAllSubmatch(page, -1)
+	var publish []string
+	for _, m := range allowed {
+		if s := string(m[1]); !strings.Contains(s, "fn_keys.key.") {
+			publish = append(publish, s)
+		}
+	}
+	if len(publish) < 4 {
+		t.Fatalf("docs/access.md names %q", publish)
+	}
+	ns := invokertest.StartNATS(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "admin", Password: "a"}, {Username: "gateway",
+			Password: "g", Permissions: &server.Permissions{
+				Publish:   &server.SubjectPermission{Allow: publish},
+				Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}}}}}
+	})
+	as := func(user, password string) jetstream.JetStream {
+		js, err := jetstream.New(invokertest.Connect(t, ns, nats.UserInfo(user, password)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return js
+	}
+	s := NewStore(as("admin", "a"))
+	k, text := create(t, s, Key{})
+	js := as("gateway", "g")
+	table, log := follow(t, js, time.Now)
+	until(t, "the key is known", func() bool { return table.Match(text) != nil })
+	until(t, "its use is written", func() bool {
+		table.Touch(table.Match(text), time.Now())
+		l, err := s.Find(t.Context(), k.ID)
+		return err == nil && !l.Used.IsZero()
+	})
+	if _, err := s.Revoke(t.Context(), k.ID); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the key is not valid any more", func() bool { return table.Match(text) == nil })
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if k, _, err := NewStore(js).Create(ctx, Key{}); err == nil {
+		t.Errorf("a gateway has made the key %s", k.ID)
+	}
+	if log.String() != "" {
+		t.Errorf("the log: %s", log)
 	}
 }

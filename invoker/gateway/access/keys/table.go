@@ -56,8 +56,8 @@ func NewTable(js jetstream.JetStream, now func() time.Time, log *slog.Logger) *T
 // Known is closed when the table knows the keys for the first time. Before that, that a key is not there means nothing.
 func (t *Table) Known() <-chan struct{} { return t.known }
 
-// Match returns the entry of a key's text, and nil if there is none. It takes as long for a key that is not there as for
-// one with another secret. It does not look at the time.
+// Match returns the entry of a key's text, and nil if there is none. It takes as long for a key that is not there as
+// for one with another secret. It does not look at the time.
 func (t *Table) Match(text string) *Entry {
 	id, ok := split(text)
 	if !ok {
