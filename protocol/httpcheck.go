@@ -136,9 +136,11 @@ func (c *httpCheck) cors() {
 	if len(o.Origins) == 0 {
 		c.refuse("cors.origins", `cors.origins is empty: list origins such as "https://example.org", or "*" for any`)
 	}
-	c.names("cors.origins", o.Origins, MaxOrigins, isOrigin, `an origin, such as "https://example.org", without a path, or "*"`)
+	c.names("cors.origins", o.Origins, MaxOrigins, isOrigin,
+		`an origin, such as "https://example.org", without a path, or "*"`)
 	if o.Credentials && slices.Contains(o.Origins, "*") {
-		c.refuse("cors.credentials", `cors.credentials with the origin "*" would let any page act for its visitor: list the origins`)
+		c.refuse("cors.credentials", `cors.credentials with the origin "*" would let any page act for its `+
+			"visitor: list the origins")
 	}
 	c.names("cors.methods", o.Methods, MaxRouteHeaders, plainMethod, "a method, such as PUT")
 	c.names("cors.headers", o.Headers, MaxRouteHeaders, isToken, "the name of a header")
