@@ -50,44 +50,6 @@ func (f *Function) checkHTTP(p *problems) {
 		c.names("headers", c.Headers, MaxRouteHeaders, isToken, "the name of a header")
 		c.cors()
 	}
-	f.checkSocketPaths(p, seen)
-}
-
-// checkSocketPaths finds WebSockets whose paths no gateway can serve beside the routes with these patterns, and beside
-// one another.
-func (f *Function) checkSocketPaths(p *problems, routes []*HTTPPattern) {
-	for i, r := range f.WebSocket {
-		if _, err := pathNames(r.Route); err != nil || i >= MaxWebSockets {
-			continue // it is reported already
-		}
-		refuse := func(format string, a ...any) {
-			e := Errorf(CodeRefused, "", "route = %.80q "+format, append([]any{r.Route}, a...)...)
-			p.add(fmt.Sprintf("websocket[%d].route", i), "websocket %d: %w", i+1, e)
-		}
-		pattern, err := ParseHTTPPattern("GET " + r.Route)
-		if err != nil {
-			refuse("is no path that a gateway can serve: %w", err)
-			continue
-		}
-		if own, ok := pattern.Reserved(); ok {
-			refuse("lies below /%s, which is the gateway's own: begin with another segment", own)
-		}
-		for k, other := range routes {
-			if other != nil && pattern.Conflicts(other) {
-				refuse("takes requests of %s, and neither is the more specific one: change one", f.pathAt(k))
-				break
-			}
-		}
-		routes = append(routes, &pattern)
-	}
-}
-
-// pathAt says which route a number means: one of HTTP, or of a WebSocket behind those.
-func (f *Function) pathAt(k int) string {
-	if k < len(f.HTTP) {
-		return fmt.Sprintf("http %d, %q", k+1, f.HTTP[k].Route)
-	}
-	return "a WebSocket before it"
 }
 
 // httpCheck finds what is wrong with one table [[http]].
@@ -174,9 +136,11 @@ func (c *httpCheck) cors() {
 	if len(o.Origins) == 0 {
 		c.refuse("cors.origins", `cors.origins is empty: list origins such as "https://example.org", or "*" for any`)
 	}
-	c.names("cors.origins", o.Origins, MaxOrigins, isOrigin, `an origin, such as "https://example.org", without a path, or "*"`)
+	c.names("cors.origins", o.Origins, MaxOrigins, isOrigin,
+		`an origin, such as "https://example.org", without a path, or "*"`)
 	if o.Credentials && slices.Contains(o.Origins, "*") {
-		c.refuse("cors.credentials", `cors.credentials with the origin "*" would let any page act for its visitor: list the origins`)
+		c.refuse("cors.credentials", `cors.credentials with the origin "*" would let any page act for its `+
+			"visitor: list the origins")
 	}
 	c.names("cors.methods", o.Methods, MaxRouteHeaders, plainMethod, "a method, such as PUT")
 	c.names("cors.headers", o.Headers, MaxRouteHeaders, isToken, "the name of a header")

@@ -115,8 +115,8 @@ func parseSegment(text string) (HTTPSegment, error) {
 	}
 	name, multi := strings.CutSuffix(name, "...")
 	if !plainWildcard(name) {
-		return HTTPSegment{}, Errorf(CodeRefused, "", "has a wildcard %q: its name must have 1 to %d letters, digits and _, "+
-			"no digit first", text, MaxWildcard)
+		return HTTPSegment{}, Errorf(CodeRefused, "", "has a wildcard %q: its name must have 1 to %d letters, digits "+
+			"and _, no digit first", text, MaxWildcard)
 	}
 	return HTTPSegment{Text: name, Wild: true, Multi: multi}, nil
 }

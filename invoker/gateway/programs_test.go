@@ -31,7 +31,8 @@ func program(t *testing.T, name string) []byte {
 func TestPrograms(t *testing.T) {
 	b := newBed(t)
 	b.deploy(t, protocol.Function{Name: "cgi", Limits: protocol.Limits{Timeout: protocol.Duration(patience)},
-		HTTP: []protocol.HTTPRoute{{Route: "/cgi/", Request: protocol.HTTPCGI, Reply: protocol.HTTPCGI}}}, program(t, "cgi"))
+		HTTP: []protocol.HTTPRoute{{Route: "/cgi/", Request: protocol.HTTPCGI, Reply: protocol.HTTPCGI}}},
+		program(t, "cgi"))
 	b.deploy(t, protocol.Function{Name: "inetd", Limits: protocol.Limits{Timeout: protocol.Duration(patience)},
 		HTTP: []protocol.HTTPRoute{{Route: "/inetd", Request: protocol.HTTPMessage, Reply: protocol.HTTPMessage}}},
 		program(t, "inetd"))
@@ -41,7 +42,8 @@ func TestPrograms(t *testing.T) {
 		!strings.HasSuffix(a.body, ` 1 "hello"`) {
 		t.Errorf("CGI: %s", a)
 	}
-	for body, want := range map[string]string{"hello": `PUT /inetd?x=y me.example 1 "hello"`, "": `PUT /inetd?x=y me.example 1 ""`} {
+	for body, want := range map[string]string{"hello": `PUT /inetd?x=y me.example 1 "hello"`,
+		"": `PUT /inetd?x=y me.example 1 ""`} {
 		a = b.same(t, "PUT", "/inetd?x=y", body, "Host: me.example", "X-Mine: 1", "Accept-Encoding: identity")
 		if a.status != 201 || a.header.Get("X-Program") != "inetd" || a.body != want {
 			t.Errorf("inetd: %s", a)

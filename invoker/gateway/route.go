@@ -92,8 +92,8 @@ func (x *exchange) missed(h http.Handler) error {
 		x.finish(said.status, nil)
 		return answered{}
 	}
-	return protocol.Errorf(protocol.CodeNotFound, "", "no function has a route for %s %.100q: a function without a route "+
-		"is called as /fn/NAME", method(x.r.Method), x.path)
+	return protocol.Errorf(protocol.CodeNotFound, "", "no function has a route for %s %.100q: a function without a "+
+		"route is called as /fn/NAME", method(x.r.Method), x.path)
 }
 
 // notAllowed answers a request whose method no route has: OPTIONS with those that there are, others with 405.

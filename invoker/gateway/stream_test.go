@@ -132,7 +132,8 @@ func (w watcher) End(e *gateway.Exchange) { w <- *e }
 func TestStreamClientGone(t *testing.T) {
 	ended := make(watcher, 10)
 	b := newBed(t, func(c *gateway.Config) { c.Observers = []gateway.Observer{ended} })
-	f := protocol.Function{Name: "probe", HTTP: streamRoutes, Limits: protocol.Limits{Timeout: protocol.Duration(patience)}}
+	f := protocol.Function{Name: "probe", HTTP: streamRoutes,
+		Limits: protocol.Limits{Timeout: protocol.Duration(patience)}}
 	b.deploy(t, f, probe)
 	for _, d := range b.both {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -20,7 +20,8 @@ func (echoer) Call(_ context.Context, r *protocol.Request) (*protocol.Reply, err
 
 // routed returns a function with one route.
 func routed(i int) *protocol.Function {
-	return &protocol.Function{Name: fmt.Sprint("f", i), HTTP: []protocol.HTTPRoute{{Route: fmt.Sprintf("GET /f%d/{id}", i)}}}
+	route := protocol.HTTPRoute{Route: fmt.Sprintf("GET /f%d/{id}", i)}
+	return &protocol.Function{Name: fmt.Sprint("f", i), HTTP: []protocol.HTTPRoute{route}}
 }
 
 // Requests find a table while functions come and go: the route of one that stays always answers.
