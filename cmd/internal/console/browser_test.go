@@ -143,11 +143,12 @@ func (b *tab) until(expression string) {
 // scheme chooses light or dark, and the width of the window.
 func (b *tab) scheme(name string, width int64) {
 	b.t.Helper()
-	height := int64(900)
+	height := int64(800)
 	if width < 800 {
 		height = 844
 	}
-	b.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}),
+	media := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}
+	b.run(emulation.SetEmulatedMedia().WithFeatures(media),
 		emulation.SetDeviceMetricsOverride(width, height, 1, width < 800))
 }
 
@@ -232,6 +233,9 @@ func (b *bench) busy() (dead string) {
 func (b *bench) traffic(ctx context.Context, i int) {
 	name := []string{"orders-validate", "orders-validate", "orders-price", "orders-tax", "receipt", "orders-validate",
 		"thumbnail"}[i%7]
+	if wave := i / 150 % 4; wave == i%4 || wave == 3 && i%2 == 0 {
+		name = "orders-validate" // so that not all lines are alike
+	}
 	r := &protocol.Request{Function: protocol.Ref{Name: name}, ID: fmt.Sprintf("0198c2f4-%04x-7%03x", i, i*7%4096),
 		Body: fmt.Appendf(nil, `{"order": %d, "item": "lamp", "price": 49.9}`, 1000+i)}
 	switch {
@@ -253,7 +257,8 @@ func (b *bench) traffic(ctx context.Context, i int) {
 // views are the paths of all views.
 func views(dead string) map[string]string {
 	return map[string]string{"functions": "/_/", "function": "/_/functions/orders-validate", "calls": "/_/calls",
-		"playground": "/_/playground?function=orders-price", "upload": "/_/upload", "jobs": "/_/jobs", "job": "/_/jobs/" + dead,
+		"playground": "/_/playground?function=orders-price",
+		"upload":     "/_/upload", "jobs": "/_/jobs", "job": "/_/jobs/" + dead,
 		"dead": "/_/dead", "letter": "/_/dead/" + dead, "schedules": "/_/schedules", "connections": "/_/connections",
 		"invokers": "/_/invokers", "runtimes": "/_/runtimes", "languages": "/_/languages", "language": "/_/languages/go",
 		"call": "/_/calls/1"}
@@ -267,8 +272,15 @@ func TestBrowserViews(t *testing.T) {
 	b.eventually("/_/dead", dead)
 	tab := browse(t, b)
 	tab.open("/_/")
-	if os.Getenv("POLYVOKE_PICTURES") != "" {
-		time.Sleep(75 * time.Second) // lines in pictures are to have some length
+	if os.Getenv("POLYVOKE_PICTURES") != "" { // those of the documentation, whose lines are to have some length
+		time.Sleep(100 * time.Second)
+		for _, p := range [][3]string{{"functions", "light", "/_/"}, {"function", "dark", "/_/functions/orders-validate"}} {
+			tab.scheme(p[1], 1280)
+			tab.open(p[2])
+			tab.until(`document.querySelector("#live.on") !== null`)
+			tab.picture("docs-" + p[0])
+		}
+		return
 	}
 	for _, look := range []struct {
 		name, scheme string

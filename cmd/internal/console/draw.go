@@ -20,8 +20,12 @@ type line struct {
 	Label      string // what it shows, for people who do not see it
 }
 
-// sparkPoints is how many points a sparkline has: five minutes.
-const sparkPoints = 60
+const (
+	// sparkPoints is how many points a sparkline has: five minutes.
+	sparkPoints = 60
+	// beginning is how many points a picture has as long as no more is known: two minutes.
+	beginning = 24
+)
 
 // perSecond returns how often calls came in each of n steps up to now, and how often they failed, the newest last.
 // Questions may have been seldom, so what was between two of them is taken to have come evenly. Only the last known
@@ -62,12 +66,17 @@ func at(points []figures.Point, t time.Time) (requests, errors float64) {
 		float64(a.Errors) + share*float64(b.Errors-a.Errors)
 }
 
-// spark draws how often a function was called in the last minutes, 120 wide and 28 high.
+// spark draws how often a function was called in the last minutes, 120 wide and 28 high: two at first, then five.
 func spark(points []figures.Point) line {
-	requests, _, known := perSecond(points, sparkPoints)
+	_, _, known := perSecond(points, sparkPoints)
+	n := sparkPoints
+	if known < beginning {
+		n = beginning
+	}
+	requests, _, known := perSecond(points, n)
 	most := slices.Max(requests)
 	l := plot(requests, known, most, 120, 28)
-	l.Label = "calls a second in the last five minutes, at most " + rate(most)
+	l.Label = "calls a second in the last " + (time.Duration(n) * figures.Step).String() + ", at most " + rate(most)
 	return l
 }
 
@@ -168,7 +177,7 @@ func bars(buckets []recent.Bucket) chart {
 // ten as soon as so much is known.
 func curves(points []figures.Point) chart {
 	_, _, known := perSecond(points, figures.Points)
-	n := 24 // steps: two minutes, four, ten
+	n := beginning // and then four minutes, eight, ten
 	for n < known && n < figures.Points {
 		n = min(figures.Points, 2*n)
 	}

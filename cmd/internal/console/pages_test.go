@@ -80,7 +80,8 @@ func TestStrangers(t *testing.T) {
 	b.Call("fn.evil", []byte(text), func(r *protocol.Request) { r.ID = "x\"><b>" })
 	page := b.get("/_/functions/evil") + b.get("/_/") + b.get("/_/calls") +
 		b.post("/_/playground", url.Values{"function": {"evil"}, "args": {"echo"}, "body": {text}})
-	page = regexp.MustCompile(`(?s)(<textarea[^>]*>).*?</textarea>`).ReplaceAllString(page, "$1") // which has what was typed
+	// A field has what was typed.
+	page = regexp.MustCompile(`(?s)(<textarea[^>]*>).*?</textarea>`).ReplaceAllString(page, "$1")
 	for _, bad := range []string{"<img", "<script>alert", "\x1b", "\u202e", `x"><b>`} {
 		if strings.Contains(page, bad) {
 			t.Errorf("a page has %q", bad)

@@ -116,10 +116,10 @@ func (k *Console) showPlay(w http.ResponseWriter, r *http.Request, p play, o *ou
 
 // play makes a call and shows what came of it.
 func (k *Console) play(w http.ResponseWriter, r *http.Request) {
-	p := play{Function: strings.TrimSpace(r.PostFormValue("function")), Args: strings.TrimSpace(r.PostFormValue("args")),
-		Via: r.PostFormValue("via"), Method: r.PostFormValue("method"), Path: strings.TrimSpace(r.PostFormValue("path")),
-		Headers: r.PostFormValue("headers"), Body: r.PostFormValue("body"), Timeout: strings.TrimSpace(r.PostFormValue("timeout"))}
-	p.Body = strings.ReplaceAll(p.Body, "\r\n", "\n") // a form has them so, whatever was typed
+	field := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
+	p := play{Function: field("function"), Args: field("args"), Via: field("via"), Method: field("method"),
+		Path: field("path"), Headers: field("headers"), Timeout: field("timeout"),
+		Body: strings.ReplaceAll(r.PostFormValue("body"), "\r\n", "\n")} // a form has them so, whatever was typed
 	ctx, cancel := context.WithTimeout(r.Context(), longestPlay)
 	defer cancel()
 	var o *outcome

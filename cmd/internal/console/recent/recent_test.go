@@ -141,7 +141,8 @@ func TestHammerCalls(t *testing.T) {
 // BenchmarkCalls measures what a call costs more when a console looks on.
 func BenchmarkCalls(b *testing.B) {
 	var k recent.Calls
-	c := &stats.Call{Function: protocol.Ref{Name: "f"}, Request: &protocol.Request{ID: "0198c2f4-5a53-7000-8000-000000000000"},
+	r := &protocol.Request{ID: "0198c2f4-5a53-7000-8000-000000000000"}
+	c := &stats.Call{Function: protocol.Ref{Name: "f"}, Request: r,
 		Received: time.Now(), Took: time.Millisecond}
 	b.ReportAllocs()
 	for b.Loop() {
