@@ -43,6 +43,12 @@ func parseTurn(subject string) (name, line string, ok bool) {
 	return name, line, true
 }
 
+// IsTurn reports whether a subject is one of TurnSubject.
+func IsTurn(subject string) bool {
+	_, _, ok := parseTurn(subject)
+	return ok
+}
+
 // ParseEntrySubject reads the form of EntrySubject.
 func ParseEntrySubject(subject string) (name, line, id string, ok bool) {
 	turn, id := subject[:max(0, strings.LastIndexByte(subject, '.'))], subject[strings.LastIndexByte(subject, '.')+1:]

@@ -218,10 +218,32 @@ func (m *Mover) move(ctx context.Context, d *Due) error {
 	moved.Header = nats.Header(plainHeader(d.Msg.Header))
 	moved.Header[jetstream.MsgIDHeader] = []string{moveID(d)}
 	err := m.store.publish(ctx, &moved)
+	if errors.Is(err, jetstream.ErrNoStreamResponse) && m.toQueue(ctx, d, &moved) {
+		err = m.store.publish(ctx, &moved)
+	}
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
 		return m.noQueue(ctx, d, err)
 	}
 	return err
+}
+
+// toQueue sends a job back to its queue if it has its turn in a line that is gone, with all others. It reports whether it
+// does.
+func (m *Mover) toQueue(ctx context.Context, d *Due, moved *nats.Msg) bool {
+	if !protocol.IsTurn(moved.Subject) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, roundTrip)
+	defer cancel()
+	if _, err := m.store.js.Stream(ctx, protocol.TurnStream(d.Name)); !objects.Gone(err) {
+		return false
+	}
+	subject := protocol.RedoSubject(protocol.Header(moved.Header).Get(protocol.HeaderSubject))
+	if protocol.IsTurn(subject) || checkTarget(d.Name, subject) != nil {
+		return false
+	}
+	moved.Subject = subject
+	return true
 }
 
 // moveID returns the id by which a queue knows that it has got a message already: of a job, of its attempt, and of its
