@@ -51,6 +51,22 @@ var rules = []rule{
 	{"invoker/jobs", []string{"protocol", "invoker/bodies", "invoker/denials", "invoker/jobs", "invoker/upkeep",
 		"github.com/nats-io/nats.go", "github.com/google/uuid"},
 		"it turns messages into calls, and does not know who runs them"},
+	{"invoker/paths", []string{"protocol"}, "it compares patterns, and does not know who asks"},
+	{"invoker/gateway", []string{"protocol", "invoker/client", "invoker/bodies", "invoker/gateway", "invoker/paths",
+		"github.com/nats-io/nats.go", "github.com/google/uuid", "github.com/klauspost/compress"},
+		"it turns requests of HTTP into calls, and does not know who runs them"},
+	{"invoker/gateway/access", []string{"protocol", "invoker/gateway/access", "invoker/bodies/objects",
+		"github.com/nats-io/nats.go", "github.com/golang-jwt/jwt/v5"},
+		"it decides who may, and does not know what"},
+	{"invoker/gateway/websocket", []string{"protocol", "invoker/denials", "github.com/nats-io/nats.go",
+		"github.com/gorilla/websocket"},
+		"it is given a Caller, and does not know what runs functions"},
+	{"invoker/telemetry", []string{"protocol", "invoker/gateway", "invoker/jobs", "invoker/stats",
+		"github.com/prometheus/client_golang"},
+		"it counts what others show it"},
+	{"invoker/telemetry/traces", []string{"protocol", "invoker/gateway", "invoker/jobs", "invoker/stats",
+		"invoker/telemetry", "google.golang.org/protobuf/encoding/protowire"},
+		"it describes what others show it, and OpenTelemetry's SDK would add 8 MB"},
 	{"invoker/loadtest", nil, "it has tests only"},
 	{"invoker/registry", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go",
 		"github.com/google/uuid"},
@@ -105,6 +121,15 @@ var rules = []rule{
 	{"cmd/internal/service", []string{"protocol", "runtimes", "invoker", "cmd/internal/interpreters",
 		"cmd/internal/connect", "cmd/internal/exit", "cmd/internal/natsd", "github.com/nats-io/nats.go"},
 		"it puts the parts of a service together"},
+	{"cmd/internal/console", []string{"protocol", "invoker/client", "cmd/internal/console", "cmd/internal/interpreters",
+		"cmd/internal/project", "cmd/internal/source", "cmd/internal/terminal", "samples", "github.com/nats-io/nats.go"},
+		"it is a client, and what it can do any client can"},
+	{"cmd/internal/console/recent", []string{"protocol", "invoker/stats"}, "it keeps what an observer is told"},
+	{"cmd/internal/console/figures", []string{"protocol", "github.com/nats-io/nats.go"}, "it adds up what services say"},
+	{"cmd/internal/console/visible", nil, "it knows characters"},
+	{"cmd/internal/frontdoor", []string{"protocol", "invoker/gateway", "github.com/fsnotify/fsnotify",
+		"golang.org/x/crypto/acme"},
+		"it answers HTTP, and knows neither NATS nor who runs functions"},
 	{"cmd/internal/show", []string{"protocol", "invoker/client", "cmd/internal/connect", "cmd/internal/exit",
 		"cmd/internal/terminal", "github.com/nats-io/nats.go"},
 		"it shows what any client can read"},
@@ -181,6 +206,9 @@ func TestImports(t *testing.T) {
 			if imported == module+"/invoker/invokertest" {
 				t.Errorf("%s must not import %s, because it is for tests", pkg, imported)
 			}
+			if strings.HasPrefix(imported, module+"/invoker/telemetry") && !mayTell[pkg] {
+				t.Errorf("%s must not import %s, because what is observed does not know by whom", pkg, imported)
+			}
 			if !r.allows(imported) {
 				t.Errorf("%s must not import %s, because %s", pkg, imported, r.because)
 			}
@@ -191,21 +219,30 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// mayTell are the packages that may import invoker/telemetry.
+var mayTell = map[string]bool{"cmd/internal/service": true, "invoker/telemetry/traces": true}
+
 // requirements are the modules that go.mod names directly, and what each is for.
 var requirements = map[string]string{
-	"github.com/tetratelabs/wazero":     "the sandbox's engine",
-	"github.com/nats-io/nats.go":        "the client",
-	"github.com/google/uuid":            "ids of calls, version 7",
-	"github.com/nats-io/nats-server/v2": "the embedded server, and every test",
-	"github.com/spf13/cobra":            "the command line",
-	"github.com/spf13/pflag":            "its flags: groups in help, and what is near a mistyped one",
-	"github.com/BurntSushi/toml":        "polyvoke.toml",
-	"github.com/fsnotify/fsnotify":      "changes of files, for polyvoke dev",
-	"golang.org/x/sys":                  "file locks on Windows, terminals, memory files",
-	"golang.org/x/tools":                "txtar, in tests",
-	"github.com/rogpeppe/go-internal":   "testscript, in tests",
-	"github.com/google/go-cmp":          "differences, in tests",
-	"go.uber.org/goleak":                "goroutines that stay, in tests",
+	"github.com/tetratelabs/wazero":       "the sandbox's engine",
+	"github.com/nats-io/nats.go":          "the client",
+	"github.com/google/uuid":              "ids of calls, version 7",
+	"github.com/nats-io/nats-server/v2":   "the embedded server, and every test",
+	"github.com/spf13/cobra":              "the command line",
+	"github.com/spf13/pflag":              "its flags: groups in help, and what is near a mistyped one",
+	"github.com/BurntSushi/toml":          "polyvoke.toml",
+	"github.com/fsnotify/fsnotify":        "changes of files, for polyvoke dev",
+	"golang.org/x/crypto":                 "certificates by ACME",
+	"github.com/golang-jwt/jwt/v5":        "tokens of HTTP clients",
+	"github.com/gorilla/websocket":        "WebSockets, in 7 KB each while they are idle",
+	"golang.org/x/sys":                    "file locks on Windows, terminals, memory files",
+	"golang.org/x/tools":                  "txtar, in tests",
+	"github.com/rogpeppe/go-internal":     "testscript, in tests",
+	"github.com/google/go-cmp":            "differences, in tests",
+	"go.uber.org/goleak":                  "goroutines that stay, in tests",
+	"github.com/prometheus/client_golang": "metrics for Prometheus",
+	"google.golang.org/protobuf":          "how spans of traces are written",
+	"go.opentelemetry.io/proto/otlp":      "how they are read, in tests",
 }
 
 func TestRequirements(t *testing.T) {

@@ -35,7 +35,7 @@ func (m *message) deliver(c *call) {
 		err = c.f.publish(m.Reply, h, body)
 	}
 	if err != nil {
-		c.f.svc.log.Error("reply not sent", "function", c.f.name, "id", c.id(), "err", err)
+		c.logger().Error("reply not sent", "function", c.f.name, "id", c.id(), "err", err)
 	}
 }
 
@@ -105,7 +105,7 @@ func (c *call) fit(most int) {
 // reportUnanswered logs the failure of a message to which nobody awaits an answer.
 func (c *call) reportUnanswered() {
 	if err := c.reply.Err; err != nil {
-		c.f.svc.log.Warn("message without reply subject failed", "function", c.f.name, "id", c.id(),
+		c.logger().Warn("message without reply subject failed", "function", c.f.name, "id", c.id(),
 			"subject", c.request.Subject, "code", err.Code, "err", err)
 	}
 }
@@ -119,7 +119,7 @@ func (c *call) store() {
 	r := &c.reply
 	claim, err := c.keep(r.Body)
 	if err != nil {
-		c.f.svc.log.Error("reply not stored", "function", c.f.name, "id", c.id(), "err", err)
+		c.logger().Error("reply not stored", "function", c.f.name, "id", c.id(), "err", err)
 		r.ID = c.id()
 		r.Err = protocol.Errorf(protocol.CodeBadOutput, "",
 			"the reply of %d bytes is over max_payload (%d), and could not be stored as an object",

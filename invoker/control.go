@@ -95,3 +95,6 @@ func (h host) Taking(pattern string) []*protocol.Function { return h.functions.r
 func (h host) Overlapping(m *protocol.Function) []*protocol.Function {
 	return h.functions.routes.Overlapping(m)
 }
+
+// Routes implements control.Host.
+func (h host) Routes(m *protocol.Function) error { return h.functions.paths.Check(m) }

@@ -1,6 +1,8 @@
 package invoker
 
 import (
+	"encoding/hex"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -13,12 +15,39 @@ func (c *call) begin() {
 	if !c.request.Trigger.IsZero() {
 		c.endpoint = c.f.endpoint(c.request.Trigger.Subject)
 	}
-	if len(c.f.svc.observers) == 0 {
+	if len(c.f.svc.observers) == 0 && c.f.svc.tracer == nil {
 		return
 	}
 	c.seen.Function, c.seen.Request, c.seen.Received = protocol.Ref{Name: c.f.name}, &c.request, c.received
+	if c.f.svc.tracer != nil {
+		c.trace()
+	}
 	for _, o := range c.f.svc.observers {
 		o.Begin(&c.seen)
+	}
+}
+
+// trace gives the call its place in a trace. The request's headers may be somebody else's, so they are copied.
+func (c *call) trace() {
+	c.seen.Parent = c.request.Header.Trace()
+	if c.seen.Trace = c.f.svc.tracer.Trace(&c.seen); !c.seen.Trace.IsZero() {
+		c.request.Header = c.request.Header.WithTrace(c.seen.Trace)
+	}
+}
+
+// logger returns the log for lines about the call, which say where in a trace it is.
+func (c *call) logger() *slog.Logger {
+	log := c.f.svc.log
+	if t := c.request.Header.Trace(); !t.IsZero() {
+		log = log.With("trace_id", hex.EncodeToString(t.ID[:]), "span_id", hex.EncodeToString(t.Span[:]))
+	}
+	return log
+}
+
+// split notes how long the call has taken for the next part of its way, if anybody observes that.
+func (c *call) split(part *time.Duration) {
+	if len(c.f.svc.observers) > 0 && c.waited {
+		*part = max(0, time.Since(c.received)-c.seen.Queue)
 	}
 }
 
@@ -36,8 +65,12 @@ func (c *call) count() {
 	if c.version != nil {
 		c.seen.Function = c.version.ref
 	}
+	if c.seen.Trace.Sampled {
+		c.id() // a trace and a log find one another by it; the reply is made, so it gets none
+	}
 	usage := &c.process.Usage
 	c.seen.Exit, c.seen.Start, c.seen.Fuel, c.seen.Memory = c.reply.Exit, usage.Start, usage.Fuel, usage.Memory
+	c.seen.Run = usage.Duration
 	c.seen.In, c.seen.Out = c.bodySize(), c.outputSize()
 	if c.stream != nil {
 		in, out := c.stream.sizes()

@@ -83,7 +83,7 @@ func (c *call) asError(err error) *protocol.Error {
 		e = &protocol.Error{Code: protocol.CodeUnavailable, Msg: used.Error(), Err: err}
 	}
 	if e.Code == protocol.CodeFailed || used != nil {
-		c.f.svc.log.Error("call failed", "function", c.f.name, "id", c.id(), "err", err)
+		c.logger().Error("call failed", "function", c.f.name, "id", c.id(), "err", err)
 	}
 	return e
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/polyvoke/polyvoke/invoker/denials"
+	"github.com/polyvoke/polyvoke/invoker/paths"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/subjects"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -29,6 +30,7 @@ type functions struct {
 	open     context.Context // ends when nothing new is to be begun
 	ready    func()          // called once, when all functions that are known have been applied
 	routes   subjects.Routes // of the functions that the registry has
+	paths    paths.Index     // of their routes of HTTP
 	appliers sync.WaitGroup
 	applied  broadcast // fires when a function was applied, or has failed
 
@@ -107,6 +109,7 @@ func (l *functions) sound(ch registry.Change) bool {
 		l.damaged[ch.Name] = ch.Err
 		if unknown, _ := registry.UnknownNeeds(ch.Err); unknown != nil {
 			l.routes.Remove(ch.Name)
+			l.paths.Remove(ch.Name)
 			l.applied.fire() // whoever waits for the version need not wait any longer
 			l.svc.log.Error("function not served: it needs what this invoker does not know; update the invoker",
 				"function", ch.Name, "needs", strings.Join(unknown, ","))
@@ -118,8 +121,10 @@ func (l *functions) sound(ch registry.Change) bool {
 	delete(l.damaged, ch.Name)
 	if len(ch.Entry.Versions) == 0 {
 		l.routes.Remove(ch.Name)
+		l.paths.Remove(ch.Name)
 	} else {
 		l.routes.Set(ch.Entry.Latest())
+		l.paths.Set(ch.Entry.Latest())
 	}
 	return true
 }

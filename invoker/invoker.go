@@ -86,6 +86,8 @@ type Invoker struct {
 	Log *slog.Logger
 	// Observers see every call, in this order.
 	Observers []stats.Observer
+	// Tracer gives calls their places in traces. Nil means that processes get the trace context of their callers.
+	Tracer stats.Tracer
 	// Compiling, if not nil, is called before a module is compiled or loaded, and what it returns afterwards.
 	Compiling func() (done func())
 	// Ready, if not nil, is called once, when every function that the registry had is served
@@ -167,7 +169,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (s *service, giveUp 
 		return nil, nil, errors.New("invoker: Serve may be called once")
 	}
 	v.setDefaults()
-	s = &service{nc: nc, js: v.JetStream, slots: slots.New(v.Slots), processing: v.Slots, observers: v.Observers,
+	s = &service{nc: nc, js: v.JetStream, slots: slots.New(v.Slots), processing: v.Slots, observers: v.Observers, tracer: v.Tracer,
 		version: v.Version, log: v.Log, asked: make(chan *nats.Msg, inboxSize)}
 	if s.js == nil {
 		if s.js, err = jetstream.New(nc); err != nil {

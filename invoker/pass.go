@@ -29,7 +29,7 @@ func (c *call) pass() {
 	}
 	if err != nil {
 		c.log.Platform("reply not passed on: " + protocol.ErrorOf(err, c.id()).Error())
-		c.f.svc.log.Error("reply not passed on", "function", c.version.ref, "id", c.id(),
+		c.logger().Error("reply not passed on", "function", c.version.ref, "id", c.id(),
 			"subject", c.request.Subject, "to", protocol.CleanValue(to, protocol.MaxErrorText), "err", err)
 	}
 }
@@ -49,6 +49,7 @@ func (c *call) passTo(t protocol.Trigger, to string) error {
 			len(to), most)
 	}
 	h, body := protocol.Header{protocol.HeaderID: {c.id()}, protocol.HeaderHops: {strconv.Itoa(hops)}}, r.Body
+	c.request.Header.PassTrace(h)
 	if r.Exit > 0 {
 		h[protocol.HeaderExit] = []string{strconv.Itoa(r.Exit)}
 	}

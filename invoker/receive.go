@@ -69,7 +69,7 @@ func (f *function) decline(m *nats.Msg, err error) {
 	c.err = err
 	c.run()
 	c.count()
-	f.svc.log.Warn("call refused, and not answered", "function", f.name, "id", c.id(), "subject",
+	c.logger().Warn("call refused, and not answered", "function", f.name, "id", c.id(), "subject",
 		protocol.CleanValue(m.Subject, protocol.MaxErrorText), "err", err)
 	c.leave()
 }

@@ -3,6 +3,7 @@ package invoker
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -15,13 +16,18 @@ import (
 // the reply says why.
 func (c *call) run() {
 	c.reply = protocol.Reply{ID: c.request.ID, Exit: -1}
+	if !c.seen.Parent.IsZero() {
+		c.reply.Trace = c.seen.Trace
+	}
 	if c.err != nil {
 		c.reply.ID = c.id()
 		c.reply.Err = c.asError(c.err)
 		return
 	}
+	c.split(&c.seen.Queue)
 	c.ctx = c.source.context(c, c.f.svc.ctx)
 	err := c.prepare()
+	c.split(&c.seen.Ready)
 	if err == nil && !c.request.DryRun {
 		if c.request.Record {
 			c.process.Draws = new(recording.Draws)
@@ -71,12 +77,17 @@ func (c *call) prepare() error {
 	if len(c.request.Args) > 0 {
 		p.Args = append(append([]string{c.f.name}, c.request.Args...), s.manifest.Args...)
 	}
+	if s.http {
+		if err := c.tellHTTP(); err != nil {
+			return err
+		}
+	}
 	if s.manifest.Meta == protocol.MetaEnv {
 		env, err := c.request.Env(c.id())
 		if err != nil {
 			return err
 		}
-		p.Env = append(env, s.env...) // of a name that comes twice, the last value counts
+		p.Env = append(env, p.Env...) // of a name that comes twice, the last value counts
 	}
 	c.stdin.Reset(c.request.Body)
 	c.limited = runtimes.CapWriter{W: &c.stdout, N: int64(s.limits.Output)}
@@ -88,6 +99,22 @@ func (c *call) prepare() error {
 	}
 	if !c.waited {
 		p.Begin = c.received
+	}
+	return nil
+}
+
+// tellHTTP adds what a request of HTTP says to the environment and to the arguments, where its route has them there.
+func (c *call) tellHTTP() error {
+	s, p := c.version, &c.process
+	env, err := c.request.CGI(c.id)
+	if err != nil {
+		return err
+	}
+	if env != nil {
+		p.Env = append(env, p.Env...)
+	}
+	if args := c.request.RouteArgs(s.manifest); len(args) > 0 {
+		p.Args = slices.Concat([]string{c.f.name}, c.request.Args, args, s.manifest.Args)
 	}
 	return nil
 }

@@ -28,7 +28,8 @@ type service struct {
 	streams    *streams.Hub   // nil if NATS does not permit it
 	asked      chan *nats.Msg // where messages go that ask about a function
 	observers  []stats.Observer
-	version    string // polyvoke's own
+	tracer     stats.Tracer // nil: calls are not traced
+	version    string       // polyvoke's own
 	log        *slog.Logger
 	ctx        context.Context // ends when accepted calls are given up
 }

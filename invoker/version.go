@@ -18,6 +18,7 @@ type version struct {
 	limits   protocol.Limits // defaults filled in
 	env      []string        // of every call
 	args     []string        // argv of a call without arguments of its own
+	http     bool            // what requests of HTTP say is part of a process's environment or arguments
 
 	calls     atomic.Int64 // that have it; one more only under the mutex of versions
 	temporary atomic.Bool  // the last of them unloads it
@@ -31,7 +32,8 @@ type version struct {
 // newVersion prepares what is the same for every call.
 func newVersion(m *protocol.Function) *version {
 	o := programs.Options(m)
-	return &version{manifest: m, ref: m.Ref(), limits: m.Limits.WithDefaults(), args: o.Args, env: o.Env}
+	return &version{manifest: m, ref: m.Ref(), limits: m.Limits.WithDefaults(), args: o.Args, env: o.Env,
+		http: m.HTTPVaries() || m.HTTPArgs()}
 }
 
 // versions are those of one function. A version is loaded when it is first called, or as the latest, and unloaded when

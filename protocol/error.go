@@ -10,6 +10,7 @@ import (
 // Programs should act upon an error's code, never upon its message.
 const (
 	CodeBadRequest  = 400 // the request, or what it contains, is wrong (exit 64, 65)
+	CodeNoIdentity  = 401 // who is asking is not known: no credential, or one that is not valid (HTTP only)
 	CodeForbidden   = 403 // not permitted (exit 77)
 	CodeNotFound    = 404 // no such function, version, or input (exit 66)
 	CodeConflict    = 409 // somebody else changed the same thing at the same time

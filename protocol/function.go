@@ -156,6 +156,7 @@ func (f *Function) plain() Function {
 	}
 	p.Args = slices.Concat(p.Args)
 	p.Triggers = slices.Concat(p.Triggers)
+	p.HTTP, p.WebSocket = slices.Concat(p.HTTP), slices.Concat(p.WebSocket)
 	p.Needs = p.Needed()
 	p.Replies = slices.Sorted(slices.Values(append([]int{0}, p.Replies...)))
 	p.Replies = slices.Compact(p.Replies)

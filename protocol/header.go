@@ -32,7 +32,7 @@ const (
 	HeaderRevision = "Fn-Revision" // job of an invoker: revision of the record that its outcome replaces
 	HeaderState    = "Fn-State"    // record: a JobState
 	HeaderReason   = "Fn-Reason"   // dead letter, record: why the job is dead, one of the Reason constants
-	HeaderSubject  = "Fn-Subject"  // dead letter: the job's subject
+	HeaderSubject  = "Fn-Subject"  // dead letter, job of a line: the job's subject
 	HeaderArgs     = "Fn-Args"     // job of a trigger: its arguments, a list of strings as JSON
 	HeaderTo       = "Fn-To"       // job of a trigger: where its reply is passed on
 	HeaderBatch    = "Fn-Batch"    // job of a trigger: how many events its body has, a line each, see Event

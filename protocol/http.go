@@ -23,6 +23,10 @@ type WebSocketRoute struct {
 	Origins []string `json:"origins,omitempty"` // origins of pages that may connect besides the route's own
 	Auth    string   `json:"auth,omitempty"`    // as in HTTPRoute
 	Rate    string   `json:"rate,omitempty"`    // of one connection's messages
+	// Events are those that call the function, of SocketEvents; nil: all.
+	Events []string `json:"events,omitempty"`
+	// Protocols are the subprotocols that it speaks, the best first; a client that offers none of them gets none.
+	Protocols []string `json:"protocols,omitempty"`
 }
 
 // CORS says what scripts of pages from elsewhere may do (fetch.spec.whatwg.org, section 3.3).
@@ -58,9 +62,16 @@ const (
 	HeaderPath      = "Fn-Path"   // as it was sent, escaped
 	HeaderQuery     = "Fn-Query"  // as it was sent, without the question mark
 	HeaderRoute     = "Fn-Route"  // the pattern that it matched
+	HeaderScheme    = "Fn-Scheme" // "https" if it came by TLS
 	HeaderClient    = "Fn-Client" // the client's address
-	HeaderParam     = "Fn-Param-" // and NAME: the value of {NAME}
+	HeaderParam     = "Fn-Param-" // and NAME: the value of {NAME}, escaped as in the path
 	HeaderPrincipal = "Fn-Auth"   // who the client is, as the gateway has found out
+	HeaderClaim     = "Fn-Claim-" // and NAME: what a token, or an authorizer, says of the client under that name
 	HeaderSocket    = "Fn-Ws"     // event of a WebSocket: open, text, binary or close
 	HeaderSocketID  = "Fn-Ws-Id"  // its connection, GATEWAY.NUMBER
+
+	HeaderSocketCode        = "Fn-Ws-Code"        // event close: the code with which the connection ended
+	HeaderSocketSubscribe   = "Fn-Ws-Subscribe"   // push: a topic that the connection gets from now on
+	HeaderSocketUnsubscribe = "Fn-Ws-Unsubscribe" // push: one that it no longer gets
+	HeaderSocketClose       = "Fn-Ws-Close"       // push: ends the connection with this code
 )

@@ -16,6 +16,7 @@ type Job struct {
 	MaxAge      Duration `json:"max_age,omitempty"`     // from acceptance to the last attempt; DefaultMaxAge
 	AckWait     Duration `json:"ack_wait,omitempty"`    // after which a job of a silent invoker is another's; DefaultAckWait
 	Concurrency int      `json:"concurrency,omitempty"` // jobs that run on all invokers; DefaultJobs
+	Key         string   `json:"key,omitempty"`         // jobs of one key run one after another, see ParseKey; none
 	Rate        string   `json:"rate,omitempty"`        // at which jobs begin on all invokers, see ParseRate; no bound
 	Queue       int      `json:"queue,omitempty"`       // jobs that are accepted and not begun; DefaultJobQueue
 	Unique      Duration `json:"unique,omitempty"`      // how long a second job of an Fn-Id is the first; DefaultUnique
@@ -100,6 +101,9 @@ func (j *Job) check(p *problems) {
 	}
 	if _, err := ParseRate(j.Rate); err != nil {
 		p.add("job.rate", "job.rate = %w", err)
+	}
+	if _, err := ParseKey(j.Key); err != nil {
+		p.add("job.key", "job.key = %w", err)
 	}
 	if _, err := ParseSampling(j.Record); err != nil {
 		p.add("job.record", "job.record = %w", err)

@@ -20,6 +20,7 @@ type JobMessage struct {
 	Accepted time.Time     // when it was accepted; zero: when its message was stored
 	Story    []Attempt     // its attempts
 	Revision uint64        // of the record that its outcome replaces; 0: there is none
+	Line     string        // that of its key, if the job has its turn there, see TurnSubject
 	To       string        // where its reply is passed on when it is done; empty: nowhere
 }
 
@@ -28,13 +29,23 @@ var headersOfInvokers = []string{HeaderAttempt, HeaderAccepted, HeaderStory, Hea
 	HeaderSubject, HeaderTarget, HeaderMoves, HeaderScheduled, HeaderBucket, HeaderArgs, HeaderTo, HeaderBatch,
 	HeaderRefused, HeaderSourceStream, HeaderSourceSubject, HeaderSourceSequence, HeaderSourceTime}
 
+// OfCaller returns the headers of a message that a caller has published, without those that mean something only in
+// messages of invokers. It may change h.
+func OfCaller(h Header) Header {
+	for _, name := range headersOfInvokers {
+		h.Delete(name)
+	}
+	return h
+}
+
 // ParseJob reads a message of a queue. A bad header is an error with code 400 or 431, and what could be read is
 // returned all the same.
 func ParseJob(subject string, h Header, body []byte) (JobMessage, error) {
 	name, args, redo, err := ParseJobSubject(subject)
 	j := JobMessage{Redo: redo}
 	j.Request = Request{Function: Ref{Name: name}, Subject: subject, Args: args, Body: body, Patient: true}
-	if err != nil || len(h) == 0 {
+	_, j.Line, _ = parseTurn(subject)
+	if err != nil || len(h) == 0 && j.Line == "" {
 		return j, err
 	}
 	if err := h.check(); err != nil {
@@ -53,7 +64,7 @@ func ParseJob(subject string, h Header, body []byte) (JobMessage, error) {
 		return j, Errorf(CodeBadRequest, "", "header %s: a job is run", HeaderDryRun)
 	}
 	j.Request.Header = without(h, HeaderStory, HeaderRevision, HeaderDelay, HeaderAt, HeaderAttempts, HeaderVersion,
-		HeaderBucket, HeaderArgs, HeaderTo)
+		HeaderBucket, HeaderArgs, HeaderTo, HeaderSubject)
 	return j, j.readHeader(h)
 }
 
@@ -110,6 +121,11 @@ func (j *JobMessage) readOwn(h Header) (err error) {
 	j.Story = ParseStory(h.Get(HeaderStory))
 	j.Revision, _ = strconv.ParseUint(h.Get(HeaderRevision), 10, 64)
 	j.To = h.Get(HeaderTo)
+	if j.Line != "" {
+		if err := j.readLine(h.Get(HeaderSubject)); err != nil {
+			return err
+		}
+	}
 	if s := h.Get(HeaderRefused); s != "" {
 		return Errorf(CodeBadRequest, "", "%.512s", s)
 	}
@@ -117,6 +133,20 @@ func (j *JobMessage) readOwn(h Header) (err error) {
 		j.Request.Args, err = ParseArgs(s)
 	}
 	return err
+}
+
+// readLine takes the subject and the arguments of a job of a line from the subject that it was accepted on.
+func (j *JobMessage) readLine(subject string) error {
+	name, args, _, err := ParseJobSubject(subject)
+	if err != nil {
+		return Errorf(CodeBadRequest, "", "header %s: %w", HeaderSubject, err)
+	}
+	if _, _, turn := parseTurn(subject); turn || name != j.Request.Function.Name {
+		return Errorf(CodeBadRequest, "", "header %s: %.80q is not where a job of %s is accepted", HeaderSubject, subject,
+			j.Request.Function.Name)
+	}
+	j.Request.Subject, j.Request.Args = subject, args
+	return nil
 }
 
 // FormatArgs returns arguments as the value of HeaderArgs. Bytes that are not UTF-8 become U+FFFD.

@@ -71,6 +71,8 @@ func (f *Function) Problems() []Problem {
 		f.Job.check(&p)
 	}
 	f.checkTriggers(&p)
+	f.checkHTTP(&p)
+	f.checkWebSockets(&p)
 	return p
 }
 

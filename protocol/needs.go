@@ -22,6 +22,7 @@ type feature struct {
 func features() []feature {
 	all := []feature{
 		{"job", func(f *Function) bool { return f.Job != nil }},
+		{"key", func(f *Function) bool { return f.Job != nil && f.Job.Key != "" }},
 		{"events", (*Function).hasEvents},
 		{"loop", func(f *Function) bool { return f.AllowLoop }},
 		{"http", func(f *Function) bool { return len(f.HTTP) > 0 }},

@@ -48,8 +48,12 @@ func RedoSubject(subject string) string {
 	return rootOwn + "." + subject
 }
 
-// ParseJobSubject reads the subject of a job. redo says that an invoker published it, and no caller.
+// ParseJobSubject reads the subject of a job. redo says that an invoker published it, and no caller. A job of a line has
+// its arguments in HeaderSubject, see ParseJob.
 func ParseJobSubject(subject string) (name string, args []string, redo bool, err error) {
+	if name, _, ok := parseTurn(subject); ok {
+		return name, nil, true, nil
+	}
 	rest, redo := strings.CutPrefix(subject, rootOwn+".")
 	rest, ok := strings.CutPrefix(rest, RootJob+".")
 	if !ok {

@@ -109,4 +109,4 @@ func (e *TrapError) Error() string { return "trap: " + e.Reason }
 
 // FileNames are the names that can be at the top of Process.Files, whatever the request: a process that looks for
 // others, such as for an optional file with settings, learns nothing about it.
-var FileNames = []string{"deadline", "headers", "id", "subject"}
+var FileNames = []string{"client", "deadline", "headers", "id", "method", "params", "path", "query", "route", "subject"}

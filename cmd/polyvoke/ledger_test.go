@@ -44,22 +44,24 @@ type entry struct {
 	want   protocol.JobState
 	reason string
 	plan   int // executions, without kills; 0: not counted
+	key    string
 }
 
-// ledgerEntries are the six functions. crash does no harm by itself: whatever runs it is killed.
+// ledgerEntries are the seven functions. Jobs of keyed have one of seven keys. crash does no harm by itself: whatever runs it is killed.
 var ledgerEntries = []entry{
-	{"good", []string{"attempt", "0"}, 400, protocol.StateDone, "", 1},
-	{"slow", []string{"attempt", "0", "60"}, 250, protocol.StateDone, "", 1},
-	{"twice", []string{"attempt", "2"}, 200, protocol.StateDone, "", 3},
-	{"poison", []string{"attempt", "1000"}, 100, protocol.StateDead, protocol.ReasonAttempts, ledgerAttempts},
-	{"bomb", []string{"grow", "100000"}, 49, protocol.StateDead, protocol.ReasonVerdict, 0},
-	{"crash", []string{"attempt", "0", "20000"}, 1, protocol.StateDead, protocol.ReasonCrash, 0},
+	{"good", []string{"attempt", "0"}, 300, protocol.StateDone, "", 1, ""},
+	{"slow", []string{"attempt", "0", "60"}, 250, protocol.StateDone, "", 1, ""},
+	{"twice", []string{"attempt", "2"}, 200, protocol.StateDone, "", 3, ""},
+	{"poison", []string{"attempt", "1000"}, 100, protocol.StateDead, protocol.ReasonAttempts, ledgerAttempts, ""},
+	{"keyed", []string{"attempt", "1"}, 100, protocol.StateDone, "", 2, "header Order"},
+	{"bomb", []string{"grow", "100000"}, 49, protocol.StateDead, protocol.ReasonVerdict, 0, ""},
+	{"crash", []string{"attempt", "0", "20000"}, 1, protocol.StateDead, protocol.ReasonCrash, 0, ""},
 }
 
 // manifest returns the function's manifest.
 func (e entry) manifest() protocol.Function {
 	return protocol.Function{Name: e.name, Args: e.args, Job: &protocol.Job{
-		Attempts: ledgerAttempts, Timeout: protocol.Duration(time.Minute), AckWait: protocol.Duration(3 * time.Second),
+		Key: e.key, Attempts: ledgerAttempts, Timeout: protocol.Duration(time.Minute), AckWait: protocol.Duration(3 * time.Second),
 		Backoff: protocol.Backoff{First: protocol.Duration(200 * time.Millisecond),
 			Most: protocol.Duration(400 * time.Millisecond)}}}
 }
@@ -206,6 +208,7 @@ func (b *books) publishOne(ctx context.Context, i int) {
 	m := nats.NewMsg(protocol.RootJob + "." + e.name)
 	m.Data = []byte(id)
 	m.Header.Set(jetstream.MsgIDHeader, id)
+	m.Header.Set("Order", strconv.Itoa(i%7))
 	if i%10 != 0 {
 		m.Header.Set(protocol.HeaderID, id)
 		b.mu.Lock() // before it can run
@@ -283,7 +286,7 @@ func (b *books) meddle(ctx context.Context, r *rand.Rand) {
 		}
 		asking, cancel := context.WithTimeout(ctx, 2*time.Second)
 		switch key := all[r.IntN(len(all))]; key[:strings.IndexByte(key, '.')] {
-		case "good", "slow", "twice":
+		case "good", "slow", "twice", "keyed":
 			b.cancel(asking, key)
 		case "poison", "bomb":
 			reply, err := b.s.Redrive(asking, protocol.DeadRequest{Job: key}, nil)
@@ -398,7 +401,8 @@ func (b *books) held(ctx context.Context, stream string) held {
 func (b *books) settle(ctx context.Context) error {
 	var before map[string]held
 	for {
-		now := map[string]held{protocol.StreamLater: b.held(ctx, protocol.StreamLater)}
+		now := map[string]held{protocol.StreamLater: b.held(ctx, protocol.StreamLater),
+			"lines": b.held(ctx, protocol.TurnStream("keyed"))}
 		for _, e := range ledgerEntries {
 			now[e.name] = b.held(ctx, protocol.QueueStream(e.name))
 		}

@@ -153,8 +153,8 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": plain(serveScript), "nats": plain(natsScript), "leaf": plain(leafScript), "halt": plain(haltScript),
 			"crash": plain(crashScript), "publish": plain(publishScript),
-			"exits": plain(exitsScript), "until": plain(untilScript),
-			"tty": plain(ttyScript), "dev": plain(devScript), "await": plain(awaitScript),
+			"exits": plain(exitsScript), "until": plain(untilScript), "again": plain(againScript),
+			"readenv": plain(readenvScript), "tty": plain(ttyScript), "dev": plain(devScript), "await": plain(awaitScript),
 			"lines": plain(func(ts *testscript.TestScript, _ []string) { linesScript(ts, toy) }),
 		},
 	})
@@ -404,6 +404,20 @@ func exitsScript(ts *testscript.TestScript, args []string) {
 	_ = cmd.Wait() // the exit code says it all
 	if got := cmd.ProcessState.ExitCode(); got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// againScript is the command again: it runs a command again and again, until its stdout has a text.
+func againScript(ts *testscript.TestScript, args []string) {
+	for end := time.Now().Add(patience); ; {
+		out, err := command(ts, args[1:]...).Output()
+		if strings.Contains(string(out), args[0]) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%q does not come: %v: %s", args[0], err, out)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 

@@ -32,7 +32,9 @@ func (shelf) Damage() []protocol.Damage          { return nil }
 func (shelf) Taking(string) []*protocol.Function { return nil }
 
 func (shelf) Overlapping(*protocol.Function) []*protocol.Function { return nil }
-func (shelf) Idle(context.Context, *protocol.Function) bool       { return false }
+
+func (shelf) Routes(*protocol.Function) error               { return nil }
+func (shelf) Idle(context.Context, *protocol.Function) bool { return false }
 
 // startControl controls a registry through a NATS server that takes messages of so many bytes, and returns a client.
 func startControl(t *testing.T, r registry.Registry, maxPayload int) *Client {

@@ -48,6 +48,8 @@ type Host interface {
 	Damage() []protocol.Damage
 	// Taking returns the functions with a trigger that can have a message of a pattern.
 	Taking(pattern string) []*protocol.Function
+	// Routes returns an error, with code 409, if another function has a route of HTTP that conflicts with one of f.
+	Routes(f *protocol.Function) error
 	// Overlapping returns the other functions with a trigger that overlaps one of f.
 	Overlapping(f *protocol.Function) []*protocol.Function
 }

@@ -319,3 +319,6 @@ func question(t *testing.T, nc *nats.Conn, subject string, out any) {
 		t.Fatalf("%s: %v", subject, err)
 	}
 }
+
+// Routes implements control.Host.
+func (*shelf) Routes(*protocol.Function) error { return nil }

@@ -18,7 +18,7 @@ import (
 const safetyTime = 3 * time.Second
 
 // safe returns why a function must not be deployed as it is, given what is there: it would feed itself, its triggers
-// have no source, or another stream has its jobs. The error's code is 422.
+// have no source, or another stream has its jobs. The error's code is 422, or 409 for a route of another function's.
 func (s *Service) safe(ctx context.Context, f *protocol.Function) error {
 	ctx, cancel := context.WithTimeout(ctx, safetyTime)
 	defer cancel()
@@ -26,6 +26,9 @@ func (s *Service) safe(ctx context.Context, f *protocol.Function) error {
 		return protocol.Errorf(protocol.CodeRefused, "deploy "+f.Name,
 			"manifest: %s: change one of them, or set allow_loop = true, and a message goes round %d times at most",
 			loops[0], protocol.MaxHops)
+	}
+	if err := s.Host.Routes(f); err != nil {
+		return err
 	}
 	for i, t := range f.Triggers {
 		if err := s.hasSource(ctx, f.Name, i+1, t); err != nil {

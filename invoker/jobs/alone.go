@@ -42,13 +42,13 @@ func (j *job) serveAlone() {
 	if !j.begin() || !j.beginAlone() {
 		return
 	}
-	reply, err := j.attempt()
+	v := j.judge(j.attempt())
 	if !j.insist("say that it has ended alone", func(ctx context.Context) error {
 		return f.store.EndAlone(ctx, j.q.name, j.id)
 	}) {
 		return
 	}
-	j.settle(j.judge(reply, err))
+	j.settle(v)
 }
 
 // beginAlone marks that the job is begun alone, and reports whether it is to be: if that has ended a process as often

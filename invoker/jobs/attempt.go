@@ -18,6 +18,7 @@ func (j *job) attempt() (*protocol.Reply, error) {
 		cancel()
 	}
 	q.mu.Unlock()
+	j.observe()
 	if err := j.fetch(ctx); err != nil {
 		return &protocol.Reply{ID: j.id, Exit: -1, Err: protocol.ErrorOf(err, j.id), Report: new(protocol.Report)}, nil
 	}

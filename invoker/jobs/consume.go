@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
-	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // Jobs are asked for by requests of JetStream's protocol, each for as many as there is room for: what is fetched and
@@ -77,7 +76,7 @@ func (q *queue) ask() {
 		return
 	}
 	request, _ := json.Marshal(pullRequest{n, expires}) // of numbers, it cannot fail
-	next := q.f.api + "CONSUMER.MSG.NEXT." + protocol.QueueStream(q.name) + "." + store.Consumer
+	next := q.f.api + "CONSUMER.MSG.NEXT." + q.stream() + "." + store.Consumer
 	if err := q.f.nc.PublishRequest(next, q.inbox, request); err != nil {
 		return // the connection is closed, or full of what it could not send: the next tick tries again
 	}
@@ -109,12 +108,10 @@ const leaders = "$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.*." + store.Consumer
 func (f *Front) watchLeaders() {
 	sub, err := f.nc.Subscribe(leaders, func(m *nats.Msg) {
 		tokens := strings.Split(m.Subject, ".")
-		name, ok := protocol.QueueOwner(tokens[len(tokens)-2])
-		f.mu.Lock()
-		q := f.queues[name]
-		f.mu.Unlock()
-		if ok && q != nil {
-			q.askAgain()
+		for _, q := range f.all() {
+			if q.stream() == tokens[len(tokens)-2] {
+				q.askAgain()
+			}
 		}
 	})
 	if err == nil {
@@ -236,6 +233,8 @@ func (q *queue) take(r *receiver, m *nats.Msg) {
 	q.mu.Unlock()
 	switch {
 	case !q.keep(j):
+	case q.sorts(j):
+		q.spawn(j.stand)
 	case j.suspect():
 		q.spawn(j.serveAlone)
 	case !q.enter(j):

@@ -39,8 +39,8 @@ func (j *job) bury(r store.Stored) bool {
 
 // letter returns the dead letter of the job.
 func (j *job) letter(r store.Stored) *store.Letter {
-	return &store.Letter{Function: j.q.name, ID: j.id, Subject: j.m.Subject, Reason: r.Reason, Err: r.Reply.Err,
-		Attempts: r.Attempts, Accepted: j.Accepted, Story: j.story, Revision: r.Revision, Header: plain(j.m.Header),
+	return &store.Letter{Function: j.q.name, ID: j.id, Subject: j.Request.Subject, Reason: r.Reason, Err: r.Reply.Err,
+		Attempts: r.Attempts, Accepted: j.Accepted, Story: j.story, Revision: r.Revision, Header: j.headers(),
 		Body: j.m.Data}
 }
 

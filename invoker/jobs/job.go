@@ -21,6 +21,7 @@ type job struct {
 	policy    protocol.Job // with defaults
 	malformed error        // it cannot be a job
 	report    bool         // the caller asked for one
+	seen      *Attempt     // that is observed; nil: none
 	receiver  *receiver    // that runs it itself; nil: none
 
 	// What comes of it.
@@ -133,8 +134,17 @@ const (
 	wordProgress = "+WPI"
 )
 
-// done says that the job has its outcome, and all that follows from it.
+// done says that the job has its outcome, and all that follows from it. The next job of its key gets its turn.
 func (j *job) done() {
+	if j.Line != "" {
+		j.q.spawn(j.handOn)
+		return
+	}
+	j.acknowledge()
+}
+
+// acknowledge has the job's message leave its queue.
+func (j *job) acknowledge() {
 	j.say(wordAck)
 	j.q.forget(j)
 }

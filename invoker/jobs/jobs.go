@@ -45,6 +45,7 @@ type Config struct {
 	Caller    protocol.Caller // runs the attempts
 	Later     Later           // keeps jobs that wait for their time, or for their next attempt
 	Recorder  Recorder        // keeps recordings of attempts; nil: none are made
+	Observer  Observer        // sees what becomes of jobs; nil: nobody does
 	Invoker   string          // what this invoker is called where attempts are described
 	Replicas  int             // of what is made on JetStream; 0: 1
 	Drain     time.Duration   // how long what runs goes on after the end of the context; 0: 30 s
@@ -64,9 +65,9 @@ type Front struct {
 	changed chan struct{} // gets a token when one of the next has changed
 	mu      sync.Mutex
 	wanted  map[string]*protocol.Function // all functions
-	opened  map[string]bool               // functions whose queue exists, or did when that was looked at last
+	opened  map[lane]bool                 // those that exist, or did when that was looked at last
 	synced  bool                          // wanted is whole
-	queues  map[string]*queue
+	queues  map[lane]*queue
 
 	serving context.Context // ends when no job is to begin any more
 	giveUp  context.CancelFunc
@@ -93,7 +94,7 @@ func New(c Config) *Front {
 		bodies: bodies.New(c.JetStream, bodies.Config{Bucket: protocol.BucketJobs, Replicas: c.Replicas,
 			TTL: time.Duration(protocol.MaxJobAge) + time.Duration(protocol.MaxUnique)}),
 		sent:   bodies.New(c.JetStream, bodies.Config{Replicas: c.Replicas}),
-		wanted: map[string]*protocol.Function{}, opened: map[string]bool{}, queues: map[string]*queue{},
+		wanted: map[string]*protocol.Function{}, opened: map[lane]bool{}, queues: map[lane]*queue{},
 		api: objects.APIPrefix(c.JetStream), lonely: make(chan struct{}, 1), tasks: make(chan task), after: func(string) {}}
 }
 
@@ -107,7 +108,7 @@ func (f *Front) Remove(name string) { f.change(func() { delete(f.wanted, name) }
 func (f *Front) Synced() { f.change(func() { f.synced = true }) }
 
 // Open runs the jobs of a function that has a queue though its manifest does not ask for one.
-func (f *Front) Open(name string) { f.change(func() { f.opened[name] = true }) }
+func (f *Front) Open(name string) { f.change(func() { f.opened[lane{name, false}] = true }) }
 
 // change changes what is known of functions.
 func (f *Front) change(do func()) {
@@ -177,10 +178,18 @@ func (f *Front) discover() bool {
 		f.log.Debug("queues cannot be listed now", "err", err)
 		return false
 	}
+	lines, err := f.store.TurnFunctions(ctx)
+	if err != nil {
+		f.log.Debug("lines cannot be listed now", "err", err)
+		return false
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, name := range names {
-		f.opened[name] = true
+		f.opened[lane{name, false}] = true
+	}
+	for _, name := range lines {
+		f.opened[lane{name, true}] = true
 	}
 	return true
 }
@@ -193,39 +202,55 @@ func (f *Front) reconcile() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for name, fn := range f.wanted {
-		if fn.Job != nil || f.opened[name] || slices.ContainsFunc(fn.Triggers, protocol.Trigger.Durable) {
-			f.serve(name, fn)
+		jobs, turns := lane{name, false}, lane{name, true}
+		if fn.Job != nil || f.opened[jobs] || slices.ContainsFunc(fn.Triggers, protocol.Trigger.Durable) {
+			f.serve(jobs, fn)
+		}
+		if fn.Job != nil && fn.Job.Key != "" || f.opened[turns] {
+			f.serve(turns, fn)
 		}
 	}
-	for name := range f.opened {
-		if f.synced && f.wanted[name] == nil {
-			f.serve(name, nil)
+	for l := range f.opened {
+		if f.synced && f.wanted[l.name] == nil {
+			f.serve(l, nil)
 		}
 	}
-	for name, q := range f.queues {
-		if f.wanted[name] == nil && f.synced {
+	for l, q := range f.queues {
+		if f.wanted[l.name] == nil && f.synced {
 			q.configure(nil)
 		}
 		if q.ended.Load() {
-			delete(f.queues, name)
-			delete(f.opened, name)
+			delete(f.queues, l)
+			delete(f.opened, l)
 		}
 	}
 }
 
+// of returns the queues of a function that are served.
+func (f *Front) of(name string) (all []*queue) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, turns := range []bool{false, true} {
+		if q := f.queues[lane{name, turns}]; q != nil {
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
 // serve begins to serve a queue, or tells it of a new version. fn is nil for what a function has left behind. The
 // caller holds the mutex.
-func (f *Front) serve(name string, fn *protocol.Function) {
-	if q := f.queues[name]; q != nil {
+func (f *Front) serve(l lane, fn *protocol.Function) {
+	if q := f.queues[l]; q != nil {
 		q.configure(fn)
 		return
 	}
 	if f.settler == nil && !f.open() {
 		return
 	}
-	q := newQueue(f, name)
+	q := newQueue(f, l)
 	q.configure(fn)
-	f.queues[name] = q
+	f.queues[l] = q
 	f.keeping.Go(q.run)
 }
 

@@ -27,6 +27,7 @@ func (j *job) pass(r store.Stored) bool {
 	}
 	h := protocol.Header{protocol.HeaderID: {j.id}, protocol.HeaderHops: {strconv.Itoa(hops)},
 		nats.MsgIdHdr: {j.q.name + "." + j.id + "." + strconv.FormatUint(r.Revision, 36)}}
+	j.Request.Header.PassTrace(h)
 	if r.Reply.Exit > 0 {
 		h[protocol.HeaderExit] = []string{strconv.Itoa(r.Reply.Exit)}
 	}

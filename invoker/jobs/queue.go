@@ -8,16 +8,34 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// queue is the queue of one function on this invoker: the jobs that it has in hand, and how many more it has room for.
+// lane says which queue of which function one is.
+type lane struct {
+	name  string
+	turns bool // that of turns, see store.MakeTurns
+}
+
+// stream returns the name of the stream whose messages the queue has.
+func (l lane) stream() string {
+	if l.turns {
+		return protocol.TurnStream(l.name)
+	}
+	return protocol.QueueStream(l.name)
+}
+
+// queue is the queue of one function on this invoker: the jobs that it has in hand, and how many more it has room for. A
+// function with job.key has two: from the first one jobs are put into the lines of their keys, from the second one, that
+// of turns, they run.
 type queue struct {
-	f      *Front
-	name   string
+	f *Front
+	lane
 	policy atomic.Pointer[protocol.Job] // with defaults
 	ended  atomic.Bool                  // the function is gone, and its queue
 	since  atomic.Int64                 // when the stream was made, in nanoseconds
+	looked atomic.Int64                 // when the lines of a key had room, in nanoseconds
 
 	changed  chan struct{}  // gets a token when the stream has to be looked at
 	messages chan *nats.Msg // from JetStream to the receiver
@@ -46,8 +64,8 @@ type queue struct {
 // what is asked for, and the answers to that.
 const inboxSize = 2 * maxAsked
 
-func newQueue(f *Front, name string) *queue {
-	q := &queue{f: f, name: name, changed: make(chan struct{}, 1), messages: make(chan *nats.Msg, inboxSize),
+func newQueue(f *Front, l lane) *queue {
+	q := &queue{f: f, lane: l, changed: make(chan struct{}, 1), messages: make(chan *nats.Msg, inboxSize),
 		stop: make(chan struct{}), empty: make(chan struct{}), hand: map[uint64]*job{}}
 	q.policy.Store(new(protocol.Job))
 	return q
@@ -72,6 +90,9 @@ func (q *queue) configure(fn *protocol.Function) {
 		}
 	}
 	job = job.WithDefaults(limits)
+	if !q.turns && job.Key != "" {
+		job.AckWait, job.Rate = store.SortWait, ""
+	}
 	q.policy.Store(&job)
 	q.most = limits.WithDefaults().Input
 	q.rate.set(job.Rate)
@@ -92,7 +113,7 @@ func (q *queue) look() {
 }
 
 // longestPause is how long a stream that cannot be made is left alone.
-const longestPause = 30 * time.Second
+const longestPause = 4 * time.Second
 
 // run serves the queue until the front's context ends, or the function and its jobs are gone.
 func (q *queue) run() {
@@ -138,10 +159,10 @@ func (q *queue) make(ctx context.Context) (gone bool, err error) {
 	q.mu.Lock()
 	fn := q.function
 	q.mu.Unlock()
-	if fn == nil {
+	if fn == nil || q.turns && q.policy.Load().Key == "" {
 		return q.clearUp(ctx)
 	}
-	made, err := q.f.store.MakeQueue(ctx, fn)
+	made, err := q.makeFor(ctx, fn)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ready = err == nil; q.ready {
@@ -151,17 +172,29 @@ func (q *queue) make(ctx context.Context) (gone bool, err error) {
 	return false, err
 }
 
+// makeFor makes the stream for a function.
+func (q *queue) makeFor(ctx context.Context, fn *protocol.Function) (store.Queue, error) {
+	if q.turns {
+		return q.f.store.MakeTurns(ctx, fn)
+	}
+	return q.f.store.MakeQueue(ctx, fn)
+}
+
 // clearUp serves what a function has left behind, and removes the stream when nothing is left.
 func (q *queue) clearUp(ctx context.Context) (gone bool, err error) {
-	made, left, ok, err := q.f.store.CloseQueue(ctx, q.name)
+	look, remove := q.f.store.CloseQueue, q.f.store.RemoveQueue
+	if q.turns {
+		look, remove = q.f.store.LookAtTurns, q.f.store.RemoveTurns
+	}
+	made, left, ok, err := look(ctx, q.name)
 	if err != nil {
 		return false, err
 	}
 	if !ok {
 		return true, nil
 	}
-	if left == 0 && q.gone(ctx) {
-		return true, q.f.store.RemoveQueue(ctx, q.name)
+	if left == 0 && q.gone(ctx) { // a function that is there, without a key, leaves its empty lines alone
+		return true, remove(ctx, q.name)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -80,6 +80,7 @@ func (j *job) propose() {
 // decided does what follows when the record of the job is stored.
 func (j *job) decided(revision uint64) {
 	j.q.f.after("record")
+	j.buried()
 	if j.record.State == protocol.StateDead || j.To != "" || j.Redo && len(j.m.Data) == 0 {
 		j.q.spawn(func() { j.follow(store.Stored{Record: j.record, Revision: revision}, true) })
 		return
@@ -138,12 +139,12 @@ func (j *job) wait(at time.Time) {
 		return
 	}
 	j.q.f.after("later")
-	j.done()
+	j.acknowledge() // a job that waits keeps its turn
 }
 
 // later returns the message that is the job when it comes again.
 func (j *job) later(ctx context.Context) (*nats.Msg, error) {
-	own := plain(j.m.Header)
+	own := j.headers()
 	set := func(name, value string) {
 		own.Delete(name)
 		if value != "" {
@@ -164,6 +165,16 @@ func (j *job) later(ctx context.Context) (*nats.Msg, error) {
 	set(protocol.HeaderRevision, revision)
 	body, err := j.carry(ctx, own, j.m.Data)
 	return &nats.Msg{Subject: protocol.RedoSubject(j.m.Subject), Header: nats.Header(own), Data: body}, err
+}
+
+// headers returns a copy of the job's headers without those that mean something to NATS, or only in messages of
+// invokers if a caller published it.
+func (j *job) headers() protocol.Header {
+	h := plain(j.m.Header)
+	if !j.Redo {
+		h = protocol.OfCaller(h)
+	}
+	return h
 }
 
 // plain returns a copy of headers without those that would mean something to NATS.

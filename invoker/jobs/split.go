@@ -46,7 +46,7 @@ func (j *job) split(v verdict) bool {
 // part returns the message that a part of the batch is as a job.
 func (j *job) part(ctx context.Context, p protocol.Part) (*nats.Msg, error) {
 	one := &job{JobMessage: j.JobMessage, q: j.q, id: p.ID, story: j.story,
-		m: &nats.Msg{Subject: j.m.Subject, Header: j.m.Header, Data: p.Body}}
+		m: &nats.Msg{Subject: protocol.RedoSubject(j.Request.Subject), Header: j.m.Header, Data: p.Body}}
 	one.Before, one.Revision = p.Attempts, 0
 	m, err := one.later(ctx)
 	if err != nil {

@@ -126,10 +126,7 @@ func (f *Front) mark(m store.Mark) {
 		return
 	}
 	f.marks.add(m.Function, m.ID)
-	f.mu.Lock()
-	q := f.queues[m.Function]
-	f.mu.Unlock()
-	if q != nil {
+	for _, q := range f.of(m.Function) {
 		q.stopJob(m.ID)
 	}
 }

@@ -65,6 +65,13 @@ func deliver(d protocol.Delivery) (judgement, string) {
 
 // judge says what becomes of the job after an attempt, and adds the attempt to its story if it failed.
 func (j *job) judge(reply *protocol.Reply, err error) verdict {
+	v := j.decision(reply, err)
+	j.observed(v)
+	return v
+}
+
+// decision is judge, and tells nobody.
+func (j *job) decision(reply *protocol.Reply, err error) verdict {
 	if reply == nil {
 		reply = &protocol.Reply{Exit: -1, Err: protocol.ErrorOf(protocol.Failure(nil, err), j.id)}
 	}

@@ -21,7 +21,7 @@ func Options(f *protocol.Function) runtimes.Options {
 		Start:       f.Start,
 		Interpreter: f.Runtime,
 		Args:        append([]string{f.Name}, f.Args...),
-		Varies:      f.Meta == protocol.MetaEnv,
+		Varies:      f.Meta == protocol.MetaEnv || f.HTTPVaries(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Env)) {
 		o.Env = append(o.Env, name+"="+f.Env[name])

@@ -26,6 +26,7 @@ var notInOptions = map[string]string{
 	"Replies":            "read when a process has ended",
 	"Needs":              "what an invoker must know",
 	"Triggers":           "subjects, not processes",
+	"WebSocket":          "connections, not processes",
 	"Job":                "of jobs, which are calls",
 	"AllowLoop":          "read at deployment",
 	"Limits.Timeout":     "of a call",
@@ -38,6 +39,7 @@ var notInOptions = map[string]string{
 // values are what fields are set to that do not take any value.
 var values = map[string]any{
 	"Meta":   protocol.MetaEnv,
+	"HTTP":   []protocol.HTTPRoute{{Request: protocol.HTTPCGI}},
 	"Mounts": []runtimes.Mount{{Path: "/a", Tree: files.Static(files.Map{})}},
 }
 

@@ -16,7 +16,7 @@ import (
 // note is lost with everything else.
 
 // putBack puts what the watcher knows in the place of records that the store has lost, and tries again what it does
-// not take, after a second at first and half a minute at last.
+// not take, after a second at first and 4 s at last.
 func (w *watch) putBack(ctx context.Context, s *session) {
 	if len(s.lost) == 0 || time.Now().Before(s.retry) {
 		return
@@ -30,7 +30,7 @@ func (w *watch) putBack(ctx context.Context, s *session) {
 		s.pause = 0
 		return
 	}
-	s.pause = min(max(look, 2*s.pause), 30*time.Second)
+	s.pause = min(max(look, 2*s.pause), 4*time.Second)
 	s.retry = time.Now().Add(s.pause)
 }
 
@@ -82,35 +82,54 @@ const (
 )
 
 // keepModules looks after the modules that the known functions run, until ctx ends: each is in the store, with all of
-// its chunks, and there is a copy of it here. Only when the bucket has changed since the last time is each module
-// asked for, and that takes a fiftieth of the time at most. What a Put left behind that died is removed.
+// its chunks, and there is a copy of it here. What a Put left behind that died is removed.
 func (w *watch) keepModules(ctx context.Context, was objects.State) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	var next time.Time
-	all := time.Now().Add(settle)
+	k := stocktaking{w: w, was: was, all: time.Now().Add(settle)}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case begin := <-tick.C:
-			if begin.Before(next) {
-				continue
-			}
-			now, err := w.r.modules.State(ctx)
-			full := begin.After(all)
-			if err == nil && (now != was || full) {
-				err = w.stock(ctx)
-				next = time.Now().Add(50 * time.Since(begin))
-			}
-			if was = now; err != nil && ctx.Err() == nil {
-				was = objects.State{}
-				w.r.remake(ctx, err)
-			} else if full {
-				all = time.Now().Add(everyone)
-				w.r.tidy(ctx)
-			}
+		case <-tick.C:
+			k.look(ctx)
 		}
+	}
+}
+
+// stocktaking is what a watch knows of the bucket of modules.
+type stocktaking struct {
+	w    *watch
+	was  objects.State // what the bucket was when each module was asked for
+	next time.Time     // not before that they are asked for again
+	all  time.Time     // then they are, even if nothing has changed
+}
+
+// look asks whether the bucket is there and is as it was. Only when it has changed is each module asked for, and that
+// takes a fiftieth of the time at most. A bucket that was gone is made and filled at once.
+func (k *stocktaking) look(ctx context.Context) {
+	now, err := k.w.r.modules.State(ctx)
+	begin := time.Now()
+	full := begin.After(k.all)
+	if err == nil {
+		if now == k.was && !full || begin.Before(k.next) {
+			return
+		}
+		err = k.w.stock(ctx)
+		k.next = time.Now().Add(50 * time.Since(begin))
+	}
+	k.was = now
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		k.was = objects.State{}
+		if objects.Gone(err) {
+			k.next = time.Time{}
+		}
+		k.w.r.remake(ctx, err)
+	case full:
+		k.all = time.Now().Add(everyone)
+		k.w.r.tidy(ctx)
 	}
 }
 

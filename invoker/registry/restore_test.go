@@ -72,6 +72,29 @@ func watched(t *testing.T, nc *nats.Conn) (*registry.JetStream, *journal) {
 	return r, log
 }
 
+// A bucket that is gone is made and filled at the next look, however long ago each module could be asked for: on a slow
+// store that is not done for minutes.
+func TestBucketOfModulesIsGone(t *testing.T) {
+	nc := registrytest.Connect(t, registrytest.StartNATS(t, t.TempDir(), 0))
+	js := registrytest.JetStream(t, nc)
+	r, err := registry.Open(t.Context(), js, registry.Config{Copies: t.TempDir()})
+	must(t, err)
+	_, _, err = r.Put(t.Context(), protocol.Function{Name: "greet"}, []byte("module"))
+	must(t, err)
+	e, err := r.Find(t.Context(), "greet")
+	must(t, err)
+	must(t, js.DeleteObjectStore(t.Context(), registry.BucketModules))
+	registry.LookBetween(t.Context(), r, e, 2)
+	if b, err := r.Module(t.Context(), protocol.Digest([]byte("module"))); string(b) != "module" {
+		t.Fatalf("got %q, %v", b, err)
+	}
+	objects, err := js.ObjectStore(t.Context(), registry.BucketModules)
+	must(t, err)
+	if _, err := objects.GetInfo(t.Context(), protocol.Digest([]byte("module"))); err != nil {
+		t.Fatal("the module is not put back: ", err)
+	}
+}
+
 // What the store loses while it is watched is put back, records and modules, and the log names it.
 func TestStoreLosesWhatIsWatched(t *testing.T) {
 	const functions, modules = "KV_" + registry.BucketFunctions, "OBJ_" + registry.BucketModules

@@ -33,6 +33,22 @@ type Call struct {
 	In, Out  int64         // size of the bodies of request and reply, in bytes
 	Fuel     uint64        // see runtimes.Usage
 	Memory   uint64        // the same
+
+	// How Took is made up, as far as there are observers.
+	Queue time.Duration // from Received until it was let in
+	Ready time.Duration // from then until its process could begin: its version loaded, its body fetched
+	Run   time.Duration // of its process
+
+	Trace  protocol.Trace // its place in a trace, as Tracer says; zero without one
+	Parent protocol.Trace // that of whatever has called, as its request says; zero without one
+}
+
+// Tracer gives calls their places in traces. Its method runs on the call's own goroutine, several at a time, so it must
+// be quick and not wait.
+type Tracer interface {
+	// Trace is called when a call has been received, before observers see it; Parent is set. It returns the place that
+	// the call's process learns, and what its reply is passed on to, in place of its parent's. Zero changes nothing.
+	Trace(*Call) protocol.Trace
 }
 
 // Endpoint counts the calls of one subject of a function. Its zero value is ready to use; all

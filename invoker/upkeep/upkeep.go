@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	look    = time.Second      // how often a stream is looked for that is there
-	longest = 30 * time.Second // how long one is not looked for that could not be made several times
+	look    = time.Second     // how often a stream is looked for that is there
+	longest = 4 * time.Second // how long one is not looked for that could not be made several times
 )
 
 // Asset is a stream that is needed.
@@ -30,7 +30,7 @@ type Asset struct {
 
 // Keep makes the assets that are missing, and then, in the background, each that is gone, until ctx ends; wait
 // returns when nothing of that runs any more. It looks once a second, and at once when the connection is back. What
-// cannot be made is reported once and tried again, up to half a minute later. The first look, which Keep waits for,
+// cannot be made is reported once and tried again, up to 4 s later. The first look, which Keep waits for,
 // ends with opening.
 func Keep(ctx, opening context.Context, js jetstream.JetStream, log *slog.Logger, assets ...Asset) (wait func()) {
 	var keeping sync.WaitGroup

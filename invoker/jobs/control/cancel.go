@@ -119,6 +119,18 @@ func (s *Service) withdraw(ctx context.Context, p *place) error {
 		}
 		p.info.State = protocol.StateCancelled
 	}
+	if p.entry == (store.Entry{}) {
+		if m, ok, err := s.Store.Entry(ctx, p.function, p.id); err != nil {
+			return err
+		} else if ok {
+			p.entry = entryOf(&m)
+		}
+	}
+	if p.entry != (store.Entry{}) {
+		if err := s.leaveLine(ctx, p.entry); err != nil {
+			return err
+		}
+	}
 	if p.sequence == 0 {
 		return nil
 	}
@@ -132,6 +144,11 @@ func (s *Service) removeLater(ctx context.Context, function, id string) error {
 		if missing(err) {
 			return nil
 		}
+		if m, ok, e := s.Store.Last(ctx, protocol.StreamLater, subject); err == nil && (e != nil || ok) {
+			if err = e; ok {
+				err = s.takeTurn(ctx, function, &m)
+			}
+		}
 		if err == nil {
 			err = stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
 		}
@@ -142,7 +159,7 @@ func (s *Service) removeLater(ctx context.Context, function, id string) error {
 	return nil
 }
 
-// purge cancels a portion of the jobs of a function that do not run: first those in its queue, then those that wait for
+// purge cancels a portion of the jobs of a function that do not run: first those in its queue and its lines, then those that wait for
 // their time. Those that come after the first portion has begun are left alone.
 func (s *Service) purge(ctx context.Context, r *protocol.APIRequest) (any, error) {
 	q, err := protocol.ParsePurgeRequest(r.Body)
@@ -168,12 +185,12 @@ func (s *Service) purge(ctx context.Context, r *protocol.APIRequest) (any, error
 }
 
 // purging is how far a purge has come: the next message of the queue and the last one that it is about, and the same of
-// those that wait.
-type purging struct{ queue, queueEnd, later, laterEnd uint64 }
+// those in lines, and of those that wait.
+type purging struct{ queue, queueEnd, line, lineEnd, later, laterEnd uint64 }
 
 // String returns the form of a cursor.
 func (c purging) String() string {
-	return fmt.Sprintf("%d:%d:%d:%d", c.queue, c.queueEnd, c.later, c.laterEnd)
+	return fmt.Sprintf("%d:%d:%d:%d:%d:%d", c.queue, c.queueEnd, c.line, c.lineEnd, c.later, c.laterEnd)
 }
 
 // purgeCursor returns where a portion begins.
@@ -182,7 +199,7 @@ func (s *Service) purgeCursor(ctx context.Context, q protocol.PurgeRequest) (c p
 		return s.beginPurge(ctx, q.Function)
 	}
 	parts := strings.Split(q.After, ":")
-	to := []*uint64{&c.queue, &c.queueEnd, &c.later, &c.laterEnd}
+	to := []*uint64{&c.queue, &c.queueEnd, &c.line, &c.lineEnd, &c.later, &c.laterEnd}
 	for i := range to {
 		if err == nil && len(parts) == len(to) {
 			*to[i], err = strconv.ParseUint(parts[i], 10, 64)
@@ -207,7 +224,8 @@ func (s *Service) beginPurge(ctx context.Context, function string) (c purging, e
 	for _, end := range []struct {
 		to     *uint64
 		stream string
-	}{{&c.queueEnd, protocol.QueueStream(function)}, {&c.laterEnd, protocol.StreamLater}} {
+	}{{&c.queueEnd, protocol.QueueStream(function)}, {&c.lineEnd, protocol.TurnStream(function)},
+		{&c.laterEnd, protocol.StreamLater}} {
 		stream, err := s.Store.JetStream().Stream(ctx, end.stream)
 		switch {
 		case missing(err):
@@ -225,6 +243,9 @@ func (s *Service) purgeSome(ctx context.Context, function string, c *purging, ou
 	most := protocol.MaxPortion - out.Done
 	if c.queue <= c.queueEnd && c.queueEnd > 0 {
 		return true, s.purgeQueue(ctx, function, c, most, out)
+	}
+	if c.line <= c.lineEnd && c.lineEnd > 0 {
+		return true, s.purgeLines(ctx, function, c, most, out)
 	}
 	if c.later > c.laterEnd || c.laterEnd == 0 {
 		return false, nil

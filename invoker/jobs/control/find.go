@@ -29,6 +29,7 @@ type place struct {
 	decided  bool         // record is an outcome
 	sequence uint64       // of its message in the queue; 0: it is not there, or was not found
 	sure     bool         // it was looked for everywhere
+	entry    store.Entry  // in the line of its key; the zero value: it is not there
 	queue    protocol.QueueInfo
 	last     uint64        // sequence of the queue's last job
 	kept     time.Duration // how long its outcome is to be kept; 0: it is not known yet
@@ -40,7 +41,7 @@ func (s *Service) find(ctx context.Context, function, id string) (p *place, err 
 	p = &place{function: function, id: id}
 	p.info.Job = protocol.ResultKey(function, id)
 	for _, look := range []func(context.Context, *place) error{
-		s.findRecord, s.findLater, s.findQueued, s.findLater, s.findRecord,
+		s.findRecord, s.findLater, s.findQueued, s.findLine, s.findLater, s.findRecord,
 	} {
 		if err := look(ctx, p); err != nil {
 			return nil, err
@@ -113,7 +114,7 @@ func waitingInfo(function, id string, m *store.Message) (protocol.JobInfo, []pro
 	h := m.Header.Fold()
 	i := protocol.JobInfo{Job: protocol.ResultKey(function, id), State: protocol.StateWaiting, Accepted: m.Time,
 		Size: bodySize(h, m.Data)}
-	i.Attempts, i.Subject = attempts(h), callerSubject(h.Get(protocol.HeaderTarget))
+	i.Attempts, i.Subject = attempts(h), callerSubject(cmp.Or(h.Get(protocol.HeaderSubject), h.Get(protocol.HeaderTarget)))
 	if t, err := time.Parse(time.RFC3339Nano, h.Get(protocol.HeaderAccepted)); err == nil {
 		i.Accepted = t
 	}

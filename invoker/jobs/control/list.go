@@ -22,6 +22,7 @@ type stage string
 
 const (
 	inQueues  stage = "queue"
+	inLines   stage = "lines"
 	inLater   stage = "later"
 	inRecords stage = "records"
 	inDead    stage = "dead"
@@ -31,7 +32,7 @@ const (
 func stages(state protocol.JobState) []stage {
 	switch state {
 	case protocol.StateQueued, protocol.StateRunning:
-		return []stage{inQueues}
+		return []stage{inQueues, inLines}
 	case protocol.StateWaiting:
 		return []stage{inLater}
 	case protocol.StateDone, protocol.StateCancelled:
@@ -39,13 +40,13 @@ func stages(state protocol.JobState) []stage {
 	case protocol.StateDead:
 		return []stage{inDead}
 	}
-	return []stage{inQueues, inLater, inRecords}
+	return []stage{inQueues, inLines, inLater, inRecords}
 }
 
 // cursor is where a page begins.
 type cursor struct {
 	stage    stage
-	function string // of inQueues: whose queue; empty: the first one
+	function string // of inQueues and inLines: whose; empty: that of the first one
 	sequence uint64 // the page has what comes behind it, in the order of the list; 0: all
 }
 
@@ -134,6 +135,7 @@ type lister struct {
 	full  bool
 	empty int      // windows of a queue that had nothing, one after the other
 	names []string // functions that have a queue, sorted, once they are known
+	keyed []string // functions that have lines, in the same way
 }
 
 // step reads on from the cursor, and moves it. more is false at the end of a stage.
@@ -141,6 +143,8 @@ func (l *lister) step(ctx context.Context, c *cursor) (more bool, err error) {
 	switch c.stage {
 	case inQueues:
 		return l.queues(ctx, c)
+	case inLines:
+		return l.lines(ctx, c)
 	case inLater:
 		return l.later(ctx, c)
 	case inRecords:

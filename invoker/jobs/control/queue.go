@@ -92,9 +92,11 @@ func (s *Service) resume(ctx context.Context, r *protocol.APIRequest) (any, erro
 
 // pauseUntil pauses a queue until a time, and returns its state.
 func (s *Service) pauseUntil(ctx context.Context, name string, until time.Time) (any, error) {
-	_, err := s.Store.JetStream().PauseConsumer(ctx, protocol.QueueStream(name), store.Consumer, until)
-	if err != nil {
-		return nil, unavailable("pause "+name, err)
+	for _, stream := range []string{protocol.QueueStream(name), protocol.TurnStream(name)} {
+		_, err := s.Store.JetStream().PauseConsumer(ctx, stream, store.Consumer, until)
+		if err != nil && (stream == protocol.QueueStream(name) || !missing(err)) {
+			return nil, unavailable("pause "+name, err)
+		}
 	}
 	info, _, err := s.figures(ctx, name)
 	return info, err
@@ -156,7 +158,24 @@ func (s *Service) figures(ctx context.Context, name string) (q protocol.QueueInf
 		q.PausedUntil = time.Now().Add(i.PauseRemaining).UTC().Truncate(time.Second)
 		q.Forever = i.PauseRemaining > forever/2
 	}
-	return q, true, nil
+	return q, true, s.addLines(ctx, &q)
+}
+
+// addLines adds what stands in the lines of a function to the figures of its queue: what has not begun there is queued,
+// also what waits for its next attempt there.
+func (s *Service) addLines(ctx context.Context, q *protocol.QueueInfo) error {
+	consumer, err := s.Store.JetStream().Consumer(ctx, protocol.TurnStream(q.Function), store.Consumer)
+	switch {
+	case missing(err):
+		return nil
+	case err != nil:
+		return unavailable("look at the lines of "+q.Function, err)
+	}
+	entries, err := s.Store.Count(ctx, protocol.TurnStream(q.Function), protocol.EntrySubject(q.Function, "*", "*"))
+	running := int64(consumer.CachedInfo().NumAckPending)
+	q.Running += running
+	q.Queued += max(0, entries-running)
+	return err
 }
 
 // mostLooks is how many queues are looked at at a time.

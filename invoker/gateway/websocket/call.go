@@ -1,0 +1,121 @@
+package websocket
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// mostCloses is how many events "close" are called for at a time: thousands of connections can end at once.
+const mostCloses = 64
+
+// call calls the function for an event. It waits for room rather than be refused with 429: the client is not read
+// meanwhile.
+func (c *conn) call(ctx context.Context, h protocol.Header, body []byte) (*protocol.Reply, error) {
+	r := &protocol.Request{Function: c.ref, Header: h, Body: body, Patient: true}
+	reply, err := c.hub.config.Caller.Call(ctx, r)
+	if err := protocol.Failure(reply, err); err != nil {
+		e := protocol.ErrorOf(err, c.id())
+		level := slog.LevelDebug
+		if e.Code >= protocol.CodeFailed {
+			level = slog.LevelWarn
+		}
+		c.hub.config.Log.Log(ctx, level, "a call of a WebSocket has failed", "function", c.ref.String(), "id", c.id(),
+			"err", err)
+		return nil, e
+	}
+	return reply, nil
+}
+
+// open asks the function whether it agrees to the connection. header has all that the handshake had. What it answers
+// goes to the client first.
+func (c *conn) open(ctx context.Context, header protocol.Header) error {
+	if !c.route.Takes(protocol.SocketOpen) {
+		return nil
+	}
+	h := c.header(protocol.SocketOpen)
+	for name, values := range header {
+		if h.Values(name) == nil {
+			h[name] = values
+		}
+	}
+	reply, err := c.call(ctx, h, nil)
+	if err != nil {
+		return err
+	}
+	if len(reply.Body) > 0 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.queue = append([]message{{data: reply.Body, kind: kindOf("", reply.Body)}}, c.queue...)
+		c.queued += len(reply.Body)
+	}
+	return nil
+}
+
+// work calls the function for one event after the other, as long as there are any.
+func (c *conn) work() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.pending != nil {
+		e := c.pending
+		c.pending = nil
+		c.turn.Broadcast()
+		if c.code == 0 { // what was received before the client left is done all the same
+			c.mu.Unlock()
+			c.handle(e)
+			c.mu.Lock()
+		}
+		c.hub.release(e)
+	}
+	c.busy = false
+	if c.leaving != "" {
+		c.close(protocol.SocketGoingAway, c.leaving)
+	}
+	c.turn.Broadcast()
+}
+
+// handle calls the function for a message, and sends its answer back.
+func (c *conn) handle(e *event) {
+	reply, err := c.call(c.hub.calls, c.header(e.name), e.body.Bytes())
+	if err != nil {
+		c.end(protocol.SocketCode(protocol.CodeOf(err)), err.Error())
+		return
+	}
+	if len(reply.Body) > 0 {
+		c.answer(message{data: reply.Body, kind: kindOf(e.name, reply.Body)})
+	}
+}
+
+// ended calls the function for the end of a connection that it has agreed to, and lets go of it.
+func (c *conn) ended(consented bool, code int, reason string) {
+	defer c.hub.running.Done()
+	defer c.hub.count.open.Add(-1)
+	if !consented || !c.route.Takes(protocol.SocketClose) {
+		return
+	}
+	c.hub.closes <- struct{}{}
+	defer func() { <-c.hub.closes }()
+	h := c.header(protocol.SocketClose)
+	h[protocol.HeaderSocketCode] = []string{strconv.Itoa(code)}
+	_, _ = c.call(c.hub.calls, h, []byte(reason)) // the log has what is wrong, and there is nobody else to tell
+}
+
+// kindOf returns the kind of frame for a body that answers an event, or was pushed with such a kind: text cannot be
+// anything but UTF-8.
+func kindOf(kind string, body []byte) int {
+	if kind != protocol.SocketBinary && utf8.Valid(body) {
+		return gorilla.TextMessage
+	}
+	return gorilla.BinaryMessage
+}
+
+// reasonOf makes a text fit a close frame.
+func reasonOf(text string) string {
+	return protocol.CleanValue(strings.ToValidUTF8(text, "?"), protocol.MaxSocketReason)
+}
