@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
 // streaming is an invoker, and the ways in which its functions can be called.
@@ -314,7 +316,19 @@ func TestStreamStartKinds(t *testing.T) {
 // TestHammerStreams cancels streams at any moment, on functions whose sandboxes are used again. What came through is
 // the beginning of what was sent, or all of it if there is no error.
 func TestHammerStreams(t *testing.T) {
-	s := startStreaming(t, protocol.Limits{Timeout: protocol.Duration(time.Minute), Concurrency: 100, Queue: 1000})
+	wrong := &logBuffer{}
+	rt, err := wasi.New(t.Context(), wasi.Config{Verify: 1, Log: slog.New(slog.NewTextHandler(wrong,
+		&slog.HandlerOptions{Level: slog.LevelError}))}) // which compares each sandbox that is to be used again
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := rt.Close(context.Background()); err != nil || wrong.String() != "" {
+			t.Errorf("after all streams: %v\n%s", err, wrong)
+		}
+	})
+	s := startStreaming(t, protocol.Limits{Timeout: protocol.Duration(time.Minute), Concurrency: 100, Queue: 1000},
+		func(v *invoker.Invoker) { v.Runtime = rt })
 	body := pattern(1 << 20)
 	s.each(t, func(t *testing.T, c protocol.Streamer) {
 		var all sync.WaitGroup
