@@ -101,7 +101,8 @@ func TestStreamEchoes(t *testing.T) {
 			out.Reset()
 			ask := askProbe("echo")
 			ask.Body = body[:min(size, 100<<10)]
-			if err := protocol.Failure(c.Stream(t.Context(), ask, nil, &out)); err != nil || !bytes.Equal(out.Bytes(), ask.Body) {
+			err = protocol.Failure(c.Stream(t.Context(), ask, nil, &out))
+			if err != nil || !bytes.Equal(out.Bytes(), ask.Body) {
 				t.Fatalf("%d bytes in the request: got %d, error %v", len(ask.Body), out.Len(), err)
 			}
 		}
@@ -131,7 +132,8 @@ func TestStreamEndings(t *testing.T) {
 			{"a trap behind output", askProbe("stubborn-trap"), nil, 400, "exit code 64", 0},
 			{"as much input as it may", askProbe("echo"), bytes.NewReader(pattern(1000)), 0, "", 1000},
 			{"more input than it may", askProbe("echo"), bytes.NewReader(pattern(1001)), 413, "limits.input", -1},
-			{"an input that fails", askProbe("echo"), io.MultiReader(strings.NewReader("abc"), broken{gone}), 400, "could not be read to its end", -1},
+			{"an input that fails", askProbe("echo"), io.MultiReader(strings.NewReader("abc"), broken{gone}), 400,
+				"could not be read to its end", -1},
 			{"no more time", short(askProbe("flood")), nil, 504, "did not end within 300ms", -1},
 			{"no more time, asleep", short(askProbe("sleep", "60000")), nil, 504, "did not end within 300ms", 0},
 			{"no more time, waiting for input", short(askProbe("echo")), silent, 504, "did not end within 300ms", 0},
@@ -273,7 +275,8 @@ func TestStreamBadRequests(t *testing.T) {
 		both, event, claim := askProbe("echo"), askProbe("echo"), askProbe("echo")
 		both.Body, event.Event, claim.Claim = []byte("x"), true, &protocol.Claim{}
 		for _, ask := range []*protocol.Request{both, event, claim} {
-			if err := protocol.Failure(c.Stream(t.Context(), ask, strings.NewReader("y"), io.Discard)); protocol.CodeOf(err) != 400 {
+			err := protocol.Failure(c.Stream(t.Context(), ask, strings.NewReader("y"), io.Discard))
+			if protocol.CodeOf(err) != 400 {
 				t.Errorf("%+v: %v", ask, err)
 			}
 		}
@@ -287,7 +290,8 @@ func TestStreamBadRequests(t *testing.T) {
 // was cut off is in the next.
 func TestStreamStartKinds(t *testing.T) {
 	s := startStreaming(t, protocol.Limits{})
-	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
+	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork,
+		runtimes.StartCheckpoint} {
 		name := "probe-" + kind
 		if _, err := tryDeploy(s.nc, protocol.Function{Name: name, Start: kind}, runtimestest.Wasm()); err != nil {
 			t.Logf("%s: %v", kind, err)
@@ -305,7 +309,8 @@ func TestStreamStartKinds(t *testing.T) {
 				if r.Report == nil || r.Report.Start == "" {
 					t.Errorf("%s: report %+v", kind, r.Report)
 				}
-				if _, err = c.Stream(t.Context(), ask, bytes.NewReader(body), &breaks{left: 10, err: io.ErrClosedPipe}); err == nil {
+				gone := &breaks{left: 10, err: io.ErrClosedPipe}
+				if _, err = c.Stream(t.Context(), ask, bytes.NewReader(body), gone); err == nil {
 					t.Errorf("%s: no error of a reader that is gone", kind)
 				}
 			}
