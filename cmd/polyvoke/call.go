@@ -121,7 +121,7 @@ func (c *cli) callRequest(cmd *cobra.Command, args []string, o *callOptions) (*p
 		return nil, usageError(cmd, "%v", err)
 	}
 	if o.stream && o.json {
-		return nil, usageError(cmd, 
+		return nil, usageError(cmd,
 			"--stream prints what comes as it comes, and so not as JSON: leave one of --stream and --json out")
 	}
 	r := &protocol.Request{Function: ref, Args: append(tokens, o.args...), ID: o.id, Report: o.report, Stdout: o.report,
