@@ -42,9 +42,14 @@ var examples = map[string]string{
   polyvoke call wordcount @book.txt --logs
   polyvoke call fn.resize.640.480 @photo.png > small.png
   tail -f app.log | polyvoke call filter - --stream`,
+	"top": `
+  polyvoke top
+  polyvoke top 'order-*' --sort p99
+  polyvoke top --once --json`,
 	"logs": `
   polyvoke logs -f
-  polyvoke logs greet -n 100`,
+  polyvoke logs greet -n 100
+  polyvoke logs 'order-*' --since 10m --level error --json`,
 	"ls": `
   polyvoke ls
   polyvoke ls --json --context production`,

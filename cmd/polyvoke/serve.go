@@ -28,7 +28,8 @@ type serveOptions struct {
 	slots, replicas      int
 	drain                time.Duration
 	compile              compileLimits
-	idleMemory           string           // as protocol.ParseSize reads it
+	idleMemory           string // as protocol.ParseSize reads it
+	told                 telemetryOptions
 	own                  connect.Settings // who does what is no answer; nobody else if it is empty
 }
 
@@ -82,6 +83,7 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"},
 		cobra.ShellCompDirectiveNoFileComp))
 	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "memory limit of all processes together that wait for calls")
+	o.told.addTo(cmd)
 	o.compile.addTo(cmd)
 	addConnection(cmd, &n)
 	markConnection(f, func() {
@@ -146,6 +148,9 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	case o.drain <= 0:
 		return usageError(cmd, "--drain %s must be longer than zero", o.drain)
 	}
+	if err := o.told.complete(cmd, c.env); err != nil {
+		return err
+	}
 	if err := o.compile.check(cmd); err != nil {
 		return err
 	}
@@ -166,6 +171,11 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) error {
 	ctx := cmd.Context()
 	log := c.logger(o.logLevel, o.logFormat)
+	told, err := o.told.open(c.env, log)
+	if err != nil {
+		return err
+	}
+	defer told.Close()
 	service.TuneCollector(c.env)
 	go service.RestCollector(ctx)
 	where, reach, durability := "joined", c.connect, ""
@@ -199,8 +209,8 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	}
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
-		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: service.DenseCollector,
-		Log: log}
+		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(),
+		Compiling: service.DenseCollector, Telemetry: told, Log: log}
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
 		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))
 	}))

@@ -24,6 +24,7 @@ var synonyms = map[string][]string{
 	"deploy":     {"push", "apply", "update"},
 	"call":       {"invoke", "request", "req"},
 	"logs":       {"log", "tail"},
+	"top":        {"stats", "monitor"},
 	"ls":         {"list", "ps"},
 	"info":       {"describe", "show", "get"},
 	"rm":         {"remove", "delete", "del", "undeploy"},
