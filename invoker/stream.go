@@ -15,7 +15,8 @@ import (
 // Stream implements protocol.Streamer: it is Invoke for a call whose bodies are not whole in memory. A process that
 // waits for in, or for room in out, holds no slot. Stream returns when no Write to out is under way, but a Read of in
 // may be: in is not to be used again unless it was read to its end. Request.Record means nothing here.
-func (v *Invoker) Stream(ctx context.Context, r *protocol.Request, in io.Reader, out io.Writer) (*protocol.Reply, error) {
+func (v *Invoker) Stream(ctx context.Context, r *protocol.Request, in io.Reader, out io.Writer) (
+	*protocol.Reply, error) {
 	switch {
 	case in != nil && (len(r.Body) > 0 || r.Claim != nil):
 		return nil, protocol.Errorf(protocol.CodeBadRequest, "", "a request whose body is a stream has another one")

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,12 +117,13 @@ func TestStreamsWhole(t *testing.T) {
 				}
 				before := heap()
 				var going sync.WaitGroup // the first streams, until half a MiB has come
+				var ended atomic.Int32
 				places := make(chan struct{}, atOnce)
 				var all sync.WaitGroup
 				going.Add(atOnce)
 				for i := range count {
 					if slow && i == atOnce {
-						wantSmall(t, &going, before, atOnce)
+						wantSmall(t, &going, &ended, before, atOnce)
 					}
 					places <- struct{}{}
 					all.Go(func() {
@@ -130,13 +133,14 @@ func TestStreamsWhole(t *testing.T) {
 							out.going = going.Done
 						}
 						err := protocol.Failure(s.ways[way].Stream(t.Context(), askProbe("echo"), plain{bytes.NewReader(body)}, out))
+						ended.Add(1)
 						if err != nil || out.n != size || out.wrong {
 							t.Errorf("%d of %d bytes came, wrong ones: %t, error %v", out.n, size, out.wrong, err)
 						}
 					})
 				}
 				if slow && count == atOnce {
-					wantSmall(t, &going, before, atOnce)
+					wantSmall(t, &going, &ended, before, atOnce)
 				}
 				all.Wait()
 			})
@@ -144,14 +148,20 @@ func TestStreamsWhole(t *testing.T) {
 	}
 }
 
-// wantSmall fails if streams that are going take more than 2 MiB each, both ends and the server included.
-func wantSmall(t *testing.T, going *sync.WaitGroup, before uint64, count int) {
+// wantSmall fails if streams that are going take more than 2 MiB each, both ends and the server included. While they go
+// on there is also garbage, which is not theirs: so the least counts that is seen before the first of them ends.
+func wantSmall(t *testing.T, going *sync.WaitGroup, ended *atomic.Int32, before uint64, count int) {
 	t.Helper()
 	going.Wait()
-	most := int64(heap()-before) / int64(count)
-	t.Logf("%d KiB a stream", most/1024)
-	if most > 2<<20 {
-		t.Errorf("a stream takes %d KiB", most/1024)
+	least := int64(math.MaxInt64)
+	for tries := 0; tries < 20 && (tries == 0 || ended.Load() == 0); tries++ {
+		if now := int64(heap()-before) / int64(count); tries == 0 || ended.Load() == 0 {
+			least = min(least, now)
+		}
+	}
+	t.Logf("%d KiB a stream", least/1024)
+	if least > 2<<20 {
+		t.Errorf("a stream takes %d KiB", least/1024)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
+	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
 // streaming is an invoker, and the ways in which its functions can be called.
@@ -99,7 +101,8 @@ func TestStreamEchoes(t *testing.T) {
 			out.Reset()
 			ask := askProbe("echo")
 			ask.Body = body[:min(size, 100<<10)]
-			if err := protocol.Failure(c.Stream(t.Context(), ask, nil, &out)); err != nil || !bytes.Equal(out.Bytes(), ask.Body) {
+			err = protocol.Failure(c.Stream(t.Context(), ask, nil, &out))
+			if err != nil || !bytes.Equal(out.Bytes(), ask.Body) {
 				t.Fatalf("%d bytes in the request: got %d, error %v", len(ask.Body), out.Len(), err)
 			}
 		}
@@ -129,7 +132,8 @@ func TestStreamEndings(t *testing.T) {
 			{"a trap behind output", askProbe("stubborn-trap"), nil, 400, "exit code 64", 0},
 			{"as much input as it may", askProbe("echo"), bytes.NewReader(pattern(1000)), 0, "", 1000},
 			{"more input than it may", askProbe("echo"), bytes.NewReader(pattern(1001)), 413, "limits.input", -1},
-			{"an input that fails", askProbe("echo"), io.MultiReader(strings.NewReader("abc"), broken{gone}), 400, "could not be read to its end", -1},
+			{"an input that fails", askProbe("echo"), io.MultiReader(strings.NewReader("abc"), broken{gone}), 400,
+				"could not be read to its end", -1},
 			{"no more time", short(askProbe("flood")), nil, 504, "did not end within 300ms", -1},
 			{"no more time, asleep", short(askProbe("sleep", "60000")), nil, 504, "did not end within 300ms", 0},
 			{"no more time, waiting for input", short(askProbe("echo")), silent, 504, "did not end within 300ms", 0},
@@ -271,7 +275,8 @@ func TestStreamBadRequests(t *testing.T) {
 		both, event, claim := askProbe("echo"), askProbe("echo"), askProbe("echo")
 		both.Body, event.Event, claim.Claim = []byte("x"), true, &protocol.Claim{}
 		for _, ask := range []*protocol.Request{both, event, claim} {
-			if err := protocol.Failure(c.Stream(t.Context(), ask, strings.NewReader("y"), io.Discard)); protocol.CodeOf(err) != 400 {
+			err := protocol.Failure(c.Stream(t.Context(), ask, strings.NewReader("y"), io.Discard))
+			if protocol.CodeOf(err) != 400 {
 				t.Errorf("%+v: %v", ask, err)
 			}
 		}
@@ -285,7 +290,8 @@ func TestStreamBadRequests(t *testing.T) {
 // was cut off is in the next.
 func TestStreamStartKinds(t *testing.T) {
 	s := startStreaming(t, protocol.Limits{})
-	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork, runtimes.StartCheckpoint} {
+	for _, kind := range []string{runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork,
+		runtimes.StartCheckpoint} {
 		name := "probe-" + kind
 		if _, err := tryDeploy(s.nc, protocol.Function{Name: name, Start: kind}, runtimestest.Wasm()); err != nil {
 			t.Logf("%s: %v", kind, err)
@@ -303,7 +309,8 @@ func TestStreamStartKinds(t *testing.T) {
 				if r.Report == nil || r.Report.Start == "" {
 					t.Errorf("%s: report %+v", kind, r.Report)
 				}
-				if _, err = c.Stream(t.Context(), ask, bytes.NewReader(body), &breaks{left: 10, err: io.ErrClosedPipe}); err == nil {
+				gone := &breaks{left: 10, err: io.ErrClosedPipe}
+				if _, err = c.Stream(t.Context(), ask, bytes.NewReader(body), gone); err == nil {
 					t.Errorf("%s: no error of a reader that is gone", kind)
 				}
 			}
@@ -314,7 +321,19 @@ func TestStreamStartKinds(t *testing.T) {
 // TestHammerStreams cancels streams at any moment, on functions whose sandboxes are used again. What came through is
 // the beginning of what was sent, or all of it if there is no error.
 func TestHammerStreams(t *testing.T) {
-	s := startStreaming(t, protocol.Limits{Timeout: protocol.Duration(time.Minute), Concurrency: 100, Queue: 1000})
+	wrong := &logBuffer{}
+	rt, err := wasi.New(t.Context(), wasi.Config{Verify: 1, Log: slog.New(slog.NewTextHandler(wrong,
+		&slog.HandlerOptions{Level: slog.LevelError}))}) // which compares each sandbox that is to be used again
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := rt.Close(context.Background()); err != nil || wrong.String() != "" {
+			t.Errorf("after all streams: %v\n%s", err, wrong)
+		}
+	})
+	s := startStreaming(t, protocol.Limits{Timeout: protocol.Duration(time.Minute), Concurrency: 100, Queue: 1000},
+		func(v *invoker.Invoker) { v.Runtime = rt })
 	body := pattern(1 << 20)
 	s.each(t, func(t *testing.T, c protocol.Streamer) {
 		var all sync.WaitGroup

@@ -15,8 +15,8 @@ const (
 // has such a name, and whoever may call every function may publish there.
 const RootStream = RootCall + "._stream"
 
-// BodyChunks is the value of HeaderObject of a request whose body comes in chunks. An invoker that does not know streams
-// refuses the request, because it is the name of an object without a size.
+// BodyChunks is the value of HeaderObject of a request whose body comes in chunks. An invoker that does not know
+// streams refuses the request, because it is the name of an object without a size.
 const BodyChunks = "_chunks"
 
 // IsStreamSubject reports whether a subject is one that an invoker hears clients of a stream on: RootStream, the

@@ -89,7 +89,8 @@ func FuzzStreamHeaders(f *testing.F) {
 		if err != nil && CodeOf(err) != CodeBadRequest || n < Cancel {
 			t.Errorf("credit %d, %v", n, err)
 		}
-		if IsStreamSubject(subject) && (strings.ContainsAny(subject, "\r\n \t*>") || !strings.HasPrefix(subject, RootStream)) {
+		if IsStreamSubject(subject) &&
+			(strings.ContainsAny(subject, "\r\n \t*>") || !strings.HasPrefix(subject, RootStream)) {
 			t.Errorf("%q is the subject of a stream", subject)
 		}
 		if IsStreamSubject(subject) && CheckReply(subject, DefaultLine) == nil {

@@ -98,7 +98,8 @@ func (c *cli) call(ctx context.Context, s *connect.Session, r *protocol.Request,
 }
 
 // reply calls a function. What a stream brings is printed already.
-func (c *cli) reply(ctx context.Context, s *connect.Session, r *protocol.Request, o *callOptions) (*protocol.Reply, error) {
+func (c *cli) reply(ctx context.Context, s *connect.Session, r *protocol.Request, o *callOptions) (
+	*protocol.Reply, error) {
 	if !o.stream {
 		return s.Call(ctx, r)
 	}
@@ -120,7 +121,8 @@ func (c *cli) callRequest(cmd *cobra.Command, args []string, o *callOptions) (*p
 		return nil, usageError(cmd, "%v", err)
 	}
 	if o.stream && o.json {
-		return nil, usageError(cmd, "--stream prints what comes as it comes, and so not as JSON: leave one of --stream and --json out")
+		return nil, usageError(cmd,
+			"--stream prints what comes as it comes, and so not as JSON: leave one of --stream and --json out")
 	}
 	r := &protocol.Request{Function: ref, Args: append(tokens, o.args...), ID: o.id, Report: o.report, Stdout: o.report,
 		Header: protocol.Header{}}

@@ -257,6 +257,9 @@ func TestPermissions(t *testing.T) {
 					t.Errorf("a call by %s: %d: %s\n%s", user[0], code, said, g.log.text())
 				}
 			}
+			if name == "strict.conf" { // of the other, an invoker sends one message for each that it gets
+				g.stream(t)
+			}
 			if code, said := g.polyvoke(t, "deployer", "d", "ls"); code != 0 || !strings.Contains(said, "victim") {
 				t.Errorf("ls by the deployer: %d: %s", code, said)
 			}
@@ -367,6 +370,20 @@ func (g *guarded) attempt(t *testing.T, replies []string) {
 
 // TestDenied runs every command as a user who may do nothing, and as one whose inbox is denied: an error names the
 // subject, soon.
+// stream has a caller send a body, and get it back, in more chunks than go without its being heard.
+func (g *guarded) stream(t *testing.T) {
+	t.Helper()
+	large := filepath.Join(t.TempDir(), "large")
+	body := strings.Repeat("0123456789abcde\n", 3<<16)
+	if err := os.WriteFile(large, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := g.polyvoke(t, "caller", "c", "call", "echo", "@"+large, "--stream"); code != 0 ||
+		!strings.Contains(said, body) {
+		t.Errorf("a stream of a caller: %d, %d bytes: %.200s", code, len(said), said)
+	}
+}
+
 func TestDenied(t *testing.T) {
 	none := &node.Permissions{Publish: &node.SubjectPermission{Deny: []string{">"}}}
 	mute := &node.Permissions{Subscribe: &node.SubjectPermission{Deny: []string{">"}}}

@@ -93,7 +93,8 @@ func tell(ctx context.Context, msg *nats.Msg, r *protocol.Request) {
 // exchange sends the message and waits for the answer. A message that surely nobody got is sent again for a moment:
 // the function's invokers may be about to connect anew. Any other is sent once, and its answer is waited for also
 // when the connection breaks and is made anew meanwhile. send is the method, or one like it.
-func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request, send sender) (m *nats.Msg, err error) {
+func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request, send sender) (
+	m *nats.Msg, err error) {
 	ctx, permitted := c.Permitted(ctx, msg.Subject)
 	defer func() {
 		err = permitted(err)

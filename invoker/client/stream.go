@@ -21,7 +21,8 @@ import (
 //
 // Stream returns when no Write to out is under way, but a Read of in may be: in is not to be used again unless it was
 // read to its end.
-func (c *Client) Stream(ctx context.Context, r *protocol.Request, in io.Reader, out io.Writer) (*protocol.Reply, error) {
+func (c *Client) Stream(ctx context.Context, r *protocol.Request, in io.Reader, out io.Writer) (
+	*protocol.Reply, error) {
 	if err := c.begin(); err != nil {
 		return nil, err
 	}
@@ -167,8 +168,8 @@ func (s *stream) hear(m *nats.Msg) {
 	}
 }
 
-// endAlone returns what an answer in one message means to who reads the stream. An answer without an error is whole only
-// if no chunk came before.
+// endAlone returns what an answer in one message means to who reads the stream. An answer without an error is whole
+// only if no chunk came before.
 func (s *stream) endAlone(m *nats.Msg) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

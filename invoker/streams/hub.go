@@ -182,7 +182,8 @@ func (s *Session) publish(c protocol.Chunk, body []byte) error {
 		header[protocol.HeaderStream] = []string{"1"}
 	}
 	c.Put(header)
-	return s.hub.nc.PublishMsg(&nats.Msg{Subject: s.opening.Reply, Reply: s.subject, Header: nats.Header(header), Data: body})
+	return s.hub.nc.PublishMsg(&nats.Msg{Subject: s.opening.Reply, Reply: s.subject, Header: nats.Header(header),
+		Data: body})
 }
 
 // greet tells the client where the invoker hears it, and how much it may send.

@@ -44,7 +44,8 @@ func (g *gate) Write(b []byte) (int, error) {
 	return g.Buffer.Write(b)
 }
 
-// TestOutlet checks that the first bytes go on at once, that what comes meanwhile goes together, and when there is room.
+// TestOutlet checks that the first bytes go on at once, that what comes meanwhile goes together, and when there is
+// room.
 func TestOutlet(t *testing.T) {
 	g := newGate()
 	o := streams.NewOutlet(g, func() { t.Error("it has failed") })

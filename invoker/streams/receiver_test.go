@@ -93,7 +93,10 @@ func TestReceiver(t *testing.T) {
 // TestSenderFree checks that chunks go without credit, slowly after a beginning, and no longer than they may.
 func TestSenderFree(t *testing.T) {
 	sent := make(chan int, 1000)
-	s := streams.NewSender(streams.Free, 1<<16, func(_ protocol.Chunk, body []byte) error { sent <- len(body); return nil })
+	s := streams.NewSender(streams.Free, 1<<16, func(_ protocol.Chunk, body []byte) error {
+		sent <- len(body)
+		return nil
+	})
 	done := make(chan error, 1)
 	go func() { _, err := s.Write(make([]byte, 64<<20)); done <- err }()
 	for n := 0; n < 1<<20; n += <-sent {

@@ -33,8 +33,8 @@ type Sender struct {
 // Free is the credit of an end that gives none.
 const Free int64 = -1
 
-// NewSender returns a Sender of chunks of at most so many bytes, up to a number. If that is Free they go slowly. publish
-// must not keep the body.
+// NewSender returns a Sender of chunks of at most so many bytes, up to a number. If that is Free they go slowly.
+// publish must not keep the body.
 func NewSender(credit int64, size int, publish func(c protocol.Chunk, body []byte) error) *Sender {
 	return &Sender{publish: publish, size: max(1, min(size, protocol.MaxChunk)), credit: uint64(max(credit, 0)),
 		free: credit < 0, changed: make(chan struct{})}
