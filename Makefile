@@ -9,7 +9,7 @@
 # make hostile  100,000 broken modules, and how late hostile calls end; an hour
 # make bench-compare  measures polyvoke beside other ways to run a function
 # make languages  the greeting in every language, through NATS; matrix and targets measure them: see runtimes/script/languages.mk
-# make release-check, runtimes, runtimes-check, languages-ci, samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
+# make frontdoor-check, release-check, runtimes, runtimes-check, languages-ci, samples, samples-check, sql, sql-test, spies, spies-check, leak, foreign-tools, bench-quick, bench-check: see the files *.mk
 
 SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
@@ -50,7 +50,7 @@ export GORACE ?= atexit_sleep_ms=20
 build: embedded-runtimes
 	CGO_ENABLED=0 go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
 
-include samples/samples.mk runtimes/script/languages.mk runtimes/wasi/testdata/spies/spies.mk invoker/foreigntest/foreign.mk cmd/bench/bench.mk cmd/release/release.mk
+include cmd/internal/service/frontdoor.mk samples/samples.mk runtimes/script/languages.mk runtimes/wasi/testdata/spies/spies.mk invoker/foreigntest/foreign.mk cmd/bench/bench.mk cmd/release/release.mk
 
 # The packages whose tests take longest begin first, so that no processor waits for them in the end.
 SLOW := ./runtimes/wasi ./runtimes/module/moduletest ./cmd/polyvoke ./runtimes/wasi/hostiletest ./samples ./runtimes/tiered ./invoker/registry
@@ -74,7 +74,7 @@ portable-check:
 
 portable_tests := ^Test(Conformance|Start|Choice|VariesRefused|KindAfterEndings|FuelOfKinds|Leak|Refused|Rest|Reactor|Wizer)$$
 
-check: format vet staticcheck tidy samples-check spies-check test portable-check languages-ci runtimes-check bench-once bench-check fuzz release-check cross clean-tree
+check: format vet staticcheck tidy samples-check spies-check test portable-check languages-ci runtimes-check frontdoor-check bench-once bench-check fuzz release-check cross clean-tree
 	@echo "make check: all is well"
 
 format:

@@ -146,9 +146,9 @@ func (f *function) notReady() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.failure != nil {
-		return protocol.Errorf(protocol.CodeUnavailable, "", "%s could not be loaded: %w", f.name, f.failure)
+		return notHere("%s could not be loaded: %w", f.name, f.failure)
 	}
-	return protocol.Errorf(protocol.CodeUnavailable, "", "%s is not loaded yet; try again", f.name)
+	return notHere("%s is not loaded yet; try again", f.name)
 }
 
 // end takes no new message, answers what has come in, and gives everything back. The

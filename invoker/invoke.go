@@ -8,6 +8,17 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
+// ErrNotHere is in the chain of the error of a reply if the call has not begun because this invoker cannot run it now:
+// it is starting or ending, or does not serve the function yet. Another one may.
+var ErrNotHere = errors.New("not served by this invoker")
+
+// notHere returns an error with code 503 that has ErrNotHere in its chain.
+func notHere(format string, a ...any) error {
+	e := protocol.Errorf(protocol.CodeUnavailable, "", format, a...)
+	e.Err = errors.Join(ErrNotHere, e.Err)
+	return e
+}
+
 // Invoke runs a call that did not come by message, and waits for its reply: what a front in this process uses, such as
 // a gateway. It takes its turn like any other call; with r.Patient it also waits for room. Its reply is passed on as
 // the trigger r.Trigger says. The call ends with ctx at the latest. It may be called at any time and from several
@@ -91,17 +102,16 @@ func (c *call) giveUp(err error) {
 func (v *Invoker) find(ctx context.Context, name string) (*function, error) {
 	state := v.State()
 	if state == Idle {
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the invoker does not serve yet; try again")
+		return nil, notHere("the invoker does not serve yet; try again")
 	}
 	if f := v.functions.get(name); f != nil && f.tasks.enter() {
 		return f, nil
 	}
 	switch state {
 	case Starting:
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "",
-			"the invoker is starting, and does not know %s yet; try again", name)
+		return nil, notHere("the invoker is starting, and does not know %s yet; try again", name)
 	case Ending:
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "the invoker is ending; try again")
+		return nil, notHere("the invoker is ending; try again")
 	}
 	if err := v.functions.misses(name); err != nil {
 		return nil, err
@@ -109,5 +119,5 @@ func (v *Invoker) find(ctx context.Context, name string) (*function, error) {
 	if _, err := v.Registry.Find(ctx, name); err != nil {
 		return nil, err
 	}
-	return nil, protocol.Errorf(protocol.CodeUnavailable, "", "%s is not served here yet; try again", name)
+	return nil, notHere("%s is not served here yet; try again", name)
 }

@@ -10,12 +10,14 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/demo"
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
+	"github.com/polyvoke/polyvoke/cmd/internal/service"
 )
 
 // demoCommand shows everything at once.
 func (c *cli) demoCommand() *cobra.Command {
 	var stay, slow, asJSON bool
 	var o ordersOptions
+	var web httpOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Start everything, deploy the samples, call them, and show the replies",
@@ -36,18 +38,26 @@ checks that every order comes out once.`,
 			if o.on {
 				return c.demoOrders(cmd, &o, asJSON)
 			}
-			return c.demo(cmd, stay, slow, asJSON)
+			h, err := web.own(cmd, c)
+			if err != nil {
+				return err
+			}
+			if h.Open = c.sayHTTP; !stay {
+				h = service.HTTP{}
+			}
+			return c.demo(cmd, stay, slow, asJSON, h)
 		},
 	}
-	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving afterwards, on "+natsd.DefaultListen+" if that is free")
+	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving afterwards, on "+natsd.DefaultListen+" if that is free, and HTTP")
 	cmd.Flags().BoolVar(&slow, "slow", false, "include the samples that take longer to build")
 	o.addTo(cmd)
+	web.addAddr(cmd, defaultHTTP)
 	addJSON(cmd, &asJSON)
 	return cmd
 }
 
 // demo starts a server, shows the samples on it, and ends it, or stays.
-func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool) error {
+func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool, web service.HTTP) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	all := demo.Choose(slow, interpreters.Here().List())
 	built := demo.Build(ctx, all) // it takes longest
@@ -59,7 +69,7 @@ func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool) error {
 	if stay {
 		listen = natsd.DefaultListen // where clients try first
 	}
-	return c.onOwnServer(ctx, cmd, listen, func(ctx context.Context, s *connect.Session) error {
+	return c.onOwnServer(ctx, cmd, listen, web, func(ctx context.Context, s *connect.Session) error {
 		s.Progress, s.Waiting = nil, nil // what it does is said line by line
 		for _, sample := range all {
 			if err := c.addMissing(ctx, s, sample.Runtime); err != nil {

@@ -24,12 +24,15 @@ func (c *cli) devCommand() *cobra.Command {
 	var n connect.Settings
 	var listen string
 	var timeout time.Duration
+	var web httpOptions
 	cmd := &cobra.Command{
 		Use:   "dev [FOLDER]",
 		Short: "Serve a function and redeploy it at each change, until Ctrl-C",
 		Long: `Start a NATS server on this machine, deploy the function of a folder there, and deploy it again whenever a file
 in the folder changes. Calls in flight end with the version they began with. If a build fails, the error is shown
 and the previous version stays. What the function writes to stderr is printed as it comes.
+
+It also answers HTTP, on ` + defaultHTTP + ` or, if that is in use, on another port.
 
 With --server or --context the function is deployed there instead.`,
 		Args: argsBetween(0, 1),
@@ -44,9 +47,15 @@ With --server or --context the function is deployed there instead.`,
 			}
 			do := func(ctx context.Context, s *connect.Session) error { return c.develop(ctx, s, p, timeout) }
 			if joins {
+				if err := web.joined(cmd); err != nil {
+					return err
+				}
 				err = c.onServer(cmd, &n, do)
+			} else if h, e := web.own(cmd, c); e != nil {
+				err = e
 			} else {
-				err = c.onOwnServer(cmd.Context(), cmd, listen, do)
+				h.Open, h.ShowStderr = c.sayHTTP, true
+				err = c.onOwnServer(cmd.Context(), cmd, listen, h, do)
 			}
 			if cmd.Context().Err() != nil {
 				return nil // that is how it ends
@@ -57,6 +66,7 @@ With --server or --context the function is deployed there instead.`,
 	cmd.Flags().StringVar(&listen, "listen", natsd.DefaultListen,
 		"HOST:PORT of the NATS server that it starts; another port if that is in use")
 	cmd.Flags().DurationVar(&timeout, "build-timeout", project.DefaultTimeout, "how long a build may take")
+	web.addAddr(cmd, defaultHTTP)
 	addConnection(cmd, &n)
 	return cmd
 }

@@ -31,6 +31,9 @@ var examples = map[string]string{
   polyvoke serve
   NATS_TOKEN=... polyvoke serve --listen 0.0.0.0:4222
   polyvoke serve --server nats://nats.example.com --creds worker.creds`,
+	"gateway": `
+  polyvoke gateway --server nats://nats.example.com
+  polyvoke gateway --http :8443 --http-auth key --tls-cert site.crt --tls-key site.key`,
 	"deploy": `
   polyvoke deploy greet.wasm
   polyvoke deploy greet.py

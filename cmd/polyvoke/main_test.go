@@ -57,6 +57,11 @@ func TestMain(m *testing.M) {
 //
 //	serve [-name NAME] [FLAG...]   starts polyvoke serve on a free port, waits until it
 //	                               serves, and sets NATS_URL; NAME_URL too if it has a name
+//	                               and HTTP_URL and HTTP_ADDR if it answers HTTP
+//	gateway [FLAG...]              starts polyvoke gateway on a free port, waits until functions can be called
+//	                               there, and sets HTTP_URL; halt gateway ends it
+//	http [-H HEADER] METHOD PATH [BODY|@FILE]
+//	                               asks HTTP_URL, and prints status, headers and body of the answer
 //	nats                           starts NATS without polyvoke, and sets NATS_URL
 //	leaf                           starts NATS with JetStream in the domain hub and two leaf nodes of it, one
 //	                               without JetStream and one with its own in the domain leaf; sets
@@ -153,6 +158,7 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": plain(serveScript), "nats": plain(natsScript), "leaf": plain(leafScript), "halt": plain(haltScript),
 			"crash": plain(crashScript), "publish": plain(publishScript),
+			"gateway": plain(gatewayScript), "http": plain(httpScript),
 			"exits": plain(exitsScript), "until": plain(untilScript), "again": plain(againScript),
 			"readenv": plain(readenvScript), "tty": plain(ttyScript), "dev": plain(devScript), "await": plain(awaitScript),
 			"lines": plain(func(ts *testscript.TestScript, _ []string) { linesScript(ts, toy) }),
@@ -340,6 +346,11 @@ func serveScript(ts *testscript.TestScript, args []string) {
 		words = append(words, "--listen", "127.0.0.1:0", "--store", ts.MkAbs("store"+name))
 	}
 	d, lines := begin(ts, command(ts, append(words, args...)...))
+	if slices.Contains(args, "--http") {
+		url := httpURLOf(lines)
+		ts.Setenv("HTTP_URL", url)
+		ts.Setenv("HTTP_ADDR", strings.TrimPrefix(url, "http://"))
+	}
 	url := servingURL(lines)
 	if url == "" {
 		ts.Fatalf("polyvoke serve does not serve: %s", d.log)

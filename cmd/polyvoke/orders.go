@@ -9,6 +9,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/demo/orders"
+	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 )
 
@@ -46,7 +47,7 @@ func (o *ordersOptions) check(cmd *cobra.Command, others bool) error {
 
 // demoOrders sends orders through functions on a server of its own, and shows them at work.
 func (c *cli) demoOrders(cmd *cobra.Command, o *ordersOptions, asJSON bool) error {
-	return c.onOwnServer(cmd.Context(), cmd, "127.0.0.1:0", func(ctx context.Context, s *connect.Session) error {
+	return c.onOwnServer(cmd.Context(), cmd, "127.0.0.1:0", service.HTTP{}, func(ctx context.Context, s *connect.Session) error {
 		s.Progress, s.Waiting = nil, nil // what it does is said line by line
 		say := func(what string) { fmt.Fprintln(c.stderr, what+" ...") }
 		if err := orders.Deploy(ctx, s, say); err != nil {

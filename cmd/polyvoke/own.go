@@ -18,8 +18,8 @@ import (
 const ownStart = time.Minute
 
 // onOwnServer does something on a NATS server and a polyvoke of its own, whatever the user's settings are. They leave
-// nothing behind.
-func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string,
+// nothing behind. web says how functions are reached by HTTP; the zero value is not at all. web is how functions are reached by HTTP, if they are.
+func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string, web service.HTTP,
 	do func(context.Context, *connect.Session) error) error {
 	store, err := os.MkdirTemp("", "polyvoke-own-")
 	if err != nil {
@@ -39,8 +39,8 @@ func (c *cli) onOwnServer(ctx context.Context, cmd *cobra.Command, listen string
 		return err
 	}
 	defer s.Close()
-	return service.While(ctx, s, service.Config{Version: version(), Replicas: 1, Drain: time.Second,
-		Limits: service.Limits{Timeout: service.OwnTimeout}, Log: log}, do)
+	return httpFailed(cmd, service.While(ctx, s, service.Config{Version: version(), Replicas: 1, Drain: time.Second,
+		Limits: service.Limits{Timeout: service.OwnTimeout}, HTTP: web, Log: log}, do))
 }
 
 // serverNear starts NATS on an address or, if others have that, on a free port.

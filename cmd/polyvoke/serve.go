@@ -28,7 +28,8 @@ type serveOptions struct {
 	slots, replicas      int
 	drain                time.Duration
 	compile              compileLimits
-	idleMemory           string           // as protocol.ParseSize reads it
+	idleMemory           string // as protocol.ParseSize reads it
+	http                 httpOptions
 	own                  connect.Settings // who does what is no answer; nobody else if it is empty
 }
 
@@ -54,6 +55,7 @@ setting sync_interval: always.
 With --js-creds or another --js-... it connects as two users: the first takes and
 answers messages, the second stores, logs and passes on. docs/permissions.md lists the
 permissions that each needs.
+With --http it also answers HTTP: docs/gateway.md.
 
 It exits with code 125 if NATS closes the connection for good, for example because
 its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-failure).`,
@@ -74,15 +76,10 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 		"calls that may use a processor at the same time (default: one less than there are processors)")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may continue after the signal to stop")
 	f.IntVar(&o.replicas, "replicas", 1, "copies of each function that a NATS cluster keeps")
-	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&o.logFormat, "log-format", "auto",
-		"text for people, logfmt or json; auto is text on a terminal and json elsewhere")
-	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(logFormats,
-		cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"},
-		cobra.ShellCompDirectiveNoFileComp))
+	addLog(cmd, &o.logLevel, &o.logFormat)
 	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "memory limit of all processes together that wait for calls")
 	o.compile.addTo(cmd)
+	o.http.addTo(cmd, "")
 	addConnection(cmd, &n)
 	markConnection(f, func() {
 		for _, w := range o.own.Identity() {
@@ -91,6 +88,30 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 		}
 	})
 	return cmd
+}
+
+// addLog adds the flags of a log.
+func addLog(cmd *cobra.Command, level, format *string) {
+	f := cmd.Flags()
+	f.StringVar(level, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(format, "log-format", "auto",
+		"text for people, logfmt or json; auto is text on a terminal and json elsewhere")
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(logFormats,
+		cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"},
+		cobra.ShellCompDirectiveNoFileComp))
+}
+
+// checkLog refuses a log of which there is none such.
+func checkLog(cmd *cobra.Command, level, format string) error {
+	if !slices.Contains(logFormats, format) {
+		return usageError(cmd, "--log-format %q: use text, logfmt, json or auto", format)
+	}
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return usageError(cmd, "--log-level %q: use debug, info, warn or error", level)
+	}
+	return nil
 }
 
 // addServer adds the flags of a NATS server of polyvoke's own.
@@ -152,19 +173,16 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	if _, err := protocol.ParseSize(o.idleMemory); err != nil {
 		return usageError(cmd, "--idle-memory: %v", err)
 	}
-	if !slices.Contains(logFormats, o.logFormat) {
-		return usageError(cmd, "--log-format %q: use text, logfmt, json or auto", o.logFormat)
-	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
-		return usageError(cmd, "--log-level %q: use debug, info, warn or error", o.logLevel)
-	}
-	return nil
+	return checkLog(cmd, o.logLevel, o.logFormat)
 }
 
 // serve serves: on a NATS server that it starts, or on the one that n names.
 func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) error {
 	ctx := cmd.Context()
+	web, err := o.http.config(cmd, c.env)
+	if err != nil {
+		return err
+	}
 	log := c.logger(o.logLevel, o.logFormat)
 	service.TuneCollector(c.env)
 	go service.RestCollector(ctx)
@@ -200,12 +218,13 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
 		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: service.DenseCollector,
-		Log: log}
+		HTTP: web, Log: log}
+	how.HTTP.Open = c.sayHTTP
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
 		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))
 	}))
 	defer started()
-	return service.Serve(ctx, s, how, func(functions int) {
+	err = service.Serve(ctx, s, how, func(functions int) {
 		started()
 		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"),
 			s.URL, where)
@@ -214,6 +233,12 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 				"to serve there: polyvoke serve --server %[1]s\n", connect.Redact(u))
 		}
 	})
+	return httpFailed(cmd, err)
+}
+
+// sayHTTP says on stdout where HTTP is answered.
+func (c *cli) sayHTTP(url string) {
+	fmt.Fprintf(c.stdout, "polyvoke %s answers HTTP on %s\n", version(), url)
 }
 
 // logFormats are what --log-format takes.

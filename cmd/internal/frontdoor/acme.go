@@ -57,7 +57,11 @@ func (a ACME) open(log *slog.Logger) (*certificates, error) {
 		}
 		return c, err
 	}
-	return &certificates{get: get, challenges: m.HTTPHandler(nil), protocols: []string{acme.ALPNProto}}, nil
+	certs := &certificates{get: get, protocols: []string{acme.ALPNProto}}
+	if a.HTTPAddr != "" {
+		certs.challenges = m.HTTPHandler(nil) // from now on it also tries that way
+	}
+	return certs, nil
 }
 
 // client returns what speaks to the authority.

@@ -102,7 +102,7 @@ func Open(c Config) (*Server, error) {
 	if err != nil {
 		return nil, &Setting{"http", fmt.Errorf("%w: choose another address, or end what listens there", err)}
 	}
-	if s.certs != nil && s.certs.challenges != nil && c.TLS.ACME.HTTPAddr != "" {
+	if s.certs != nil && s.certs.challenges != nil {
 		if s.other, err = net.Listen("tcp", c.TLS.ACME.HTTPAddr); err != nil {
 			l.Close()
 			return nil, &Setting{"acme-http", err}

@@ -66,6 +66,9 @@ func (c Config) operate(w http.ResponseWriter, r *http.Request) {
 	case p+"/" == pathConsole && c.Console != nil:
 		http.Redirect(w, r, pathConsole, http.StatusPermanentRedirect)
 	case strings.HasPrefix(p, pathConsole) && c.Console != nil:
+		if !local(r) && peerOf(r).IsLoopback() {
+			r.RemoteAddr = "somebody behind a proxy" // that is not trusted: they are not on this machine
+		}
 		c.Console.ServeHTTP(w, r)
 	default:
 		refuse(w, http.StatusNotFound, nothing)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -26,18 +27,27 @@ type front interface {
 // fronts are those beside an invoker.
 type fronts struct {
 	all   []front
+	door  *door         // the one that answers from the beginning; nil for none
 	ready chan struct{} // closed when the invoker serves all functions
 	log   *slog.Logger
 }
 
-// serve runs all fronts from when the invoker serves until ctx ends.
+// serve runs all fronts from when the invoker serves until ctx ends. HTTP is answered before, if only to say so.
 func (f fronts) serve(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	if f.door != nil {
+		running.Go(func() {
+			if err := f.door.Serve(ctx); err != nil {
+				f.log.Error("HTTP has ended; calls by NATS go on", "err", err)
+			}
+		})
+	}
 	select {
 	case <-f.ready:
 	case <-ctx.Done():
 		return
 	}
-	var running sync.WaitGroup
 	for _, one := range f.all {
 		running.Go(func() {
 			if err := one.Serve(ctx); err != nil && !errors.Is(err, context.Canceled) {
@@ -45,7 +55,6 @@ func (f fronts) serve(ctx context.Context) {
 			}
 		})
 	}
-	running.Wait()
 }
 
 // overheard is a registry whose changes are told, besides to who watches it: a watch of their own would have the fronts
@@ -77,7 +86,11 @@ func (o overheard) Watch(ctx context.Context) (<-chan registry.Change, error) {
 
 // tell tells all fronts of a change. What cannot be read stays as it was.
 func (f fronts) tell(ch registry.Change) {
-	for _, one := range f.all {
+	all := f.all
+	if f.door != nil {
+		all = append(slices.Clip(all), f.door)
+	}
+	for _, one := range all {
 		switch {
 		case ch.Synced:
 			one.Synced()

@@ -35,6 +35,7 @@ type Config struct {
 	IdleMemory int64            // bytes that waiting processes may take; 0: the sandbox's default
 	Limits     Limits           // of the compilation of one module
 	Compiling  func() func()    // see invoker.Invoker; may be nil
+	HTTP       HTTP             // how functions are reached by HTTP; the zero value: not at all
 	Log        *slog.Logger     // must not be nil
 }
 
@@ -75,7 +76,11 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	v.CheckTrigger = func(ctx context.Context, t protocol.Trigger) error { return triggers.Check(ctx, own.JS, t) }
 	v.Verbs, v.Queues = d.control.Verbs(), d.control
 	addVerbs(&v, recordingVerbs(d.records, own.JS, reg, store, c))
-	beside := fronts{d.fronts(), make(chan struct{}), c.Log}
+	door, err := openDoor(c, inside{near{&v, s.Client}, own, serving(s.Conn, &v), &v})
+	if err != nil {
+		return err
+	}
+	beside := fronts{d.fronts(), door, make(chan struct{}), c.Log}
 	v.Registry = overheard{reg, beside.tell}
 	v.Ready = func() {
 		ready(v.Functions())
