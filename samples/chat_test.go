@@ -97,7 +97,8 @@ func addJavaScript(t *testing.T, s *invokertest.Server) {
 
 // chat talks in two rooms.
 func chat(t *testing.T, url string) {
-	ada, bob, eve := dialChat(t, url+"red?name=Ada"), dialChat(t, url+"red?name=Bob&x=y"), dialChat(t, url+"blue?x&name=Eve")
+	ada, bob := dialChat(t, url+"red?name=Ada"), dialChat(t, url+"red?name=Bob&x=y")
+	eve := dialChat(t, url+"blue?x&name=Eve")
 	heard(t, ada, "welcome to red, Ada")
 	heard(t, bob, "welcome to red, Bob")
 	heard(t, eve, "welcome to blue, Eve")

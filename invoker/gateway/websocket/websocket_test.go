@@ -257,7 +257,8 @@ func TestBadMessages(t *testing.T) {
 	ws.closed(protocol.SocketTooLarge, "")
 	got := k.wait(t, 4)
 	slices.Sort(got)
-	if want := []string{"close 1007 the text is not UTF-8", "close 1009 a message has at most 1 MiB", "open", "open"}; !slices.Equal(got, want) {
+	want := []string{"close 1007 the text is not UTF-8", "close 1009 a message has at most 1 MiB", "open", "open"}
+	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -417,7 +418,9 @@ func TestTopics(t *testing.T) {
 	_ = b.Close()
 	h.until("chat.red is let go of", func() bool { return len(h.subjects("chat.red")) == 0 })
 	_, _ = a.Close(), c.Close()
-	h.until("all are", func() bool { return len(h.subjects("chat.*"))+len(h.subjects("more.*"))+len(h.subjects("news")) == 0 })
+	h.until("all are", func() bool {
+		return len(h.subjects("chat.*"))+len(h.subjects("more.*"))+len(h.subjects("news")) == 0
+	})
 }
 
 // With a destination, what the function writes for messages and the end goes to all that have the topic.
