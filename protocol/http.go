@@ -23,6 +23,9 @@ type WebSocketRoute struct {
 	Origins []string `json:"origins,omitempty"` // origins of pages that may connect besides the route's own
 	Auth    string   `json:"auth,omitempty"`    // as in HTTPRoute
 	Rate    string   `json:"rate,omitempty"`    // of one connection's messages
+	// To is the subject on which what the function writes for a message, or for the end, is published instead of being
+	// sent back; {name} is the path's. Empty: it is sent back.
+	To string `json:"to,omitempty"`
 	// Events are those that call the function, of SocketEvents; nil: all.
 	Events []string `json:"events,omitempty"`
 	// Protocols are the subprotocols that it speaks, the best first; a client that offers none of them gets none.

@@ -297,6 +297,9 @@ func addWebSocket(t map[string]Key) {
 	t["websocket.topics"] = Key{Default: "none", Range: most(MaxSocketTopics) + "; subjects without wildcards",
 		Most: MaxSocketTopics, Example: `["chat.{room}"]`,
 		Text: "Subjects whose messages each connection gets. `{name}` is what the path has there."}
+	t["websocket.to"] = Key{Default: "nowhere: it is sent back", Range: fmt.Sprintf("at most %d bytes; no wildcards",
+		MaxSubject), Most: MaxSubject, Example: `"chat.{room}"`,
+		Text: "The subject on which what the function writes for a message, or for the end, is published instead."}
 	t["websocket.headers"] = Key{Default: "all, with `open` only", Range: most(MaxRouteHeaders),
 		Most: MaxRouteHeaders, Example: `["cookie"]`,
 		Text: "The headers of the handshake that the function gets, with every event."}

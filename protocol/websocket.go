@@ -159,24 +159,39 @@ func topicToken(s string) bool {
 func (r *WebSocketRoute) TopicsOf(value func(name string) string) ([]string, error) {
 	var topics []string
 	for _, topic := range r.Topics {
-		tokens := strings.Split(topic, ".")
-		for i, token := range tokens {
-			name, ok := topicName(token)
-			if !ok {
-				continue
-			}
-			if tokens[i] = value(name); len(tokens[i]) > MaxSocketValue || !topicToken(tokens[i]) {
-				return nil, Errorf(CodeBadRequest, "", "{%s} = %.40q cannot be part of a topic: use 1 to %d bytes without "+
-					"dots, blanks, * and >", name, tokens[i], MaxSocketValue)
-			}
-		}
-		filled := strings.Join(tokens, ".")
-		if err := CheckTopic(filled); err != nil {
+		filled, err := fillTopic(topic, value)
+		if err != nil {
 			return nil, err
 		}
 		topics = append(topics, filled)
 	}
 	return Words(topics), nil
+}
+
+// Destination returns the subject that To means for a connection, or "" without To. Values and errors are those of
+// TopicsOf.
+func (r *WebSocketRoute) Destination(value func(name string) string) (string, error) {
+	if r.To == "" {
+		return "", nil
+	}
+	return fillTopic(r.To, value)
+}
+
+// fillTopic returns a topic with what the client's path has in place of {name}.
+func fillTopic(topic string, value func(name string) string) (string, error) {
+	tokens := strings.Split(topic, ".")
+	for i, token := range tokens {
+		name, ok := topicName(token)
+		if !ok {
+			continue
+		}
+		if tokens[i] = value(name); len(tokens[i]) > MaxSocketValue || !topicToken(tokens[i]) {
+			return "", Errorf(CodeBadRequest, "", "{%s} = %.40q cannot be part of a topic: use 1 to %d bytes without dots, "+
+				"blanks, * and >", name, tokens[i], MaxSocketValue)
+		}
+	}
+	filled := strings.Join(tokens, ".")
+	return filled, CheckTopic(filled)
 }
 
 // topicName reads the token {NAME} of a topic.

@@ -105,6 +105,9 @@ func (c *socketCheck) topics(names []string) {
 	for _, topic := range c.Topics {
 		c.add("topics", checkTopicForm(topic, names))
 	}
+	if c.To != "" {
+		c.add("to", checkTopicForm(c.To, names))
+	}
 }
 
 // checkTopicForm returns what is wrong with a topic of a route whose path has such names.

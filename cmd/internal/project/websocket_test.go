@@ -23,6 +23,8 @@ var socketProblems = []struct{ keys, want string }{
 	{"route = \"/a\"\ntopics = [\"ws.gw.1\"]", `websocket 1: subject "ws.gw.1" takes messages that polyvoke needs itself`},
 	{"route = \"/a\"\ntopics = [\"$SYS.x\"]", `websocket 1: subject "$SYS.x" belongs to the NATS server`},
 	{"route = \"/a\"\ntopics = [\"\"]", `websocket 1: topic "": token 1 is empty`},
+	{"route = \"/{x}\"\nto = \"{x}\"", `websocket 1: topic "{x}" begins with what the client chooses`},
+	{"route = \"/a\"\nto = \"job.a\"", `websocket 1: subject "job.a" takes messages that polyvoke needs itself`},
 	{"route = \"/a\"\norigins = [\"example.org\"]", `websocket 1: origins: "example.org" is not an origin`},
 	{"route = \"/a\"\nheaders = [\"a b\"]", `websocket 1: headers: "a b" is not the name of a header`},
 	{"route = \"/a\"\nprotocols = [\"a b\"]", `websocket 1: protocols: "a b" is not a token of HTTP`},

@@ -67,8 +67,9 @@ func openDoor(c Config, in inside) (*door, error) {
 	if d.guard, err = newGuard(h.Access, in, c.Log); err != nil {
 		return nil, err
 	}
-	d.sockets = websocket.New(websocket.Config{Caller: in.caller, Conn: in.own.Conn, Log: c.Log})
 	d.metrics = telemetry.New(in.measured(c))
+	d.sockets = websocket.New(websocket.Config{Caller: in.caller, Conn: in.own.Conn, Observer: d.metrics.Sockets(),
+		Log: c.Log})
 	config := gateway.Config{Caller: in.caller, Jobs: in.own.Client, Guard: d.guard, Sockets: d.sockets,
 		ShowStderr: h.ShowStderr, Peer: frontdoor.Peer, Log: c.Log,
 		Observers: []gateway.Observer{d.metrics.HTTP()}}

@@ -1,5 +1,3 @@
-//go:build frontdoor
-
 package websocket
 
 import (
@@ -23,7 +21,7 @@ var silent = []string{"1.1.1", "1.2.1", "6.1.1", "6.1.2"}
 func TestAutobahn(t *testing.T) {
 	wstest := os.Getenv("WSTEST")
 	if wstest == "" {
-		t.Skip("WSTEST does not name the command wstest")
+		t.Skip("WSTEST names no command wstest: TestFrames has the like of its cases")
 	}
 	h := serve(t, echo, protocol.WebSocketRoute{})
 	dir := t.TempDir()

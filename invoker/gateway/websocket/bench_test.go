@@ -18,8 +18,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
-// BenchmarkEcho compares an echo by a function, in this process and over NATS, and by nothing but a Caller, with one that the same library does by
-// itself. p50-ns is of one message and its answer.
+// BenchmarkEcho compares an echo by a function, in this process and over NATS, and by nothing but a Caller, with one
+// that the same library does by itself. p50-ns is of one message and its answer.
 func BenchmarkEcho(b *testing.B) {
 	s := invokertest.Start(b, func(c *invokertest.Config) { c.Memory = true })
 	s.Deploy("echo", runtimestest.Wasm())

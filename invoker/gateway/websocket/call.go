@@ -2,12 +2,14 @@ package websocket
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	gorilla "github.com/gorilla/websocket"
+	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -87,8 +89,30 @@ func (c *conn) handle(e *event) {
 		c.end(protocol.SocketCode(protocol.CodeOf(err)), err.Error())
 		return
 	}
-	if len(reply.Body) > 0 {
+	switch {
+	case len(reply.Body) == 0:
+	case c.to != "":
+		c.pass(e.name, reply.Body)
+	default:
 		c.answer(message{data: reply.Body, kind: kindOf(e.name, reply.Body)})
+	}
+}
+
+// pass publishes what the function has written for an event.
+func (c *conn) pass(event string, body []byte) {
+	nc := c.hub.config.Conn
+	m := &nats.Msg{Subject: c.to, Data: body, Header: nats.Header{protocol.HeaderHops: {"1"}}}
+	if event == protocol.SocketBinary {
+		m.Header[protocol.HeaderSocket] = []string{event}
+	}
+	if int64(m.Size()) > nc.MaxPayload() {
+		c.end(protocol.SocketTooLarge, fmt.Sprintf("what the function wrote is over max_payload, %d bytes", nc.MaxPayload()))
+		return
+	}
+	if err := nc.PublishMsg(m); err != nil {
+		c.hub.config.Log.Error("what a function wrote for a WebSocket was not published", "function", c.ref.String(),
+			"id", c.id(), "subject", c.to, "err", err)
+		c.end(protocol.SocketTryAgain, "NATS does not take what the function wrote: try again")
 	}
 }
 
@@ -103,7 +127,10 @@ func (c *conn) ended(consented bool, code int, reason string) {
 	defer func() { <-c.hub.closes }()
 	h := c.header(protocol.SocketClose)
 	h[protocol.HeaderSocketCode] = []string{strconv.Itoa(code)}
-	_, _ = c.call(c.hub.calls, h, []byte(reason)) // the log has what is wrong, and there is nobody else to tell
+	reply, err := c.call(c.hub.calls, h, []byte(reason))
+	if err == nil && c.to != "" && len(reply.Body) > 0 {
+		c.pass(protocol.SocketClose, reply.Body)
+	} // the log has what is wrong, and there is nobody else to tell
 }
 
 // kindOf returns the kind of frame for a body that answers an event, or was pushed with such a kind: text cannot be

@@ -19,6 +19,7 @@ type conn struct {
 	n      uint64
 	ref    protocol.Ref
 	route  *protocol.WebSocketRoute
+	to     string   // the subject on which answers are published; empty: they are sent back
 	kept   []string // names and values of the headers that come with every event, in pairs
 	since  int64    // seconds since 1970
 	allows int64    // when the rate allows a message that follows its predecessors closely, in ns since 1970

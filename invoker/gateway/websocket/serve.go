@@ -32,12 +32,8 @@ func (h *Hub) Serve(
 	if err == nil {
 		err = checkOrigin(r, route.Origins)
 	}
-	var topics []string
 	if err == nil {
-		topics, err = route.TopicsOf(func(name string) string { return param(header, name) })
-	}
-	if err == nil {
-		err = newConn(h, ref, route, header).accept(w, r, topics, header)
+		err = newConn(h, ref, route, header).accept(w, r, header)
 	}
 	if err == nil {
 		return nil
@@ -60,7 +56,15 @@ func param(header protocol.Header, name string) string {
 }
 
 // accept opens the connection: the topics, the function's consent, the upgrade. An error has not been answered yet.
-func (c *conn) accept(w http.ResponseWriter, r *http.Request, topics []string, header protocol.Header) error {
+func (c *conn) accept(w http.ResponseWriter, r *http.Request, header protocol.Header) error {
+	value := func(name string) string { return param(header, name) }
+	topics, err := c.route.TopicsOf(value)
+	if err == nil {
+		c.to, err = c.route.Destination(value)
+	}
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(c.hub.calls, cancel)()
@@ -70,7 +74,7 @@ func (c *conn) accept(w http.ResponseWriter, r *http.Request, topics []string, h
 	if err := c.hub.add(c); err != nil {
 		return err
 	}
-	err := c.join(ctx, topics)
+	err = c.join(ctx, topics)
 	if err == nil {
 		err = c.open(ctx, header)
 	}

@@ -257,7 +257,8 @@ func TestBadMessages(t *testing.T) {
 	ws.closed(protocol.SocketTooLarge, "")
 	got := k.wait(t, 4)
 	slices.Sort(got)
-	if want := []string{"close 1007 the text is not UTF-8", "close 1009 a message has at most 1 MiB", "open", "open"}; !slices.Equal(got, want) {
+	want := []string{"close 1007 the text is not UTF-8", "close 1009 a message has at most 1 MiB", "open", "open"}
+	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -417,7 +418,50 @@ func TestTopics(t *testing.T) {
 	_ = b.Close()
 	h.until("chat.red is let go of", func() bool { return len(h.subjects("chat.red")) == 0 })
 	_, _ = a.Close(), c.Close()
-	h.until("all are", func() bool { return len(h.subjects("chat.*"))+len(h.subjects("more.*"))+len(h.subjects("news")) == 0 })
+	h.until("all are", func() bool {
+		return len(h.subjects("chat.*"))+len(h.subjects("more.*"))+len(h.subjects("news")) == 0
+	})
+}
+
+// With a destination, what the function writes for messages and the end goes to all that have the topic.
+func TestTo(t *testing.T) {
+	caller := callerFunc(func(_ context.Context, r *protocol.Request) (*protocol.Reply, error) {
+		event := r.Header.Get(protocol.HeaderSocket)
+		if string(r.Body) == "large" {
+			return &protocol.Reply{Body: make([]byte, 2<<20)}, nil
+		}
+		return &protocol.Reply{Body: []byte(event + " " + string(r.Body))}, nil
+	})
+	h := serve(t, caller, protocol.WebSocketRoute{Route: "/ws/{room}", Topics: []string{"chat.{room}"}, To: "chat.{room}"})
+	a, b, other := h.dial("/ws/red"), h.dial("/ws/red"), h.dial("/ws/blue")
+	for _, ws := range []*client{a, b, other} {
+		ws.hear("open ")
+	}
+	sub, err := h.nc.SubscribeSync("chat.>")
+	if err != nil || h.nc.Flush() != nil {
+		t.Fatal(err)
+	}
+	a.say("hello")
+	a.hear("text hello")
+	b.hear("text hello")
+	m, err := sub.NextMsg(patience)
+	if err != nil || m.Subject != "chat.red" || m.Header.Get(protocol.HeaderHops) != "1" {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	if err := b.WriteMessage(gorilla.BinaryMessage, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, ws := range []*client{a, b} {
+		if kind, got, err := ws.ReadMessage(); kind != gorilla.BinaryMessage || string(got) != "binary x" || err != nil {
+			t.Errorf("got %q of kind %d, %v", got, kind, err)
+		}
+	}
+	a.say("large")
+	a.closed(protocol.SocketTooLarge, "max_payload")
+	b.hear("close what the function wrote is over max_payload, 1048576 bytes")
+	if _, resp, err := h.try("/ws/a.b"); err == nil || resp == nil || resp.StatusCode != 400 {
+		t.Errorf("%v, %v", resp, err)
+	}
 }
 
 // ids returns the ids of the connections, the oldest first.
