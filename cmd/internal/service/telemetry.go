@@ -218,6 +218,14 @@ func (t *Telemetry) jobs() jobs.Observer {
 	return both{t.tracer.Jobs(), t.metrics.Jobs()}
 }
 
+// made returns what gives jobs of triggers their places in traces; nil if nothing does.
+func (t *Telemetry) made() func(function, id string, h protocol.Header) {
+	if t == nil || t.tracer == nil {
+		return nil
+	}
+	return t.tracer.Made
+}
+
 // both observe jobs.
 type both [2]jobs.Observer
 
