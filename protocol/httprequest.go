@@ -25,8 +25,8 @@ type HTTPRequest struct {
 // httpReserve is how much less a request of HTTP may have than any: the headers of the call come on top. So both ways
 // to the function, in this process and over NATS, have the same bounds.
 const (
-	httpReserve      = 16
-	httpReserveBytes = 1 << 10
+	httpReserve      = 40
+	httpReserveBytes = 6 << 10
 )
 
 // Headers returns the headers of the call: what is known about the request, and what the function gets of the client's

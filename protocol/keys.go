@@ -157,6 +157,8 @@ func keyTable() map[string]Key {
 	addTrigger(t)
 	addStream(t)
 	addSchedule(t)
+	addHTTP(t)
+	addCORS(t)
 	addWebSocket(t)
 	return t
 }
@@ -209,7 +211,7 @@ func addJob(t map[string]Key) {
 	t["job.concurrency"] = Key{Default: fmt.Sprint(DefaultJobs), Range: fmt.Sprintf("1 to %d", MaxJobs), Min: 1,
 		Max: MaxJobs, Example: "10", Text: "Jobs that run at a time, on all invokers together."}
 	t["job.rate"] = Key{Default: "no bound", Range: fmt.Sprintf("`COUNT/TIME`, such as `50/s`, `10/m`, `100/10s`; at most "+
-		"%d in at most 24h", MaxRate), Pattern: `^[1-9][0-9]*/([0-9.]+)?(ns|us|µs|ms|s|m|h)`, Example: `"50/s"`,
+		"%d in at most 24h", MaxRate), Pattern: patternRate, Example: `"50/s"`,
 		Text: "How many jobs begin in a time, on all invokers together; their clocks must agree."}
 	t["job.key"] = Key{Default: "none: jobs run side by side", Range: fmt.Sprintf(
 		"`{1}` to `{%d}`, or `header NAME`", MaxKeyArg), Pattern: `^(\{[1-9][0-9]?\}|header [!-~]+)$`, Example: `"{1}"`,
@@ -289,23 +291,82 @@ func addWebSocket(t map[string]Key) {
 	t["websocket"] = Key{Default: "none", Range: most(MaxWebSockets), Most: MaxWebSockets,
 		Example: `[{ route = "/chat/{room}", topics = ["chat.{room}"] }]`,
 		Text:    "WebSockets of the gateway: each message calls the function, and what it writes to stdout goes back."}
-	t["websocket.route"] = Key{Range: fmt.Sprintf("`[HOST]/PATH` as in Go's ServeMux, at most %d bytes", MaxSubject),
-		Most: MaxSubject, Must: true, Example: `"/chat/{room}"`,
+	t["websocket.route"] = Key{Range: fmt.Sprintf("`[HOST]/PATH` as `http.route`, at most %d bytes", MaxPattern-len("GET ")),
+		Most: MaxPattern - len("GET "), Must: true, Example: `"/chat/{room}"`,
 		Text: "The path of the connections. `{name}` is any one segment, `{name...}` the rest."}
 	t["websocket.topics"] = Key{Default: "none", Range: most(MaxSocketTopics) + "; subjects without wildcards",
 		Most: MaxSocketTopics, Example: `["chat.{room}"]`,
 		Text: "Subjects whose messages each connection gets. `{name}` is what the path has there."}
-	t["websocket.headers"] = Key{Default: "none", Range: most(MaxHeaders), Most: MaxHeaders, Example: `["cookie"]`,
-		Text: "Headers of the handshake that come with every event. With `open` come all of them."}
-	t["websocket.origins"] = Key{Default: "the route's own", Range: most(MaxSocketOrigins) + "; `*` is any",
-		Most: MaxSocketOrigins, Example: `["https://example.org"]`, Text: "Whose pages may connect besides."}
+	t["websocket.headers"] = Key{Default: "all, with `open` only", Range: most(MaxRouteHeaders),
+		Most: MaxRouteHeaders, Example: `["cookie"]`,
+		Text: "The headers of the handshake that the function gets, with every event."}
+	t["websocket.origins"] = Key{Default: "the route's own", Range: most(MaxOrigins) + "; `*` is any",
+		Most: MaxOrigins, Example: `["https://example.org"]`, Text: "Whose pages may connect besides."}
 	t["websocket.auth"] = Key{Default: "the gateway's", Range: "`none`, `key`, `jwt` or `function NAME`",
+		Pattern: `^(none|key|jwt|function [A-Za-z0-9][A-Za-z0-9_-]{0,63})$`,
 		Example: `"jwt"`, Text: "Who may connect."}
 	t["websocket.rate"] = Key{Default: "no bound", Range: fmt.Sprintf("as `job.rate`; at most %d in at most 24h", MaxRate),
-		Pattern: `^[1-9][0-9]*/([0-9.]+)?(ns|us|µs|ms|s|m|h)`, Example: `"10/s"`,
+		Pattern: patternRate, Example: `"10/s"`,
 		Text: "Messages of one connection. It is read slower beyond, and ended with 1008 if it would have to wait for long."}
 	t["websocket.events"] = Key{Default: "all of them", Range: "`open`, `message`, `close`",
-		Pattern: "^(" + strings.Join(SocketEvents(), "|") + ")$", Most: len(SocketEvents()), Example: `["message"]`, Text: "What calls the function."}
+		Pattern: "^(" + strings.Join(SocketEvents(), "|") + ")$", Most: len(SocketEvents()), Example: `["message"]`,
+		Text: "What calls the function."}
 	t["websocket.protocols"] = Key{Default: "none", Range: most(MaxSocketProtocols), Most: MaxSocketProtocols,
 		Example: `["chat.v1"]`, Text: "Subprotocols that it speaks, the best first."}
+}
+
+// addHTTP adds the rows of http.
+func addHTTP(t map[string]Key) {
+	t["http"] = Key{Default: "none", Range: fmt.Sprintf("at most %d", MaxRoutes), Most: MaxRoutes,
+		Text:    "Requests of HTTP that call the function by a gateway, besides `/fn/NAME`. Each has a route.",
+		Example: `[{ route = "GET /orders/{id}" }]`}
+	t["http.route"] = Key{Must: true, Most: MaxPattern, Range: fmt.Sprintf("`[METHOD ][HOST]/PATH` of at most %d bytes of "+
+		"ASCII, not below `/%s`", MaxPattern, strings.Join(ownPaths(), "`, `/")), Example: `"POST /orders/{id}"`,
+		Text: "A pattern of Go's ServeMux: `{id}` is a segment, `{rest...}` all that are left, `{$}` the end. The more " +
+			"specific route wins."}
+	t["http.request"] = Key{Default: HTTPFiles, Values: []string{HTTPFiles, HTTPCGI, HTTPMessage}, Example: `"cgi"`,
+		Text: "Where a process finds the request: in `/request/`, in the environment as CGI has it, or on stdin as a whole " +
+			"message of HTTP/1.1. The body is on stdin."}
+	t["http.reply"] = Key{Default: HTTPBody, Values: []string{HTTPBody, HTTPCGI, HTTPMessage}, Example: `"cgi"`,
+		Text: "What stdout is: a body, headers and a body as CGI has them, or a whole message of HTTP/1.1."}
+	t["http.type"] = Key{Default: "by the first bytes, but never a page", Range: fmt.Sprintf("at most %d bytes", MaxMediaType),
+		Most: MaxMediaType, Text: "The media type of a reply that is a body.", Example: `"application/json"`}
+	t["http.stream"] = Key{Default: "false", Example: "true",
+		Text: "Both bodies go on as they are written, without a bound of the reply's length."}
+	t["http.idle"] = Key{Default: DefaultHTTPIdle.String(), Range: "more than 0, at most " + MaxHTTPIdle.String(),
+		Example: `"10s"`, Text: "With `stream`: the longest time without a byte. Then the connection is cut."}
+	t["http.headers"] = Key{Default: "all but those of one connection", Range: fmt.Sprintf("at most %d", MaxRouteHeaders),
+		Most: MaxRouteHeaders, Text: "The headers that the function gets. Fewer are quicker.",
+		Example: `["accept", "x-tenant"]`}
+	t["http.args"] = Key{Default: "false", Example: "true",
+		Text: "What the pattern's wildcards stand for are arguments too, in order. Programs that start slowly then start " +
+			"for each request."}
+	t["http.auth"] = Key{Default: "as the gateway says", Range: "`none`, `key`, `jwt`, or `function NAME`",
+		Pattern: `^(none|key|jwt|function [A-Za-z0-9][A-Za-z0-9_-]{0,63})$`, Example: `"key"`,
+		Text: "Who may use the route: everybody, whoever has a key or a token, or whoever that function lets in."}
+	t["http.rate"] = Key{Default: "no bound", Range: fmt.Sprintf("`COUNT/TIME`, such as `50/s`; at most %d in at most 24h",
+		MaxRate), Pattern: patternRate, Example: `"50/s"`,
+		Text: "How many requests of one client are let in. Further ones are answered with 429."}
+}
+
+// patternRate is the form of a rate.
+const patternRate = `^[1-9][0-9]*/([0-9.]+)?(ns|us|µs|ms|s|m|h)`
+
+// addCORS adds the rows of http.cors.
+func addCORS(t map[string]Key) {
+	list := func(def, what, text, example string) Key {
+		return Key{Default: def, Range: fmt.Sprintf("at most %d %s", MaxRouteHeaders, what), Most: MaxRouteHeaders, Text: text,
+			Example: example}
+	}
+	t["http.cors"] = Key{Default: "none", Example: `{ origins = ["https://example.org"] }`,
+		Text: "What scripts of pages from elsewhere may do. The gateway answers what browsers ask first; that calls nothing."}
+	t["http.cors.origins"] = list("", "origins", "Origins whose pages may call the route; `*` is any.",
+		`["https://example.org"]`)
+	t["http.cors.methods"] = list("those of the path's routes", "methods", "Methods that they may use.", `["GET", "PUT"]`)
+	t["http.cors.headers"] = list("those that are asked for", "names", "Headers that they may send.", `["x-tenant"]`)
+	t["http.cors.expose"] = list("none", "names", "Headers of replies that they may read.", `["etag"]`)
+	t["http.cors.credentials"] = Key{Default: "false", Example: "true",
+		Text: "Their requests may carry cookies. Not with the origin `*`."}
+	t["http.cors.max_age"] = Key{Default: DefaultCORSAge.String(), Range: "more than 0, at most " + MaxCORSAge.String(),
+		Example: `"1h"`, Text: "How long a browser may remember the answer."}
 }

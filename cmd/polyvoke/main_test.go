@@ -154,7 +154,7 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 			"serve": plain(serveScript), "nats": plain(natsScript), "leaf": plain(leafScript), "halt": plain(haltScript),
 			"crash": plain(crashScript), "publish": plain(publishScript),
 			"exits": plain(exitsScript), "until": plain(untilScript), "again": plain(againScript),
-			"tty": plain(ttyScript), "dev": plain(devScript), "await": plain(awaitScript),
+			"readenv": plain(readenvScript), "tty": plain(ttyScript), "dev": plain(devScript), "await": plain(awaitScript),
 			"lines": plain(func(ts *testscript.TestScript, _ []string) { linesScript(ts, toy) }),
 		},
 	})

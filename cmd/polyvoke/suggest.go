@@ -32,6 +32,12 @@ var synonyms = map[string][]string{
 	"doctor":     {"diagnose"},
 	"runtime ls": {"list"},
 
+	"key":        {"keys", "apikey", "api-key"},
+	"key create": {"add", "new", "make", "issue"},
+	"key ls":     {"list"},
+	"key show":   {"info", "get", "describe"},
+	"key revoke": {"rm", "remove", "delete"},
+
 	"job":          {"jobs"},
 	"job run":      {"submit", "add", "enqueue", "publish", "new"},
 	"job ls":       {"list", "ps"},
@@ -66,6 +72,7 @@ var elsewhere = map[string]string{
 	"versions":  "polyvoke info lists the versions of a function, polyvoke call NAME@2 calls one",
 	"retry":     "polyvoke dead redrive runs dead jobs again",
 	"redrive":   "polyvoke dead redrive runs dead jobs again",
+	"revoke":    "polyvoke key revoke revokes a key of an HTTP client",
 	"cancel":    "polyvoke job cancel cancels a job",
 	"queue":     "polyvoke info shows a function's queue, polyvoke job ls the jobs in it",
 	"enqueue":   "polyvoke job run gives a function a job",

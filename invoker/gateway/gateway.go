@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/client"
+	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -24,13 +25,11 @@ type Config struct {
 	Caller protocol.Caller
 	// Jobs makes durable calls: a *client.Client. Nil means that there are none: /job/ is answered with 501.
 	Jobs Jobs
-	// Guard decides who may use a route. Nil means that routes which are not for everybody are answered with 501.
+	// Guard decides who may use a route, and also who may use /fn/, /job/ and routes that do not say so. Nil means
+	// everybody, and that routes which say otherwise are answered with 501.
 	Guard Guard
 	// Sockets serves WebSockets. Nil means that their routes are answered with 501.
 	Sockets Sockets
-	// Auth is who may use routes that do not say so, and /fn/ and /job/: one of protocol's Auth words. Empty means
-	// protocol.AuthNone.
-	Auth string
 	// MaxBody is the longest body of a request for a function whose limits are not known, in bytes. 0 means
 	// protocol.DefaultInput.
 	MaxBody int64
@@ -55,28 +54,24 @@ type Jobs interface {
 
 var _ Jobs = (*client.Client)(nil)
 
-// Guard decides who may use a route. Its methods may be called from several goroutines.
+// Guard decides who may use a route. A *access.Guard is one. Its methods may be called from several goroutines.
 type Guard interface {
-	// Admit returns who the client is, for Fn-Auth, or an error with code 401, 403, 429 or 503. One that has a method
-	// RetryAfter() time.Duration says when to try again, and one with Challenge() string what WWW-Authenticate is.
-	Admit(ctx context.Context, r *http.Request, w Want) (principal string, err error)
+	// Admit returns who the client is, or why it may not use the route.
+	Admit(ctx context.Context, r *http.Request, w access.Want) (access.Identity, error)
+	// Check returns why nobody can be let in to a route of this auth, for want of a setting.
+	Check(auth string) error
+	// Forget tells of a function that has changed, or is gone.
+	Forget(function string)
 }
 
-// Want is what a client must be let in to.
-type Want struct {
-	Auth     string        // one of protocol's Auth words, never empty
-	Route    string        // the pattern
-	Rate     protocol.Rate // of each client; zero: no bound
-	Function string
-	Client   string // the client's address
-}
+var _ Guard = (*access.Guard)(nil)
 
 // Sockets serves the connections of WebSockets.
 type Sockets interface {
 	// Serve serves a connection whose route and access have been decided. header is what the function is to know of
-	// the handshake. It returns when the connection has been handed over, or has been refused.
+	// the handshake. It returns when the connection has been handed over, or with an error that has not been answered.
 	Serve(w http.ResponseWriter, r *http.Request, function protocol.Ref, route *protocol.WebSocketRoute,
-		header protocol.Header)
+		header protocol.Header) error
 }
 
 // Observer sees the requests that a gateway answers. Its methods must not wait, and may be called from several
@@ -125,7 +120,6 @@ type Gateway struct {
 // New returns a gateway. It answers at once, and knows only of functions that it has been told of; others can be called
 // as /fn/NAME all the same.
 func New(c Config) *Gateway {
-	c.Auth = cmp.Or(c.Auth, protocol.AuthNone)
 	c.MaxBody = cmp.Or(c.MaxBody, int64(protocol.DefaultInput))
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

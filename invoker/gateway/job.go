@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/polyvoke/polyvoke/invoker/client"
+	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -54,8 +55,8 @@ func (x *exchange) makeJob() error {
 		return err
 	}
 	delete(r.Header, "Idempotency-Key")
-	if x.principal != "" {
-		r.Header[protocol.HeaderPrincipal] = []string{x.principal}
+	if x.identity.Kind != "" && x.identity.Kind != access.KindNone {
+		x.introduce(r.Header)
 	}
 	receipt, err := x.Jobs.RunJob(x.r.Context(), &r, client.JobOptions{})
 	if err != nil {

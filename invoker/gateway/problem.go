@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -75,6 +76,13 @@ func (x *exchange) onTheWay(code int, err error) error {
 	return &protocol.Error{Code: code, Msg: text, Err: err}
 }
 
+// Refuse answers a request with what has gone wrong: for those who serve some of a gateway's requests, such as
+// WebSockets.
+func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	x := g.begin(w, r)
+	x.fail(err)
+}
+
 // fail answers a request with what has gone wrong.
 func (x *exchange) fail(err error) {
 	if _, done := errors.AsType[answered](err); done {
@@ -130,16 +138,11 @@ const retryAfter = time.Second
 
 // advise adds the headers that say what to do next.
 func (x *exchange) advise(h http.Header, status int, err error) {
-	var retry interface{ RetryAfter() time.Duration }
-	var challenge interface{ Challenge() string }
-	if errors.As(err, &challenge) {
-		h.Set("WWW-Authenticate", protocol.CleanValue(challenge.Challenge(), 1024))
+	if challenge := access.Challenge(err); challenge != "" {
+		h.Set("WWW-Authenticate", challenge)
 	}
-	wait := time.Duration(0)
-	switch {
-	case errors.As(err, &retry):
-		wait = retry.RetryAfter()
-	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
+	wait := access.RetryAfter(err)
+	if wait == 0 && (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) {
 		wait = retryAfter
 	}
 	if wait > 0 {

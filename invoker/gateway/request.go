@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 
+	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -29,10 +32,10 @@ func (x *exchange) tell() (err error) {
 		return err
 	}
 	x.call.Header[protocol.HeaderID] = x.w.Header()["Fn-Id"] // as it is over NATS
-	if x.principal != "" {
-		x.call.Header[protocol.HeaderPrincipal] = []string{x.principal}
+	if x.identity.Kind != "" && x.identity.Kind != access.KindNone {
+		x.introduce(x.call.Header)
 	}
-	return err
+	return nil
 }
 
 // clean reports whether s can be the value of a header as it is.
@@ -54,9 +57,19 @@ func (x *exchange) read() error {
 	x.seen.In = int64(len(body))
 	x.call.Body = body
 	if x.asked.Kind == protocol.HTTPMessage {
-		x.call.Body, err = x.asked.Message(body)
+		x.call.Body, err = x.message(body)
 	}
 	return err
+}
+
+// message returns the request as a message of HTTP/1.1, without the client's credential.
+func (x *exchange) message(body []byte) ([]byte, error) {
+	q := x.asked
+	if secret := x.identity.Credential; secret != "" && !slices.Contains(x.route.only, secret) {
+		q.Header = maps.Clone(q.Header)
+		delete(q.Header, secret)
+	}
+	return q.Message(body)
 }
 
 // limit returns how long the body may be.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -23,7 +24,7 @@ type exchange struct {
 	asked protocol.HTTPRequest // what the function is told
 	call  protocol.Request
 
-	principal string // who the client is
+	identity access.Identity // of the client
 }
 
 // ServeHTTP implements http.Handler: it takes a request along its way, one file a step. An answer that is cut short
@@ -79,7 +80,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x.call.ID = uuid.Must(uuid.NewV7()).String()
 	x.seen = Exchange{ID: x.call.ID, Method: method(r.Method), Path: x.path, Client: client}
 	if len(g.Observers) > 0 {
-		x.seen.Received, x.seen.Agent = time.Now(), r.UserAgent()
+		x.seen.Received, x.seen.Agent, x.seen.Header = time.Now(), r.UserAgent(), r.Header
 	}
 	h := w.Header()
 	h["Fn-Id"] = []string{x.call.ID}
@@ -95,6 +96,9 @@ func (x *exchange) begun() {
 	x.seen.Route, x.seen.Function = x.route.shown, x.call.Function
 	for _, o := range x.Observers {
 		o.Begin(&x.seen)
+	}
+	if !x.seen.Trace.IsZero() {
+		x.w.Header()["Traceparent"] = []string{x.seen.Trace.String()}
 	}
 }
 

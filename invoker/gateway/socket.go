@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -11,7 +12,11 @@ func (x *exchange) connect() error {
 	if x.Sockets == nil {
 		return &protocol.Error{Code: http.StatusNotImplemented, Msg: "this gateway serves no WebSockets"}
 	}
+	for _, p := range x.asked.Params {
+		if value, err := url.PathUnescape(p.Value); err == nil {
+			x.r.SetPathValue(p.Name, value)
+		}
+	}
 	x.seen.Status = http.StatusSwitchingProtocols
-	x.Sockets.Serve(x.w, x.r, x.call.Function, x.route.socket, x.call.Header)
-	return nil
+	return x.Sockets.Serve(x.w, x.r, x.call.Function, x.route.socket, x.call.Header)
 }

@@ -15,6 +15,7 @@ import (
 type function struct {
 	manifest *protocol.Function
 	direct   *route // /fn/NAME
+	auth     string // of direct, and of its jobs; empty: the gateway's
 }
 
 // route is where requests go that match a pattern. It is not changed once it is made.
@@ -47,10 +48,26 @@ func (g *Gateway) change(name string, f *protocol.Function) {
 	if f == nil {
 		delete(g.functions, name)
 	} else {
-		g.functions[name] = &function{manifest: f, direct: newDirect(name, f)}
+		g.functions[name] = &function{manifest: f, direct: newDirect(name, f), auth: strictest(f)}
+	}
+	if g.Guard != nil {
+		g.tellGuard(name, f)
 	}
 	if routed(old) || routed(g.functions[name]) {
 		g.stale.Store(true)
+	}
+}
+
+// tellGuard tells the guard of a function that has changed, so that it has what the routes need.
+func (g *Gateway) tellGuard(name string, f *protocol.Function) {
+	g.Guard.Forget(name)
+	if f == nil {
+		return
+	}
+	for _, rt := range routesOf(f) {
+		if err := g.Guard.Check(rt.http.Auth); err != nil {
+			g.Log.Error("nobody can use a route", "function", name, "route", rt.text, "err", err)
+		}
 	}
 }
 

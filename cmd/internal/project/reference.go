@@ -126,24 +126,34 @@ func describe(k protocol.Key) string {
 func Reference() []byte {
 	var b strings.Builder
 	b.WriteString(referenceHead)
-	parts := [][2]string{{"", "Keys above all tables"}, {"build", "[build]"}, {"limits", "[limits]"}, {"job", "[job]"},
-		{"trigger", "[[trigger]]"}}
-	for _, part := range parts {
-		fmt.Fprintf(&b, "\n## %s\n\n| key | type | default | range | what it does | example "+
-			"|\n|---|---|---|---|---|---|\n", part[1])
-		for _, k := range ManifestKeys() {
-			if table, key := split(k.Path); table == part[0] {
-				what := k.Range
-				if k.Values != nil {
-					what = "`" + strings.Join(k.Values, "`, `") + "`"
-				}
-				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | `%s = %s` |\n", key, k.Type, k.Default, what, k.Text, key,
-					k.Example)
-			}
-		}
+	for _, part := range [][2]string{{"", "Keys above all tables"}, {"build", "[build]"}, {"limits", "[limits]"},
+		{"job", "[job]"}, {"trigger", "[[trigger]]"}} {
+		writeTable(&b, part[0], part[1])
 	}
-	b.WriteString(referenceSources + referenceTail)
+	b.WriteString(referenceSources)
+	for _, part := range [][2]string{{"http", "[[http]]"}, {"http.cors", "[http.cors]"},
+		{"websocket", "[[websocket]]"}} {
+		writeTable(&b, part[0], part[1])
+	}
+	b.WriteString(referenceTail)
 	return []byte(b.String())
+}
+
+// writeTable writes what there is to say about the keys of a table, under a heading.
+func writeTable(b *strings.Builder, name, heading string) {
+	fmt.Fprintf(b, "\n## %s\n\n| key | type | default | range | what it does | example |\n|---|---|---|---|---|---|\n",
+		heading)
+	for _, k := range ManifestKeys() {
+		table, key := split(k.Path)
+		if table != name {
+			continue
+		}
+		what := k.Range
+		if k.Values != nil {
+			what = "`" + strings.Join(k.Values, "`, `") + "`"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | `%s = %s` |\n", key, k.Type, k.Default, what, k.Text, key, k.Example)
+	}
 }
 
 // referenceHead and referenceTail are what stands around the tables of Reference.

@@ -63,6 +63,12 @@ func TestReferenceIsTrue(t *testing.T) {
 		case k.Path == "module":
 		case table == "trigger":
 			text += "[[trigger]]\n" + triggerBeside(key) + key + " = " + k.Example
+		case table == "http":
+			text += "[[http]]\n" + httpBeside(key) + key + " = " + k.Example
+		case table == "http.cors":
+			text += "[[http]]\nroute = \"/a\"\n[http.cors]\n" + corsBeside(key) + key + " = " + k.Example
+		case table == "websocket":
+			text += "[[websocket]]\n" + socketBeside(key) + key + " = " + k.Example
 		case table != "":
 			text += "[" + table + "]\n" + key + " = " + k.Example
 		default:
@@ -91,6 +97,33 @@ func triggerBeside(key string) string {
 	return ""
 }
 
+// corsBeside returns the keys that rules for other origins must have beside another one.
+func corsBeside(key string) string {
+	if key == "origins" {
+		return ""
+	}
+	return "origins = [\"https://example.org\"]\n"
+}
+
+// httpBeside returns the keys that a route must have beside another one.
+func httpBeside(key string) string {
+	switch key {
+	case "route":
+		return ""
+	case "idle":
+		return "route = \"/a\"\nstream = true\n"
+	}
+	return "route = \"/a\"\n"
+}
+
+// socketBeside returns the keys that a route of WebSockets must have beside another one.
+func socketBeside(key string) string {
+	if key == "route" {
+		return ""
+	}
+	return "route = \"/{room}\"\n"
+}
+
 // Every field that an author can write has a key, and the registry's have none.
 func TestKeysAreComplete(t *testing.T) {
 	paths := map[string]bool{}
@@ -98,7 +131,8 @@ func TestKeysAreComplete(t *testing.T) {
 		paths[k.Path] = true
 	}
 	for prefix, v := range map[string]any{"": protocol.Function{}, "limits.": protocol.Limits{},
-		"job.": protocol.Job{}, "trigger.": protocol.Trigger{}} {
+		"job.": protocol.Job{}, "trigger.": protocol.Trigger{},
+		"http.": protocol.HTTPRoute{}, "http.cors.": protocol.CORS{}, "websocket.": protocol.WebSocketRoute{}} {
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if paths[prefix+name] == given[name] {

@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/control"
 	"github.com/polyvoke/polyvoke/invoker/gateway"
+	"github.com/polyvoke/polyvoke/invoker/gateway/websocket"
 	"github.com/polyvoke/polyvoke/invoker/jobs"
 	"github.com/polyvoke/polyvoke/invoker/telemetry"
 	"github.com/polyvoke/polyvoke/invoker/telemetry/traces"
@@ -177,6 +178,14 @@ func (t *Telemetry) HTTP() (all []gateway.Observer) {
 		all = append(all, t.metrics.HTTP())
 	}
 	return all
+}
+
+// Sockets returns what observes WebSockets; nil if nothing does.
+func (t *Telemetry) Sockets() websocket.Observer {
+	if t == nil || t.metrics == nil {
+		return nil
+	}
+	return t.metrics.Sockets()
 }
 
 // Close ends it. What has been observed by then is still told.
