@@ -34,9 +34,9 @@ func TestGateway(t *testing.T) {
 	})
 	fn := s.Deploy("probe", runtimestest.Wasm(), func(f *protocol.Function) {
 		f.Args = []string{"cat", "/request/headers/traceparent"}
-		f.HTTP = []protocol.HTTPRoute{{Route: "GET /orders/{id}"}}
+		f.HTTP = []protocol.HTTPRoute{{Route: "GET /orders/{id}", Auth: protocol.AuthNone}}
 	})
-	g := gateway.New(gateway.Config{Caller: v.Invoker, Auth: protocol.AuthNone,
+	g := gateway.New(gateway.Config{Caller: v.Invoker,
 		Observers: []gateway.Observer{tracer.HTTP(), m.HTTP()}})
 	g.Apply(&fn)
 	g.Synced()
