@@ -241,6 +241,8 @@ var requirements = map[string]string{
 	"github.com/rogpeppe/go-internal":     "testscript, in tests",
 	"github.com/google/go-cmp":            "differences, in tests",
 	"go.uber.org/goleak":                  "goroutines that stay, in tests",
+	"github.com/chromedp/chromedp":        "a real browser, in tests of the console",
+	"github.com/chromedp/cdproto":         "what it is told there",
 	"github.com/prometheus/client_golang": "metrics for Prometheus",
 	"google.golang.org/protobuf":          "how spans of traces are written",
 	"go.opentelemetry.io/proto/otlp":      "how they are read, in tests",

@@ -12,7 +12,7 @@ import (
 const BucketBodies = "fn_bodies"
 
 // BucketJobs is the Object Store bucket that carries bodies over max_payload of jobs that wait, of dead letters and of
-// outcomes. Only invokers write it. Its objects expire when no job can wait for them any more.
+// outcomes. Its objects expire when no job can wait for them any more.
 const BucketJobs = "fn_job_bodies"
 
 // MaxObject is the length of the longest name of an object, in bytes: it becomes part of a subject.
@@ -20,7 +20,7 @@ const MaxObject = 255
 
 // Claim is a claim check: the body is not in the message but is an object in BucketBodies, or in BucketJobs.
 type Claim struct {
-	Bucket string // BucketJobs, or empty for BucketBodies; it means something only where invokers have written it
+	Bucket string // BucketJobs, or empty for BucketBodies; in calls it means nothing
 	Object string // its name
 	Size   int64  // in bytes
 	Digest string // see Digest

@@ -55,7 +55,7 @@ const (
 	HeaderObject = "Fn-Body-Object" // the body is this object of the bucket fn_bodies
 	HeaderSize   = "Fn-Body-Size"   // its size in bytes
 	HeaderDigest = "Fn-Body-Digest" // its digest, "sha256:" and 64 hexadecimal digits
-	HeaderBucket = "Fn-Body-Bucket" // job of an invoker, record, dead letter: its bucket, if it is another one
+	HeaderBucket = "Fn-Body-Bucket" // job, record, dead letter: its bucket, if it is another one
 
 	HeaderFunction = "Fn-Function" // report: NAME@VERSION
 	HeaderExit     = "Fn-Exit"     // report, error, and a reply with another one than 0: the exit code

@@ -26,7 +26,7 @@ type JobMessage struct {
 
 // headersOfInvokers are those that mean nothing in a message of a caller: there they are taken off.
 var headersOfInvokers = []string{HeaderAttempt, HeaderAccepted, HeaderStory, HeaderRevision, HeaderState, HeaderReason,
-	HeaderSubject, HeaderTarget, HeaderMoves, HeaderScheduled, HeaderBucket, HeaderArgs, HeaderTo, HeaderBatch,
+	HeaderSubject, HeaderTarget, HeaderMoves, HeaderScheduled, HeaderArgs, HeaderTo, HeaderBatch,
 	HeaderRefused, HeaderSourceStream, HeaderSourceSubject, HeaderSourceSequence, HeaderSourceTime}
 
 // OfCaller returns the headers of a message that a caller has published, without those that mean something only in
@@ -34,6 +34,9 @@ var headersOfInvokers = []string{HeaderAttempt, HeaderAccepted, HeaderStory, Hea
 func OfCaller(h Header) Header {
 	for _, name := range headersOfInvokers {
 		h.Delete(name)
+	}
+	if h.Get(HeaderBucket) != BucketJobs {
+		h.Delete(HeaderBucket)
 	}
 	return h
 }
@@ -56,6 +59,9 @@ func ParseJob(subject string, h Header, body []byte) (JobMessage, error) {
 		err = j.readOwn(h)
 	} else {
 		h = without(h, headersOfInvokers...)
+		if h.Get(HeaderBucket) != BucketJobs {
+			h = without(h, HeaderBucket)
+		}
 	}
 	if bad := j.Request.ReadHeader(h); err != nil || bad != nil {
 		return j, cmp.Or(err, bad)

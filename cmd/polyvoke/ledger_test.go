@@ -26,7 +26,8 @@ import (
 )
 
 // The measure of TestLedger. LEDGER_JOBS, LEDGER_KILLS, LEDGER_SERVER_KILLS, LEDGER_TIME and LEDGER_SEED are the
-// variables that change it; see make soak. With LEDGER_MEDDLE=1 jobs are cancelled and redriven at random.
+// variables that change it; see make soak. With LEDGER_MEDDLE=1 jobs are cancelled and redriven at random, with
+// LEDGER_ONLY=NAME all jobs are of that function.
 const (
 	ledgerJobs        = 1500
 	ledgerKills       = 8
@@ -192,8 +193,13 @@ func (b *books) publish(ctx context.Context, n int) {
 	b.published = true
 }
 
-// entryOf spreads the functions evenly.
+// entryOf spreads the functions evenly, or takes the one that LEDGER_ONLY names.
 func entryOf(i int) entry {
+	for _, e := range ledgerEntries {
+		if e.name == os.Getenv("LEDGER_ONLY") {
+			return e
+		}
+	}
 	at := i * 7919 % 1000
 	for _, e := range ledgerEntries {
 		if at -= e.share; at < 0 {

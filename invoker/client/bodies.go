@@ -25,17 +25,39 @@ func (c *Client) fits(msg *nats.Msg) bool {
 	return int64(msg.Size()+reserve) <= c.Conn.MaxPayload()
 }
 
+// putJob stores the body of a job, which may wait for longer than the bodies of calls are kept: in the bucket of jobs. An
+// older invoker, or the permissions of this user, may not have that; then it is kept as that of a call.
+func (c *Client) putJob(ctx context.Context, body []byte, what string) (*protocol.Claim, error) {
+	claim, err := c.putIn(ctx, protocol.BucketJobs, body, what)
+	if code := protocol.CodeOf(err); ctx.Err() == nil && (code == protocol.CodeUnavailable || code == protocol.CodeForbidden) {
+		return c.put(ctx, body, what)
+	}
+	if claim != nil {
+		claim.Bucket = protocol.BucketJobs
+	}
+	return claim, err
+}
+
 // put stores a body for a claim check.
-func (c *Client) put(ctx context.Context, body []byte, what string) (_ *protocol.Claim, err error) {
+func (c *Client) put(ctx context.Context, body []byte, what string) (*protocol.Claim, error) {
+	claim, err := c.putIn(ctx, protocol.BucketBodies, body, what)
+	if claim == nil && err != nil {
+		err = c.noBodies(ctx, err)
+	}
+	return claim, err
+}
+
+// putIn stores a body in a bucket.
+func (c *Client) putIn(ctx context.Context, bucket string, body []byte, what string) (_ *protocol.Claim, err error) {
 	ctx, permitted := c.Permitted(ctx, "")
 	defer func() { err = permitted(err) }()
 	var b *bodies.Store
 	err = c.again(ctx, func() (err error) {
-		b, err = bodies.Existing(ctx, c.js)
+		b, err = bodies.ExistingIn(ctx, c.js, bucket)
 		return err
 	})
 	if err != nil {
-		return nil, c.noBodies(ctx, err)
+		return nil, err
 	}
 	var claim *protocol.Claim
 	err = c.again(ctx, func() (err error) {

@@ -50,7 +50,7 @@ func (c *Client) RunJob(ctx context.Context, r *protocol.Request, o JobOptions) 
 		return Receipt{}, err
 	}
 	if !c.fits(msg) {
-		claim, err := c.put(ctx, msg.Data, "sending "+r.Function.Name)
+		claim, err := c.putJob(ctx, msg.Data, "sending "+r.Function.Name)
 		if err != nil {
 			return Receipt{}, err
 		}

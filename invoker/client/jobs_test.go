@@ -188,15 +188,40 @@ func TestLargeJobs(t *testing.T) {
 	s := start(t, withJobs, func(c *invokertest.Config) { c.NATS.MaxPayload = limit })
 	r := request("echo")
 	r.Body = bytes.Repeat([]byte("x"), 3*limit)
-	receipt, err := s.Client.RunJob(t.Context(), r, client.JobOptions{})
+	run := func() {
+		t.Helper()
+		receipt, err := s.Client.RunJob(t.Context(), r, client.JobOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if o := result(t, s.Client, receipt.Job); !bytes.Equal(o.Reply.Body, r.Body) {
+				t.Errorf("%d bytes came back: %+v", len(o.Reply.Body), o.Reply.Err)
+			}
+		}
+	}
+	run()
+	js, err := s.Client.JetStream()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		if o := result(t, s.Client, receipt.Job); !bytes.Equal(o.Reply.Body, r.Body) {
-			t.Errorf("%d bytes came back: %+v", len(o.Reply.Body), o.Reply.Err)
+	stored := func() uint64 {
+		t.Helper()
+		stream, err := js.Stream(t.Context(), "OBJ_"+protocol.BucketJobs)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return stream.CachedInfo().State.LastSeq
 	}
+	before := stored()
+	run()
+	if after := stored(); after == before {
+		t.Error("the body was not put where bodies of jobs are kept")
+	}
+	if err := js.DeleteObjectStore(t.Context(), protocol.BucketJobs); err != nil {
+		t.Fatal(err)
+	}
+	run() // as with an invoker that has not made it
 }
 
 // A function that was removed and deployed again has a queue of its own, and jobs of it the right ids.

@@ -6,8 +6,9 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Bodies that are too large for a message are objects of the bucket protocol.BucketJobs: that of callers forgets them
-// after an hour, which is less than jobs may wait and outcomes are kept.
+// Bodies that are too large for a message are objects of the bucket protocol.BucketJobs, in which our own client puts
+// those of jobs. The bucket of calls, in which other clients may, forgets them after an hour, which is less than jobs may
+// wait and outcomes are kept.
 
 // spare is what a message needs besides its own headers and its body, in bytes: the headers of JetStream and of those
 // who keep and move it.
@@ -36,7 +37,7 @@ func (j *job) carry(ctx context.Context, h protocol.Header, body []byte) ([]byte
 	switch {
 	case err != nil: // it is malformed, and stays as it came
 		return body, nil
-	case claim != nil && claim.Bucket == protocol.BucketJobs && j.Redo:
+	case claim != nil && claim.Bucket == protocol.BucketJobs:
 		return body, nil
 	case claim != nil:
 		claim.Bucket = ""
@@ -83,10 +84,15 @@ func (j *job) fit() bool {
 	})
 }
 
+// owns reports whether the body of the job is an object of the bucket of jobs.
+func (j *job) owns() bool {
+	return len(j.m.Data) == 0 && protocol.Header(j.m.Header).Get(protocol.HeaderBucket) == protocol.BucketJobs
+}
+
 // release deletes the body of a job that is done, if it is an object of the bucket of jobs.
 func (j *job) release() {
 	h := protocol.Header(j.m.Header)
-	if !j.Redo || h.Get(protocol.HeaderBucket) == "" {
+	if !j.owns() {
 		return
 	}
 	if claim, err := protocol.ParseClaim(h); err == nil && claim != nil {

@@ -255,6 +255,11 @@ func (r *receiver) serve(j *job) {
 	r.state.CompareAndSwap(busy, taking)
 }
 
+// remakePause is how long after the end of a consumer its stream is looked at. The server says that a consumer has ended
+// before it has removed the files of the stream. One that is made again within these milliseconds finds them, loses them
+// afterwards, and acknowledges nothing (nats-server 2.15.2).
+const remakePause = 500 * time.Millisecond
+
 // status does what follows from what JetStream says about a request (ADR-37).
 func (q *queue) status(status string, h nats.Header) {
 	if status == "100" {
@@ -269,7 +274,7 @@ func (q *queue) status(status string, h nats.Header) {
 	case status == "503", strings.Contains(text, "deleted"): // nobody has the consumer
 		q.ready = false
 		q.pulls.forget()
-		q.look()
+		time.AfterFunc(remakePause, q.look)
 	default:
 		q.pulls.forget()
 	}

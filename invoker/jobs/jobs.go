@@ -164,7 +164,17 @@ func (f *Front) Serve(ctx context.Context) error {
 			patience = missed
 		case <-back:
 			f.askAgain()
+			f.lookAtTurns()
 			f.discover()
+		}
+	}
+}
+
+// lookAtTurns has the lines of keys looked at, since the server may have been killed.
+func (f *Front) lookAtTurns() {
+	for _, q := range f.all() {
+		if q.turns {
+			q.look()
 		}
 	}
 }
@@ -264,7 +274,8 @@ func (f *Front) open() bool {
 	f.settler = s
 	opening, cancel := context.WithTimeout(f.serving, roundTrip)
 	defer cancel()
-	f.keeping.Go(upkeep.Keep(f.working, opening, f.config.JetStream, f.log, f.store.Assets()...))
+	f.keeping.Go(upkeep.Keep(f.working, opening, f.config.JetStream, f.log, append(f.store.Assets(), upkeep.Asset{
+		Stream: "OBJ_" + protocol.BucketJobs, Lost: "jobs with large bodies wait", Make: f.bodies.Make})...))
 	f.keeping.Go(f.makeLater)
 	f.keeping.Go(f.watchMarks)
 	f.keeping.Go(f.tick)

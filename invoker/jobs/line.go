@@ -39,8 +39,8 @@ const (
 	fullPause = 250 * time.Millisecond // and while there is none
 )
 
-// whenRoom waits until there is room in the lines of the function. It returns false if jobs are to end before that: then
-// the job has been given back.
+// whenRoom waits until there is room in the lines of the function. It returns false if jobs are to end before that:
+// then the job has been given back.
 func (j *job) whenRoom() bool {
 	q := j.q
 	for {

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -11,6 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/polyvoke/polyvoke/invoker/later"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -85,6 +90,36 @@ func (k *keyed) judge(keys, each int) {
 	}
 }
 
+// moved has a front keep what waits in FN_LATER, as in service: whoever looks after a line looks there too.
+func (b *bench) moved(f *Front) { f.config.Later = later.New(f.config.JetStream, later.Config{}) }
+
+// newMovedBench is newBench with a mover of what waits.
+func newMovedBench(t *testing.T) *bench {
+	b := newBench(t)
+	s := later.New(b.js, later.Config{})
+	if err := s.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = later.NewMover(s).Move(ctx) }()
+	t.Cleanup(func() { stop(); <-ended })
+	return b
+}
+
+// lossy is a Later that loses the first message.
+type lossy struct {
+	Later
+	lost atomic.Bool
+}
+
+func (l *lossy) Put(ctx context.Context, name, id string, at time.Time, m *nats.Msg) error {
+	if !l.lost.Swap(true) {
+		return nil
+	}
+	return l.Later.Put(ctx, name, id, at, m)
+}
+
 // lines waits until no job stands in a line.
 func (b *bench) lines(name string) {
 	b.t.Helper()
@@ -110,10 +145,10 @@ func TestKeys(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			const keys, each = 6, 25
-			b, k := newBench(t), newKeyed(t)
+			b, k := newMovedBench(t), newKeyed(t)
 			k.alone = c.kills == 0 || c.graceful
 			begin := func() *front {
-				f := b.start(k)
+				f := b.start(k, b.moved)
 				f.config.Drain = time.Second
 				f.Apply(function("f", func(j *protocol.Job) { j.Key, j.Attempts = c.key, 3 }))
 				return f
@@ -164,7 +199,7 @@ func TestKeys(t *testing.T) {
 
 // A key with many jobs that wait, and one that takes long or waits for its next attempt, keeps no other key out.
 func TestKeyFlood(t *testing.T) {
-	b := newBench(t)
+	b := newMovedBench(t)
 	hold, begun := make(chan struct{}), make(chan struct{}, 1000)
 	var attempts atomic.Int32
 	f := b.start(callerFunc(func(_ context.Context, r *protocol.Request) *protocol.Reply {
@@ -176,7 +211,7 @@ func TestKeyFlood(t *testing.T) {
 			return failure(1)
 		}
 		return success("x")
-	}))
+	}), b.moved)
 	f.Apply(function("f", func(j *protocol.Job) {
 		j.Key, j.Concurrency = "{1}", 2
 		j.Backoff = protocol.Backoff{First: protocol.Duration(time.Hour), Most: protocol.Duration(time.Hour)}
@@ -206,7 +241,7 @@ func TestKeyFlood(t *testing.T) {
 
 // Jobs without the key, and those of a function that has lost its key or changed it, run all the same.
 func TestKeyChanges(t *testing.T) {
-	b := newBench(t)
+	b := newMovedBench(t)
 	hold := make(chan struct{})
 	var running atomic.Int32
 	f := b.start(callerFunc(func(_ context.Context, r *protocol.Request) *protocol.Reply {
@@ -240,11 +275,11 @@ func TestKeyCrash(t *testing.T) {
 	for _, step := range []string{"stand", "run", "record", "later", "letter", "hand on"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
-			b, k := newBench(t), newKeyed(t)
+			b, k := newMovedBench(t), newKeyed(t)
 			fn := function("f", func(j *protocol.Job) { j.Key, j.Attempts = "{1}", 2 })
 			var once sync.Once
 			ended := make(chan struct{})
-			first := b.start(k, func(f *Front) {
+			first := b.start(k, b.moved, func(f *Front) {
 				f.config.Drain = time.Millisecond
 				f.after = func(s string) {
 					if s == step {
@@ -259,7 +294,7 @@ func TestKeyCrash(t *testing.T) {
 			}
 			<-ended
 			first.end()
-			second := b.start(k)
+			second := b.start(k, b.moved)
 			second.Apply(fn)
 			for i, id := range ids {
 				want := []protocol.JobState{protocol.StateDone, protocol.StateDead}[i%2]
@@ -274,10 +309,69 @@ func TestKeyCrash(t *testing.T) {
 	}
 }
 
+// A line whose first job has lost its turn, or what waited of it, goes on when the next job comes.
+func TestKeyMend(t *testing.T) {
+	b, k := newMovedBench(t), newKeyed(t)
+	l := &lossy{}
+	f := b.start(k, b.moved, func(f *Front) { l.Later, f.config.Later = f.config.Later, l })
+	f.Apply(function("f", func(j *protocol.Job) { j.Key = "{1}" }))
+	first := b.publish("job.f.a", "a 1 twice")
+	b.eventually("the loss of its next attempt", l.lost.Load)
+	second := b.publish("job.f.a", "a 2 good")
+	for _, id := range []string{first, second} {
+		if r := b.outcome("f", id); r.State != protocol.StateDone {
+			t.Errorf("%s: %+v", id, r)
+		}
+	}
+	b.lines("f")
+	k.judge(1, 2)
+}
+
+// The jobs of a function that is removed are dead, those in lines too, and its streams go.
+func TestKeyRemoved(t *testing.T) {
+	b := newMovedBench(t)
+	hold, begun := make(chan struct{}), make(chan struct{}, 10)
+	var removed atomic.Bool
+	f := b.start(callerFunc(func(_ context.Context, r *protocol.Request) *protocol.Reply {
+		if removed.Load() {
+			return &protocol.Reply{Exit: -1, Err: protocol.Errorf(protocol.CodeNotFound, "", "no function f")}
+		}
+		begun <- struct{}{}
+		<-hold
+		return success("x")
+	}), b.moved)
+	f.Apply(function("f", func(j *protocol.Job) { j.Key = "{1}" }))
+	f.Synced()
+	ids := []string{b.publish("job.f.a", ""), b.publish("job.f.a", ""), b.publish("job.f.a", "")}
+	<-begun
+	b.eventually("all in their line", func() bool {
+		_, left, _, err := b.st.LookAtTurns(t.Context(), "f")
+		return err == nil && left == 4
+	})
+	removed.Store(true)
+	f.Remove("f")
+	close(hold)
+	for i, id := range ids {
+		want, reason := protocol.StateDead, protocol.ReasonFunction
+		if i == 0 {
+			want, reason = protocol.StateDone, ""
+		}
+		if r := b.outcome("f", id); r.State != want || r.Reason != reason {
+			t.Errorf("job %d: %+v", i, r)
+		}
+	}
+	for _, stream := range []string{protocol.QueueStream("f"), protocol.TurnStream("f")} {
+		b.eventually("the end of "+stream, func() bool {
+			_, err := b.js.Stream(t.Context(), stream)
+			return errors.Is(err, jetstream.ErrStreamNotFound)
+		})
+	}
+}
+
 // What has been deleted is made again, and what is left of a key goes on.
 func TestKeyStreamDeleted(t *testing.T) {
-	b, k := newBench(t), newKeyed(t)
-	f := b.start(k)
+	b, k := newMovedBench(t), newKeyed(t)
+	f := b.start(k, b.moved)
 	f.Apply(function("f", func(j *protocol.Job) { j.Key = "{1}" }))
 	b.outcome("f", b.publish("job.f.a", "a 1 good"))
 	b.lines("f")

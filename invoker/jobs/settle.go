@@ -81,7 +81,7 @@ func (j *job) propose() {
 func (j *job) decided(revision uint64) {
 	j.q.f.after("record")
 	j.buried()
-	if j.record.State == protocol.StateDead || j.To != "" || j.Redo && len(j.m.Data) == 0 {
+	if j.record.State == protocol.StateDead || j.To != "" || j.owns() {
 		j.q.spawn(func() { j.follow(store.Stored{Record: j.record, Revision: revision}, true) })
 		return
 	}

@@ -159,8 +159,8 @@ func (s *Service) removeLater(ctx context.Context, function, id string) error {
 	return nil
 }
 
-// purge cancels a portion of the jobs of a function that do not run: first those in its queue and its lines, then those that wait for
-// their time. Those that come after the first portion has begun are left alone.
+// purge cancels a portion of the jobs of a function that do not run: first those in its queue and its lines, then those
+// that wait for their time. Those that come after the first portion has begun are left alone.
 func (s *Service) purge(ctx context.Context, r *protocol.APIRequest) (any, error) {
 	q, err := protocol.ParsePurgeRequest(r.Body)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// A function with job.key has a second stream. Jobs leave their queue one by one and become entries of the line of their
-// key; the first entry of a line has the turn, which is a message of its own that the consumer of that stream gives away.
+// A function with job.key has a second stream. Jobs leave their queue one by one and become entries of the line of
+// their key; the first entry of a line has the turn, which is a message of its own that the stream's consumer gives away.
 // What a line needs to go on is always there: whoever puts the first entry there publishes its turn before the job
 // leaves its queue, and whoever has done with a turn publishes the next one in its place, by compare-and-set.
 
@@ -42,7 +42,31 @@ func (s *Store) MakeTurns(ctx context.Context, f *protocol.Function) (Queue, err
 		q.Created = stream.CachedInfo().Created
 		err = s.makeConsumer(ctx, stream, job, protocol.TurnSubject(f.Name, "*"))
 	}
+	if err == nil {
+		err = s.sweepTurns(ctx, f.Name)
+	}
 	return q, unavailable("make the lines of "+f.Name, err)
+}
+
+// mostSwept is how many turns are looked at to find those that are over.
+const mostSwept = 500
+
+// sweepTurns removes turns that were acknowledged and are there all the same, since the server was killed before it had
+// removed them (nats-server 2.15.2). Nobody would get them again.
+func (s *Store) sweepTurns(ctx context.Context, name string) error {
+	c, err := s.js.Consumer(ctx, protocol.TurnStream(name), Consumer)
+	if err != nil {
+		return err
+	}
+	acked := c.CachedInfo().AckFloor.Stream
+	turns, _, err := s.Read(ctx, Range{Stream: protocol.TurnStream(name), Subject: protocol.TurnSubject(name, "*"),
+		Most: mostSwept, Bytes: 1 << 20})
+	for i := range turns {
+		if err == nil && turns[i].Sequence <= acked {
+			err = s.Delete(ctx, protocol.TurnStream(name), turns[i].Sequence)
+		}
+	}
+	return err
 }
 
 // LookAtTurns returns how many jobs stand in the lines of a function that has no key any more, or is gone, and false if
@@ -74,11 +98,8 @@ type Entry struct {
 	Function, Line, ID string
 }
 
-// pauses of whoever waits for a turn that is being given up.
-const (
-	firstPause = 2 * time.Millisecond
-	lastPause  = 100 * time.Millisecond
-)
+// mostTurns is how often a turn is tried to be given while others change the same line.
+const mostTurns = 100
 
 // Stand puts a job into a line, once, and sees to it that it gets its turn: at once if it is the first there. m is the
 // job without a subject. It can be done again. Jobs of a function must be put there one after another.
@@ -87,32 +108,46 @@ func (s *Store) Stand(ctx context.Context, e Entry, m *nats.Msg) error {
 	if err != nil {
 		return unavailable("put a job into the line of its key", err)
 	}
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+	first, ok, err := s.Head(ctx, e.Function, e.Line)
+	if err != nil || !ok {
+		return err
+	}
+	if !known && entryID(&first) == e.ID {
+		if err := s.giveTurn(ctx, e, &first, 0); !objects.WrongSequence(err) {
+			return unavailable("give a job its turn", err)
+		}
+	}
+	return s.mend(ctx, e)
+}
+
+// mend sees to it that the first entry of a line has its turn. It has none if that of another job is still there, which
+// has left the line already: its holder is about to give it on, or the server was killed before it had removed what was
+// acknowledged. Or somebody has deleted what waited for its time, or a turn.
+func (s *Store) mend(ctx context.Context, e Entry) error {
+	for range mostTurns {
 		first, ok, err := s.Head(ctx, e.Function, e.Line)
-		if err != nil || !ok || first.Subject != protocol.EntrySubject(e.Function, e.Line, e.ID) {
-			return err // who has the turn gives it on when it has taken its own entry away
+		if err != nil || !ok {
+			return err
 		}
-		if known {
-			if waits, err := s.waits(ctx, e.Function, e.ID); err != nil || waits {
-				return err
-			}
+		turn, there, err := s.Turn(ctx, e.Function, e.Line)
+		if err != nil || there && turn.Header.Get(protocol.HeaderID) == entryID(&first) {
+			return err
 		}
-		err = s.giveTurn(ctx, e, &first, 0)
+		if waits, err := s.waits(ctx, e.Function, entryID(&first)); err != nil || waits {
+			return err
+		}
+		err = s.giveTurn(ctx, e, &first, turn.Sequence)
 		if !objects.WrongSequence(err) {
 			return unavailable("give a job its turn", err)
 		}
-		turn, ok, err := s.Turn(ctx, e.Function, e.Line)
-		if err != nil || ok && turn.Header.Get(protocol.HeaderID) == e.ID {
-			return err
-		}
-		timer := time.NewTimer(pause) // whoever has the turn has taken its entry away, and looked before this one came
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return unavailable("give a job its turn", ctx.Err())
-		}
 	}
+	return unavailable("give a job its turn", errors.New("others change the line of its key all the time"))
+}
+
+// entryID returns the id of a job that stands in a line.
+func entryID(m *Message) string {
+	_, _, id, _ := protocol.ParseEntrySubject(m.Subject)
+	return id
 }
 
 // park stores an entry. known says that it is there already.
@@ -168,9 +203,9 @@ func (s *Store) giveTurn(ctx context.Context, e Entry, entry *Message, expect ui
 	return err
 }
 
-// HandOn takes the entry of a job that has its outcome out of its line, and gives the turn to the next one there. turn is
-// the sequence of its own turn, whose message the next turn replaces; if nobody is left, it stays, to be acknowledged. It
-// can be done again.
+// HandOn takes the entry of a job that has its outcome out of its line, and gives the turn to the next one there. turn
+// is the sequence of its own turn, whose message the next turn replaces; if nobody is left, it stays, to be acknowledged.
+// It can be done again.
 func (s *Store) HandOn(ctx context.Context, e Entry, turn uint64) error {
 	taken, err := s.Leave(ctx, e)
 	if err != nil {
@@ -181,8 +216,7 @@ func (s *Store) HandOn(ctx context.Context, e Entry, turn uint64) error {
 		return err
 	}
 	if !taken { // this may be an old turn, which came again
-		_, _, id, _ := protocol.ParseEntrySubject(first.Subject)
-		if waits, err := s.waits(ctx, e.Function, id); err != nil || waits {
+		if waits, err := s.waits(ctx, e.Function, entryID(&first)); err != nil || waits {
 			return err
 		}
 	}

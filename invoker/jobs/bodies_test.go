@@ -1,0 +1,81 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/polyvoke/polyvoke/invoker/bodies"
+	"github.com/polyvoke/polyvoke/invoker/jobs/store"
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// A caller can put the body of a job into the bucket of jobs, which forgets it later than any job waits: it is there for
+// each attempt and in a dead letter, and goes when the job is done. Another bucket cannot be named.
+func TestBodyInBucketOfJobs(t *testing.T) {
+	b := newBench(t)
+	sizes := make(chan int, 10)
+	f := b.start(callerFunc(func(_ context.Context, r *protocol.Request) *protocol.Reply {
+		sizes <- len(r.Body)
+		switch {
+		case r.Args[0] == "bad":
+			return failure(65)
+		case r.Header.Get(protocol.HeaderAttempt) == "":
+			return failure(1)
+		}
+		return success("x")
+	}))
+	f.Apply(function("f"))
+	var jobs *bodies.Store
+	b.eventually("the bucket of jobs", func() (ok bool) {
+		var err error
+		jobs, err = bodies.ExistingIn(t.Context(), b.js, protocol.BucketJobs)
+		return err == nil
+	})
+	body := bytes.Repeat([]byte("x"), 100_000)
+	publish := func(subject, bucket string) (string, *protocol.Claim) {
+		t.Helper()
+		claim, err := jobs.PutBytes(t.Context(), body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		claim.Bucket = bucket
+		h := protocol.Header{}
+		claim.Put(h)
+		var headers []string
+		for name, values := range h {
+			headers = append(headers, name, values[0])
+		}
+		claim.Bucket = protocol.BucketJobs
+		return b.publish(subject, "", headers...), claim
+	}
+	kept := func(c *protocol.Claim) bool {
+		_, err := jobs.Get(t.Context(), c, 1<<20)
+		return err == nil
+	}
+	id, claim := publish("job.f.good", protocol.BucketJobs)
+	if r := b.outcome("f", id); r.State != protocol.StateDone || r.Attempts != 2 {
+		t.Errorf("the outcome is %+v", r)
+	}
+	b.eventually("the end of its body", func() bool { return !kept(claim) })
+	for range 2 {
+		if n := <-sizes; n != len(body) {
+			t.Errorf("an attempt had %d bytes", n)
+		}
+	}
+	id, claim = publish("job.f.bad", protocol.BucketJobs)
+	b.outcome("f", id)
+	var l store.Letter
+	b.eventually("the dead letter", func() (ok bool) {
+		var err error
+		l, ok, err = b.st.Letter(t.Context(), "f", id)
+		return err == nil && ok
+	})
+	if got, err := protocol.ParseClaim(l.Header); err != nil || got == nil || *got != *claim || !kept(claim) {
+		t.Errorf("the letter has %v, %v", got, err)
+	}
+	id, _ = publish("job.f.good", "KV_fn_functions")
+	if r := b.outcome("f", id); r.State != protocol.StateDone { // what the callers here are given is not fetched
+		t.Errorf("the outcome is %+v", r)
+	}
+}
