@@ -3,4 +3,4 @@
 # telemetry-check checks deploy/prometheus, and the names of all metrics.
 .PHONY: telemetry-check
 telemetry-check:
-	$(GO) test -tags frontdoor -run 'TestRules|TestLint' ./invoker/telemetry/
+	go test -tags frontdoor -run 'TestRules|TestLint' ./invoker/telemetry/
