@@ -16,8 +16,8 @@ import (
 // the reply says why.
 func (c *call) run() {
 	c.reply = protocol.Reply{ID: c.request.ID, Exit: -1}
-	if !c.seen.Parent.IsZero() {
-		c.reply.Trace = c.seen.Trace
+	if !c.seen.Parent.IsZero() && !c.seen.Trace.IsZero() {
+		c.reply.Header = protocol.Header{}.WithTrace(c.seen.Trace)
 	}
 	if c.err != nil {
 		c.reply.ID = c.id()

@@ -9,14 +9,13 @@ import (
 // Reply is the answer to one call. Every call has one.
 type Reply struct {
 	ID     string  // of the call; empty if nobody asked and nothing failed
-	Header Header  // as they came; nil when the reply is made
+	Header Header  // as they came; of a reply that is made only the trace context goes out
 	Body   []byte  // stdout; in an error reply the tail of stderr, or the message
 	Stdout []byte  // in an error reply the end of stdout, if the caller asked for it
 	Claim  *Claim  // if not nil, the body is there
 	Report *Report // if the caller asked for it
 	Err    *Error  // nil for success
 	Exit   int     // the exit code, see Function.Replies; -1 if the process did not get that far
-	Trace  Trace   // of the call, if its caller has sent one and the invoker traces
 
 	// Recording is the run, if Request.Record asked for it and a process ran. No header carries it.
 	Recording *Recording
@@ -40,7 +39,8 @@ const MaxTail = 4 << 10
 // Message returns the reply as headers and a body. A success that nobody asked about has no
 // headers, since they cost 10 to 30 % of a small message.
 func (r *Reply) Message() (Header, []byte) {
-	if r.Err == nil && r.ID == "" && r.Report == nil && r.Claim == nil && r.Exit <= 0 && r.Trace.IsZero() {
+	if r.Err == nil && r.ID == "" && r.Report == nil && r.Claim == nil && r.Exit <= 0 &&
+		r.Header.Trace().IsZero() {
 		return nil, r.Body
 	}
 	h := Header{}
@@ -51,8 +51,8 @@ func (r *Reply) Message() (Header, []byte) {
 	if r.Claim != nil {
 		r.Claim.Put(h)
 	}
-	if !r.Trace.IsZero() {
-		set(HeaderTraceparent, r.Trace.String())
+	if t := r.Header.Trace(); !t.IsZero() {
+		set(HeaderTraceparent, t.String())
 	}
 	if r.Exit > 0 || r.Exit == 0 && (r.Err != nil || r.Report != nil) {
 		set(HeaderExit, strconv.Itoa(r.Exit))
@@ -108,7 +108,7 @@ func (r *Reply) Shorten(max int) {
 // ParseReply reads the answer to a call. Clients must look at both error headers (ADR-32), so
 // a reply that has only one of them is an error too.
 func ParseReply(h Header, body []byte) (Reply, error) {
-	r := Reply{Header: h, Body: body, ID: h.Get(HeaderID), Exit: -1, Trace: h.Trace()}
+	r := Reply{Header: h, Body: body, ID: h.Get(HeaderID), Exit: -1}
 	if len(h) == 0 {
 		r.Exit = 0
 		return r, nil

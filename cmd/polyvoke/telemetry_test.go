@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -189,11 +190,40 @@ func TestTelemetry(t *testing.T) {
 	if calls := w.await("one", 3); !bytes.Equal(calls[1].ParentSpanId, attempts[0].SpanId) {
 		t.Errorf("the call of the attempt is %v", calls[1])
 	}
+	w.events(one.TraceId)
 	plain, err := w.nc.Request("fn.one", []byte("x"), patience)
 	if err != nil || len(plain.Header) > 0 {
 		t.Errorf("a call without a trace gets %v, %v", plain.Header, err)
 	}
 	w.read()
+}
+
+// events has an event of a stream and a schedule make jobs.
+func (w *watched) events(trace []byte) {
+	w.Helper()
+	js, err := jetstream.New(w.nc)
+	if err == nil {
+		_, err = js.CreateStream(w.Context(), jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders"}})
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.deploy(protocol.Function{Name: "three", Triggers: []protocol.Trigger{{Stream: "ORDERS"}}})
+	w.deploy(protocol.Function{Name: "four", Triggers: []protocol.Trigger{{Schedule: "@every 1s"}}})
+	event := &nats.Msg{Subject: "orders", Header: nats.Header{"Traceparent": {testParent}}, Data: []byte("x")}
+	if _, err := js.PublishMsg(w.Context(), event); err != nil {
+		w.Fatal(err)
+	}
+	for _, name := range []string{"three", "four"} {
+		trigger, job, call := w.await("trigger "+name, 1)[0], w.await("job "+name, 1)[0], w.await(name, 1)[0]
+		if name == "three" && (!bytes.Equal(trigger.TraceId, trace) ||
+			hex.EncodeToString(trigger.ParentSpanId) != testParent[36:52]) || name == "four" && trigger.ParentSpanId != nil {
+			w.Errorf("the trigger is %v", trigger)
+		}
+		if !bytes.Equal(job.ParentSpanId, trigger.SpanId) || !bytes.Equal(call.ParentSpanId, job.SpanId) {
+			w.Errorf("the job is %v, its call %v", job, call)
+		}
+	}
 }
 
 // read looks for what the calls above have counted.
@@ -218,7 +248,7 @@ func (w *watched) read() {
 		`faas_errors_total{code="503",faas_name="one",faas_trigger="pubsub"} 2`,
 		`polyvoke_job_attempts_total{faas_name="one",outcome="retry"} 1`,
 		`polyvoke_jobs_dead_total{faas_name="one",reason="attempts"} 1`,
-		`polyvoke_functions 2`, `polyvoke_nats_connected 1`, `polyvoke_spans_total{result="dropped"} 0`,
+		`polyvoke_functions 4`, `polyvoke_nats_connected 1`, `polyvoke_spans_total{result="dropped"} 0`,
 		`polyvoke_job_queue_jobs{faas_name="one",state="queued"} 0`,
 	} {
 		if !strings.Contains("\n"+string(page), "\n"+want+"\n") {

@@ -173,6 +173,7 @@ func (w *worker) putBatch(ctx context.Context, id string, events []event, body [
 	}
 	events[0].name(h, id)
 	m := &nats.Msg{Subject: redo(w.name), Header: nats.Header(h), Data: body}
+	w.made(m)
 	if err := w.fit(ctx, m); err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
 const (
@@ -86,7 +88,16 @@ func (w *worker) jobOf(ctx context.Context, m jetstream.Msg) (job *nats.Msg, don
 	if unpassed != nil {
 		w.log.Error("the reply to an event will not be passed on", "sequence", e.sequence, "err", unpassed)
 	}
+	w.made(job)
 	return job, false, w.fit(ctx, job)
+}
+
+// made tells of a job.
+func (w *worker) made(job *nats.Msg) {
+	if made := w.f.config.Made; made != nil {
+		h := protocol.Header(job.Header)
+		made(w.name, h.Get(protocol.HeaderID), h)
+	}
 }
 
 // decided reports whether a job has its outcome.

@@ -39,6 +39,9 @@ type Config struct {
 	Grace    time.Duration // how long a trigger must be gone before its position is removed; 0: 30 s
 	AckWait  time.Duration // how long JetStream waits for a word about an event; 0: 30 s
 	Log      *slog.Logger  // nil discards
+	// Made is told of each job that is to be made of events, and may give it another place in a trace: it sets the trace
+	// context of the headers. It must not wait. Nil means that a job has that of its event.
+	Made func(function, id string, h protocol.Header)
 }
 
 // Front works for the triggers of all functions on one invoker. Any number of invokers share the work.

@@ -38,10 +38,11 @@ func newDurable(js jetstream.JetStream, reg registry.Registry, caller protocol.C
 		jobs: jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Recorder: records,
 			Observer: c.Telemetry.jobs(), Invoker: thisProcess(),
 			Replicas: c.Replicas, Drain: c.Drain, Log: c.Log}),
-		records:   records,
-		mover:     later.NewMover(waiting),
-		triggers:  triggers.New(triggers.Config{JetStream: js, Known: known(reg), Replicas: c.Replicas, Log: c.Log}),
-		schedules: schedule.New(schedule.Config{Store: kept, Later: waiting, Log: c.Log}),
+		records: records,
+		mover:   later.NewMover(waiting),
+		triggers: triggers.New(triggers.Config{JetStream: js, Known: known(reg), Replicas: c.Replicas, Log: c.Log,
+			Made: c.Telemetry.made()}),
+		schedules: schedule.New(schedule.Config{Store: kept, Later: waiting, Log: c.Log, Made: c.Telemetry.made()}),
 		control:   &control.Service{Store: kept, Find: finder(reg), Log: c.Log},
 	}
 	d.control.Opened, d.control.Lags = d.jobs.Open, lags(js)

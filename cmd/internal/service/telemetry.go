@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/control"
 	"github.com/polyvoke/polyvoke/invoker/gateway"
+	"github.com/polyvoke/polyvoke/invoker/gateway/websocket"
 	"github.com/polyvoke/polyvoke/invoker/jobs"
 	"github.com/polyvoke/polyvoke/invoker/telemetry"
 	"github.com/polyvoke/polyvoke/invoker/telemetry/traces"
@@ -179,6 +180,14 @@ func (t *Telemetry) HTTP() (all []gateway.Observer) {
 	return all
 }
 
+// Sockets returns what observes WebSockets; nil if nothing does.
+func (t *Telemetry) Sockets() websocket.Observer {
+	if t == nil || t.metrics == nil {
+		return nil
+	}
+	return t.metrics.Sockets()
+}
+
 // Close ends it. What has been observed by then is still told.
 func (t *Telemetry) Close() {
 	if t == nil {
@@ -216,6 +225,14 @@ func (t *Telemetry) jobs() jobs.Observer {
 		return t.metrics.Jobs()
 	}
 	return both{t.tracer.Jobs(), t.metrics.Jobs()}
+}
+
+// made returns what gives jobs of triggers their places in traces; nil if nothing does.
+func (t *Telemetry) made() func(function, id string, h protocol.Header) {
+	if t == nil || t.tracer == nil {
+		return nil
+	}
+	return t.tracer.Made
 }
 
 // both observe jobs.

@@ -24,6 +24,7 @@ import (
 const (
 	kindInternal = 1
 	kindServer   = 2
+	kindProducer = 4
 	kindConsumer = 5
 )
 
@@ -173,6 +174,29 @@ func (j Jobs) End(a *jobs.Attempt) {
 	s.number("polyvoke.job.attempt", int64(a.Number))
 	s.failed(a.Code)
 	j.t.put(s)
+}
+
+// Made gives a job that comes of an event, or of a schedule, its place in a trace, and makes a span of the moment.
+func (t *Tracer) Made(function, id string, h protocol.Header) {
+	parent := h.Trace()
+	s := &Span{Trace: t.child(parent), Parent: parent.Span, Name: "trigger " + function, Kind: kindProducer}
+	h.Set(protocol.HeaderTraceparent, s.Trace.String())
+	if !s.Trace.Sampled {
+		return
+	}
+	s.Begin = time.Now()
+	s.End = s.Begin
+	s.text("faas.name", function)
+	s.text("faas.invocation_id", clean(id))
+	s.text("messaging.system", "nats")
+	s.text("messaging.operation.type", "publish")
+	s.text("messaging.destination.name", protocol.QueueStream(function))
+	for key, header := range map[string]string{"polyvoke.source.stream": protocol.HeaderSourceStream,
+		"polyvoke.source.subject": protocol.HeaderSourceSubject, "polyvoke.source.sequence": protocol.HeaderSourceSequence,
+		"polyvoke.source.time": protocol.HeaderSourceTime, "polyvoke.scheduled": protocol.HeaderScheduled} {
+		s.text(key, clean(h.Get(header)))
+	}
+	t.put(s)
 }
 
 // Dead implements jobs.Observer.

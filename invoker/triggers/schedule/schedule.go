@@ -46,6 +46,8 @@ type Config struct {
 	Later Later            // where chains wait
 	Log   *slog.Logger     // nil: nowhere
 	Now   func() time.Time // nil: time.Now
+	// Made is told of each job that is to be made, and may give it a place in a trace, see triggers.Config. It may be nil.
+	Made func(function, id string, h protocol.Header)
 }
 
 // Front runs functions at times. Apply, Remove and Synced are called by one goroutine, all else by any.

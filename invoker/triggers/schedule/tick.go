@@ -159,6 +159,9 @@ func (f *Front) publish(ctx context.Context, c *chain, at time.Time) (uint64, er
 	if err != nil {
 		return 0, err
 	}
+	if made := f.config.Made; made != nil {
+		made(c.function.Name, m.Header.Get(protocol.HeaderID), protocol.Header(m.Header))
+	}
 	ack, err := f.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return 0, queueError(c.function.Name, err)
