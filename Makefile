@@ -50,7 +50,7 @@ export GORACE ?= atexit_sleep_ms=20
 build: embedded-runtimes
 	CGO_ENABLED=0 go build -pgo=auto -trimpath -o bin/ ./cmd/polyvoke
 
-include cmd/internal/service/frontdoor.mk samples/samples.mk runtimes/script/languages.mk runtimes/wasi/testdata/spies/spies.mk invoker/foreigntest/foreign.mk cmd/bench/bench.mk cmd/release/release.mk
+include cmd/internal/service/frontdoor.mk samples/samples.mk cmd/internal/console/console.mk runtimes/script/languages.mk runtimes/wasi/testdata/spies/spies.mk invoker/foreigntest/foreign.mk cmd/bench/bench.mk cmd/release/release.mk
 
 # The packages whose tests take longest begin first, so that no processor waits for them in the end.
 SLOW := ./runtimes/wasi ./runtimes/module/moduletest ./cmd/polyvoke ./runtimes/wasi/hostiletest ./samples ./runtimes/tiered ./invoker/registry

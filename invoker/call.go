@@ -90,7 +90,8 @@ type direct struct {
 
 // context implements source.
 func (d *direct) context(c *call, giveUp context.Context) deadline.Cancelable {
-	return deadline.Join(d.caller, giveUp, c.request.Deadline)
+	c.timed = c.timed.For(d.caller, giveUp, c.request.Deadline)
+	return c.timed
 }
 
 // resume implements source. The caller waits, or is about to.

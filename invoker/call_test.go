@@ -217,7 +217,7 @@ func TestRepliesDoNotWait(t *testing.T) {
 
 // TestFileNames checks that the names in /request that a runtime takes for possible are those that there are.
 func TestFileNames(t *testing.T) {
-	r := protocol.Request{Deadline: time.Now()}
+	r := protocol.Request{Deadline: time.Now(), Header: protocol.Header{protocol.HeaderHTTP: {protocol.HTTPFiles}}}
 	entries, err := fs.ReadDir(files.Std(t.Context(), files.Static(r.Files(func() string { return "id" }))), ".")
 	if err != nil {
 		t.Fatal(err)

@@ -58,6 +58,8 @@ func (c *call) count() {
 		c.seen.Code = err.Code
 		c.seen.Failure = strconv.Itoa(err.Code) + ":" + protocol.CleanValue(err.Error(), protocol.MaxErrorText)
 	}
+	usage := &c.process.Usage
+	c.seen.Memory = usage.Memory
 	c.endpoint.End(&c.seen)
 	if len(c.f.svc.observers) == 0 {
 		return
@@ -68,8 +70,7 @@ func (c *call) count() {
 	if c.seen.Trace.Sampled {
 		c.id() // a trace and a log find one another by it; the reply is made, so it gets none
 	}
-	usage := &c.process.Usage
-	c.seen.Exit, c.seen.Start, c.seen.Fuel, c.seen.Memory = c.reply.Exit, usage.Start, usage.Fuel, usage.Memory
+	c.seen.Exit, c.seen.Start, c.seen.Fuel = c.reply.Exit, usage.Start, usage.Fuel
 	c.seen.Run = usage.Duration
 	c.seen.In, c.seen.Out = c.bodySize(), c.outputSize()
 	if c.stream != nil {

@@ -185,7 +185,8 @@ func (f *function) serviceStats() micro.Stats {
 
 // figures adds to what an endpoint has counted what the function is doing.
 func (f *function) figures(n stats.Figures) protocol.Stats {
-	out := protocol.Stats{Requests: n.Requests, Errors: n.Errors, Cold: n.Cold, P50: n.P50, P99: n.P99}
+	out := protocol.Stats{Requests: n.Requests, Errors: n.Errors, Cold: n.Cold, P50: n.P50, P99: n.P99,
+		Memory: n.Memory}
 	out.InFlight, out.Waiting = f.queue.Counts()
 	m := f.manifest()
 	out.Digest, out.Language, out.Version = m.Digest, m.Language, m.Version

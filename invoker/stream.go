@@ -1,6 +1,7 @@
 package invoker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -61,10 +62,11 @@ func (s *service) listen(ctx context.Context) {
 	hub, err := streams.Listen(s.nc, s.line, 0)
 	if err == nil {
 		subject := hub.Subject()
-		_, settled := s.flushes.denials.During(ctx, func(d denials.Denial) bool {
+		watched, settled := s.flushes.denials.During(ctx, func(d denials.Denial) bool {
 			return d.Subscription && (d.Subject == subject || d.Subject == "")
 		})
-		err = settled(s.flushes.roundTrip())
+		err = s.flushes.roundTrip()
+		err = settled(cmp.Or(err, watched.Err()))
 	}
 	if err != nil {
 		s.log.Warn("streams are answered with one message each", "err", err)
@@ -161,8 +163,7 @@ func (s *stream) finish(c *call, err error) error {
 	}
 	switch {
 	case failed != nil:
-		return &protocol.Error{Code: protocol.CodeUnavailable, Err: failed,
-			Msg: c.version.ref.String() + " was stopped: " + whyGone(failed)}
+		return c.gone(failed)
 	case err == nil && errors.Is(late, context.DeadlineExceeded):
 		return protocol.Errorf(protocol.CodeTimeout, "", "the output of %s was not read within %s", c.version.ref,
 			c.timeLimit())
@@ -172,13 +173,14 @@ func (s *stream) finish(c *call, err error) error {
 	return err
 }
 
-// whyGone says why nobody takes the output any more.
-func whyGone(err error) string {
+// gone is the error of a call whose output nobody takes any more.
+func (c *call) gone(err error) error {
+	code, why := protocol.CodeUnavailable, "its caller takes no more output"
 	var known *protocol.Error
 	if errors.As(err, &known) {
-		return known.Error()
+		code, why = known.Code, known.Error()
 	}
-	return "its caller takes no more output"
+	return &protocol.Error{Code: code, Msg: c.version.ref.String() + " was stopped: " + why, Err: err}
 }
 
 // sizes returns how many bytes came in and went out. A body in the request is not counted.

@@ -221,6 +221,7 @@ type Stats struct {
 	Cold     int64         `json:"cold_starts"`        // calls that had to load or compile the version first
 	P50      time.Duration `json:"p50"`                // from receipt to reply
 	P99      time.Duration `json:"p99"`                // from receipt to reply
+	Memory   uint64        `json:"memory,omitempty"`   // the most linear memory that a process has had, in bytes
 	Digest   string        `json:"digest,omitempty"`   // of the latest version
 	Language string        `json:"language,omitempty"` // of the latest version
 	Version  int           `json:"version,omitempty"`  // the latest

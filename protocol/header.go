@@ -92,7 +92,7 @@ func (h Header) Values(name string) []string {
 	}
 	var best string
 	for k := range h {
-		if strings.EqualFold(k, name) && (best == "" || k < best) {
+		if len(k) == len(name) && strings.EqualFold(k, name) && (best == "" || k < best) {
 			best = k
 		}
 	}
@@ -150,8 +150,22 @@ func hashFold(name string) uint32 {
 	return hash
 }
 
-// foldsSome is Folds, and allocates.
+// foldsSome is Folds, and allocates if there are many.
 func (h Header) foldsSome() bool {
+	var names [24]string
+	if len(h) <= len(names) {
+		n := 0
+		for name := range h {
+			for _, other := range names[:n] {
+				if len(other) == len(name) && strings.EqualFold(other, name) {
+					return true
+				}
+			}
+			names[n] = name
+			n++
+		}
+		return false
+	}
 	seen := make(map[string]bool, len(h))
 	for name := range h {
 		seen[strings.ToLower(name)] = true

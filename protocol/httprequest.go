@@ -25,15 +25,15 @@ type HTTPRequest struct {
 // httpReserve is how much less a request of HTTP may have than any: the headers of the call come on top. So both ways
 // to the function, in this process and over NATS, have the same bounds.
 const (
-	httpReserve      = 16
-	httpReserveBytes = 1 << 10
+	httpReserve      = 40
+	httpReserveBytes = 6 << 10
 )
 
 // Headers returns the headers of the call: what is known about the request, and what the function gets of the client's
 // own. Those that mean something on the way do not get through: hop-by-hop headers, Proxy, Fn-* and Nats-*. Values are
 // shared with the request. The error's code is 431.
 func (q *HTTPRequest) Headers() (Header, error) {
-	h := make(Header, len(q.Header)+len(q.Params)+8)
+	h := make(Header, q.count())
 	known := make([]string, 0, len(q.Params)+8)
 	set := func(name, value string) {
 		known = append(known, value)
@@ -61,6 +61,24 @@ func (q *HTTPRequest) Headers() (Header, error) {
 	}
 	q.copy(h)
 	return h, h.fitsHTTP()
+}
+
+// count returns about how many headers there will be. A map of no more than eight is a small one.
+func (q *HTTPRequest) count() int {
+	n := len(q.Params) + 6 // and Fn-Id
+	if q.Query != "" {
+		n++
+	}
+	if q.Host != "" {
+		n++
+	}
+	if q.Only != nil {
+		return n + min(len(q.Only), len(q.Header))
+	}
+	if len(q.Header["Content-Length"]) > 0 {
+		n--
+	}
+	return n + len(q.Header)
 }
 
 // copy adds those of the client's own headers that the function gets.

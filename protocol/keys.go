@@ -285,6 +285,36 @@ func addSchedule(t map[string]Key) {
 		Text: "With `schedule`: whether a run waits for the one before, or is left out, while that has no outcome."}
 }
 
+// addWebSocket adds the rows of websocket.
+func addWebSocket(t map[string]Key) {
+	most := func(n int) string { return fmt.Sprintf("at most %d", n) }
+	t["websocket"] = Key{Default: "none", Range: most(MaxWebSockets), Most: MaxWebSockets,
+		Example: `[{ route = "/chat/{room}", topics = ["chat.{room}"] }]`,
+		Text:    "WebSockets of the gateway: each message calls the function, and what it writes to stdout goes back."}
+	t["websocket.route"] = Key{Range: fmt.Sprintf("`[HOST]/PATH` as `http.route`, at most %d bytes", MaxPattern-len("GET ")),
+		Most: MaxPattern - len("GET "), Must: true, Example: `"/chat/{room}"`,
+		Text: "The path of the connections. `{name}` is any one segment, `{name...}` the rest."}
+	t["websocket.topics"] = Key{Default: "none", Range: most(MaxSocketTopics) + "; subjects without wildcards",
+		Most: MaxSocketTopics, Example: `["chat.{room}"]`,
+		Text: "Subjects whose messages each connection gets. `{name}` is what the path has there."}
+	t["websocket.headers"] = Key{Default: "all, with `open` only", Range: most(MaxRouteHeaders),
+		Most: MaxRouteHeaders, Example: `["cookie"]`,
+		Text: "The headers of the handshake that the function gets, with every event."}
+	t["websocket.origins"] = Key{Default: "the route's own", Range: most(MaxOrigins) + "; `*` is any",
+		Most: MaxOrigins, Example: `["https://example.org"]`, Text: "Whose pages may connect besides."}
+	t["websocket.auth"] = Key{Default: "the gateway's", Range: "`none`, `key`, `jwt` or `function NAME`",
+		Pattern: `^(none|key|jwt|function [A-Za-z0-9][A-Za-z0-9_-]{0,63})$`,
+		Example: `"jwt"`, Text: "Who may connect."}
+	t["websocket.rate"] = Key{Default: "no bound", Range: fmt.Sprintf("as `job.rate`; at most %d in at most 24h", MaxRate),
+		Pattern: patternRate, Example: `"10/s"`,
+		Text: "Messages of one connection. It is read slower beyond, and ended with 1008 if it would have to wait for long."}
+	t["websocket.events"] = Key{Default: "all of them", Range: "`open`, `message`, `close`",
+		Pattern: "^(" + strings.Join(SocketEvents(), "|") + ")$", Most: len(SocketEvents()), Example: `["message"]`,
+		Text: "What calls the function."}
+	t["websocket.protocols"] = Key{Default: "none", Range: most(MaxSocketProtocols), Most: MaxSocketProtocols,
+		Example: `["chat.v1"]`, Text: "Subprotocols that it speaks, the best first."}
+}
+
 // addHTTP adds the rows of http.
 func addHTTP(t map[string]Key) {
 	t["http"] = Key{Default: "none", Range: fmt.Sprintf("at most %d", MaxRoutes), Most: MaxRoutes,
@@ -339,31 +369,4 @@ func addCORS(t map[string]Key) {
 		Text: "Their requests may carry cookies. Not with the origin `*`."}
 	t["http.cors.max_age"] = Key{Default: DefaultCORSAge.String(), Range: "more than 0, at most " + MaxCORSAge.String(),
 		Example: `"1h"`, Text: "How long a browser may remember the answer."}
-}
-
-// addWebSocket adds the rows of websocket.
-func addWebSocket(t map[string]Key) {
-	most := func(n int) string { return fmt.Sprintf("at most %d", n) }
-	t["websocket"] = Key{Default: "none", Range: most(MaxWebSockets), Most: MaxWebSockets,
-		Example: `[{ route = "/chat/{room}", topics = ["chat.{room}"] }]`,
-		Text:    "WebSockets of the gateway: each message calls the function, and what it writes to stdout goes back."}
-	t["websocket.route"] = Key{Range: fmt.Sprintf("`[HOST]/PATH` as in Go's ServeMux, at most %d bytes", MaxSubject),
-		Most: MaxSubject, Must: true, Example: `"/chat/{room}"`,
-		Text: "The path of the connections. `{name}` is any one segment, `{name...}` the rest."}
-	t["websocket.topics"] = Key{Default: "none", Range: most(MaxSocketTopics) + "; subjects without wildcards",
-		Most: MaxSocketTopics, Example: `["chat.{room}"]`,
-		Text: "Subjects whose messages each connection gets. `{name}` is what the path has there."}
-	t["websocket.headers"] = Key{Default: "none", Range: most(MaxHeaders), Most: MaxHeaders, Example: `["cookie"]`,
-		Text: "Headers of the handshake that come with every event. With `open` come all of them."}
-	t["websocket.origins"] = Key{Default: "the route's own", Range: most(MaxSocketOrigins) + "; `*` is any",
-		Most: MaxSocketOrigins, Example: `["https://example.org"]`, Text: "Whose pages may connect besides."}
-	t["websocket.auth"] = Key{Default: "the gateway's", Range: "`none`, `key`, `jwt` or `function NAME`",
-		Example: `"jwt"`, Text: "Who may connect."}
-	t["websocket.rate"] = Key{Default: "no bound", Range: fmt.Sprintf("as `job.rate`; at most %d in at most 24h", MaxRate),
-		Pattern: `^[1-9][0-9]*/([0-9.]+)?(ns|us|µs|ms|s|m|h)`, Example: `"10/s"`,
-		Text: "Messages of one connection. It is read slower beyond, and ended with 1008 if it would have to wait for long."}
-	t["websocket.events"] = Key{Default: "all of them", Range: "`open`, `message`, `close`",
-		Pattern: "^(" + strings.Join(SocketEvents(), "|") + ")$", Most: len(SocketEvents()), Example: `["message"]`, Text: "What calls the function."}
-	t["websocket.protocols"] = Key{Default: "none", Range: most(MaxSocketProtocols), Most: MaxSocketProtocols,
-		Example: `["chat.v1"]`, Text: "Subprotocols that it speaks, the best first."}
 }

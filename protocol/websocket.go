@@ -43,7 +43,6 @@ const (
 	MaxSocketQueue     = 64      // messages that wait for a client
 	MaxSocketTopics    = 64      // of one connection
 	MaxSocketValue     = 128     // bytes of what a client puts into a topic
-	MaxSocketOrigins   = 64      // of one route
 	MaxSocketProtocols = 16      // of one route
 )
 

@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -16,18 +15,71 @@ func (f *Function) checkWebSockets(p *problems) {
 		p.add("websocket", "%d tables [[websocket]]; at most %d", len(f.WebSocket), MaxWebSockets)
 		return
 	}
+	seen := f.httpPatterns()
 	for i := range f.WebSocket {
 		c := socketCheck{WebSocketRoute: &f.WebSocket[i], number: i + 1, problems: p}
-		names, err := pathNames(c.Route)
-		c.add("route", err)
-		c.twin(f.WebSocket[:i])
-		c.topics(names)
+		pattern, err := c.Pattern()
+		if err != nil {
+			c.add("route", Errorf(CodeRefused, "", "route = %w", err))
+			continue
+		}
+		if own, ok := pattern.Reserved(); ok {
+			c.add("route", Errorf(CodeRefused, "", "route = %q: paths below /%s are the gateway's own: begin with another "+
+				"segment", c.Route, own))
+		}
+		if other := seen.conflict(&pattern); other != "" {
+			c.add("route", Errorf(CodeRefused, "", "route = %q takes requests of %s, and neither is the more specific one: "+
+				"change one", c.Route, other))
+		}
+		seen = append(seen, namedPattern{pattern, fmt.Sprintf("websocket %d, %q", i+1, c.Route)})
+		c.topics(pattern.Names())
 		c.lists()
-		c.add("auth", checkSocketAuth(c.Auth))
+		c.add("auth", CheckAuth(c.Auth))
 		if _, err := ParseRate(c.Rate); err != nil {
 			c.add("rate", Errorf(CodeRefused, "", "rate = %w", err))
 		}
 	}
+}
+
+// Pattern returns the pattern of the requests that ask for a connection: they are of GET. The error's code is 422.
+func (r *WebSocketRoute) Pattern() (HTTPPattern, error) {
+	if strings.ContainsAny(r.Route, " \t") {
+		return HTTPPattern{}, Errorf(CodeRefused, "", "%.80q has a blank: write the path alone, such as %q, as a WebSocket "+
+			"has no method", r.Route, "/chat/{room}")
+	}
+	if _, err := ParseHTTPPattern(r.Route); err != nil {
+		return HTTPPattern{}, err // without the method in its text
+	}
+	return ParseHTTPPattern("GET " + r.Route)
+}
+
+// namedPattern is a pattern, and what an error calls it.
+type namedPattern struct {
+	HTTPPattern
+	name string
+}
+
+// namedPatterns are those of a manifest.
+type namedPatterns []namedPattern
+
+// httpPatterns returns the patterns of the tables [[http]], but for those that are none.
+func (f *Function) httpPatterns() (all namedPatterns) {
+	for i, r := range f.HTTP {
+		if p, err := ParseHTTPPattern(r.Route); err == nil {
+			all = append(all, namedPattern{p, fmt.Sprintf("http %d, %q", i+1, r.Route)})
+		}
+	}
+	return all
+}
+
+// conflict returns what a pattern conflicts with, or nothing.
+func (all namedPatterns) conflict(p *HTTPPattern) string {
+	for i := range all {
+		if p.Conflicts(&all[i].HTTPPattern) {
+			return all[i].name
+		}
+	}
+	return ""
 }
 
 // socketCheck finds what is wrong with one route.
@@ -41,16 +93,6 @@ type socketCheck struct {
 func (c *socketCheck) add(key string, err error) {
 	if err != nil {
 		c.problems.add(fmt.Sprintf("websocket[%d].%s", c.number-1, key), "websocket %d: %w", c.number, err)
-	}
-}
-
-// twin finds a route before this one that is the same.
-func (c *socketCheck) twin(before []WebSocketRoute) {
-	for i, other := range before {
-		if c.Route != "" && other.Route == c.Route {
-			c.add("route", Errorf(CodeRefused, "", "route = %q is that of websocket %d too: take one off", c.Route, i+1))
-			return
-		}
 	}
 }
 
@@ -94,116 +136,25 @@ func (c *socketCheck) lists() {
 		key    string
 		values []string
 		most   int
-		check  func(string) error
+		good   func(string) bool
+		what   string
 	}{
-		{"headers", c.Headers, MaxHeaders, func(s string) error {
-			if err := checkHeaderName(s); err != nil {
-				return Errorf(CodeRefused, "", "headers: %w", err)
-			}
-			return nil
-		}},
-		{"origins", c.Origins, MaxSocketOrigins, checkOrigin},
-		{"protocols", c.Protocols, MaxSocketProtocols, checkSubprotocol},
-		{"events", c.Events, len(SocketEvents()), func(s string) error {
-			if !slices.Contains(SocketEvents(), s) {
-				return Errorf(CodeRefused, "", "events: %.40q: use some of %s", s, strings.Join(SocketEvents(), ", "))
-			}
-			return nil
-		}},
+		{"headers", c.Headers, MaxRouteHeaders, isToken, "the name of a header"},
+		{"origins", c.Origins, MaxOrigins, isOrigin, `an origin, such as "https://example.org", without a path, or "*"`},
+		{"protocols", c.Protocols, MaxSocketProtocols, isToken, "a token of HTTP, such as chat.v1"},
+		{"events", c.Events, len(SocketEvents()), isSocketEvent, "one of " + strings.Join(SocketEvents(), ", ")},
 	} {
 		if len(l.values) > l.most {
 			c.add(l.key, Errorf(CodeRefused, "", "%s has %d entries; at most %d", l.key, len(l.values), l.most))
 			continue
 		}
 		for _, v := range l.values {
-			c.add(l.key, l.check(v))
+			if len(v) > MaxOrigin || !l.good(v) {
+				c.add(l.key, Errorf(CodeRefused, "", "%s: %.80q is not %s", l.key, v, l.what))
+			}
 		}
 	}
 }
 
-// checkOrigin returns what is wrong with an origin: SCHEME://HOST[:PORT] as browsers send it (RFC 6454), or *.
-func checkOrigin(origin string) error {
-	if origin == "*" {
-		return nil
-	}
-	u, err := url.Parse(origin)
-	if err != nil || len(origin) > MaxSubject || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin ||
-		strings.ToLower(origin) != origin || strings.ContainsAny(u.Host, "*") {
-		return Errorf(CodeRefused, "", "origin %.80q: write it as browsers do, such as %q: lower case, no path; or * for any",
-			origin, "https://example.org")
-	}
-	return nil
-}
-
-// checkSubprotocol returns what is wrong with the name of a subprotocol, which is a token of HTTP (RFC 9110, 5.6.2).
-func checkSubprotocol(name string) error {
-	if name == "" || len(name) > MaxSocketValue || !printable(name) || strings.ContainsAny(name, " \"(),/:;<=>?@[\\]{}") {
-		return Errorf(CodeRefused, "", "protocols: %.80q is no token of HTTP: use letters, digits, -, . and _", name)
-	}
-	return nil
-}
-
-// checkSocketAuth returns what is wrong with who may use a route.
-func checkSocketAuth(auth string) error {
-	switch auth {
-	case "", AuthNone, AuthKey, AuthJWT:
-		return nil
-	}
-	if name, ok := strings.CutPrefix(auth, AuthFunction); ok {
-		if _, err := ParseRef(name); err != nil {
-			return Errorf(CodeRefused, "", "auth: %w", err)
-		}
-		return nil
-	}
-	return Errorf(CodeRefused, "", "auth = %.80q: use %s, %s, %s, or %q", auth, AuthNone, AuthKey, AuthJWT,
-		AuthFunction+"NAME")
-}
-
-// pathNames returns the names in the path of a pattern of net/http's ServeMux that has no method, [HOST]/PATH. What
-// such a pattern cannot be is an error with code 422.
-func pathNames(route string) (names []string, err error) {
-	refuse := func(format string, a ...any) ([]string, error) {
-		return nil, Errorf(CodeRefused, "", "route = %.80q: "+format, append([]any{route}, a...)...)
-	}
-	host, path, ok := strings.Cut(route, "/")
-	switch {
-	case route == "":
-		return refuse("give it a path, such as %q", "/chat/{room}")
-	case len(route) > MaxSubject:
-		return refuse("it has %d bytes; at most %d", len(route), MaxSubject)
-	case strings.ContainsAny(route, " \t"):
-		return refuse("a WebSocket has no method, and a path no blanks: write the path alone")
-	case !ok || strings.ContainsAny(host, "{}") || !printable(route):
-		return refuse("write [HOST]/PATH in printable ASCII")
-	}
-	segments := strings.Split(path, "/")
-	for i, s := range segments {
-		last := i == len(segments)-1
-		name, braced := topicName(s)
-		rest := strings.HasSuffix(name, "...")
-		name = strings.TrimSuffix(name, "...")
-		switch {
-		case !braced && strings.ContainsAny(s, "{}"):
-			return refuse("{name} is a whole segment")
-		case s == "." || s == ".." || s == "" && !last:
-			return refuse("segment %d is empty, or is . or ..", i+1)
-		case !braced:
-		case name == "$" && !rest && last:
-		case !identifier(name) || slices.Contains(names, name):
-			return refuse("{%.40s} is no name of letters, digits and _, or stands there twice", name)
-		case rest && !last:
-			return refuse("{%.40s...} is the rest of the path, so it is the last segment", name)
-		default:
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
-
-// identifier reports whether s is a name as ServeMux has it, in ASCII.
-func identifier(s string) bool {
-	other := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_'
-	}
-	return s != "" && len(s) <= MaxName && (s[0] < '0' || s[0] > '9') && !strings.ContainsFunc(s, other)
-}
+// isSocketEvent reports whether an event can be listed in a route.
+func isSocketEvent(s string) bool { return slices.Contains(SocketEvents(), s) }

@@ -24,8 +24,10 @@ type callOptions struct {
 	args, headers []string
 	id, timeout   string
 	report, json  bool
-	logs          bool
+	logs, stream  bool
 	wait          string // of jobs
+
+	in io.Reader // the body of a stream; nil if it is in the request
 }
 
 // callCommand calls a function.
@@ -38,6 +40,10 @@ func (c *cli) callCommand() *cobra.Command {
 		Long: `Call a function and print its reply, byte for byte. The body is the argument itself,
 stdin for -, or a file for @FILE; without one it is empty. NAME may be the subject of
 the function, fn.NAME, and tokens after it are arguments: fn.resize.640.480.
+
+With --stream the reply is printed as the function writes it, and stdin or a file is sent as
+it is read, so that neither has to fit in memory or in limits.output. A reply that is cut off
+ends with an error and its exit code, never without one.
 
 The function's exit code passes through. Other exit codes: 2 the request is wrong, 124 timed
 out, 125 NATS or the invoker failed (too many calls, draining, a trap), 126 the module cannot
@@ -64,6 +70,7 @@ be run, 127 there is no such function.`,
 	cmd.Flags().StringVar(&o.timeout, "timeout", "",
 		`how long to wait, such as "500ms" (default: as long as the function may take)`)
 	cmd.Flags().BoolVar(&o.logs, "logs", false, "print the function's log lines of this call on stderr, as they come")
+	cmd.Flags().BoolVar(&o.stream, "stream", false, "print the reply as it comes, and send the body as it is read")
 	cmd.Flags().BoolVar(&o.report, "report", false,
 		"print a report of the call on stderr, and what a failed call wrote to stdout")
 	addConnection(cmd, &n)
@@ -82,12 +89,24 @@ func (c *cli) call(ctx context.Context, s *connect.Session, r *protocol.Request,
 		}
 		end = l.end
 	}
-	reply, err := s.Call(ctx, r)
+	reply, err := c.reply(ctx, s, r, o)
 	lines := end()
 	if err != nil {
 		return err
 	}
 	return c.printReply(r, *reply, o, lines > 0)
+}
+
+// reply calls a function. What a stream brings is printed already.
+func (c *cli) reply(ctx context.Context, s *connect.Session, r *protocol.Request, o *callOptions) (*protocol.Reply, error) {
+	if !o.stream {
+		return s.Call(ctx, r)
+	}
+	r.Stdout = false
+	if file, ok := o.in.(*os.File); ok {
+		defer file.Close()
+	}
+	return s.Stream(ctx, r, o.in, c.stdout)
 }
 
 // callRequest makes the request that the command line means.
@@ -99,6 +118,9 @@ func (c *cli) callRequest(cmd *cobra.Command, args []string, o *callOptions) (*p
 	ref, tokens, err := protocol.ParseCall(subject)
 	if err != nil {
 		return nil, usageError(cmd, "%v", err)
+	}
+	if o.stream && o.json {
+		return nil, usageError(cmd, "--stream prints what comes as it comes, and so not as JSON: leave one of --stream and --json out")
 	}
 	r := &protocol.Request{Function: ref, Args: append(tokens, o.args...), ID: o.id, Report: o.report, Stdout: o.report,
 		Header: protocol.Header{}}
@@ -119,10 +141,29 @@ func (c *cli) callRequest(cmd *cobra.Command, args []string, o *callOptions) (*p
 	if _, _, _, err := r.Message(); err != nil {
 		return nil, usageError(cmd, "%v", err)
 	}
-	if len(args) == 2 {
+	switch {
+	case len(args) < 2:
+	case o.stream:
+		o.in, r.Body, err = c.bodyStream(args[1])
+	default:
 		r.Body, err = c.body(args[1])
 	}
 	return r, err
+}
+
+// bodyStream is body for what is to be read as it is sent. The Reader is nil for a body that is the argument itself.
+func (c *cli) bodyStream(arg string) (io.Reader, []byte, error) {
+	switch {
+	case arg == "-":
+		return io.MultiReader(c.stdin), nil, nil // whoever has opened it closes it
+	case strings.HasPrefix(arg, "@"):
+		f, err := os.Open(arg[1:])
+		if err != nil {
+			return nil, nil, source.Missing(arg[1:], err)
+		}
+		return f, nil, nil
+	}
+	return nil, []byte(arg), nil
 }
 
 // body reads the body that an argument means: itself, stdin for -, a file for @FILE.

@@ -95,7 +95,7 @@ func (c *cli) develop(ctx context.Context, s *connect.Session, p *project.Projec
 	s.Edits = true
 	followed := make(chan error, 1)
 	go func() {
-		lines := show.LogPrinter{Out: c.stdout, Paint: c.paint(c.stdout), Name: name, Follow: true}
+		lines := show.LogPrinter{Out: c.stdout, Paint: c.paint(c.stdout), Names: []string{name}, Follow: true}
 		followed <- lines.Print(ctx, s.Client)
 	}()
 	defer func() { cancel(); <-followed }()

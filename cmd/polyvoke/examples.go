@@ -43,10 +43,16 @@ var examples = map[string]string{
   polyvoke call greet '{"name":"Ada"}'
   polyvoke call greet@2 - < request.json
   polyvoke call wordcount @book.txt --logs
-  polyvoke call fn.resize.640.480 @photo.png > small.png`,
+  polyvoke call fn.resize.640.480 @photo.png > small.png
+  tail -f app.log | polyvoke call filter - --stream`,
+	"top": `
+  polyvoke top
+  polyvoke top 'order-*' --sort p99
+  polyvoke top --once --json`,
 	"logs": `
   polyvoke logs -f
-  polyvoke logs greet -n 100`,
+  polyvoke logs greet -n 100
+  polyvoke logs 'order-*' --since 10m --level error --json`,
 	"ls": `
   polyvoke ls
   polyvoke ls --json --context production`,
@@ -74,6 +80,21 @@ var examples = map[string]string{
 	"runtime pin": `
   polyvoke runtime pin python@2
   polyvoke runtime pin javascript@1 --context production`,
+	"key": `
+  polyvoke key create --function orders --note "the shop"
+  polyvoke key revoke 4fXq0aZkT2Lm`,
+	"key create": `
+  polyvoke key create --note ci --expires 90d
+  polyvoke key create --route 'GET /orders/{id}' --rate 10/s --json`,
+	"key ls": `
+  polyvoke key ls
+  polyvoke key ls --json --context production`,
+	"key show": `
+  polyvoke key show 4fXq0aZkT2Lm
+  polyvoke key show pv_4fXq0aZkT2Lm --json`,
+	"key revoke": `
+  polyvoke key revoke 4fXq0aZkT2Lm
+  polyvoke key revoke pv_4fXq0aZkT2Lm --context production`,
 	"job": `
   polyvoke job run thumbnail @photo.png --wait > small.png
   polyvoke job ls thumbnail --state waiting`,

@@ -160,7 +160,7 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 			"crash": plain(crashScript), "publish": plain(publishScript),
 			"gateway": plain(gatewayScript), "http": plain(httpScript),
 			"exits": plain(exitsScript), "until": plain(untilScript), "again": plain(againScript),
-			"tty": plain(ttyScript), "dev": plain(devScript), "await": plain(awaitScript),
+			"readenv": plain(readenvScript), "tty": plain(ttyScript), "dev": plain(devScript), "await": plain(awaitScript),
 			"lines": plain(func(ts *testscript.TestScript, _ []string) { linesScript(ts, toy) }),
 		},
 	})

@@ -30,6 +30,7 @@ type serveOptions struct {
 	compile              compileLimits
 	idleMemory           string // as protocol.ParseSize reads it
 	http                 httpOptions
+	told                 telemetryOptions
 	own                  connect.Settings // who does what is no answer; nobody else if it is empty
 }
 
@@ -78,6 +79,7 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 	f.IntVar(&o.replicas, "replicas", 1, "copies of each function that a NATS cluster keeps")
 	addLog(cmd, &o.logLevel, &o.logFormat)
 	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "memory limit of all processes together that wait for calls")
+	o.told.addTo(cmd)
 	o.compile.addTo(cmd)
 	o.http.addTo(cmd, "")
 	addConnection(cmd, &n)
@@ -167,6 +169,9 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	case o.drain <= 0:
 		return usageError(cmd, "--drain %s must be longer than zero", o.drain)
 	}
+	if err := o.told.complete(cmd, c.env); err != nil {
+		return err
+	}
 	if err := o.compile.check(cmd); err != nil {
 		return err
 	}
@@ -184,6 +189,11 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 		return err
 	}
 	log := c.logger(o.logLevel, o.logFormat)
+	told, err := o.told.open(c.env, log, o.http.on())
+	if err != nil {
+		return err
+	}
+	defer told.Close()
 	service.TuneCollector(c.env)
 	go service.RestCollector(ctx)
 	where, reach, durability := "joined", c.connect, ""
@@ -217,8 +227,8 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	}
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
-		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(), Compiling: service.DenseCollector,
-		HTTP: web, Log: log}
+		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(),
+		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Log: log}
 	how.HTTP.Open = c.sayHTTP
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
 		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))

@@ -100,7 +100,7 @@ func Sum(all []MemberStats) protocol.Stats {
 		sum.Cold += s.Cold
 		sum.InFlight += s.InFlight
 		sum.Waiting += s.Waiting
-		sum.P50, sum.P99 = max(sum.P50, s.P50), max(sum.P99, s.P99)
+		sum.P50, sum.P99, sum.Memory = max(sum.P50, s.P50), max(sum.P99, s.P99), max(sum.Memory, s.Memory)
 	}
 	return sum
 }

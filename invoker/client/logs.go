@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,10 +16,16 @@ import (
 
 // LogQuery says which log lines Logs returns.
 type LogQuery struct {
-	// Name is the function. Empty means all functions.
+	// Name is the function. Empty means all functions, or those of Names.
 	Name string
+	// Names are several functions, or patterns of path.Match, in place of Name. Empty means what Name says.
+	Names []string
 	// Lines is how many of the lines that are kept come first. 0 means none.
 	Lines int
+	// Since is from when on lines come. Zero means from the first that is kept.
+	Since time.Time
+	// Match reports whether a line is wanted; Lines counts those. It is called by one goroutine. Nil means that all are.
+	Match func(LogLine) bool
 	// Follow goes on with lines as they are written, until the context ends.
 	Follow bool
 }
@@ -60,15 +69,16 @@ func (c *Client) logs(ctx context.Context, q LogQuery, each func(LogLine) error)
 		return err
 	}
 	subject := protocol.LogSubject(">")
-	if q.Name != "" {
-		if err := protocol.CheckName(q.Name); err != nil {
-			return err
-		}
-		subject = protocol.LogSubject(q.Name)
-		if _, err := c.Info(ctx, q.Name); err != nil && !q.Follow {
-			return err
-		}
+	if q.Name == "" && len(q.Names) == 1 && !isPattern(q.Names[0]) {
+		q.Name, q.Names = q.Names[0], nil
 	}
+	if q.Name != "" {
+		subject, q.Names = protocol.LogSubject(q.Name), nil
+	}
+	if err := c.checkLogs(ctx, &q); err != nil {
+		return err
+	}
+	q.narrow()
 	consumer, err := c.logConsumer(ctx, js, subject, q)
 	switch {
 	case err == nil:
@@ -77,7 +87,7 @@ func (c *Client) logs(ctx context.Context, q LogQuery, each func(LogLine) error)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case q.Follow:
-		return c.followLogs(ctx, subject, each)
+		return c.followLogs(ctx, subject, q.Match, each)
 	case protocol.CodeOf(err) == protocol.CodeForbidden:
 		return err
 	}
@@ -93,8 +103,11 @@ func (c *Client) logConsumer(
 	ctx context.Context, js jetstream.JetStream, subject string, q LogQuery,
 ) (jetstream.Consumer, error) {
 	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}}
-	if q.Lines <= 0 {
+	switch {
+	case q.Lines <= 0:
 		config.DeliverPolicy = jetstream.DeliverNewPolicy
+	case !q.Since.IsZero():
+		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &q.Since
 	}
 	ctx, cancel := c.Within(ctx)
 	defer cancel()
@@ -116,6 +129,7 @@ func readLogs(ctx context.Context, consumer jetstream.Consumer, q LogQuery, each
 	stop := context.AfterFunc(ctx, messages.Stop)
 	defer stop()
 	defer messages.Stop()
+	last := latest{most: q.Lines}
 	for seen := uint64(1); ; seen++ {
 		m, err := messages.Next()
 		if ctx.Err() != nil {
@@ -128,11 +142,16 @@ func readLogs(ctx context.Context, consumer jetstream.Consumer, q LogQuery, each
 		if err != nil {
 			return err
 		}
-		if seen > pending || meta.NumPending < uint64(max(q.Lines, 0)) {
-			line := LogLine{protocol.ParseLogLine(protocol.Header(m.Headers()), m.Data()), meta.Timestamp}
-			if err := each(line); err != nil {
-				return err
-			}
+		line := LogLine{protocol.ParseLogLine(protocol.Header(m.Headers()), m.Data()), meta.Timestamp}
+		switch {
+		case q.Match != nil && seen <= pending: // which are the last ones shows at the end
+			err = last.add(line, q.Match, seen == pending || meta.NumPending == 0, each)
+		case q.Match != nil && !q.Match(line):
+		case seen > pending || meta.NumPending < uint64(max(q.Lines, 0)):
+			err = each(line)
+		}
+		if err != nil {
+			return err
 		}
 		if !q.Follow && meta.NumPending == 0 {
 			return nil
@@ -141,7 +160,9 @@ func readLogs(ctx context.Context, consumer jetstream.Consumer, q LogQuery, each
 }
 
 // followLogs hands over lines as they are published. It needs no JetStream.
-func (c *Client) followLogs(ctx context.Context, subject string, each func(LogLine) error) (err error) {
+func (c *Client) followLogs(
+	ctx context.Context, subject string, match func(LogLine) bool, each func(LogLine) error,
+) (err error) {
 	ctx, permitted := c.Permitted(ctx, subject)
 	defer func() { err = permitted(err) }()
 	sub, err := c.Conn.SubscribeSync(subject)
@@ -154,8 +175,77 @@ func (c *Client) followLogs(ctx context.Context, subject string, each func(LogLi
 		if err != nil {
 			return err
 		}
-		if err := each(LogLine{protocol.ParseLogLine(protocol.Header(m.Header), m.Data), time.Now()}); err != nil {
+		line := LogLine{protocol.ParseLogLine(protocol.Header(m.Header), m.Data), time.Now()}
+		if match != nil && !match(line) {
+			continue
+		}
+		if err := each(line); err != nil {
 			return err
 		}
 	}
+}
+
+// isPattern reports whether a name stands for several functions.
+func isPattern(name string) bool { return strings.ContainsAny(name, `*?[\`) }
+
+// checkLogs returns what is wrong with a query: a name that no function can have, or that none has.
+func (c *Client) checkLogs(ctx context.Context, q *LogQuery) error {
+	names := q.Names
+	if q.Name != "" {
+		names = []string{q.Name}
+	}
+	for _, name := range names {
+		if isPattern(name) {
+			if _, err := path.Match(name, ""); err != nil {
+				return protocol.Errorf(protocol.CodeBadRequest, "", "%.80q is no pattern: %v", name, err)
+			}
+			continue
+		}
+		if err := protocol.CheckName(name); err != nil {
+			return err
+		}
+		if _, err := c.Info(ctx, name); err != nil && !q.Follow {
+			return err
+		}
+	}
+	return nil
+}
+
+// narrow makes several names a part of what is matched.
+func (q *LogQuery) narrow() {
+	names, match := q.Names, q.Match
+	if len(names) == 0 {
+		return
+	}
+	q.Match = func(l LogLine) bool {
+		return slices.ContainsFunc(names, func(p string) bool {
+			ok, err := path.Match(p, l.Function.Name)
+			return ok && err == nil
+		}) && (match == nil || match(l))
+	}
+}
+
+// latest holds back lines that match, until it is known which are the last.
+type latest struct {
+	most  int
+	lines []LogLine
+}
+
+// add takes a line. At the end it hands over what it has.
+func (l *latest) add(line LogLine, match func(LogLine) bool, end bool, each func(LogLine) error) error {
+	if match(line) {
+		if l.lines = append(l.lines, line); len(l.lines) >= 2*l.most+100 {
+			l.lines = append(l.lines[:0], l.lines[len(l.lines)-l.most:]...)
+		}
+	}
+	if !end {
+		return nil
+	}
+	for _, line := range l.lines[max(0, len(l.lines)-l.most):] {
+		if err := each(line); err != nil {
+			return err
+		}
+	}
+	l.lines = nil
+	return nil
 }

@@ -321,10 +321,15 @@ func (s *stream) chunk() int {
 	return max(1, min(protocol.MaxChunk, int(s.client.Conn.MaxPayload())-besides))
 }
 
-// ping says again and again how much may come, and asks the invoker to say that it is there.
+// pingTick is how often ping looks whether it is time.
+const pingTick = time.Second
+
+// ping says again and again how much may come, and asks the invoker to say that it is there: at once if the connection
+// has been made anew, since what was on its way may be lost.
 func (s *stream) ping(ctx context.Context) {
-	tick := time.NewTicker(streams.PingEvery)
+	tick := time.NewTicker(pingTick)
 	defer tick.Stop()
+	renewed, said := s.client.Conn.Stats().Reconnects, time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -340,7 +345,8 @@ func (s *stream) ping(ctx context.Context) {
 				s.sent.Function))
 			return
 		}
-		if peer != "" {
+		if n := s.client.Conn.Stats().Reconnects; peer != "" && (n != renewed || time.Since(said) >= streams.PingEvery) {
+			renewed, said = n, time.Now()
 			_ = s.client.Conn.PublishMsg(&nats.Msg{Subject: peer, Reply: s.inbox.subject,
 				Data: strconv.AppendInt(nil, s.receiver.Granted(), 10)})
 		}

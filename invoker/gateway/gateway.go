@@ -69,9 +69,9 @@ var _ Guard = (*access.Guard)(nil)
 // Sockets serves the connections of WebSockets.
 type Sockets interface {
 	// Serve serves a connection whose route and access have been decided. header is what the function is to know of
-	// the handshake. It returns when the connection has been handed over, or has been refused.
+	// the handshake. It returns when the connection has been handed over, or with an error that has not been answered.
 	Serve(w http.ResponseWriter, r *http.Request, function protocol.Ref, route *protocol.WebSocketRoute,
-		header protocol.Header)
+		header protocol.Header) error
 }
 
 // Observer sees the requests that a gateway answers. Its methods must not wait, and may be called from several

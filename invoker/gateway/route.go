@@ -68,7 +68,9 @@ func (x *exchange) findDirect(rest string) error {
 		x.route = f.direct
 	}
 	x.call.Function = ref
-	x.asked.Params = []protocol.HTTPParam{{Name: "path", Value: path}}
+	if path != "" {
+		x.asked.Params = []protocol.HTTPParam{{Name: "path", Value: path}}
+	}
 	return nil
 }
 

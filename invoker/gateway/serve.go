@@ -1,9 +1,10 @@
 package gateway
 
 import (
+	"net"
 	"net/http"
-	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -129,8 +130,12 @@ func method(s string) string {
 
 // peer is the default of Config.Peer.
 func peer(r *http.Request) (address string, proxy bool) {
-	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		return a.Addr().Unmap().String(), false
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return protocol.CleanValue(r.RemoteAddr, 128), false
 	}
-	return protocol.CleanValue(r.RemoteAddr, 128), false
+	if v4, ok := strings.CutPrefix(host, "::ffff:"); ok && strings.IndexByte(v4, '.') > 0 {
+		host = v4
+	}
+	return host, false
 }

@@ -18,6 +18,5 @@ func (x *exchange) connect() error {
 		}
 	}
 	x.seen.Status = http.StatusSwitchingProtocols
-	x.Sockets.Serve(x.w, x.r, x.call.Function, x.route.socket, x.call.Header)
-	return nil
+	return x.Sockets.Serve(x.w, x.r, x.call.Function, x.route.socket, x.call.Header)
 }

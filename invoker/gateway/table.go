@@ -15,6 +15,7 @@ import (
 type function struct {
 	manifest *protocol.Function
 	direct   *route // /fn/NAME
+	auth     string // of direct, and of its jobs; empty: the gateway's
 }
 
 // route is where requests go that match a pattern. It is not changed once it is made.
@@ -47,7 +48,7 @@ func (g *Gateway) change(name string, f *protocol.Function) {
 	if f == nil {
 		delete(g.functions, name)
 	} else {
-		g.functions[name] = &function{manifest: f, direct: newDirect(name, f)}
+		g.functions[name] = &function{manifest: f, direct: newDirect(name, f), auth: strictest(f)}
 	}
 	if g.Guard != nil {
 		g.tellGuard(name, f)

@@ -71,12 +71,15 @@ func (x *exchange) contentType(h http.Header, status *int, body []byte) {
 	h["Content-Type"] = []string{kind}
 }
 
+// shortBody is up to which length net/http knows by itself how long a body is, in bytes.
+const shortBody = 2048
+
 // finish writes an answer whose headers are set, but for the length of its body.
 func (x *exchange) finish(status int, body []byte) {
 	x.seen.Status = status
 	h := x.w.Header()
 	if status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified {
-		if h["Content-Length"] == nil {
+		if h["Content-Length"] == nil && (len(body) > shortBody || x.r.Method == http.MethodHead) {
 			h["Content-Length"] = []string{strconv.Itoa(len(body))}
 		}
 	} else {

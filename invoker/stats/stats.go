@@ -58,6 +58,7 @@ type Endpoint struct {
 	errors    atomic.Int64
 	nanos     atomic.Int64
 	cold      atomic.Int64
+	memory    atomic.Uint64 // the most that a process has had
 	lastError atomic.Pointer[string]
 	times     Histogram
 }
@@ -68,16 +69,20 @@ type Figures struct {
 	Time                   time.Duration // of all requests together
 	P50, P99               time.Duration
 	LastError              string // "" without one
+	Memory                 uint64 // the most linear memory that a process has had
 }
 
 // Begin implements Observer. A call counts when it is answered.
 func (e *Endpoint) Begin(*Call) {}
 
-// End implements Observer. It looks at Took, Failure and Cold only.
+// End implements Observer. It looks at Took, Failure, Cold and Memory only.
 func (e *Endpoint) End(c *Call) {
 	e.Count(c.Took, c.Failure)
 	if c.Cold {
 		e.cold.Add(1)
+	}
+	for most := e.memory.Load(); c.Memory > most && !e.memory.CompareAndSwap(most, c.Memory); {
+		most = e.memory.Load()
 	}
 }
 
@@ -102,6 +107,7 @@ func (e *Endpoint) Figures() Figures {
 	f := Figures{
 		Requests: e.requests.Load(), Errors: e.errors.Load(), Cold: e.cold.Load(),
 		Time: time.Duration(e.nanos.Load()), P50: e.times.Quantile(0.50), P99: e.times.Quantile(0.99),
+		Memory: e.memory.Load(),
 	}
 	if p := e.lastError.Load(); p != nil {
 		f.LastError = *p

@@ -2,6 +2,7 @@ package streams
 
 import (
 	"crypto/rand"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -216,8 +217,9 @@ func (s *Session) hear(m *nats.Msg) {
 	switch {
 	case err != nil:
 	case chunk && s.receiver != nil:
-		_ = s.receiver.Put(c, m.Data, endOf(m)) // the reader fails
-		return
+		if err = s.receiver.Put(c, m.Data, endOf(m)); errors.Is(err, ErrClosed) {
+			err = nil // the process has ended
+		}
 	case chunk:
 		err = protocol.Errorf(protocol.CodeBadRequest, "", "a chunk came of a body that was said to have none")
 	default:

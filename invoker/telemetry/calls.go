@@ -212,15 +212,17 @@ func (c *calls) by(f *function, kind int) *triggered {
 // Begin implements stats.Observer.
 func (m *Metrics) Begin(c *stats.Call) { m.calls.of(c.Function.Name).active.Add(1) }
 
-// End implements stats.Observer.
+// End implements stats.Observer. Dry runs, such as clients make when they deploy, do not count.
 func (m *Metrics) End(c *stats.Call) {
 	a := &m.calls
 	f, kind := a.of(c.Function.Name), triggerOf(c.Request)
-	t := a.by(f, kind)
 	if f.active.Add(-1) <= 0 && f.gone.Load() {
 		defer a.forget(c.Function.Name)
 	}
-	took := c.Took.Seconds()
+	if c.Request != nil && c.Request.DryRun {
+		return
+	}
+	t, took := a.by(f, kind), c.Took.Seconds()
 	if c.Trace.Sampled {
 		t.duration.(prometheus.ExemplarObserver).ObserveWithExemplar(took, prometheus.Labels{
 			"trace_id": hex.EncodeToString(c.Trace.ID[:]), "span_id": hex.EncodeToString(c.Trace.Span[:])})

@@ -6,18 +6,27 @@ import (
 	"time"
 )
 
+// Cancelable is a context that whoever has it can end.
+type Cancelable interface {
+	context.Context
+
+	// Cancel ends it, if nothing else has. It must be called in the end.
+	Cancel()
+}
+
 // Context is the context of a run: it ends with its parent, at a deadline, or when it is ended. It makes a timer only
 // when somebody waits for it, which most runs are too short for: a context of package context costs each call a
 // microsecond and four allocations, nearly all of it for the timer. Any number of goroutines may use it.
 type Context struct {
-	context.Context // the parent, which has no deadline
+	context.Context                 // the parent, which has no deadline
+	caller          context.Context // nil, or ends it too
 	deadline        time.Time
 
 	mu    sync.Mutex
 	err   error         // why it has ended
 	done  chan struct{} // nil: nobody has asked for it
 	timer *time.Timer   // nil, or ends it
-	leave func() bool   // nil, or has the parent forget it
+	leave func()        // nil, or has the parent and the caller forget it
 }
 
 // New returns a context that ends with parent, which must have no deadline, and at the deadline. Like one of package
@@ -32,7 +41,14 @@ func (r *Context) Again(parent context.Context, deadline time.Time) *Context {
 	if r == nil || r.done != nil {
 		return New(parent, deadline)
 	}
-	r.Context, r.deadline, r.err = parent, deadline, nil
+	r.Context, r.caller, r.deadline, r.err = parent, nil, deadline, nil
+	return r
+}
+
+// For is Again for a context that ends with caller too, which may have a deadline. Its values are those of parent.
+func (r *Context) For(caller, parent context.Context, deadline time.Time) *Context {
+	r = r.Again(parent, deadline)
+	r.caller = caller
 	return r
 }
 
@@ -47,13 +63,23 @@ func (r *Context) ErrAt(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err == nil {
-		if err := r.Context.Err(); err != nil {
+		if err := r.above(); err != nil {
 			r.end(err)
 		} else if !now.Before(r.deadline) {
 			r.end(context.DeadlineExceeded)
 		}
 	}
 	return r.err
+}
+
+// above returns why a context that this one ends with has ended.
+func (r *Context) above() error {
+	if r.caller != nil {
+		if err := r.caller.Err(); err != nil {
+			return err
+		}
+	}
+	return r.Context.Err()
 }
 
 // Done implements context.Context.
@@ -69,7 +95,12 @@ func (r *Context) Done() <-chan struct{} {
 		return r.done
 	}
 	r.timer = time.AfterFunc(time.Until(r.deadline), func() { _ = r.Err() })
-	r.leave = context.AfterFunc(r.Context, func() { _ = r.Err() })
+	look := func() { _ = r.Err() }
+	leaveParent, leaveCaller := context.AfterFunc(r.Context, look), func() bool { return true }
+	if r.caller != nil {
+		leaveCaller = context.AfterFunc(r.caller, look)
+	}
+	r.leave = func() { leaveParent(); leaveCaller() }
 	return r.done
 }
 

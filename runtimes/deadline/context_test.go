@@ -94,3 +94,40 @@ func TestAgain(t *testing.T) {
 		cancel()
 	}
 }
+
+// TestFor checks that a context ends with its caller, whether somebody waits for it or not, and with what else it
+// ended before; and that the next one knows nothing of that caller.
+func TestFor(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		for name, end := range map[string]func(caller, parent context.CancelFunc, r *Context){
+			"its caller": func(caller, _ context.CancelFunc, _ *Context) { caller() },
+			"its parent": func(_, parent context.CancelFunc, _ *Context) { parent() },
+			"itself":     func(_, _ context.CancelFunc, r *Context) { r.Cancel() },
+		} {
+			caller, endCaller := context.WithCancel(t.Context())
+			parent, endParent := context.WithCancel(t.Context())
+			var r *Context
+			r = r.For(caller, parent, time.Now().Add(time.Hour))
+			if asked {
+				r.Done()
+			}
+			if err := r.Err(); err != nil {
+				t.Errorf("%s: %v before its end", name, err)
+			}
+			end(endCaller, endParent, r)
+			select {
+			case <-r.Done():
+			case <-time.After(30 * time.Second):
+				t.Fatalf("%s does not end it", name)
+			}
+			if !errors.Is(r.Err(), context.Canceled) {
+				t.Errorf("%s: %v", name, r.Err())
+			}
+			if next := r.Again(t.Context(), time.Now().Add(time.Hour)); next.Err() != nil {
+				t.Errorf("%s: the next one has ended with %v", name, next.Err())
+			}
+			endCaller()
+			endParent()
+		}
+	}
+}

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,57 +23,81 @@ type line struct {
 // sparkPoints is how many points a sparkline has: five minutes.
 const sparkPoints = 60
 
-// perSecond returns how often calls came in each step of a history, and how often they failed, the newest last.
-func perSecond(points []figures.Point, n int) (requests, errors []float64) {
+// perSecond returns how often calls came in each of n steps up to now, and how often they failed, the newest last.
+// Questions may have been seldom, so what was between two of them is taken to have come evenly. Only the last known
+// steps are known; nothing is known before.
+func perSecond(points []figures.Point, n int) (requests, errors []float64, known int) {
 	requests, errors = make([]float64, n), make([]float64, n)
+	if len(points) == 0 {
+		return requests, errors, 0
+	}
+	end := points[len(points)-1].At
 	for i := range n {
-		at := len(points) - 1 - i
-		if at < 1 {
+		to := end.Add(-time.Duration(i) * figures.Step)
+		from := to.Add(-figures.Step)
+		if from.Before(points[0].At.Add(-figures.Step / 2)) {
 			break
 		}
-		before, now := points[at-1], points[at]
-		if d := now.At.Sub(before.At).Seconds(); d > 0 {
-			requests[n-1-i] = max(0, float64(now.Requests-before.Requests)/d)
-			errors[n-1-i] = max(0, float64(now.Errors-before.Errors)/d)
-		}
+		r1, e1 := at(points, from)
+		r2, e2 := at(points, to)
+		requests[n-1-i] = max(0, (r2-r1)/figures.Step.Seconds())
+		errors[n-1-i] = max(0, (e2-e1)/figures.Step.Seconds())
+		known++
 	}
-	return requests, errors
+	return requests, errors, known
+}
+
+// at returns what had been counted at a time.
+func at(points []figures.Point, t time.Time) (requests, errors float64) {
+	i, _ := slices.BinarySearchFunc(points, t, func(p figures.Point, t time.Time) int { return p.At.Compare(t) })
+	if i == 0 {
+		return float64(points[0].Requests), float64(points[0].Errors)
+	}
+	if i == len(points) {
+		return float64(points[i-1].Requests), float64(points[i-1].Errors)
+	}
+	a, b := points[i-1], points[i]
+	share := float64(t.Sub(a.At)) / float64(b.At.Sub(a.At))
+	return float64(a.Requests) + share*float64(b.Requests-a.Requests),
+		float64(a.Errors) + share*float64(b.Errors-a.Errors)
 }
 
 // spark draws how often a function was called in the last minutes, 120 wide and 28 high.
 func spark(points []figures.Point) line {
-	requests, _ := perSecond(points, sparkPoints)
-	most := 0.0
-	for _, v := range requests {
-		most = max(most, v)
-	}
-	l := plot(requests, most, 120, 28)
+	requests, _, known := perSecond(points, sparkPoints)
+	most := slices.Max(requests)
+	l := plot(requests, known, most, 120, 28)
 	l.Label = "calls a second in the last five minutes, at most " + rate(most)
 	return l
 }
 
-// plot draws values from 0 to most.
-func plot(values []float64, most, width, height float64) line {
+// plot draws the last known of some values, from 0 to most.
+func plot(values []float64, known int, most, width, height float64) line {
 	if most <= 0 {
 		most = 1
 	}
+	if known < 2 {
+		return line{}
+	}
 	var path strings.Builder
 	step := width / float64(max(1, len(values)-1))
-	for i, v := range values {
+	first := len(values) - known
+	for i := first; i < len(values); i++ {
 		letter := "L"
-		if i == 0 {
+		if i == first {
 			letter = "M"
 		}
-		fmt.Fprintf(&path, "%s%.1f %.1f", letter, float64(i)*step, height-1.5-(height-4)*math.Min(1, v/most))
+		fmt.Fprintf(&path, "%s%.1f %.1f", letter, float64(i)*step, height-1.5-(height-4)*math.Min(1, values[i]/most))
 	}
-	return line{Path: path.String(), Area: fmt.Sprintf("%sL%.1f %.1fL0 %.1fZ", path.String(), width, height, height)}
+	return line{Path: path.String(),
+		Area: fmt.Sprintf("%sL%.1f %.1fL%.1f %.1fZ", path.String(), width, height, float64(first)*step, height)}
 }
 
 // Size of the large pictures.
 const (
-	chartWidth, chartHeight = 640.0, 190.0
-	plotLeft, plotTop       = 52.0, 12.0
-	plotWidth, plotHeight   = 576.0, 140.0
+	chartWidth, chartHeight = 480.0, 190.0
+	plotLeft, plotTop       = 44.0, 12.0
+	plotWidth, plotHeight   = 428.0, 146.0
 )
 
 // label is a text in a picture.
@@ -122,7 +147,7 @@ func bars(buckets []recent.Bucket) chart {
 	top := round(float64(most))
 	c.grid(top, func(v float64) string { return count(int64(v)) })
 	step := plotWidth / float64(len(buckets))
-	every := (len(buckets) + 7) / 8
+	every := (len(buckets) + 6) / 7
 	for i, b := range buckets {
 		h := plotHeight * float64(b.Calls) / top
 		if b.Calls > 0 {
@@ -132,33 +157,39 @@ func bars(buckets []recent.Bucket) chart {
 			Width: max(1, step-3), Height: h, Slow: seen*100 >= all*99,
 			Text: fmt.Sprintf("%s to %s: %s calls", took(b.From), took(b.To), count(b.Calls))})
 		seen += b.Calls
-		if i%every == 0 {
-			c.Below = append(c.Below, label{plotLeft + float64(i)*step, plotTop + plotHeight + 18, took(b.From)})
+		if i%every == 0 && i < len(buckets)-1-every/2 { // the last one would be cut
+			c.Below = append(c.Below, label{plotLeft + float64(i)*step, plotTop + plotHeight + 20, took(b.From)})
 		}
 	}
 	return c
 }
 
-// curves draws how often a function was called in the last ten minutes, and how often it failed.
+// curves draws how often a function was called in the last minutes, and how often it failed: two minutes at first, and
+// ten as soon as so much is known.
 func curves(points []figures.Point) chart {
-	c := emptyChart("calls and errors a second in the last ten minutes")
-	requests, errors := perSecond(points, figures.Points)
-	most := 0.0
-	for _, v := range requests {
-		most = max(most, v)
+	_, _, known := perSecond(points, figures.Points)
+	n := 24 // steps: two minutes, four, ten
+	for n < known && n < figures.Points {
+		n = min(figures.Points, 2*n)
 	}
-	c.Empty = len(points) < 2
-	top := round(most)
-	c.grid(top, func(v float64) string { return rate(v) })
-	for i := range 6 {
-		ago := time.Duration(5-i) * 2 * time.Minute
+	requests, errors, known := perSecond(points, n)
+	span := time.Duration(n) * figures.Step
+	c := emptyChart("calls and errors a second in the last " + span.String())
+	if c.Empty = known < 2; c.Empty {
+		return c
+	}
+	top := round(slices.Max(requests))
+	c.grid(top, rate)
+	for i := range 5 {
 		text := "now"
-		if ago > 0 {
-			text = fmt.Sprintf("−%d min", int(ago.Minutes()))
+		if ago := span * time.Duration(4-i) / 4; ago >= 2*time.Minute {
+			text = fmt.Sprintf("−%g min", ago.Minutes())
+		} else if ago > 0 {
+			text = fmt.Sprintf("−%d s", int(ago.Seconds()))
 		}
-		c.Below = append(c.Below, label{plotLeft + plotWidth*float64(i)/5, plotTop + plotHeight + 18, text})
+		c.Below = append(c.Below, label{plotLeft + plotWidth*float64(i)/4, plotTop + plotHeight + 20, text})
 	}
-	c.Lines = []line{plot(requests, top, plotWidth, plotHeight), plot(errors, top, plotWidth, plotHeight)}
+	c.Lines = []line{plot(requests, known, top, plotWidth, plotHeight), plot(errors, known, top, plotWidth, plotHeight)}
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -52,7 +53,7 @@ func (k *Console) function(w http.ResponseWriter, r *http.Request) { k.showFunct
 
 // showFunction shows one function, and what has been done to it.
 func (k *Console) showFunction(w http.ResponseWriter, r *http.Request, notice, trouble string) {
-	name := r.PathValue("name")
+	name, _, _ := strings.Cut(r.PathValue("name"), "@") // of a version the page is that of its function
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	info, err := k.Client.Info(ctx, name)

@@ -33,7 +33,8 @@ var words = template.FuncMap{
 	"bytes":    func(n any) string { return terminal.Bytes(whole(n)) },
 	"line":     func(s string) string { return visible.Line(s, maxLine) },
 	"text":     func(s string) string { return visible.Text(s, maxText) },
-	"short":    func(s string, n int) string { return visible.Line(s, n) },
+	"short":    func(s string, n int) string { return visible.Text(s, n) },
+	"head":     head,
 	"ago":      ago,
 	"until":    until,
 	"clock":    func(t time.Time) string { return t.Local().Format("15:04:05.000") },
@@ -52,6 +53,9 @@ var words = template.FuncMap{
 	"split":    splitOf,
 	"methods":  func() []string { return strings.Fields("GET POST PUT PATCH DELETE HEAD OPTIONS") },
 }
+
+// head returns the beginning of an id, of at most n bytes.
+func head(s string, n int) string { return visible.Line(s[:min(len(s), n)], n) }
 
 // whole returns any whole number as an int64.
 func whole(n any) int64 {

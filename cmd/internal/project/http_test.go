@@ -35,6 +35,8 @@ var httpProblems = []struct{ keys, want string }{
 	{"route = \"/a\"\ncors = { origins = [\"https://a.example/\"] }", `http 1: cors.origins: "https://a.example/" is not`},
 	{"route = \"/a\"\ncors = { origins = [\"*\"], credentials = true }", `http 1: cors.credentials with the origin "*"`},
 	{"route = \"/a\"\ncors = { origins = [\"*\"], max_age = \"48h\" }", `http 1: cors.max_age must be more than zero`},
+	{"route = \"/a\"\n[[websocket]]\nroute = \"/fn/a\"", `websocket 1: route = "/fn/a": paths below /fn are the gateway's own`},
+	{"route = \"/a/{x}/b\"\n[[websocket]]\nroute = \"/a/b/{y}\"", `websocket 1: route = "/a/b/{y}" takes requests of http 1`},
 	{"route = \"/a\"\ntimeout = \"1s\"", "unknown key http[0].timeout: timeout stands in [job] or [limits]"},
 }
 

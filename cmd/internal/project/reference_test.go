@@ -65,12 +65,10 @@ func TestReferenceIsTrue(t *testing.T) {
 			text += "[[trigger]]\n" + triggerBeside(key) + key + " = " + k.Example
 		case table == "http":
 			text += "[[http]]\n" + httpBeside(key) + key + " = " + k.Example
-		case table == "websocket" && key == "topics":
-			text += "[[websocket]]\nroute = \"/{room}\"\n" + key + " = " + k.Example
-		case table == "websocket":
-			text += "[[websocket]]\n" + httpBeside(key) + key + " = " + k.Example
 		case table == "http.cors":
 			text += "[[http]]\nroute = \"/a\"\n[http.cors]\n" + corsBeside(key) + key + " = " + k.Example
+		case table == "websocket":
+			text += "[[websocket]]\n" + socketBeside(key) + key + " = " + k.Example
 		case table != "":
 			text += "[" + table + "]\n" + key + " = " + k.Example
 		default:
@@ -118,6 +116,14 @@ func httpBeside(key string) string {
 	return "route = \"/a\"\n"
 }
 
+// socketBeside returns the keys that a route of WebSockets must have beside another one.
+func socketBeside(key string) string {
+	if key == "route" {
+		return ""
+	}
+	return "route = \"/{room}\"\n"
+}
+
 // Every field that an author can write has a key, and the registry's have none.
 func TestKeysAreComplete(t *testing.T) {
 	paths := map[string]bool{}
@@ -126,8 +132,7 @@ func TestKeysAreComplete(t *testing.T) {
 	}
 	for prefix, v := range map[string]any{"": protocol.Function{}, "limits.": protocol.Limits{},
 		"job.": protocol.Job{}, "trigger.": protocol.Trigger{},
-		"http.": protocol.HTTPRoute{}, "http.cors.": protocol.CORS{},
-		"websocket.": protocol.WebSocketRoute{}} {
+		"http.": protocol.HTTPRoute{}, "http.cors.": protocol.CORS{}, "websocket.": protocol.WebSocketRoute{}} {
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if paths[prefix+name] == given[name] {

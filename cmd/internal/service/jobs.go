@@ -35,7 +35,8 @@ func newDurable(js jetstream.JetStream, reg registry.Registry, caller protocol.C
 	waiting := later.New(js, later.Config{Replicas: c.Replicas, Log: c.Log})
 	records := recordings.New(js, recordings.Config{Replicas: c.Replicas, Invoker: thisProcess(), Log: c.Log})
 	d := &durable{
-		jobs: jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Recorder: records, Invoker: thisProcess(),
+		jobs: jobs.New(jobs.Config{JetStream: js, Caller: caller, Later: waiting, Recorder: records,
+			Observer: c.Telemetry.jobs(), Invoker: thisProcess(),
 			Replicas: c.Replicas, Drain: c.Drain, Log: c.Log}),
 		records:   records,
 		mover:     later.NewMover(waiting),

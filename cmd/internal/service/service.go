@@ -34,6 +34,7 @@ type Config struct {
 	Drain      time.Duration    // how long calls may go on after the end of the context; 0: the invoker's default
 	IdleMemory int64            // bytes that waiting processes may take; 0: the sandbox's default
 	Limits     Limits           // of the compilation of one module
+	Telemetry  *Telemetry       // tells what is done; nil: nobody is told
 	Compiling  func() func()    // see invoker.Invoker; may be nil
 	HTTP       HTTP             // how functions are reached by HTTP; the zero value: not at all
 	Log        *slog.Logger     // must not be nil
@@ -43,6 +44,11 @@ type Config struct {
 // are taken, with how many functions there are. If NATS closes the connection for good the error's code is 503.
 func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functions int)) error {
 	own := cmp.Or(c.Own, s)
+	endCounting, err := c.count()
+	if err != nil {
+		return err
+	}
+	defer endCounting()
 	opening, cancel := s.Within(ctx)
 	defer cancel()
 	copies := copiesFolder(c.Cache)
@@ -75,12 +81,13 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	d := newDurable(own.JS, reg, &v, c)
 	v.CheckTrigger = func(ctx context.Context, t protocol.Trigger) error { return triggers.Check(ctx, own.JS, t) }
 	v.Verbs, v.Queues = d.control.Verbs(), d.control
+	c.Telemetry.observe(&v, s.Conn.IsConnected, d.control)
 	addVerbs(&v, recordingVerbs(d.records, own.JS, reg, store, c))
 	door, err := openDoor(c, inside{near{&v, s.Client}, own, serving(s.Conn, &v), &v})
 	if err != nil {
 		return err
 	}
-	beside := fronts{d.fronts(), door, make(chan struct{}), c.Log}
+	beside := fronts{append(d.fronts(), c.Telemetry.fronts()...), door, make(chan struct{}), c.Log}
 	v.Registry = overheard{reg, beside.tell}
 	v.Ready = func() {
 		ready(v.Functions())

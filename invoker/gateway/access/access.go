@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -51,7 +50,7 @@ type Want struct {
 	Client   string        // the client's address, without a port
 	// Request returns the request as a function would get it, without a body, and with all headers. It is called only
 	// for an authorizer. Nil: the headers of the HTTP request and its path.
-	Request func() *protocol.Request
+	Request func() (*protocol.Request, error)
 }
 
 // Guard lets clients in. Admit may be called from several goroutines.
@@ -64,8 +63,6 @@ type Guard struct {
 	ask    *authorizers // nil without a caller
 	rates  rates
 	tasks  tasks
-
-	none atomic.Bool // that clients come without keys being known was reported
 }
 
 // New returns a guard. The error names the setting that is wrong.
@@ -79,7 +76,7 @@ func New(c Config) (*Guard, error) {
 	if c.Default == "" {
 		c.Default = protocol.AuthNone
 	}
-	if err := CheckAuth(c.Default); err != nil {
+	if err := protocol.CheckAuth(c.Default); err != nil {
 		return nil, fmt.Errorf("the default auth: %w", err)
 	}
 	g := &Guard{config: c, begin: make(chan struct{})}
@@ -98,23 +95,14 @@ func New(c Config) (*Guard, error) {
 	return g, g.Check("")
 }
 
-// CheckAuth refuses what is no auth of a route.
-func CheckAuth(auth string) error {
-	switch name, function := strings.CutPrefix(auth, protocol.AuthFunction); {
-	case auth == protocol.AuthNone, auth == protocol.AuthKey, auth == protocol.AuthJWT:
-		return nil
-	case function:
-		_, err := protocol.ParseRef(name)
-		return err
-	}
-	return fmt.Errorf(`auth %.40q: use none, key, jwt or "function NAME"`, auth)
-}
+// CheckAuth refuses what is no auth of a route, see protocol.CheckAuth.
+func CheckAuth(auth string) error { return protocol.CheckAuth(auth) }
 
 // Check returns why no request of a route with this auth can be let in, for want of a setting. Empty is the default. A
 // gateway calls it for each route that it gets to know of; keys are watched from the first one that needs them.
 func (g *Guard) Check(auth string) error {
 	auth = g.auth(auth)
-	if err := CheckAuth(auth); err != nil {
+	if err := protocol.CheckAuth(auth); err != nil {
 		return err
 	}
 	switch {
@@ -170,15 +158,21 @@ func (g *Guard) Admit(ctx context.Context, r *http.Request, w Want) (Identity, e
 	if err != nil {
 		return Identity{}, err
 	}
-	now := g.config.Now().UnixNano()
 	rate := w.Rate
 	if rate.Count == 0 {
 		rate = g.config.Rate
 	}
+	if rate.Count == 0 && id.rate.Count == 0 {
+		return id, nil
+	}
+	now := g.config.Now().UnixNano()
 	if err := g.rates.take(bucketOf(w.Route, &id, w.Client), rate, now); err != nil {
 		return Identity{}, err
 	}
-	return id, g.rates.take(bucket{who: id.principal}, id.rate, now)
+	if err := g.rates.take(bucket{who: id.principal}, id.rate, now); err != nil {
+		return Identity{}, err
+	}
+	return id, nil
 }
 
 // identify returns who the client of a request is.

@@ -148,8 +148,8 @@ func TestConfig(t *testing.T) {
 		return Config{Tokens: c}
 	}
 	for words, c := range map[string]Config{
-		"auth \"maybe\"":               {Default: "maybe"},
-		"function name":                {Default: "function a b"},
+		"auth = \"maybe\"":             {Default: "maybe"},
+		"auth = \"function a b\"":      {Default: "function a b"},
 		"no JetStream":                 {Default: "key"},
 		"takes no tokens":              {Default: "jwt"},
 		"nobody to call it":            {Default: "function check"},
@@ -316,3 +316,6 @@ func BenchmarkAdmitNone(b *testing.B) {
 		}
 	}
 }
+
+// ref returns a function's latest version.
+func ref(name string) protocol.Ref { return protocol.Ref{Name: name} }

@@ -116,7 +116,10 @@ func (a *authorizers) identify(ctx context.Context, r *http.Request, name string
 			}
 		}
 	}
-	request := a.request(r, ref, w)
+	request, err := a.request(r, ref, w)
+	if err != nil {
+		return Identity{}, err
+	}
 	whole := wholeKey(request, name, w)
 	if one, ok := a.refused.get(whole, now); ok {
 		return one.id, one.err
@@ -135,15 +138,19 @@ func (a *authorizers) identify(ctx context.Context, r *http.Request, name string
 
 // request returns what an authorizer is asked: the request as any function gets it, without its body. The gateway is
 // who answers, so it is what has a deadline.
-func (a *authorizers) request(r *http.Request, ref protocol.Ref, w *Want) *protocol.Request {
+func (a *authorizers) request(r *http.Request, ref protocol.Ref, w *Want) (*protocol.Request, error) {
 	var q protocol.Request
 	if w.Request != nil {
-		q = *w.Request()
+		asked, err := w.Request()
+		if err != nil {
+			return nil, err
+		}
+		q = *asked
 	} else {
 		q.Header = plainHeader(r, w)
 	}
 	q.ID, q.Function, q.Args, q.Body, q.Claim, q.Timeout = "", ref, nil, nil, nil, a.config.Timeout
-	return &q
+	return &q, nil
 }
 
 // plainHeader returns the headers of a request as a function gets them.

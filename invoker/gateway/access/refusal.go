@@ -25,6 +25,12 @@ func (r *refusal) Error() string {
 	return r.why.Error()
 }
 
+// RetryAfter returns when it makes sense to try again; 0: that is not known.
+func (r *refusal) RetryAfter() time.Duration { return r.after }
+
+// Challenge returns the header WWW-Authenticate; "": none.
+func (r *refusal) Challenge() string { return r.challenge }
+
 // Unwrap returns the cause.
 func (r *refusal) Unwrap() error { return r.why }
 

@@ -59,16 +59,24 @@ func newSource(where string, client *http.Client, now func() time.Time, log *slo
 		return nil, fmt.Errorf("tokens: --jwt-keys: %w", err)
 	}
 	if client == nil {
-		client = &http.Client{CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > 2 {
-				return errors.New("it redirects more than twice")
-			}
-			return checkURL(r.URL.String())
-		}}
+		client = newClient()
 	}
 	s.fresh = fresh
 	s.fetch = func(ctx context.Context) ([]byte, error) { return get(ctx, client, where) }
 	return s, nil
+}
+
+// newClient returns a client that goes nowhere where a set of keys may not come from, and keeps no connection for the
+// minutes until the next attempt.
+func newClient() *http.Client {
+	way := http.DefaultTransport.(*http.Transport).Clone()
+	way.DisableKeepAlives, way.MaxResponseHeaderBytes = true, 64<<10
+	return &http.Client{Transport: way, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+		if len(via) > 2 {
+			return errors.New("it redirects more than twice")
+		}
+		return checkURL(r.URL.String())
+	}}
 }
 
 // checkURL refuses what anybody on the way could change.

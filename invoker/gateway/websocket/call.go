@@ -16,9 +16,9 @@ import (
 const mostCloses = 64
 
 // call calls the function for an event. It waits for room rather than be refused with 429: the client is not read
-// meanwhile.
+// meanwhile. The headers of "open" have the id of the call.
 func (c *conn) call(ctx context.Context, h protocol.Header, body []byte) (*protocol.Reply, error) {
-	r := &protocol.Request{Function: c.ref, Header: h, Body: body, Patient: true}
+	r := &protocol.Request{ID: h.Get(protocol.HeaderID), Function: c.ref, Header: h, Body: body, Patient: true}
 	reply, err := c.hub.config.Caller.Call(ctx, r)
 	if err := protocol.Failure(reply, err); err != nil {
 		e := protocol.ErrorOf(err, c.id())

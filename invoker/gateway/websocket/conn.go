@@ -61,10 +61,12 @@ func newConn(h *Hub, ref protocol.Ref, route *protocol.WebSocketRoute, header pr
 // id returns what the connection is called.
 func (c *conn) id() string { return c.hub.id + "." + strconv.FormatUint(c.n, 10) }
 
-// keep takes the headers that come with every event: those that the gateway made, and those that the route names.
+// keep takes the headers that come with every event: those that the gateway made, and those that the route names. The
+// id of the handshake's call is not that of others, and the method is always the same.
 func (c *conn) keep(header protocol.Header) {
 	for name, values := range header {
-		named := len(name) > 3 && strings.EqualFold(name[:3], "Fn-")
+		named := len(name) > 3 && strings.EqualFold(name[:3], "Fn-") && name != protocol.HeaderID &&
+			name != protocol.HeaderMethod
 		for _, wanted := range c.route.Headers {
 			if strings.EqualFold(wanted, name) {
 				named, name = true, wanted

@@ -67,10 +67,12 @@ func (c *conn) drop() {
 
 // finish ends a connection that cannot be read any more: it lets the last calls end, then tells the function.
 func (c *conn) finish(err error) {
-	code, reason, linger := verdict(err)
-	if linger {
-		data := gorilla.FormatCloseMessage(code, reason) // gorilla has sent it in most cases: then this is nothing
-		_ = c.ws.WriteControl(gorilla.CloseMessage, data, time.Now().Add(lingerWait))
+	code, reason, polite := verdict(err)
+	c.mu.Lock()
+	polite = polite || c.code != 0
+	c.mu.Unlock()
+	if polite {
+		c.part(code, reason)
 	}
 	c.mu.Lock()
 	if c.code != 0 {
@@ -80,7 +82,7 @@ func (c *conn) finish(err error) {
 	c.turn.Broadcast()
 	c.mu.Unlock()
 	c.hub.remove(c)
-	if linger {
+	if polite {
 		c.linger()
 	}
 	_ = c.ws.Close() // nothing can be done about it
@@ -90,18 +92,41 @@ func (c *conn) finish(err error) {
 	}
 	c.mu.Unlock()
 	c.hub.config.Log.Debug("a WebSocket has ended", "function", c.ref.String(), "id", c.id(), "code", code, "err", err)
+	c.hub.config.Observer.Closed()
 	c.ended(true, code, reason)
 }
 
-// verdict returns what the error of a read says about the end, and whether the client is still there and to be told.
-func verdict(err error) (code int, reason string, linger bool) {
+// part answers a client's close frame, or says why it is ended: when its messages have been answered, but after
+// closeWait in any case (RFC 6455, section 5.5.1).
+func (c *conn) part(code int, reason string) {
+	late := false
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wake := time.AfterFunc(closeWait, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		late = true
+		c.turn.Broadcast()
+	})
+	defer wake.Stop()
+	for c.busy && c.code == 0 && !late && !c.gone {
+		c.turn.Wait()
+	}
+	c.close(code, reason)
+	for (c.writing || len(c.queue) > 0) && !late && !c.gone {
+		c.turn.Wait()
+	}
+}
+
+// verdict returns what the error of a read says about the end, and whether the client is still there to be told.
+func verdict(err error) (code int, reason string, polite bool) {
 	var closed *gorilla.CloseError
 	var broken net.Error
 	switch {
 	case errors.As(err, &closed) && closed.Code == protocol.SocketAbnormal:
 		return protocol.SocketAbnormal, "", false
 	case errors.As(err, &closed):
-		return closed.Code, closed.Text, false
+		return closed.Code, closed.Text, true
 	case errors.Is(err, gorilla.ErrReadLimit):
 		return protocol.SocketTooLarge, "a message has at most 1 MiB", true
 	case errors.As(err, &broken), errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF):

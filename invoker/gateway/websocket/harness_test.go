@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -22,8 +24,14 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// TestMain checks that no connection leaves a goroutine.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain checks that no connection leaves a goroutine. In a child it is a gateway instead.
+func TestMain(m *testing.M) {
+	if server := os.Getenv(childServer); server != "" {
+		gatewayChild(server)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long what must happen is waited for.
 const patience = time.Minute
@@ -51,7 +59,7 @@ func fails(code int, text string) (*protocol.Reply, error) {
 
 // harness is a hub behind a real server, on a real NATS server.
 type harness struct {
-	*testing.T
+	testing.TB
 	hub  *Hub
 	http *httptest.Server
 	nc   *nats.Conn // of whoever publishes
@@ -59,10 +67,10 @@ type harness struct {
 }
 
 // serve starts a hub, which ends with the test. Requests on the path of route, which may have {name}, get to it.
-func serve(t *testing.T, caller protocol.Caller, route protocol.WebSocketRoute, change ...func(*Config)) *harness {
+func serve(t testing.TB, caller protocol.Caller, route protocol.WebSocketRoute, change ...func(*Config)) *harness {
 	t.Helper()
 	ns := invokertest.StartNATS(t)
-	h := &harness{T: t, nats: ns, nc: connect(t, ns)}
+	h := &harness{TB: t, nats: ns, nc: connect(t, ns)}
 	c := Config{Caller: caller, Conn: connect(t, ns), Log: slog.New(slog.NewTextHandler(logWriter{t}, nil))}
 	for _, f := range change {
 		f(&c)
@@ -78,7 +86,12 @@ func serve(t *testing.T, caller protocol.Caller, route protocol.WebSocketRoute, 
 		for name, values := range r.Header {
 			header[name] = values
 		}
-		h.hub.Serve(w, r, protocol.Ref{Name: "chat"}, &route, header)
+		for _, name := range []string{"room", "path"} {
+			if v := r.PathValue(name); v != "" {
+				header[protocol.HeaderParam+name] = []string{url.PathEscape(v)}
+			}
+		}
+		answer(w, h.hub.Serve(w, r, protocol.Ref{Name: "chat"}, &route, header))
 	})
 	h.http = httptest.NewServer(mux)
 	t.Cleanup(func() {
@@ -92,8 +105,15 @@ func serve(t *testing.T, caller protocol.Caller, route protocol.WebSocketRoute, 
 	return h
 }
 
+// answer answers with an error, as a gateway would.
+func answer(w http.ResponseWriter, err error) {
+	if err != nil {
+		http.Error(w, protocol.MessageOf(err), protocol.CodeOf(err))
+	}
+}
+
 // connect connects to a NATS server, until the end of the test.
-func connect(t *testing.T, ns *server.Server, options ...nats.Option) *nats.Conn {
+func connect(t testing.TB, ns *server.Server, options ...nats.Option) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(ns.ClientURL(), append(options, nats.MaxReconnects(-1))...)
 	if err != nil {
@@ -104,7 +124,7 @@ func connect(t *testing.T, ns *server.Server, options ...nats.Option) *nats.Conn
 }
 
 // logWriter writes a log into a test's output.
-type logWriter struct{ *testing.T }
+type logWriter struct{ testing.TB }
 
 // Write implements io.Writer.
 func (w logWriter) Write(b []byte) (int, error) {
@@ -119,7 +139,7 @@ func (h *harness) url(path string) string {
 
 // client is a WebSocket client that fails its test.
 type client struct {
-	*testing.T
+	testing.TB
 	*gorilla.Conn
 }
 
@@ -135,7 +155,7 @@ func (h *harness) dial(path string, header ...string) *client {
 		}
 		h.Fatalf("dial %s: %v %s", path, err, status)
 	}
-	return &client{h.T, ws}
+	return &client{h.TB, ws}
 }
 
 // try connects, or returns why not.
@@ -214,7 +234,7 @@ func newRecorder(next protocol.Caller) (*recorder, protocol.Caller) {
 }
 
 // wait returns the events when there are n.
-func (k *recorder) wait(t *testing.T, n int) []string {
+func (k *recorder) wait(t testing.TB, n int) []string {
 	t.Helper()
 	late := time.After(patience)
 	for range n {
@@ -269,7 +289,7 @@ func (h *harness) request(subject string, body string, header ...string) int {
 }
 
 // newServer serves a handler until the end of the test, before which a hub is drained.
-func newServer(t *testing.T, handler http.Handler, hub *Hub) *httptest.Server {
+func newServer(t testing.TB, handler http.Handler, hub *Hub) *httptest.Server {
 	s := httptest.NewServer(handler)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -283,7 +303,7 @@ func newServer(t *testing.T, handler http.Handler, hub *Hub) *httptest.Server {
 }
 
 // handshake asks for a WebSocket on a connection.
-func handshake(t *testing.T, nc net.Conn, path string) {
+func handshake(t testing.TB, nc net.Conn, path string) {
 	t.Helper()
 	_, err := io.WriteString(nc, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")

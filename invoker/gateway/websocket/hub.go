@@ -37,8 +37,8 @@ type Config struct {
 	// ID is the gateway's part of a connection's id, one token of a subject that no other gateway has. Empty means a
 	// random one.
 	ID string
-	// Refuse answers a request that becomes no connection. Nil means with a document of RFC 9457.
-	Refuse func(w http.ResponseWriter, r *http.Request, err error)
+	// Observer is told what happens. Nil means nobody.
+	Observer Observer
 	// Ping is the time between two pings of a connection. A peer of which nothing has come in that time is gone. 0
 	// means DefaultPing.
 	Ping time.Duration
@@ -62,6 +62,37 @@ const (
 	readBuffer  = 512
 	writeBuffer = 4096
 )
+
+// Observer counts what happens to connections. Its methods must not wait, and may be called from several goroutines.
+type Observer interface {
+	Opened()   // a connection is open
+	Closed()   // one that was open has ended
+	Received() // a client has sent a message
+	Sent()     // a message goes to a client
+	Dropped()  // a client was too slow for a message
+	Rejected() // a request has become no connection
+}
+
+// nobody is told nothing.
+type nobody struct{}
+
+// Opened implements Observer.
+func (nobody) Opened() {}
+
+// Closed implements Observer.
+func (nobody) Closed() {}
+
+// Received implements Observer.
+func (nobody) Received() {}
+
+// Sent implements Observer.
+func (nobody) Sent() {}
+
+// Dropped implements Observer.
+func (nobody) Dropped() {}
+
+// Rejected implements Observer.
+func (nobody) Rejected() {}
 
 // Hub keeps connections. Its methods may be called from several goroutines. It costs nothing until the first one.
 type Hub struct {
@@ -131,8 +162,8 @@ func New(c Config) *Hub {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Refuse == nil {
-		c.Refuse = refuse
+	if c.Observer == nil {
+		c.Observer = nobody{}
 	}
 	h := &Hub{config: c, id: c.ID, denials: denials.On(c.Conn, nil), topics: map[string]*topic{}}
 	h.closes = make(chan struct{}, mostCloses)

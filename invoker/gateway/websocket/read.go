@@ -49,6 +49,7 @@ func (c *conn) next() (*event, error) {
 	}
 	c.heard.Store(true)
 	c.hub.count.in.Add(1)
+	c.hub.config.Observer.Received()
 	if kind == gorilla.TextMessage {
 		e.name = protocol.SocketText
 		if !utf8.Valid(e.body.Bytes()) {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -19,30 +18,45 @@ import (
 )
 
 // Serve answers a request for a WebSocket, of a route that has been matched and whose client may use it. header is what
-// a call gets of the request (section 14 of the specification). Serve returns when the connection is open, or refused;
-// from then on it does not need net/http's goroutine. It keeps neither the request nor its headers.
+// a call gets of the request (section 14 of the specification). Serve returns when the connection is open; from then on
+// it does not need net/http's goroutine. It keeps neither the request nor its headers.
+//
+// # Errors
+//
+// An error says why there is no connection, and has not been answered: it has a code of protocol, or 426 for a request
+// that is no handshake. Headers that belong to the answer are set.
 func (h *Hub) Serve(
 	w http.ResponseWriter, r *http.Request, ref protocol.Ref, route *protocol.WebSocketRoute, header protocol.Header,
-) {
+) error {
 	err := checkHandshake(w, r)
 	if err == nil {
 		err = checkOrigin(r, route.Origins)
 	}
 	var topics []string
 	if err == nil {
-		topics, err = route.TopicsOf(r.PathValue)
+		topics, err = route.TopicsOf(func(name string) string { return param(header, name) })
 	}
 	if err == nil {
-		c := newConn(h, ref, route, header)
-		err = c.accept(w, r, topics, header)
+		err = newConn(h, ref, route, header).accept(w, r, topics, header)
 	}
 	if err == nil {
-		return
+		return nil
 	}
 	h.count.refused.Add(1)
-	if !errors.Is(err, errLost) {
-		h.config.Refuse(w, r, err)
+	h.config.Observer.Rejected()
+	if errors.Is(err, errLost) {
+		return nil // there is nobody to be told
 	}
+	return err
+}
+
+// param returns what a wildcard of the route stands for. What is no escape cannot be in a path that a server has read.
+func param(header protocol.Header, name string) string {
+	value, err := url.PathUnescape(header.Get(protocol.HeaderParam + name))
+	if err != nil {
+		return ""
+	}
+	return value
 }
 
 // accept opens the connection: the topics, the function's consent, the upgrade. An error has not been answered yet.
@@ -69,6 +83,7 @@ func (c *conn) accept(w http.ResponseWriter, r *http.Request, topics []string, h
 		return err
 	}
 	c.hub.count.opened.Add(1)
+	c.hub.config.Observer.Opened()
 	go c.read()
 	return nil
 }
@@ -102,6 +117,7 @@ func (c *conn) upgrade(w http.ResponseWriter, r *http.Request) error {
 		c.heard.Store(true)
 		return nil
 	})
+	ws.SetCloseHandler(func(int, string) error { return nil }) // see part
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ws, c.busy, c.writing = ws, false, false
@@ -191,22 +207,6 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // errLost says that a client has gone between its request and the answer.
 var errLost = errors.New("the connection was lost before it was open")
-
-// refuse answers with a problem of RFC 9457.
-func refuse(w http.ResponseWriter, _ *http.Request, err error) {
-	code := protocol.CodeOf(err)
-	if code < 400 || code > 599 {
-		code = protocol.CodeFailed
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if code == protocol.CodeTooMany || code == protocol.CodeUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": http.StatusText(code), "status": code,
-		"detail": protocol.MessageOf(err)}) // a client that is gone needs no answer
-}
 
 // deadline returns the time until which a client must have taken a message of so many bytes.
 func (h *Hub) deadline(size int) time.Time {

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"errors"
 	"time"
 
 	gorilla "github.com/gorilla/websocket"
@@ -11,7 +12,7 @@ import (
 // Bounds of what waits for a client, besides the message that is being sent. One message is always taken.
 const (
 	mostQueued = protocol.MaxSocketQueue
-	mostBytes  = 4 << 20
+	mostBytes  = 8 << 20
 )
 
 // full reports whether there is no room for another message. The caller holds the mutex.
@@ -28,7 +29,10 @@ func (c *conn) send(m message) error {
 		return errNoConnection
 	}
 	if c.full(len(m.data)) {
-		c.hub.count.dropped.Add(int64(len(c.queue)) + 1)
+		for range len(c.queue) + 1 {
+			c.hub.count.dropped.Add(1)
+			c.hub.config.Observer.Dropped()
+		}
 		c.queue, c.queued = nil, 0
 		c.close(protocol.SocketTryAgain, "you are too slow for what is sent to you")
 		if c.ws != nil { // whatever is being sent ends soon
@@ -113,9 +117,13 @@ func (c *conn) frame(m message) error {
 	case gorilla.CloseMessage:
 		err := c.ws.WriteControl(m.kind, m.data, deadline)
 		_ = c.ws.NetConn().SetReadDeadline(time.Now().Add(closeWait)) // for the client's own close frame
+		if errors.Is(err, gorilla.ErrCloseSent) {
+			err = nil // by gorilla, which says 1002 and 1009 itself
+		}
 		return err
 	}
 	c.hub.count.out.Add(1)
+	c.hub.config.Observer.Sent()
 	if err := c.ws.SetWriteDeadline(deadline); err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 package traces
 
 import (
-	"unicode/utf8"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -43,13 +43,16 @@ const (
 
 // encode returns the request that exports spans.
 func encode(resource []Attribute, scope, version string, spans []*Span) []byte {
-	var r, s []byte
+	var r []byte
+	s := make([]byte, 0, 512*len(spans))
 	for _, a := range resource {
-		r = appendMessage(r, fieldAttributes, a.append(nil))
+		r = a.append(r, fieldAttributes)
 	}
 	s = appendMessage(s, fieldScope, appendText(appendText(nil, fieldName, scope), fieldVersion, version))
+	var span []byte
 	for _, one := range spans {
-		s = appendMessage(s, fieldSpans, one.append(nil))
+		span = one.append(span[:0])
+		s = appendMessage(s, fieldSpans, span)
 	}
 	all := appendMessage(nil, fieldResource, r)
 	all = appendMessage(all, fieldScopeSpans, s)
@@ -68,7 +71,7 @@ func (s *Span) append(b []byte) []byte {
 	b = protowire.AppendFixed64(protowire.AppendTag(b, fieldBegin, protowire.Fixed64Type), uint64(s.Begin.UnixNano()))
 	b = protowire.AppendFixed64(protowire.AppendTag(b, fieldEnd, protowire.Fixed64Type), uint64(s.End.UnixNano()))
 	for _, a := range s.Attributes {
-		b = appendMessage(b, fieldSpanAttrs, a.append(nil))
+		b = a.append(b, fieldSpanAttrs)
 	}
 	if s.Error != "" {
 		status := appendText(nil, fieldMessage, s.Error)
@@ -77,16 +80,22 @@ func (s *Span) append(b []byte) []byte {
 	return protowire.AppendFixed32(protowire.AppendTag(b, fieldFlags, protowire.Fixed32Type), flagsOfSampled)
 }
 
-// append appends a KeyValue.
-func (a Attribute) append(b []byte) []byte {
-	b = appendText(b, fieldKey, a.Key)
-	var value []byte
-	if a.Text != "" {
-		value = appendText(nil, fieldString, a.Text)
-	} else {
-		value = appendNumber(nil, fieldInt, uint64(a.Int))
+// append appends a field of the type KeyValue. The sizes are known before, so that nothing is copied.
+func (a Attribute) append(b []byte, as protowire.Number) []byte {
+	text := valid(a.Text)
+	value := 1 + protowire.SizeBytes(len(text)) // of AnyValue; each of these fields has a tag of one byte
+	if text == "" {
+		value = 1 + protowire.SizeVarint(uint64(a.Int))
 	}
-	return appendMessage(b, fieldValue, value)
+	b = protowire.AppendTag(b, as, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(1+protowire.SizeBytes(len(a.Key))+1+protowire.SizeBytes(value)))
+	b = protowire.AppendString(protowire.AppendTag(b, fieldKey, protowire.BytesType), a.Key)
+	b = protowire.AppendTag(b, fieldValue, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(value))
+	if text == "" {
+		return appendNumber(b, fieldInt, uint64(a.Int))
+	}
+	return appendText(b, fieldString, text)
 }
 
 // appendMessage appends a field of bytes.
@@ -96,11 +105,11 @@ func appendMessage(b []byte, field protowire.Number, message []byte) []byte {
 
 // appendText appends a text, which must be UTF-8 for whatever reads it.
 func appendText(b []byte, field protowire.Number, text string) []byte {
-	if !utf8.ValidString(text) {
-		text = string([]rune(text)) // U+FFFD for each bad byte
-	}
-	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), text)
+	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), valid(text))
 }
+
+// valid returns a text as UTF-8, with U+FFFD in place of bytes that are none.
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // appendNumber appends a number.
 func appendNumber(b []byte, field protowire.Number, n uint64) []byte {

@@ -80,8 +80,13 @@ func (t *Tracer) child(parent protocol.Trace) (c protocol.Trace) {
 // newSpan returns the id of a span, which is never zero.
 func newSpan() uint64 { return rand.Uint64() | 1<<uint(rand.IntN(64)) }
 
-// Trace implements stats.Tracer.
-func (t *Tracer) Trace(c *stats.Call) protocol.Trace { return t.child(c.Parent) }
+// Trace implements stats.Tracer. A dry run is no part of a trace: nothing runs.
+func (t *Tracer) Trace(c *stats.Call) protocol.Trace {
+	if c.Request.DryRun {
+		return protocol.Trace{}
+	}
+	return t.child(c.Parent)
+}
 
 // Begin implements stats.Observer.
 func (t *Tracer) Begin(*stats.Call) {}

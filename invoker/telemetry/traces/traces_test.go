@@ -230,3 +230,36 @@ func TestSampling(t *testing.T) {
 		t.Error("whoever has begun a trace decides")
 	}
 }
+
+// BenchmarkCall is what a call pays that is kept, and one that is not: its place, its headers and its span.
+func BenchmarkCall(b *testing.B) {
+	for name, ratio := range map[string]float64{"kept": 1, "not kept": 0} {
+		b.Run(name, func(b *testing.B) {
+			e := NewExporter(Config{})
+			tracer := New(ratio, func(s *Span) {
+				e.Put(s)
+				<-e.queue
+			})
+			r := &protocol.Request{ID: "an-id", Subject: "fn.greet"}
+			b.ReportAllocs()
+			for b.Loop() {
+				c := stats.Call{Function: protocol.Ref{Name: "greet", Version: "1"}, Request: r, Received: time.Now()}
+				c.Trace = tracer.Trace(&c)
+				_ = r.Header.WithTrace(c.Trace)
+				tracer.End(&c)
+			}
+		})
+	}
+}
+
+// BenchmarkEncode is what a span costs when it is written.
+func BenchmarkEncode(b *testing.B) {
+	var s *Span
+	New(1, func(one *Span) { s = one }).End(&stats.Call{Function: protocol.Ref{Name: "greet", Version: "1"},
+		Request: &protocol.Request{ID: "an-id", Subject: "fn.greet"}, Received: time.Now(),
+		Trace: protocol.ParseTrace(parent)})
+	b.ReportAllocs()
+	for b.Loop() {
+		encode(nil, "polyvoke", "1", []*Span{s})
+	}
+}

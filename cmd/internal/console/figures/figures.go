@@ -47,8 +47,6 @@ type Figures struct {
 type Point struct {
 	At               time.Time
 	Requests, Errors int64 // that have been seen to come since the first question
-	P50, P99         time.Duration
-	InFlight         int
 }
 
 // Poller asks. Set its fields before Serve. Its methods may be called from several goroutines.
@@ -181,8 +179,20 @@ func (p *Poller) take(m *nats.Msg, now time.Time) {
 	if p.sources[key] == nil && len(p.sources) >= maxKnown {
 		return
 	}
-	p.sum(s.Name).grow(p.sources[key], is)
+	was := p.sources[key]
+	if was != nil && (!was.began.Equal(is.began) || was.stats.Requests > is.stats.Requests) {
+		p.sum(s.Name).leave(was) // it has begun again
+		was = nil
+	}
+	p.sum(s.Name).grow(was, is)
 	p.sources[key] = is
+}
+
+// leave keeps what a source that is gone has counted.
+func (s *sum) leave(is *seen) {
+	s.gone.Requests += is.stats.Requests
+	s.gone.Errors += is.stats.Errors
+	s.gone.Cold += is.stats.Cold
 }
 
 // grow adds what has come between two answers of a source. What one counted before it was first seen is no growth,
@@ -216,10 +226,7 @@ func (p *Poller) step(now time.Time) {
 	defer p.mu.Unlock()
 	for key, is := range p.sources {
 		if now.Sub(is.at) > away {
-			gone := &p.sum(key.name).gone
-			gone.Requests += is.stats.Requests
-			gone.Errors += is.stats.Errors
-			gone.Cold += is.stats.Cold
+			p.sum(key.name).leave(is)
 			delete(p.sources, key)
 		}
 	}
@@ -235,9 +242,6 @@ func (p *Poller) step(now time.Time) {
 			continue
 		}
 		point := Point{At: now, Requests: s.grown.Requests, Errors: s.grown.Errors}
-		if t != nil {
-			point.P50, point.P99, point.InFlight = t.P50, t.P99, t.InFlight
-		}
 		s.recent = appendPoint(s.recent, point, 4)
 		if long {
 			s.history = appendPoint(s.history, point, Points)

@@ -167,7 +167,10 @@ func (k *Calls) End(c *stats.Call) {
 
 // end notes how a call has ended.
 func (c *Call) end(e *stats.Call) {
-	c.Running, c.Function, c.ID = false, e.Function, short(e.Request.ID)
+	c.Running, c.Function = false, e.Function
+	if c.ID == "" { // it has got one since
+		c.ID = short(e.Request.ID)
+	}
 	c.Took, c.Queue, c.Ready = e.Took, e.Queue, e.Ready
 	c.Code, c.Exit, c.Failure, c.Cold, c.Start = e.Code, e.Exit, e.Failure, e.Cold, e.Start
 	c.In, c.Out, c.Fuel, c.Memory = e.In, e.Out, e.Fuel, e.Memory

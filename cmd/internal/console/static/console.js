@@ -206,7 +206,9 @@ if (up) {
     e.preventDefault();
     drop.classList.remove("over");
     const all = [], entries = [...e.dataTransfer.items].map((i) => i.webkitGetAsEntry?.()).filter(Boolean);
+    const plain = [...e.dataTransfer.files].map((file) => ({ path: file.name, file }));
     for (const entry of entries) await walk(entry, all, "");
+    if (!entries.length) all.push(...plain);
     chose(all);
   });
   up.addEventListener("submit", async (e) => {

@@ -59,8 +59,8 @@ func (t *Table) Known() <-chan struct{} { return t.known }
 // Match returns the entry of a key's text, and nil if there is none. It takes as long for a key that is not there as for
 // one with another secret. It does not look at the time.
 func (t *Table) Match(text string) *Entry {
-	id, err := ID(text)
-	if err != nil {
+	id, ok := split(text)
+	if !ok {
 		return nil
 	}
 	t.mu.RLock()

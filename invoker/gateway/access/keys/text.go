@@ -69,17 +69,23 @@ func sum(s string) (check [checksum]byte) {
 
 // ID returns the id in a key's text. The error says why a text is no key; it does not repeat the text.
 func ID(text string) (string, error) {
-	if len(text) != Size || text[:len(Prefix)] != Prefix || text[len(Prefix)+idSize] != '_' {
-		return "", errForm
-	}
-	id := text[len(Prefix) : len(Prefix)+idSize]
-	if !plain(id) || !plain(text[len(Prefix)+idSize+1:]) {
+	id, ok := split(text)
+	if !ok || !plain(text[len(Prefix)+idSize+1:]) {
 		return "", errForm
 	}
 	if check := sum(text[:body]); text[body:] != string(check[:]) { // no secret: anybody can compute it
 		return "", errCheck
 	}
 	return id, nil
+}
+
+// split returns the id in what has a key's length and prefix. Whether the rest is a key's is left to a comparison.
+func split(text string) (id string, ok bool) {
+	if len(text) != Size || text[:len(Prefix)] != Prefix || text[len(Prefix)+idSize] != '_' {
+		return "", false
+	}
+	id = text[len(Prefix) : len(Prefix)+idSize]
+	return id, plain(id)
 }
 
 // ParseID returns the id that somebody means by an id, with or without the prefix, or by a whole key: whoever finds one

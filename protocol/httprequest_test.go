@@ -1,0 +1,72 @@
+package protocol
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// FuzzHTTPRequest checks that nothing that a client sends becomes a header that means something on the way, that a
+// message on stdin is the request that net/http reads, and that the environment of CGI has no traps.
+func FuzzHTTPRequest(f *testing.F) {
+	f.Add("GET", "/a/b%20c", "x=y", "example.org:8080", "X-Mine", "1", "/a/{id...}", "body")
+	f.Add("POST", "/", "", "h", "Fn-Auth", "key:admin", "/", "")
+	f.Add("PUT", "/x", "", "h", "Proxy", "http://evil", "/{x}", "b")
+	f.Add("PUT", "/x", "", "h", "Connection", "X-Mine", "", "b")
+	f.Add("PUT", "/x", "q", "[::1]:1", "Content_Type", "x", "GET /{a}", "b")
+	f.Fuzz(func(t *testing.T, method, path, query, host, name, value, route, body string) {
+		text := method + " " + withQuery(path, query) + " HTTP/1.1\r\nHost: " + host + "\r\n" + name + ": " + value + "\r\n\r\n"
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
+		if err != nil || r.URL.Host != "" || r.URL.EscapedPath() == "" || r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
+			return // no gateway gets it
+		}
+		q := HTTPRequest{Kind: HTTPCGI, Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Host: r.Host,
+			Route: route, Client: "127.0.0.1", Header: r.Header, Params: []HTTPParam{{"x", path}}}
+		h, err := q.Headers()
+		if err != nil {
+			if CodeOf(err) != CodeHeaders {
+				t.Errorf("code %d: %v", CodeOf(err), err)
+			}
+			return
+		}
+		for k := range h {
+			_, sent := r.Header[k]
+			if sent && (OwnHeader(k) && !strings.HasPrefix(k, HeaderParam) || HopByHop(k) || k == "Proxy") && k != HeaderClient {
+				t.Errorf("the client's header %q has got through", k)
+			}
+		}
+		checkMessage(t, &q, body)
+		request := Request{Header: h, Body: []byte(body)}
+		env, err := request.CGI(func() string { return "id" })
+		if err != nil {
+			return
+		}
+		for _, e := range env {
+			if variable, _, _ := strings.Cut(e, "="); variable == "HTTP_PROXY" || strings.Contains(e, "\x00") {
+				t.Errorf("a trap: %q", e)
+			}
+		}
+	})
+}
+
+// checkMessage checks that a message on stdin is the request that it is made of.
+func checkMessage(t *testing.T, q *HTTPRequest, body string) {
+	t.Helper()
+	b, err := q.Message([]byte(body))
+	if err != nil {
+		return
+	}
+	in := bufio.NewReader(bytes.NewReader(b))
+	r, err := http.ReadRequest(in)
+	if err != nil {
+		t.Fatalf("net/http cannot read %q: %v", b, err)
+	}
+	got, err := io.ReadAll(r.Body)
+	if rest, _ := io.ReadAll(in); err != nil || string(got) != body || len(rest) > 0 || r.Method != q.Method ||
+		r.URL.EscapedPath() != q.Path || r.URL.RawQuery != q.Query {
+		t.Errorf("%q is read as %s %s %q (%v), and %q is left", b, r.Method, r.URL, got, err, rest)
+	}
+}
