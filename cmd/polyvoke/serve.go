@@ -29,8 +29,8 @@ type serveOptions struct {
 	drain                time.Duration
 	compile              compileLimits
 	idleMemory           string // as protocol.ParseSize reads it
-	told                 telemetryOptions
 	http                 httpOptions
+	told                 telemetryOptions
 	own                  connect.Settings // who does what is no answer; nobody else if it is empty
 }
 
@@ -189,7 +189,7 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 		return err
 	}
 	log := c.logger(o.logLevel, o.logFormat)
-	told, err := o.told.open(c.env, log)
+	told, err := o.told.open(c.env, log, o.http.on())
 	if err != nil {
 		return err
 	}

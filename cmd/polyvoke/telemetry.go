@@ -70,7 +70,7 @@ func (o *telemetryOptions) complete(cmd *cobra.Command, env func(string) string)
 }
 
 // open begins to tell what a service does.
-func (o *telemetryOptions) open(env func(string) string, log *slog.Logger) (*service.Telemetry, error) {
-	return service.OpenTelemetry(service.TelemetryConfig{Metrics: o.metrics, OTLP: o.otlp, Sample: o.sample,
+func (o *telemetryOptions) open(env func(string) string, log *slog.Logger, count bool) (*service.Telemetry, error) {
+	return service.OpenTelemetry(service.TelemetryConfig{Count: count, Metrics: o.metrics, OTLP: o.otlp, Sample: o.sample,
 		Version: version(), Env: env, Log: log})
 }

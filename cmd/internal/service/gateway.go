@@ -21,6 +21,11 @@ const lookForStore = time.Second
 // goes by HTTP, Version, Drain and Log. It can begin before any invoker does. If NATS closes the connection for good
 // the error's code is 503.
 func Gateway(ctx context.Context, s *connect.Session, c Config) error {
+	endCounting, err := c.count()
+	if err != nil {
+		return err
+	}
+	defer endCounting()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	synced := make(chan struct{})

@@ -19,7 +19,6 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/gateway"
 	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/invoker/gateway/websocket"
-	"github.com/polyvoke/polyvoke/invoker/telemetry"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -39,7 +38,6 @@ type door struct {
 	gateway *gateway.Gateway
 	guard   *access.Guard
 	sockets *websocket.Hub
-	metrics *telemetry.Metrics
 	console *console.Console // nil for none
 	server  *frontdoor.Server
 	log     *slog.Logger
@@ -67,12 +65,11 @@ func openDoor(c Config, in inside) (*door, error) {
 	if d.guard, err = newGuard(h.Access, in, c.Log); err != nil {
 		return nil, err
 	}
-	d.metrics = telemetry.New(in.measured(c))
-	d.sockets = websocket.New(websocket.Config{Caller: in.caller, Conn: in.own.Conn, Observer: d.metrics.Sockets(),
+	d.sockets = websocket.New(websocket.Config{Caller: in.caller, Conn: in.own.Conn, Observer: c.Telemetry.Sockets(),
 		Log: c.Log})
 	config := gateway.Config{Caller: in.caller, Jobs: in.own.Client, Guard: d.guard, Sockets: d.sockets,
 		ShowStderr: h.ShowStderr, Peer: frontdoor.Peer, Log: c.Log,
-		Observers: []gateway.Observer{d.metrics.HTTP()}}
+		Observers: c.Telemetry.HTTP()}
 	if h.AccessLog {
 		config.Observers = append(config.Observers, frontdoor.AccessLog(c.Log))
 	}
@@ -89,20 +86,17 @@ func openDoor(c Config, in inside) (*door, error) {
 	return d, nil
 }
 
-// measured says what is counted beside calls.
-func (in inside) measured(c Config) telemetry.Config {
-	t := telemetry.Config{Version: c.Version, Connected: in.own.Conn.IsConnected}
-	if in.home != nil {
-		t.Served = in.home.Functions
+// count has counted what is done, for /metrics, if there is HTTP and nobody counts yet.
+func (c *Config) count() (end func(), err error) {
+	if c.HTTP.Server.Addr == "" || c.Telemetry != nil {
+		return func() {}, nil
 	}
-	return t
+	c.Telemetry, err = OpenTelemetry(TelemetryConfig{Count: true, Version: c.Version, Log: c.Log})
+	return c.Telemetry.Close, err
 }
 
-// openConsole makes the console, unless there is to be none, and has the calls of this process observed.
+// openConsole makes the console, unless there is to be none, which sees the calls of this process.
 func (d *door) openConsole(c Config, in inside) error {
-	if in.home != nil {
-		in.home.Observers = append(in.home.Observers, d.metrics)
-	}
 	if c.HTTP.NoConsole {
 		return nil
 	}
@@ -122,7 +116,7 @@ func (d *door) openConsole(c Config, in inside) error {
 func (d *door) serverConfig(c Config, ready func() error) frontdoor.Config {
 	s := c.HTTP.Server
 	s.Handler, s.Ready, s.Drain, s.Log = d.gateway, ready, cmp.Or(s.Drain, c.Drain), c.Log
-	s.Metrics = d.metrics.Handler()
+	s.Metrics = c.Telemetry.Handler()
 	if d.console != nil {
 		s.Console = d.console
 	}
@@ -156,23 +150,16 @@ func (c connections) List(after string, n int) (some []console.Connection, all i
 }
 
 // Apply implements front.
-func (d *door) Apply(f *protocol.Function) {
-	d.gateway.Apply(f)
-	d.metrics.Apply(f)
-}
+func (d *door) Apply(f *protocol.Function) { d.gateway.Apply(f) }
 
 // Remove implements front.
 func (d *door) Remove(name string) {
 	d.gateway.Remove(name)
-	d.metrics.Remove(name)
 	d.sockets.Remove(name)
 }
 
 // Synced implements front.
-func (d *door) Synced() {
-	d.gateway.Synced()
-	d.metrics.Synced()
-}
+func (d *door) Synced() { d.gateway.Synced() }
 
 // Serve implements front: it answers requests until ctx ends, and then those that it has begun to answer.
 func (d *door) Serve(ctx context.Context) error {
@@ -190,7 +177,6 @@ func (d *door) Serve(ctx context.Context) error {
 		})
 	}
 	run(beside, "what decides who may use routes", d.guard.Serve)
-	run(beside, "what counts calls", d.metrics.Serve)
 	if d.console != nil {
 		run(watching, "the console", d.console.Serve)
 	}

@@ -44,6 +44,11 @@ type Config struct {
 // are taken, with how many functions there are. If NATS closes the connection for good the error's code is 503.
 func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functions int)) error {
 	own := cmp.Or(c.Own, s)
+	endCounting, err := c.count()
+	if err != nil {
+		return err
+	}
+	defer endCounting()
 	opening, cancel := s.Within(ctx)
 	defer cancel()
 	copies := copiesFolder(c.Cache)
