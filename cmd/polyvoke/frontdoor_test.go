@@ -167,8 +167,8 @@ func (d *door) vegeta(t *testing.T) {
 	}
 }
 
-// schemathesis makes requests of the description of the interface, and checks the answers by it. The jobs are left out:
-// each request would be a job. So is what has no end, and what a function itself does with a request.
+// schemathesis makes requests of the description of the interface, and checks the answers by it. The function greet is
+// left out: it refuses what is no name, as it likes.
 func (d *door) schemathesis(t *testing.T) {
 	cmd := d.command(installedTool(t, "schemathesis"), "run", d.http+"/_/openapi.json", "--url", d.http,
 		"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
