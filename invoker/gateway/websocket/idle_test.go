@@ -92,7 +92,7 @@ func TestIdle(t *testing.T) {
 	if all-alone > n+5 {
 		t.Errorf("%d goroutines for %d connections", all-alone, n)
 	}
-	if each > 9 && n >= 2000 {
+	if each > 9 && n >= 2000 && !raced() {
 		t.Errorf("an idle connection costs %.1f KiB", each)
 	}
 	var took []time.Duration
@@ -103,6 +103,12 @@ func TestIdle(t *testing.T) {
 		slices.Min([]time.Duration{took[1], took[3], took[5]}))
 	later, _ := rss()
 	t.Logf("after that: %.1f KiB each", float64(later-before)/float64(n)/1024)
+}
+
+// raced reports whether the race detector is on, whose own memory is several times a connection's.
+func raced() bool {
+	b, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(b.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // startChild starts a gatewayChild, which ends with the test, and returns its address.

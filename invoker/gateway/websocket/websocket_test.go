@@ -289,6 +289,8 @@ func TestOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := k.wait(t, n+2)
+	mu.Lock()
+	defer mu.Unlock()
 	if most != 1 || events[0] != "open" || events[n+1] != "close 1005" {
 		t.Errorf("%d at a time, from %q to %q", most, events[0], events[n+1])
 	}
