@@ -17,6 +17,9 @@ func (x *exchange) write(reply *protocol.Reply) error {
 	if err != nil {
 		return x.badOutput(err)
 	}
+	if out.Length > 0 && x.r.Method != http.MethodHead && !bodiless(out.Status) {
+		return x.badOutput(out.Incomplete())
+	}
 	h := x.w.Header()
 	for name, values := range out.Header {
 		h[name] = values
