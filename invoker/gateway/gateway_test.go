@@ -135,23 +135,25 @@ func TestForbiddenHeaders(t *testing.T) {
 	}
 }
 
-// A body that is too long is refused before, or while, it comes.
+// A body that is too long is refused before, or while, it comes, however the function is called.
 func TestTooLarge(t *testing.T) {
 	b := newBed(t)
 	f := protocol.Function{Name: "small", Limits: protocol.Limits{Input: 10}}
 	b.deploy(t, f, probe)
-	for _, chunked := range []bool{false, true} {
-		for _, d := range b.both {
-			r, err := http.NewRequestWithContext(t.Context(), "POST", d.url+"/fn/small", strings.NewReader("12345678901"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if chunked {
-				r.ContentLength = -1
-			}
-			a, err := d.send(r)
-			if err != nil || a.status != 413 || !strings.Contains(a.body, "the most that small takes (limits.input)") {
-				t.Errorf("%s, chunked %t: %v, %s", d.name, chunked, err, a)
+	for _, path := range []string{"/fn/small", "/job/small"} {
+		for _, chunked := range []bool{false, true} {
+			for _, d := range b.both {
+				r, err := http.NewRequestWithContext(t.Context(), "POST", d.url+path, strings.NewReader("12345678901"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if chunked {
+					r.ContentLength = -1
+				}
+				a, err := d.send(r)
+				if err != nil || a.status != 413 || !strings.Contains(a.body, "the most that small takes (limits.input)") {
+					t.Errorf("%s %s, chunked %t: %v, %s", d.name, path, chunked, err, a)
+				}
 			}
 		}
 	}
