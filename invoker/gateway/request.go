@@ -102,11 +102,10 @@ func (x *exchange) body() ([]byte, error) {
 	} else {
 		body, err = io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, limit))
 	}
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return nil, x.tooLarge()
-	case err != nil:
+	if err != nil {
+		if _, over := errors.AsType[*http.MaxBytesError](err); over {
+			return nil, x.tooLarge()
+		}
 		return nil, &protocol.Error{Code: protocol.CodeBadRequest, Err: err,
 			Msg: "the body did not come whole: send as many bytes as its headers say, in time"}
 	}
