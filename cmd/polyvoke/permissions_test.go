@@ -74,8 +74,14 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 // guard starts a server from the named configuration, and polyvoke as it says there.
 func guard(t *testing.T, name string, more ...node.User) *guarded {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(file, configuration(t, name), 0o600); err != nil {
+	return guardBy(t, configuration(t, name), more...)
+}
+
+// guardBy does so from the text of a configuration.
+func guardBy(t *testing.T, conf []byte, more ...node.User) *guarded {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	if err := os.WriteFile(file, conf, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o, err := node.ProcessConfigFile(file)

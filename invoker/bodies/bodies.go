@@ -30,6 +30,7 @@ type Config struct {
 	Bucket   string        // its name; empty: protocol.BucketBodies
 	TTL      time.Duration // how long a body is kept; 0: DefaultTTL
 	Replicas int           // 0: 1
+	Expire   bool          // bodies may have a TTL of their own, see Store.PutFor
 	MaxBytes int64         // of all bodies together, beyond which none is taken until some expire; 0: no limit
 }
 
@@ -39,6 +40,7 @@ type Store struct {
 	js     jetstream.JetStream
 	name   string                       // of the bucket
 	create *jetstream.ObjectStoreConfig // how to make the bucket if it is missing; nil: not at all
+	expire bool                         // see Config.Expire
 	bucket atomic.Pointer[objects.Bucket]
 }
 
@@ -51,7 +53,7 @@ func New(js jetstream.JetStream, cfg Config) *Store {
 	if cfg.Bucket == "" {
 		cfg.Bucket = protocol.BucketBodies
 	}
-	return &Store{js: js, name: cfg.Bucket, create: &jetstream.ObjectStoreConfig{
+	return &Store{js: js, name: cfg.Bucket, expire: cfg.Expire, create: &jetstream.ObjectStoreConfig{
 		Bucket: cfg.Bucket, Description: "polyvoke: bodies too large for a message",
 		TTL: cfg.TTL, Replicas: cfg.Replicas, MaxBytes: cfg.MaxBytes,
 	}}
@@ -72,6 +74,9 @@ const Stream = "OBJ_" + protocol.BucketBodies
 // Make makes the bucket if it is missing.
 func (s *Store) Make(ctx context.Context) error {
 	b, err := objects.Create(ctx, s.js, *s.create)
+	if err == nil && s.expire {
+		err = b.Expire(ctx)
+	}
 	if err != nil {
 		return objects.Error("open store of bodies", err)
 	}
@@ -127,6 +132,11 @@ func (s *Store) do(ctx context.Context, use func(*objects.Bucket) error) error {
 // more than protocol.MaxBody bytes and 400 if r fails or says more or less than size. Of a Put that
 // fails nothing stays.
 func (s *Store) Put(ctx context.Context, r io.Reader, size int64) (*protocol.Claim, error) {
+	return s.PutFor(ctx, 0, r, size)
+}
+
+// PutFor is Put for a body that is kept for that time at most, if the store has Config.Expire; 0: as long as any.
+func (s *Store) PutFor(ctx context.Context, ttl time.Duration, r io.Reader, size int64) (*protocol.Claim, error) {
 	const op = "store body"
 	ctx, cancel := objects.Bound(ctx, limit)
 	defer cancel()
@@ -135,7 +145,7 @@ func (s *Store) Put(ctx context.Context, r io.Reader, size int64) (*protocol.Cla
 		return nil, objects.Error(op, err)
 	}
 	in := &input{r: r, size: size}
-	o := objects.Object{}
+	o := objects.Object{TTL: ttl}
 	o.Info.Name = id.String()
 	put := func(b *objects.Bucket) (err error) {
 		if err = in.rewind(); err == nil {

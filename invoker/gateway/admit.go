@@ -22,7 +22,7 @@ func (x *exchange) admit() (err error) {
 	want := access.Want{Auth: auth, Route: x.route.text, Rate: x.route.rate, Function: x.call.Function.Name,
 		Client: x.asked.Client}
 	if auth != protocol.AuthNone && auth != protocol.AuthKey && auth != protocol.AuthJWT {
-		want.Request = x.described
+		want.Request, x.shared = x.described, true
 	}
 	if x.identity, err = x.Guard.Admit(x.r.Context(), x.r, want); err != nil {
 		return err

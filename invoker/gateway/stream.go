@@ -86,6 +86,7 @@ type streamed struct {
 	idle    time.Duration
 	timer   *time.Timer
 	begun   bool   // the headers are out
+	silent  bool   // the answer has no body, whatever the function writes
 	head    []byte // with reply = "cgi": the beginning of the block of headers
 	bad     error  // why the output is no answer
 	lost    bool   // the client takes nothing any more
@@ -168,7 +169,7 @@ func (s *streamed) Write(p []byte) (int, error) {
 			return n, err
 		}
 	}
-	if len(p) > 0 {
+	if len(p) > 0 && !s.silent {
 		_ = s.control.SetWriteDeadline(time.Now().Add(s.idle)) // a client that reads nothing is gone
 		written, err := s.x.w.Write(p)
 		s.x.seen.Out += int64(written)
@@ -213,6 +214,7 @@ func (s *streamed) headers(reply protocol.HTTPReply, p []byte) error {
 		h[name] = values
 	}
 	x.contentType(h, &status, p)
+	s.silent = bodiless(status)
 	x.corsHeaders()
 	if strings.HasPrefix(h.Get("Content-Type"), "text/event-stream") {
 		if h["Cache-Control"] == nil {

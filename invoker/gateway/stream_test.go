@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -87,6 +88,12 @@ func TestStreamCGI(t *testing.T) {
 		out.Close()
 		if rest, err := io.ReadAll(resp.Body); string(rest) != "x" || err != nil {
 			t.Errorf("%s: %q, %v", d.name, rest, err)
+		}
+	}
+	for _, status := range []int{204, 304} { // which have no body, as without stream
+		a := b.same(t, "POST", "/cgi-stream", fmt.Sprintf("Status: %d\nX-A: b\n\nignored", status))
+		if a.status != status || a.header.Get("X-A") != "b" || a.body != "" || a.header.Get("Content-Type") != "" {
+			t.Errorf("%d with a body: %s", status, a)
 		}
 	}
 	for body, want := range map[string]int{"Status: 204\n\n": 204, "Status: 77\n\n": 502, "no block": 502, "": 502,

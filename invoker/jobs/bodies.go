@@ -1,7 +1,9 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
+	"time"
 
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -75,7 +77,7 @@ func (j *job) fit() bool {
 		return true
 	}
 	return j.insist("store its result", func(ctx context.Context) error {
-		claim, err := j.q.f.bodies.PutBytes(ctx, r.Body)
+		claim, err := j.q.f.bodies.PutFor(ctx, j.keeps(), bytes.NewReader(r.Body), int64(len(r.Body)))
 		if err == nil {
 			claim.Bucket = protocol.BucketJobs
 			r.Claim, r.Body = claim, nil
@@ -83,6 +85,12 @@ func (j *job) fit() bool {
 		return err
 	})
 }
+
+// bodyGrace is how much longer than its record the body of a result is kept: whoever has the record can read it.
+const bodyGrace = time.Minute
+
+// keeps returns how long the body of the job's result is kept.
+func (j *job) keeps() time.Duration { return time.Duration(j.policy.Result) + bodyGrace }
 
 // owns reports whether the body of the job is an object of the bucket of jobs.
 func (j *job) owns() bool {

@@ -3,7 +3,11 @@ package jobs
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies"
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
@@ -77,5 +81,32 @@ func TestBodyInBucketOfJobs(t *testing.T) {
 	id, _ = publish("job.f.good", "KV_fn_functions")
 	if r := b.outcome("f", id); r.State != protocol.StateDone { // what the callers here are given is not fetched
 		t.Errorf("the outcome is %+v", r)
+	}
+}
+
+// A result that is an object is kept for as long as its record, and a little longer.
+func TestResultExpires(t *testing.T) {
+	b := newBench(t)
+	large := string(bytes.Repeat([]byte("x"), 2<<20))
+	f := b.start(callerFunc(func(context.Context, *protocol.Request) *protocol.Reply { return success(large) }))
+	fn := function("f")
+	fn.Job.Result = protocol.Duration(2 * time.Hour)
+	f.Apply(fn)
+	id := b.publish("job.f", "")
+	r := b.outcome("f", id)
+	if r.Reply.Claim == nil || r.Reply.Claim.Bucket != protocol.BucketJobs {
+		t.Fatalf("the outcome is %+v", r)
+	}
+	name := base64.URLEncoding.EncodeToString([]byte(r.Reply.Claim.Object))
+	s, err := b.js.Stream(t.Context(), "OBJ_"+protocol.BucketJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.GetLastMsgForSubject(t.Context(), "$O."+protocol.BucketJobs+".M."+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Header.Get(jetstream.MsgTTLHeader); got != "7260s" {
+		t.Errorf("the description has the time to live %q, want two hours and a minute", got)
 	}
 }

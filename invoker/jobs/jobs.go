@@ -92,7 +92,7 @@ func New(c Config) *Front {
 	return &Front{config: c, log: c.Log, nc: c.JetStream.Conn(), changed: make(chan struct{}, 1),
 		store: store.New(c.JetStream, store.Config{Replicas: c.Replicas, Log: c.Log}),
 		bodies: bodies.New(c.JetStream, bodies.Config{Bucket: protocol.BucketJobs, Replicas: c.Replicas,
-			TTL: time.Duration(protocol.MaxJobAge) + time.Duration(protocol.MaxUnique)}),
+			TTL: time.Duration(protocol.MaxJobAge) + time.Duration(protocol.MaxUnique), Expire: true}),
 		sent:   bodies.New(c.JetStream, bodies.Config{Replicas: c.Replicas}),
 		wanted: map[string]*protocol.Function{}, opened: map[lane]bool{}, queues: map[lane]*queue{},
 		api: objects.APIPrefix(c.JetStream), lonely: make(chan struct{}, 1), tasks: make(chan task), after: func(string) {}}

@@ -18,19 +18,24 @@ func TopOrders() []string { return []string{"calls", "errors", "p99", "memory", 
 
 // SortLoads sorts what functions do by one of TopOrders, the most first, and then by name.
 func SortLoads(all []client.Load, by string) {
-	slices.SortStableFunc(all, func(a, b client.Load) int {
-		switch by {
-		case "calls":
-			return cmp.Or(cmp.Compare(b.Rate, a.Rate), cmp.Compare(b.Requests, a.Requests))
-		case "errors":
-			return cmp.Or(cmp.Compare(b.Failures, a.Failures), cmp.Compare(b.Errors, a.Errors))
-		case "p99":
-			return cmp.Compare(b.P99, a.P99)
-		case "memory":
-			return cmp.Compare(b.Memory, a.Memory)
-		}
-		return cmp.Compare(a.Function, b.Function)
+	slices.SortFunc(all, func(a, b client.Load) int {
+		return cmp.Or(compareLoads(a, b, by), cmp.Compare(a.Function, b.Function))
 	})
+}
+
+// compareLoads is negative if a does more than b.
+func compareLoads(a, b client.Load, by string) int {
+	switch by {
+	case "calls":
+		return cmp.Or(cmp.Compare(b.Rate, a.Rate), cmp.Compare(b.Requests, a.Requests))
+	case "errors":
+		return cmp.Or(cmp.Compare(b.Failures, a.Failures), cmp.Compare(b.Errors, a.Errors))
+	case "p99":
+		return cmp.Compare(b.P99, a.P99)
+	case "memory":
+		return cmp.Compare(b.Memory, a.Memory)
+	}
+	return 0
 }
 
 // Loads prints a table of what functions do, of so many lines at most; 0 is no limit.

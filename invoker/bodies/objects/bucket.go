@@ -20,6 +20,7 @@ import (
 	"iter"
 	"maps"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -57,6 +58,8 @@ type Object struct {
 	Info   jetstream.ObjectInfo // its name, size, digest, metadata
 	Seq    uint64               // identifies the moment: what Put and Set compare; 0 if there was never such an object
 	Stored time.Time            // when it was last put or set, by the server's clock
+	// TTL is how long Put has the bucket keep it, in whole seconds; 0: as long as the bucket keeps any. It needs Expire.
+	TTL time.Duration
 }
 
 // Live reports whether there is an object, and not only the memory of one.
@@ -90,6 +93,34 @@ func Open(ctx context.Context, js jetstream.JetStream, name string) (*Bucket, er
 		return nil, err
 	}
 	return &Bucket{name: name, js: js, stream: stream}, nil
+}
+
+// Expire lets objects have a TTL of their own (ADR-43), if the server can do that: from version 2.11 on. Otherwise they
+// have that of the bucket.
+func (b *Bucket) Expire(ctx context.Context) error {
+	c := b.stream.CachedInfo().Config
+	if c.AllowMsgTTL {
+		return nil
+	}
+	c.AllowMsgTTL = true
+	stream, err := b.js.UpdateStream(ctx, c)
+	var refused *jetstream.APIError
+	switch {
+	case err == nil:
+		b.stream = stream
+	case errors.As(err, &refused):
+		err = nil
+	}
+	return err
+}
+
+// header returns the headers of a message of an object, which its TTL is in; nil for none.
+func (b *Bucket) header(ttl time.Duration) nats.Header {
+	if ttl <= 0 || !b.stream.CachedInfo().Config.AllowMsgTTL {
+		return nil
+	}
+	seconds := int64(max(ttl.Round(time.Second)/time.Second, 1))
+	return nats.Header{jetstream.MsgTTLHeader: {strconv.FormatInt(seconds, 10) + "s"}}
 }
 
 // TTL returns how long the bucket keeps an object. Zero means for ever.
@@ -129,6 +160,9 @@ func (b *Bucket) stat(ctx context.Context, name string, from source) (Object, er
 // Seq. The error is ErrChanged if it says something else by now than it did in o.
 func (b *Bucket) Set(ctx context.Context, o Object) (Object, error) {
 	msg := nats.NewMsg(b.metaSubject(o.Info.Name))
+	if h := b.header(o.TTL); h != nil {
+		msg.Header = h
+	}
 	msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
 	o.Info.ModTime = time.Time{} // it is the message's time
 	var err error

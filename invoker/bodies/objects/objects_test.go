@@ -178,6 +178,34 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// An object with a time to live goes, chunks and description, and others stay. Without Expire it stays, too.
+func TestTTL(t *testing.T) {
+	b, _, stream := open(t)
+	put(t, b, objects.Object{Info: named("before"), TTL: time.Second}, "before")
+	must(t, b.Expire(t.Context()))
+	put(t, b, objects.Object{Info: named("brief"), TTL: time.Second}, strings.Repeat("x", 300<<10))
+	put(t, b, objects.Object{Info: named("kept")}, "kept")
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(registrytest.Patience); ; <-tick.C {
+		info, err := stream.Info(t.Context())
+		must(t, err)
+		if info.State.Msgs == 4 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the bucket keeps %d messages, want those of two objects", info.State.Msgs)
+		}
+	}
+	if stat(t, b, "brief").Live() || !stat(t, b, "before").Live() || !stat(t, b, "kept").Live() {
+		t.Error("another object has gone")
+	}
+}
+
+func named(name string) jetstream.ObjectInfo {
+	return jetstream.ObjectInfo{ObjectMeta: jetstream.ObjectMeta{Name: name}}
+}
+
 // Readers see one of the objects that were put, whole, whoever replaces it.
 func TestHammerReplace(t *testing.T) {
 	b, _, s := open(t)

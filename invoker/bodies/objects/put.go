@@ -32,7 +32,7 @@ func (b *Bucket) Put(ctx context.Context, o Object, r io.Reader) (Object, error)
 	old := o.Info.NUID
 	o.Info.Bucket, o.Info.NUID, o.Info.Deleted = b.name, id.String(), false
 	o.Info.Opts = &jetstream.ObjectMetaOptions{ChunkSize: uint32(b.chunkSize())}
-	if err := b.upload(ctx, &o.Info, r); err != nil {
+	if err := b.upload(ctx, &o.Info, o.TTL, r); err != nil {
 		b.purge(ctx, o.Info.NUID)
 		return o, err
 	}
@@ -61,9 +61,9 @@ type sent struct {
 
 // upload publishes r's chunks, waits until all are confirmed, and completes info. If it fails, it still
 // waits for those under way, so that whoever purges them purges all.
-func (b *Bucket) upload(ctx context.Context, info *jetstream.ObjectInfo, r io.Reader) error {
+func (b *Bucket) upload(ctx context.Context, info *jetstream.ObjectInfo, ttl time.Duration, r io.Reader) error {
 	var places [window]sent
-	err := b.publish(ctx, info, r, &places)
+	err := b.publish(ctx, info, b.header(ttl), r, &places)
 	if err != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), RoundTrip)
@@ -77,8 +77,10 @@ func (b *Bucket) upload(ctx context.Context, info *jetstream.ObjectInfo, r io.Re
 	return err
 }
 
-// publish publishes r's chunks and completes info.
-func (b *Bucket) publish(ctx context.Context, info *jetstream.ObjectInfo, r io.Reader, places *[window]sent) error {
+// publish publishes r's chunks, each with the headers, and completes info.
+func (b *Bucket) publish(
+	ctx context.Context, info *jetstream.ObjectInfo, h nats.Header, r io.Reader, places *[window]sent,
+) error {
 	info.Size, info.Chunks = 0, 0
 	sum := sha256.New()
 	for end := false; !end; {
@@ -97,7 +99,7 @@ func (b *Bucket) publish(ctx context.Context, info *jetstream.ObjectInfo, r io.R
 			break
 		}
 		sum.Write(p.chunk[:n])
-		p.ack, err = b.js.PublishMsgAsync(&nats.Msg{Subject: b.chunkSubject(info.NUID), Data: p.chunk[:n]})
+		p.ack, err = b.js.PublishMsgAsync(&nats.Msg{Subject: b.chunkSubject(info.NUID), Header: h, Data: p.chunk[:n]})
 		if err != nil {
 			return err
 		}
