@@ -48,7 +48,8 @@ checks that every order comes out once.`,
 			return c.demo(cmd, stay, slow, asJSON, h)
 		},
 	}
-	cmd.Flags().BoolVar(&stay, "stay", false, "keep serving afterwards, on "+natsd.DefaultListen+" if that is free, and HTTP")
+	cmd.Flags().BoolVar(&stay, "stay", false,
+		"keep serving afterwards, on "+natsd.DefaultListen+" if that is free, and HTTP")
 	cmd.Flags().BoolVar(&slow, "slow", false, "include the samples that take longer to build")
 	o.addTo(cmd)
 	web.addAddr(cmd, defaultHTTP)

@@ -147,7 +147,8 @@ func (d *door) wrk(t *testing.T) {
 func (d *door) vegeta(t *testing.T) {
 	vegeta := installedTool(t, "vegeta")
 	attack := d.command(vegeta, "attack", "-rate", "200", "-duration", "5s", "-timeout", "30s")
-	attack.Stdin = strings.NewReader("POST " + d.http + "/fn/greet\n@name.json\n\nPOST " + d.http + "/echo/17\n@name.json\n")
+	attack.Stdin = strings.NewReader("POST " + d.http + "/fn/greet\n@name.json\n\n" +
+		"POST " + d.http + "/echo/17\n@name.json\n")
 	if err := os.WriteFile(filepath.Join(d.dir, "name.json"), []byte(`{"name":"Ada"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}

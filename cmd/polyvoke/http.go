@@ -239,7 +239,8 @@ func httpFailed(cmd *cobra.Command, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return &exit.Error{Code: exit.Failed, Msg: err.Error(), Err: err}
 	case errors.As(err, &s):
-		return &exit.Error{Code: exit.Usage, Msg: err.Error() + "\n" + cmd.CommandPath() + " --help shows all flags", Err: err}
+		return &exit.Error{Code: exit.Usage, Err: err,
+			Msg: err.Error() + "\n" + cmd.CommandPath() + " --help shows all flags"}
 	}
 	return err
 }

@@ -24,8 +24,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
-// loadVariable makes the test's program a load generator.
-const loadVariable = "POLYVOKE_GATEWAY_LOAD"
+func init() { generate = generateLoad }
 
 // cpuTime returns the processor time that this process has used.
 func cpuTime() time.Duration {
@@ -123,8 +122,8 @@ func (l *load) send(b *testing.B, address string, connections, n int) {
 	}
 }
 
-// generate is the load generator: it reads what to send, a line each.
-func generate() {
+// generateLoad is the load generator: it reads what to send, a line each.
+func generateLoad() {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		var target string
 		var connections, n int

@@ -33,7 +33,8 @@ func inUse() int64 {
 // the same.
 func TestLargeStream(t *testing.T) {
 	b := newBed(t)
-	f := protocol.Function{Name: "flood", Args: []string{"flood"}, HTTP: []protocol.HTTPRoute{{Route: "/flood", Stream: true}},
+	f := protocol.Function{Name: "flood", Args: []string{"flood"},
+		HTTP:   []protocol.HTTPRoute{{Route: "/flood", Stream: true}},
 		Limits: protocol.Limits{Timeout: protocol.Duration(15 * time.Minute)}}
 	b.deploy(t, f, probe)
 	total := int64(large)

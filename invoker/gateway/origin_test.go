@@ -18,7 +18,7 @@ func TestForeignPages(t *testing.T) {
 		CORS: &protocol.CORS{Origins: []string{"https://a.example"}}},
 		protocol.HTTPRoute{Route: "/any", CORS: &protocol.CORS{Origins: []string{"*"}}})
 	const cross, same, none = "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: none"
-	navigate, document := "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"
+	cors, navigate, document := "Sec-Fetch-Mode: cors", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"
 	for _, tt := range []struct {
 		about, method, path string
 		header              []string
@@ -32,7 +32,7 @@ func TestForeignPages(t *testing.T) {
 		{"a job", "POST", "/job/probe", []string{cross, "Origin: https://a.example"}, 403},
 		{"a picture", "GET", "/plain", []string{cross, "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"}, 403},
 		{"a frame", "GET", "/plain", []string{cross, navigate, "Sec-Fetch-Dest: iframe"}, 403},
-		{"a script's OPTIONS", "OPTIONS", "/plain", []string{cross, "Sec-Fetch-Mode: cors", "Origin: https://a.example"}, 403},
+		{"a script's OPTIONS", "OPTIONS", "/plain", []string{cross, cors, "Origin: https://a.example"}, 403},
 		{"a link", "GET", "/plain", []string{cross, navigate, document}, 204},
 		{"the address bar", "GET", "/plain", []string{none, navigate, document}, 204},
 		{"a page of its own", "POST", "/plain", []string{same}, 200},

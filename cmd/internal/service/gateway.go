@@ -18,8 +18,8 @@ import (
 const lookForStore = time.Second
 
 // Gateway answers HTTP with functions of invokers that are elsewhere, until ctx ends and all has been answered. Of c it
-// goes by HTTP, Version, Drain, Telemetry and Log. It can begin before any invoker does. If NATS closes the connection for good
-// the error's code is 503.
+// goes by HTTP, Version, Drain, Telemetry and Log. It can begin before any invoker does. If NATS closes the connection
+// for good the error's code is 503.
 func Gateway(ctx context.Context, s *connect.Session, c Config) error {
 	endCounting, err := c.count()
 	if err != nil {
