@@ -35,6 +35,9 @@ export GOFLAGS := $(GOFLAGS) -pgo=off
 # Node, C compilers, SQLite. tags_test.go finds tags that are forgotten here.
 TAGS := foreign toolchain sql
 
+# What else is read, if not run by `make test`: frontdoor-check runs it.
+ALL_TAGS := $(TAGS) frontdoor
+
 # The engine's compiler runs without the race detector, under which a test that compiles modules takes twice the processor time: it is not ours,
 # shares nothing with our code, and its own project tests it so. All else of the engine is watched: what runs modules, decodes and keeps them.
 engine := github.com/tetratelabs/wazero/internal/engine/wazevo
@@ -83,10 +86,10 @@ format:
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
 
 vet:
-	go vet -tags "$(TAGS)" ./...
+	go vet -tags "$(ALL_TAGS)" ./...
 
 staticcheck:
-	go run $(STATICCHECK) -tags "$(TAGS)" ./...
+	go run $(STATICCHECK) -tags "$(ALL_TAGS)" ./...
 
 tidy:
 	go mod tidy -diff

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker/logs"
@@ -158,7 +157,7 @@ func (c *call) id() string {
 	return c.request.ID
 }
 
-func newID() string { return uuid.Must(uuid.NewV7()).String() }
+func newID() string { return protocol.NewID() }
 
 // setDeadline gives the call the earlier of its version's and its caller's time.
 func (c *call) setDeadline() {

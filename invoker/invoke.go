@@ -3,6 +3,7 @@ package invoker
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/polyvoke/polyvoke/protocol"
@@ -43,12 +44,31 @@ func (v *Invoker) invoke(ctx context.Context, r *protocol.Request, s *stream) *p
 	c := f.newCall(time.Time{})
 	c.request = *r
 	c.request.Timeout = callerTimeout(ctx, r.Timeout)
-	d := direct{caller: ctx, answer: make(chan *protocol.Reply, 1), visit: v.visits.Add(1)}
+	d := direct{caller: ctx, answer: answers.Get().(chan *protocol.Reply), visit: v.visits.Add(1)}
 	c.direct = d
 	c.source, c.stream = &c.direct, s
 	c.begin()
 	c.serve()
-	gone := ctx.Done()
+	reply := d.await(c, f)
+	answers.Put(d.answer)
+	return reply
+}
+
+// answers are the channels of direct calls. One is empty, and nobody sends on it any more, when its reply has come.
+var answers = sync.Pool{New: func() any { return make(chan *protocol.Reply, 1) }}
+
+// await returns the reply of a call that this goroutine has served as far as it could. The call may be another one's by
+// now.
+func (d *direct) await(c *call, f *function) *protocol.Reply {
+	select {
+	case reply := <-d.answer: // of a call that has not waited: the caller's context need not be looked at
+		if reply != nil {
+			return reply
+		}
+		c.serve()
+	default:
+	}
+	gone := d.caller.Done()
 	for {
 		select {
 		case reply := <-d.answer:
@@ -59,7 +79,7 @@ func (v *Invoker) invoke(ctx context.Context, r *protocol.Request, s *stream) *p
 		case <-gone: // then it ends soon, if it runs
 			gone = nil
 			if f.queue.Withdraw(c, d.visit) {
-				c.giveUp(ctx.Err())
+				c.giveUp(d.caller.Err())
 			}
 		}
 	}

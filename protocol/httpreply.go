@@ -47,6 +47,12 @@ func ReplyHTTP(form string, output []byte) (HTTPReply, error) {
 	return reply, nil
 }
 
+// Incomplete returns the error, with code 502, for an answer that has no body and says that it has one, to a request
+// that is not HEAD.
+func (r *HTTPReply) Incomplete() error {
+	return badReplyHTTP(HTTPMessage, "its body has %d bytes, and its Content-Length says %d", len(r.Body), r.Length)
+}
+
 // badReplyHTTP is the error for output that is not of its form.
 func badReplyHTTP(form, format string, a ...any) error {
 	e := Errorf(CodeBadOutput, "", format, a...)

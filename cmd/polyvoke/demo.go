@@ -42,7 +42,7 @@ checks that every order comes out once.`,
 			if err != nil {
 				return err
 			}
-			if h.Open = c.sayHTTP; !stay {
+			if h.Open = c.sayHTTP(h); !stay {
 				h = service.HTTP{}
 			}
 			return c.demo(cmd, stay, slow, asJSON, h)

@@ -54,7 +54,7 @@ With --server or --context the function is deployed there instead.`,
 			} else if h, e := web.own(cmd, c); e != nil {
 				err = e
 			} else {
-				h.Open, h.ShowStderr = c.sayHTTP, true
+				h.Open, h.ShowStderr = c.sayHTTP(h), true
 				err = c.onOwnServer(cmd.Context(), cmd, listen, h, do)
 			}
 			if cmd.Context().Err() != nil {

@@ -10,12 +10,18 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 )
 
+// gatewayOptions are what the flags of gateway say.
+type gatewayOptions struct {
+	http                httpOptions
+	told                telemetryOptions
+	logLevel, logFormat string
+	drain               time.Duration
+}
+
 // gatewayCommand answers HTTP with functions that are served elsewhere.
 func (c *cli) gatewayCommand() *cobra.Command {
 	var n connect.Settings
-	var web httpOptions
-	var level, format string
-	var drain time.Duration
+	var o gatewayOptions
 	cmd := &cobra.Command{
 		Use:   "gateway",
 		Short: "Answer HTTP with functions that are served elsewhere",
@@ -28,33 +34,53 @@ exits with code 125 if NATS closes the connection for good.`,
 		Args:              argsBetween(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if drain <= 0 {
-				return usageError(cmd, "--drain %s must be longer than zero", drain)
-			}
-			if err := checkLog(cmd, level, format); err != nil {
+			if err := o.check(cmd, c.env); err != nil {
 				return err
 			}
-			if !web.on() {
-				return usageError(cmd, "--http: a gateway without HTTP does nothing")
-			}
-			h, err := web.config(cmd, c.env)
-			if err != nil {
-				return err
-			}
-			h.Open = c.sayHTTP
-			log := c.logger(level, format)
-			s, err := c.connect(cmd, &n, nats.ErrorHandler(service.LogAsync(log)))
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			return httpFailed(cmd, service.Gateway(cmd.Context(), s,
-				service.Config{Version: version(), HTTP: h, Drain: drain, Log: log}))
+			return c.gateway(cmd, &n, &o)
 		},
 	}
-	web.addTo(cmd, defaultHTTP)
-	cmd.Flags().DurationVar(&drain, "drain", 30*time.Second, "how long requests may continue after the signal to stop")
-	addLog(cmd, &level, &format)
+	o.http.addTo(cmd, defaultHTTP)
+	cmd.Flags().DurationVar(&o.drain, "drain", 30*time.Second,
+		"how long requests may continue after the signal to stop")
+	o.told.addTo(cmd)
+	addLog(cmd, &o.logLevel, &o.logFormat)
 	addConnection(cmd, &n)
 	return cmd
+}
+
+// check refuses settings that mean nothing.
+func (o *gatewayOptions) check(cmd *cobra.Command, env func(string) string) error {
+	switch {
+	case o.drain <= 0:
+		return usageError(cmd, "--drain %s must be longer than zero", o.drain)
+	case !o.http.on():
+		return usageError(cmd, "--http: a gateway without HTTP does nothing")
+	}
+	if err := o.told.complete(cmd, env); err != nil {
+		return err
+	}
+	return checkLog(cmd, o.logLevel, o.logFormat)
+}
+
+// gateway answers HTTP until it is told to stop.
+func (c *cli) gateway(cmd *cobra.Command, n *connect.Settings, o *gatewayOptions) error {
+	web, err := o.http.config(cmd, c.env)
+	if err != nil {
+		return err
+	}
+	web.Open = c.sayHTTP(web)
+	log := c.logger(o.logLevel, o.logFormat)
+	told, err := o.told.open(c.env, log, true)
+	if err != nil {
+		return err
+	}
+	defer told.Close()
+	s, err := c.connect(cmd, n, nats.ErrorHandler(service.LogAsync(log)))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return httpFailed(cmd, service.Gateway(cmd.Context(), s,
+		service.Config{Version: version(), HTTP: web, Drain: o.drain, Telemetry: told, Log: log}))
 }

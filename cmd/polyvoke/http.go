@@ -3,18 +3,23 @@ package main
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	neturl "net/url"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/console"
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
 	"github.com/polyvoke/polyvoke/cmd/internal/frontdoor"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -42,6 +47,7 @@ type httpOptions struct {
 	consoleToken       string
 	tokens             access.Tokens
 	authorizer         []string // headers that say who a client is
+	notice             time.Duration
 }
 
 // addAddr adds the flags that say where HTTP is answered, and for whom: at addr if nothing is said.
@@ -62,30 +68,9 @@ func (o *httpOptions) addTo(cmd *cobra.Command, addr string) {
 	before := map[string]bool{}
 	f.VisitAll(func(f *pflag.Flag) { before[f.Name] = true })
 	o.addAddr(cmd, addr)
-	f.StringVar(&o.cert, "tls-cert", "", "of HTTP: file in PEM with the certificate and those of its issuers, "+
-		"read again when it changes")
-	f.StringVar(&o.key, "tls-key", "", "of HTTP: file in PEM with the certificate's key")
-	f.StringSliceVar(&o.acme.Domains, "acme", nil, "have certificates for these domains from an authority that speaks ACME")
-	f.StringVar(&o.acme.Directory, "acme-directory", "", "URL of the authority (default: Let's Encrypt)")
-	f.StringVar(&o.acme.Root, "acme-root", "", "file in PEM with the issuer of the authority's own certificate")
-	f.StringVar(&o.acme.Email, "acme-email", "", "address that the authority may write to")
-	f.StringVar(&o.acme.Cache, "acme-cache", "", "folder for the certificates (default: polyvoke/acme in the user's data folder)")
-	f.StringVar(&o.acme.HTTPAddr, "acme-http", "", "HOST:PORT, such as :80, that answers the authority over HTTP "+
-		"and sends all others to HTTPS")
-	f.StringSliceVar(&o.proxies, "trusted-proxy", nil, "addresses or ranges of proxies whose word about clients is believed")
-	f.StringVar(&o.proxyHeader, "proxy-header", frontdoor.ProxyXForwarded, "how they say it: x-forwarded or forwarded (RFC 7239)")
-	f.StringSliceVar(&o.operators, "http-operator", nil, "addresses or ranges that may read /metrics and /_/openapi.json, "+
-		"besides this machine")
-	f.StringSliceVar(&o.hosts, "http-host", nil, "names under which this machine's own browsers reach /_/, besides localhost")
-	f.IntVar(&o.connections, "http-connections", frontdoor.DefaultConnections, "connections that there may be at a time")
-	f.IntVar(&o.each, "http-connections-per-address", frontdoor.DefaultOfAddress,
-		"connections that one address may have that is no trusted proxy")
-	f.BoolVar(&o.log, "access-log", false, "log each answer of HTTP")
-	f.BoolVar(&o.pprof, "pprof", false, "answer /debug/pprof/ on this machine")
-	f.BoolVar(&o.stderr, "show-stderr", false, "have answers of calls that failed end with what the function wrote to stderr")
-	f.BoolVar(&o.noConsole, "no-console", false, "have no console below /_/")
-	f.StringVar(&o.consoleToken, "console-token", "", "what a browser must present to see the console; without it only this "+
-		"machine's own do ["+consoleTokenVariable+"]")
+	o.addCertificates(f)
+	o.addClients(f)
+	o.addConsole(f)
 	o.addTokens(f)
 	_ = cmd.RegisterFlagCompletionFunc("proxy-header", cobra.FixedCompletions(frontdoor.ProxyHeaders(),
 		cobra.ShellCompDirectiveNoFileComp))
@@ -94,6 +79,51 @@ func (o *httpOptions) addTo(cmd *cobra.Command, addr string) {
 			f.Annotations = map[string][]string{httpFlag: {"true"}}
 		}
 	})
+}
+
+// addCertificates adds the flags that say where certificates come from.
+func (o *httpOptions) addCertificates(f *pflag.FlagSet) {
+	f.StringVar(&o.cert, "tls-cert", "", "of HTTP: file in PEM with the certificate and those of its issuers, "+
+		"read again when it changes")
+	f.StringVar(&o.key, "tls-key", "", "of HTTP: file in PEM with the certificate's key")
+	a := &o.acme
+	f.StringSliceVar(&a.Domains, "acme", nil, "have certificates for these domains from an authority that speaks ACME")
+	f.StringVar(&a.Directory, "acme-directory", "", "URL of the authority (default: Let's Encrypt)")
+	f.StringVar(&a.Root, "acme-root", "", "file in PEM with the issuer of the authority's own certificate")
+	f.StringVar(&a.Email, "acme-email", "", "address that the authority may write to")
+	f.StringVar(&a.Cache, "acme-cache", "",
+		"folder for the certificates (default: polyvoke/acme in the user's data folder)")
+	f.StringVar(&a.HTTPAddr, "acme-http", "", "HOST:PORT, such as :80, that answers the authority over HTTP "+
+		"and sends all others to HTTPS")
+}
+
+// addClients adds the flags that say who clients are, and how many there may be.
+func (o *httpOptions) addClients(f *pflag.FlagSet) {
+	f.StringSliceVar(&o.proxies, "trusted-proxy", nil,
+		"addresses or ranges of proxies whose word about clients is believed")
+	f.StringVar(&o.proxyHeader, "proxy-header", frontdoor.ProxyXForwarded,
+		"how they say it: x-forwarded or forwarded (RFC 7239)")
+	f.StringSliceVar(&o.operators, "http-operator", nil,
+		"addresses or ranges that may read /metrics and /_/openapi.json, besides this machine")
+	f.StringSliceVar(&o.hosts, "http-host", nil,
+		"names under which this machine's own browsers reach /_/, besides localhost")
+	f.IntVar(&o.connections, "http-connections", frontdoor.DefaultConnections,
+		"connections that there may be at a time")
+	f.IntVar(&o.each, "http-connections-per-address", frontdoor.DefaultOfAddress,
+		"connections that one address may have that is no trusted proxy")
+	f.DurationVar(&o.notice, "drain-notice", 0,
+		"how long HTTP still takes connections after the signal to stop, while /readyz answers 503")
+}
+
+// addConsole adds the flags of what operators see.
+func (o *httpOptions) addConsole(f *pflag.FlagSet) {
+	f.BoolVar(&o.log, "access-log", false, "log each answer of HTTP")
+	f.BoolVar(&o.pprof, "pprof", false, "answer /debug/pprof/ on this machine")
+	f.BoolVar(&o.stderr, "show-stderr", false,
+		"have answers of calls that failed end with what the function wrote to stderr")
+	f.BoolVar(&o.noConsole, "no-console", false, "have no console below /_/")
+	f.StringVar(&o.consoleToken, "console-token", "", "what a browser must present to see the console; "+
+		"without it only this machine's own do ["+consoleTokenVariable+"]")
 }
 
 // addTokens adds the flags of JSON Web Tokens.
@@ -124,36 +154,42 @@ func (o *httpOptions) config(cmd *cobra.Command, env func(string) string) (servi
 	}
 	host, _, err := net.SplitHostPort(o.addr)
 	if err != nil {
-		return service.HTTP{}, usageError(cmd, "--http %q: write HOST:PORT, such as %s or :8080, or off", o.addr, defaultHTTP)
+		return service.HTTP{}, usageError(cmd, "--http %q: write HOST:PORT, such as %s or :8080, or off", o.addr,
+			defaultHTTP)
 	}
 	if o.auth == "" && !loopback(host) {
-		return service.HTTP{}, usageError(cmd, "--http %s lets others call functions: say who may, with --http-auth key or jwt, "+
-			"or with --http-auth none for everybody", o.addr)
+		return service.HTTP{}, usageError(cmd, "--http %s lets others call functions: say who may, "+
+			"with --http-auth key or jwt, or with --http-auth none for everybody", o.addr)
 	}
 	if err := access.CheckAuth(cmp.Or(o.auth, protocol.AuthNone)); err != nil {
 		return service.HTTP{}, usageError(cmd, "--http-auth: %v", err)
 	}
+	server, err := o.server(cmd, env)
+	return service.HTTP{Server: server,
+		Access: access.Config{Default: cmp.Or(o.auth, protocol.AuthNone), Tokens: o.tokensSet(),
+			Authorizers: access.Authorizers{Identity: o.authorizer}},
+		AccessLog: o.log, ShowStderr: o.stderr,
+		NoConsole: o.noConsole, ConsoleToken: cmp.Or(o.consoleToken, env(consoleTokenVariable)),
+	}, err
+}
+
+// server returns what the flags say of the server.
+func (o *httpOptions) server(cmd *cobra.Command, env func(string) string) (c frontdoor.Config, err error) {
 	proxies, err := frontdoor.ParsePrefixes(o.proxies)
 	if err != nil {
-		return service.HTTP{}, usageError(cmd, "--trusted-proxy: %v", err)
+		return c, usageError(cmd, "--trusted-proxy: %v", err)
 	}
 	operators, err := frontdoor.ParsePrefixes(o.operators)
 	if err != nil {
-		return service.HTTP{}, usageError(cmd, "--http-operator: %v", err)
+		return c, usageError(cmd, "--http-operator: %v", err)
 	}
 	acme := o.acme
 	if dir := service.DataDir(env); acme.Cache == "" && dir != "" {
 		acme.Cache = filepath.Join(dir, "acme")
 	}
-	return service.HTTP{
-		Server: frontdoor.Config{Addr: o.addr, TLS: frontdoor.TLS{Cert: o.cert, Key: o.key, ACME: acme}, Pprof: o.pprof,
-			Trust:     frontdoor.Trust{Proxies: proxies, Header: o.proxyHeader},
-			Operators: operators, Hosts: o.hosts, Connections: o.connections, OfAddress: o.each},
-		Access: access.Config{Default: cmp.Or(o.auth, protocol.AuthNone), Tokens: o.tokensSet(),
-			Authorizers: access.Authorizers{Identity: o.authorizer}},
-		AccessLog: o.log, ShowStderr: o.stderr,
-		NoConsole: o.noConsole, ConsoleToken: cmp.Or(o.consoleToken, env(consoleTokenVariable)),
-	}, nil
+	return frontdoor.Config{Addr: o.addr, TLS: frontdoor.TLS{Cert: o.cert, Key: o.key, ACME: acme}, Pprof: o.pprof,
+		Trust: frontdoor.Trust{Proxies: proxies, Header: o.proxyHeader}, Operators: operators, Hosts: o.hosts,
+		Connections: o.connections, OfAddress: o.each, Notice: o.notice}, nil
 }
 
 // tokensSet returns the settings of tokens, which are all zero unless one is set.
@@ -217,4 +253,22 @@ func (o *httpOptions) joined(cmd *cobra.Command) (err error) {
 		}
 	})
 	return err
+}
+
+// sayHTTP returns what says on stdout where HTTP is answered, and where the console is. The token is only for the eyes
+// of whoever sits at a terminal: what a service writes is kept.
+func (c *cli) sayHTTP(h service.HTTP) func(url string) {
+	return func(url string) {
+		fmt.Fprintf(c.stdout, "polyvoke %s answers HTTP on %s\n", version(), url)
+		path := ""
+		switch {
+		case h.NoConsole:
+			return
+		case h.ConsoleToken != "" && terminal.Is(c.stdout):
+			path = "login#" + neturl.PathEscape(h.ConsoleToken)
+		case h.ConsoleToken != "":
+			path = "login"
+		}
+		fmt.Fprintf(c.stdout, "console: %s%s%s\n", url, console.Path, path)
+	}
 }

@@ -2,15 +2,19 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/polyvoke/polyvoke/cmd/internal/service"
 )
 
 // answering finds where a server answers HTTP.
@@ -101,4 +105,24 @@ func httpScript(ts *testscript.TestScript, args []string) {
 		fmt.Fprintf(ts.Stdout(), "%s: %s\n", name, strings.Join(a.Header[name], ", "))
 	}
 	fmt.Fprintf(ts.Stdout(), "\n%s\n", got)
+}
+
+// TestSayHTTP checks what is said of where HTTP is answered. The output of a test is no terminal.
+func TestSayHTTP(t *testing.T) {
+	const first = "polyvoke VERSION answers HTTP on http://localhost:1\n"
+	for _, tt := range []struct {
+		about string
+		web   service.HTTP
+		want  string
+	}{
+		{"a console for this machine", service.HTTP{}, first + "console: http://localhost:1/_/\n"},
+		{"none", service.HTTP{NoConsole: true, ConsoleToken: "secret"}, first},
+		{"one with a token", service.HTTP{ConsoleToken: "secret"}, first + "console: http://localhost:1/_/login\n"},
+	} {
+		var out bytes.Buffer
+		(&cli{stdout: &out}).sayHTTP(tt.web)("http://localhost:1")
+		if got := strings.Replace(out.String(), version(), "VERSION", 1); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.about, got, tt.want)
+		}
+	}
 }

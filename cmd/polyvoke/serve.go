@@ -229,7 +229,7 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
 		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(),
 		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Log: log}
-	how.HTTP.Open = c.sayHTTP
+	how.HTTP.Open = c.sayHTTP(web)
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
 		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))
 	}))
@@ -244,11 +244,6 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 		}
 	})
 	return httpFailed(cmd, err)
-}
-
-// sayHTTP says on stdout where HTTP is answered.
-func (c *cli) sayHTTP(url string) {
-	fmt.Fprintf(c.stdout, "polyvoke %s answers HTTP on %s\n", version(), url)
 }
 
 // logFormats are what --log-format takes.

@@ -14,7 +14,7 @@ func (x *exchange) admit() (err error) {
 	auth := x.auth()
 	if x.Guard == nil {
 		if (auth == "" || auth == protocol.AuthNone) && x.route.rate.Count == 0 {
-			return nil
+			return x.checkOrigin()
 		}
 		return &protocol.Error{Code: http.StatusNotImplemented,
 			Msg: "this route is not for everybody, and this gateway cannot tell clients apart"}
@@ -22,10 +22,12 @@ func (x *exchange) admit() (err error) {
 	want := access.Want{Auth: auth, Route: x.route.text, Rate: x.route.rate, Function: x.call.Function.Name,
 		Client: x.asked.Client}
 	if auth != protocol.AuthNone && auth != protocol.AuthKey && auth != protocol.AuthJWT {
-		want.Request = x.described
+		want.Request, x.shared = x.described, true
 	}
-	x.identity, err = x.Guard.Admit(x.r.Context(), x.r, want)
-	return err
+	if x.identity, err = x.Guard.Admit(x.r.Context(), x.r, want); err != nil {
+		return err
+	}
+	return x.checkOrigin() // origin.go: what pages from elsewhere may do
 }
 
 // auth returns who may use the route; empty: the guard's default. A function is called as /fn/NAME and /job/NAME by

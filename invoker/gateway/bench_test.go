@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,8 @@ func BenchmarkGateway(b *testing.B) {
 		runtimestest.Wasm())
 	native := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		h := w.Header()
+		h["Content-Type"], h["Content-Length"] = []string{"text/plain; charset=utf-8"}, []string{strconv.Itoa(len(body))}
 		_, _ = w.Write(body)
 	}))
 	defer native.Close()

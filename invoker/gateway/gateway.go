@@ -95,6 +95,7 @@ type Exchange struct {
 	Received time.Time     // when the request's headers had come
 	Status   int           // of the answer; 0 until then
 	Aborted  bool          // the connection was cut before the answer was whole
+	Cut      string        // why, one of the Cut constants, if it was a stream's; else empty
 	In, Out  int64         // bytes of the bodies, as sent
 	Took     time.Duration // from Received to the answer's last byte
 
@@ -102,6 +103,15 @@ type Exchange struct {
 	Trace  protocol.Trace // for observers: its place in a trace; the answer's header traceparent, unless it is zero
 	Parent protocol.Trace // for observers: that of the client
 }
+
+// Why a stream was cut short.
+const (
+	CutClient  = "client"  // the client has gone, or reads nothing
+	CutIdle    = "idle"    // nothing came for http.idle
+	CutInput   = "input"   // the request's body is over limits.input
+	CutTimeout = "timeout" // the call took longer than limits.timeout
+	CutFailed  = "failed"  // the function has failed, or the way to it
+)
 
 // Gateway is an http.Handler that answers with functions. Make one with New.
 type Gateway struct {

@@ -82,6 +82,9 @@ var answerCases = []struct {
 	{"CGI's length", "POST", "/cgi", "Status: 200\nContent-Length: 99\n\nhello", nil, 200, "Content-Length: 5\n"},
 	{"CGI's framing", "POST", "/cgi", "Status: 200\nTransfer-Encoding: chunked\nConnection: x\n\nhello", nil, 200, "hello"},
 	{"a message", "POST", "/message", "HTTP/1.1 201 Created\r\nX: y\r\nContent-Length: 2\r\n\r\nhi", nil, 201, "X: y\n"},
+	{"a message without its body", "POST", "/message", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", nil, 502,
+		"its body has 0 bytes, and its Content-Length says 2"},
+	{"a message without a body", "POST", "/message", "HTTP/1.1 304 N\r\nContent-Length: 2\r\nX: y\r\n\r\n", nil, 304, "X: y\n"},
 	{"a broken message", "POST", "/message", "hello", nil, 502, "no empty line"},
 	{"a message on stdin", "POST", "/inetd?a=b", "hi", []string{"Host: me.example", "X-B: 2", "X-A: 1"}, 200,
 		"POST /inetd?a=b HTTP/1.1\r\nHost: me.example\r\nAccept-Encoding: identity\r\nUser-Agent: Go-http-client/1.1\r\n" +
@@ -90,6 +93,9 @@ var answerCases = []struct {
 	{"another host", "GET", "/", "", nil, 404, "no function has a route"},
 	{"another method", "PUT", "/cgi", "", nil, 405, "Allow: POST, OPTIONS\n"},
 	{"OPTIONS", "OPTIONS", "/cgi", "", nil, 204, "Allow: POST, OPTIONS\n"},
+	{"CONNECT", "CONNECT", "/fn/probe", "", nil, 501, "a gateway is no proxy"},
+	{"CONNECT of a route", "CONNECT", "/probe/args", "", nil, 501, "a gateway is no proxy"},
+	{"CONNECT of a job", "CONNECT", "/job/probe", "", nil, 501, "a gateway is no proxy"},
 	{"OPTIONS of a function", "OPTIONS", "/fn/probe", "", nil, 204, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\n"},
 	{"an unclean path", "GET", "//probe/./args", "", nil, 307, "Location: /probe/args\n"},
 	{"a path without its slash", "GET", "/tree", "", nil, 307, "Location: /tree/\n"},
@@ -129,23 +135,25 @@ func TestForbiddenHeaders(t *testing.T) {
 	}
 }
 
-// A body that is too long is refused before, or while, it comes.
+// A body that is too long is refused before, or while, it comes, however the function is called.
 func TestTooLarge(t *testing.T) {
 	b := newBed(t)
 	f := protocol.Function{Name: "small", Limits: protocol.Limits{Input: 10}}
 	b.deploy(t, f, probe)
-	for _, chunked := range []bool{false, true} {
-		for _, d := range b.both {
-			r, err := http.NewRequestWithContext(t.Context(), "POST", d.url+"/fn/small", strings.NewReader("12345678901"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if chunked {
-				r.ContentLength = -1
-			}
-			a, err := d.send(r)
-			if err != nil || a.status != 413 || !strings.Contains(a.body, "the most that small takes (limits.input)") {
-				t.Errorf("%s, chunked %t: %v, %s", d.name, chunked, err, a)
+	for _, path := range []string{"/fn/small", "/job/small"} {
+		for _, chunked := range []bool{false, true} {
+			for _, d := range b.both {
+				r, err := http.NewRequestWithContext(t.Context(), "POST", d.url+path, strings.NewReader("12345678901"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if chunked {
+					r.ContentLength = -1
+				}
+				a, err := d.send(r)
+				if err != nil || a.status != 413 || !strings.Contains(a.body, "the most that small takes (limits.input)") {
+					t.Errorf("%s %s, chunked %t: %v, %s", d.name, path, chunked, err, a)
+				}
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func (x *exchange) findJob(name string) error {
 		if err != nil {
 			return err
 		}
-		x.route, x.call.Function = jobMake, ref
+		x.route, x.call.Function = x.jobRoute(ref), ref
 	case http.MethodGet, http.MethodHead:
 		function, _, err := protocol.ParseJobKey(name)
 		if err != nil {
@@ -39,6 +39,23 @@ func (x *exchange) findJob(name string) error {
 			Msg: "this gateway makes no durable calls: it has no connection to JetStream"}
 	}
 	return nil
+}
+
+// jobRoute returns the route that makes jobs of a function.
+func (x *exchange) jobRoute(ref protocol.Ref) *route {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if f := x.functions[ref.Name]; f != nil && ref.Version == "" {
+		return f.job
+	}
+	return jobMake
+}
+
+// newJob makes the route POST /job/NAME of a function.
+func newJob(f *protocol.Function) *route {
+	rt := *jobMake
+	rt.input = int64(f.Limits.WithDefaults().Input)
+	return &rt
 }
 
 // makeJob accepts a durable call, and answers with where its outcome will be. The header Idempotency-Key, if there is

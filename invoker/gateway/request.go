@@ -19,7 +19,8 @@ func (x *exchange) tell() (err error) {
 	q.Method, q.Path, q.Query, q.Host = x.r.Method, x.path, x.r.URL.RawQuery, x.r.Host
 	q.Route, q.Secure, q.Header, q.Only = x.route.text, x.r.TLS != nil, x.r.Header, x.route.only
 	if !clean(q.Method) || !clean(q.Query) || !clean(q.Host) {
-		return protocol.Errorf(protocol.CodeBadRequest, "", "the request's first line, or Host, has a control character")
+		return protocol.Errorf(protocol.CodeBadRequest, "", "the request's method, query or Host has a control character "+
+			"or a blank: escape it")
 	}
 	if q.Kind == protocol.HTTPMessage {
 		told := *q
@@ -38,14 +39,15 @@ func (x *exchange) tell() (err error) {
 	return nil
 }
 
-// clean reports whether s can be the value of a header as it is.
+// clean reports whether s can be a part of a request's line as it is. HTTP/2 lets blanks through, which would be where
+// the next part begins.
 func clean(s string) bool {
 	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
+		if s[i] <= ' ' || s[i] == 0x7f {
 			return false
 		}
 	}
-	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
+	return true
 }
 
 // read reads the body, as far as it may be long.
@@ -100,11 +102,10 @@ func (x *exchange) body() ([]byte, error) {
 	} else {
 		body, err = io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, limit))
 	}
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return nil, x.tooLarge()
-	case err != nil:
+	if err != nil {
+		if _, over := errors.AsType[*http.MaxBytesError](err); over {
+			return nil, x.tooLarge()
+		}
 		return nil, &protocol.Error{Code: protocol.CodeBadRequest, Err: err,
 			Msg: "the body did not come whole: send as many bytes as its headers say, in time"}
 	}

@@ -17,12 +17,12 @@ const (
 // find finds the route of the request. The error is an *answered one if the request needs none.
 func (x *exchange) find() error {
 	switch {
+	case x.r.Method == http.MethodConnect:
+		return &protocol.Error{Code: http.StatusNotImplemented, Msg: "CONNECT is for proxies: a gateway is no proxy"}
 	case strings.HasPrefix(x.path, directPath):
 		return x.findDirect(x.path[len(directPath):])
 	case strings.HasPrefix(x.path, jobPath):
 		return x.findJob(x.path[len(jobPath):])
-	case x.r.Method == http.MethodConnect:
-		return x.notAllowed("")
 	case x.path == "" || x.path[0] != '/':
 		return protocol.Errorf(protocol.CodeBadRequest, "", "the path must begin with a slash")
 	}

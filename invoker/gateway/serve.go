@@ -5,9 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -26,7 +25,12 @@ type exchange struct {
 	call  protocol.Request
 
 	identity access.Identity // of the client
+	shared   bool            // somebody may look at it after the answer
+	over     bool            // nobody looks at it any more
 }
+
+// exchanges are used again, if a call has gone well: one has more than a kilobyte.
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 // ServeHTTP implements http.Handler: it takes a request along its way, one file a step. An answer that is cut short
 // ends with the panic of http.ErrAbortHandler, as http.Handler has it.
@@ -70,15 +74,18 @@ func (x *exchange) answer() error {
 	if err := protocol.Failure(reply, err); err != nil {
 		return x.failed(reply, err)
 	}
-	return x.write(reply) // write.go: the reply, as an answer
+	err = x.write(reply) // write.go: the reply, as an answer
+	x.over = err == nil && !x.shared
+	return err
 }
 
 // begin makes an exchange of a request.
 func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{Gateway: g, w: w, r: r, path: r.URL.EscapedPath()}
+	x := exchanges.Get().(*exchange)
+	x.Gateway, x.w, x.r, x.path = g, w, r, r.URL.EscapedPath()
 	client, proxy := g.Peer(r)
 	x.asked.Client, x.asked.Proxy = client, proxy
-	x.call.ID = uuid.Must(uuid.NewV7()).String()
+	x.call.ID = protocol.NewID()
 	x.seen = Exchange{ID: x.call.ID, Method: method(r.Method), Path: x.path, Client: client}
 	if len(g.Observers) > 0 {
 		x.seen.Received, x.seen.Agent, x.seen.Header = time.Now(), r.UserAgent(), r.Header
@@ -103,11 +110,19 @@ func (x *exchange) begun() {
 	}
 }
 
-// end tells the observers of an answer. Those of a request without a route have not heard of it yet.
+// end ends an exchange.
 func (x *exchange) end() {
-	if len(x.Observers) == 0 {
-		return
+	if len(x.Observers) > 0 {
+		x.ended()
 	}
+	if x.over {
+		*x = exchange{}
+		exchanges.Put(x)
+	}
+}
+
+// ended tells the observers of an answer. Those of a request without a route have not heard of it yet.
+func (x *exchange) ended() {
 	x.seen.Took = time.Since(x.seen.Received)
 	for _, o := range x.Observers {
 		if x.route == nil {

@@ -48,7 +48,7 @@ func (x *exchange) stream() error {
 	case err == nil:
 		return nil
 	case s.begun || x.r.Context().Err() != nil:
-		x.seen.Aborted = true
+		x.seen.Aborted, x.seen.Cut = true, s.cut(ctx, err)
 		if x.r.Context().Err() == nil {
 			x.Log.Warn("stream cut short", "function", x.call.Function.String(), "id", x.call.ID, "err", err)
 		}
@@ -64,6 +64,21 @@ func (x *exchange) stream() error {
 	return x.failed(reply, err)
 }
 
+// cut returns why the stream was cut short.
+func (s *streamed) cut(ctx context.Context, err error) string {
+	switch {
+	case s.x.r.Context().Err() != nil || s.lost:
+		return CutClient
+	case errors.Is(context.Cause(ctx), errIdle):
+		return CutIdle
+	case s.over.Load():
+		return CutInput
+	case protocol.CodeOf(err) == protocol.CodeTimeout:
+		return CutTimeout
+	}
+	return CutFailed
+}
+
 // streamed is an answer whose body goes out as it is written. One goroutine writes, and one reads.
 type streamed struct {
 	x       *exchange
@@ -71,8 +86,10 @@ type streamed struct {
 	idle    time.Duration
 	timer   *time.Timer
 	begun   bool   // the headers are out
+	silent  bool   // the answer has no body, whatever the function writes
 	head    []byte // with reply = "cgi": the beginning of the block of headers
 	bad     error  // why the output is no answer
+	lost    bool   // the client takes nothing any more
 	in      atomic.Int64
 	over    atomic.Bool // the body is too long
 	body    *streamedBody
@@ -152,15 +169,18 @@ func (s *streamed) Write(p []byte) (int, error) {
 			return n, err
 		}
 	}
-	if len(p) > 0 {
+	if len(p) > 0 && !s.silent {
 		_ = s.control.SetWriteDeadline(time.Now().Add(s.idle)) // a client that reads nothing is gone
 		written, err := s.x.w.Write(p)
 		s.x.seen.Out += int64(written)
 		if err != nil {
+			s.lost = true
 			return 0, err
 		}
 	}
-	return n, s.control.Flush()
+	err := s.control.Flush()
+	s.lost = err != nil
+	return n, err
 }
 
 // start writes the headers, if they are there, and returns what is left of p for the body.
@@ -194,6 +214,7 @@ func (s *streamed) headers(reply protocol.HTTPReply, p []byte) error {
 		h[name] = values
 	}
 	x.contentType(h, &status, p)
+	s.silent = bodiless(status)
 	x.corsHeaders()
 	if strings.HasPrefix(h.Get("Content-Type"), "text/event-stream") {
 		if h["Cache-Control"] == nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -23,9 +24,9 @@ var streamRoutes = []protocol.HTTPRoute{
 }
 
 // newStreams starts a bed with the probe on streamRoutes.
-func newStreams(t *testing.T) *bed {
+func newStreams(t *testing.T, change ...func(*gateway.Config)) *bed {
 	t.Helper()
-	b := newBed(t)
+	b := newBed(t, change...)
 	f := protocol.Function{Name: "probe", HTTP: streamRoutes, Limits: protocol.Limits{Input: 1 << 20,
 		Timeout: protocol.Duration(patience)}}
 	b.deploy(t, f, probe)
@@ -89,6 +90,12 @@ func TestStreamCGI(t *testing.T) {
 			t.Errorf("%s: %q, %v", d.name, rest, err)
 		}
 	}
+	for _, status := range []int{204, 304} { // which have no body, as without stream
+		a := b.same(t, "POST", "/cgi-stream", fmt.Sprintf("Status: %d\nX-A: b\n\nignored", status))
+		if a.status != status || a.header.Get("X-A") != "b" || a.body != "" || a.header.Get("Content-Type") != "" {
+			t.Errorf("%d with a body: %s", status, a)
+		}
+	}
 	for body, want := range map[string]int{"Status: 204\n\n": 204, "Status: 77\n\n": 502, "no block": 502, "": 502,
 		"X: " + strings.Repeat("x", 1<<17): 502} {
 		if a := b.same(t, "POST", "/cgi-stream", body); a.status != want {
@@ -113,11 +120,48 @@ func TestStreamFailsEarly(t *testing.T) {
 
 // A stream of which nothing comes for too long is cut: never a quiet end.
 func TestStreamIdle(t *testing.T) {
-	b := newStreams(t)
+	ended := make(watcher, 10)
+	b := newStreams(t, func(c *gateway.Config) { c.Observers = []gateway.Observer{ended} })
 	for _, d := range b.both {
 		_, resp := d.open(t, "/impatient", "x")
 		if rest, err := io.ReadAll(resp.Body); err == nil || string(rest) != "x" {
 			t.Errorf("%s: %q, %v; want an error", d.name, rest, err)
+		}
+		if e := <-ended; !e.Aborted || e.Cut != gateway.CutIdle {
+			t.Errorf("%s: %+v", d.name, e)
+		}
+	}
+}
+
+// A stream whose function fails when it has begun is cut, and observers are told why.
+func TestStreamCut(t *testing.T) {
+	ended := make(watcher, 10)
+	b := newStreams(t, func(c *gateway.Config) { c.Observers = []gateway.Observer{ended} })
+	for name, limits := range map[string]protocol.Limits{
+		gateway.CutInput:   {Input: 4, Timeout: protocol.Duration(patience)},
+		gateway.CutTimeout: {Timeout: protocol.Duration(2 * time.Second)},
+	} {
+		f := protocol.Function{Name: name, Limits: limits,
+			HTTP: []protocol.HTTPRoute{{Route: "POST /short/" + name, Stream: true}}}
+		b.deploy(t, f, probe)
+	}
+	for _, d := range b.both {
+		for _, tt := range []struct{ want, more string }{
+			{gateway.CutInput, "and more than four bytes"},
+			{gateway.CutTimeout, ""},
+		} {
+			out, resp := d.open(t, "/short/"+tt.want, "x\n")
+			if _, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.WriteString(out, tt.more) // it may be cut before all of it is sent
+			if _, err := io.ReadAll(resp.Body); err == nil {
+				t.Errorf("%s, %s: the stream ends well", d.name, tt.want)
+			}
+			if e := <-ended; !e.Aborted || e.Cut != tt.want {
+				t.Errorf("%s, %s: %+v", d.name, tt.want, e)
+			}
+			out.Close()
 		}
 	}
 }
@@ -156,7 +200,7 @@ func TestStreamClientGone(t *testing.T) {
 		resp.Body.Close()
 		select {
 		case e := <-ended:
-			if !e.Aborted || e.Route != "POST /stream" || e.Out != 2 {
+			if !e.Aborted || e.Cut != gateway.CutClient || e.Route != "POST /stream" || e.Out != 2 {
 				t.Errorf("%s: %+v", d.name, e)
 			}
 		case <-time.After(patience / 2):

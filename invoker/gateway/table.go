@@ -15,6 +15,7 @@ import (
 type function struct {
 	manifest *protocol.Function
 	direct   *route // /fn/NAME
+	job      *route // POST /job/NAME
 	auth     string // of direct, and of its jobs; empty: the gateway's
 }
 
@@ -48,7 +49,8 @@ func (g *Gateway) change(name string, f *protocol.Function) {
 	if f == nil {
 		delete(g.functions, name)
 	} else {
-		g.functions[name] = &function{manifest: f, direct: newDirect(name, f), auth: strictest(f)}
+		g.functions[name] = &function{manifest: f, direct: newDirect(name, f), job: newJob(f),
+			auth: strictest(f)}
 	}
 	if g.Guard != nil {
 		g.tellGuard(name, f)

@@ -17,6 +17,9 @@ func (x *exchange) write(reply *protocol.Reply) error {
 	if err != nil {
 		return x.badOutput(err)
 	}
+	if out.Length > 0 && x.r.Method != http.MethodHead && !bodiless(out.Status) {
+		return x.badOutput(out.Incomplete())
+	}
 	h := x.w.Header()
 	for name, values := range out.Header {
 		h[name] = values
@@ -60,7 +63,7 @@ func (x *exchange) contentType(h http.Header, status *int, body []byte) {
 		}
 		return
 	}
-	if len(body) == 0 {
+	if len(body) == 0 || bodiless(*status) {
 		return
 	}
 	kind := http.DetectContentType(body)
@@ -71,6 +74,11 @@ func (x *exchange) contentType(h http.Header, status *int, body []byte) {
 	h["Content-Type"] = []string{kind}
 }
 
+// bodiless reports whether an answer with a status has no body (RFC 9110, section 6.4.1).
+func bodiless(status int) bool {
+	return status < 200 || status == http.StatusNoContent || status == http.StatusNotModified
+}
+
 // shortBody is up to which length net/http knows by itself how long a body is, in bytes.
 const shortBody = 2048
 
@@ -78,7 +86,7 @@ const shortBody = 2048
 func (x *exchange) finish(status int, body []byte) {
 	x.seen.Status = status
 	h := x.w.Header()
-	if status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified {
+	if !bodiless(status) {
 		if h["Content-Length"] == nil && (len(body) > shortBody || x.r.Method == http.MethodHead) {
 			h["Content-Length"] = []string{strconv.Itoa(len(body))}
 		}

@@ -102,5 +102,8 @@ func (h HTTP) End(e *gateway.Exchange) {
 	r.out.Add(float64(max(0, e.Out)))
 	if e.Aborted {
 		r.aborted.Inc()
+		if e.Cut != "" {
+			h.m.Aborted(e.Cut)
+		}
 	}
 }

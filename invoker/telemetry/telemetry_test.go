@@ -220,7 +220,7 @@ func TestSocketsAndStreams(t *testing.T) {
 	s.Sent()
 	s.Dropped()
 	s.Rejected()
-	m.Aborted("idle")
+	m.HTTP().End(&gateway.Exchange{Method: "GET", Aborted: true, Cut: gateway.CutIdle})
 	expect(t, scrape(t, m, ""), "polyvoke_websocket_connections 1", `polyvoke_websocket_messages_total{direction="in"} 1`,
 		`polyvoke_websocket_messages_total{direction="out"} 2`, "polyvoke_websocket_dropped_total 1",
 		"polyvoke_websocket_rejected_total 1", `polyvoke_stream_aborts_total{reason="idle"} 1`)

@@ -1,12 +1,16 @@
-# The console in a real browser: needs Chromium (apt-get install chromium), and gets axe-core from npm.
+# The console in a real browser: needs Chromium, and gets axe-core from npm.
+# To be included by the Makefile after cmd/internal/service/frontdoor.mk, which installs what is missing.
 
-AXE := build/axe/package/axe.min.js
+AXE_CORE := axe-core@4.14.1
 
-$(AXE):
-	mkdir -p build/axe
-	cd build/axe && npm pack --silent axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz package/axe.min.js
+axe := $(BUILD)/axe/package/axe.min.js
+
+$(axe): cmd/internal/console/console.mk | frontdoor-system
+	rm -rf $(BUILD)/axe
+	mkdir -p $(BUILD)/axe
+	cd $(BUILD)/axe && npm pack --silent $(AXE_CORE) && tar xzmf axe-core-*.tgz package/axe.min.js
 
 # console-check tries all views, and writes pictures of them to build/console.
 .PHONY: console-check
-console-check: $(AXE)
-	$(GO) test -tags frontdoor -run 'Browser|Script' ./cmd/internal/console/
+console-check: $(axe)
+	go test -tags frontdoor -count 1 -timeout 10m -run 'Browser|Script' ./cmd/internal/console

@@ -26,7 +26,7 @@ func (accessLog) Begin(*gateway.Exchange) {}
 
 // End implements gateway.Observer. The names are those of the other lines, where they have any.
 func (a accessLog) End(e *gateway.Exchange) {
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 13)
 	attrs = append(attrs, slog.String("method", e.Method), slog.String("path", protocol.CleanValue(e.Path, maxPath)),
 		slog.Int("status", e.Status), slog.String("client", e.Client), slog.Int64("in", e.In), slog.Int64("out", e.Out),
 		slog.Float64("ms", float64(e.Took.Round(time.Microsecond))/float64(time.Millisecond)))
@@ -44,6 +44,9 @@ func (a accessLog) End(e *gateway.Exchange) {
 	}
 	if e.Aborted {
 		attrs = append(attrs, slog.Bool("aborted", true))
+	}
+	if e.Cut != "" {
+		attrs = append(attrs, slog.String("cut", e.Cut))
 	}
 	a.log.LogAttrs(context.Background(), slog.LevelInfo, "http", attrs...)
 }

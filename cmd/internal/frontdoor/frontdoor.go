@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -67,7 +68,10 @@ type Config struct {
 	// HeaderTime, BodyTime, WriteTime and IdleTime bound how long a client may take: for a request's headers, for each
 	// part of its body, for each part of an answer, and between requests. 0 means the defaults above.
 	HeaderTime, BodyTime, WriteTime, IdleTime time.Duration
-	// Drain is how long requests may go on after the end of Serve's context. 0 means DefaultDrain.
+	// Notice is how long connections are still taken after the end of Serve's context, while /readyz already answers
+	// 503, so that load balancers send their requests elsewhere. 0 is no time.
+	Notice time.Duration
+	// Drain is how long requests may go on after that. 0 means DefaultDrain.
 	Drain time.Duration
 	// Ending is told when Serve's context has ended, to end connections that have been taken over. Serve waits for it,
 	// for as long as Drain. It may be nil.
@@ -84,6 +88,8 @@ type Server struct {
 	http  *http.Server
 	also  *http.Server // answers ACME's challenges on a port of their own; nil for none
 	other net.Listener // of also
+
+	ending atomic.Bool // Serve's context has ended
 }
 
 // Open checks a configuration and begins to listen, so that what is wrong is known before anything else begins.
@@ -94,6 +100,7 @@ func Open(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{c: c}
+	s.c.Ready = s.ready(c.Ready)
 	var err error
 	if s.certs, err = c.TLS.open(c.Log); err != nil {
 		return nil, err
@@ -151,6 +158,8 @@ func (c Config) check() error {
 		return &Setting{"http-connections-per-address", errors.New("it must be 1 or more")}
 	case c.MaxHeader < 1<<10 || c.MaxHeader > 1<<20:
 		return &Setting{"http-max-header", errors.New("it must be from 1KiB to 1MiB")}
+	case c.Notice < 0:
+		return &Setting{"drain-notice", errors.New("it must not be less than zero")}
 	case min(c.HeaderTime, c.BodyTime, c.WriteTime, c.IdleTime, c.Drain) < 0:
 		return errors.New("frontdoor: a time is less than zero")
 	}
@@ -196,6 +205,9 @@ func (s *Server) URL() string {
 	return scheme + "://" + net.JoinHostPort(host, fmt.Sprint(a.Port()))
 }
 
+// HasFiles reports whether the certificate comes from files, which Reload reads.
+func (s *Server) HasFiles() bool { return s.certs != nil && s.certs.files != nil }
+
 // Reload reads the certificate's files again. It does nothing where there are none. With an error the certificate
 // stays that it was.
 func (s *Server) Reload() error {
@@ -213,8 +225,9 @@ func (s *Server) Close() error {
 	return s.conns.Close()
 }
 
-// Serve answers requests until ctx ends. It takes no more connections then, and goes on with the requests that it has,
-// for up to Drain; what is left is cut off. The error says why it could not go on, or that something was cut off.
+// Serve answers requests until ctx ends. From then on it is not ready. After Notice it takes no more connections, and
+// goes on with the requests that it has, for up to Drain; what is left is cut off. The error says why it could not go
+// on, or that something was cut off.
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -230,12 +243,44 @@ func (s *Server) Serve(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
+		err = s.notice(ended)
 	case err = <-ended: // there is nothing to listen on any more
 	}
 	end := s.shutdown()
 	cancel()
 	running.Wait()
 	return errors.Join(err, end)
+}
+
+// ready returns what says why requests cannot be answered now: because the server ends, or as other says.
+func (s *Server) ready(other func() error) func() error {
+	return func() error {
+		switch {
+		case s.ending.Load():
+			return errors.New("this server ends")
+		case other != nil:
+			return other()
+		}
+		return nil
+	}
+}
+
+// notice tells those who ask that the server ends, and gives them the time to hear of it, unless it cannot go on.
+func (s *Server) notice(ended <-chan error) error {
+	s.ending.Store(true)
+	if s.c.Notice == 0 {
+		return nil
+	}
+	s.c.Log.Info("HTTP will end", "notice", s.c.Notice)
+	s.http.SetKeepAlivesEnabled(false) // who comes again may go elsewhere
+	over := time.NewTimer(s.c.Notice)
+	defer over.Stop()
+	select {
+	case <-over.C:
+		return nil
+	case err := <-ended:
+		return err
+	}
 }
 
 // serveConns answers what comes over the connections.

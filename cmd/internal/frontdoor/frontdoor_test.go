@@ -321,6 +321,45 @@ func TestDrainEnds(t *testing.T) {
 	}
 }
 
+// TestNotice checks that a server that is to end says so at once, and goes on to answer for a while.
+func TestNotice(t *testing.T) {
+	s, err := Open(Config{Addr: "127.0.0.1:0", Notice: time.Hour, Handler: http.HandlerFunc(mirror),
+		Ready: func() error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	if status, body := get(t, s, "/readyz"); status != http.StatusOK {
+		t.Fatalf("/readyz answers %d %s before the end", status, body)
+	}
+	cancel()
+	status, body := 0, ""
+	for end := time.Now().Add(patience); status != http.StatusServiceUnavailable; time.Sleep(5 * time.Millisecond) {
+		if status, body = get(t, s, "/readyz"); time.Now().After(end) {
+			t.Fatalf("/readyz answers %d %s", status, body)
+		}
+	}
+	if !strings.Contains(body, "this server ends") {
+		t.Errorf("/readyz says %q", body)
+	}
+	for _, path := range []string{"/", "/healthz"} {
+		if status, body := get(t, s, path); status != http.StatusOK {
+			t.Errorf("%s answers %d %s while the server is to end", path, status, body)
+		}
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("the server has ended: %v", err)
+	default:
+	}
+	s.Close() // without a listener there is nothing to wait for
+	if err := <-done; err == nil || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestHammerConnections opens and closes connections from many goroutines and addresses, with bounds that they reach.
 func TestHammerConnections(t *testing.T) {
 	s := open(t, Config{Connections: 20, OfAddress: 5})

@@ -18,7 +18,11 @@ import (
 // patience is how long a test waits for what must happen, on a busy machine.
 const patience = time.Minute
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// autocert gives up what an authority has not needed in a goroutine that nobody can end.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("golang.org/x/crypto/acme/autocert.(*Manager).deactivatePendingAuthz"))
+}
 
 // open opens a server and serves until the test ends.
 func open(t *testing.T, c Config) *Server {

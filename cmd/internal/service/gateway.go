@@ -18,7 +18,7 @@ import (
 const lookForStore = time.Second
 
 // Gateway answers HTTP with functions of invokers that are elsewhere, until ctx ends and all has been answered. Of c it
-// goes by HTTP, Version, Drain and Log. It can begin before any invoker does. If NATS closes the connection for good
+// goes by HTTP, Version, Drain, Telemetry and Log. It can begin before any invoker does. If NATS closes the connection for good
 // the error's code is 503.
 func Gateway(ctx context.Context, s *connect.Session, c Config) error {
 	endCounting, err := c.count()
@@ -40,6 +40,7 @@ func Gateway(ctx context.Context, s *connect.Session, c Config) error {
 			return errors.New("the functions are not known yet")
 		}
 	}
+	c.Telemetry.follow(s.Conn.IsConnected)
 	d, err := openDoor(c, inside{s.Client, s, ready, nil})
 	if err != nil {
 		return err
@@ -57,7 +58,7 @@ func Gateway(ctx context.Context, s *connect.Session, c Config) error {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		if err := follow(ctx, s, c, fronts{all: []front{d}, log: c.Log}, synced); err != nil {
+		if err := follow(ctx, s, c, fronts{all: append(c.Telemetry.fronts(), d), log: c.Log}, synced); err != nil {
 			cancel(err)
 		}
 	}()

@@ -67,13 +67,7 @@ func openDoor(c Config, in inside) (*door, error) {
 	}
 	d.sockets = websocket.New(websocket.Config{Caller: in.caller, Conn: in.own.Conn, Observer: c.Telemetry.Sockets(),
 		Log: c.Log})
-	config := gateway.Config{Caller: in.caller, Jobs: in.own.Client, Guard: d.guard, Sockets: d.sockets,
-		ShowStderr: h.ShowStderr, Peer: frontdoor.Peer, Log: c.Log,
-		Observers: c.Telemetry.HTTP()}
-	if h.AccessLog {
-		config.Observers = append(config.Observers, frontdoor.AccessLog(c.Log))
-	}
-	d.gateway = gateway.New(config)
+	d.gateway = gateway.New(d.gatewayConfig(c, in))
 	if err := d.openConsole(c, in); err != nil {
 		return nil, err
 	}
@@ -84,6 +78,16 @@ func openDoor(c Config, in inside) (*door, error) {
 		h.Open(d.server.URL())
 	}
 	return d, nil
+}
+
+// gatewayConfig says how the gateway answers.
+func (d *door) gatewayConfig(c Config, in inside) gateway.Config {
+	g := gateway.Config{Caller: in.caller, Jobs: in.own.Client, Guard: d.guard, Sockets: d.sockets,
+		ShowStderr: c.HTTP.ShowStderr, Peer: frontdoor.Peer, Observers: c.Telemetry.HTTP(), Log: c.Log}
+	if c.HTTP.AccessLog {
+		g.Observers = append(g.Observers, frontdoor.AccessLog(c.Log))
+	}
+	return g
 }
 
 // count has counted what is done, for /metrics, if there is HTTP and nobody counts yet.
@@ -177,11 +181,32 @@ func (d *door) Serve(ctx context.Context) error {
 		})
 	}
 	run(beside, "what decides who may use routes", d.guard.Serve)
+	if d.server.HasFiles() {
+		run(watching, "reading the certificate on SIGHUP", d.followSignal)
+	}
 	if d.console != nil {
 		run(watching, "the console", d.console.Serve)
 	}
 	defer end() // before Wait
 	return d.server.Serve(ctx)
+}
+
+// followSignal reads the certificate's files again whenever the process is told to, until ctx ends.
+func (d *door) followSignal(ctx context.Context) error {
+	told, stop := hangups()
+	defer stop()
+	for {
+		select {
+		case <-told:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := d.server.Reload(); err != nil {
+			d.log.Error("the certificate cannot be used; the one before stays", "err", err)
+		} else {
+			d.log.Info("the certificate has been read again")
+		}
+	}
 }
 
 // newGuard returns what decides who may use a route.

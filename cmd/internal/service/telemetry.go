@@ -46,11 +46,21 @@ type Telemetry struct {
 
 // served is what is asked for when metrics are read.
 type served struct {
-	invoker   *invoker.Invoker
+	invoker   *invoker.Invoker // nil: functions are served elsewhere
 	connected func() bool
-	queues    control.Queues
+	queues    control.Queues // nil: whoever serves the functions is asked about them
 	mu        sync.Mutex
 	names     map[string]bool // of functions
+}
+
+// functions returns how many functions are known.
+func (s *served) functions() int {
+	if s.invoker != nil {
+		return s.invoker.Functions()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.names)
 }
 
 // OpenTelemetry begins to tell. It returns nil if there is nobody to tell. Close ends it, after the service.
@@ -86,7 +96,7 @@ func (t *Telemetry) config(version string) telemetry.Config {
 	c := telemetry.Config{Version: version,
 		Served: func() int {
 			if s := t.served.Load(); s != nil {
-				return s.invoker.Functions()
+				return s.functions()
 			}
 			return 0
 		},
@@ -109,7 +119,7 @@ func (s *served) ask(ctx context.Context) (map[string]protocol.QueueInfo, error)
 	s.mu.Lock()
 	names := slices.Collect(maps.Keys(s.names))
 	s.mu.Unlock()
-	if len(names) == 0 || !s.connected() {
+	if s.queues == nil || len(names) == 0 || !s.connected() {
 		return nil, nil
 	}
 	return s.queues.Queues(ctx, names)
@@ -212,6 +222,13 @@ func (t *Telemetry) observe(v *invoker.Invoker, connected func() bool, queues co
 		v.Observers = append(v.Observers, t.metrics)
 	}
 	t.served.Store(&served{invoker: v, connected: connected, queues: queues, names: map[string]bool{}})
+}
+
+// follow has it known which functions there are, where none are served. It is called before the gateway serves.
+func (t *Telemetry) follow(connected func() bool) {
+	if t != nil {
+		t.served.Store(&served{connected: connected, names: map[string]bool{}})
+	}
 }
 
 // jobs returns what observes jobs; nil if nothing does.

@@ -146,11 +146,14 @@ func (c *conn) abandon(consented bool) {
 func checkHandshake(w http.ResponseWriter, r *http.Request) error {
 	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-Websocket-Key"))
 	switch {
-	case r.Method != http.MethodGet || !gorilla.IsWebSocketUpgrade(r):
+	case r.Method != http.MethodGet || !r.ProtoAtLeast(1, 1) || !gorilla.IsWebSocketUpgrade(r):
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
 		return protocol.Errorf(http.StatusUpgradeRequired, "",
 			"%s is for WebSockets: connect to it by a GET of HTTP/1.1 with Upgrade: websocket", clean(r.URL.Path))
+	case r.ContentLength != 0:
+		w.Header().Set("Connection", "close") // the answer does not wait for a body that may never come
+		return protocol.Errorf(protocol.CodeBadRequest, "", "the handshake must have no body")
 	case !slices.ContainsFunc(r.Header.Values("Sec-Websocket-Version"), isVersion):
 		w.Header().Set("Sec-Websocket-Version", "13")
 		return protocol.Errorf(http.StatusUpgradeRequired, "", "the handshake must have Sec-WebSocket-Version: 13")

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -171,6 +172,33 @@ func TestRefused(t *testing.T) {
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	h.until("nothing is left", func() bool { return h.hub.Stats().Open == 0 && len(h.subjects("chat.>")) == 0 })
+}
+
+// A handshake of HTTP/1.0, or one with a body, is none: what follows would be read as something else by whatever is in
+// front.
+func TestRefusedLine(t *testing.T) {
+	h := serve(t, callerFunc(func(context.Context, *protocol.Request) (*protocol.Reply, error) {
+		t.Error("the function was called")
+		return &protocol.Reply{}, nil
+	}), protocol.WebSocketRoute{Route: "/ws"})
+	for _, tt := range []struct{ about, version, header, want string }{
+		{"HTTP/1.0", "HTTP/1.0", "", " 426 "},
+		{"a body", "HTTP/1.1", "Content-Length: 3\r\n", " 400 "},
+		{"a body of chunks", "HTTP/1.1", "Transfer-Encoding: chunked\r\n", " 400 "},
+	} {
+		nc, err := net.Dial("tcp", h.http.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = nc.SetDeadline(time.Now().Add(patience))
+		_, _ = io.WriteString(nc, "GET /ws "+tt.version+"\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+tt.header+"\r\n")
+		line, err := bufio.NewReader(nc).ReadString('\n')
+		if err != nil || !strings.Contains(line, tt.want) {
+			t.Errorf("%s: %q, %v; want%s", tt.about, line, err, tt.want)
+		}
+		nc.Close()
+	}
 }
 
 // cmpOr returns the first string that is not empty.
