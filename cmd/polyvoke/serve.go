@@ -236,14 +236,18 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	defer started()
 	err = service.Serve(ctx, s, how, func(functions int) {
 		started()
-		fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"),
-			s.URL, where)
-		if u := c.env("NATS_URL"); u != "" && where != "joined" && u != s.URL {
-			fmt.Fprintf(c.stderr, "note: NATS_URL is %[1]s, so clients with this environment go there; "+
-				"to serve there: polyvoke serve --server %[1]s\n", connect.Redact(u))
-		}
+		c.sayServing(functions, s.URL, where)
 	})
 	return httpFailed(cmd, err)
+}
+
+// sayServing says what is served and where, and to whom it may be hidden.
+func (c *cli) sayServing(functions int, url, where string) {
+	fmt.Fprintf(c.stdout, "polyvoke %s serves %s on %s (%s)\n", version(), terminal.Plural(functions, "function"), url, where)
+	if u := c.env("NATS_URL"); u != "" && where != "joined" && u != url {
+		fmt.Fprintf(c.stderr, "note: NATS_URL is %[1]s, so clients with this environment go there; "+
+			"to serve there: polyvoke serve --server %[1]s\n", connect.Redact(u))
+	}
 }
 
 // logFormats are what --log-format takes.

@@ -78,20 +78,9 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
-	d := newDurable(own.JS, reg, &v, c)
-	v.CheckTrigger = func(ctx context.Context, t protocol.Trigger) error { return triggers.Check(ctx, own.JS, t) }
-	v.Verbs, v.Queues = d.control.Verbs(), d.control
-	c.Telemetry.observe(&v, s.Conn.IsConnected, d.control)
-	addVerbs(&v, recordingVerbs(d.records, own.JS, reg, store, c))
-	door, err := openDoor(c, inside{near{&v, s.Client}, own, serving(s.Conn, &v), &v})
+	beside, err := surround(&v, s, own, c, ready)
 	if err != nil {
 		return err
-	}
-	beside := fronts{append(d.fronts(), c.Telemetry.fronts()...), door, make(chan struct{}), c.Log}
-	v.Registry = overheard{reg, beside.tell}
-	v.Ready = func() {
-		ready(v.Functions())
-		close(beside.ready)
 	}
 	err = serveWith(ctx, s.Conn, &v, beside)
 	switch {
@@ -104,6 +93,30 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	}
 	c.Log.Info("drained")
 	return nil
+}
+
+// surround puts what stands beside an invoker around it: durable calls, triggers, HTTP, and whoever counts. It returns
+// the fronts among them.
+func surround(
+	v *invoker.Invoker, s, own *connect.Session, c Config, ready func(functions int),
+) (beside fronts, err error) {
+	reg := v.Registry
+	d := newDurable(own.JS, reg, v, c)
+	v.CheckTrigger = func(ctx context.Context, t protocol.Trigger) error { return triggers.Check(ctx, own.JS, t) }
+	v.Verbs, v.Queues = d.control.Verbs(), d.control
+	c.Telemetry.observe(v, s.Conn.IsConnected, d.control)
+	addVerbs(v, recordingVerbs(d.records, own.JS, reg, v.Interpreters, c))
+	door, err := openDoor(c, inside{near{v, s.Client}, own, serving(s.Conn, v), v})
+	if err != nil {
+		return fronts{}, err
+	}
+	beside = fronts{append(d.fronts(), c.Telemetry.fronts()...), door, make(chan struct{}), c.Log}
+	v.Registry = overheard{reg, beside.tell}
+	v.Ready = func() {
+		ready(v.Functions())
+		close(beside.ready)
+	}
+	return beside, nil
 }
 
 // serveWith serves functions until ctx ends, and the fronts of the invoker, which end first: what they have begun still

@@ -198,7 +198,10 @@ func (s *source) unreachable(err error) error {
 // silent is an error that callers do not read, and the log does.
 type silent struct{ error }
 
-func (silent) Error() string   { return "" }
+// Error implements error, and says nothing.
+func (silent) Error() string { return "" }
+
+// Unwrap returns what callers do not read.
 func (s silent) Unwrap() error { return s.error }
 
 // load begins an attempt, unless there is one, or has just been one. Whoever calls it holds the lock.
