@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +127,30 @@ func TestStreamIdle(t *testing.T) {
 		_, resp := d.open(t, "/impatient", "x")
 		if rest, err := io.ReadAll(resp.Body); err == nil || string(rest) != "x" {
 			t.Errorf("%s: %q, %v; want an error", d.name, rest, err)
+		}
+	}
+}
+
+// An answer of HTTP/1.0 ends with its connection, so one that is cut ends with a reset: never a quiet end.
+func TestStreamCutOld(t *testing.T) {
+	b := newStreams(t)
+	for _, d := range b.both {
+		nc, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close() })
+		_ = nc.SetDeadline(time.Now().Add(patience))
+		if _, err := io.WriteString(nc, "POST /impatient HTTP/1.0\r\nContent-Length: 9\r\n\r\nx"); err != nil {
+			t.Fatal(err)
+		}
+		if rest, err := io.ReadAll(nc); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %q, %v; want a reset", d.name, rest, err)
+		}
+		if resp, err := d.client.Get(d.url + "/probe/args/x"); err != nil || resp.StatusCode != 200 {
+			t.Errorf("%s: the next request: %v, %v", d.name, resp, err)
+		} else {
+			resp.Body.Close()
 		}
 	}
 }
