@@ -79,7 +79,9 @@ func (x *exchange) limit() int64 { return cmp.Or(x.route.input, x.MaxBody) }
 
 // tooLarge is the error for a body that is too long.
 func (x *exchange) tooLarge() error {
-	x.w.Header().Set("Connection", "close") // nobody reads the rest
+	if x.r.ProtoMajor < 2 {
+		x.w.Header().Set("Connection", "close") // nobody reads the rest
+	}
 	return protocol.Errorf(protocol.CodeTooLarge, "", "the body has more than %s, the most that %s takes (limits.input)",
 		protocol.Size(x.limit()), x.call.Function.Name)
 }

@@ -52,7 +52,7 @@ func (x *exchange) stream() error {
 		if x.r.Context().Err() == nil {
 			x.Log.Warn("stream cut short", "function", x.call.Function.String(), "id", x.call.ID, "err", err)
 		}
-		panic(http.ErrAbortHandler)
+		s.cut()
 	case s.over.Load():
 		return x.tooLarge()
 	case errors.Is(context.Cause(ctx), errIdle):

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +164,30 @@ func TestStreamCut(t *testing.T) {
 				t.Errorf("%s, %s: %+v", d.name, tt.want, e)
 			}
 			out.Close()
+		}
+	}
+}
+
+// An answer of HTTP/1.0 ends with its connection, so one that is cut ends with a reset: never a quiet end.
+func TestStreamCutOld(t *testing.T) {
+	b := newStreams(t)
+	for _, d := range b.both {
+		nc, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close() })
+		_ = nc.SetDeadline(time.Now().Add(patience))
+		if _, err := io.WriteString(nc, "POST /impatient HTTP/1.0\r\nContent-Length: 9\r\n\r\nx"); err != nil {
+			t.Fatal(err)
+		}
+		if rest, err := io.ReadAll(nc); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %q, %v; want a reset", d.name, rest, err)
+		}
+		if resp, err := d.client.Get(d.url + "/probe/args/x"); err != nil || resp.StatusCode != 200 {
+			t.Errorf("%s: the next request: %v, %v", d.name, resp, err)
+		} else {
+			resp.Body.Close()
 		}
 	}
 }

@@ -219,6 +219,9 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	}
 }
 
+// NetConn returns the connection below, as tls.Conn does: a gateway resets it to cut an answer short.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	c.l.mu.Lock()

@@ -441,3 +441,28 @@ type writerFunc func([]byte) (int, error)
 
 // Write implements io.Writer.
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// TestNetConn reaches the connection of TCP below one that a handler takes over, as a gateway does to reset it.
+func TestNetConn(t *testing.T) {
+	s := open(t, Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		inner, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			t.Errorf("%T has nothing below it", c)
+		} else if _, ok = inner.NetConn().(*net.TCPConn); !ok {
+			t.Errorf("below is %T", inner.NetConn())
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
+	})})
+	if answer := raw(t, s, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); !strings.Contains(answer, " 204 ") {
+		t.Errorf("%q", answer)
+	}
+	if n := s.conns.open(); n != 0 {
+		t.Errorf("%d connections are left", n)
+	}
+}

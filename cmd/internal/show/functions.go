@@ -41,6 +41,7 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 	terminal.Facts(w, p, f.Ref().String(), [][2]string{
 		{"call", protocol.RootCall + "." + f.Name},
 		{"triggers", strings.Join(subjects, ", ")},
+		{"routes", strings.Join(routes(&f), ", ")},
 		{"next runs", nextRuns(f.Triggers)},
 		{"language", f.Language},
 		{"runtime", f.Runtime},
@@ -156,4 +157,24 @@ func Deployed(w io.Writer, p terminal.Paint, reply protocol.DeployReply, paste f
 	_, err := fmt.Fprintf(w, "%s %s on %s.%s (%s): %s\n", p.Bold(f.Ref().String()), state,
 		protocol.RootCall, f.Name, Join(", ", terminal.Bytes(f.Size), f.Language), call)
 	return err
+}
+
+// routes returns the routes of HTTP and of WebSockets that a function has, and who may use them if the function says so.
+func routes(f *protocol.Function) (all []string) {
+	add := func(route, auth, what string) {
+		if auth != "" {
+			what = Join(", ", what, "auth "+auth)
+		}
+		if what != "" {
+			route += " (" + what + ")"
+		}
+		all = append(all, route)
+	}
+	for _, r := range f.HTTP {
+		add(r.Route, r.Auth, "")
+	}
+	for _, r := range f.WebSocket {
+		add(r.Route, r.Auth, "WebSocket")
+	}
+	return all
 }

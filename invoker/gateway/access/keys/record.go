@@ -55,6 +55,9 @@ func (k *Key) Check() error {
 		if err := checkText("route", r, MaxRoute); err != nil {
 			return err
 		}
+		if _, err := protocol.ParseHTTPPattern(r); err != nil {
+			return fmt.Errorf("route %w", err)
+		}
 	}
 	if _, err := protocol.ParseRate(k.Rate); err != nil {
 		return fmt.Errorf("rate %w", err)

@@ -42,6 +42,8 @@ func TestRecord(t *testing.T) {
 		"a control":             strings.Replace(good, "for tests", `for\u001btests`, 1),
 		"a line":                strings.Replace(good, "GET /x", `GET /x\r\nA: b`, 1),
 		"an empty route":        strings.Replace(good, "GET /x", "", 1),
+		"no route":              strings.Replace(good, "GET /x", "orders", 1),
+		"a wrong route":         strings.Replace(good, "GET /x", "get /x", 1),
 		"it has expired before": strings.Replace(good, "2027", "2025", 1),
 		"long":                  strings.Replace(good, "for tests", strings.Repeat("x", MaxNote+1), 1),
 		"huge":                  good + strings.Repeat(" ", maxRecord),
