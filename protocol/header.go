@@ -107,8 +107,8 @@ func (h Header) first(name string) string {
 	return ""
 }
 
-// spelled reports whether each header Fn-*, but for those of parameters, is spelled as the specification does: then first
-// finds what Get does, and need not look at all names for one that is not there.
+// spelled reports whether each header Fn-*, but for those of parameters, is spelled as the specification does: then
+// first finds what Get does, and need not look at all names for one that is not there.
 func (h Header) spelled() bool {
 	for name := range h {
 		if len(name) < 3 || name[0]|0x20 != 'f' || name[1]|0x20 != 'n' || strings.HasPrefix(name, HeaderParam) {
