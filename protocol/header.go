@@ -99,6 +99,33 @@ func (h Header) Values(name string) []string {
 	return h[best]
 }
 
+// first returns the first value of a header of exactly this name, or "".
+func (h Header) first(name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// spelled reports whether each header Fn-*, but for those of parameters, is spelled as the specification does: then
+// first finds what Get does, and need not look at all names for one that is not there.
+func (h Header) spelled() bool {
+	for name := range h {
+		if len(name) < 3 || name[0]|0x20 != 'f' || name[1]|0x20 != 'n' || strings.HasPrefix(name, HeaderParam) {
+			continue
+		}
+		upper := true
+		for i := range len(name) {
+			c := name[i]
+			if letter := c|0x20 >= 'a' && c|0x20 <= 'z'; letter && upper != (c < 'a') {
+				return false
+			}
+			upper = c == '-'
+		}
+	}
+	return true
+}
+
 // Set replaces the values of a header, whatever case it was written in.
 func (h Header) Set(name, value string) {
 	h.Delete(name)
@@ -108,7 +135,7 @@ func (h Header) Set(name, value string) {
 // Delete takes a header off, whatever case it was written in.
 func (h Header) Delete(name string) {
 	for k := range h {
-		if strings.EqualFold(k, name) {
+		if len(k) == len(name) && strings.EqualFold(k, name) {
 			delete(h, k)
 		}
 	}
@@ -198,22 +225,21 @@ func (h Header) add(spellings map[string]string, name string, values ...string) 
 // check returns what a request's headers are refused for.
 func (h Header) check() error {
 	count, size := 0, 0
+	var bad error
 	for name, values := range h {
 		count += len(values)
 		for _, v := range values {
 			size += len(name) + len(v) + len(": \r\n")
+		}
+		if bad == nil {
+			bad = checkHeaderName(name)
 		}
 	}
 	if count > MaxHeaders || size > MaxHeaderBytes {
 		return Errorf(CodeHeaders, "", "the request has %d headers with %d bytes: send at most %d with %d bytes",
 			count, size, MaxHeaders, MaxHeaderBytes)
 	}
-	for name := range h {
-		if err := checkHeaderName(name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return bad
 }
 
 // checkHeaderName returns nil for one or more visible characters of ASCII without a colon (ADR-4).

@@ -12,7 +12,7 @@ func NewID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[8:]) // it never fails
 	now := time.Now().UnixNano()
-	milli, rest := now/int64(time.Millisecond), now%int64(time.Millisecond)>>8 // 12 bits, as section 6.2 has it in method 3
+	milli, rest := now/int64(time.Millisecond), now%int64(time.Millisecond)>>8 // 12 bits: section 6.2, method 3
 	for i := range 6 {
 		b[i] = byte(milli >> (40 - 8*i))
 	}

@@ -143,7 +143,11 @@ func ParseReply(h Header, body []byte) (Reply, error) {
 // parseReport reads the report headers. It returns nil if there is no report, and leaves
 // zero what cannot be read: a report is for people.
 func parseReport(h Header) *Report {
-	ref, err := ParseRef(h.Get(HeaderFunction))
+	name := h.Get(HeaderFunction)
+	if name == "" {
+		return nil
+	}
+	ref, err := ParseRef(name)
 	if err != nil {
 		return nil
 	}

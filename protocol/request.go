@@ -86,25 +86,30 @@ func (r *Request) ReadHeader(h Header) error {
 		return err
 	}
 	r.Header = h
-	r.Report = h.Get(HeaderReport) == "1"
-	r.Stdout = h.Get(HeaderStdout) == "1"
-	r.DryRun = h.Get(HeaderDryRun) == "1"
-	r.Event = h.Get(HeaderEvent) == "1"
-	if t := h.Get(HeaderTimeout); t != "" {
+	get := h.Get
+	if h.spelled() {
+		get = h.first
+	}
+	r.Report = get(HeaderReport) == "1"
+	r.Stdout = get(HeaderStdout) == "1"
+	r.DryRun = get(HeaderDryRun) == "1"
+	r.Event = get(HeaderEvent) == "1"
+	if t := get(HeaderTimeout); t != "" {
 		d, err := ParseDuration(t)
 		if err != nil {
 			return Errorf(CodeBadRequest, "", "header %s: %w", HeaderTimeout, err)
 		}
 		r.Timeout = time.Duration(d)
 	}
-	if hops := h.Get(HeaderHops); hops != "" {
+	if hops := get(HeaderHops); hops != "" {
 		n, err := strconv.ParseUint(hops, 10, 31)
 		if err != nil {
 			return Errorf(CodeBadRequest, "", "header %s: %.20q is not a number of hops", HeaderHops, hops)
 		}
 		r.Hops = int(n)
 	}
-	if err := r.readStream(h); err != nil || r.Chunks {
+	object := get(HeaderObject)
+	if err := r.readStream(get, object); err != nil || r.Chunks || object == "" {
 		return err
 	}
 	r.Claim, err = ParseClaim(h)
@@ -112,10 +117,12 @@ func (r *Request) ReadHeader(h Header) error {
 }
 
 // readStream takes over what says that bodies come in chunks.
-func (r *Request) readStream(h Header) (err error) {
-	r.Stream = h.Get(HeaderStream) == "1"
-	r.Chunks = r.Stream && h.Get(HeaderObject) == BodyChunks
-	if text := h.Get(HeaderCredit); r.Stream && text != "" {
+func (r *Request) readStream(get func(name string) string, object string) (err error) {
+	if r.Stream = get(HeaderStream) == "1"; !r.Stream {
+		return nil
+	}
+	r.Chunks = object == BodyChunks
+	if text := get(HeaderCredit); text != "" {
 		if r.Credit, err = ParseCredit(text); err == nil && r.Credit < 1 {
 			err = Errorf(CodeBadRequest, "", "header %s: %s lets no chunk come", HeaderCredit, text)
 		}
@@ -148,7 +155,7 @@ func (r *Request) Message() (subject string, h Header, body []byte, err error) {
 	if err != nil {
 		return "", nil, nil, err
 	}
-	h = Header{}
+	h = make(Header, len(r.Header)+2) // id and timeout, usually
 	for k, v := range r.Header {
 		h[k] = v
 	}

@@ -43,6 +43,7 @@ func (c *Client) Call(ctx context.Context, r *protocol.Request) (*protocol.Reply
 		r = &sent
 		subject, h, _, _ = r.Message()
 		msg = &nats.Msg{Subject: subject, Header: nats.Header(h)}
+		tell(ctx, msg, r)
 	}
 	m, err := c.exchange(ctx, msg, r, c.send)
 	if err != nil {
@@ -87,12 +88,20 @@ func tell(ctx context.Context, msg *nats.Msg, r *protocol.Request) {
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
 	}
-	msg.Header.Set(protocol.HeaderTimeout, wait.String())
+	if wait == time.Duration(protocol.MaxTimeout) {
+		msg.Header[protocol.HeaderTimeout] = longest
+		return
+	}
+	msg.Header[protocol.HeaderTimeout] = []string{wait.String()}
 }
+
+// longest is how long a caller waits that names no time.
+var longest = []string{time.Duration(protocol.MaxTimeout).String()}
 
 // exchange sends the message and waits for the answer. A message that surely nobody got is sent again for a moment:
 // the function's invokers may be about to connect anew. Any other is sent once, and its answer is waited for also
-// when the connection breaks and is made anew meanwhile. send is the method, or one like it.
+// when the connection breaks and is made anew meanwhile. send is the method, or one like it. The message has been told
+// how long its caller will wait.
 func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request, send sender) (
 	m *nats.Msg, err error) {
 	ctx, permitted := c.Permitted(ctx, msg.Subject)
@@ -104,11 +113,15 @@ func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Reques
 	if r.Timeout > 0 {
 		patience = min(patience, r.Timeout)
 	}
+	told := c.Conn.IsConnected()
 	for begin := time.Now(); ; pause(ctx, askPause) {
-		if err := c.connectedWithin(ctx, cmp.Or(r.Timeout, c.timeout())); err != nil {
-			return nil, c.RequestError("call "+r.Function.String(), err)
+		if !told {
+			if err := c.connectedWithin(ctx, cmp.Or(r.Timeout, c.timeout())); err != nil {
+				return nil, c.RequestError("call "+r.Function.String(), err)
+			}
+			tell(ctx, msg, r)
 		}
-		tell(ctx, msg, r)
+		told = false
 		m, err := send(ctx, msg, r)
 		if !errors.Is(err, nats.ErrNoResponders) {
 			return m, err

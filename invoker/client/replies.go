@@ -46,8 +46,10 @@ func (r *replies) inbox(hear func(*nats.Msg)) (*inbox, error) {
 		}
 	}
 	r.count++
-	token := strconv.FormatUint(r.count, 36)
-	in := &inbox{subject: r.prefix + token, all: r, answer: make(chan *nats.Msg, 1), hear: hear,
+	var room [128]byte
+	subject := string(strconv.AppendUint(append(room[:0], r.prefix...), r.count, 36))
+	token := subject[len(r.prefix):]
+	in := &inbox{subject: subject, all: r, answer: make(chan *nats.Msg, 1), hear: hear,
 		closed: r.closed}
 	r.waiting[token] = in
 	return in, nil
@@ -90,8 +92,11 @@ func (r *replies) subscribe() error {
 // refused makes the next request subscribe again if an error says that NATS did not permit the subscription: then the
 // server does not have it.
 func (r *replies) refused(err error) {
-	var e *protocol.Error
-	if !errors.As(err, &e) || e.Code != protocol.CodeForbidden {
+	if err == nil {
+		return
+	}
+	e, ok := errors.AsType[*protocol.Error](err)
+	if !ok || e.Code != protocol.CodeForbidden {
 		return
 	}
 	if d, ok := denials.Parse(e.Err); !ok || !d.Subscription {
@@ -118,8 +123,12 @@ func (in *inbox) close() {
 // next waits for the answer for a while. The error of a while that has passed is nats.ErrTimeout, and that of a request
 // that nobody got nats.ErrNoResponders.
 func (in *inbox) next(ctx context.Context, wait time.Duration) (*nats.Msg, error) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+	timer := timers.Get().(*time.Timer)
+	timer.Reset(wait)
+	defer func() {
+		timer.Stop()
+		timers.Put(timer)
+	}()
 	var err error
 	select {
 	case m := <-in.answer:
@@ -138,6 +147,9 @@ func (in *inbox) next(ctx context.Context, wait time.Duration) (*nats.Msg, error
 		return nil, err
 	}
 }
+
+// timers are used again: one that was stopped has nothing in its channel.
+var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
 
 // answered returns an answer, or the error for that of a server which says that nobody got the request.
 func answered(m *nats.Msg) (*nats.Msg, error) {

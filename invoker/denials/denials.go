@@ -198,8 +198,10 @@ func (w *Watch) During(ctx context.Context, concerns func(Denial) bool) (context
 		delete(w.waiting, one)
 		w.mu.Unlock()
 		end(nil)
-		var refusal *protocol.Error
-		if err != nil && errors.As(context.Cause(ctx), &refusal) && refusal.Code == protocol.CodeForbidden {
+		if err == nil {
+			return nil
+		}
+		if refusal, ok := errors.AsType[*protocol.Error](context.Cause(ctx)); ok && refusal.Code == protocol.CodeForbidden {
 			return refusal
 		}
 		return err

@@ -100,7 +100,8 @@ type Hub struct {
 	id       string
 	upgrader gorilla.Upgrader
 	denials  *denials.Watch
-	buffers  sync.Pool     // *bytes.Buffer, of messages that are read
+	buffers  sync.Pool // *bytes.Buffer, of messages that are read
+	workers  workers
 	closes   chan struct{} // has an element for each event "close" that is called for now
 
 	// calls is the context of calls, which outlive the request that their connection came by. It ends when the time

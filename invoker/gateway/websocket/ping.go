@@ -14,6 +14,7 @@ func (h *Hub) beat() {
 // pings sends pings, to one shard after the other: not all at once, and with one timer for all connections.
 func (h *Hub) pings() {
 	defer h.pinging.Done()
+	defer h.workers.rest(true)
 	tick := time.NewTicker(max(1, h.config.Ping/shards))
 	defer tick.Stop()
 	for i := 0; ; i = (i + 1) % shards {
@@ -22,6 +23,7 @@ func (h *Hub) pings() {
 		case <-h.calls.Done():
 			return
 		}
+		h.workers.rest(false)
 		for _, c := range h.shards[i].list() {
 			c.beat()
 		}

@@ -118,7 +118,7 @@ func (c *conn) deliver(e *event) {
 	c.pending = e
 	if !c.busy {
 		c.busy = true
-		go c.work()
+		c.hub.work(c)
 	}
 }
 
