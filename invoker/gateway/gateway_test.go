@@ -84,7 +84,8 @@ var answerCases = []struct {
 	{"a message", "POST", "/message", "HTTP/1.1 201 Created\r\nX: y\r\nContent-Length: 2\r\n\r\nhi", nil, 201, "X: y\n"},
 	{"a message without its body", "POST", "/message", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", nil, 502,
 		"its body has 0 bytes, and its Content-Length says 2"},
-	{"a message without a body", "POST", "/message", "HTTP/1.1 304 N\r\nContent-Length: 2\r\nX: y\r\n\r\n", nil, 304, "X: y\n"},
+	{"a message without a body", "POST", "/message", "HTTP/1.1 304 N\r\nContent-Length: 2\r\nX: y\r\n\r\n", nil, 304,
+		"X: y\n"},
 	{"a broken message", "POST", "/message", "hello", nil, 502, "no empty line"},
 	{"a message on stdin", "POST", "/inetd?a=b", "hi", []string{"Host: me.example", "X-B: 2", "X-A: 1"}, 200,
 		"POST /inetd?a=b HTTP/1.1\r\nHost: me.example\r\nAccept-Encoding: identity\r\nUser-Agent: Go-http-client/1.1\r\n" +
