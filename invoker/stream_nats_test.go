@@ -452,7 +452,7 @@ func TestStreamConnectionCut(t *testing.T) {
 // TestStreamDrain ends an invoker that has streams: those that end in time are whole, others have an error.
 func TestStreamDrain(t *testing.T) {
 	s := startStreaming(t, protocol.Limits{Timeout: protocol.Duration(time.Minute)},
-		func(v *invoker.Invoker) { v.Drain = 300 * time.Millisecond })
+		func(v *invoker.Invoker) { v.Drain = 3 * time.Second })
 	endless, short := make(chan error, 1), make(chan error, 1)
 	in, send := io.Pipe()
 	receive, out := io.Pipe()

@@ -11,17 +11,21 @@ import (
 
 // admit decides whether the client may use the route, before anything of the body is read.
 func (x *exchange) admit() (err error) {
-	auth := x.auth()
+	d := x.demands()
+	if d.mixed {
+		return protocol.Errorf(protocol.CodeForbidden, "", "the routes of %s are for different clients: use one of them, "+
+			"and not its name", x.call.Function.Name)
+	}
 	if x.Guard == nil {
-		if (auth == "" || auth == protocol.AuthNone) && x.route.rate.Count == 0 {
+		if (d.auth == "" || d.auth == protocol.AuthNone) && d.rate.Count == 0 {
 			return x.checkOrigin()
 		}
 		return &protocol.Error{Code: http.StatusNotImplemented,
 			Msg: "this route is not for everybody, and this gateway cannot tell clients apart"}
 	}
-	want := access.Want{Auth: auth, Route: x.route.text, Rate: x.route.rate, Function: x.call.Function.Name,
+	want := access.Want{Auth: d.auth, Route: d.route, Rate: d.rate, Function: x.call.Function.Name,
 		Client: x.asked.Client}
-	if auth != protocol.AuthNone && auth != protocol.AuthKey && auth != protocol.AuthJWT {
+	if d.auth != protocol.AuthNone && d.auth != protocol.AuthKey && d.auth != protocol.AuthJWT {
 		want.Request, x.shared = x.described, true
 	}
 	if x.identity, err = x.Guard.Admit(x.r.Context(), x.r, want); err != nil {
@@ -30,32 +34,41 @@ func (x *exchange) admit() (err error) {
 	return x.checkOrigin() // origin.go: what pages from elsewhere may do
 }
 
-// auth returns who may use the route; empty: the guard's default. A function is called as /fn/NAME and /job/NAME by
-// those who may use its own routes: nobody gets around what they say.
-func (x *exchange) auth() string {
+// demands is what a client must be to use a route.
+type demands struct {
+	auth  string // empty: what the guard's default says
+	mixed bool   // there are several, so that nobody can meet all of them
+	rate  protocol.Rate
+	route string // whose clients share the rate
+}
+
+// demands returns what the route demands. A function is called as /fn/NAME and /job/NAME by those who may use its own
+// routes, as often as these allow: nobody gets around what they say.
+func (x *exchange) demands() demands {
 	if x.route.http.Auth == "" && (x.route.own != nil || strings.HasPrefix(x.route.text, directPath)) {
 		x.mu.RLock()
 		defer x.mu.RUnlock()
 		if f := x.functions[x.call.Function.Name]; f != nil {
-			return f.auth
+			return f.demands
 		}
 	}
-	return x.route.http.Auth
+	return demands{auth: x.route.http.Auth, rate: x.route.rate, route: x.route.text}
 }
 
-// strictest returns the first auth of a function's routes that is not for everybody; "" if there is none.
-func strictest(f *protocol.Function) string {
-	for _, r := range f.HTTP {
-		if r.Auth != "" && r.Auth != protocol.AuthNone {
-			return r.Auth
+// strictest returns what whoever calls a function by its name must be: what its routes demand of those who are not
+// everybody, and the lowest of their rates.
+func strictest(f *protocol.Function) demands {
+	d := demands{route: directPath + f.Name}
+	for _, rt := range routesOf(f) {
+		if auth := rt.http.Auth; auth != "" && auth != protocol.AuthNone {
+			d.mixed = d.mixed || d.auth != "" && d.auth != auth
+			d.auth = auth
+		}
+		if rt.rate.Count > 0 && (d.rate.Count == 0 || rt.rate.Gap() > d.rate.Gap()) {
+			d.rate = rt.rate
 		}
 	}
-	for _, r := range f.WebSocket {
-		if r.Auth != "" && r.Auth != protocol.AuthNone {
-			return r.Auth
-		}
-	}
-	return ""
+	return d
 }
 
 // described returns the request as a function would get it, for one that decides about clients.

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/polyvoke/polyvoke/invoker/client"
 	"github.com/polyvoke/polyvoke/invoker/gateway"
 	"github.com/polyvoke/polyvoke/invoker/gateway/access"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -195,6 +198,68 @@ func TestGuard(t *testing.T) {
 			t.Errorf("%s without a guard: %s", path, a)
 		}
 	}
+}
+
+// asked is a guard that remembers what a route has asked of a client, and lets nobody in.
+type asked struct {
+	doorman
+	want chan access.Want
+}
+
+// Admit implements gateway.Guard.
+func (a asked) Admit(_ context.Context, _ *http.Request, w access.Want) (access.Identity, error) {
+	a.want <- w
+	return access.Identity{}, &protocol.Error{Code: protocol.CodeNoIdentity, Msg: "nobody"}
+}
+
+// Whoever calls a function by its name must be what its routes demand, and calls it no more often than they allow.
+func TestByName(t *testing.T) {
+	for _, test := range []struct {
+		about, auth, rate string
+		routes            []protocol.HTTPRoute
+		refused           bool
+	}{
+		{"no routes", "", "", nil, false},
+		{"routes for everybody", "", "", []protocol.HTTPRoute{{Route: "/a"}, {Route: "/b", Auth: protocol.AuthNone}}, false},
+		{"a key, later", protocol.AuthKey, "", []protocol.HTTPRoute{{Route: "/a"}, {Route: "/b", Auth: protocol.AuthKey}}, false},
+		{"the lowest rate", "", "10/m", []protocol.HTTPRoute{{Route: "/a", Rate: "5/s"}, {Route: "/b", Rate: "10/m"},
+			{Route: "/c"}}, false},
+		{"two ways", "", "", []protocol.HTTPRoute{{Route: "/a", Auth: protocol.AuthJWT}, {Route: "/b", Auth: protocol.AuthKey}},
+			true},
+	} {
+		want := make(chan access.Want, 1)
+		g := gateway.New(gateway.Config{Caller: nobody{}, Guard: asked{want: want}, Jobs: new(client.Client)})
+		g.Apply(&protocol.Function{Name: "f", HTTP: test.routes})
+		var wants []access.Want
+		for _, path := range []string{"/fn/f", "/fn/f@1/x", "/job/f"} {
+			w := httptest.NewRecorder()
+			g.ServeHTTP(w, httptest.NewRequest("POST", path, nil))
+			if test.refused {
+				if w.Code != 403 || len(want) != 0 {
+					t.Errorf("%s: %s answers %d", test.about, path, w.Code)
+				}
+				continue
+			}
+			if w.Code != 401 {
+				t.Fatalf("%s: %s answers %d %s", test.about, path, w.Code, w.Body)
+			}
+			wants = append(wants, <-want)
+		}
+		rate, _ := protocol.ParseRate(test.rate)
+		for _, got := range wants {
+			if got.Auth != test.auth || got.Rate != rate || got.Route != wants[0].Route {
+				t.Errorf("%s: the gateway asks for %+v", test.about, got)
+			}
+		}
+	}
+}
+
+// nobody is a Caller that nothing is to be asked of.
+type nobody struct{}
+
+// Call implements protocol.Caller.
+func (nobody) Call(context.Context, *protocol.Request) (*protocol.Reply, error) {
+	return nil, errors.New("somebody was let in")
 }
 
 // The environment of a CGI program is the same on both ways, and has no traps in it.

@@ -48,7 +48,7 @@ func (x *exchange) stream() error {
 	case err == nil:
 		return nil
 	case s.begun || x.r.Context().Err() != nil:
-		x.seen.Aborted, x.seen.Cut = true, s.cut(ctx, err)
+		x.seen.Aborted, x.seen.Cut = true, s.why(ctx, err)
 		if x.r.Context().Err() == nil {
 			x.Log.Warn("stream cut short", "function", x.call.Function.String(), "id", x.call.ID, "err", err)
 		}
@@ -64,8 +64,8 @@ func (x *exchange) stream() error {
 	return x.failed(reply, err)
 }
 
-// cut returns why the stream was cut short.
-func (s *streamed) cut(ctx context.Context, err error) string {
+// why returns why the stream was cut short.
+func (s *streamed) why(ctx context.Context, err error) string {
 	switch {
 	case s.x.r.Context().Err() != nil || s.lost:
 		return CutClient

@@ -14,9 +14,9 @@ import (
 // function is a function that the gateway has been told of.
 type function struct {
 	manifest *protocol.Function
-	direct   *route // /fn/NAME
-	job      *route // POST /job/NAME
-	auth     string // of direct, and of its jobs; empty: the gateway's
+	direct   *route  // /fn/NAME
+	job      *route  // POST /job/NAME
+	demands  demands // of direct, and of its jobs
 }
 
 // route is where requests go that match a pattern. It is not changed once it is made.
@@ -50,7 +50,7 @@ func (g *Gateway) change(name string, f *protocol.Function) {
 		delete(g.functions, name)
 	} else {
 		g.functions[name] = &function{manifest: f, direct: newDirect(name, f), job: newJob(f),
-			auth: strictest(f)}
+			demands: strictest(f)}
 	}
 	if g.Guard != nil {
 		g.tellGuard(name, f)
