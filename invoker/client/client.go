@@ -137,7 +137,7 @@ func (c *Client) Permitted(ctx context.Context, subject string) (context.Context
 		case d.Subscription && (d.Subject == "" || strings.HasPrefix(d.Subject, inbox)):
 			return true
 		case subject == "":
-			return strings.HasPrefix(d.Subject, "$") || c.APIPrefix != "" && strings.HasPrefix(d.Subject, c.APIPrefix)
+			return strings.HasPrefix(d.Subject, "$") && !strings.HasPrefix(d.Subject, "$SRV.") || c.APIPrefix != "" && strings.HasPrefix(d.Subject, c.APIPrefix)
 		}
 		return d.Subject == subject || strings.HasPrefix(d.Subject, subject+".")
 	})

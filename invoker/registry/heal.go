@@ -43,8 +43,12 @@ func lostSince(record []byte) (when time.Time, ok bool) {
 const rescue = "records"
 
 // heal frees the bucket of messages that the server cannot read, if there are any, and returns all records as they are
-// then. Whatever dies on the way, the next heal goes on with what is in the rescue object.
+// then. Whatever dies on the way, the next heal goes on with what is in the rescue object. A registry that is read only
+// returns them as they are.
 func (r *JetStream) heal(ctx context.Context) (map[string]record, error) {
+	if r.cfg.ReadOnly {
+		return r.readAll(ctx)
+	}
 	saved, err := r.modules.Stat(ctx, rescue)
 	if err != nil {
 		return nil, err

@@ -38,7 +38,10 @@ type Config struct {
 	Log      *slog.Logger // where records that are skipped are reported; nil: nowhere
 	Runtimes bool         // it is for interpreters, not functions, in buckets of their own
 	Knows    []string     // words of needs that are known besides those of the protocol: a feature that is tried out
-	Copies   string       // folder for copies of modules, which restore a store that has lost them; empty: none
+	// ReadOnly is for those who serve no functions: they follow the registry, and leave it to others to make, to mend and
+	// to fill its buckets. Put and Delete work all the same.
+	ReadOnly bool
+	Copies   string // folder for copies of modules, which restore a store that has lost them; empty: none
 }
 
 // buckets returns the names of the buckets, and what is in the first.
@@ -65,7 +68,7 @@ type JetStream struct {
 
 var _ Registry = (*JetStream)(nil)
 
-// Open opens the registry on js and creates its buckets if they are missing; buckets
+// Open opens the registry on js and creates its buckets if they are missing, unless it is to be read only; buckets
 // that exist keep their settings. The connection stays the caller's: it should reconnect for ever
 // (nats.MaxReconnects(-1)), and closing it ends the registry.
 func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*JetStream, error) {
@@ -77,7 +80,10 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*JetStream, 
 	}
 	bucket, modules, _ := cfg.buckets()
 	r := &JetStream{js: js, cfg: cfg, bucket: bucket, copies: copies{cfg.Copies}}
-	err := r.create(ctx)
+	var err error
+	if !cfg.ReadOnly {
+		err = r.create(ctx)
+	}
 	if err != nil {
 		return nil, objects.Error(op, err)
 	}

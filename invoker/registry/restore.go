@@ -18,6 +18,9 @@ import (
 // putBack puts what the watcher knows in the place of records that the store has lost, and tries again what it does
 // not take, after a second at first and 4 s at last.
 func (w *watch) putBack(ctx context.Context, s *session) {
+	if w.r.cfg.ReadOnly {
+		clear(s.lost) // the watch brings what others put back
+	}
 	if len(s.lost) == 0 || time.Now().Before(s.retry) {
 		return
 	}

@@ -72,6 +72,58 @@ func watched(t *testing.T, nc *nats.Conn) (*registry.JetStream, *journal) {
 	return r, log
 }
 
+// A registry that is read only follows what others do, and makes and mends nothing.
+func TestReadOnly(t *testing.T) {
+	nc := registrytest.Connect(t, registrytest.StartNATS(t, t.TempDir(), 0))
+	js := registrytest.JetStream(t, nc)
+	streams := func() int {
+		n := 0
+		for range js.StreamNames(t.Context()).Name() {
+			n++
+		}
+		return n
+	}
+	if _, err := registry.Open(t.Context(), js, registry.Config{ReadOnly: true}); protocol.CodeOf(err) != 503 || streams() != 0 {
+		t.Fatalf("without buckets: %v, and there are %d streams", err, streams())
+	}
+	writer, err := registry.Open(t.Context(), js, registry.Config{})
+	must(t, err)
+	first, _, err := writer.Put(t.Context(), protocol.Function{Name: "first"}, []byte("module"))
+	must(t, err)
+	reader, err := registry.Open(t.Context(), js, registry.Config{ReadOnly: true})
+	must(t, err)
+	changes, err := reader.Watch(t.Context())
+	must(t, err)
+	next := func() registry.Change {
+		select {
+		case ch := <-changes:
+			return ch
+		case <-time.After(registrytest.Patience):
+			t.Fatal("nothing is told")
+		}
+		return registry.Change{}
+	}
+	if ch := next(); ch.Name != "first" || !reflect.DeepEqual(ch.Entry, first) || !next().Synced {
+		t.Fatalf("the reader is told of %+v", ch)
+	}
+	must(t, js.DeleteKeyValue(t.Context(), registry.BucketFunctions))
+	must(t, js.DeleteObjectStore(t.Context(), registry.BucketModules))
+	registry.LookBetween(t.Context(), reader, first, 2) // as its own watch must not
+	if n := streams(); n != 0 {
+		t.Errorf("the reader has made %d streams", n)
+	}
+	writer, err = registry.Open(t.Context(), js, registry.Config{})
+	must(t, err)
+	_, _, err = writer.Put(t.Context(), protocol.Function{Name: "second"}, []byte("module"))
+	must(t, err)
+	if ch := next(); ch.Name != "second" {
+		t.Errorf("the reader is told of %+v", ch)
+	}
+	if _, err := reader.Find(t.Context(), "first"); protocol.CodeOf(err) != 404 {
+		t.Errorf("the reader has put back what was lost: %v", err)
+	}
+}
+
 // A bucket that is gone is made and filled at the next look, however long ago each module could be asked for: on a slow
 // store that is not done for minutes.
 func TestBucketOfModulesIsGone(t *testing.T) {

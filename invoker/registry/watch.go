@@ -34,7 +34,9 @@ func (r *JetStream) Watch(ctx context.Context) (<-chan Change, error) {
 		defer close(out)
 		var running sync.WaitGroup
 		running.Go(func() { w.run(ctx, first) })
-		running.Go(func() { w.keepModules(ctx, modules) })
+		if !r.cfg.ReadOnly {
+			running.Go(func() { w.keepModules(ctx, modules) })
+		}
 		w.feed.pump(ctx, out)
 		running.Wait()
 	}()
@@ -170,9 +172,9 @@ func (w *watch) run(ctx context.Context, s *session) {
 	}
 }
 
-// remake creates the buckets again if err says that they are gone.
+// remake creates the buckets again if err says that they are gone, unless that is for others to do.
 func (r *JetStream) remake(ctx context.Context, err error) {
-	if !objects.Gone(err) {
+	if r.cfg.ReadOnly || !objects.Gone(err) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip)

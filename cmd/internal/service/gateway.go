@@ -87,7 +87,7 @@ func follow(ctx context.Context, s *connect.Session, c Config, f fronts, synced 
 	}
 	opening, cancel := s.Within(ctx)
 	defer cancel()
-	reg, err := open(opening, s, registry.Config{Log: c.Log})
+	reg, err := open(opening, s, registry.Config{Log: c.Log, ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("functions on %s: %w", s.URL, err)
 	}
@@ -109,6 +109,9 @@ func awaitStore(ctx context.Context, s *connect.Session, c Config) error {
 	for said := false; ; {
 		asking, permitted := s.Permitted(ctx, "")
 		_, err := s.JS.KeyValue(asking, registry.BucketFunctions)
+		if err == nil { // the other one is made after it
+			_, err = s.JS.ObjectStore(asking, registry.BucketModules)
+		}
 		switch err = permitted(err); {
 		case err == nil:
 			return nil
