@@ -35,7 +35,7 @@ const httpOff = "off"
 
 // httpOptions are what the flags of an HTTP server say.
 type httpOptions struct {
-	addr, auth         string
+	addr, auth, rate   string
 	cert, key          string
 	acme               frontdoor.ACME
 	proxies, operators []string
@@ -111,6 +111,8 @@ func (o *httpOptions) addClients(f *pflag.FlagSet) {
 		"connections that there may be at a time")
 	f.IntVar(&o.each, "http-connections-per-address", frontdoor.DefaultOfAddress,
 		"connections that one address may have that is no trusted proxy")
+	f.StringVar(&o.rate, "http-rate", "",
+		"how often one client may call a route that has no rate of its own, such as 50/s (default: as often as it likes)")
 	f.DurationVar(&o.notice, "drain-notice", 0,
 		"how long HTTP still takes connections after the signal to stop, while /readyz answers 503")
 }
@@ -164,9 +166,13 @@ func (o *httpOptions) config(cmd *cobra.Command, env func(string) string) (servi
 	if err := access.CheckAuth(cmp.Or(o.auth, protocol.AuthNone)); err != nil {
 		return service.HTTP{}, usageError(cmd, "--http-auth: %v", err)
 	}
+	rate, err := protocol.ParseRate(o.rate)
+	if err != nil {
+		return service.HTTP{}, usageError(cmd, "--http-rate: %v", err)
+	}
 	server, err := o.server(cmd, env)
 	return service.HTTP{Server: server,
-		Access: access.Config{Default: cmp.Or(o.auth, protocol.AuthNone), Tokens: o.tokensSet(),
+		Access: access.Config{Default: cmp.Or(o.auth, protocol.AuthNone), Rate: rate, Tokens: o.tokensSet(),
 			Authorizers: access.Authorizers{Identity: o.authorizer}},
 		AccessLog: o.log, ShowStderr: o.stderr,
 		NoConsole: o.noConsole, ConsoleToken: cmp.Or(o.consoleToken, env(consoleTokenVariable)),
@@ -182,6 +188,11 @@ func (o *httpOptions) server(cmd *cobra.Command, env func(string) string) (c fro
 	operators, err := frontdoor.ParsePrefixes(o.operators)
 	if err != nil {
 		return c, usageError(cmd, "--http-operator: %v", err)
+	}
+	for name, n := range map[string]int{"http-connections": o.connections, "http-connections-per-address": o.each} {
+		if n < 1 {
+			return c, usageError(cmd, "--%s %d must be 1 or more", name, n)
+		}
 	}
 	acme := o.acme
 	if dir := service.DataDir(env); acme.Cache == "" && dir != "" {
