@@ -161,10 +161,13 @@ func (c *Client) sendFrom(ctx context.Context, in *inbox, msg *nats.Msg, r *prot
 			len(msg.Subject), len(msg.Reply))
 	}
 	connections := c.Conn.Stats().Reconnects
-	if err := c.Conn.PublishMsg(msg); err != nil {
-		return nil, c.RequestError("call "+r.Function.String(), err)
+	m, err := (*nats.Msg)(nil), ctx.Err()
+	if err == nil { // nobody is asked for a caller that has gone
+		if err := c.Conn.PublishMsg(msg); err != nil {
+			return nil, c.RequestError("call "+r.Function.String(), err)
+		}
+		m, err = in.next(ctx, wait)
 	}
-	m, err := in.next(ctx, wait)
 	if errors.Is(err, nats.ErrTimeout) && r.Timeout == 0 {
 		wait = c.timeout()
 		if i, e := c.Info(ctx, r.Function.Name); e == nil {

@@ -404,7 +404,7 @@ func TestBrowserWork(t *testing.T) {
 
 	tab.open("/_/dead")
 	tab.run(chromedp.Click("input[name=job]"), chromedp.Click("button[value=drop]"))
-	tab.until(`document.querySelector(".banner.ok")?.innerText.includes("1 dead letters were removed")`)
+	tab.until(`document.querySelector(".banner.ok")?.innerText.includes("Removed: 1 dead letter.")`)
 	tab.quiet("work")
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -111,9 +112,9 @@ func (k *Console) changeDead(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), redriveTime)
 	defer cancel()
-	change, done := k.Client.Redrive, "given back to their queues"
+	change, done := k.Client.Redrive, "Given back to the queue"
 	if r.PostForm.Get("do") == "drop" {
-		change, done = k.Client.Drop, "removed"
+		change, done = k.Client.Drop, "Removed"
 	}
 	var queries []protocol.DeadRequest
 	switch r.PostForm.Get("which") {
@@ -143,5 +144,5 @@ func (k *Console) changeDead(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	k.catalog.forget()
-	k.showDead(w, r, fmt.Sprintf("%d dead letters were %s.", n, done), trouble)
+	k.showDead(w, r, done+": "+terminal.Plural(n, "dead letter")+".", trouble)
 }

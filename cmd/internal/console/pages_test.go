@@ -127,9 +127,9 @@ func TestDeadLetters(t *testing.T) {
 	b.eventually("/_/dead", first)
 	b.eventually("/_/dead", second)
 	b.wants(b.post("/_/dead", url.Values{"do": {"redrive"}}), "No letter is chosen")
-	b.wants(b.post("/_/dead", url.Values{"do": {"drop"}, "job": {first}}), "1 dead letters were removed")
+	b.wants(b.post("/_/dead", url.Values{"do": {"drop"}, "job": {first}}), "Removed: 1 dead letter.")
 	b.wants(b.post("/_/dead", url.Values{"do": {"redrive"}, "which": {"function"}, "of": {"f"}}),
-		"1 dead letters were given back")
+		"Given back to the queue: 1 dead letter.")
 	b.eventually("/_/dead", second) // it dies again
 
 	b.wants(b.post("/_/functions/f/queue", url.Values{"do": {"pause"}}), "The queue is paused")
