@@ -35,10 +35,3 @@ func TestNewID(t *testing.T) {
 		t.Errorf("%q was made after %q", second, first)
 	}
 }
-
-// TestNewIDAllocates checks that an id costs its text and nothing more.
-func TestNewIDAllocates(t *testing.T) {
-	if n := testing.AllocsPerRun(100, func() { NewID() }); n > 1 {
-		t.Errorf("%v allocations", n)
-	}
-}

@@ -254,6 +254,10 @@ func TestKeyChanges(t *testing.T) {
 	ids := []string{b.publish("job.f", ""), b.publish("job.f.a", ""), b.publish("job.f.b", "", "Order", ""),
 		b.publish("job.f.c", "", "Order", "1"), b.publish("job.f.d", "", "Order", "1")}
 	b.eventually("four at a time", func() bool { return running.Load() == 4 })
+	b.eventually("the fifth in its line", func() bool { // else it would not be in one without the key
+		s, err := b.js.Stream(t.Context(), protocol.QueueStream("f"))
+		return err == nil && s.CachedInfo().State.Msgs == 0
+	})
 	f.Apply(function("f"))
 	b.eventually("a queue without a key", func() bool {
 		c, err := b.js.Consumer(t.Context(), protocol.QueueStream("f"), "run")

@@ -20,7 +20,7 @@ func workersNow() int {
 // that all end with the last connection.
 func TestWorkers(t *testing.T) {
 	h := serve(t, callerFunc(echo), protocol.WebSocketRoute{Events: []string{protocol.SocketMessage}},
-		func(c *Config) { c.Ping = 100 * time.Millisecond })
+		func(c *Config) { c.Ping = 3 * time.Second })
 	const conns = mostIdle + 8
 	before := workersNow()
 	var all []*client
