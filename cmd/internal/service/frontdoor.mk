@@ -9,10 +9,8 @@ SCHEMATHESIS := schemathesis==4.32.5
 
 frontdoor_tools := $(abspath $(BUILD))/frontdoor
 
-# What Debian has of it, and what shows that it is there.
-frontdoor_debian := chromium curl npm prometheus python3 python3-venv wrk
-frontdoor_there  := command -v chromium && command -v curl && command -v npm && command -v promtool && command -v wrk && \
-                    python3 -c 'import ensurepip'
+# What Debian has of it, each with the command that shows whether it is there.
+frontdoor_debian := chromium:chromium curl:curl npm:npm prometheus:promtool python3:python3 wrk:wrk
 
 # Where the tests look, if they are run by make; alone they look in build.
 export FRONTDOOR_TOOLS ?= $(frontdoor_tools)
@@ -46,7 +44,9 @@ $(frontdoor_tools)/.python: cmd/internal/service/frontdoor.mk | frontdoor-system
 	touch $@
 
 frontdoor-system:
-	@{ $(frontdoor_there); } >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(frontdoor_debian); } || \
-		{ echo "make frontdoor-check needs Chromium, curl, npm, promtool (of Prometheus), wrk, and Python 3 with venv:" >&2; \
-		echo "install them (on Debian, as root: apt-get install $(frontdoor_debian)), then run it again" >&2; exit 1; }
+	@missing=; \
+	for p in $(frontdoor_debian); do command -v $${p#*:} >/dev/null || missing="$$missing $${p%:*}"; done; \
+	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; } || \
+		{ echo "make frontdoor-check needs these packages of Debian, or what they are called elsewhere:$$missing" >&2; exit 1; }
