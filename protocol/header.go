@@ -96,6 +96,9 @@ func (h Header) Values(name string) []string {
 			best = k
 		}
 	}
+	if best == "" { // a header without a name is none that anybody asks for
+		return nil
+	}
 	return h[best]
 }
 
