@@ -24,7 +24,8 @@ const BodyChunks = "_chunks"
 func IsStreamSubject(subject string) bool {
 	rest, ok := strings.CutPrefix(subject, RootStream+".")
 	invoker, stream, both := strings.Cut(rest, ".")
-	return ok && both && literalToken(invoker) && literalToken(stream) && len(subject) <= MaxSubject
+	return ok && both && literalToken(invoker) && literalToken(stream) && !strings.ContainsAny(rest, "*>") &&
+		len(subject) <= MaxSubject
 }
 
 // Chunk is the place of a message in a stream.
