@@ -518,9 +518,16 @@ func TestStreamNotPermitted(t *testing.T) {
 	if protocol.CodeOf(err) != 403 || !strings.Contains(err.Error(), "fn._stream") {
 		t.Errorf("a client that may not be heard: %v", err)
 	}
-	if err := protocol.Failure(c.Stream(t.Context(), askProbe("hush"), nil, &out)); err != nil {
-		t.Errorf("and one that need not be: %v", err)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() { _, _ = c.Stream(t.Context(), askProbe("flood"), nil, io.Discard) })
+		all.Go(func() {
+			if err := protocol.Failure(c.Stream(t.Context(), askProbe("hush"), nil, io.Discard)); err != nil {
+				t.Errorf("one that need not be, beside those that may not: %v", err)
+			}
+		})
 	}
+	all.Wait()
 }
 
 // TestHubSilence has a client of a stream say nothing any more.

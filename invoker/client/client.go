@@ -126,6 +126,18 @@ func (c *Client) Within(ctx context.Context) (context.Context, context.CancelFun
 // to subscribe to it or to an inbox, or, if the subject is empty, a request to JetStream. The function must be called
 // with the error of the wait. It returns the refusal instead, whose code is 403, or else that error.
 func (c *Client) Permitted(ctx context.Context, subject string) (context.Context, func(error) error) {
+	return c.permitted(ctx, func(denied string) bool {
+		if subject == "" {
+			return strings.HasPrefix(denied, "$") && !strings.HasPrefix(denied, "$SRV.") ||
+				c.APIPrefix != "" && strings.HasPrefix(denied, c.APIPrefix)
+		}
+		return denied == subject || strings.HasPrefix(denied, subject+".")
+	})
+}
+
+// permitted is Permitted for the subjects that concerns reports. It may be called at any time until the returned
+// function is.
+func (c *Client) permitted(ctx context.Context, concerns func(subject string) bool) (context.Context, func(error) error) {
 	if err := c.begin(); err != nil {
 		ctx, end := context.WithCancelCause(ctx)
 		end(err)
@@ -133,13 +145,7 @@ func (c *Client) Permitted(ctx context.Context, subject string) (context.Context
 	}
 	inbox := cmp.Or(c.Conn.Opts.InboxPrefix, "_INBOX") + "."
 	return c.denials.During(ctx, func(d denials.Denial) bool {
-		switch {
-		case d.Subscription && (d.Subject == "" || strings.HasPrefix(d.Subject, inbox)):
-			return true
-		case subject == "":
-			return strings.HasPrefix(d.Subject, "$") && !strings.HasPrefix(d.Subject, "$SRV.") || c.APIPrefix != "" && strings.HasPrefix(d.Subject, c.APIPrefix)
-		}
-		return d.Subject == subject || strings.HasPrefix(d.Subject, subject+".")
+		return d.Subscription && (d.Subject == "" || strings.HasPrefix(d.Subject, inbox)) || concerns(d.Subject)
 	})
 }
 

@@ -225,7 +225,8 @@ func (s *stream) publish(c protocol.Chunk, body []byte) error {
 
 // carry carries what comes in and goes out until the end.
 func (s *stream) carry(ctx context.Context, in io.Reader, out io.Writer) (*protocol.Reply, error) {
-	ctx, permitted := s.client.Permitted(ctx, protocol.RootStream)
+	// What other streams of the same connection are denied, and those before it were, is no matter of this one.
+	ctx, permitted := s.client.permitted(ctx, func(subject string) bool { return subject == s.at() && subject != "" })
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { s.receiver.Abandon(ctx.Err()); s.sender.Fail(ctx.Err()) })()

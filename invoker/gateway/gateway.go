@@ -120,7 +120,7 @@ type Gateway struct {
 
 	mu        sync.RWMutex
 	functions map[string]*function // that it has been told of
-	stale     atomic.Bool          // the table is not that of functions
+	changes   atomic.Uint64        // how often the routes in functions have changed; written under mu
 	table     atomic.Pointer[table]
 	building  sync.Mutex
 	synced    chan struct{} // closed when it has been told of all functions

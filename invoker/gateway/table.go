@@ -38,7 +38,8 @@ func (rt *route) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
 // table has the routes of all functions. It is not changed once it is made.
 type table struct {
-	mux *http.ServeMux
+	mux     *http.ServeMux
+	changes uint64 // what Gateway.changes was
 }
 
 // change puts a function in the place of the one of its name; nil takes it away.
@@ -56,7 +57,7 @@ func (g *Gateway) change(name string, f *protocol.Function) {
 		g.tellGuard(name, f)
 	}
 	if routed(old) || routed(g.functions[name]) {
-		g.stale.Store(true)
+		g.changes.Add(1)
 	}
 }
 
@@ -78,19 +79,24 @@ func routed(f *function) bool {
 	return f != nil && len(f.manifest.HTTP)+len(f.manifest.WebSocket) > 0
 }
 
-// current returns the table of all functions. The first request after a change makes it.
+// current returns the table of all functions. The first request after a change makes it, and those that come meanwhile
+// wait for it: whoever was told that a function is deployed is answered by it.
 func (g *Gateway) current() *table {
-	if g.stale.Load() {
-		g.building.Lock()
-		defer g.building.Unlock()
-		if g.stale.Swap(false) {
-			g.mu.RLock()
-			all := slices.Collect(maps.Values(g.functions))
-			g.mu.RUnlock()
-			g.table.Store(newTable(all, g.Log))
-		}
+	if t := g.table.Load(); t.changes == g.changes.Load() {
+		return t
 	}
-	return g.table.Load()
+	g.building.Lock()
+	defer g.building.Unlock()
+	g.mu.RLock()
+	changes, all := g.changes.Load(), slices.Collect(maps.Values(g.functions))
+	g.mu.RUnlock()
+	t := g.table.Load()
+	if t.changes != changes {
+		t = newTable(all, g.Log)
+		t.changes = changes
+		g.table.Store(t)
+	}
+	return t
 }
 
 // newTable makes the table of functions. Two that were deployed at the same moment, by two invokers, can have routes

@@ -3,6 +3,8 @@
 package paths
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/polyvoke/polyvoke/protocol"
@@ -173,10 +175,11 @@ func (n *node) overlap(tokens []string, show func(Entry) (stop bool)) (stopped b
 	return false
 }
 
-// each does something with each node that is next, until it is told to stop.
+// each does something with each node that is next, until it is told to stop. They come in the order of their tokens, so
+// that of several patterns that conflict everybody names the same one.
 func (n *node) each(do func(*node) (stop bool)) (stopped bool) {
-	for _, m := range n.next {
-		if do(m) {
+	for _, token := range slices.Sorted(maps.Keys(n.next)) {
+		if do(n.next[token]) {
 			return true
 		}
 	}

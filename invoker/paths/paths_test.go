@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 	sockets := &protocol.Function{Name: "ws", WebSocket: []protocol.WebSocketRoute{{Route: "/chat/{room}"}}}
 	x.Set(sockets)
 	for _, test := range []struct{ route, other string }{
-		{"GET /orders/{name}", "a"}, {"/files/", "a"}, {"GET /chat/{id}", "ws"}, {"GET /{x}/1", "a"},
+		{"GET /orders/{name}", "a"}, {"/files/", "a"}, {"GET /chat/{id}", "ws"}, {"GET /{x}/1", "ws"},
 		{"GET /orders/new", ""}, {"POST /orders/{id}", ""}, {"example.org/files/", ""}, {"/", ""}, {"/chat/{room}", ""},
 	} {
 		err := x.Check(with("b", test.route))
