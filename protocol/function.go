@@ -37,6 +37,7 @@ type Function struct {
 	HTTP     []HTTPRoute       `json:"http,omitempty"`    // requests of HTTP that call it, besides /fn/NAME
 	// WebSocket are connections of which each message calls it.
 	WebSocket []WebSocketRoute `json:"websocket,omitempty"`
+	Grants    []Grant          `json:"grant,omitempty"` // what its processes may use, as files
 	// AllowLoop says that what the function passes on may call it again. Without it such a manifest is refused.
 	AllowLoop bool     `json:"allow_loop,omitempty"`
 	Needs     []string `json:"needs,omitempty"` // words of what an invoker must know to serve it, see Needed
@@ -157,6 +158,7 @@ func (f *Function) plain() Function {
 	p.Args = slices.Concat(p.Args)
 	p.Triggers = slices.Concat(p.Triggers)
 	p.HTTP, p.WebSocket = slices.Concat(p.HTTP), slices.Concat(p.WebSocket)
+	p.Grants = slices.Concat(p.Grants)
 	p.Needs = p.Needed()
 	p.Replies = slices.Sorted(slices.Values(append([]int{0}, p.Replies...)))
 	p.Replies = slices.Compact(p.Replies)

@@ -26,6 +26,7 @@ func features() []feature {
 		{"events", (*Function).hasEvents},
 		{"loop", func(f *Function) bool { return f.AllowLoop }},
 		{"http", func(f *Function) bool { return len(f.HTTP) > 0 }},
+		{"grant", func(f *Function) bool { return len(f.Grants) > 0 }},
 		{"websocket", func(f *Function) bool { return len(f.WebSocket) > 0 }},
 	}
 	for _, source := range Sources()[1:] {

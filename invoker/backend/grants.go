@@ -1,0 +1,87 @@
+package backend
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/polyvoke/polyvoke/protocol"
+)
+
+// Backend opens what manifests grant. Its methods may be called from several goroutines.
+type Backend struct {
+	// Kinds has what opens the grants of each kind, by protocol.Grant.Kind. They are not changed any more.
+	Kinds map[string]Kind
+}
+
+// Grants is what the grants of one version name. A nil one grants nothing.
+type Grants struct {
+	resources []Resource // by mount
+}
+
+// Open makes ready what a manifest grants, for all runs of that version. It returns nil if it grants nothing. An error
+// has a code: that of a Kind, or 501 for a kind that is not there.
+func (b *Backend) Open(ctx context.Context, f *protocol.Function) (*Grants, error) {
+	if len(f.Grants) == 0 {
+		return nil, nil
+	}
+	g := new(Grants)
+	for _, kind := range protocol.GrantKinds() {
+		grants := slices.DeleteFunc(slices.Clone(f.Grants), func(one protocol.Grant) bool { return one.Kind() != kind })
+		if len(grants) == 0 {
+			continue
+		}
+		opened, err := b.open(ctx, kind, f, grants)
+		if err != nil {
+			g.Close()
+			return nil, err
+		}
+		g.resources = append(g.resources, opened...)
+	}
+	slices.SortFunc(g.resources, func(a, b Resource) int { return strings.Compare(a.Mount(), b.Mount()) })
+	return g, nil
+}
+
+// open opens the grants of one kind.
+func (b *Backend) open(ctx context.Context, kind string, f *protocol.Function, all []protocol.Grant) ([]Resource, error) {
+	if b == nil || b.Kinds[kind] == nil {
+		return nil, protocol.Errorf(protocol.CodeUnknownNeed, "load "+f.Ref().String(),
+			"grant %s: this invoker has nothing that grants it", kind)
+	}
+	return b.Kinds[kind].Open(ctx, f, all)
+}
+
+// Close lets go of it all. There is no run any more.
+func (g *Grants) Close() {
+	if g == nil {
+		return
+	}
+	for _, r := range g.resources {
+		r.Close()
+	}
+}
+
+// Find returns what a request with an id has replied, if it was committed before.
+func (g *Grants) Find(ctx context.Context, id string) (reply []byte, found bool, err error) {
+	for _, r := range g.resources {
+		m, ok := r.(Marker)
+		if !ok {
+			continue
+		}
+		if reply, found, err = m.Find(ctx, id); found || err != nil {
+			return reply, found, err
+		}
+	}
+	return nil, false, nil
+}
+
+// Begin begins the transaction of a run.
+func (g *Grants) Begin(c Call) *Transaction {
+	t := &Transaction{Call: c}
+	for _, r := range g.resources {
+		t.sessions = append(t.sessions, place{r.Mount(), r.Begin(t)})
+	}
+	slices.SortStableFunc(t.sessions, func(a, b place) int { return cmp.Compare(a.stage(), b.stage()) })
+	return t
+}

@@ -1,0 +1,104 @@
+package backend
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/files"
+)
+
+// Call is the run that a transaction belongs to.
+type Call struct {
+	Function *protocol.Function
+	ID       func() string     // the id of the request
+	Header   protocol.Header   // of the request
+	Hops     int               // of the request
+	Deadline time.Time         // of the request
+	Output   int64             // limits.output in bytes: what a run may hold of what it writes
+	Again    int               // how often the request was run before because of conflicts: then caches are not asked
+	Log      func(text string) // a platform line to the function's log
+}
+
+// Transaction is what one run reads and writes by its grants. One goroutine at a time uses it, but for Reads and Writes.
+type Transaction struct {
+	Call
+	sessions      []place // by stage
+	reads, writes atomic.Int64
+}
+
+// place is a session and where it is seen.
+type place struct {
+	path string
+	Session
+}
+
+// stage returns when the session commits. What does not commit comes first.
+func (p place) stage() Stage {
+	if c, ok := p.Session.(Committer); ok {
+		return c.Stage()
+	}
+	return -1
+}
+
+// Mounts returns the trees of the run.
+func (t *Transaction) Mounts() []files.Mount {
+	all := make([]files.Mount, len(t.sessions))
+	for i, s := range t.sessions {
+		all[i] = files.Mount{Path: s.path, Tree: s.Tree()}
+	}
+	return all
+}
+
+// Read counts a read that went outside, or found in a cache what would have. Kinds call it.
+func (t *Transaction) Read() { t.reads.Add(1) }
+
+// Write counts something that the run changes outside. Kinds call it when it commits or happens.
+func (t *Transaction) Write() { t.writes.Add(1) }
+
+// Reads and Writes return what was counted.
+func (t *Transaction) Reads() int64  { return t.reads.Load() }
+func (t *Transaction) Writes() int64 { return t.writes.Load() }
+
+// Repeatable reports whether the run had no effect that another run of the same request would have twice.
+func (t *Transaction) Repeatable() bool {
+	for _, s := range t.sessions {
+		if e, ok := s.Session.(Effector); ok && e.Effective() {
+			return false
+		}
+	}
+	return true
+}
+
+// Commit carries out what the run has written. m is the mark of the request, or nil if it cannot come again. See
+// Committer for errors.
+func (t *Transaction) Commit(ctx context.Context, m *Mark) error {
+	for _, s := range t.sessions {
+		if c, ok := s.Session.(Committer); ok && c.Changed() {
+			if err := c.Commit(ctx, m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Send sends the messages of the run, after Commit.
+func (t *Transaction) Send(ctx context.Context) error {
+	for _, s := range t.sessions {
+		if c, ok := s.Session.(Sender); ok {
+			if err := c.Send(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// End lets go of what the run holds.
+func (t *Transaction) End() {
+	for _, s := range t.sessions {
+		s.End()
+	}
+}
