@@ -27,7 +27,7 @@ func open(t testing.TB, grants ...protocol.Grant) *backend.Grants {
 // tree returns the folder of a new run.
 func tree(t testing.TB, g *backend.Grants) (*backend.Transaction, files.Tree) {
 	t.Helper()
-	run := g.Begin(backend.Call{})
+	run := g.Begin(t.Context(), backend.Call{})
 	mounts := run.Mounts()
 	if len(mounts) != 1 || mounts[0].Path != "/tmp" {
 		t.Fatalf("the mounts are %+v", mounts)
