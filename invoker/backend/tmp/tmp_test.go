@@ -113,7 +113,7 @@ func BenchmarkFile(b *testing.B) {
 	text := strings.Repeat("x", 4<<10)
 	b.ReportAllocs()
 	for b.Loop() {
-		run := g.Begin(t.Context(), backend.Call{})
+		run := g.Begin(b.Context(), backend.Call{})
 		if err := put(b, run.Mounts()[0].Tree, "a", text); err != nil {
 			b.Fatal(err)
 		}
