@@ -121,6 +121,7 @@ func (q *queue) run() {
 	if err := q.subscribe(); err != nil {
 		q.f.log.Error("jobs of a function cannot be received", "function", q.name, "err", err)
 		q.ended.Store(true)
+		close(q.empty) // the end of the front does not wait for it
 		return
 	}
 	q.spawn(func() { q.receive(newReceiver(q)) })
