@@ -465,4 +465,3 @@ func TestGrantsLifetime(t *testing.T) {
 	v.end(t)
 	opened(0, "after the end")
 }
-
