@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -82,11 +83,16 @@ func (s *session) say(format string, a ...any) {
 	s.t.Log(text)
 }
 
+// sendTimeout bounds Send.
+const sendTimeout = 10 * time.Second
+
 // Send implements backend.Sender. When it returns without an error the server has all messages.
 func (s *session) Send(ctx context.Context) error {
 	if len(s.messages) == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
 	ctx, settled := s.watch(ctx)
 	err := s.publish()
 	if err == nil {
