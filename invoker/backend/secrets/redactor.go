@@ -63,6 +63,10 @@ func (r *Redactor) take(c byte) {
 		end := r.begin + int64(len(r.held)-r.head)
 		r.cover(span{end - int64(n.out), end})
 	}
+	for n.child == 0 && n.depth > 0 { // nothing goes on here, so less need wait
+		r.at = n.fail
+		n = &r.Matcher.nodes[r.at]
+	}
 	r.release(len(r.held) - r.head - int(n.depth))
 }
 
