@@ -243,12 +243,11 @@ func (c *commit) done(m *message, sequence uint64) {
 func (c *commit) find(ctx context.Context, all []*message) error {
 	var first *message
 	for _, m := range all {
-		if !m.check && !m.stream {
-			continue
-		}
-		c.bucket.cache.doubt(m.checked())
-		if first == nil {
+		if first == nil && (m.check || m.stream) {
 			first = m
+		}
+		if m.check {
+			c.bucket.cache.doubt(m.checked())
 		}
 	}
 	for i, m := range all {
@@ -264,7 +263,7 @@ func (c *commit) find(ctx context.Context, all []*message) error {
 			return c.conflict(m)
 		}
 	}
-	if first == nil {
+	if first == nil || first.stream {
 		return &backend.Conflict{Path: c.path}
 	}
 	return c.conflict(first)
