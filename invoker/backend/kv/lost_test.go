@@ -218,6 +218,7 @@ func TestUnknown(t *testing.T) {
 	if err := <-done; !errors.Is(err, backend.ErrUnknown) || protocol.CodeOf(err) != protocol.CodeUnavailable {
 		t.Errorf("the error is %v", err)
 	}
+	e.until("the client knows", func() bool { return !e.kind.JetStream.Conn().IsConnected() })
 	// NATS is away for those that come now: nothing is written, and that is known.
 	next := begin(t, m, 0)
 	next.put("x", "y")
@@ -244,8 +245,8 @@ func TestAway(t *testing.T) {
 	}
 	w.set(func() { w.down = false })
 	after := begin(t, m, 1)
-	if got := after.read("n"); got != "5" {
-		t.Errorf("when NATS is back n is %q", got)
+	if _, err := after.Tree.Stat(t.Context(), "n"); err != nil || after.read("n") != "5" {
+		t.Errorf("when NATS is back: %v, %q", err, after.log.all)
 	}
 }
 

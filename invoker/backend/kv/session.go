@@ -121,11 +121,7 @@ type result[T any] struct {
 
 // ask makes a request to NATS, while the process waits. What is left behind when that ends is canceled.
 func ask[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
-	most := patience
-	if at, ok := ctx.Deadline(); ok {
-		most = min(most, time.Until(at))
-	}
-	apart, cancel := context.WithTimeout(context.Background(), most)
+	apart, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	done, r := make(chan struct{}), new(result[T])
 	go func() {
