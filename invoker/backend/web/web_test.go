@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/files"
 )
+
+// quiet drops what servers say of clients.
+var quiet = log.New(io.Discard, "", 0)
 
 // all are methods of a grant.
 var all = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
