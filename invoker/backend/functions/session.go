@@ -83,7 +83,7 @@ func (s *session) cost(e *exchange) int64 { return files.EntryCost + int64(len(e
 
 // take takes room for what the run writes, or gives it back if n is below 0.
 func (s *session) take(n int64) error {
-	if n > 0 && s.sent+n > s.t.Output {
+	if n > s.t.Output-s.sent && n > 0 {
 		s.say("/fn: requests of more than limits.output (%d bytes) are waiting: read their replies, or raise it", s.t.Output)
 		return files.ErrNoSpace
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/backend"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -180,12 +181,13 @@ func (s *session) begin(t target, body []byte) (*exchange, error) {
 	return e, nil
 }
 
-// start makes the request of an exchange in a goroutine. It ends at the deadline of the call, or with the run.
+// start makes the request of an exchange in a goroutine, which ends with the run, and without that a moment after its
+// deadline: an operation that waits then is to see its own context end first.
 func (s *session) start(e *exchange, q request) {
 	if s.ctx == nil {
 		s.ctx, s.cancel = context.WithCancel(context.Background())
 		if at := s.t.Deadline; !at.IsZero() {
-			s.ctx, s.cancel = context.WithDeadline(context.Background(), at)
+			s.ctx, s.cancel = context.WithDeadline(context.Background(), at.Add(time.Second))
 		}
 	}
 	ctx := s.ctx
