@@ -158,7 +158,7 @@ func (f *Function) plain() Function {
 	p.Args = slices.Concat(p.Args)
 	p.Triggers = slices.Concat(p.Triggers)
 	p.HTTP, p.WebSocket = slices.Concat(p.HTTP), slices.Concat(p.WebSocket)
-	p.Grants = slices.Concat(p.Grants)
+	p.Grants = plainGrants(p.Grants)
 	p.Needs = p.Needed()
 	p.Replies = slices.Sorted(slices.Values(append([]int{0}, p.Replies...)))
 	p.Replies = slices.Compact(p.Replies)
@@ -249,8 +249,8 @@ func manifestProblem(err error) string {
 	}
 	if key, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return fmt.Sprintf("unknown key %s; the keys are %s; in limits %s; in job %s; "+
-			"in trigger %s", key, strings.Join(keysOf(Function{}), ", "), strings.Join(keysOf(Limits{}), ", "),
-			strings.Join(keysOf(Job{}), ", "), strings.Join(keysOf(Trigger{}), ", "))
+			"in trigger %s; in grant %s", key, strings.Join(keysOf(Function{}), ", "), strings.Join(keysOf(Limits{}), ", "),
+			strings.Join(keysOf(Job{}), ", "), strings.Join(keysOf(Trigger{}), ", "), strings.Join(keysOf(Grant{}), ", "))
 	}
 	return strings.TrimPrefix(err.Error(), "json: ")
 }

@@ -51,8 +51,15 @@ const (
 // Bounds of grants.
 const (
 	MaxGrants     = 32
-	MaxBuckets    = 8    // grants of kv and obj together: each has a mount of its own
-	DefaultMaxOps = 1000 // operations of a call that go outside
+	MaxBuckets    = 8       // buckets of kv and obj together: each has a mount of its own
+	DefaultMaxOps = 1000    // operations of a call that go outside
+	MaxMaxOps     = 100_000 // the most that max_ops can be
+	MaxMaxKeys    = 100_000_000
+	MaxMaxBytes   = Size(1 << 50) // of a bucket; of a response and a database it is MaxBody
+	MaxKeyPattern = 256           // bytes of keys
+	MaxTmp        = Size(1 << 30)
+	MaxSecret     = 128 // bytes of a secret's name
+	MaxMethods    = 16  // of a grant of http
 )
 
 // GrantKinds returns the kinds of grants, in the order in which they are told.
@@ -98,8 +105,80 @@ func (g Grant) Target(kind string) string {
 // CanWrite reports whether a grant lets the function write.
 func (g Grant) CanWrite() bool { return g.Access == AccessWrite }
 
+// Covers reports whether a key, or the name of an object, is one of those that a grant speaks of by Keys.
+func (g Grant) Covers(key string) bool { return g.Keys == "" || matchKeys(g.Keys, key) }
+
+// matchKeys reports whether a key matches a pattern in which "*" is any number of any characters.
+func matchKeys(pattern, key string) bool {
+	for {
+		front, rest, star := strings.Cut(pattern, "*")
+		if !star {
+			return pattern == key
+		}
+		after, ok := strings.CutPrefix(key, front)
+		if !ok {
+			return false
+		}
+		next, _, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(after, rest)
+		}
+		at := strings.Index(after, next) // the first one leaves the most for what follows
+		if at < 0 {
+			return false
+		}
+		pattern, key = rest, after[at:]
+	}
+}
+
+// overlapKeys reports whether there can be a key that matches both patterns. It takes a step for each pair of bytes.
+func overlapKeys(a, b string) bool {
+	row := make([]bool, len(b)+1) // whether the rest of a and each rest of b overlap
+	for i := len(a); i >= 0; i-- {
+		below := row
+		row = make([]bool, len(b)+1)
+		for j := len(b); j >= 0; j-- {
+			switch {
+			case i == len(a) && j == len(b):
+				row[j] = true
+			case i < len(a) && a[i] == '*':
+				row[j] = below[j] || j < len(b) && row[j+1]
+			case j < len(b) && b[j] == '*':
+				row[j] = row[j+1] || i < len(a) && below[j]
+			default:
+				row[j] = i < len(a) && j < len(b) && a[i] == b[j] && below[j+1]
+			}
+		}
+	}
+	return row[0]
+}
+
 // Ops returns MaxOps or what it stands for.
 func (g Grant) Ops() int { return cmp.Or(g.MaxOps, DefaultMaxOps) }
+
+// String returns what is granted, for people: the kind, what it names, and what may be done with it.
+func (g Grant) String() string {
+	kind := g.Kind()
+	text := kind + " " + g.Target(kind)
+	if g.Keys != "" {
+		text += "/" + g.Keys
+	}
+	switch kind {
+	case GrantKV, GrantObj, GrantSQL:
+		text += " " + cmp.Or(g.Access, AccessRead)
+	case GrantHTTP:
+		text += " " + strings.Join(g.HTTPMethods(), ",")
+	}
+	return text
+}
+
+// HTTPMethods returns the methods that a grant of http lets a function use: Methods, or GET and HEAD.
+func (g Grant) HTTPMethods() []string {
+	if len(g.Methods) > 0 {
+		return g.Methods
+	}
+	return []string{"GET", "HEAD"}
+}
 
 // Mount returns the folder in which a process sees what is granted: that of the bucket, or that of the kind.
 func (g Grant) Mount() string {
@@ -121,4 +200,22 @@ func (f *Function) Mounts() []string {
 	}
 	slices.SortFunc(all, strings.Compare)
 	return slices.Compact(all)
+}
+
+// plainGrants returns grants as Function.Same compares them: defaults are written out.
+func plainGrants(grants []Grant) []Grant {
+	all := slices.Concat(grants)
+	for i, g := range all {
+		switch g.Kind() {
+		case GrantKV, GrantObj, GrantSQL:
+			all[i].Access = cmp.Or(g.Access, AccessRead)
+		case GrantHTTP:
+			all[i].Methods = g.HTTPMethods()
+		}
+		if g.Keys == "*" {
+			all[i].Keys = ""
+		}
+		all[i].MaxOps = g.Ops()
+	}
+	return all
 }

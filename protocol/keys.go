@@ -160,6 +160,7 @@ func keyTable() map[string]Key {
 	addHTTP(t)
 	addCORS(t)
 	addWebSocket(t)
+	addGrant(t)
 	return t
 }
 

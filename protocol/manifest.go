@@ -73,6 +73,7 @@ func (f *Function) Problems() []Problem {
 	f.checkTriggers(&p)
 	f.checkHTTP(&p)
 	f.checkWebSockets(&p)
+	f.checkGrants(&p)
 	return p
 }
 

@@ -57,6 +57,9 @@ func Schema() []byte {
 	for _, source := range protocol.Sources() {
 		tables["trigger"].OneOf = append(tables["trigger"].OneOf, &schema{Required: []string{source}})
 	}
+	for _, kind := range protocol.GrantKinds() {
+		tables["grant"].OneOf = append(tables["grant"].OneOf, &schema{Required: []string{kind}})
+	}
 	b, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
 		panic(err) // strings and numbers
@@ -135,6 +138,8 @@ func Reference() []byte {
 		{"websocket", "[[websocket]]"}} {
 		writeTable(&b, part[0], part[1])
 	}
+	writeTable(&b, "grant", "[[grant]]")
+	b.WriteString(referenceKinds)
 	b.WriteString(referenceTail)
 	return []byte(b.String())
 }
@@ -232,6 +237,44 @@ ordered = true
 
 [[trigger]]                    # each object that is put or deleted is a job
 object = "uploads"
+create = true
+`
+	referenceKinds = `
+Each grant has exactly one thing that it grants. [Files of the back end](files.md) says what a process finds there:
+
+` + "```toml\n" + referenceGrants + "```" + `
+`
+	// referenceGrants has a grant of each kind.
+	referenceGrants = `name = "shop"
+module = "shop.wasm"
+
+[[grant]]                      # /kv/stock/tea is the key tea
+kv = "stock"
+access = "rw"
+keys = "eu/*"
+
+[[grant]]                      # /obj/images/logo.png is an object
+obj = "images"
+
+[[grant]]                      # write a request to /fn/price, close it, read the reply there
+fn = "price"
+
+[[grant]]                      # what is written to /pub/orders/eu/new is a message, sent after the commit
+pub = "orders.*.new"
+
+[[grant]]                      # /secret/API_KEY
+secret = "API_KEY"
+
+[[grant]]                      # /http/api.example.com/v1/rates
+http = "api.example.com/v1"
+methods = ["GET", "POST"]
+
+[[grant]]                      # /tmp, gone after the call
+tmp = "64MiB"
+
+[[grant]]                      # /sql/shop.db, for any SQLite
+sql = "shop"
+access = "rw"
 create = true
 `
 	referenceTail = `

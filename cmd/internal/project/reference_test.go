@@ -48,6 +48,14 @@ func TestReferenceIsTrue(t *testing.T) {
 	if all := protocol.Sources(); err != nil || !slices.Equal(sources, all) {
 		t.Errorf("the triggers of the example are of %q, and not of %q: %v", sources, all, err)
 	}
+	m, err = ParseManifest(ManifestName, "", referenceGrants)
+	var kinds []string
+	for _, grant := range m.Function.Grants {
+		kinds = append(kinds, grant.Kind())
+	}
+	if all := protocol.GrantKinds(); err != nil || !slices.Equal(kinds, all) {
+		t.Errorf("the grants of the example are of %q, and not of %q: %v", kinds, all, err)
+	}
 	for _, k := range ManifestKeys() {
 		if k.Text == "" || k.Example == "" || strings.Contains(k.Text+k.Range+k.Default, "|") || k.Values != nil &&
 			k.Default != k.Values[0] {
@@ -69,6 +77,8 @@ func TestReferenceIsTrue(t *testing.T) {
 			text += "[[http]]\nroute = \"/a\"\n[http.cors]\n" + corsBeside(key) + key + " = " + k.Example
 		case table == "websocket":
 			text += "[[websocket]]\n" + socketBeside(key) + key + " = " + k.Example
+		case table == "grant":
+			text += "[[grant]]\n" + grantBeside(key) + key + " = " + k.Example
 		case table != "":
 			text += "[" + table + "]\n" + key + " = " + k.Example
 		default:
@@ -93,6 +103,19 @@ func triggerBeside(key string) string {
 		return "stream = \"ORDERS\"\n"
 	case "zone", "missed", "overlap":
 		return "schedule = \"*/5 * * * *\"\n"
+	}
+	return ""
+}
+
+// grantBeside returns the keys that a grant must have beside another one.
+func grantBeside(key string) string {
+	switch key {
+	case "access", "keys", "create", "consistent", "serializable", "max_ops":
+		return "kv = \"stock\"\n"
+	case "atomic", "max_keys", "max_bytes":
+		return "kv = \"stock\"\naccess = \"rw\"\n"
+	case "methods":
+		return "http = \"api.example.com\"\n"
 	}
 	return ""
 }
@@ -132,7 +155,8 @@ func TestKeysAreComplete(t *testing.T) {
 	}
 	for prefix, v := range map[string]any{"": protocol.Function{}, "limits.": protocol.Limits{},
 		"job.": protocol.Job{}, "trigger.": protocol.Trigger{},
-		"http.": protocol.HTTPRoute{}, "http.cors.": protocol.CORS{}, "websocket.": protocol.WebSocketRoute{}} {
+		"http.": protocol.HTTPRoute{}, "http.cors.": protocol.CORS{}, "websocket.": protocol.WebSocketRoute{},
+		"grant.": protocol.Grant{}} {
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if paths[prefix+name] == given[name] {
@@ -157,6 +181,10 @@ func TestSchema(t *testing.T) {
 	trigger := properties["trigger"].(map[string]any)["items"].(map[string]any)
 	if trigger["additionalProperties"] != false || len(trigger["oneOf"].([]any)) != len(protocol.Sources()) {
 		t.Errorf("trigger: %v", trigger)
+	}
+	grant := properties["grant"].(map[string]any)["items"].(map[string]any)
+	if grant["additionalProperties"] != false || len(grant["oneOf"].([]any)) != len(protocol.GrantKinds()) {
+		t.Errorf("grant: %v", grant)
 	}
 	limits := properties["limits"].(map[string]any)["properties"].(map[string]any)
 	timeout := regexp.MustCompile(limits["timeout"].(map[string]any)["pattern"].(string))
