@@ -15,6 +15,7 @@ SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 FUZZTIME    ?= 5s
 BUILD       ?= build
 STEADY_CALLS ?= 2000000
@@ -66,8 +67,13 @@ packages := $(shell echo $$(( $$(nproc) + 1 )))
 # Every test runs under the race detector. moduletest and hostile run once more without, because they are then many times as thorough: of
 # the engine's thousands of scripts, each compiled in several forms, and of what means harm, they otherwise take a share.
 # Vet is a check of its own: to have it done for each way of compiling only takes time.
+#
+# On CI (CI=true), a test that fails runs once more by itself, up to three of them and never after a data race. One that passes then is flaky:
+# it does not stop a change that has nothing to do with it, but it is listed at the end, and is to be mended.
 test: foreign-tools samples-tools sql
-	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go test -p $(packages) $(RACE) -vet=off -tags "$(TAGS)" -timeout 40m $(SLOW) ./...
+	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go run $(GOTESTSUM) --format standard-quiet \
+	  --rerun-fails=$(if $(CI),1,0) --rerun-fails-max-failures=3 --rerun-fails-abort-on-data-race --rerun-fails-report=$(BUILD)/flaky.txt \
+	  --packages "$(SLOW) ./..." -- -p $(packages) $(RACE) -vet=off -tags "$(TAGS)" -timeout 40m
 	go test -vet=off -timeout 40m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest
 
 # The build that uses nothing of the engine but its public interface, in a short form: see runtimes/wasi/native/README.md. What is not possible

@@ -32,7 +32,12 @@ func (h host) Try(ctx context.Context, m *protocol.Function, module []byte, edit
 	if err != nil {
 		return nil, err
 	}
-	return func() { h.loader.programs.Release(p) }, nil
+	g, err := h.loader.backend.Open(ctx, m)
+	if err != nil {
+		h.loader.programs.Release(p)
+		return nil, err
+	}
+	return func() { g.Close(); h.loader.programs.Release(p) }, nil
 }
 
 // Await implements control.Host.

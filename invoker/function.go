@@ -78,11 +78,11 @@ func (f *function) serve(ctx context.Context, e registry.Entry) error {
 		return err
 	}
 	latest := newVersion(e.Latest())
-	p, err := f.svc.loader.program(ctx, latest.manifest)
+	p, g, err := f.svc.loader.load(ctx, latest.manifest)
 	if err != nil {
 		return err
 	}
-	latest.program = p
+	latest.program, latest.grants = p, g
 	f.versions.replace(e, latest)
 	f.queue.SetLimits(queue.Limits{Running: latest.limits.Concurrency, Processing: f.svc.processing,
 		Waiting: latest.limits.Queue})

@@ -23,6 +23,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/polyvoke/polyvoke/invoker/backend"
 	"github.com/polyvoke/polyvoke/invoker/bodies"
 	"github.com/polyvoke/polyvoke/invoker/control"
 	"github.com/polyvoke/polyvoke/invoker/denials"
@@ -49,6 +50,8 @@ type Invoker struct {
 	// Interpreters has what runs scripts, and Runtime must have it from there. Nil means that only modules can be
 	// deployed.
 	Interpreters *interpreters.Store
+	// Backend opens what manifests grant. Nil means that functions with grants cannot be deployed.
+	Backend *backend.Backend
 	// Journal knows which functions have ended the process of an invoker before, and takes note of what runs. The
 	// invoker does not close it. Nil means that nobody does.
 	Journal *quarantine.Journal
@@ -179,7 +182,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (s *service, giveUp 
 	s.own = s.js.Conn()
 	s.ctx, giveUp = context.WithCancel(context.WithoutCancel(ctx))
 	s.loader = &loader{programs: programs.New(mostCompiling), registry: v.Registry, runtime: v.Journal.Guard(v.Runtime),
-		compiling: v.Compiling, ctx: s.ctx}
+		backend: v.Backend, compiling: v.Compiling, ctx: s.ctx}
 	v.functions = newFunctions(s, ctx, v.ready)
 	s.flushes = &flushes{nc: nc, denials: denials.On(nc, v.functions.denied)}
 	if s.line, err = subjects.Line(nc); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/polyvoke/polyvoke/invoker/backend"
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -15,6 +16,7 @@ type loader struct {
 	programs  *programs.Cache
 	registry  registry.Registry
 	runtime   runtimes.Runtime
+	backend   *backend.Backend     // may be nil
 	compiling func() (done func()) // see Invoker.Compiling; may be nil
 	ctx       context.Context      // of what is compiled, whoever waits for it
 }
@@ -22,6 +24,21 @@ type loader struct {
 // program returns a compiled program that must be released. ctx bounds the wait for it.
 func (l *loader) program(ctx context.Context, m *protocol.Function) (*programs.Program, error) {
 	return l.compile(ctx, m, nil, programs.Options(m))
+}
+
+// load returns a version's program, which must be released, and what it is granted, which must be closed; nil if that
+// is nothing. ctx bounds the wait for them.
+func (l *loader) load(ctx context.Context, m *protocol.Function) (*programs.Program, *backend.Grants, error) {
+	p, err := l.program(ctx, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := l.backend.Open(ctx, m)
+	if err != nil {
+		l.programs.Release(p)
+		return nil, nil, err
+	}
+	return p, g, nil
 }
 
 // compile is program for a module that is there, or for one that the registry has if it is nil, and with options.

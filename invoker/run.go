@@ -32,16 +32,10 @@ func (c *call) run() {
 		if c.request.Record {
 			c.process.Draws = new(recording.Draws)
 		}
-		err = c.version.program.Run(c.ctx, &c.process)
-		c.dropSlot()
-		if c.stream != nil {
-			err = c.stream.finish(c, err)
-		}
-		c.log.Flush()
-		c.reply.Exit = exitCode(err)
-		c.reply.Body = c.stdout.Bytes()
-		if c.reply.Exit > 0 && c.version.manifest.IsReply(c.reply.Exit) && !errors.Is(err, runtimes.ErrMemory) {
-			err = nil
+		if c.version.grants == nil {
+			err = c.execute()
+		} else {
+			err = c.transact()
 		}
 	}
 	if err != nil {
@@ -54,8 +48,25 @@ func (c *call) run() {
 		usage := &c.process.Usage
 		c.reply.ID = c.id()
 		c.reply.Report = &protocol.Report{Function: c.version.ref, Duration: usage.Duration, Fuel: usage.Fuel,
-			Memory: usage.Memory, Start: usage.Start}
+			Memory: usage.Memory, Start: usage.Start, Reads: c.seen.Reads, Writes: c.seen.Writes}
 	}
+}
+
+// execute runs the process to its end, and leaves its exit code and its output in c.reply. The error says what it
+// failed of.
+func (c *call) execute() error {
+	err := c.version.program.Run(c.ctx, &c.process)
+	c.dropSlot()
+	if c.stream != nil {
+		err = c.stream.finish(c, err)
+	}
+	c.log.Flush()
+	c.reply.Exit = exitCode(err)
+	c.reply.Body = c.stdout.Bytes()
+	if c.reply.Exit > 0 && c.version.manifest.IsReply(c.reply.Exit) && !errors.Is(err, runtimes.ErrMemory) {
+		return nil
+	}
+	return err
 }
 
 // prepare brings together what the process gets.

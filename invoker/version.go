@@ -3,9 +3,11 @@ package invoker
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
+	"github.com/polyvoke/polyvoke/invoker/backend"
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -19,12 +21,15 @@ type version struct {
 	env      []string        // of every call
 	args     []string        // argv of a call without arguments of its own
 	http     bool            // what requests of HTTP say is part of a process's environment or arguments
+	writes   bool            // a call may fail to commit, because of what others have written
+	turns    turns           // of calls that have failed so
 
 	calls     atomic.Int64 // that have it; one more only under the mutex of versions
 	temporary atomic.Bool  // the last of them unloads it
 
 	// Guarded by the mutex of versions.
 	program *programs.Program // nil until it is loaded
+	grants  *backend.Grants   // nil until it is loaded, and if there are none
 	pinned  bool              // it has been called by number
 	retired bool              // no new call comes
 }
@@ -33,7 +38,8 @@ type version struct {
 func newVersion(m *protocol.Function) *version {
 	o := programs.Options(m)
 	return &version{manifest: m, ref: m.Ref(), limits: m.Limits.WithDefaults(), args: o.Args, env: o.Env,
-		http: m.HTTPVaries() || m.HTTPArgs()}
+		http:   m.HTTPVaries() || m.HTTPArgs(),
+		writes: slices.ContainsFunc(m.Grants, func(g protocol.Grant) bool { return g.CanWrite() || g.Serializable })}
 }
 
 // versions are those of one function. A version is loaded when it is first called, or as the latest, and unloaded when
@@ -45,6 +51,8 @@ type versions struct {
 	entry  registry.Entry
 	latest *version // nil before the first is loaded, and after the function has ended
 	all    map[int]*version
+
+	closing sync.WaitGroup // of grants that nobody needs any more
 }
 
 // acquire returns the version that a request means, among those that the registry has, and whether its program is
@@ -79,17 +87,18 @@ func (l *versions) release(v *version) {
 
 // load gives a version its program, if no other call has done so meanwhile.
 func (l *versions) load(ctx context.Context, v *version) error {
-	p, err := l.loader.program(ctx, v.manifest)
+	p, g, err := l.loader.load(ctx, v.manifest)
 	if err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if v.program == nil {
-		v.program = p
-	} else {
-		l.loader.programs.Release(p) // another call was quicker
+		v.program, v.grants = p, g
+		return nil
 	}
+	l.loader.programs.Release(p) // another call was quicker
+	l.closing.Go(g.Close)
 	return nil
 }
 
@@ -99,7 +108,10 @@ func (l *versions) unload(v *version) {
 	v.temporary.Store(v.retired || v != l.latest && !v.pinned)
 	if v.temporary.Load() && v.calls.Load() == 0 && v.program != nil {
 		l.loader.programs.Release(v.program)
-		v.program = nil
+		if v.grants != nil {
+			l.closing.Go(v.grants.Close) // NATS may be asked for it
+		}
+		v.program, v.grants = nil, nil
 	}
 }
 
@@ -127,8 +139,9 @@ func (l *versions) replace(e registry.Entry, latest *version) {
 	}
 }
 
-// end gives all programs back. No call has a version any more.
+// end gives all programs back, and what they were granted. No call has a version any more.
 func (l *versions) end() {
+	defer l.closing.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.latest = nil

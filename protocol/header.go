@@ -63,6 +63,8 @@ const (
 	HeaderFuel     = "Fn-Fuel"     // report: how much work it was
 	HeaderMemory   = "Fn-Memory"   // report: the most memory it had, in bytes
 	HeaderStart    = "Fn-Start"    // report: the start kind
+	HeaderReads    = "Fn-Reads"    // report: how often its last run has read something that it is granted
+	HeaderWrites   = "Fn-Writes"   // report: how much it has changed of what it is granted
 )
 
 // Bounds of a request's headers. A request with more is refused with CodeHeaders.

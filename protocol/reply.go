@@ -28,6 +28,8 @@ type Report struct {
 	Fuel     uint64        // how much work it was; 0 if unknown
 	Memory   uint64        // the most linear memory it had, in bytes
 	Start    string        // start kind
+	Reads    int64         // by grants: how often it has read something outside
+	Writes   int64         // by grants: how much it has changed outside
 }
 
 // MaxErrorText is the length of the longest error message in a header, in bytes.
@@ -65,6 +67,12 @@ func (r *Reply) Message() (Header, []byte) {
 		}
 		set(HeaderMemory, strconv.FormatUint(p.Memory, 10))
 		set(HeaderStart, p.Start)
+		if p.Reads > 0 {
+			set(HeaderReads, strconv.FormatInt(p.Reads, 10))
+		}
+		if p.Writes > 0 {
+			set(HeaderWrites, strconv.FormatInt(p.Writes, 10))
+		}
 	}
 	if r.Err == nil {
 		return h, r.Body
@@ -155,5 +163,7 @@ func parseReport(h Header) *Report {
 	p.Duration, _ = time.ParseDuration(h.Get(HeaderDuration))
 	p.Fuel, _ = strconv.ParseUint(h.Get(HeaderFuel), 10, 64)
 	p.Memory, _ = strconv.ParseUint(h.Get(HeaderMemory), 10, 64)
+	p.Reads, _ = strconv.ParseInt(h.Get(HeaderReads), 10, 64)
+	p.Writes, _ = strconv.ParseInt(h.Get(HeaderWrites), 10, 64)
 	return p
 }

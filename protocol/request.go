@@ -50,9 +50,12 @@ type Request struct {
 	Patient bool
 	// Record asks an invoker of this process for the Recording of the run in the reply. No header carries it.
 	Record bool
-	// Once says that the request may come again under the same ID, as a job does: what its runs write by their grants is
-	// to be there once. No header carries it.
-	Once bool
+	// Once, if not zero, says that the request may come again under the same ID, as a job does, and when it was first
+	// accepted: that tells it from an older one of the same ID. What its runs write by their grants is there once. No
+	// header carries it.
+	Once time.Time
+	// Repeated says that a request with Once may have come before. No header carries it.
+	Repeated bool
 	// Limit, if not 0, takes the place of the function's limits.timeout in an invoker of this process. No header
 	// carries it.
 	Limit time.Duration

@@ -214,6 +214,9 @@ func (c *cli) printReply(r *protocol.Request, reply protocol.Reply, o *callOptio
 	if p := reply.Report; o.report && p != nil {
 		report := fmt.Sprintf("REPORT id %s function %s exit %d duration %s fuel %d memory %s start %s",
 			cmp.Or(reply.ID, "-"), p.Function, reply.Exit, p.Duration, p.Fuel, terminal.Bytes(int64(p.Memory)), p.Start)
+		if p.Reads > 0 || p.Writes > 0 {
+			report += fmt.Sprintf(" reads %d writes %d", p.Reads, p.Writes)
+		}
 		fmt.Fprintln(c.stderr, c.paint(c.stderr).Dim(report))
 	}
 	return failure

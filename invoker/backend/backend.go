@@ -95,9 +95,9 @@ type Marker interface {
 	Find(ctx context.Context, id string) (value []byte, found bool, err error)
 }
 
-// Mark says that a request was committed, by its id. Whoever gets the same request again finds it.
+// Mark says that a request was committed. Whoever gets the same request again finds it.
 type Mark struct {
-	ID    string
+	ID    string // tells the request from all others, of all functions: 43 bytes, all of them good for a key of NATS
 	Value []byte // what the reply was
 	Done  bool   // it has been written
 }

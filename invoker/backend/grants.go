@@ -76,9 +76,10 @@ func (g *Grants) Find(ctx context.Context, id string) (reply []byte, found bool,
 	return nil, false, nil
 }
 
-// Begin begins the transaction of a run.
-func (g *Grants) Begin(c Call) *Transaction {
+// Begin begins the transaction of a run. Its context ends with ctx and at the deadline of the call. End must be called.
+func (g *Grants) Begin(ctx context.Context, c Call) *Transaction {
 	t := &Transaction{Call: c}
+	t.ctx, t.cancel = context.WithDeadline(ctx, c.Deadline)
 	for _, r := range g.resources {
 		t.sessions = append(t.sessions, place{r.Mount(), r.Begin(t)})
 	}

@@ -18,12 +18,14 @@ type Call struct {
 	Deadline time.Time         // of the request
 	Output   int64             // limits.output in bytes: what a run may hold of what it writes
 	Again    int               // how often the request was run before because of conflicts: then caches are not asked
-	Log      func(text string) // a platform line to the function's log
+	Log      func(text string) // a platform line to the function's log; any goroutine may call it, and at any time
 }
 
 // Transaction is what one run reads and writes by its grants. One goroutine at a time uses it, but for Reads and Writes.
 type Transaction struct {
 	Call
+	ctx           context.Context
+	cancel        context.CancelFunc
 	sessions      []place // by stage
 	reads, writes atomic.Int64
 }
@@ -51,6 +53,22 @@ func (t *Transaction) Mounts() []files.Mount {
 	return all
 }
 
+// Context returns the context of the transaction, which ends with End, at the deadline, or when the invoker gives up
+// what it still runs. It may be kept, which that of an operation must not be.
+func (t *Transaction) Context() context.Context { return t.ctx }
+
+// Do does something that takes its time, in a goroutine of its own, while the process waits as files.Wait says; ctx is
+// the context of the operation. It returns the error of files.Wait: then do may still go on, so that what it uses must
+// be its own. The context that do is given is that of the transaction.
+func (t *Transaction) Do(ctx context.Context, do func(ctx context.Context)) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do(t.ctx)
+	}()
+	return files.Wait(ctx, done)
+}
+
 // Read counts a read that went outside, or found in a cache what would have. Kinds call it.
 func (t *Transaction) Read() { t.reads.Add(1) }
 
@@ -69,6 +87,19 @@ func (t *Transaction) Repeatable() bool {
 		}
 	}
 	return true
+}
+
+// Pending reports whether Commit or Send may have something to do, so that they may take their time.
+func (t *Transaction) Pending() bool {
+	for _, s := range t.sessions {
+		if _, ok := s.Session.(Sender); ok {
+			return true
+		}
+		if c, ok := s.Session.(Committer); ok && c.Changed() {
+			return true
+		}
+	}
+	return false
 }
 
 // Commit carries out what the run has written. m is the mark of the request, or nil if it cannot come again. See
@@ -98,6 +129,7 @@ func (t *Transaction) Send(ctx context.Context) error {
 
 // End lets go of what the run holds.
 func (t *Transaction) End() {
+	t.cancel()
 	for _, s := range t.sessions {
 		s.End()
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/backend"
+	"github.com/polyvoke/polyvoke/invoker/backend/standard"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 )
 
@@ -45,6 +47,9 @@ func (s *Server) StartInvoker(change ...func(*invoker.Invoker)) *Invoker {
 		c(v)
 	}
 	nc := s.Connect()
+	if v.Backend == nil {
+		v.Backend = openBackend(s.owner, nc, v)
+	}
 	var d *durable
 	if s.config.Jobs {
 		if v.Registry == nil {
@@ -60,6 +65,16 @@ func (s *Server) StartInvoker(change ...func(*invoker.Invoker)) *Invoker {
 		d.start()
 	}
 	return out
+}
+
+// openBackend returns a back end with what there is on a connection, for an invoker.
+func openBackend(o owner, nc *nats.Conn, v *invoker.Invoker) *backend.Backend {
+	o.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		o.Fatalf("JetStream: %v", err)
+	}
+	return standard.New(standard.Config{JetStream: js, Conn: nc, Caller: v})
 }
 
 // Serve starts an invoker on a connection, and returns when it serves. It ends with the test, or when it is stopped. A

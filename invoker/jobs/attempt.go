@@ -22,6 +22,7 @@ func (j *job) attempt() (*protocol.Reply, error) {
 	if err := j.fetch(ctx); err != nil {
 		return &protocol.Reply{ID: j.id, Exit: -1, Err: protocol.ErrorOf(err, j.id), Report: new(protocol.Report)}, nil
 	}
+	j.Request.Once, j.Request.Repeated = j.Accepted, j.place.delivered > 1 || j.Before > 0 || j.Revision > 0
 	sampling := j.sampling()
 	j.Request.Record = sampling.Draw()
 	began := time.Now()

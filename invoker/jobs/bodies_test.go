@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/bodies"
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -31,7 +32,7 @@ func TestBodyInBucketOfJobs(t *testing.T) {
 	}))
 	f.Apply(function("f"))
 	var jobs *bodies.Store
-	b.eventually("the bucket of jobs", func() (ok bool) {
+	await.Until(b.t, "the bucket of jobs", func() (ok bool) {
 		var err error
 		jobs, err = bodies.ExistingIn(t.Context(), b.js, protocol.BucketJobs)
 		return err == nil
@@ -61,7 +62,7 @@ func TestBodyInBucketOfJobs(t *testing.T) {
 	if r := b.outcome("f", id); r.State != protocol.StateDone || r.Attempts != 2 {
 		t.Errorf("the outcome is %+v", r)
 	}
-	b.eventually("the end of its body", func() bool { return !kept(claim) })
+	await.Until(b.t, "the end of its body", func() bool { return !kept(claim) })
 	for range 2 {
 		if n := <-sizes; n != len(body) {
 			t.Errorf("an attempt had %d bytes", n)
@@ -70,7 +71,7 @@ func TestBodyInBucketOfJobs(t *testing.T) {
 	id, claim = publish("job.f.bad", protocol.BucketJobs)
 	b.outcome("f", id)
 	var l store.Letter
-	b.eventually("the dead letter", func() (ok bool) {
+	await.Until(b.t, "the dead letter", func() (ok bool) {
 		var err error
 		l, ok, err = b.st.Letter(t.Context(), "f", id)
 		return err == nil && ok

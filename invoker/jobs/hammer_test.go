@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -61,7 +62,7 @@ func TestHammer(t *testing.T) {
 	}
 	for range 3 {
 		f := begin()
-		b.eventually("some runs", func() bool { return runs.Load() > 50 })
+		await.Until(b.t, "some runs", func() bool { return runs.Load() > 50 })
 		runs.Store(0)
 		f.end()
 	}
@@ -144,7 +145,7 @@ func TestDrain(t *testing.T) {
 	second.Apply(function("f", func(j *protocol.Job) { j.AckWait = protocol.Duration(time.Hour) }))
 	ended := make(chan struct{})
 	go func() { defer close(ended); first.stop(); <-first.done }()
-	b.eventually("the end of what did not begin", func() bool {
+	await.Until(b.t, "the end of what did not begin", func() bool {
 		s, err := b.js.Stream(t.Context(), protocol.QueueStream("f"))
 		return err == nil && s.CachedInfo().State.Msgs <= uint64(len(begun)+1)
 	})

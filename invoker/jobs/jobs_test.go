@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -197,7 +198,7 @@ func (b *bench) publish(subject, body string, headers ...string) string {
 func (b *bench) outcome(name, id string) store.Stored {
 	b.t.Helper()
 	var got store.Stored
-	b.eventually(fmt.Sprintf("the outcome of %s.%s", name, id), func() bool {
+	await.Until(b.t, fmt.Sprintf("the outcome of %s.%s", name, id), func() bool {
 		r, ok, err := b.st.Record(b.t.Context(), name, id)
 		got = r
 		return err == nil && ok && r.State.Decided()
@@ -208,21 +209,10 @@ func (b *bench) outcome(name, id string) store.Stored {
 // empty waits until a queue is.
 func (b *bench) empty(name string) {
 	b.t.Helper()
-	b.eventually("the end of all jobs of "+name, func() bool {
+	await.Until(b.t, "the end of all jobs of "+name, func() bool {
 		s, err := b.js.Stream(b.t.Context(), protocol.QueueStream(name))
 		return err == nil && s.CachedInfo().State.Msgs == 0
 	})
-}
-
-func (b *bench) eventually(what string, is func() bool) {
-	b.t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(waits); !is(); <-tick.C {
-		if time.Now().After(end) {
-			b.t.Fatalf("%s does not come", what)
-		}
-	}
 }
 
 // A job runs, its outcome is stored, and it leaves the queue.

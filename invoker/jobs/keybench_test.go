@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -26,7 +27,7 @@ func BenchmarkKeys(b *testing.B) {
 			<-w.js.PublishAsyncComplete()
 			w.empty("f")
 			if key != "" {
-				w.eventually("the end of all lines", func() bool {
+				await.Until(w.t, "the end of all lines", func() bool {
 					_, left, _, err := w.st.LookAtTurns(b.Context(), "f")
 					return err == nil && left == 0
 				})

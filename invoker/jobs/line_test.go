@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/invoker/later"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -123,7 +124,7 @@ func (l *lossy) Put(ctx context.Context, name, id string, at time.Time, m *nats.
 // lines waits until no job stands in a line.
 func (b *bench) lines(name string) {
 	b.t.Helper()
-	b.eventually("the end of all lines of "+name, func() bool {
+	await.Until(b.t, "the end of all lines of "+name, func() bool {
 		s, err := b.js.Stream(b.t.Context(), protocol.TurnStream(name))
 		return err == nil && s.CachedInfo().State.Msgs == 0
 	})
@@ -253,18 +254,18 @@ func TestKeyChanges(t *testing.T) {
 	f.Apply(function("f", keyless))
 	ids := []string{b.publish("job.f", ""), b.publish("job.f.a", ""), b.publish("job.f.b", "", "Order", ""),
 		b.publish("job.f.c", "", "Order", "1"), b.publish("job.f.d", "", "Order", "1")}
-	b.eventually("four at a time", func() bool { return running.Load() == 4 })
-	b.eventually("the fifth in its line", func() bool { // else it would not be in one without the key
+	await.Until(b.t, "four at a time", func() bool { return running.Load() == 4 })
+	await.Until(b.t, "the fifth in its line", func() bool { // else it would not be in one without the key
 		s, err := b.js.Stream(t.Context(), protocol.QueueStream("f"))
 		return err == nil && s.CachedInfo().State.Msgs == 0
 	})
 	f.Apply(function("f"))
-	b.eventually("a queue without a key", func() bool {
+	await.Until(b.t, "a queue without a key", func() bool {
 		c, err := b.js.Consumer(t.Context(), protocol.QueueStream("f"), "run")
 		return err == nil && c.CachedInfo().Config.MaxAckPending > 1
 	})
 	ids = append(ids, b.publish("job.f", "", "Order", "1"))
-	b.eventually("one that has no key any more", func() bool { return running.Load() == 5 })
+	await.Until(b.t, "one that has no key any more", func() bool { return running.Load() == 5 })
 	close(hold)
 	for _, id := range ids {
 		b.outcome("f", id)
@@ -320,7 +321,7 @@ func TestKeyMend(t *testing.T) {
 	f := b.start(k, b.moved, func(f *Front) { l.Later, f.config.Later = f.config.Later, l })
 	f.Apply(function("f", func(j *protocol.Job) { j.Key = "{1}" }))
 	first := b.publish("job.f.a", "a 1 twice")
-	b.eventually("the loss of its next attempt", l.lost.Load)
+	await.Until(b.t, "the loss of its next attempt", l.lost.Load)
 	second := b.publish("job.f.a", "a 2 good")
 	for _, id := range []string{first, second} {
 		if r := b.outcome("f", id); r.State != protocol.StateDone {
@@ -348,7 +349,7 @@ func TestKeyRemoved(t *testing.T) {
 	f.Synced()
 	ids := []string{b.publish("job.f.a", ""), b.publish("job.f.a", ""), b.publish("job.f.a", "")}
 	<-begun
-	b.eventually("all in their line", func() bool {
+	await.Until(b.t, "all in their line", func() bool {
 		_, left, _, err := b.st.LookAtTurns(t.Context(), "f")
 		return err == nil && left == 4
 	})
@@ -365,7 +366,7 @@ func TestKeyRemoved(t *testing.T) {
 		}
 	}
 	for _, stream := range []string{protocol.QueueStream("f"), protocol.TurnStream("f")} {
-		b.eventually("the end of "+stream, func() bool {
+		await.Until(b.t, "the end of "+stream, func() bool {
 			_, err := b.js.Stream(t.Context(), stream)
 			return errors.Is(err, jetstream.ErrStreamNotFound)
 		})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -126,7 +127,7 @@ func TestOutcomes(t *testing.T) {
 	b.empty("f")
 	id := "x y"
 	b.publish("job.f", "bad id", protocol.HeaderID, id)
-	b.eventually("the letter of a job with a bad id", func() bool {
+	await.Until(b.t, "the letter of a job with a bad id", func() bool {
 		s, err := b.js.Stream(t.Context(), protocol.StreamDead)
 		if err != nil {
 			return false
@@ -158,7 +159,7 @@ func TestOneID(t *testing.T) {
 	for range 5 {
 		b.publish("job.f", "x", protocol.HeaderID, "mine")
 	}
-	b.eventually("one message in the queue", func() bool {
+	await.Until(b.t, "one message in the queue", func() bool {
 		s, err := b.js.Stream(t.Context(), protocol.QueueStream("f"))
 		return err == nil && s.CachedInfo().State.Msgs == 1
 	})
@@ -266,13 +267,13 @@ func TestRemoved(t *testing.T) {
 			t.Errorf("the outcome is %+v", r)
 		}
 	}
-	b.eventually("the end of the queue", func() bool {
+	await.Until(b.t, "the end of the queue", func() bool {
 		_, err := b.js.Stream(t.Context(), protocol.QueueStream("f"))
 		return err != nil
 	})
 	gone.Store(false)
 	f.Apply(function("f"))
-	b.eventually("a new queue", func() bool {
+	await.Until(b.t, "a new queue", func() bool {
 		_, err := b.js.Stream(t.Context(), protocol.QueueStream("f"))
 		return err == nil
 	})
@@ -296,7 +297,7 @@ func TestBehindRetries(t *testing.T) {
 	for range 100 {
 		b.publish("job.f", "bad")
 	}
-	b.eventually("the first attempts", func() bool { return failures.Load() == 100 })
+	await.Until(b.t, "the first attempts", func() bool { return failures.Load() == 100 })
 	b.outcome("f", b.publish("job.f", "good"))
 	if failures.Load() != 100 {
 		t.Error("retries did not wait")

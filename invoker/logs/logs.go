@@ -32,10 +32,41 @@ type Writer struct {
 	Function protocol.Ref  // that writes
 	ID       func() string // returns the call's id; asked for each line
 
-	line      []byte // begun, not ended
-	kept      []byte // the end of everything
+	hold      bool       // lines wait for Release or Discard
+	held      []heldLine // in their order
+	room      int        // how many bytes more may wait
+	line      []byte     // begun, not ended
+	kept      []byte     // the end of everything
 	published int
 	size      int64
+}
+
+// heldLine is a line that waits.
+type heldLine struct {
+	text     string
+	platform bool
+}
+
+// Hold lets lines wait in memory from now on until Release or Discard, as long as they take no more than some bytes. A
+// line that is over that releases them all, and itself.
+func (w *Writer) Hold(most int) { w.hold, w.room = true, most }
+
+// Held reports whether nothing was published since Hold.
+func (w *Writer) Held() bool { return w.hold }
+
+// Release publishes the lines that wait, and lets no more wait.
+func (w *Writer) Release() {
+	w.hold = false
+	for _, l := range w.held {
+		w.send(l.text, l.platform)
+	}
+	w.held = nil
+}
+
+// Discard forgets all that was written since Hold, and lets further lines wait: for a process that is run again.
+func (w *Writer) Discard(most int) {
+	*w = Writer{NC: w.NC, Function: w.Function, ID: w.ID, line: w.line[:0], kept: w.kept[:0], held: w.held[:0]}
+	w.Hold(most)
 }
 
 // Write implements io.Writer. It never fails: a full log does not end a process.
@@ -107,12 +138,27 @@ func (w *Writer) flushLine() {
 // Platform publishes a line of polyvoke's own.
 func (w *Writer) Platform(text string) { w.publish(text, true) }
 
-// publish sends a line to the function's log subject. Nobody may be listening, and a lost
-// connection shows elsewhere, so an error is not looked at.
+// publish sends a line, or lets it wait.
 func (w *Writer) publish(text string, platform bool) {
 	if w.NC == nil {
 		return // the process was not even prepared; the reply says why
 	}
+	if !w.hold {
+		w.send(text, platform)
+		return
+	}
+	w.held = append(w.held, heldLine{text, platform})
+	if w.room -= len(text) + heldBesides; w.room < 0 {
+		w.Release()
+	}
+}
+
+// heldBesides is what a line that waits takes besides its text, in bytes.
+const heldBesides = 32
+
+// send sends a line to the function's log subject. Nobody may be listening, and a lost
+// connection shows elsewhere, so an error is not looked at.
+func (w *Writer) send(text string, platform bool) {
 	line := protocol.LogLine{Function: w.Function, ID: w.ID(), Text: text, Platform: platform}
 	h, body := line.Message()
 	_ = w.NC.PublishMsg(&nats.Msg{Subject: protocol.LogSubject(w.Function.Name), Header: nats.Header(h), Data: body})

@@ -26,6 +26,9 @@ func Options(f *protocol.Function) runtimes.Options {
 	for _, name := range slices.Sorted(maps.Keys(f.Env)) {
 		o.Env = append(o.Env, name+"="+f.Env[name])
 	}
+	for _, path := range f.Mounts() {
+		o.Mounts = append(o.Mounts, runtimes.Mount{Path: path})
+	}
 	return o
 }
 
@@ -35,16 +38,24 @@ type Key struct {
 	memory, stack, fuel uint64
 	start, interpreter  string
 	varies              bool
-	args, env           string // each string behind its length
+	args, env, mounts   string // each string behind its length
 }
 
-// KeyOf returns the key of the module with a digest, compiled with options. Options.Mounts and Options.Renews have no
-// part in it: interpreters set them, and the programs of a Cache are those that callers of interpreters ask for. Nor
-// has Options.Line: it may change how soon a program is there, but not the program. Nor Options.Setup, which only a
-// replay has.
+// KeyOf returns the key of the module with a digest, compiled with options. Of Options.Mounts the paths are a part of
+// it: the trees are those of processes. Options.Renews has no part in it: interpreters set it, and the programs of a
+// Cache are those that callers of interpreters ask for. Nor has Options.Line: it may change how soon a program is
+// there, but not the program. Nor Options.Setup, which only a replay has.
 func KeyOf(digest string, o runtimes.Options) Key {
 	return Key{digest: digest, memory: o.Memory, stack: o.Stack, fuel: o.Fuel, start: o.Start,
-		interpreter: o.Interpreter, varies: o.Varies, args: joined(o.Args), env: joined(o.Env)}
+		interpreter: o.Interpreter, varies: o.Varies, args: joined(o.Args), env: joined(o.Env), mounts: joined(paths(o.Mounts))}
+}
+
+// paths returns where mounts are.
+func paths(all []runtimes.Mount) (list []string) {
+	for _, m := range all {
+		list = append(list, m.Path)
+	}
+	return list
 }
 
 // joined makes a list of strings comparable.

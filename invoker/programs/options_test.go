@@ -11,7 +11,6 @@ import (
 
 // notInKey are the fields of runtimes.Options that are no part of a key, and why a program may be shared all the same.
 var notInKey = map[string]string{
-	"Mounts": "interpreters set it, below the cache",
 	"Renews": "interpreters set it, below the cache",
 	"Setup":  "replays set it, which run one program",
 	"Line":   "it says how soon there is a program, not which",
@@ -40,6 +39,7 @@ var notInOptions = map[string]string{
 var values = map[string]any{
 	"Meta":   protocol.MetaEnv,
 	"HTTP":   []protocol.HTTPRoute{{Request: protocol.HTTPCGI}},
+	"Grants": []protocol.Grant{{KV: "a"}},
 	"Mounts": []runtimes.Mount{{Path: "/a", Tree: files.Static(files.Map{})}},
 }
 

@@ -13,31 +13,17 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// until waits until ok is true, asking again and again.
-func until(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	limit := time.After(registrytest.Patience)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("%s does not happen", what)
-		}
-	}
-}
-
 // returned waits until a function is in the store as it was.
 func returned(t testing.TB, r registry.Registry, e registry.Entry) {
 	t.Helper()
 	var last error
-	until(t, e.Name+" in the store again", func() bool {
+	await.Until(t, e.Name+" in the store again", func() bool {
 		var is registry.Entry
 		is, last = r.Find(t.Context(), e.Name)
 		return last == nil && reflect.DeepEqual(is, e)
@@ -49,7 +35,7 @@ func existing(t *testing.T, s *server.Server) *fixture {
 	t.Helper()
 	nc := registrytest.Connect(t, s)
 	js := registrytest.JetStream(t, nc)
-	until(t, "the buckets' creation", func() bool {
+	await.Until(t, "the buckets' creation", func() bool {
 		_, err := js.Stream(t.Context(), "OBJ_"+registry.BucketModules)
 		return err == nil
 	})
@@ -201,12 +187,12 @@ func TestStoreLosesWhatIsWatched(t *testing.T) {
 			must(t, err)
 			nc := registrytest.Connect(t, s)
 			must(t, test.lose(t.Context(), registrytest.JetStream(t, nc)))
-			until(t, "the report of the loss", func() bool { return strings.Contains(log.String(), test.log) })
+			await.Until(t, "the report of the loss", func() bool { return strings.Contains(log.String(), test.log) })
 			x := existing(t, s)
 			for _, e := range []registry.Entry{e, other} {
 				returned(t, x.r, e)
 				for _, v := range e.Versions {
-					until(t, "the module of "+v.Ref().String(), func() bool {
+					await.Until(t, "the module of "+v.Ref().String(), func() bool {
 						_, err := x.r.Module(t.Context(), v.Digest)
 						return err == nil
 					})
@@ -232,7 +218,7 @@ func TestStoreGoesBack(t *testing.T) {
 	last := put(t, r, "greet", "three")
 	_, err = x.kv.Put(t.Context(), "greet", old)
 	must(t, err)
-	until(t, "the report of the loss", func() bool { return strings.Contains(log.String(), " lost a function") })
+	await.Until(t, "the report of the loss", func() bool { return strings.Contains(log.String(), " lost a function") })
 	returned(t, x.r, last)
 	_, err = r.Delete(t.Context(), "greet") // and what was removed and deployed anew counts
 	must(t, err)

@@ -33,6 +33,8 @@ type Call struct {
 	In, Out  int64         // size of the bodies of request and reply, in bytes
 	Fuel     uint64        // see runtimes.Usage
 	Memory   uint64        // the same
+	Reads    int64         // by grants: what its last run has read outside
+	Writes   int64         // by grants: what has been changed outside
 
 	// How Took is made up, as far as there are observers.
 	Queue time.Duration // from Received until it was let in

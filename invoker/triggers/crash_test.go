@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -247,7 +248,7 @@ func TestMissing(t *testing.T) {
 		}
 		w.must(w.js.DeleteStream(t.Context(), w.queue.Stream))
 		w.publish("s.9")
-		w.until("the event to wait", func() bool { return Lags(t.Context(), w.js, w.function(trigger))[0].Total() == 1 })
+		await.Until(w, "the event to wait", func() bool { return Lags(t.Context(), w.js, w.function(trigger))[0].Total() == 1 })
 		var err error
 		w.queue, err = w.store.MakeQueue(t.Context(), &protocol.Function{Name: "f"})
 		w.must(err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
 )
@@ -65,7 +66,7 @@ func TestServerAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	registrytest.StartNATS(t, dir, number)
-	w.until("the connection to be back", w.js.Conn().IsConnected)
+	await.Until(w, "the connection to be back", w.js.Conn().IsConnected)
 	w.publish("s.2", "s.3")
 	w.eachOnce(trigger, 2)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -138,26 +139,16 @@ func (w *world) nothing(t protocol.Trigger) {
 // idle waits until a trigger has made each event a job.
 func (w *world) idle(t protocol.Trigger) {
 	w.Helper()
-	w.until("the trigger to have nothing to do", func() bool {
+	await.Until(w, "the trigger to have nothing to do", func() bool {
 		l := Lags(w.Context(), w.js, w.function(t))[0]
 		return l.Err == nil && l.Total() == 0
 	})
 }
 
-// until waits until something is so.
-func (w *world) until(what string, so func() bool) {
-	w.Helper()
-	for end := time.Now().Add(registrytest.Patience); !so(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			w.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
 // ready waits until a trigger has its consumer.
 func (w *world) ready(t protocol.Trigger) {
 	w.Helper()
-	w.until("a consumer", func() bool { return Lags(w.Context(), w.js, w.function(t))[0].Err == nil })
+	await.Until(w, "a consumer", func() bool { return Lags(w.Context(), w.js, w.function(t))[0].Err == nil })
 }
 
 // Messages of a stream become jobs, with what wildcards match as arguments, and where they come from.
@@ -255,7 +246,7 @@ func TestPosition(t *testing.T) {
 	if got := string(w.next().Request.Body); got != "s.4" {
 		t.Errorf("the job is of %s, want s.4", got)
 	}
-	w.until("one event to be on its way at a time", func() bool {
+	await.Until(w, "one event to be on its way at a time", func() bool {
 		c, err := w.js.Consumer(t.Context(), "S", ConsumerName("f", trigger))
 		w.must(err)
 		return c.CachedInfo().Config.MaxAckPending == 1
@@ -272,9 +263,9 @@ func TestForget(t *testing.T) {
 		return err == nil
 	}
 	f, stop := w.front(nil, trigger, other)
-	w.until("both consumers", func() bool { return there(trigger) && there(other) })
+	await.Until(w, "both consumers", func() bool { return there(trigger) && there(other) })
 	f.Apply(w.function(trigger))
-	w.until("one consumer to go", func() bool { return !there(other) })
+	await.Until(w, "one consumer to go", func() bool { return !there(other) })
 	stop()
 	if !there(trigger) {
 		t.Fatal("a consumer went with its invoker")
@@ -298,8 +289,8 @@ func TestForget(t *testing.T) {
 				t.Error("the consumer of a function that this invoker cannot serve is gone")
 			}
 		} else {
-			w.until("the consumer to go", func() bool { return !there(trigger) })
-			w.until("its mark to go", func() bool { m, err := g.marked(t.Context()); return err == nil && len(m) == 0 })
+			await.Until(w, "the consumer to go", func() bool { return !there(trigger) })
+			await.Until(w, "its mark to go", func() bool { m, err := g.marked(t.Context()); return err == nil && len(m) == 0 })
 		}
 		stop()
 	}

@@ -107,7 +107,7 @@ func (l *language) program(ctx context.Context, s *Script, o runtimes.Options) (
 		return nil, err
 	}
 	p := &program{language: l, args: expand(l.bundle.Args, s.Entry), env: environment(l.bundle.Env)}
-	o.Args, o.Env, o.Mounts, o.Interpreter = p.argv(o.Args), p.environ(o.Env), l.mounts(s.files), ""
+	o.Args, o.Env, o.Mounts, o.Interpreter = p.argv(o.Args), p.environ(o.Env), append(l.mounts(s.files), o.Mounts...), ""
 	o.Renews = l.bundle.Start == runtimes.StartCheckpoint
 	o.Stack = 0 // that of base
 	o.Memory = cmp.Or(o.Memory, l.bundle.Memory)

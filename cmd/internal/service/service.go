@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/backend/standard"
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -78,6 +79,7 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
+	v.Backend = standard.New(standard.Config{JetStream: own.JS, Conn: own.Conn, Caller: &v, Replicas: c.Replicas, Log: c.Log})
 	beside, err := surround(&v, s, own, c, ready)
 	if err != nil {
 		return err

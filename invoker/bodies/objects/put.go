@@ -25,15 +25,9 @@ const (
 // as it is. If Put fails, the bucket says what it said before; only when the very last
 // confirmation is lost can the object be there all the same, and then it is whole.
 func (b *Bucket) Put(ctx context.Context, o Object, r io.Reader) (Object, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return o, err
-	}
 	old := o.Info.NUID
-	o.Info.Bucket, o.Info.NUID, o.Info.Deleted = b.name, id.String(), false
-	o.Info.Opts = &jetstream.ObjectMetaOptions{ChunkSize: uint32(b.chunkSize())}
-	if err := b.upload(ctx, &o.Info, o.TTL, r); err != nil {
-		b.purge(ctx, o.Info.NUID)
+	o, err := b.Upload(ctx, o, r)
+	if err != nil {
 		return o, err
 	}
 	put, err := b.Set(ctx, o)
@@ -45,6 +39,23 @@ func (b *Bucket) Put(ctx context.Context, o Object, r io.Reader) (Object, error)
 		b.purge(ctx, o.Info.NUID) // for any other error it may have been stored
 	}
 	return put, err
+}
+
+// Upload stores the chunks of what r has to say, and returns o as it describes them. Nobody sees them before Set. If
+// it fails, it has deleted them. An error of r is returned as it is.
+func (b *Bucket) Upload(ctx context.Context, o Object, r io.Reader) (Object, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return o, err
+	}
+	o.Info.Bucket, o.Info.NUID, o.Info.Deleted = b.name, id.String(), false
+	o.Info.Opts = &jetstream.ObjectMetaOptions{ChunkSize: uint32(b.chunkSize())}
+	if err := b.upload(ctx, &o.Info, o.TTL, r); err != nil {
+		b.purge(ctx, o.Info.NUID)
+		o.Info.NUID = ""
+		return o, err
+	}
+	return o, nil
 }
 
 // chunkSize returns how long chunks are, in bytes.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/invoker/gateway/access/keys"
 	"github.com/polyvoke/polyvoke/invoker/invokertest"
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -125,21 +126,6 @@ func create(t testing.TB, s *keys.Store, k keys.Key) (keys.Key, string) {
 	return k, text
 }
 
-// until waits until something holds.
-func until(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	limit := time.After(time.Minute)
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("it does not come to pass that %s", what)
-		}
-	}
-}
-
 // TestConfig refuses settings that are wrong, and names them.
 func TestConfig(t *testing.T) {
 	tokens := func(change func(*Tokens)) Config {
@@ -204,7 +190,7 @@ func TestKeys(t *testing.T) {
 	_, narrow := create(t, s, keys.Key{Functions: []string{"other"}})
 	_, routed := create(t, s, keys.Key{Routes: []string{"GET /x"}})
 	_, brief := create(t, s, keys.Key{Created: now.now(), Expires: now.now().Add(time.Minute)})
-	until(t, "the keys are known", func() bool { return ask(t, url, "X-Api-Key: "+brief).code == 200 })
+	await.Until(t, "the keys are known", func() bool { return ask(t, url, "X-Api-Key: "+brief).code == 200 })
 	a := ask(t, url, "X-Api-Key: "+text).want(t, 200)
 	if a.auth["Fn-Auth"][0] != "key:"+k.ID || len(a.auth) != 2 {
 		t.Errorf("%v", a.auth)
@@ -233,7 +219,7 @@ func TestKeys(t *testing.T) {
 	if _, err := s.Revoke(t.Context(), k.ID); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the key is not valid any more", func() bool { return ask(t, url, "X-Api-Key: "+text).code == 401 })
+	await.Until(t, "the key is not valid any more", func() bool { return ask(t, url, "X-Api-Key: "+text).code == 401 })
 }
 
 // TestKeysUnknown lets nobody in as long as keys cannot be read.
@@ -293,7 +279,7 @@ func BenchmarkAdmitKey(b *testing.B) {
 	r.Header.Set("Authorization", "Bearer "+text)
 	w := Want{Auth: "key", Function: "greet", Route: "GET /x", Client: "127.0.0.1",
 		Rate: protocol.Rate{Count: protocol.MaxRate, Per: time.Second}}
-	until(b, "the key is known", func() bool {
+	await.Until(b, "the key is known", func() bool {
 		_, err := g.Admit(b.Context(), r, w)
 		return err == nil
 	})

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/invokertest"
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
@@ -205,7 +206,7 @@ func TestOneCallForMany(t *testing.T) {
 			t.Errorf("whoever has left gets %v", err)
 		}
 	})
-	until(t, "it is asked", func() bool { return calls.calls.Load() == 1 })
+	await.Until(t, "it is asked", func() bool { return calls.calls.Load() == 1 })
 	for range 50 {
 		running.Go(func() {
 			if err := admit(t.Context(), `{}`); err != nil {
@@ -219,7 +220,7 @@ func TestOneCallForMany(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	until(t, "the second is asked", func() bool { return calls.calls.Load() == 2 })
+	await.Until(t, "the second is asked", func() bool { return calls.calls.Load() == 2 })
 	if err := admit(t.Context(), `{"principal":"c"}`); protocol.CodeOf(err) != 503 || RetryAfter(err) == 0 {
 		t.Errorf("a third call: %v", err)
 	}
@@ -238,7 +239,7 @@ func TestAuthorizerReplaced(t *testing.T) {
 	url := mount(t, g, Want{Auth: "function check"})
 	var running sync.WaitGroup
 	running.Go(func() { ask(t, url, "Authorization: me").want(t, 200) })
-	until(t, "it is asked", func() bool { return calls.calls.Load() == 1 })
+	await.Until(t, "it is asked", func() bool { return calls.calls.Load() == 1 })
 	g.Forget("check")
 	close(calls.hold)
 	running.Wait()

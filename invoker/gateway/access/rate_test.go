@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/gateway/access/keys"
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -139,7 +140,7 @@ func TestRates(t *testing.T) {
 	_, other := create(t, s, keys.Key{})
 	first := mount(t, g, Want{Auth: "key", Route: "GET /x"})
 	second := mount(t, g, Want{Auth: "key", Route: "GET /y"})
-	until(t, "the keys are known", func() bool {
+	await.Until(t, "the keys are known", func() bool {
 		now.add(time.Second)
 		return ask(t, first, "X-Api-Key: "+other).code == 200
 	})

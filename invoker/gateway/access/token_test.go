@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 )
 
 // signers are private keys, made once for all tests.
@@ -406,12 +408,12 @@ func TestKeysFromURL(t *testing.T) {
 	server.keys(jwks(jwk("two", other, nil)))
 	ask(t, url, token("one", "ES256")).want(t, 200)
 	now.add(fresh + time.Second)
-	until(t, "the key is withdrawn", func() bool { return ask(t, url, token("one", "ES256")).code == 401 })
+	await.Until(t, "the key is withdrawn", func() bool { return ask(t, url, token("one", "ES256")).code == 401 })
 	// The issuer is away: what is known holds for a day.
 	server.set(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(404) })
 	now.add(stale - time.Hour)
 	ask(t, url, two).want(t, 200)
-	until(t, "it is reported", func() bool { return strings.Contains(log.String(), "404") })
+	await.Until(t, "it is reported", func() bool { return strings.Contains(log.String(), "404") })
 	now.add(2 * time.Hour)
 	ask(t, url, "Authorization: Bearer "+sign(t, "ES256", "two", other, claims(now.now(), nil))).want(t, 503)
 	if strings.Count(log.String(), "cannot be read") != 2 || !strings.Contains(log.String(), "it is secret") {

@@ -13,6 +13,7 @@ import (
 	gorilla "github.com/gorilla/websocket"
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -64,7 +65,7 @@ func hammer(t *testing.T, clients int) {
 	}
 	drained := make(chan error, 1)
 	all.Go(func() {
-		h.until("half of it is done", func() bool { return h.hub.Stats().Opened > int64(clients*4) })
+		await.Until(h, "half of it is done", func() bool { return h.hub.Stats().Opened > int64(clients*4) })
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rand.N(int64(2*patience))))
 		defer cancel()
 		drained <- h.hub.Drain(ctx)

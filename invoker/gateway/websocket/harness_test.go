@@ -251,21 +251,6 @@ func (k *recorder) wait(t testing.TB, n int) []string {
 	return append([]string(nil), k.events...)
 }
 
-// until waits until something holds that no event tells of.
-func (h *harness) until(what string, holds func() bool) {
-	h.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	late := time.After(patience)
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-late:
-			h.Fatalf("it has not come to this: %s", what)
-		}
-	}
-}
-
 // request publishes for a client and returns the code of what the gateway answers, 0 if it has done it.
 func (h *harness) request(subject string, body string, header ...string) int {
 	h.Helper()

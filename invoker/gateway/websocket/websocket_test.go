@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker/invokertest"
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
@@ -70,7 +71,7 @@ func TestEvents(t *testing.T) {
 			t.Errorf("call %d: the body is %q, want %q", i, got.body, want.body)
 		}
 	}
-	h.until("the connection is let go of", func() bool { return h.hub.Stats().Open == 0 })
+	await.Until(h, "the connection is let go of", func() bool { return h.hub.Stats().Open == 0 })
 	if s := h.hub.Stats(); s.Opened != 1 || s.In != 2 || s.Out != 3 {
 		t.Errorf("the figures are %+v", s)
 	}
@@ -171,7 +172,7 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	h.until("nothing is left", func() bool { return h.hub.Stats().Open == 0 && len(h.subjects("chat.>")) == 0 })
+	await.Until(h, "nothing is left", func() bool { return h.hub.Stats().Open == 0 && len(h.subjects("chat.>")) == 0 })
 }
 
 // A handshake of HTTP/1.0, or one with a body, is none: what follows would be read as something else by whatever is in
@@ -446,9 +447,9 @@ func TestTopics(t *testing.T) {
 		t.Errorf("too many topics: code %d", code)
 	}
 	_ = b.Close()
-	h.until("chat.red is let go of", func() bool { return len(h.subjects("chat.red")) == 0 })
+	await.Until(h, "chat.red is let go of", func() bool { return len(h.subjects("chat.red")) == 0 })
 	_, _ = a.Close(), c.Close()
-	h.until("all are", func() bool {
+	await.Until(h, "all are", func() bool {
 		return len(h.subjects("chat.*"))+len(h.subjects("more.*"))+len(h.subjects("news")) == 0
 	})
 }
@@ -580,7 +581,7 @@ func TestSlowClientIsTold(t *testing.T) {
 	h := serve(t, caller, protocol.WebSocketRoute{}, func(c *Config) { c.ID = "gw" })
 	done := make(chan *client)
 	go func() { done <- h.dial("/ws") }()
-	h.until("it is known", func() bool { return h.hub.Stats().Open == 1 })
+	await.Until(h, "it is known", func() bool { return h.hub.Stats().Open == 1 })
 	for i := range protocol.MaxSocketQueue {
 		if code := h.request("ws.gw.1", fmt.Sprint(i)); code != 0 {
 			t.Fatalf("message %d: code %d", i, code)
@@ -679,7 +680,7 @@ func TestDrain(t *testing.T) {
 	if events := k.wait(t, 5); !strings.HasPrefix(events[4], "close 1001") {
 		t.Errorf("got %q", events)
 	}
-	h.until("nothing is subscribed to", func() bool { return len(h.subjects("ws.>"))+len(h.subjects("news")) == 0 })
+	await.Until(h, "nothing is subscribed to", func() bool { return len(h.subjects("ws.>"))+len(h.subjects("news")) == 0 })
 }
 
 // A drain whose time is over cancels calls and cuts connections.
@@ -754,7 +755,7 @@ func TestMost(t *testing.T) {
 		t.Errorf("%v, %v", resp, err)
 	}
 	_ = ws.Close()
-	h.until("there is room", func() bool { return h.hub.Stats().Open == 0 })
+	await.Until(h, "there is room", func() bool { return h.hub.Stats().Open == 0 })
 	h.dial("/ws")
 }
 
@@ -770,7 +771,7 @@ func TestProtocolsAndEvents(t *testing.T) {
 	ws.say("x")
 	ws.hear("x")
 	_ = ws.Close()
-	h.until("it has ended", func() bool { return h.hub.Stats().Open == 0 })
+	await.Until(h, "it has ended", func() bool { return h.hub.Stats().Open == 0 })
 	if events := k.wait(t, 1); len(events) != 1 {
 		t.Errorf("got %q", events)
 	}
@@ -790,8 +791,8 @@ func TestGoneWhileOpening(t *testing.T) {
 		t.Fatal(err)
 	}
 	handshake(t, nc, "/ws")
-	h.until("it is asked for", func() bool { return h.hub.Stats().Open == 1 })
+	await.Until(h, "it is asked for", func() bool { return h.hub.Stats().Open == 1 })
 	_ = nc.Close()
 	<-cancelled
-	h.until("it is forgotten", func() bool { return h.hub.Stats().Open == 0 })
+	await.Until(h, "it is forgotten", func() bool { return h.hub.Stats().Open == 0 })
 }

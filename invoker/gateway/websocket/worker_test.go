@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -35,11 +36,11 @@ func TestWorkers(t *testing.T) {
 			c.hear(fmt.Sprint(round, i))
 		}
 	}
-	h.until("the workers that wait end", func() bool { return workersNow() <= before })
+	await.Until(h, "the workers that wait end", func() bool { return workersNow() <= before })
 	all[0].say("after that")
 	all[0].hear("after that")
 	for _, c := range all {
 		_ = c.Close()
 	}
-	h.until("all workers end", func() bool { return workersNow() <= before && h.hub.Stats().Open == 0 })
+	await.Until(h, "all workers end", func() bool { return workersNow() <= before && h.hub.Stats().Open == 0 })
 }

@@ -2,13 +2,18 @@ package control_test
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
+	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -69,6 +74,62 @@ func TestPause(t *testing.T) {
 	w.must(protocol.APIPause, protocol.PauseRequest{Name: "hello", For: protocol.Duration(time.Hour)}, &q)
 	if until := time.Until(q.PausedUntil); q.Forever || until < 58*time.Minute || until > time.Hour {
 		t.Errorf("paused for an hour: %+v", q)
+	}
+}
+
+// distant is a connection to a server that is far away.
+type distant struct{ net.Conn }
+
+// Dial implements nats.CustomDialer.
+func (distant) Dial(network, address string) (net.Conn, error) {
+	c, err := net.Dial(network, address)
+	return distant{c}, err
+}
+
+// Read implements net.Conn. What comes has been under way for longer than a queue that is resumed stays paused.
+func (d distant) Read(p []byte) (int, error) {
+	n, err := d.Conn.Read(p)
+	time.Sleep(60 * time.Millisecond)
+	return n, err
+}
+
+// A job of a queue that is resumed comes at once to whoever has asked for it before, however slow the server answers
+// whoever resumes.
+func TestResumeFromFarAway(t *testing.T) {
+	ns := invokertest.StartNATS(t)
+	js, err := jetstream.New(invokertest.Connect(t, ns))
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := jetstream.New(invokertest.Connect(t, ns, nats.SetCustomDialer(distant{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := worldOn(t, far)
+	w.open("hello")
+	w.must(protocol.APIPause, protocol.PauseRequest{Name: "hello"}, new(protocol.QueueInfo))
+	c, err := js.Consumer(t.Context(), protocol.QueueStream("hello"), store.Consumer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbox := js.Conn().NewInbox()
+	asked, err := js.Conn().SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := "$JS.API.CONSUMER.MSG.NEXT." + protocol.QueueStream("hello") + "." + store.Consumer
+	request := fmt.Sprintf(`{"batch":1,"expires":%d}`, 10*patience) // without a heartbeat, with which the server looks, too
+	if err := js.Conn().PublishRequest(next, inbox, []byte(request)); err != nil {
+		t.Fatal(err)
+	}
+	await.Until(t, "the server knows of the request", func() bool {
+		info, err := c.Info(t.Context())
+		return err == nil && info.NumWaiting == 1
+	})
+	w.publish("job.hello", "x")
+	w.must(protocol.APIResume, protocol.NameRequest{Name: "hello"}, new(protocol.QueueInfo))
+	if m, err := asked.NextMsg(patience); err != nil || string(m.Data) != "x" {
+		t.Errorf("the job does not come: %v, %v", m, err)
 	}
 }
 

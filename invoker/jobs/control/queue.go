@@ -102,24 +102,43 @@ func (s *Service) pauseUntil(ctx context.Context, name string, until time.Time) 
 	return info, err
 }
 
-// resumeTime is how much longer a queue is paused that is resumed.
-const resumeTime = 50 * time.Millisecond
+// resumeTime is how much longer a queue is paused that is resumed, if the server answers sooner, and mostResumeTime how
+// much longer at most.
+const (
+	resumeTime     = 50 * time.Millisecond
+	mostResumeTime = 5 * time.Second
+)
 
-// end ends the pause of a queue, and returns its state. A server to which one says that the pause is over does not look
+// end ends the pause of a queue, and returns its state.
+func (s *Service) end(ctx context.Context, name string) (any, error) {
+	for _, stream := range []string{protocol.QueueStream(name), protocol.TurnStream(name)} {
+		err := s.endPause(ctx, stream)
+		if err != nil && (stream == protocol.QueueStream(name) || !missing(err)) {
+			return nil, unavailable("resume "+name, err)
+		}
+	}
+	info, _, err := s.figures(ctx, name)
+	info.PausedUntil, info.Forever = time.Time{}, false
+	return info, err
+}
+
+// endPause ends the pause of the consumer of a stream. A server to which one says that the pause is over does not look
 // whether there are jobs for those that wait, who then wait for up to half a minute. It does look when the time of a
 // pause is over (nats-server 2.15.2, consumer.go, updatePauseState and loopAndGatherMsgs). So the pause gets an end that
-// is near, by the clock of the server.
-func (s *Service) end(ctx context.Context, name string) (any, error) {
-	c, err := s.Store.JetStream().Consumer(ctx, protocol.QueueStream(name), store.Consumer)
-	if err != nil {
-		return nil, unavailable("resume "+name, err)
+// is near, by the clock of the server, but not so near that it is over when the server hears of it: then it gets a
+// later one.
+func (s *Service) endPause(ctx context.Context, stream string) error {
+	js := s.Store.JetStream()
+	c, err := js.Consumer(ctx, stream, store.Consumer)
+	for near := resumeTime; err == nil && near <= mostResumeTime; near *= 2 {
+		if _, err = js.PauseConsumer(ctx, stream, store.Consumer, c.CachedInfo().TimeStamp.Add(near)); err != nil {
+			return err
+		}
+		if c, err = js.Consumer(ctx, stream, store.Consumer); err == nil && c.CachedInfo().Paused {
+			return nil // it has heard of it in time
+		}
 	}
-	answer, err := s.pauseUntil(ctx, name, c.CachedInfo().TimeStamp.Add(resumeTime))
-	if info, ok := answer.(protocol.QueueInfo); ok {
-		info.PausedUntil, info.Forever = time.Time{}, false
-		answer = info
-	}
-	return answer, err
+	return err
 }
 
 // figures returns the state of a function's queue. It returns false if there is none; dead letters may be there all

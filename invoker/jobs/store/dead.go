@@ -119,7 +119,7 @@ func (s *Store) Bury(ctx context.Context, l *Letter) error {
 		case old.Revision >= l.Revision:
 			return nil
 		}
-		if err := s.dropLetter(ctx, old.Sequence); err != nil { // it is of an earlier life
+		if err := s.Delete(ctx, protocol.StreamDead, old.Sequence); err != nil { // it is of an earlier life
 			return err
 		}
 	}
@@ -151,16 +151,5 @@ func (s *Store) DropLetter(ctx context.Context, name, id string, revision uint64
 	if err != nil || !ok || revision != 0 && l.Revision != revision {
 		return false, err
 	}
-	return true, s.dropLetter(ctx, l.Sequence)
-}
-
-func (s *Store) dropLetter(ctx context.Context, sequence uint64) error {
-	stream, err := s.js.Stream(ctx, protocol.StreamDead)
-	if err == nil {
-		err = stream.DeleteMsg(ctx, sequence)
-	}
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil
-	}
-	return unavailable("delete a dead letter", err)
+	return true, s.Delete(ctx, protocol.StreamDead, l.Sequence)
 }

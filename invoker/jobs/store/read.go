@@ -173,10 +173,18 @@ func (s *Store) Delete(ctx context.Context, stream string, sequence uint64) erro
 	if err := json.Unmarshal(answer.Data, &r); err != nil {
 		return unavailable("delete from "+stream, err)
 	}
-	if r.Error != nil && r.Error.ErrorCode != codeNoMessage && r.Error.Code != 404 {
+	if r.Error != nil && r.Error.Code != 404 && !deleted(r.Error) {
 		return unavailable("delete from "+stream, r.Error)
 	}
 	return nil
+}
+
+// deleted reports whether a message could not be deleted because there is none. How nats-server 2.15.2 says that depends
+// on where the message was: of one before the first of a stream, or of an empty stream, it says in words only.
+func deleted(e *jetstream.APIError) bool {
+	const noMessage, notDeleted = 10043, 10057
+	return e.ErrorCode == noMessage ||
+		e.ErrorCode == notDeleted && (e.Description == "no message found" || e.Description == "stream store EOF")
 }
 
 // Announced calls tell each time that somebody decides about a job, until end is called. The record need not be stored
@@ -188,6 +196,3 @@ func (s *Store) Announced(name, id string, tell func()) (end func(), err error) 
 	}
 	return func() { _ = sub.Unsubscribe() }, nil // an error means that the connection is gone
 }
-
-// codeNoMessage is how JetStream says that there is no message of a sequence to delete.
-const codeNoMessage = 10043

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -68,6 +69,35 @@ func TestDecide(t *testing.T) {
 	}
 	if _, err := decide(r.Revision, time.Hour); err != nil {
 		t.Errorf("behind one that has expired: %v", err)
+	}
+}
+
+// What somebody else has deleted already is deleted, wherever in its stream it was.
+func TestDelete(t *testing.T) {
+	s, js := open(t)
+	for _, test := range []struct {
+		about    string
+		sequence uint64
+	}{{"in the middle", 2}, {"the first", 1}, {"the last", 4}, {"the only one", 3}, {"never there", 9}} {
+		if test.sequence == 2 {
+			for i := range 4 {
+				if _, err := js.Publish(t.Context(), protocol.DeadSubject("f", fmt.Sprint(i)), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for range 2 {
+			if err := s.Delete(t.Context(), protocol.StreamDead, test.sequence); err != nil {
+				t.Errorf("%s: %v", test.about, err)
+			}
+		}
+	}
+	stream, err := js.Stream(t.Context(), protocol.StreamDead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State.Msgs; n != 0 {
+		t.Errorf("%d messages are left", n)
 	}
 }
 

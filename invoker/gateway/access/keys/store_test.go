@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/polyvoke/polyvoke/invoker/invokertest"
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -80,21 +81,6 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-// until waits until something holds.
-func until(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	limit := time.After(time.Minute)
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("it does not come to pass that %s", what)
-		}
-	}
-}
-
 // TestStore makes, lists, describes and revokes keys.
 func TestStore(t *testing.T) {
 	js := open(t, invokertest.StartNATS(t))
@@ -150,7 +136,7 @@ func TestTable(t *testing.T) {
 	table, log := follow(t, js, time.Now) // there is no bucket yet
 	s := NewStore(js)
 	k, text := create(t, s, Key{Rate: "3/m"})
-	until(t, "a new key is known", func() bool { return table.Match(text) != nil })
+	await.Until(t, "a new key is known", func() bool { return table.Match(text) != nil })
 	if e := table.Match(text); e.Principal != "key:"+k.ID || e.Rate.Count != 3 {
 		t.Errorf("%+v", e)
 	}
@@ -173,12 +159,12 @@ func TestTable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	until(t, "the damaged record is reported", func() bool { return strings.Contains(log.String(), hostile) })
+	await.Until(t, "the damaged record is reported", func() bool { return strings.Contains(log.String(), hostile) })
 	if strings.Contains(log.String(), "\x1b") {
 		t.Errorf("the log has a control character: %q", log)
 	}
 	_, second := create(t, s, Key{})
-	until(t, "keys behind the damaged record are known", func() bool { return table.Match(second) != nil })
+	await.Until(t, "keys behind the damaged record are known", func() bool { return table.Match(second) != nil })
 	list, err := s.List(t.Context())
 	if err != nil || len(list) != 5 || list[0].Problem != "" || list[4].Problem == "" {
 		t.Errorf("%+v, %v", list, err)
@@ -189,16 +175,16 @@ func TestTable(t *testing.T) {
 	if _, err := s.Revoke(t.Context(), k.ID); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a revoked key is forgotten", func() bool { return table.Match(text) == nil })
+	await.Until(t, "a revoked key is forgotten", func() bool { return table.Match(text) == nil })
 	if table.Match(second) == nil {
 		t.Error("another key is gone too")
 	}
 	if err := js.DeleteKeyValue(t.Context(), Bucket); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "keys end with their bucket", func() bool { return table.Match(second) == nil })
+	await.Until(t, "keys end with their bucket", func() bool { return table.Match(second) == nil })
 	_, third := create(t, s, Key{})
-	until(t, "the bucket is seen again", func() bool { return table.Match(third) != nil })
+	await.Until(t, "the bucket is seen again", func() bool { return table.Match(third) != nil })
 	stream, err := js.Stream(t.Context(), stream)
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +192,7 @@ func TestTable(t *testing.T) {
 	if err := stream.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "keys end with the contents of their bucket", func() bool { return table.Match(third) == nil })
+	await.Until(t, "keys end with the contents of their bucket", func() bool { return table.Match(third) == nil })
 }
 
 // TestRestart revokes a key while a table cannot reach NATS. Until it can, it knows what it knew.
@@ -227,7 +213,7 @@ func TestRestart(t *testing.T) {
 	}
 	ns.Shutdown()
 	ns.WaitForShutdown()
-	until(t, "the connection is lost", func() bool { return !js.Conn().IsConnected() })
+	await.Until(t, "the connection is lost", func() bool { return !js.Conn().IsConnected() })
 	if table.Match(revokedText) == nil || table.Match(keptText) == nil {
 		t.Error("keys are forgotten while NATS is away")
 	}
@@ -238,7 +224,7 @@ func TestRestart(t *testing.T) {
 	alone.Shutdown()
 	alone.WaitForShutdown()
 	start(port)
-	until(t, "what was revoked meanwhile is forgotten", func() bool { return table.Match(revokedText) == nil })
+	await.Until(t, "what was revoked meanwhile is forgotten", func() bool { return table.Match(revokedText) == nil })
 	if table.Match(keptText) == nil {
 		t.Error("the other key is forgotten")
 	}
@@ -261,9 +247,9 @@ func TestUse(t *testing.T) {
 			return err == nil && l.Used.Equal(want)
 		}
 	}
-	until(t, "the use is written", used(begin.Truncate(time.Hour)))
+	await.Until(t, "the use is written", used(begin.Truncate(time.Hour)))
 	at.Store(begin.Add(30 * time.Minute).Unix())
-	until(t, "the next hour is written", used(begin.Truncate(time.Hour).Add(time.Hour)))
+	await.Until(t, "the next hour is written", used(begin.Truncate(time.Hour).Add(time.Hour)))
 	before := revision(t, js, k.ID)
 	for range 1000 {
 		table.Touch(table.Match(text), now())
@@ -341,11 +327,11 @@ func TestHammerTable(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				until(t, "it is known", func() bool { return table.Match(text) != nil })
+				await.Until(t, "it is known", func() bool { return table.Match(text) != nil })
 				if _, err := s.Revoke(ctx, k.ID); err != nil {
 					t.Error(err)
 				}
-				until(t, "it is forgotten", func() bool { return table.Match(text) == nil })
+				await.Until(t, "it is forgotten", func() bool { return table.Match(text) == nil })
 			}
 		})
 	}
@@ -397,8 +383,8 @@ func TestPermissions(t *testing.T) {
 	k, text := create(t, s, Key{})
 	js := as("gateway", "g")
 	table, log := follow(t, js, time.Now)
-	until(t, "the key is known", func() bool { return table.Match(text) != nil })
-	until(t, "its use is written", func() bool {
+	await.Until(t, "the key is known", func() bool { return table.Match(text) != nil })
+	await.Until(t, "its use is written", func() bool {
 		table.Touch(table.Match(text), time.Now())
 		l, err := s.Find(t.Context(), k.ID)
 		return err == nil && !l.Used.IsZero()
@@ -406,7 +392,7 @@ func TestPermissions(t *testing.T) {
 	if _, err := s.Revoke(t.Context(), k.ID); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the key is not valid any more", func() bool { return table.Match(text) == nil })
+	await.Until(t, "the key is not valid any more", func() bool { return table.Match(text) == nil })
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	if k, _, err := NewStore(js).Create(ctx, Key{}); err == nil {
