@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -80,7 +81,7 @@ func (b *bench) flood(subject, priority string, n int) {
 // waiting waits until so many jobs of a priority are in hand and cannot begin.
 func (f *front) waiting(b *bench, name string, p protocol.Priority, n int) {
 	b.t.Helper()
-	b.eventually(fmt.Sprint(n, " ", p, " jobs that wait"), func() bool {
+	await.Until(b.t, fmt.Sprint(n, " ", p, " jobs that wait"), func() bool {
 		for _, q := range f.of(name) {
 			if q.kind == ofRanks && q.priority == p {
 				q.mu.Lock()
@@ -96,7 +97,7 @@ func (f *front) waiting(b *bench, name string, p protocol.Priority, n int) {
 func (b *bench) ranksEmpty(name string) {
 	b.t.Helper()
 	b.empty(name)
-	b.eventually("the end of all priorities of "+name, func() bool {
+	await.Until(b.t, "the end of all priorities of "+name, func() bool {
 		s, err := b.js.Stream(b.t.Context(), protocol.RankStream(name))
 		return err == nil && s.CachedInfo().State.Msgs == 0
 	})
@@ -117,11 +118,11 @@ func TestPriority(t *testing.T) {
 				flood = 300 // they are sorted one by one
 			}
 			b.flood("job.f", "low", flood)
-			b.eventually("as many jobs as may run", func() bool { return h.count() == most })
+			await.Until(b.t, "as many jobs as may run", func() bool { return h.count() == most })
 			b.publish("job.f", "high", protocol.HeaderPriority, "high")
 			f.waiting(b, "f", protocol.PriorityHigh, 1)
 			h.let <- struct{}{}
-			b.eventually("the next job", func() bool { return h.count() == most+1 })
+			await.Until(b.t, "the next job", func() bool { return h.count() == most+1 })
 			if h.last() != "high" {
 				t.Errorf("%s begins before the job of high priority", h.last())
 			}
@@ -130,7 +131,7 @@ func TestPriority(t *testing.T) {
 			low := 0
 			for n := most + 2; n <= most+31; n++ {
 				h.let <- struct{}{}
-				b.eventually("the next job", func() bool { return h.count() == n })
+				await.Until(b.t, "the next job", func() bool { return h.count() == n })
 				if strings.HasPrefix(h.last(), "low") {
 					low++
 				}
@@ -221,7 +222,7 @@ func TestHammerPriority(t *testing.T) {
 				for range 4 {
 					f := begin()
 					seen := runs.Load()
-					b.eventually("some runs", func() bool { return runs.Load() > seen+20 || runs.Load() >= all })
+					await.Until(b.t, "some runs", func() bool { return runs.Load() > seen+20 || runs.Load() >= all })
 					if seen%2 == 0 {
 						f.nc.Close()
 					}
@@ -288,7 +289,7 @@ func TestPriorityUnused(t *testing.T) {
 	b.outcome("f", high)
 	b.ranksEmpty("f")
 	f.Remove("f")
-	b.eventually("the end of the priorities", func() bool {
+	await.Until(b.t, "the end of the priorities", func() bool {
 		_, _, ok, err := b.st.LookAtRanks(t.Context(), "f")
 		return err == nil && !ok
 	})
