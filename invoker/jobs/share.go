@@ -109,7 +109,12 @@ const (
 func (s *share) keep(f *Front, name string) {
 	b := &store.Budget{Function: name, Invoker: rand.Text()}
 	told := time.Time{} // when the part was renewed
+	known := time.Now().Add(f.store.Known())
 	for first := true; !s.over(f); first = false {
+		if !known.IsZero() && time.Now().After(known) {
+			known = time.Time{}
+			f.lookAgain(name)
+		}
 		pause := s.renew(f, b, &told)
 		if first {
 			pause = min(pause, joining)
@@ -128,6 +133,15 @@ func (s *share) keep(f *Front, name string) {
 	defer cancel()
 	if err := f.store.Release(ctx, b); err != nil {
 		f.log.Debug("others get this invoker's part of job.concurrency later", "function", name, "err", err)
+	}
+}
+
+// lookAgain has the queue of a function looked at, whose jobs all invokers move by now.
+func (f *Front) lookAgain(name string) {
+	for _, q := range f.of(name) {
+		if q.kind == ofJobs {
+			q.look()
+		}
 	}
 }
 

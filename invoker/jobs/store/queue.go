@@ -34,6 +34,8 @@ func (s *Store) MakeQueue(ctx context.Context, f *protocol.Function) (Queue, err
 	job = job.WithDefaults(f.Limits)
 	if job.Key != "" { // they are put into lines, one after another
 		job.Concurrency, job.AckWait = 1, SortWait
+	} else if s.ranked(ctx, f.Name) { // they do not run from here
+		job.Concurrency = max(job.Concurrency, ranking)
 	}
 	q := Queue{Function: f.Name, Stream: protocol.QueueStream(f.Name), Job: job}
 	stream, err := s.makeStream(ctx, q, job)

@@ -50,11 +50,28 @@ func (s *Store) MakeRanks(ctx context.Context, f *protocol.Function) (Queue, err
 	return q, unavailable("make the priorities of "+f.Name, err)
 }
 
-// Rank puts a job among those of its priority. m is the job without a subject, and message what distinguishes it from an
-// earlier attempt, or life, of the same job. It can be done again.
-func (s *Store) Rank(ctx context.Context, r protocol.Ranked, m *nats.Msg, message string) error {
+// ranking is how many jobs are moved to those of their priority at a time, if not more may run.
+const ranking = 256
+
+// ranked reports whether all invokers move the jobs of a function to those of their priority.
+func (s *Store) ranked(ctx context.Context, name string) bool {
+	stream, err := s.js.Stream(ctx, protocol.RankStream(name))
+	if err != nil {
+		return false // if JetStream does not answer, the queue is not made either
+	}
+	i := stream.CachedInfo()
+	return i.TimeStamp.Sub(i.Created) > s.config.Known
+}
+
+// RankMessage makes m, a job, the message that puts it among those of its priority. life is what distinguishes it from an
+// earlier attempt, or life, of the same job: the message can be published again.
+func (s *Store) RankMessage(r protocol.Ranked, m *nats.Msg, life string) {
 	m.Subject = protocol.RankSubject(r.Function, r.Priority.String(), r.ID, r.Line)
-	m.Header[jetstream.MsgIDHeader] = []string{message}
+	m.Header[jetstream.MsgIDHeader] = []string{life}
+}
+
+// Rank puts a job among those of its priority, by what RankMessage has made.
+func (s *Store) Rank(ctx context.Context, m *nats.Msg) error {
 	_, err := s.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
 	return unavailable("put a job among those of its priority", err)
 }

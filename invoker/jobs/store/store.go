@@ -6,6 +6,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -22,6 +23,10 @@ import (
 type Config struct {
 	Replicas int          // copies that a cluster keeps of each stream; 0: 1
 	Log      *slog.Logger // nil discards
+
+	// Known is how long after a function has got a job with a priority all invokers know that, and run no jobs from its
+	// queue any more; 0: 10 s.
+	Known time.Duration
 }
 
 // Store is what all functions have together, and the queues of each. Its methods may be called from several
@@ -37,6 +42,7 @@ func New(js jetstream.JetStream, c Config) *Store {
 	if c.Replicas == 0 {
 		c.Replicas = 1
 	}
+	c.Known = cmp.Or(c.Known, 10*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -46,6 +52,9 @@ func New(js jetstream.JetStream, c Config) *Store {
 	}
 	return s
 }
+
+// Known is the Known of the configuration, or its default.
+func (s *Store) Known() time.Duration { return s.config.Known }
 
 // JetStream returns what the store was made on.
 func (s *Store) JetStream() jetstream.JetStream { return s.js }
