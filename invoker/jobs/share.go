@@ -125,7 +125,9 @@ func (s *share) keep(f *Front, name string) {
 		case <-f.serving.Done():
 			timer.Stop()
 			for _, q := range s.all() {
-				<-q.empty
+				if !q.ended.Load() {
+					<-q.empty
+				}
 			}
 		}
 	}

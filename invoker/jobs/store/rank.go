@@ -25,7 +25,7 @@ func (s *Store) MakeRanks(ctx context.Context, f *protocol.Function) (Queue, err
 	}
 	job = job.WithDefaults(f.Limits)
 	q := Queue{Function: f.Name, Stream: protocol.RankStream(f.Name), Job: job}
-	twice := 2 * time.Duration(job.AckWait) // a job that is moved again after its invoker was killed is known
+	twice := max(2*time.Duration(job.AckWait), time.Minute) // a job that is moved again after a kill is known
 	stream, err := s.js.Stream(ctx, q.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
@@ -44,8 +44,12 @@ func (s *Store) MakeRanks(ctx context.Context, f *protocol.Function) (Queue, err
 	}
 	for _, p := range protocol.Priorities() {
 		if err == nil {
-			err = s.makeConsumer(ctx, stream, RankConsumer(p), job, protocol.RankSubject(f.Name, p.String(), "*", "*"))
+			err = s.makeConsumer(ctx, stream, RankConsumer(p), job, protocol.RankSubject(f.Name, p.String(), "*", "*"),
+				always(job.Concurrency))
 		}
+	}
+	if err == nil {
+		s.sorting.Store(f.Name, true)
 	}
 	return q, unavailable("make the priorities of "+f.Name, err)
 }
@@ -53,8 +57,13 @@ func (s *Store) MakeRanks(ctx context.Context, f *protocol.Function) (Queue, err
 // ranking is how many jobs are moved to those of their priority at a time, if not more may run.
 const ranking = 256
 
-// ranked reports whether all invokers move the jobs of a function to those of their priority.
-func (s *Store) ranked(ctx context.Context, name string) bool {
+// ranked reports whether all invokers move the jobs of a function to those of their priority. current is the limit that
+// the consumer of its queue has, and most the one for jobs that run. Nothing is asked about a function that has got no job
+// with a priority.
+func (s *Store) ranked(ctx context.Context, name string, current, most int) bool {
+	if _, ok := s.sorting.Load(name); !ok && current <= most {
+		return false
+	}
 	stream, err := s.js.Stream(ctx, protocol.RankStream(name))
 	if err != nil {
 		return false // if JetStream does not answer, the queue is not made either
@@ -88,5 +97,14 @@ func (s *Store) LookAtRanks(ctx context.Context, name string) (q Queue, left uin
 
 // RemoveRanks removes the priorities of a function with all that is in them. None is no error.
 func (s *Store) RemoveRanks(ctx context.Context, name string) error {
-	return s.remove(ctx, protocol.RankStream(name))
+	if err := s.remove(ctx, protocol.RankStream(name)); err != nil {
+		return err
+	}
+	s.sorting.Delete(name)
+	for _, kind := range []string{markRank, markBudget} {
+		if err := s.deleteMark(ctx, markSubject(kind, name, "")); err != nil {
+			return err
+		}
+	}
+	return nil
 }

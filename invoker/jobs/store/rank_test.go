@@ -31,8 +31,8 @@ func TestRankingLimit(t *testing.T) {
 	if n := limit(late); n != 3 {
 		t.Errorf("without priorities: %d", n)
 	}
-	for range 2 {
-		if _, err := early.MakeRanks(t.Context(), f); err != nil {
+	for _, s := range []*store.Store{early, late} {
+		if _, err := s.MakeRanks(t.Context(), f); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,6 +41,9 @@ func TestRankingLimit(t *testing.T) {
 	}
 	if n := limit(late); n <= 3 {
 		t.Errorf("later: %d", n)
+	}
+	if n := limit(store.New(js, store.Config{Known: time.Nanosecond})); n <= 3 { // one that has not seen a priority
+		t.Errorf("later, of another invoker: %d", n)
 	}
 	for _, p := range protocol.Priorities() {
 		c, err := js.Consumer(t.Context(), protocol.RankStream("f"), store.RankConsumer(p))

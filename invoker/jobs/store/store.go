@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -35,6 +36,8 @@ type Store struct {
 	js     jetstream.JetStream
 	config Config
 	kv     string // what the subjects of keys begin with when something is published on them
+
+	sorting sync.Map // names of functions that have got a job with a priority, as far as this store has seen
 }
 
 // New returns the store on js. It makes nothing; see Make. The connection stays the caller's.
