@@ -68,7 +68,7 @@ func (q *queue) ask() {
 	if !q.ready || q.draining || now.Before(q.pulls.pause) {
 		return
 	}
-	n := q.room() - (len(q.hand) - min(q.settling, maxAsked)) - q.pulls.asked
+	n := q.room() - q.held() - q.pulls.asked
 	n = min(n, maxAsked-q.pulls.asked, max(1, maxBytes/max(1, q.size)))
 	if n < 1 || n < q.few() && q.pulls.asked > 0 {
 		return

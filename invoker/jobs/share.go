@@ -86,6 +86,15 @@ func (q *queue) room() int {
 	return n
 }
 
+// held returns how many jobs take room. Of a priority those that run do not: while only such jobs run as have the highest
+// one, the next of them must be there when one ends, or a lower one would begin. The caller holds the mutex.
+func (q *queue) held() int {
+	if q.kind == ofRanks {
+		return max(len(q.waiting), len(q.hand)-maxAsked)
+	}
+	return len(q.hand) - min(q.settling, maxAsked)
+}
+
 // few returns how many jobs are worth a request. The caller holds the mutex.
 func (q *queue) few() int {
 	if q.ranked.Load() {

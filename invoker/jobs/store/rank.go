@@ -42,6 +42,7 @@ func (s *Store) MakeRanks(ctx context.Context, f *protocol.Function) (Queue, err
 	if err == nil {
 		q.Created = stream.CachedInfo().Created
 	}
+	job.Concurrency *= 2 // invokers let no more run, and have as many in hand that are next
 	for _, p := range protocol.Priorities() {
 		if err == nil {
 			err = s.makeConsumer(ctx, stream, RankConsumer(p), job, protocol.RankSubject(f.Name, p.String(), "*", "*"),

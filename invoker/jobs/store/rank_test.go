@@ -47,7 +47,7 @@ func TestRankingLimit(t *testing.T) {
 	}
 	for _, p := range protocol.Priorities() {
 		c, err := js.Consumer(t.Context(), protocol.RankStream("f"), store.RankConsumer(p))
-		if err != nil || c.CachedInfo().Config.MaxAckPending != 3 {
+		if err != nil || c.CachedInfo().Config.MaxAckPending != 6 {
 			t.Errorf("%s: %v", p, err)
 		}
 	}
