@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/backend"
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/queue"
 	"github.com/polyvoke/polyvoke/invoker/stats"
@@ -47,8 +48,9 @@ type call struct {
 	stdout  bytes.Buffer
 	limited runtimes.CapWriter
 	log     logs.Writer
-	slot    bool // it has one
-	cold    bool // its version had to be loaded
+	hiding  *backend.Transaction // keeps something out of the log; nil: nothing
+	slot    bool                 // it has one
+	cold    bool                 // its version had to be loaded
 	reply   protocol.Reply
 
 	seen  stats.Call // what observers are shown

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/backend"
+	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -61,12 +62,15 @@ func (c *call) attempt(again int) (whyNot string, err error) {
 		Again: again, Log: notes.add})
 	defer t.End()
 	c.process.Mounts = t.Mounts()
+	if t.Hides() {
+		c.hiding, c.process.Stderr = t, hidden{t, &c.log}
+	}
 	err = c.execute()
-	c.process.Mounts = nil
+	c.process.Mounts, c.hiding = nil, nil
 	if err == nil && c.reply.Exit == 0 {
 		err = c.commit(t)
 	}
-	notes.log(c)
+	notes.log(c, t)
 	c.seen.Reads, c.seen.Writes = t.Reads(), t.Writes()
 	switch {
 	case !t.Repeatable():
@@ -151,6 +155,18 @@ func (c *call) awaitTurn(t *turn, thing string, again int) error {
 	return c.wait(c.ctx, over)
 }
 
+// hidden writes a run's stderr to its log, without what must not be there.
+type hidden struct {
+	t  *backend.Transaction
+	to *logs.Writer
+}
+
+// Write implements io.Writer.
+func (h hidden) Write(b []byte) (int, error) {
+	_, _ = h.to.Write(h.t.Hide(b, false)) // which never fails
+	return len(b), nil
+}
+
 // notes are lines that grants add to the log of a run: its end gets them, since they may come from any goroutine.
 type notes struct {
 	mu    sync.Mutex
@@ -168,11 +184,11 @@ func (n *notes) add(text string) {
 }
 
 // log writes the lines to the log of a call, and takes no more.
-func (n *notes) log(c *call) {
+func (n *notes) log(c *call, t *backend.Transaction) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ended = true
 	for _, text := range n.lines {
-		c.log.Platform(protocol.CleanValue(text, protocol.MaxLogLine))
+		c.log.Platform(protocol.CleanValue(t.HideLine(text), protocol.MaxLogLine))
 	}
 }
