@@ -6,6 +6,7 @@
 # make steady the service at work, for 2,000,000 calls
 # make chaos  three invokers at work while things happen to them and to their server, for CHAOS_TIME: see docs/cluster.md
 # make soak   100,000 durable calls while invokers and their server are killed: see docs/jobs.md
+# make increments  64 writers increment one key 1,000 times each, by jobs, while invokers and their server are killed
 # make hostile  100,000 broken modules, and how late hostile calls end; an hour
 # make bench-compare  measures polyvoke beside other ways to run a function
 # make languages  the greeting in every language, through NATS; matrix and targets measure them: see runtimes/script/languages.mk
@@ -48,7 +49,7 @@ RACE   := -race $(foreach p,backend/... frontend ssa,-gcflags=$(engine)/$(p)=-ra
 # a thousand programs.
 export GORACE ?= atexit_sleep_ms=20
 
-.PHONY: build test portable-check check format vet staticcheck tidy bench-once bench hostile steady chaos soak fuzz cross clean-tree embedded-runtimes
+.PHONY: build test portable-check check format vet staticcheck tidy bench-once bench hostile steady chaos soak increments fuzz cross clean-tree embedded-runtimes
 
 # What is in the binary besides its sources is built before it.
 build: embedded-runtimes
@@ -132,6 +133,10 @@ soak:
 	  go test -count 1 -timeout 2h -v -run 'TestLedger|TestJobsCluster' ./cmd/polyvoke
 	LEDGER_MEDDLE=1 LEDGER_JOBS=20000 LEDGER_KILLS=100 LEDGER_SERVER_KILLS=2 LEDGER_TIME=20m \
 	  go test -count 1 -timeout 1h -v -run TestLedger ./cmd/polyvoke
+
+increments:
+	INCREMENTS_EACH=1000 INCREMENTS_KILLS=600 INCREMENTS_SERVER_KILLS=2 INCREMENTS_TIME=40m \
+	  go test -count 1 -timeout 1h -v -run TestIncrements ./cmd/polyvoke
 
 # Each fuzzer runs for FUZZTIME.
 fuzz:

@@ -251,6 +251,7 @@ var requirements = map[string]string{
 	"github.com/rogpeppe/go-internal":     "testscript, in tests",
 	"github.com/google/go-cmp":            "differences, in tests",
 	"go.uber.org/goleak":                  "goroutines that stay, in tests",
+	"github.com/anishathalye/porcupine":   "whether a history of transactions is serializable, in tests",
 	"github.com/klauspost/compress":       "answers of HTTP as zstd",
 	"github.com/chromedp/chromedp":        "a real browser, in tests of the console",
 	"github.com/chromedp/cdproto":         "what it is told there",

@@ -21,6 +21,9 @@ func (c *call) record() {
 	r.Stdout = protocol.Beginning(c.stdout.Bytes(), protocol.MaxRecordedStdout)
 	r.Stderr = protocol.Output{Size: c.log.Size(), Kept: append([]byte(nil), c.log.Tail()...)}
 	setDraws(r, c.process.Draws)
+	if c.version.grants != nil {
+		r.Leave("files: what it was granted, and read there, is not kept")
+	}
 	c.reply.Recording = r
 }
 

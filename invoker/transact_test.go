@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/backend"
 	"github.com/polyvoke/polyvoke/invoker/backend/backendtest"
 	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
@@ -32,6 +33,7 @@ type shelf struct {
 	before  func(s *shelf, again int)        // a commit; with the mutex
 	fail    func(again int, sent bool) error // of a commit, or of what is sent after it
 	effect  bool                             // each run has an effect
+	gate    chan struct{}                    // opening a file waits until it is closed; nil: it does not
 }
 
 // backend returns a back end with the shelf as its only kind.
@@ -117,7 +119,32 @@ type shelfSession struct {
 }
 
 // Tree implements backend.Session.
-func (s *shelfSession) Tree() files.Tree { return s.tree }
+func (s *shelfSession) Tree() files.Tree {
+	if s.gate != nil {
+		return gatedTree{s.tree, s}
+	}
+	return s.tree
+}
+
+// gatedTree is a tree whose files take their time.
+type gatedTree struct {
+	*files.Memory
+	s *shelfSession
+}
+
+// Open implements files.Tree.
+func (g gatedTree) Open(ctx context.Context, name string, how files.Flags) (files.File, error) {
+	err := g.s.t.Do(ctx, func(ctx context.Context) {
+		select {
+		case <-g.s.gate:
+		case <-ctx.Done():
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return g.Memory.Open(ctx, name, how)
+}
 
 // End implements backend.Session.
 func (s *shelfSession) End() {}
@@ -464,4 +491,122 @@ func TestGrantsLifetime(t *testing.T) {
 	}
 	v.end(t)
 	opened(0, "after the end")
+}
+
+// TestFilesThatWait has a thousand calls wait for a file at once. They hold no slot of the only one that there is, and
+// when the file comes, all have their reply; those whose time was up before have had theirs then.
+func TestFilesThatWait(t *testing.T) {
+	const waiting, impatient = 1000, 50
+	s := &shelf{gate: make(chan struct{})}
+	v := startInvoker(t, startServer(t), func(v *invoker.Invoker) { v.Backend, v.Slots = s.backend(), 1 })
+	deploy(t, v.nc, protocol.Function{Name: "clerk", Grants: []protocol.Grant{{KV: "shelf"}},
+		Limits: protocol.Limits{Concurrency: waiting, Timeout: protocol.Duration(5 * time.Minute)}}, backendtest.Clerk())
+	deployProbe(t, v.nc, "probe", protocol.Limits{})
+	ask := func(timeout time.Duration) *protocol.Reply {
+		return v.Invoke(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "clerk"}, Timeout: timeout,
+			Patient: true, Body: []byte("get /kv/shelf/x\nsay the end\n")})
+	}
+	var others, patient sync.WaitGroup
+	for range impatient {
+		others.Go(func() {
+			if r := ask(200 * time.Millisecond); r.Err == nil || r.Err.Code != protocol.CodeTimeout {
+				t.Errorf("got %q, %v, want a timeout", r.Body, r.Err)
+			}
+		})
+	}
+	others.Wait()
+	before := s.runs()
+	for range waiting {
+		patient.Go(func() {
+			if r := ask(0); r.Err != nil || string(r.Body) != "-\nthe end\n" {
+				t.Errorf("got %q, %v", r.Body, r.Err)
+			}
+		})
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for s.runs() < before+waiting && t.Context().Err() == nil {
+		<-tick.C
+	}
+	for range 20 { // longer than its first slice, so that it needs the slot
+		if r := call(t, v.nc, "fn.probe.lines.20000", nil); r.Err != nil {
+			t.Fatalf("while others wait: %v", r.Err)
+		}
+	}
+	close(s.gate)
+	patient.Wait()
+}
+
+// runs returns how many runs have begun.
+func (s *shelf) runs() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.begun)
+}
+
+// TestGrantsOfOthers has two functions of one module use what each is granted, in turns and at once, with every start
+// kind. Neither ever sees what the other has, nor what it had itself before, also if it looks before it reads stdin.
+func TestGrantsOfOthers(t *testing.T) {
+	calls := 400
+	if testing.Short() {
+		calls = 50
+	}
+	for _, kind := range []string{runtimes.StartAuto, runtimes.StartFresh, runtimes.StartReset, runtimes.StartPrefork,
+		runtimes.StartCheckpoint} {
+		for _, before := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s before=%t", kind, before), func(t *testing.T) {
+				server := startServer(t)
+				shelves := map[string]*shelf{"one": {}, "two": {}}
+				v := startInvoker(t, server, func(v *invoker.Invoker) { v.Backend = apart(shelves).backend() })
+				for name := range shelves {
+					f := protocol.Function{Name: name, Start: kind,
+						Grants: []protocol.Grant{{KV: name, Access: protocol.AccessWrite}}}
+					if before {
+						f.Env = map[string]string{"BEFORE": "/kv/" + name + "/x"}
+					}
+					_, err := tryDeploy(v.nc, f, backendtest.Clerk())
+					early := before && (kind == runtimes.StartPrefork || kind == runtimes.StartCheckpoint)
+					if (err != nil) != early || early && !strings.Contains(err.Error(), "before it reads stdin") {
+						t.Fatalf("a function that looks before it reads stdin: %v", err)
+					}
+					if early {
+						return
+					}
+				}
+				var all sync.WaitGroup
+				for name, other := range map[string]string{"one": "two", "two": "one"} {
+					all.Go(func() {
+						for n := range calls {
+							orders := fmt.Sprintf("ls /kv\nhas /kv/%s/x\nget /kv/%s/x\nadd /kv/%s/x 1\n", other, name, name)
+							r := v.Invoke(t.Context(), &protocol.Request{Function: protocol.Ref{Name: name}, Body: []byte(orders)})
+							had := fmt.Sprintf("%s\n0\n%d\n%d\n", name, n, n+1)
+							if n == 0 {
+								had = fmt.Sprintf("%s\n0\n-\n1\n", name)
+							} else if before {
+								had = fmt.Sprintf("%d\n%s", n, had)
+							}
+							if r.Err != nil || string(r.Body) != had {
+								t.Errorf("call %d of %s: %q, %v, want %q", n, name, r.Body, r.Err, had)
+								return
+							}
+						}
+					})
+				}
+				all.Wait()
+			})
+		}
+	}
+}
+
+// apart is a kind whose mounts have a shelf each, by the bucket's name.
+type apart map[string]*shelf
+
+// backend returns a back end with this kind only.
+func (a apart) backend() *backend.Backend {
+	return &backend.Backend{Kinds: map[string]backend.Kind{protocol.GrantKV: a}}
+}
+
+// Open implements backend.Kind.
+func (a apart) Open(ctx context.Context, f *protocol.Function, grants []protocol.Grant) ([]backend.Resource, error) {
+	return a[grants[0].KV].Open(ctx, f, grants)
 }

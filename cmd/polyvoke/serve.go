@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -28,6 +29,7 @@ type serveOptions struct {
 	slots, replicas      int
 	drain                time.Duration
 	compile              compileLimits
+	secrets              string // folder
 	idleMemory           string // as protocol.ParseSize reads it
 	http                 httpOptions
 	told                 telemetryOptions
@@ -79,6 +81,8 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 	f.IntVar(&o.replicas, "replicas", 1, "copies of each function that a NATS cluster keeps")
 	addLog(cmd, &o.logLevel, &o.logFormat)
 	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "memory limit of all processes together that wait for calls")
+	f.StringVar(&o.secrets, "secrets", "",
+		"folder with a file for each secret that functions can be granted (systemd: %d of LoadCredential)")
 	o.told.addTo(cmd)
 	o.compile.addTo(cmd)
 	o.http.addTo(cmd, "")
@@ -178,7 +182,20 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	if _, err := protocol.ParseSize(o.idleMemory); err != nil {
 		return usageError(cmd, "--idle-memory: %v", err)
 	}
+	if o.secrets != "" {
+		if err := (secrets.Folder{Dir: o.secrets}).Check(); err != nil {
+			return usageError(cmd, "--secrets: %v", err)
+		}
+	}
 	return checkLog(cmd, o.logLevel, o.logFormat)
+}
+
+// source returns what has the secrets that functions can be granted, or nil.
+func (o *serveOptions) source() secrets.Source {
+	if o.secrets == "" {
+		return nil
+	}
+	return secrets.Folder{Dir: o.secrets}
 }
 
 // serve serves: on a NATS server that it starts, or on the one that n names.
@@ -228,7 +245,7 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
 		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(),
-		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Log: log}
+		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Secrets: o.source(), Log: log}
 	how.HTTP.Open = c.sayHTTP(web)
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
 		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))

@@ -48,7 +48,7 @@ func (s *Server) StartInvoker(change ...func(*invoker.Invoker)) *Invoker {
 	}
 	nc := s.Connect()
 	if v.Backend == nil {
-		v.Backend = openBackend(s.owner, nc, v)
+		v.Backend = s.openBackend(nc, v)
 	}
 	var d *durable
 	if s.config.Jobs {
@@ -68,13 +68,16 @@ func (s *Server) StartInvoker(change ...func(*invoker.Invoker)) *Invoker {
 }
 
 // openBackend returns a back end with what there is on a connection, for an invoker.
-func openBackend(o owner, nc *nats.Conn, v *invoker.Invoker) *backend.Backend {
-	o.Helper()
+func (s *Server) openBackend(nc *nats.Conn, v *invoker.Invoker) *backend.Backend {
+	s.owner.Helper()
 	js, err := jetstream.New(nc)
 	if err != nil {
-		o.Fatalf("JetStream: %v", err)
+		s.owner.Fatalf("JetStream: %v", err)
 	}
-	return standard.New(standard.Config{JetStream: js, Conn: nc, Caller: v})
+	b, end := standard.New(standard.Config{JetStream: js, Conn: nc, Caller: v, Secrets: s.config.Secrets,
+		Log: logTo(s.out)})
+	s.later(end)
+	return b
 }
 
 // Serve starts an invoker on a connection, and returns when it serves. It ends with the test, or when it is stopped. A

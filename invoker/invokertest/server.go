@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
 	"github.com/polyvoke/polyvoke/invoker/client"
 	"github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -37,6 +38,8 @@ type Config struct {
 	Memory bool
 	// Jobs runs durable calls and answers the control verbs about them. It needs JetStream. The default is false.
 	Jobs bool
+	// Secrets has what functions can be granted as secrets. The default is nil: there are none.
+	Secrets secrets.Source
 	// Drain is how long an invoker that ends goes on with calls. The default is 10 s.
 	Drain time.Duration
 	// Sandbox configures the sandbox, which all invokers share. Set its CacheDir to keep compiled modules for other

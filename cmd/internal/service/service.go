@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
 	"github.com/polyvoke/polyvoke/invoker/backend/standard"
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
@@ -38,6 +39,7 @@ type Config struct {
 	Telemetry  *Telemetry       // tells what is done; nil: nobody is told
 	Compiling  func() func()    // see invoker.Invoker; may be nil
 	HTTP       HTTP             // how functions are reached by HTTP; the zero value: not at all
+	Secrets    secrets.Source   // that functions can be granted; nil: none
 	Log        *slog.Logger     // must not be nil
 }
 
@@ -79,7 +81,10 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
-	v.Backend = standard.New(standard.Config{JetStream: own.JS, Conn: own.Conn, Caller: &v, Replicas: c.Replicas, Log: c.Log})
+	granted, endGranting := standard.New(standard.Config{JetStream: own.JS, Conn: own.Conn, Caller: &v,
+		Replicas: c.Replicas, Secrets: c.Secrets, Version: c.Version, Log: c.Log})
+	defer endGranting()
+	v.Backend = granted
 	beside, err := surround(&v, s, own, c, ready)
 	if err != nil {
 		return err
