@@ -22,7 +22,7 @@ func startNATS(t *testing.T) (*natsd.Server, *nats.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	nc, err := nats.Connect(s.URL())
+	nc, err := nats.Connect(s.URL(), nats.Timeout(patience))
 	if err != nil {
 		t.Fatal(err)
 	}

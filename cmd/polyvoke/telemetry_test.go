@@ -78,7 +78,7 @@ func startWatched(t *testing.T, flags ...string) *watched {
 	go func() { _, _ = io.Copy(io.Discard, out) }()
 	url := regexp.MustCompile(`nats://\S+`).FindString(first)
 	w.metrics = <-where
-	if w.nc, err = nats.Connect(url); err != nil {
+	if w.nc, err = nats.Connect(url, nats.Timeout(patience)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.nc.Close)

@@ -18,7 +18,7 @@ func publishScript(ts *testscript.TestScript, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	nc, err := nats.Connect(ts.Getenv("NATS_URL"))
+	nc, err := nats.Connect(ts.Getenv("NATS_URL"), nats.Timeout(patience))
 	ts.Check(err)
 	defer nc.Close()
 	js, err := jetstream.New(nc)

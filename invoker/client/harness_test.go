@@ -31,7 +31,7 @@ func startNATS(t *testing.T, maxPayload int, maxSubs ...int) *Client {
 		t.Fatal("the NATS server did not start")
 	}
 	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
-	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), quiet)
+	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), nats.Timeout(patience), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

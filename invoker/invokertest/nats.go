@@ -67,7 +67,7 @@ func Connect(t testing.TB, s *server.Server, options ...nats.Option) *nats.Conn 
 // connectOptions returns the options of all connections, and after them those that are given.
 func connectOptions(out *output, options []nats.Option) []nats.Option {
 	return append([]nats.Option{
-		nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond),
+		nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond), nats.Timeout(patience),
 		nats.ReconnectJitter(time.Millisecond, time.Millisecond),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if sub != nil {

@@ -115,7 +115,7 @@ func answer(w http.ResponseWriter, err error) {
 // connect connects to a NATS server, until the end of the test.
 func connect(t testing.TB, ns *server.Server, options ...nats.Option) *nats.Conn {
 	t.Helper()
-	nc, err := nats.Connect(ns.ClientURL(), append(options, nats.MaxReconnects(-1))...)
+	nc, err := nats.Connect(ns.ClientURL(), append(options, nats.MaxReconnects(-1), nats.Timeout(patience))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func StartNATS(t testing.TB, dir string, port int) *server.Server {
 func Connect(t testing.TB, s *server.Server) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond),
-		nats.ReconnectJitter(time.Millisecond, time.Millisecond),
+		nats.ReconnectJitter(time.Millisecond, time.Millisecond), nats.Timeout(Patience),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	if err != nil {
 		t.Fatal(err)
