@@ -67,6 +67,7 @@ type settings struct {
 	forgets    bool  // keys can vanish, without a message that says so
 	atomic     bool  // batches are allowed
 	ends       bool  // messages may end by themselves
+	quick      bool  // a batch costs no more than its messages one by one: see RATIONALE.md
 	maxMessage int64 // bytes of a message, or below 1
 	keys       uint64
 	bytes      uint64
@@ -78,7 +79,8 @@ func settingsOf(info *jetstream.StreamInfo, c jetstream.StreamConfig) *settings 
 		created: info.Created, direct: c.AllowDirect, copies: c.Replicas > 1 || c.Mirror != nil,
 		forgets: c.MaxAge > 0 && c.SubjectDeleteMarkerTTL == 0 || c.Discard == jetstream.DiscardOld && c.MaxMsgs > 0,
 		atomic:  c.AllowAtomicPublish, ends: c.AllowMsgTTL, maxMessage: int64(c.MaxMsgSize),
-		keys: info.State.NumSubjects, bytes: info.State.Bytes,
+		quick: c.AllowAtomicPublish && c.Storage == jetstream.MemoryStorage,
+		keys:  info.State.NumSubjects, bytes: info.State.Bytes,
 	}
 }
 

@@ -208,6 +208,7 @@ func (c *cache) run(ctx context.Context, b *bucket) {
 				c.say(b, &said, "a bucket is too large to be kept in memory: its values are read from the server")
 				continue
 			}
+			want = values // when it has become small again
 			c.say(b, &said, "a bucket is too large for its names to be kept in memory: it is read from the server")
 		case errors.Is(err, errStale):
 			continue

@@ -82,7 +82,7 @@ func (s *session) Commit(ctx context.Context, m *backend.Mark) error {
 		return err
 	}
 	all := s.writes()
-	whole := s.on.atomic
+	whole := s.on.atomic || s.on.bucket.settings.Load().quick && len(all) <= maxBatch
 	if m != nil && !m.Done {
 		all, whole = append(all, s.markOf(m)), true
 	} else {

@@ -24,6 +24,7 @@ const (
 	maxRename  = 1000             // keys below a folder that gets another name
 	leastHeld  = 1 << 20          // bytes of what it writes, whatever limits.output is
 	patience   = 10 * time.Second // of one request to NATS
+	patient    = 5 * time.Minute  // of a listing
 )
 
 // session is a bucket as one run sees it. It is a backend.Session. One goroutine at a time uses it.
@@ -121,7 +122,12 @@ type result[T any] struct {
 
 // ask makes a request to NATS, while the process waits. What is left behind when that ends is canceled.
 func ask[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
-	apart, cancel := context.WithTimeout(context.Background(), patience)
+	return askFor(ctx, patience, f)
+}
+
+// askFor is ask for a request that takes up to so long.
+func askFor[T any](ctx context.Context, most time.Duration, f func(context.Context) (T, error)) (T, error) {
+	apart, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	done, r := make(chan struct{}), new(result[T])
 	go func() {
@@ -286,9 +292,9 @@ func (s *session) isFolder(ctx context.Context, name string) (is bool, err error
 	if known {
 		return is, nil
 	}
-	err = s.scan(ctx, func(key string) bool {
-		is = strings.HasPrefix(key, prefix)
-		return !is
+	err = s.scan(ctx, prefix, func(string) bool {
+		is = true
+		return false
 	})
 	return is, err
 }
@@ -315,17 +321,18 @@ func (s *session) others(key string) bool {
 	return s.on.sees(key) && validKey(key)
 }
 
-// scan calls do with each key that the server has, and that the run can see and knows nothing else about, until do
-// returns false. Do runs while the process waits.
-func (s *session) scan(ctx context.Context, do func(key string) bool) error {
+// scan calls do with each key that the server has, that begins so, and that the run can see and knows nothing else about,
+// until do returns false. Do runs while the process waits.
+func (s *session) scan(ctx context.Context, prefix string, do func(key string) bool) error {
 	if err := s.outside(); err != nil {
 		return err
 	}
 	s.t.Read()
 	b, stop := s.on.bucket, new(stopped)
-	_, err := ask(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, b.list(ctx, func(key string) bool { return stop.do(func() bool { return !s.others(key) || do(key) }) })
-	})
+	look := func(key string) bool {
+		return !strings.HasPrefix(key, prefix) || stop.do(func() bool { return !s.others(key) || do(key) })
+	}
+	_, err := askFor(ctx, patient, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.list(ctx, look) })
 	stop.stop() // what was left behind does not come near the session any more
 	if err != nil {
 		return s.broken(ctx, err)
@@ -353,8 +360,9 @@ func (d *stopped) stop() {
 	d.yes = true
 }
 
-// each calls do with each key of the bucket that the run can see, and knows nothing else about, until do returns false.
-func (s *session) each(ctx context.Context, do func(key string) bool) error {
+// each calls do with each key of the bucket that begins so, and that the run can see and knows nothing else about, until
+// do returns false.
+func (s *session) each(ctx context.Context, prefix string, do func(key string) bool) error {
 	if err := s.listing(ctx); err != nil {
 		return err
 	}
@@ -369,7 +377,7 @@ func (s *session) each(ctx context.Context, do func(key string) bool) error {
 		c := s.on.bucket.cache
 		if c.index(func() {
 			for key, i := range c.items {
-				if i.exists && s.others(key) && !do(key) {
+				if i.exists && strings.HasPrefix(key, prefix) && s.others(key) && !do(key) {
 					return
 				}
 			}
@@ -378,7 +386,7 @@ func (s *session) each(ctx context.Context, do func(key string) bool) error {
 			return s.outside()
 		}
 	}
-	return s.scan(ctx, do)
+	return s.scan(ctx, prefix, do)
 }
 
 // listing takes note that the run has seen which keys there are, which a serializable grant checks.
