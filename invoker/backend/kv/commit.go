@@ -92,6 +92,11 @@ func (s *session) Commit(ctx context.Context, m *backend.Mark) error {
 		all, whole = s.withChecks(all, checks), true
 	}
 	c := &commit{bucket: s.on.bucket, path: s.on.path, id: s.t.ID, token: newToken()}
+	if whole && !s.on.bucket.settings.Load().whole {
+		if err := c.allow(ctx); err != nil {
+			return err
+		}
+	}
 	if err := c.write(ctx, all, whole); err != nil {
 		return err
 	}

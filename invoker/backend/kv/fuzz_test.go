@@ -171,7 +171,6 @@ func (m *making) prune(t *testing.T, name string) {
 type player struct {
 	t    *testing.T
 	tree files.Tree
-	open []files.File
 }
 
 // renew commits, and goes on in another run. Files that are open are those of the run that has ended.

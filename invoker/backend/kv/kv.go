@@ -198,19 +198,26 @@ func (k *Kind) create(ctx context.Context, name string) error {
 	return err
 }
 
+// errOld is why a server cannot write batches.
+var errOld = errors.New("the NATS server is older than 2.12")
+
 // setUp allows batches and messages that end by themselves, which marks are, in a bucket that is to be written.
 func (k *Kind) setUp(ctx context.Context, op, name string, config *jetstream.StreamConfig, n needs) error {
 	if !n.write || config.AllowAtomicPublish && config.AllowMsgTTL {
 		return nil
 	}
+	had := *config
 	config.AllowAtomicPublish, config.AllowMsgTTL = true, true
-	_, err := k.JetStream.UpdateStream(ctx, *config)
+	stream, err := k.JetStream.UpdateStream(ctx, *config)
 	if err == nil {
-		return nil
+		if c := stream.CachedInfo().Config; c.AllowAtomicPublish && c.AllowMsgTTL {
+			return nil
+		}
+		err = errOld // it does not know them, and would store what belongs to a batch piece by piece
 	}
-	config.AllowAtomicPublish, config.AllowMsgTTL = false, false
+	*config = had
 	var api *jetstream.APIError
-	if !errors.As(err, &api) {
+	if err != errOld && !errors.As(err, &api) {
 		return away(op, name, err)
 	}
 	if n.atomic {

@@ -16,9 +16,12 @@ import (
 // fill writes many keys, each with a value of 10 bytes.
 func (e *env) fill(b jetstream.KeyValue, n int, format string) {
 	e.Helper()
-	js, err := jetstream.New(e.nc, jetstream.WithPublishAsyncMaxPending(4000))
+	js, err := jetstream.New(e.nc)
 	e.must(err)
 	for i := range n {
+		if i%1000 == 0 {
+			<-js.PublishAsyncComplete()
+		}
 		_, err := js.PublishAsync("$KV."+b.Bucket()+"."+fmt.Sprintf(format, i), []byte("0123456789"))
 		e.must(err)
 	}

@@ -275,6 +275,7 @@ func (c *commit) allow(ctx context.Context) error {
 	if err := k.setUp(ctx, "commit", c.bucket.name, &config, needs{write: true, atomic: true}); err != nil {
 		return protocol.Errorf(protocol.CodeUnavailable, "commit", "%w", err)
 	}
+	c.bucket.settings.Store(settingsOf(info, config))
 	return nil
 }
 

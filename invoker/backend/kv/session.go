@@ -366,7 +366,7 @@ func (s *session) each(ctx context.Context, prefix string, do func(key string) b
 	if err := s.listing(ctx); err != nil {
 		return err
 	}
-	consistent := false
+	consistent := s.on.serial // what the cache lists may be older than what listing has noted
 	for _, r := range s.on.rules {
 		consistent = consistent || r.consistent
 	}
