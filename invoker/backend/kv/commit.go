@@ -213,18 +213,18 @@ func (c *commit) inOrder(ctx context.Context, all []*message) error {
 	return nil
 }
 
-// partly returns the error of a commit of which something was written.
+// partly returns the error of a commit of which something was written. It is no *Conflict: the run must not run again.
 func (c *commit) partly(err error, written, all int) error {
-	if written == 0 {
-		return err
-	}
-	code := protocol.CodeOf(err)
+	const advice = "set atomic = true in the grant to have all of them written or none"
 	var conflict *backend.Conflict
-	if errors.As(err, &conflict) {
-		code = protocol.CodeConflict
+	switch {
+	case written == 0:
+		return err
+	case errors.As(err, &conflict):
+		return protocol.Errorf(protocol.CodeConflict, "commit", "%d of %d keys were written, then %s: %s",
+			written, all, conflict, advice)
 	}
-	return protocol.Errorf(code, "commit", "%d of %d keys were written, then: %w: set atomic = true in the grant to have "+
-		"all of them written or none", written, all, err)
+	return protocol.Errorf(protocol.CodeOf(err), "commit", "%d of %d keys were written, then: %w: %s", written, all, err, advice)
 }
 
 // conflict returns the error for a message whose check has failed.

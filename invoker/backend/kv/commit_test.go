@@ -106,6 +106,33 @@ func TestConflict(t *testing.T) {
 // nextBucket makes names of buckets that nobody else has.
 var nextBucket atomic.Int64
 
+// TestPartly has a key change between two messages of a commit that is not atomic.
+func TestPartly(t *testing.T) {
+	e := newEnv(t)
+	b := e.bucket(map[string]string{"a": "1", "b": "1"})
+	m := e.grant(b)
+	c := &commit{bucket: m.bucket, path: m.path, id: func() string { return "x" }, token: newToken()}
+	for i, want := range []int{protocol.CodeConflict, 0} {
+		v, err := m.bucket.get(t.Context(), "a", true)
+		e.must(err)
+		first := &message{key: "a", put: true, check: true, revision: v.revision}
+		last := &message{key: "b", put: true, check: true, revision: 99}
+		if i == 1 {
+			first.revision = 98
+		}
+		err = c.single(t.Context(), first, 0)
+		if i == 0 {
+			e.must(err)
+			err = c.single(t.Context(), last, 1)
+		}
+		err = c.partly(err, 1-i, 2)
+		var conflict *backend.Conflict
+		if errors.As(err, &conflict) != (i == 1) || i == 0 && protocol.CodeOf(err) != want {
+			t.Errorf("%d were written: the error is %v", 1-i, err)
+		}
+	}
+}
+
 // TestExclusive makes files that must not exist: before, after one was deleted, and while another run makes it.
 func TestExclusive(t *testing.T) {
 	e := newEnv(t)
