@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -275,27 +276,19 @@ func (s *session) isFolder(ctx context.Context, name string) (is bool, err error
 	if err := s.settled(ctx); err != nil {
 		return false, err
 	}
-	c := s.on.bucket.cache
-	known := c.index(func() {
-		switch n := c.folders[name]; {
-		case n > gone && s.on.all():
-			is = true
-		case n > 0:
-			for key, i := range c.items {
-				if i.exists && strings.HasPrefix(key, prefix) && s.others(key) {
-					is = true
-					return
-				}
-			}
-		}
-	})
-	if known {
-		return is, nil
+	c, count := s.on.bucket.cache, 0
+	known := c.index(func() { count = c.folders[name] })
+	if known && (count == 0 || count > gone && s.on.all()) {
+		return count > 0, nil
 	}
-	err = s.scan(ctx, prefix, func(string) bool {
+	first := func(string) bool {
 		is = true
 		return false
-	})
+	}
+	if known, err = s.walk(ctx, prefix, first); known || err != nil {
+		return is, err
+	}
+	err = s.scan(ctx, prefix, first)
 	return is, err
 }
 
@@ -360,6 +353,33 @@ func (d *stopped) stop() {
 	d.yes = true
 }
 
+// quickWalk is how many names are looked at while the process keeps its processor: some ten microseconds.
+const quickWalk = 1000
+
+// walk is scan for a bucket whose names are in memory. It reports whether they are.
+func (s *session) walk(ctx context.Context, prefix string, do func(key string) bool) (known bool, err error) {
+	c, stop, all := s.on.bucket.cache, new(stopped), 0
+	walk := func() (known bool) {
+		return c.index(func() {
+			for key, i := range c.items {
+				if i.exists && strings.HasPrefix(key, prefix) &&
+					!stop.do(func() bool { return !s.others(key) || do(key) }) {
+					return
+				}
+			}
+		})
+	}
+	if c.index(func() { all = len(c.items) }); all <= quickWalk {
+		return walk(), nil
+	}
+	known, err = askFor(ctx, patient, func(context.Context) (bool, error) { return walk(), nil })
+	stop.stop()
+	if err != nil {
+		err = s.broken(ctx, err)
+	}
+	return known, err
+}
+
 // each calls do with each key of the bucket that begins so, and that the run can see and knows nothing else about, until
 // do returns false.
 func (s *session) each(ctx context.Context, prefix string, do func(key string) bool) error {
@@ -374,16 +394,9 @@ func (s *session) each(ctx context.Context, prefix string, do func(key string) b
 		if err := s.settled(ctx); err != nil {
 			return err
 		}
-		c := s.on.bucket.cache
-		if c.index(func() {
-			for key, i := range c.items {
-				if i.exists && strings.HasPrefix(key, prefix) && s.others(key) && !do(key) {
-					return
-				}
-			}
-		}) {
+		if known, err := s.walk(ctx, prefix, do); known || err != nil {
 			s.t.Read()
-			return s.outside()
+			return cmp.Or(err, s.outside())
 		}
 	}
 	return s.scan(ctx, prefix, do)
