@@ -303,7 +303,8 @@ func (c *cache) fits(info *jetstream.StreamInfo) level {
 }
 
 // follow takes what a watcher says until it ends, or is found not to be true.
-func (c *cache) follow(ctx context.Context, b *bucket, w jetstream.KeyWatcher, level level, info *jetstream.StreamInfo) error {
+func (c *cache) follow(ctx context.Context, b *bucket, w jetstream.KeyWatcher, level level,
+	info *jetstream.StreamInfo) error {
 	check := time.NewTicker(c.every)
 	defer check.Stop()
 	reached := uint64(0) // what was seen at the last check

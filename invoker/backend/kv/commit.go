@@ -224,7 +224,8 @@ func (c *commit) partly(err error, written, all int) error {
 		return protocol.Errorf(protocol.CodeConflict, "commit", "%d of %d keys were written, then %s: %s",
 			written, all, conflict, advice)
 	}
-	return protocol.Errorf(protocol.CodeOf(err), "commit", "%d of %d keys were written, then: %w: %s", written, all, err, advice)
+	return protocol.Errorf(protocol.CodeOf(err), "commit", "%d of %d keys were written, then: %w: %s",
+		written, all, err, advice)
 }
 
 // conflict returns the error for a message whose check has failed.

@@ -443,8 +443,9 @@ func TestHostileNames(t *testing.T) {
 	if got := fmt.Sprint(r.list("."), r.list("d")); got != "[a d/] [.hidden]" {
 		t.Errorf("it lists %s", got)
 	}
-	for _, name := range []string{"", "..", "../a", "a/../a", "/a", "a/", ".x", "x.", "a..b", "x y", "x\ty", "x\x00y", "x\r\ny",
-		"*", ">", "x.*", "x.>", "d/*", "$KV", "ünï", "\xff", "a:b", "a\\b", strings.Repeat("x", MaxKey+1), "~", "x,y", "#"} {
+	for _, name := range []string{"", "..", "../a", "a/../a", "/a", "a/", ".x", "x.", "a..b", "x y", "x\ty", "x\x00y",
+		"x\r\ny", "*", ">", "x.*", "x.>", "d/*", "$KV", "ünï", "\xff", "a:b", "a\\b", "~", "x,y", "#",
+		strings.Repeat("x", MaxKey+1)} {
 		if f, err := r.Tree.Open(t.Context(), name, files.Read); err == nil {
 			t.Errorf("%q opens: %v", name, f)
 		}
@@ -465,7 +466,8 @@ func TestHostileNames(t *testing.T) {
 	if r.Changed() {
 		t.Errorf("something is to be written: %v", r.writes())
 	}
-	for _, name := range []string{"fn_functions", "FN_x", "_x", "a.b", "a b", "", "*", ">", strings.Repeat("x", 300), "ü"} {
+	for _, name := range []string{"fn_functions", "FN_x", "_x", "a.b", "a b", "", "*", ">", "ü",
+		strings.Repeat("x", 300)} {
 		_, err := e.kind.Open(t.Context(), &protocol.Function{Name: "f"}, []protocol.Grant{{KV: name}})
 		if protocol.CodeOf(err) != protocol.CodeRefused {
 			t.Errorf("bucket %.20q: %v", name, err)
@@ -495,7 +497,8 @@ func TestOpen(t *testing.T) {
 	if _, err := e.kind.Open(gone, f, []protocol.Grant{{KV: "made"}}); protocol.CodeOf(err) != protocol.CodeUnavailable {
 		t.Errorf("no answer: %v", err)
 	}
-	_, err = e.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "m", Mirror: &jetstream.StreamSource{Name: "made"}})
+	_, err = e.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "m",
+		Mirror: &jetstream.StreamSource{Name: "made"}})
 	e.must(err)
 	_, err = e.kind.Open(t.Context(), f, []protocol.Grant{{KV: "m", Access: protocol.AccessWrite}})
 	if protocol.CodeOf(err) != protocol.CodeRefused {

@@ -1,9 +1,9 @@
 // Package kv shows KV buckets to functions as folders. In goes a grant of the manifest; out comes a tree for each run,
 // whose files are the keys, and the commit of what the run has written.
 //
-// A key is a path: eu/tea is the file tea in the folder eu. A folder exists if a key is below it, or if the run has made
-// it. So nobody has to make one, and one in which there is nothing is gone after the run. What polyvoke keeps in a
-// bucket is below _fn/, which does not exist for processes.
+// A key is a path: eu/tea is the file tea in the folder eu. A folder exists if a key is below it, or if the run has
+// made it. So nobody has to make one, and one in which there is nothing is gone after the run. What polyvoke keeps in
+// a bucket is below _fn/, which does not exist for processes.
 //
 // A run reads a key once, and notes its revision; what it writes stays in memory. At its end Commit writes what has
 // changed: one key by one message, several as an atomic batch (ADR-50), or one by one if the grant does not ask for

@@ -126,7 +126,8 @@ func TestLostAnswer(t *testing.T) {
 		{name: "the answer to a batch, and another has written", sent: true, between: true, atomic: true, want: "other"},
 		{name: "a batch", atomic: true, want: "6"},
 		{name: "a batch, and another has written", between: true, atomic: true, fails: true, want: "other"},
-		{name: "the answer to a blind write, and another has written", sent: true, between: true, blind: true, want: "other"},
+		{name: "the answer to a blind write, and another has written", sent: true, between: true, blind: true,
+			want: "other"},
 		{name: "a blind write", blind: true, want: "6"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -144,11 +144,19 @@ func askFor[T any](ctx context.Context, most time.Duration, f func(context.Conte
 // waiting is an error of files.Wait, which an operation returns as it is.
 type waiting struct{ error }
 
+// another returns an error if the run may make no further operation.
+func (s *session) another() error {
+	if s.ops+s.changes < s.on.ops {
+		return nil
+	}
+	return because(files.ErrNoSpace, "the call has made %d operations, which is what its grant allows: give it more "+
+		"max_ops", s.on.ops)
+}
+
 // outside counts an operation that goes outside.
 func (s *session) outside() error {
-	if s.ops+s.changes >= s.on.ops {
-		return because(files.ErrNoSpace, "the call has made %d operations, which is what its grant allows: give it more max_ops",
-			s.on.ops)
+	if err := s.another(); err != nil {
+		return err
 	}
 	s.ops++
 	return nil
@@ -314,8 +322,8 @@ func (s *session) others(key string) bool {
 	return s.on.sees(key) && validKey(key)
 }
 
-// scan calls do with each key that the server has, that begins so, and that the run can see and knows nothing else about,
-// until do returns false. Do runs while the process waits.
+// scan calls do with each key that the server has, that begins so, and that the run can see and knows nothing else
+// about, until do returns false. Do runs while the process waits.
 func (s *session) scan(ctx context.Context, prefix string, do func(key string) bool) error {
 	if err := s.outside(); err != nil {
 		return err
@@ -380,8 +388,8 @@ func (s *session) walk(ctx context.Context, prefix string, do func(key string) b
 	return known, err
 }
 
-// each calls do with each key of the bucket that begins so, and that the run can see and knows nothing else about, until
-// do returns false.
+// each calls do with each key of the bucket that begins so, and that the run can see and knows nothing else about,
+// until do returns false.
 func (s *session) each(ctx context.Context, prefix string, do func(key string) bool) error {
 	if err := s.listing(ctx); err != nil {
 		return err
@@ -427,9 +435,8 @@ func (s *session) change(e *entry) error {
 	if e.changed {
 		return nil
 	}
-	if s.ops+s.changes >= s.on.ops {
-		return because(files.ErrNoSpace, "the call has made %d operations, which is what its grant allows: give it more max_ops",
-			s.on.ops)
+	if err := s.another(); err != nil {
+		return err
 	}
 	s.order++
 	s.changes++
