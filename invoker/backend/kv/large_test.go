@@ -41,7 +41,7 @@ func TestLarge(t *testing.T) {
 		most  limits
 		level level
 	}{"names": {limits{}, names}, "none": {limits{names: -1}, none}} {
-		e.kind = &Kind{JetStream: e.js, most: c.most, Log: slog.New(slog.DiscardHandler)}
+		e.kind = &Kind{JetStream: e.js, most: c.most, Log: slog.New(slog.DiscardHandler), every: waits}
 		m := e.grant(b, func(g *protocol.Grant) { g.MaxOps = 10 })
 		if got := m.bucket.cache.level; got != c.level {
 			t.Errorf("%s: the cache has the level %d", name, got)
