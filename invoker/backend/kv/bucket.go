@@ -65,11 +65,9 @@ type settings struct {
 	direct     bool  // direct gets are answered
 	copies     bool  // there are several, of which the leader is the newest
 	forgets    bool  // keys can vanish, without a message that says so
-	atomic     bool  // batches are allowed
-	ends       bool  // messages may end by themselves
+	whole      bool  // batches are allowed, and messages that end by themselves
+	quick      bool  // a batch costs no more than its messages one by one: see RATIONALE.md
 	maxMessage int64 // bytes of a message, or below 1
-	keys       uint64
-	bytes      uint64
 }
 
 // settingsOf returns what is known of a stream.
@@ -77,8 +75,8 @@ func settingsOf(info *jetstream.StreamInfo, c jetstream.StreamConfig) *settings 
 	return &settings{
 		created: info.Created, direct: c.AllowDirect, copies: c.Replicas > 1 || c.Mirror != nil,
 		forgets: c.MaxAge > 0 && c.SubjectDeleteMarkerTTL == 0 || c.Discard == jetstream.DiscardOld && c.MaxMsgs > 0,
-		atomic:  c.AllowAtomicPublish, ends: c.AllowMsgTTL, maxMessage: int64(c.MaxMsgSize),
-		keys: info.State.NumSubjects, bytes: info.State.Bytes,
+		whole:   c.AllowAtomicPublish && c.AllowMsgTTL, maxMessage: int64(c.MaxMsgSize),
+		quick: c.AllowAtomicPublish && c.Storage == jetstream.MemoryStorage,
 	}
 }
 

@@ -41,6 +41,7 @@ const (
 type cache struct {
 	every time.Duration
 	most  limits
+	said  string // what the operator was told last; of the goroutine that watches
 	end   context.CancelFunc
 	ended sync.WaitGroup
 
@@ -194,43 +195,43 @@ var errForgets = errors.New("its keys expire, and it has no limit_markers that s
 
 // run watches until ctx ends, whatever becomes of the bucket.
 func (c *cache) run(ctx context.Context, b *bucket) {
-	want, said := values, ""
+	want := values
 	for ctx.Err() == nil {
 		level, err := c.watch(ctx, b, want)
-		if want = values; c.was() {
-			said = "" // what is wrong now is new
+		if want = values; c.whole() {
+			c.said = "" // what is wrong now is new
 		}
 		switch {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errLarger):
 			if want = level - 1; want > none {
-				c.say(b, &said, "a bucket is too large to be kept in memory: its values are read from the server")
 				continue
 			}
-			c.say(b, &said, "a bucket is too large for its names to be kept in memory: it is read from the server")
+			want = values // when it has become small again
+			c.say(b, "a bucket is too large for its names to be kept in memory: it is read from the server")
 		case errors.Is(err, errStale):
 			continue
 		case err != nil:
-			c.say(b, &said, "a bucket cannot be watched: it is read from the server", "err", err)
+			c.say(b, "a bucket cannot be watched: it is read from the server", "err", err)
 		}
 		c.fail()
 		c.rest(ctx)
 	}
 }
 
-// was reports whether the cache could be asked until now.
-func (c *cache) was() bool {
+// whole reports whether the cache has all of the bucket, or had until now.
+func (c *cache) whole() bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.level != none
+	return c.level == values
 }
 
 // say tells the operator something that is not what was said last.
-func (c *cache) say(b *bucket, said *string, text string, with ...any) {
-	if *said != text {
+func (c *cache) say(b *bucket, text string, with ...any) {
+	if c.said != text {
 		b.kind.log().Warn(text, append([]any{"bucket", b.name}, with...)...)
-		*said = text
+		c.said = text
 	}
 }
 
@@ -274,6 +275,7 @@ func (c *cache) watch(ctx context.Context, b *bucket, most level) (level, error)
 	var options []jetstream.WatchOpt
 	if level == names {
 		options = append(options, jetstream.MetaOnly())
+		c.say(b, "a bucket is too large to be kept in memory: its values are read from the server")
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -301,7 +303,8 @@ func (c *cache) fits(info *jetstream.StreamInfo) level {
 }
 
 // follow takes what a watcher says until it ends, or is found not to be true.
-func (c *cache) follow(ctx context.Context, b *bucket, w jetstream.KeyWatcher, level level, info *jetstream.StreamInfo) error {
+func (c *cache) follow(ctx context.Context, b *bucket, w jetstream.KeyWatcher, level level,
+	info *jetstream.StreamInfo) error {
 	check := time.NewTicker(c.every)
 	defer check.Stop()
 	reached := uint64(0) // what was seen at the last check
@@ -318,10 +321,13 @@ func (c *cache) follow(ctx context.Context, b *bucket, w jetstream.KeyWatcher, l
 				return errLarger
 			}
 		case <-check.C:
-			if !loaded {
-				continue
+			err := error(nil)
+			if loaded {
+				err = c.check(ctx, b, level, info.Created, &reached)
+			} else {
+				err = c.progress(&reached)
 			}
-			if err := c.check(ctx, b, level, info.Created, &reached); err != nil {
+			if err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -357,6 +363,20 @@ func (c *cache) take(e jetstream.KeyValueEntry, level level) bool {
 		return len(c.items) <= c.most.keys && c.bytes <= c.most.bytes
 	}
 	return len(c.items) <= c.most.names
+}
+
+// errSilent is why the load of a bucket is given up, so that nobody waits for it any more.
+var errSilent = errors.New("NATS sends nothing of it")
+
+// progress looks whether more has come since the last check.
+func (c *cache) progress(reached *uint64) error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.seen == *reached {
+		return errSilent
+	}
+	*reached = c.seen
+	return nil
 }
 
 // check compares the cache with the server: whether it is the same bucket, whether it was purged, and whether the

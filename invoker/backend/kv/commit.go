@@ -82,7 +82,7 @@ func (s *session) Commit(ctx context.Context, m *backend.Mark) error {
 		return err
 	}
 	all := s.writes()
-	whole := s.on.atomic
+	whole := s.on.atomic || s.on.bucket.settings.Load().quick && len(all) <= maxBatch
 	if m != nil && !m.Done {
 		all, whole = append(all, s.markOf(m)), true
 	} else {
@@ -92,6 +92,11 @@ func (s *session) Commit(ctx context.Context, m *backend.Mark) error {
 		all, whole = s.withChecks(all, checks), true
 	}
 	c := &commit{bucket: s.on.bucket, path: s.on.path, id: s.t.ID, token: newToken()}
+	if whole && !s.on.bucket.settings.Load().whole {
+		if err := c.allow(ctx); err != nil {
+			return err
+		}
+	}
 	if err := c.write(ctx, all, whole); err != nil {
 		return err
 	}
@@ -208,18 +213,19 @@ func (c *commit) inOrder(ctx context.Context, all []*message) error {
 	return nil
 }
 
-// partly returns the error of a commit of which something was written.
+// partly returns the error of a commit of which something was written. It is no *Conflict: the run must not run again.
 func (c *commit) partly(err error, written, all int) error {
-	if written == 0 {
-		return err
-	}
-	code := protocol.CodeOf(err)
+	const advice = "set atomic = true in the grant to have all of them written or none"
 	var conflict *backend.Conflict
-	if errors.As(err, &conflict) {
-		code = protocol.CodeConflict
+	switch {
+	case written == 0:
+		return err
+	case errors.As(err, &conflict):
+		return protocol.Errorf(protocol.CodeConflict, "commit", "%d of %d keys were written, then %s: %s",
+			written, all, conflict, advice)
 	}
-	return protocol.Errorf(code, "commit", "%d of %d keys were written, then: %w: set atomic = true in the grant to have "+
-		"all of them written or none", written, all, err)
+	return protocol.Errorf(protocol.CodeOf(err), "commit", "%d of %d keys were written, then: %w: %s",
+		written, all, err, advice)
 }
 
 // conflict returns the error for a message whose check has failed.

@@ -106,6 +106,33 @@ func TestConflict(t *testing.T) {
 // nextBucket makes names of buckets that nobody else has.
 var nextBucket atomic.Int64
 
+// TestPartly has a key change between two messages of a commit that is not atomic.
+func TestPartly(t *testing.T) {
+	e := newEnv(t)
+	b := e.bucket(map[string]string{"a": "1", "b": "1"})
+	m := e.grant(b)
+	c := &commit{bucket: m.bucket, path: m.path, id: func() string { return "x" }, token: newToken()}
+	for i, want := range []int{protocol.CodeConflict, 0} {
+		v, err := m.bucket.get(t.Context(), "a", true)
+		e.must(err)
+		first := &message{key: "a", put: true, check: true, revision: v.revision}
+		last := &message{key: "b", put: true, check: true, revision: 99}
+		if i == 1 {
+			first.revision = 98
+		}
+		err = c.single(t.Context(), first, 0)
+		if i == 0 {
+			e.must(err)
+			err = c.single(t.Context(), last, 1)
+		}
+		err = c.partly(err, 1-i, 2)
+		var conflict *backend.Conflict
+		if errors.As(err, &conflict) != (i == 1) || i == 0 && protocol.CodeOf(err) != want {
+			t.Errorf("%d were written: the error is %v", 1-i, err)
+		}
+	}
+}
+
 // TestExclusive makes files that must not exist: before, after one was deleted, and while another run makes it.
 func TestExclusive(t *testing.T) {
 	e := newEnv(t)
@@ -416,8 +443,9 @@ func TestHostileNames(t *testing.T) {
 	if got := fmt.Sprint(r.list("."), r.list("d")); got != "[a d/] [.hidden]" {
 		t.Errorf("it lists %s", got)
 	}
-	for _, name := range []string{"", "..", "../a", "a/../a", "/a", "a/", ".x", "x.", "a..b", "x y", "x\ty", "x\x00y", "x\r\ny",
-		"*", ">", "x.*", "x.>", "d/*", "$KV", "ünï", "\xff", "a:b", "a\\b", strings.Repeat("x", MaxKey+1), "~", "x,y", "#"} {
+	for _, name := range []string{"", "..", "../a", "a/../a", "/a", "a/", ".x", "x.", "a..b", "x y", "x\ty", "x\x00y",
+		"x\r\ny", "*", ">", "x.*", "x.>", "d/*", "$KV", "ünï", "\xff", "a:b", "a\\b", "~", "x,y", "#",
+		strings.Repeat("x", MaxKey+1)} {
 		if f, err := r.Tree.Open(t.Context(), name, files.Read); err == nil {
 			t.Errorf("%q opens: %v", name, f)
 		}
@@ -438,7 +466,8 @@ func TestHostileNames(t *testing.T) {
 	if r.Changed() {
 		t.Errorf("something is to be written: %v", r.writes())
 	}
-	for _, name := range []string{"fn_functions", "FN_x", "_x", "a.b", "a b", "", "*", ">", strings.Repeat("x", 300), "ü"} {
+	for _, name := range []string{"fn_functions", "FN_x", "_x", "a.b", "a b", "", "*", ">", "ü",
+		strings.Repeat("x", 300)} {
 		_, err := e.kind.Open(t.Context(), &protocol.Function{Name: "f"}, []protocol.Grant{{KV: name}})
 		if protocol.CodeOf(err) != protocol.CodeRefused {
 			t.Errorf("bucket %.20q: %v", name, err)
@@ -468,7 +497,8 @@ func TestOpen(t *testing.T) {
 	if _, err := e.kind.Open(gone, f, []protocol.Grant{{KV: "made"}}); protocol.CodeOf(err) != protocol.CodeUnavailable {
 		t.Errorf("no answer: %v", err)
 	}
-	_, err = e.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "m", Mirror: &jetstream.StreamSource{Name: "made"}})
+	_, err = e.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "m",
+		Mirror: &jetstream.StreamSource{Name: "made"}})
 	e.must(err)
 	_, err = e.kind.Open(t.Context(), f, []protocol.Grant{{KV: "m", Access: protocol.AccessWrite}})
 	if protocol.CodeOf(err) != protocol.CodeRefused {

@@ -1,9 +1,9 @@
 // Package kv shows KV buckets to functions as folders. In goes a grant of the manifest; out comes a tree for each run,
 // whose files are the keys, and the commit of what the run has written.
 //
-// A key is a path: eu/tea is the file tea in the folder eu. A folder exists if a key is below it, or if the run has made
-// it. So nobody has to make one, and one in which there is nothing is gone after the run. What polyvoke keeps in a
-// bucket is below _fn/, which does not exist for processes.
+// A key is a path: eu/tea is the file tea in the folder eu. A folder exists if a key is below it, or if the run has
+// made it. So nobody has to make one, and one in which there is nothing is gone after the run. What polyvoke keeps in
+// a bucket is below _fn/, which does not exist for processes.
 //
 // A run reads a key once, and notes its revision; what it writes stays in memory. At its end Commit writes what has
 // changed: one key by one message, several as an atomic batch (ADR-50), or one by one if the grant does not ask for
@@ -198,19 +198,26 @@ func (k *Kind) create(ctx context.Context, name string) error {
 	return err
 }
 
+// errOld is why a server cannot write batches.
+var errOld = errors.New("the NATS server is older than 2.12")
+
 // setUp allows batches and messages that end by themselves, which marks are, in a bucket that is to be written.
 func (k *Kind) setUp(ctx context.Context, op, name string, config *jetstream.StreamConfig, n needs) error {
 	if !n.write || config.AllowAtomicPublish && config.AllowMsgTTL {
 		return nil
 	}
+	had := *config
 	config.AllowAtomicPublish, config.AllowMsgTTL = true, true
-	_, err := k.JetStream.UpdateStream(ctx, *config)
+	stream, err := k.JetStream.UpdateStream(ctx, *config)
 	if err == nil {
-		return nil
+		if c := stream.CachedInfo().Config; c.AllowAtomicPublish && c.AllowMsgTTL {
+			return nil
+		}
+		err = errOld // it does not know them, and would store what belongs to a batch piece by piece
 	}
-	config.AllowAtomicPublish, config.AllowMsgTTL = false, false
+	*config = had
 	var api *jetstream.APIError
-	if !errors.As(err, &api) {
+	if err != errOld && !errors.As(err, &api) {
 		return away(op, name, err)
 	}
 	if n.atomic {

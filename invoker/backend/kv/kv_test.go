@@ -20,7 +20,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/files/filestest"
 )
 
-// patience is how long a test waits for an event.
+// waits is how long a test waits for an event.
 const waits = 20 * time.Second
 
 // env is a NATS server with buckets.
@@ -73,7 +73,7 @@ func (e *env) open(f *protocol.Function, grants ...protocol.Grant) *mount {
 	m := all[0].(*mount)
 	select {
 	case <-m.bucket.cache.loaded():
-	case <-time.After(waits):
+	case <-time.After(10 * waits): // some have 100,000 keys
 		e.Fatal("the cache is not loaded")
 	}
 	return m

@@ -22,13 +22,12 @@ import (
 
 // wire is how a client connects, with accidents.
 type wire struct {
-	mu      sync.Mutex
-	conns   []net.Conn
-	swallow int    // messages with what is in match that go out, of which the last takes the connection with it
-	match   string // or nothing
-	deaf    bool   // nothing comes in
-	down    bool   // there are no new connections
-	hit     chan struct{}
+	mu    sync.Mutex
+	conns []net.Conn
+	match string // what goes out with this is lost, and the connection with it; or nothing
+	deaf  bool   // nothing comes in
+	down  bool   // there are no new connections
+	hit   chan struct{}
 }
 
 // Dial implements nats.CustomDialer.
@@ -127,7 +126,8 @@ func TestLostAnswer(t *testing.T) {
 		{name: "the answer to a batch, and another has written", sent: true, between: true, atomic: true, want: "other"},
 		{name: "a batch", atomic: true, want: "6"},
 		{name: "a batch, and another has written", between: true, atomic: true, fails: true, want: "other"},
-		{name: "the answer to a blind write, and another has written", sent: true, between: true, blind: true, want: "other"},
+		{name: "the answer to a blind write, and another has written", sent: true, between: true, blind: true,
+			want: "other"},
 		{name: "a blind write", blind: true, want: "6"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

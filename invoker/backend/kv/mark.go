@@ -11,7 +11,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// MaxMark is how many bytes of a reply a mark keeps. Of a longer one it says only that there was one: its value is empty.
+// MaxMark is how many bytes of a reply a mark keeps. Of a longer one it says only that there was one: its value is
+// empty.
 const MaxMark = 64 << 10
 
 // keys of polyvoke's own in a granted bucket.

@@ -128,8 +128,8 @@ func (c *commit) attempts(ctx context.Context, try func(lost bool, most time.Dur
 			if last != nil {
 				return c.unknown(last)
 			}
-			return protocol.Errorf(protocol.CodeUnavailable, "commit", "%s: NATS is too busy: nothing was written: %w", c.path,
-				ctx.Err())
+			return protocol.Errorf(protocol.CodeUnavailable, "commit", "%s: NATS is too busy: nothing was written: %w",
+				c.path, ctx.Err())
 		}
 	}
 }
@@ -172,8 +172,8 @@ func (c *commit) single(ctx context.Context, m *message, i int) error {
 	})
 }
 
-// changed returns the conflict of a message whose check has failed, or nil if it was written before, and only the answer
-// was lost. Then the server knows its id.
+// changed returns the conflict of a message whose check has failed, or nil if it was written before, and only the
+// answer was lost. Then the server knows its id.
 func (c *commit) changed(ctx context.Context, m *message, i int, lost bool) error {
 	c.bucket.cache.doubt(m.checked())
 	if !lost {
@@ -215,8 +215,8 @@ func (c *commit) batch(ctx context.Context, all []*message) error {
 	case c.bucket.batches <- struct{}{}:
 		defer func() { <-c.bucket.batches }()
 	case <-ctx.Done():
-		return protocol.Errorf(protocol.CodeUnavailable, "commit", "%s: too many calls commit at once: nothing was written: %w",
-			c.path, ctx.Err())
+		return protocol.Errorf(protocol.CodeUnavailable, "commit", "%s: too many calls commit at once: nothing was "+
+			"written: %w", c.path, ctx.Err())
 	}
 	allowed := false
 	return c.attempts(ctx, func(lost bool, most time.Duration) (bool, error) {
@@ -275,6 +275,7 @@ func (c *commit) allow(ctx context.Context) error {
 	if err := k.setUp(ctx, "commit", c.bucket.name, &config, needs{write: true, atomic: true}); err != nil {
 		return protocol.Errorf(protocol.CodeUnavailable, "commit", "%w", err)
 	}
+	c.bucket.settings.Store(settingsOf(info, config))
 	return nil
 }
 

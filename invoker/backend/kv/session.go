@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,7 @@ const (
 	maxRename  = 1000             // keys below a folder that gets another name
 	leastHeld  = 1 << 20          // bytes of what it writes, whatever limits.output is
 	patience   = 10 * time.Second // of one request to NATS
+	patient    = 5 * time.Minute  // of a listing
 )
 
 // session is a bucket as one run sees it. It is a backend.Session. One goroutine at a time uses it.
@@ -121,7 +123,12 @@ type result[T any] struct {
 
 // ask makes a request to NATS, while the process waits. What is left behind when that ends is canceled.
 func ask[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
-	apart, cancel := context.WithTimeout(context.Background(), patience)
+	return askFor(ctx, patience, f)
+}
+
+// askFor is ask for a request that takes up to so long.
+func askFor[T any](ctx context.Context, most time.Duration, f func(context.Context) (T, error)) (T, error) {
+	apart, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	done, r := make(chan struct{}), new(result[T])
 	go func() {
@@ -137,11 +144,19 @@ func ask[T any](ctx context.Context, f func(context.Context) (T, error)) (T, err
 // waiting is an error of files.Wait, which an operation returns as it is.
 type waiting struct{ error }
 
+// another returns an error if the run may make no further operation.
+func (s *session) another() error {
+	if s.ops+s.changes < s.on.ops {
+		return nil
+	}
+	return because(files.ErrNoSpace, "the call has made %d operations, which is what its grant allows: give it more "+
+		"max_ops", s.on.ops)
+}
+
 // outside counts an operation that goes outside.
 func (s *session) outside() error {
-	if s.ops+s.changes >= s.on.ops {
-		return because(files.ErrNoSpace, "the call has made %d operations, which is what its grant allows: give it more max_ops",
-			s.on.ops)
+	if err := s.another(); err != nil {
+		return err
 	}
 	s.ops++
 	return nil
@@ -269,27 +284,19 @@ func (s *session) isFolder(ctx context.Context, name string) (is bool, err error
 	if err := s.settled(ctx); err != nil {
 		return false, err
 	}
-	c := s.on.bucket.cache
-	known := c.index(func() {
-		switch n := c.folders[name]; {
-		case n > gone && s.on.all():
-			is = true
-		case n > 0:
-			for key, i := range c.items {
-				if i.exists && strings.HasPrefix(key, prefix) && s.others(key) {
-					is = true
-					return
-				}
-			}
-		}
-	})
-	if known {
-		return is, nil
+	c, count := s.on.bucket.cache, 0
+	known := c.index(func() { count = c.folders[name] })
+	if known && (count == 0 || count > gone && s.on.all()) {
+		return count > 0, nil
 	}
-	err = s.scan(ctx, func(key string) bool {
-		is = strings.HasPrefix(key, prefix)
-		return !is
-	})
+	first := func(string) bool {
+		is = true
+		return false
+	}
+	if known, err = s.walk(ctx, prefix, first); known || err != nil {
+		return is, err
+	}
+	err = s.scan(ctx, prefix, first)
 	return is, err
 }
 
@@ -315,17 +322,18 @@ func (s *session) others(key string) bool {
 	return s.on.sees(key) && validKey(key)
 }
 
-// scan calls do with each key that the server has, and that the run can see and knows nothing else about, until do
-// returns false. Do runs while the process waits.
-func (s *session) scan(ctx context.Context, do func(key string) bool) error {
+// scan calls do with each key that the server has, that begins so, and that the run can see and knows nothing else
+// about, until do returns false. Do runs while the process waits.
+func (s *session) scan(ctx context.Context, prefix string, do func(key string) bool) error {
 	if err := s.outside(); err != nil {
 		return err
 	}
 	s.t.Read()
 	b, stop := s.on.bucket, new(stopped)
-	_, err := ask(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, b.list(ctx, func(key string) bool { return stop.do(func() bool { return !s.others(key) || do(key) }) })
-	})
+	look := func(key string) bool {
+		return !strings.HasPrefix(key, prefix) || stop.do(func() bool { return !s.others(key) || do(key) })
+	}
+	_, err := askFor(ctx, patient, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.list(ctx, look) })
 	stop.stop() // what was left behind does not come near the session any more
 	if err != nil {
 		return s.broken(ctx, err)
@@ -353,12 +361,40 @@ func (d *stopped) stop() {
 	d.yes = true
 }
 
-// each calls do with each key of the bucket that the run can see, and knows nothing else about, until do returns false.
-func (s *session) each(ctx context.Context, do func(key string) bool) error {
+// quickWalk is how many names are looked at while the process keeps its processor: some ten microseconds.
+const quickWalk = 1000
+
+// walk is scan for a bucket whose names are in memory. It reports whether they are.
+func (s *session) walk(ctx context.Context, prefix string, do func(key string) bool) (known bool, err error) {
+	c, stop, all := s.on.bucket.cache, new(stopped), 0
+	walk := func() (known bool) {
+		return c.index(func() {
+			for key, i := range c.items {
+				if i.exists && strings.HasPrefix(key, prefix) &&
+					!stop.do(func() bool { return !s.others(key) || do(key) }) {
+					return
+				}
+			}
+		})
+	}
+	if c.index(func() { all = len(c.items) }); all <= quickWalk {
+		return walk(), nil
+	}
+	known, err = askFor(ctx, patient, func(context.Context) (bool, error) { return walk(), nil })
+	stop.stop()
+	if err != nil {
+		err = s.broken(ctx, err)
+	}
+	return known, err
+}
+
+// each calls do with each key of the bucket that begins so, and that the run can see and knows nothing else about,
+// until do returns false.
+func (s *session) each(ctx context.Context, prefix string, do func(key string) bool) error {
 	if err := s.listing(ctx); err != nil {
 		return err
 	}
-	consistent := false
+	consistent := s.on.serial // what the cache lists may be older than what listing has noted
 	for _, r := range s.on.rules {
 		consistent = consistent || r.consistent
 	}
@@ -366,19 +402,12 @@ func (s *session) each(ctx context.Context, do func(key string) bool) error {
 		if err := s.settled(ctx); err != nil {
 			return err
 		}
-		c := s.on.bucket.cache
-		if c.index(func() {
-			for key, i := range c.items {
-				if i.exists && s.others(key) && !do(key) {
-					return
-				}
-			}
-		}) {
+		if known, err := s.walk(ctx, prefix, do); known || err != nil {
 			s.t.Read()
-			return s.outside()
+			return cmp.Or(err, s.outside())
 		}
 	}
-	return s.scan(ctx, do)
+	return s.scan(ctx, prefix, do)
 }
 
 // listing takes note that the run has seen which keys there are, which a serializable grant checks.
@@ -406,9 +435,8 @@ func (s *session) change(e *entry) error {
 	if e.changed {
 		return nil
 	}
-	if s.ops+s.changes >= s.on.ops {
-		return because(files.ErrNoSpace, "the call has made %d operations, which is what its grant allows: give it more max_ops",
-			s.on.ops)
+	if err := s.another(); err != nil {
+		return err
 	}
 	s.order++
 	s.changes++

@@ -45,7 +45,7 @@ func (s *session) open(ctx context.Context, name string, how files.Flags) (*cont
 		return nil, fs.ErrInvalid
 	}
 	empties := how.Has(files.Write | files.Truncate)
-	if empties && how.Has(files.Create) && !how.Has(files.Exclusive) && s.keys[name] == nil {
+	if name != "." && empties && how.Has(files.Create) && !how.Has(files.Exclusive) && s.keys[name] == nil {
 		return s.blind(ctx, name)
 	}
 	e, err := s.find(ctx, name)
@@ -251,7 +251,7 @@ func (s *session) children(ctx context.Context, name string) ([]files.Entry, err
 	}
 	full := false
 	if name == "." || s.reaches(name) {
-		if err := s.each(ctx, func(key string) bool { full = full || !add(key, 0); return !full }); err != nil {
+		if err := s.each(ctx, prefix, func(key string) bool { full = full || !add(key, 0); return !full }); err != nil {
 			return nil, err
 		}
 	}
@@ -640,7 +640,7 @@ func (s *session) keysBelow(ctx context.Context, folder string) ([]*entry, error
 		}
 		return len(keys) <= maxRename
 	}
-	if err := s.each(ctx, add); err != nil {
+	if err := s.each(ctx, prefix, add); err != nil {
 		return nil, err
 	}
 	for _, e := range s.keys {
