@@ -70,7 +70,11 @@ func (s *session) blind(ctx context.Context, name string) (*node, error) {
 
 // existing opens what is there, or makes it if the flags say so.
 func (s *session) existing(ctx context.Context, name string, how files.Flags) (*node, error) {
-	n, err := s.lookup(ctx, name)
+	look := s.read
+	if how.Has(files.Truncate) {
+		look = s.lookup
+	}
+	n, err := look(ctx, name)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/backend"
+	"github.com/polyvoke/polyvoke/invoker/backend/objects"
+	"github.com/polyvoke/polyvoke/invoker/backend/sql"
+	"github.com/polyvoke/polyvoke/invoker/backend/tmp"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -25,5 +28,10 @@ func New(c Config) *backend.Backend {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &backend.Backend{Kinds: map[string]backend.Kind{}}
+	kinds := map[string]backend.Kind{protocol.GrantTmp: tmp.Kind{}}
+	if c.JetStream != nil {
+		kinds[protocol.GrantObj] = objects.New(c.JetStream, c.Replicas)
+		kinds[protocol.GrantSQL] = sql.New(c.JetStream, c.Replicas)
+	}
+	return &backend.Backend{Kinds: kinds}
 }
