@@ -33,7 +33,8 @@ func FuzzTree(f *testing.F) {
 		made++
 		name := fmt.Sprint("bucket", made)
 		mu.Unlock()
-		w.bucket(name, nil)
+		_, err := w.js.CreateObjectStore(t.Context(), jetstream.ObjectStoreConfig{Bucket: name, Storage: jetstream.MemoryStorage})
+		w.must(err)
 		g := w.grants(protocol.Grant{Obj: name, Access: protocol.AccessWrite, MaxOps: 100_000})
 		memory := files.NewMemory(64 << 20)
 		for len(program) >= 3 {
