@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -181,7 +182,9 @@ const attempts = 10
 
 // ask asks the bucket about a name, if base is not what it has said already. With whole it returns the content of a
 // small object, too, as it is then: in one step, so that whoever replaces it meanwhile is no reason to fail.
-func (s *session) ask(ctx context.Context, name string, base objects.Object, whole bool) (objects.Object, []byte, error) {
+func (s *session) ask(
+	ctx context.Context, name string, base objects.Object, whole bool,
+) (objects.Object, []byte, error) {
 	var body []byte
 	store, small := s.r.bucket.store, &s.r.kind.small
 	err := s.outside(ctx, name, func(ctx context.Context) (err error) {
@@ -340,23 +343,13 @@ func (s *session) absent(ctx context.Context, name string) error {
 		}
 		if n.now != nil {
 			if is, err := s.isFolder(ctx, in); err != nil || is {
-				return cmpErr(err, fs.ErrNotExist)
+				return cmp.Or(err, fs.ErrNotExist)
 			}
 			return files.ErrNotDir
 		}
 		in = path.Dir(in)
 	}
 	return fs.ErrNotExist
-}
-
-// cmpErr returns the first error that is not nil.
-func cmpErr(all ...error) error {
-	for _, err := range all {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // parent returns why nothing can be made with a name: the folder that it is in does not exist.

@@ -104,7 +104,8 @@ func missing(op, name string, err error) error {
 		return protocol.Errorf(protocol.CodeRefused, op, "a database cannot be called %.80q: %w", name, err)
 	case errors.Is(err, objects.ErrNoBucket):
 		return protocol.Errorf(protocol.CodeRefused, op, "there is no object store bucket %s%s, which the database %s is "+
-			"in: make it by `nats object add %s%s`, or say create = true in its grant: %w", Bucket, name, name, Bucket, name, err)
+			"in: make it by `nats object add %s%s`, or say create = true in its grant: %w", Bucket, name, name, Bucket, name,
+			err)
 	}
 	return unavailable(op, name, err)
 }

@@ -270,7 +270,8 @@ func TestNames(t *testing.T) {
 	}
 	r.put("s.db", "", 0)
 	r.put("s.db-journal", "j", 0)
-	if all, err := r.ReadDir(t.Context(), "."); err != nil || fmt.Sprint(all) != "[{s.db ----------} {s.db-journal ----------} {shop.db ----------}]" {
+	all, err := r.ReadDir(t.Context(), ".")
+	if err != nil || fmt.Sprint(all) != "[{s.db ----------} {s.db-journal ----------} {shop.db ----------}]" {
 		t.Errorf("there is %v, %v", all, err)
 	}
 	for _, name := range []string{"", "/", "..", "../s.db", "other.db", "s", "s.dbx", "s.db/x", "s.db-a/b", "x", "\xff",
@@ -281,7 +282,7 @@ func TestNames(t *testing.T) {
 		if _, err := r.Stat(t.Context(), name); err == nil {
 			t.Errorf("%.20q is there", name)
 		}
-		if err := errors.Join(r.Remove(t.Context(), name)); err == nil {
+		if err := r.Remove(t.Context(), name); err == nil {
 			t.Errorf("%.20q was removed", name)
 		}
 		if r.Mkdir(t.Context(), name) == nil || r.Rename(t.Context(), "s.db", name) == nil {
@@ -290,7 +291,8 @@ func TestNames(t *testing.T) {
 	}
 	for name, want := range map[string]int{"none": 422, "": 422, "a.b": 422, "a b": 422, "../x": 422, "*": 422,
 		strings.Repeat("x", 65): 422} {
-		if _, err := w.kind.Open(t.Context(), &protocol.Function{Name: "f"}, []protocol.Grant{{SQL: name}}); protocol.CodeOf(err) != want {
+		_, err := w.kind.Open(t.Context(), &protocol.Function{Name: "f"}, []protocol.Grant{{SQL: name}})
+		if protocol.CodeOf(err) != want {
 			t.Errorf("%.20q: %v", name, err)
 		}
 	}

@@ -59,8 +59,8 @@ func (w *world) execute(p runtimes.Program, g *backend.Grants, text string, args
 	return stdout.String(), err
 }
 
-// SQLite, unmodified, in the sandbox: each way to keep a journal, transactions within a run and over runs, a rollback, a
-// transaction that is left open, VACUUM, and its own check of what is stored, by the sqlite3 of this machine too.
+// SQLite, unmodified, in the sandbox: each way to keep a journal, transactions within a run and over runs, a rollback,
+// a transaction that is left open, VACUUM, and its own check of what is stored, by the sqlite3 of this machine too.
 func TestSQLite(t *testing.T) {
 	p := shell(t)
 	for _, mode := range []string{"delete", "truncate", "persist", "memory", "off"} {
@@ -150,7 +150,8 @@ func TestSQLiteConflicts(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if got, err := w.execute(p, g, "SELECT n FROM c; PRAGMA integrity_check;"); got != fmt.Sprintf("%d\nok\n", writers*each) {
+	got, err := w.execute(p, g, "SELECT n FROM c; PRAGMA integrity_check;")
+	if got != fmt.Sprintf("%d\nok\n", writers*each) {
 		t.Errorf("there is %q, %v", got, err)
 	}
 }

@@ -52,7 +52,9 @@ func (b *Bucket) Since(ctx context.Context, seq uint64, each func(Object) error)
 }
 
 // page asks for the next descriptions, and reports whether there may be more. A server before 2.11 sends one at a time.
-func (b *Bucket) page(ctx context.Context, seq uint64, take func(*jetstream.RawStreamMsg) error) (more bool, err error) {
+func (b *Bucket) page(
+	ctx context.Context, seq uint64, take func(*jetstream.RawStreamMsg) error,
+) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, RoundTrip)
 	defer cancel()
 	ask, err := json.Marshal(map[string]any{"batch": batch, "seq": seq, "next_by_subj": b.metaSubject("") + ">"})
