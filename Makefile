@@ -72,7 +72,7 @@ packages := $(shell echo $$(( $$(nproc) + 1 )))
 # On CI (CI=true), a test that fails runs once more by itself, up to three of them and never after a data race. One that passes then is flaky:
 # it does not stop a change that has nothing to do with it, but it is listed at the end, and is to be mended.
 test: foreign-tools samples-tools sql
-	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SAMPLES_TOOLS=$(samples_tools) go run $(GOTESTSUM) --format standard-quiet \
+	SQL_WASM=$(abspath $(BUILD))/samples/sql.wasm SQL_SHELL=$(abspath $(BUILD))/samples/sqlshell.wasm SAMPLES_TOOLS=$(samples_tools) go run $(GOTESTSUM) --format standard-quiet \
 	  --rerun-fails=$(if $(CI),1,0) --rerun-fails-max-failures=3 --rerun-fails-abort-on-data-race --rerun-fails-report=$(BUILD)/flaky.txt \
 	  --packages "$(SLOW) ./..." -- -p $(packages) $(RACE) -vet=off -tags "$(TAGS)" -timeout 40m
 	go test -vet=off -timeout 40m ./runtimes/module/moduletest ./runtimes/wasi/hostiletest

@@ -36,13 +36,17 @@ samples-check: samples-tools
 	done
 
 # sql builds SQLite as a function, $(BUILD)/samples/sql.wasm, from Debian's source package.
-sql: $(samples_dir)/sql.wasm
+sql: $(samples_dir)/sql.wasm $(samples_dir)/sqlshell.wasm
 
 $(samples_dir)/sql.wasm: $(wildcard samples/sql/c/*) | samples-tools
 	@mkdir -p $(samples_dir)
 	samples/sql/c/source.sh $(samples_tools)/sqlite
 	samples/sql/c/build.sh $@ $(samples_tools)/sqlite
 
-# sql-test is the test of it, which plain `go test` leaves out.
+# The shell works on files, by which the grants of sql are tested.
+$(samples_dir)/sqlshell.wasm: $(wildcard invoker/backend/sql/testdata/*) $(samples_dir)/sql.wasm
+	invoker/backend/sql/testdata/build.sh $@ $(samples_tools)/sqlite
+
+# sql-test is the test of both, which plain `go test` leaves out.
 sql-test: sql
-	SQL_WASM=$(samples_dir)/sql.wasm go test -tags sql -run TestSQL -count=1 ./samples
+	SQL_WASM=$(samples_dir)/sql.wasm SQL_SHELL=$(samples_dir)/sqlshell.wasm go test -tags sql -run TestSQL -count=1 ./samples ./invoker/backend/sql

@@ -215,7 +215,8 @@ func (s *session) quotas(ctx context.Context) error {
 	}
 	op := "commit " + s.r.Mount()
 	if err := s.r.bucket.list.update(ctx); errors.Is(err, errTooMany) {
-		return protocol.Errorf(protocol.CodeMemory, op, "the bucket has more than %d objects, of which no quota is kept", maxNames)
+		return protocol.Errorf(protocol.CodeMemory, op, "the bucket has more than %d objects, of which no quota is kept",
+			maxNames)
 	} else if err != nil {
 		return unavailable(op, s.r.bucket.name, err)
 	}

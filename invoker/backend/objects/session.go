@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -156,17 +157,91 @@ func (s *session) lookup(ctx context.Context, name string) (*node, error) {
 	if read, _ := s.r.may(name); !read || name == "." {
 		return &node{s: s, name: name, known: true}, nil
 	}
-	var base objects.Object
-	err := s.outside(ctx, name, func(ctx context.Context) (err error) {
-		base, err = s.r.bucket.store.Stat(ctx, name)
-		return err
-	})
+	base, _, err := s.ask(ctx, name, objects.Object{}, false)
 	if err != nil {
 		return nil, err
 	}
 	n = s.node(name)
-	if n.base, n.known = base, true; base.Live() {
-		n.set(&content{s: s, home: n, size: sizeOf(base)})
+	n.is(base)
+	return n, nil
+}
+
+// is notes what the bucket has said about a name.
+func (n *node) is(base objects.Object) {
+	n.base, n.known = base, true
+	switch {
+	case !base.Live():
+		n.set(nil)
+	case n.now == nil || n.now.size != sizeOf(base) || n.now.home != n:
+		n.set(&content{s: n.s, home: n, size: sizeOf(base)})
+	}
+}
+
+// attempts is how often a small object is read that others replace meanwhile.
+const attempts = 10
+
+// ask asks the bucket about a name, if base is not what it has said already. With whole it returns the content of a
+// small object, too, as it is then: in one step, so that whoever replaces it meanwhile is no reason to fail.
+func (s *session) ask(
+	ctx context.Context, name string, base objects.Object, whole bool,
+) (objects.Object, []byte, error) {
+	var body []byte
+	store, small := s.r.bucket.store, &s.r.kind.small
+	err := s.outside(ctx, name, func(ctx context.Context) (err error) {
+		seen, again := uint64(0), base.Seq == 0
+		for range attempts {
+			if again {
+				if base, err = store.Stat(ctx, name); err != nil {
+					return err
+				}
+			}
+			if !whole || !base.Live() || sizeOf(base) > maxWhole {
+				return nil
+			}
+			var ok bool
+			if body, ok = small.get(base.Info.NUID); ok {
+				return nil
+			}
+			if body, err = store.Load(ctx, base, maxWhole); err == nil {
+				small.put(base.Info.NUID, body)
+				return nil
+			}
+			if !errors.Is(err, objects.ErrDamaged) || base.Seq == seen {
+				return err
+			}
+			seen, again = base.Seq, true
+		}
+		return err
+	})
+	if err != nil {
+		return objects.Object{}, nil, err
+	}
+	return base, body, nil
+}
+
+// read returns the node of a name that is to be opened as it is. A small object is read as a whole at once, and is what
+// it is now: what the run has only looked at by its name may have been replaced since.
+func (s *session) read(ctx context.Context, name string) (*node, error) {
+	var base objects.Object
+	if n := s.nodes[name]; n != nil && (n.known || n.changed) {
+		c := n.now
+		if n.exact || n.changed || c == nil || c.whole != nil || c.size > maxWhole {
+			return n, nil
+		}
+		base = n.base
+	}
+	if read, _ := s.r.may(name); !read || name == "." {
+		return s.lookup(ctx, name)
+	}
+	base, body, err := s.ask(ctx, name, base, true)
+	if err != nil {
+		return nil, err
+	}
+	n := s.node(name)
+	n.is(base)
+	if n.now != nil && body != nil && n.now.whole == nil && s.held+n.now.size <= maxHeld {
+		n.now.whole = body
+		s.held += n.now.size
 	}
 	return n, nil
 }
@@ -268,23 +343,13 @@ func (s *session) absent(ctx context.Context, name string) error {
 		}
 		if n.now != nil {
 			if is, err := s.isFolder(ctx, in); err != nil || is {
-				return cmpErr(err, fs.ErrNotExist)
+				return cmp.Or(err, fs.ErrNotExist)
 			}
 			return files.ErrNotDir
 		}
 		in = path.Dir(in)
 	}
 	return fs.ErrNotExist
-}
-
-// cmpErr returns the first error that is not nil.
-func cmpErr(all ...error) error {
-	for _, err := range all {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // parent returns why nothing can be made with a name: the folder that it is in does not exist.

@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
 	"path"
@@ -63,14 +64,18 @@ func (s *session) blind(ctx context.Context, name string) (*node, error) {
 		return n, n.now.empty()
 	}
 	if is, err := s.isFolder(ctx, name); err != nil || is {
-		return nil, cmpErr(err, files.ErrIsDir)
+		return nil, cmp.Or[error](err, files.ErrIsDir)
 	}
 	return s.add(ctx, name)
 }
 
 // existing opens what is there, or makes it if the flags say so.
 func (s *session) existing(ctx context.Context, name string, how files.Flags) (*node, error) {
-	n, err := s.lookup(ctx, name)
+	look := s.read
+	if how.Has(files.Truncate) {
+		look = s.lookup
+	}
+	n, err := look(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +89,7 @@ func (s *session) existing(ctx context.Context, name string, how files.Flags) (*
 		return n, err
 	}
 	if is, err := s.isFolder(ctx, name); err != nil || is {
-		return nil, cmpErr(err, files.ErrIsDir)
+		return nil, cmp.Or[error](err, files.ErrIsDir)
 	}
 	if !how.Has(files.Create) {
 		return nil, s.absent(ctx, name)
@@ -146,7 +151,7 @@ func (s *session) Mkdir(ctx context.Context, name string) error {
 	}
 	is, err := s.isFolder(ctx, name)
 	if err != nil || is {
-		return cmpErr(err, fs.ErrExist)
+		return cmp.Or(err, fs.ErrExist)
 	}
 	n, err := s.lookup(ctx, name)
 	if err != nil {
@@ -188,18 +193,18 @@ func (s *session) Remove(ctx context.Context, name string) error {
 		return err
 	}
 	if n.now != nil {
-		if err := cmpErr(s.writable(name), s.keep(path.Dir(name))); err != nil {
+		if err := cmp.Or(s.writable(name), s.keep(path.Dir(name))); err != nil {
 			return err
 		}
 		n.drop()
 		return nil
 	}
 	if is, err := s.isFolder(ctx, name); err != nil || !is {
-		return cmpErr(err, s.absent(ctx, name))
+		return cmp.Or(err, s.absent(ctx, name))
 	}
 	full, err := s.full(ctx, name)
 	if err != nil || full {
-		return cmpErr(err, files.ErrNotEmpty)
+		return cmp.Or[error](err, files.ErrNotEmpty)
 	}
 	delete(s.folders, name)
 	return s.keep(path.Dir(name))
@@ -229,7 +234,7 @@ func (n *node) drop() {
 
 // Rename implements files.Tree. What is wrong is found in the order of Linux.
 func (s *session) Rename(ctx context.Context, from, to string) error {
-	if err := cmpErr(checkName(from), checkName(to)); err != nil {
+	if err := cmp.Or(checkName(from), checkName(to)); err != nil {
 		return err
 	}
 	if from == "." || to == "." {
@@ -250,7 +255,7 @@ func (s *session) Rename(ctx context.Context, from, to string) error {
 	}
 	switch is, err := s.isFolder(ctx, from); {
 	case err != nil || !is:
-		return cmpErr(err, s.absent(ctx, from))
+		return cmp.Or(err, s.absent(ctx, from))
 	case strings.HasPrefix(to, from+"/"):
 		return fs.ErrInvalid
 	case strings.HasPrefix(from, to+"/"):
@@ -277,10 +282,10 @@ func (s *session) renameFile(ctx context.Context, n *node, to string) error {
 	}
 	if there.now == nil {
 		if is, err := s.isFolder(ctx, to); err != nil || is {
-			return cmpErr(err, files.ErrIsDir)
+			return cmp.Or[error](err, files.ErrIsDir)
 		}
 	}
-	if err := cmpErr(s.writable(n.name), s.writable(to), s.keep(path.Dir(n.name))); err != nil {
+	if err := cmp.Or(s.writable(n.name), s.writable(to), s.keep(path.Dir(n.name))); err != nil {
 		return err
 	}
 	n.move(s.node(to))
@@ -309,7 +314,7 @@ func (s *session) renameFolder(ctx context.Context, from, to string) error {
 		return files.ErrNotDir
 	}
 	if full, err := s.full(ctx, to); err != nil || full {
-		return cmpErr(err, files.ErrNotEmpty)
+		return cmp.Or[error](err, files.ErrNotEmpty)
 	}
 	nodes, err := s.movable(ctx, from, to)
 	if err != nil {
@@ -325,7 +330,7 @@ func (s *session) renameFolder(ctx context.Context, from, to string) error {
 		}
 	}
 	delete(s.folders, from)
-	return cmpErr(s.keep(to), s.keep(path.Dir(from)))
+	return cmp.Or(s.keep(to), s.keep(path.Dir(from)))
 }
 
 // movable returns the nodes of all that is below a folder, if they can have names below another one.
@@ -338,7 +343,7 @@ func (s *session) movable(ctx context.Context, from, to string) ([]*node, error)
 	var nodes []*node
 	for _, name := range names {
 		after := to + name[len(from):]
-		if err := cmpErr(checkName(after), s.writable(name), s.writable(after)); err != nil {
+		if err := cmp.Or(checkName(after), s.writable(name), s.writable(after)); err != nil {
 			return nil, err
 		}
 		n, err := s.lookup(ctx, name)

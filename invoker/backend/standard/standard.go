@@ -13,6 +13,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/backend/objects"
 	"github.com/polyvoke/polyvoke/invoker/backend/publish"
 	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
+	"github.com/polyvoke/polyvoke/invoker/backend/sql"
 	"github.com/polyvoke/polyvoke/invoker/backend/tmp"
 	"github.com/polyvoke/polyvoke/invoker/backend/web"
 	"github.com/polyvoke/polyvoke/invoker/denials"
@@ -45,5 +46,6 @@ func New(c Config) (b *backend.Backend, end func()) {
 		protocol.GrantSecret: secrets.New(secrets.Config{Source: c.Secrets}),
 		protocol.GrantHTTP:   http,
 		protocol.GrantTmp:    tmp.Kind{},
+		protocol.GrantSQL:    sql.New(c.JetStream, max(1, c.Replicas)),
 	}}, http.Close
 }

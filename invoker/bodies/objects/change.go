@@ -144,7 +144,8 @@ func (b *Bucket) lost(ctx context.Context, want Object, err error) (now Object, 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), RoundTrip)
 	defer cancel()
 	now, err = b.Stat(ctx, want.Info.Name)
-	return now, err == nil && now.Seq > want.Seq && now.Info.NUID == want.Info.NUID && now.Info.Deleted == want.Info.Deleted
+	return now, err == nil && now.Seq > want.Seq &&
+		now.Info.NUID == want.Info.NUID && now.Info.Deleted == want.Info.Deleted
 }
 
 // Undo puts back what was there before Apply, unless others have changed it since, and deletes what was uploaded. It

@@ -122,7 +122,8 @@ func (c *Chunks) check(p place, chunk []byte) error {
 	}
 	c.sum.Write(chunk)
 	c.summed = p.end
-	if uint64(p.end) == c.o.Info.Size && c.o.Info.Digest != digestPrefix+base64.URLEncoding.EncodeToString(c.sum.Sum(nil)) {
+	if uint64(p.end) == c.o.Info.Size &&
+		c.o.Info.Digest != digestPrefix+base64.URLEncoding.EncodeToString(c.sum.Sum(nil)) {
 		c.bad = fmt.Errorf("%w: its bytes do not have its digest", ErrDamaged)
 	}
 	return c.bad

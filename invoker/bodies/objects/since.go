@@ -35,41 +35,48 @@ func (b *Bucket) Since(ctx context.Context, seq uint64, each func(Object) error)
 		return each(o)
 	}
 	for {
-		more, err := b.page(ctx, next, take)
-		if err != nil || !more {
+		m, err := direct{b.stream}.next(ctx, b.metaSubject("")+">", next) // mostly there is none
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return next, nil
+		}
+		if err == nil {
+			err = take(m)
+		}
+		for more := b.stream.CachedInfo().Config.AllowDirect; more && err == nil; {
+			more, err = b.page(ctx, next, take)
+		}
+		if err != nil {
 			return next, err
 		}
 	}
 }
 
-// page asks for the next descriptions, and reports whether there may be more. A server before 2.11 sends one at a time,
-// as one does whose stream allows no direct gets.
-func (b *Bucket) page(ctx context.Context, seq uint64, take func(*jetstream.RawStreamMsg) error) (more bool, err error) {
+// page asks for the next descriptions, and reports whether there may be more. A server before 2.11 sends one at a time.
+func (b *Bucket) page(
+	ctx context.Context, seq uint64, take func(*jetstream.RawStreamMsg) error,
+) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, RoundTrip)
 	defer cancel()
-	if !b.stream.CachedInfo().Config.AllowDirect {
-		return b.one(ctx, seq, take)
-	}
 	ask, err := json.Marshal(map[string]any{"batch": batch, "seq": seq, "next_by_subj": b.metaSubject("") + ">"})
 	if err != nil {
 		return false, err
 	}
 	nc := b.js.Conn()
-	replies, err := nc.SubscribeSync(nc.NewInbox())
+	inbox, replies := nc.NewInbox(), make(chan *nats.Msg, batch+1)
+	sub, err := nc.ChanSubscribe(inbox, replies)
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = replies.Unsubscribe() }()
-	if err := replies.SetPendingLimits(-1, -1); err != nil {
-		return false, err
-	}
-	if err := nc.PublishRequest(APIPrefix(b.js)+"DIRECT.GET.OBJ_"+b.name, replies.Subject, ask); err != nil {
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := nc.PublishRequest(APIPrefix(b.js)+"DIRECT.GET.OBJ_"+b.name, inbox, ask); err != nil {
 		return false, err
 	}
 	for {
-		m, err := replies.NextMsgWithContext(ctx)
-		if err != nil {
-			return false, err
+		var m *nats.Msg
+		select {
+		case m = <-replies:
+		case <-ctx.Done():
+			return false, ctx.Err()
 		}
 		if status := m.Header.Get("Status"); status != "" {
 			return more && m.Header.Get(numPending) != "0", refusal(m.Header)
@@ -99,16 +106,4 @@ func refusal(h nats.Header) error {
 		return nats.ErrNoResponders
 	}
 	return errors.New("the server refused: " + h.Get("Description"))
-}
-
-// one asks the leader for one description.
-func (b *Bucket) one(ctx context.Context, seq uint64, take func(*jetstream.RawStreamMsg) error) (more bool, err error) {
-	m, err := leader{b.js, "OBJ_" + b.name}.next(ctx, b.metaSubject("")+">", seq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, take(m)
 }
