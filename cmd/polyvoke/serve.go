@@ -16,12 +16,14 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
+	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // serveOptions are what the flags of serve say.
 type serveOptions struct {
 	listen, store, cache string
+	secrets              string // folder of them; empty: there are none
 	logLevel, logFormat  string
 	durability           string // of its own NATS server; one of protocol.Durabilities
 	insecure             bool
@@ -77,6 +79,7 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 		"calls that may use a processor at the same time (default: one less than there are processors)")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long calls may continue after the signal to stop")
 	f.IntVar(&o.replicas, "replicas", 1, "copies of each function that a NATS cluster keeps")
+	f.StringVar(&o.secrets, "secrets", "", "folder with a file for each secret that functions can be granted")
 	addLog(cmd, &o.logLevel, &o.logFormat)
 	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "memory limit of all processes together that wait for calls")
 	o.told.addTo(cmd)
@@ -175,6 +178,11 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	if err := o.compile.check(cmd); err != nil {
 		return err
 	}
+	if o.secrets != "" {
+		if err := (secrets.Folder{Dir: o.secrets}).Check(); err != nil {
+			return usageError(cmd, "--secrets: %v", err)
+		}
+	}
 	if _, err := protocol.ParseSize(o.idleMemory); err != nil {
 		return usageError(cmd, "--idle-memory: %v", err)
 	}
@@ -228,7 +236,7 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
 		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(),
-		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Log: log}
+		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Secrets: o.secrets, Log: log}
 	how.HTTP.Open = c.sayHTTP(web)
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
 		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))

@@ -16,6 +16,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
 	"github.com/polyvoke/polyvoke/invoker/backend/standard"
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
@@ -38,6 +39,7 @@ type Config struct {
 	Telemetry  *Telemetry       // tells what is done; nil: nobody is told
 	Compiling  func() func()    // see invoker.Invoker; may be nil
 	HTTP       HTTP             // how functions are reached by HTTP; the zero value: not at all
+	Secrets    string           // folder of secrets that functions can be granted; empty: there are none
 	Log        *slog.Logger     // must not be nil
 }
 
@@ -79,7 +81,8 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
-	v.Backend = standard.New(standard.Config{JetStream: own.JS, Conn: own.Conn, Caller: &v, Replicas: c.Replicas, Log: c.Log})
+	v.Backend = standard.New(standard.Config{JetStream: own.JS, Conn: own.Conn, Caller: near{&v, s.Client},
+		Secrets: c.secrets(), Replicas: c.Replicas, Log: c.Log})
 	beside, err := surround(&v, s, own, c, ready)
 	if err != nil {
 		return err
@@ -95,6 +98,14 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	}
 	c.Log.Info("drained")
 	return nil
+}
+
+// secrets returns where secrets are, or nil.
+func (c *Config) secrets() secrets.Source {
+	if c.Secrets == "" {
+		return nil
+	}
+	return secrets.Folder{Dir: c.Secrets}
 }
 
 // surround puts what stands beside an invoker around it: durable calls, triggers, HTTP, and whoever counts. It returns

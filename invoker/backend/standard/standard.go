@@ -8,6 +8,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/backend"
+	"github.com/polyvoke/polyvoke/invoker/backend/functions"
+	"github.com/polyvoke/polyvoke/invoker/backend/publish"
+	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
+	"github.com/polyvoke/polyvoke/invoker/denials"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -16,6 +20,7 @@ type Config struct {
 	JetStream jetstream.JetStream // has buckets
 	Conn      *nats.Conn          // publishes messages
 	Caller    protocol.Caller     // calls functions
+	Secrets   secrets.Source      // has secrets; nil: there are none
 	Replicas  int                 // copies of a bucket that is made; 0 means 1
 	Log       *slog.Logger        // nil discards it
 }
@@ -25,5 +30,12 @@ func New(c Config) *backend.Backend {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &backend.Backend{Kinds: map[string]backend.Kind{}}
+	kinds := map[string]backend.Kind{protocol.GrantSecret: secrets.New(secrets.Config{Source: c.Secrets})}
+	if c.Caller != nil {
+		kinds[protocol.GrantFn] = functions.New(functions.Config{Caller: c.Caller})
+	}
+	if c.Conn != nil {
+		kinds[protocol.GrantPub] = publish.New(publish.Config{Conn: c.Conn, Denials: denials.On(c.Conn, nil)})
+	}
+	return &backend.Backend{Kinds: kinds}
 }
