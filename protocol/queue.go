@@ -69,6 +69,9 @@ func ParseJobSubject(subject string) (name string, args []string, redo bool, err
 
 // parseMoved reads the subject of a job that has left its queue: that of a turn, or of a priority.
 func parseMoved(subject string) (name, line string, ok bool) {
+	if !strings.HasPrefix(subject, rootTurn+".") { // as usual
+		return "", "", false
+	}
 	if name, line, ok = parseTurn(subject); ok {
 		return name, line, true
 	}

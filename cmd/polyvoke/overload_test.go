@@ -172,6 +172,7 @@ func (o *overload) call(pause, length time.Duration) {
 	var mu sync.Mutex
 	var calls sync.WaitGroup
 	codes, refused := map[string]int{}, []time.Duration(nil)
+	echoes := o.echo(length)
 	for begun, n := time.Now(), 0; time.Since(begun) < length; time.Sleep(5 * time.Millisecond) {
 		for ; time.Duration(n)*pause < time.Since(begun); n++ {
 			calls.Go(func() {
@@ -192,13 +193,37 @@ func (o *overload) call(pause, length time.Duration) {
 	}
 	calls.Wait()
 	l := latencyOf(refused)
-	o.t.Logf("calls by code: %v; refused after %v", codes, l)
+	o.t.Logf("calls by code: %v; refused after %v; a message to the server and back meanwhile %v", codes, l, <-echoes)
 	if codes["429"] == 0 || codes[""] == 0 || codes["429"]+codes[""]+codes["504"] != sum(codes) {
 		o.t.Errorf("calls by code: %v", codes)
 	}
 	if l.p50 > time.Second {
 		o.t.Errorf("calls are refused after %v", l)
 	}
+}
+
+// echo measures how long a message takes to the server and back to this process, which no invoker sees: what of a call's
+// time is the machine's.
+func (o *overload) echo(length time.Duration) <-chan latency {
+	out := make(chan latency, 1)
+	sub, err := o.s.SubscribeSync(o.s.NewInbox())
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	go func() {
+		var took []time.Duration
+		for begun := time.Now(); time.Since(begun) < length; time.Sleep(5 * time.Millisecond) {
+			at := time.Now()
+			if o.s.Publish(sub.Subject, nil) == nil {
+				if _, err := sub.NextMsg(time.Minute); err == nil {
+					took = append(took, time.Since(at))
+				}
+			}
+		}
+		_ = sub.Unsubscribe()
+		out <- latencyOf(took)
+	}()
+	return out
 }
 
 // sum returns how many calls have an answer.

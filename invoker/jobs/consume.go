@@ -68,7 +68,7 @@ func (q *queue) ask() {
 	if !q.ready || q.draining || now.Before(q.pulls.pause) {
 		return
 	}
-	n := q.room() - (len(q.hand) - min(q.settling, maxAsked)) - q.pulls.asked
+	n := q.room() - q.held() - q.pulls.asked
 	n = min(n, maxAsked-q.pulls.asked, max(1, maxBytes/max(1, q.size)))
 	if n < 1 || n < q.few() && q.pulls.asked > 0 {
 		return
@@ -233,8 +233,12 @@ func (q *queue) take(r *receiver, m *nats.Msg) {
 	case !q.keep(j):
 	case q.sorts(j):
 		q.spawn(j.stand)
-	case q.ranks(j):
+	case q.ranks(j) && j.unsure():
 		q.spawn(j.rank)
+	case q.ranks(j):
+		r.begin()
+		j.rank()
+		r.end()
 	case j.suspect():
 		q.spawn(j.serveAlone)
 	case !q.enter(j):
@@ -247,10 +251,20 @@ func (q *queue) take(r *receiver, m *nats.Msg) {
 
 // serve takes a job along its way.
 func (r *receiver) serve(j *job) {
-	r.state.Store(busy)
-	r.late.Reset(patience)
+	r.begin()
 	j.receiver = r
 	j.serve()
+	r.end()
+}
+
+// begin says that the receiver is about to do something with a job, for which the next one need not wait.
+func (r *receiver) begin() {
+	r.state.Store(busy)
+	r.late.Reset(patience)
+}
+
+// end says that it has done that.
+func (r *receiver) end() {
 	r.late.Stop()
 	r.state.CompareAndSwap(busy, taking)
 }

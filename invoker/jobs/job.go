@@ -28,7 +28,8 @@ type job struct {
 	number  int                // of the attempt, from 1
 	story   []protocol.Attempt // with this attempt
 	record  protocol.Record
-	message *nats.Msg // that decides
+	message *nats.Msg // that decides, or is the job among those of its priority
+	moving  bool      // it is that
 
 	// Guarded by the queue's mutex.
 	ack       string             // where words about the job go

@@ -36,25 +36,39 @@ func (j *job) rank() {
 	if !j.begin() || !j.q.ranked.Load() && !j.openRanks() || !j.whenRoom(j.q.f.store.LookAtRanks) {
 		return
 	}
-	q := j.q
-	r := protocol.Ranked{Function: q.name, Priority: j.Priority, ID: j.id, Line: j.Line}
-	message := strings.Join([]string{j.id, strconv.Itoa(j.Before), strconv.FormatUint(j.Revision, 10),
+	if !j.insist("put it among those of its priority", func(ctx context.Context) (err error) {
+		j.message, err = j.later(ctx)
+		return err
+	}) {
+		return
+	}
+	j.message.Header[protocol.HeaderSubject] = []string{j.Request.Subject}
+	life := strings.Join([]string{j.id, strconv.Itoa(j.Before), strconv.FormatUint(j.Revision, 10),
 		strconv.FormatInt(j.Accepted.UnixNano(), 36)}, "/")
+	j.q.f.store.RankMessage(protocol.Ranked{Function: j.q.name, Priority: j.Priority, ID: j.id, Line: j.Line}, j.message, life)
+	j.moving = true
+	j.q.settles(j)
+	j.q.f.settler.send(j)
+}
+
+// moved does what follows when the job is among those of its priority.
+func (j *job) moved() {
+	j.q.f.after("rank")
+	j.acknowledge()
+}
+
+// unmoved tries again to move a job that JetStream has not taken: perhaps somebody has deleted the stream.
+func (j *job) unmoved() {
 	gone := false
 	if !j.insist("put it among those of its priority", func(ctx context.Context) error {
-		m, err := j.later(ctx)
-		if err != nil {
-			return err
-		}
-		m.Header[protocol.HeaderSubject] = []string{j.Request.Subject}
-		err = q.f.store.Rank(ctx, r, m, message)
+		err := j.q.f.store.Rank(ctx, j.message)
 		if !errors.Is(err, jetstream.ErrNoStreamResponse) {
 			return err
 		}
-		if gone = !q.known(); gone {
+		if gone = !j.q.known(); gone {
 			return nil
 		}
-		return errors.Join(err, q.makeRanks(ctx))
+		return errors.Join(err, j.q.makeRanks(ctx))
 	}) {
 		return
 	}
@@ -62,8 +76,7 @@ func (j *job) rank() {
 		j.giveBack()
 		return
 	}
-	q.f.after("rank")
-	j.acknowledge()
+	j.moved()
 }
 
 // openRanks makes the queues of the function's priorities, and tells all invokers. It returns false if jobs are to end

@@ -169,6 +169,9 @@ func (j *job) later(ctx context.Context) (*nats.Msg, error) {
 
 // redo returns the subject on which the job comes again: that of its turn, or that on which it was accepted.
 func (j *job) redo() string {
+	if j.q.kind != ofRanks {
+		return protocol.RedoSubject(j.m.Subject)
+	}
 	r, ok := protocol.ParseRankSubject(j.m.Subject)
 	switch {
 	case !ok:
@@ -200,7 +203,7 @@ func plain(h nats.Header) protocol.Header {
 	return kept
 }
 
-// settler publishes records without waiting for what JetStream answers: waiting for each costs more than storing it.
+// settler publishes records, and jobs that are moved, without waiting for what JetStream answers: waiting for each costs more than storing it.
 type settler struct {
 	f     *Front
 	inbox string // what reply subjects begin with
@@ -237,7 +240,7 @@ func (s *settler) send(j *job) {
 	m := j.message
 	m.Reply = s.inbox + strconv.FormatUint(n, 36)
 	if err := s.f.nc.PublishMsg(m); err != nil {
-		s.f.log.Warn("the outcome of a job is not stored yet", "function", j.q.name, "id", j.id, "err", err)
+		s.f.log.Warn("what becomes of a job is not stored yet", "function", j.q.name, "id", j.id, "err", err)
 	}
 }
 
@@ -252,6 +255,12 @@ func (s *settler) answer(m *nats.Msg) {
 	}
 	sequence, code := parsePubAck(m.Data)
 	switch {
+	case sequence > 0 && p.job.moving:
+		s.close(n)
+		p.job.moved()
+	case p.job.moving:
+		s.close(n)
+		p.job.q.spawn(p.job.unmoved)
 	case sequence > 0:
 		s.close(n)
 		p.job.decided(sequence)

@@ -86,6 +86,15 @@ func (q *queue) room() int {
 	return n
 }
 
+// held returns how many jobs take room. Of a priority those that run do not: while only such jobs run as have the highest
+// one, the next of them must be there when one ends, or a lower one would begin. The caller holds the mutex.
+func (q *queue) held() int {
+	if q.kind == ofRanks {
+		return max(len(q.waiting), len(q.hand)-maxAsked)
+	}
+	return len(q.hand) - min(q.settling, maxAsked)
+}
+
 // few returns how many jobs are worth a request. The caller holds the mutex.
 func (q *queue) few() int {
 	if q.ranked.Load() {
@@ -109,7 +118,12 @@ const (
 func (s *share) keep(f *Front, name string) {
 	b := &store.Budget{Function: name, Invoker: rand.Text()}
 	told := time.Time{} // when the part was renewed
+	known := time.Now().Add(f.store.Known())
 	for first := true; !s.over(f); first = false {
+		if !known.IsZero() && time.Now().After(known) {
+			known = time.Time{}
+			f.lookAgain(name)
+		}
 		pause := s.renew(f, b, &told)
 		if first {
 			pause = min(pause, joining)
@@ -120,7 +134,9 @@ func (s *share) keep(f *Front, name string) {
 		case <-f.serving.Done():
 			timer.Stop()
 			for _, q := range s.all() {
-				<-q.empty
+				if !q.ended.Load() {
+					<-q.empty
+				}
 			}
 		}
 	}
@@ -128,6 +144,15 @@ func (s *share) keep(f *Front, name string) {
 	defer cancel()
 	if err := f.store.Release(ctx, b); err != nil {
 		f.log.Debug("others get this invoker's part of job.concurrency later", "function", name, "err", err)
+	}
+}
+
+// lookAgain has the queue of a function looked at, whose jobs all invokers move by now.
+func (f *Front) lookAgain(name string) {
+	for _, q := range f.of(name) {
+		if q.kind == ofJobs {
+			q.look()
+		}
 	}
 }
 

@@ -168,7 +168,7 @@ func TestFrames(t *testing.T) {
 	for _, n := range []int{0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999, 5000, 65535} {
 		rows = append(rows, row{fmt.Sprint("7.9 close ", n), []frame{{op: 8, body: code(n, "")}}, []string{"close 1002"}})
 	}
-	h := serve(t, echo, protocol.WebSocketRoute{})
+	h := serve(t, echo, protocol.WebSocketRoute{}, func(c *Config) { c.Ping = time.Hour }) // pings would come between
 	for _, tt := range rows {
 		t.Run(tt.about, func(t *testing.T) {
 			for _, chop := range []bool{false, true} {

@@ -183,6 +183,7 @@ func (c *client) say(text string) {
 // hear expects a text.
 func (c *client) hear(want string) {
 	c.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	kind, got, err := c.ReadMessage()
 	if err != nil || kind != gorilla.TextMessage || string(got) != want {
 		c.Fatalf("got %.80q of kind %d, %v; want the text %.80q", got, kind, err, want)
@@ -192,6 +193,7 @@ func (c *client) hear(want string) {
 // closed expects the end.
 func (c *client) closed(code int, reason string) {
 	c.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	for {
 		_, got, err := c.ReadMessage()
 		var end *gorilla.CloseError

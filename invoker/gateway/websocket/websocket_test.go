@@ -539,6 +539,7 @@ func TestSlowClient(t *testing.T) {
 	go func() {
 		n := 0
 		for ; n < 200; n++ {
+			_ = quick.SetReadDeadline(time.Now().Add(patience))
 			if _, _, err := quick.ReadMessage(); err != nil {
 				break
 			}

@@ -17,7 +17,8 @@ func (w *world) rank(id string, p protocol.Priority) {
 		protocol.HeaderSubject: {"job.hello.x"}, protocol.HeaderAttempt: {"1"}}}
 	r := protocol.Ranked{Function: "hello", Priority: p, ID: id}
 	for range 2 { // the second time changes nothing
-		if err := w.store.Rank(w.t.Context(), r, m, id); err != nil {
+		w.store.RankMessage(r, m, id)
+		if err := w.store.Rank(w.t.Context(), m); err != nil {
 			w.t.Fatal(err)
 		}
 	}

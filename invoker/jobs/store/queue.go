@@ -39,7 +39,12 @@ func (s *Store) MakeQueue(ctx context.Context, f *protocol.Function) (Queue, err
 	stream, err := s.makeStream(ctx, q, job)
 	if err == nil {
 		q.Created = stream.CachedInfo().Created
-		err = s.makeConsumer(ctx, stream, Consumer, job, "")
+		err = s.makeConsumer(ctx, stream, Consumer, job, "", func(current int) int {
+			if job.Key == "" && s.ranked(ctx, f.Name, current, job.Concurrency) { // they do not run from here
+				return max(job.Concurrency, ranking)
+			}
+			return job.Concurrency
+		})
 	}
 	return q, unavailable("make the queue of "+f.Name, err)
 }
@@ -66,9 +71,10 @@ func (s *Store) makeStream(ctx context.Context, q Queue, job protocol.Job) (jets
 	return s.js.UpdateStream(ctx, c)
 }
 
-// makeConsumer makes a consumer of a queue, or of what a filter matches.
+// makeConsumer makes a consumer of a queue, or of what a filter matches. limit says how many jobs one that exists gives
+// away at a time.
 func (s *Store) makeConsumer(ctx context.Context, stream jetstream.Stream, name string, job protocol.Job, filter string,
-) error {
+	limit func(current int) int) error {
 	consumer, err := stream.Consumer(ctx, name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
@@ -81,13 +87,17 @@ func (s *Store) makeConsumer(ctx context.Context, stream jetstream.Stream, name 
 		return err
 	}
 	c := consumer.CachedInfo().Config
-	if c.MaxAckPending == job.Concurrency && c.AckWait == time.Duration(job.AckWait) {
+	most := limit(c.MaxAckPending)
+	if c.MaxAckPending == most && c.AckWait == time.Duration(job.AckWait) {
 		return nil
 	}
-	c.MaxAckPending, c.AckWait = job.Concurrency, time.Duration(job.AckWait)
+	c.MaxAckPending, c.AckWait = most, time.Duration(job.AckWait)
 	_, err = stream.UpdateConsumer(ctx, c)
 	return err
 }
+
+// always is a limit that does not depend on the one before.
+func always(n int) func(int) int { return func(int) int { return n } }
 
 // maxWaiting is how many pull requests of invokers may wait at a consumer.
 const maxWaiting = 4096

@@ -25,7 +25,7 @@ func (s *Store) MakeRanks(ctx context.Context, f *protocol.Function) (Queue, err
 	}
 	job = job.WithDefaults(f.Limits)
 	q := Queue{Function: f.Name, Stream: protocol.RankStream(f.Name), Job: job}
-	twice := 2 * time.Duration(job.AckWait) // a job that is moved again after its invoker was killed is known
+	twice := max(2*time.Duration(job.AckWait), time.Minute) // a job that is moved again after a kill is known
 	stream, err := s.js.Stream(ctx, q.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
@@ -42,19 +42,46 @@ func (s *Store) MakeRanks(ctx context.Context, f *protocol.Function) (Queue, err
 	if err == nil {
 		q.Created = stream.CachedInfo().Created
 	}
+	job.Concurrency *= 2 // invokers let no more run, and have as many in hand that are next
 	for _, p := range protocol.Priorities() {
 		if err == nil {
-			err = s.makeConsumer(ctx, stream, RankConsumer(p), job, protocol.RankSubject(f.Name, p.String(), "*", "*"))
+			err = s.makeConsumer(ctx, stream, RankConsumer(p), job, protocol.RankSubject(f.Name, p.String(), "*", "*"),
+				always(job.Concurrency))
 		}
+	}
+	if err == nil {
+		s.sorting.Store(f.Name, true)
 	}
 	return q, unavailable("make the priorities of "+f.Name, err)
 }
 
-// Rank puts a job among those of its priority. m is the job without a subject, and message what distinguishes it from an
-// earlier attempt, or life, of the same job. It can be done again.
-func (s *Store) Rank(ctx context.Context, r protocol.Ranked, m *nats.Msg, message string) error {
+// ranking is how many jobs are moved to those of their priority at a time, if not more may run.
+const ranking = 256
+
+// ranked reports whether all invokers move the jobs of a function to those of their priority. current is the limit that
+// the consumer of its queue has, and most the one for jobs that run. Nothing is asked about a function that has got no job
+// with a priority.
+func (s *Store) ranked(ctx context.Context, name string, current, most int) bool {
+	if _, ok := s.sorting.Load(name); !ok && current <= most {
+		return false
+	}
+	stream, err := s.js.Stream(ctx, protocol.RankStream(name))
+	if err != nil {
+		return false // if JetStream does not answer, the queue is not made either
+	}
+	i := stream.CachedInfo()
+	return i.TimeStamp.Sub(i.Created) > s.config.Known
+}
+
+// RankMessage makes m, a job, the message that puts it among those of its priority. life is what distinguishes it from an
+// earlier attempt, or life, of the same job: the message can be published again.
+func (s *Store) RankMessage(r protocol.Ranked, m *nats.Msg, life string) {
 	m.Subject = protocol.RankSubject(r.Function, r.Priority.String(), r.ID, r.Line)
-	m.Header[jetstream.MsgIDHeader] = []string{message}
+	m.Header[jetstream.MsgIDHeader] = []string{life}
+}
+
+// Rank puts a job among those of its priority, by what RankMessage has made.
+func (s *Store) Rank(ctx context.Context, m *nats.Msg) error {
 	_, err := s.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
 	return unavailable("put a job among those of its priority", err)
 }
@@ -71,5 +98,14 @@ func (s *Store) LookAtRanks(ctx context.Context, name string) (q Queue, left uin
 
 // RemoveRanks removes the priorities of a function with all that is in them. None is no error.
 func (s *Store) RemoveRanks(ctx context.Context, name string) error {
-	return s.remove(ctx, protocol.RankStream(name))
+	if err := s.remove(ctx, protocol.RankStream(name)); err != nil {
+		return err
+	}
+	s.sorting.Delete(name)
+	for _, kind := range []string{markRank, markBudget} {
+		if err := s.deleteMark(ctx, markSubject(kind, name, "")); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -6,9 +6,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,6 +24,10 @@ import (
 type Config struct {
 	Replicas int          // copies that a cluster keeps of each stream; 0: 1
 	Log      *slog.Logger // nil discards
+
+	// Known is how long after a function has got a job with a priority all invokers know that, and run no jobs from its
+	// queue any more; 0: 10 s.
+	Known time.Duration
 }
 
 // Store is what all functions have together, and the queues of each. Its methods may be called from several
@@ -30,6 +36,8 @@ type Store struct {
 	js     jetstream.JetStream
 	config Config
 	kv     string // what the subjects of keys begin with when something is published on them
+
+	sorting sync.Map // names of functions that have got a job with a priority, as far as this store has seen
 }
 
 // New returns the store on js. It makes nothing; see Make. The connection stays the caller's.
@@ -37,6 +45,7 @@ func New(js jetstream.JetStream, c Config) *Store {
 	if c.Replicas == 0 {
 		c.Replicas = 1
 	}
+	c.Known = cmp.Or(c.Known, 10*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -46,6 +55,9 @@ func New(js jetstream.JetStream, c Config) *Store {
 	}
 	return s
 }
+
+// Known is the Known of the configuration, or its default.
+func (s *Store) Known() time.Duration { return s.config.Known }
 
 // JetStream returns what the store was made on.
 func (s *Store) JetStream() jetstream.JetStream { return s.js }

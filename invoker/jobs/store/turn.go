@@ -40,7 +40,8 @@ func (s *Store) MakeTurns(ctx context.Context, f *protocol.Function) (Queue, err
 	}
 	if err == nil {
 		q.Created = stream.CachedInfo().Created
-		err = s.makeConsumer(ctx, stream, Consumer, job, protocol.TurnSubject(f.Name, "*"))
+		err = s.makeConsumer(ctx, stream, Consumer, job, protocol.TurnSubject(f.Name, "*"),
+			always(job.Concurrency))
 	}
 	if err == nil {
 		err = s.sweepTurns(ctx, f.Name)
