@@ -27,6 +27,7 @@ var rules = []rule{
 	{"protocol", []string{"protocol"}, "every other part, and other people's clients, can read it alone"},
 	{"runtimes", []string{"runtimes/files", "runtimes/recording"}, "a process must not know what carried the request"},
 	{"runtimes/files", []string{"runtimes/deadline"}, "it says what can be opened, and not by whom"},
+	{"runtimes/files/disk", []string{"runtimes/files"}, "it shows a folder, and does not know who looks"},
 	{"runtimes/files/filestest", []string{"runtimes/files"}, "the suite judges any tree, the system's included"},
 	{"runtimes/runtimestest", []string{"runtimes"}, "the suite judges any implementation, os/exec included"},
 	{"runtimes/module", []string{"runtimes/module"}, "bytes from strangers are judged by code that depends on nobody"},

@@ -23,13 +23,13 @@ import (
 // serveOptions are what the flags of serve say.
 type serveOptions struct {
 	listen, store, cache string
+	secrets              string // folder of them; empty: there are none
 	logLevel, logFormat  string
 	durability           string // of its own NATS server; one of protocol.Durabilities
 	insecure             bool
 	slots, replicas      int
 	drain                time.Duration
 	compile              compileLimits
-	secrets              string // folder
 	idleMemory           string // as protocol.ParseSize reads it
 	http                 httpOptions
 	told                 telemetryOptions
@@ -179,13 +179,13 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	if err := o.compile.check(cmd); err != nil {
 		return err
 	}
-	if _, err := protocol.ParseSize(o.idleMemory); err != nil {
-		return usageError(cmd, "--idle-memory: %v", err)
-	}
 	if o.secrets != "" {
 		if err := (secrets.Folder{Dir: o.secrets}).Check(); err != nil {
 			return usageError(cmd, "--secrets: %v", err)
 		}
+	}
+	if _, err := protocol.ParseSize(o.idleMemory); err != nil {
+		return usageError(cmd, "--idle-memory: %v", err)
 	}
 	return checkLog(cmd, o.logLevel, o.logFormat)
 }

@@ -60,7 +60,7 @@ func TestVariesRefused(t *testing.T) {
 		{runtimes.Options{Start: runtimes.StartCheckpoint, Args: []string{"fn", "exit", "3"}},
 			"it ends before it reads stdin"},
 		{runtimes.Options{Start: runtimes.StartPrefork, Args: []string{"fn", "cat", "/request/id"}},
-			"it looks into /request before it reads stdin"},
+			"it looks into /request, or at what it is granted, before it reads stdin"},
 	} {
 		_, err := newRuntime(t).Compile(t.Context(), runtimestest.Wasm(), c.options)
 		var refused *runtimes.ModuleError

@@ -200,7 +200,7 @@ func (s *sandbox) waiting(ctx context.Context, err error) error {
 	cause := s.state.Err()
 	switch {
 	case s.state.Seen().Files && (cause == nil || cause == errParked):
-		return &unparkable{"it looks into /request before it reads stdin"}
+		return &unparkable{"it looks into /request, or at what it is granted, before it reads stdin"}
 	case cause == nil && err == nil:
 		return &unparkable{"it ends without reading stdin"}
 	case cause == nil:

@@ -81,7 +81,7 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
-	granted, endGranting := standard.New(standard.Config{JetStream: own.JS, Conn: own.Conn, Caller: &v,
+	granted, endGranting := standard.New(standard.Config{JetStream: own.JS, Conn: own.Conn, Caller: near{&v, s.Client},
 		Replicas: c.Replicas, Secrets: c.Secrets, Version: c.Version, Log: c.Log})
 	defer endGranting()
 	v.Backend = granted
