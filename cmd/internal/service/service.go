@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/backend/standard"
+	"github.com/polyvoke/polyvoke/invoker/backend/web"
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -38,6 +40,7 @@ type Config struct {
 	Telemetry  *Telemetry       // tells what is done; nil: nobody is told
 	Compiling  func() func()    // see invoker.Invoker; may be nil
 	HTTP       HTTP             // how functions are reached by HTTP; the zero value: not at all
+	Private    []netip.Prefix   // addresses that functions may ask by HTTP although they are none of the internet
 	Log        *slog.Logger     // must not be nil
 }
 
@@ -79,7 +82,10 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
-	v.Backend = standard.New(standard.Config{JetStream: own.JS, Conn: own.Conn, Caller: &v, Replicas: c.Replicas, Log: c.Log})
+	asking := web.New(web.Config{Version: c.Version, Guard: web.Guard{Allow: c.Private}})
+	defer asking.Close()
+	v.Backend = standard.New(standard.Config{JetStream: own.JS, Conn: own.Conn, Caller: &v, Web: asking,
+		Replicas: c.Replicas, Log: c.Log})
 	beside, err := surround(&v, s, own, c, ready)
 	if err != nil {
 		return err

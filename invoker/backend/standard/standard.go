@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker/backend"
+	"github.com/polyvoke/polyvoke/invoker/backend/web"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -16,6 +17,7 @@ type Config struct {
 	JetStream jetstream.JetStream // has buckets
 	Conn      *nats.Conn          // publishes messages
 	Caller    protocol.Caller     // calls functions
+	Web       *web.Web            // makes requests of HTTP; whoever has made it closes it
 	Replicas  int                 // copies of a bucket that is made; 0 means 1
 	Log       *slog.Logger        // nil discards it
 }
@@ -25,5 +27,9 @@ func New(c Config) *backend.Backend {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &backend.Backend{Kinds: map[string]backend.Kind{}}
+	kinds := map[string]backend.Kind{}
+	if c.Web != nil {
+		kinds[protocol.GrantHTTP] = c.Web
+	}
+	return &backend.Backend{Kinds: kinds}
 }
