@@ -46,7 +46,7 @@ func ParseHTTPTarget(s string) (HTTPTarget, error) {
 	switch {
 	case strings.Contains(rest, "://"):
 		return refuse("has a scheme that is neither https:// nor http://: write one of these, or none for https")
-	case strings.ContainsFunc(strings.TrimPrefix(rest, wildcard), func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".~!$&'()+,;=:@/[]", r) }):
+	case strings.ContainsFunc(strings.TrimPrefix(rest, wildcard), notInTarget):
 		return refuse("has a character that no target has: write a host and a path, such as api.example.com/v1")
 	case strings.Contains(host, "@"):
 		return refuse("has a user in front of its host: grant a secret, and send it in a header")
@@ -64,6 +64,9 @@ func ParseHTTPTarget(s string) (HTTPTarget, error) {
 	t.Port = port
 	return t, nil
 }
+
+// notInTarget reports whether no target has a character.
+func notInTarget(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".~!$&'()+,;=:@/[]", r) }
 
 // splitPort takes the port off a host. def is that of a host without one.
 func splitPort(host string, def int) (string, int, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
+	"github.com/polyvoke/polyvoke/cmd/internal/frontdoor"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
@@ -32,6 +33,7 @@ type serveOptions struct {
 	compile              compileLimits
 	idleMemory           string // as protocol.ParseSize reads it
 	http                 httpOptions
+	private              []string // addresses or ranges that functions may ask by HTTP all the same
 	told                 telemetryOptions
 	own                  connect.Settings // who does what is no answer; nobody else if it is empty
 }
@@ -83,6 +85,8 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "memory limit of all processes together that wait for calls")
 	f.StringVar(&o.secrets, "secrets", "",
 		"folder with a file for each secret that functions can be granted (systemd: %d of LoadCredential)")
+	f.StringSliceVar(&o.private, "http-allow-private", nil,
+		"addresses or ranges of this machine or private networks that functions may be granted by http (default: none)")
 	o.told.addTo(cmd)
 	o.compile.addTo(cmd)
 	o.http.addTo(cmd, "")
@@ -187,6 +191,9 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	if _, err := protocol.ParseSize(o.idleMemory); err != nil {
 		return usageError(cmd, "--idle-memory: %v", err)
 	}
+	if _, err := frontdoor.ParsePrefixes(o.private); err != nil {
+		return usageError(cmd, "--http-allow-private: %v", err)
+	}
 	return checkLog(cmd, o.logLevel, o.logFormat)
 }
 
@@ -242,10 +249,11 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 		}
 		defer own.Close()
 	}
-	idle, _ := protocol.ParseSize(o.idleMemory) // checkServe has read it
+	idle, _ := protocol.ParseSize(o.idleMemory)      // checkServe has read it
+	private, _ := frontdoor.ParsePrefixes(o.private) // and these
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
 		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(),
-		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Secrets: o.source(), Log: log}
+		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Secrets: o.source(), Private: private, Log: log}
 	how.HTTP.Open = c.sayHTTP(web)
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
 		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))

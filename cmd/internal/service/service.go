@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
 	"github.com/polyvoke/polyvoke/invoker/backend/standard"
+	"github.com/polyvoke/polyvoke/invoker/backend/web"
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
@@ -40,6 +42,7 @@ type Config struct {
 	Compiling  func() func()    // see invoker.Invoker; may be nil
 	HTTP       HTTP             // how functions are reached by HTTP; the zero value: not at all
 	Secrets    secrets.Source   // that functions can be granted; nil: none
+	Private    []netip.Prefix   // addresses that functions may ask by HTTP although they are none of the internet
 	Log        *slog.Logger     // must not be nil
 }
 
@@ -82,7 +85,8 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
 	granted, endGranting := standard.New(standard.Config{JetStream: own.JS, Conn: own.Conn, Caller: near{&v, s.Client},
-		Replicas: c.Replicas, Secrets: c.Secrets, Version: c.Version, Log: c.Log})
+		Replicas: c.Replicas, Secrets: c.Secrets, Guard: web.Guard{Allow: c.Private},
+		Version: c.Version, Log: c.Log})
 	defer endGranting()
 	v.Backend = granted
 	beside, err := surround(&v, s, own, c, ready)

@@ -3,8 +3,8 @@
 //
 // # Names
 //
-// A file is HOST[:PORT]/PATH?QUERY, as in a URL behind the scheme. The scheme is https, unless only a grant that begins
-// with http:// speaks of the host and port.
+// A file is HOST[:PORT]/PATH?QUERY, as in a URL behind the scheme. The scheme is https, unless only a grant that
+// begins with http:// speaks of the host and port.
 //
 //	/http/api.example.com/v1/items?sort=name   https://api.example.com/v1/items?sort=name
 //	/http/api.example.com/%                    https://api.example.com/
@@ -49,7 +49,9 @@
 //
 // Addresses are looked at when a connection is made, after the name was resolved: those of the machine, of private and
 // local networks, of metadata services, and all that are not unicast addresses of the internet are refused, whatever
-// the form in which they come (see Guard). Redirects are followed, at most 10, if each is granted. Headers that the
-// function has set stay at the origin that they were set for, but those that describe content. Proxies of the environment
-// are not used.
+// the form in which they come (see Guard). Redirects are followed, at most 10, if each is granted. Of the headers that
+// the function has set, only those that describe content go to another origin. Proxies of the environment are not
+// used.
+//
+// A file that is open when the process exits is closed, and a body in it sent, whatever the exit code.
 package web

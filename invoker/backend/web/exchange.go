@@ -13,8 +13,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
-// exchange is a request of a run, and the response as far as it has come. A goroutine of its own fills it in, unless the
-// response was kept.
+// exchange is a request of a run, and the response as far as it has come. A goroutine of its own fills it in, unless
+// the response was kept.
 type exchange struct {
 	key  string
 	held atomic.Int64

@@ -189,7 +189,8 @@ func (f *bodyFile) WriteAt(_ context.Context, b []byte, at int64) (n int, err er
 	case f.both():
 		at = files.End
 	}
-	if err := f.stage("write", func(most int64) (text []byte, err error) { return writeAt(f.body, b, at, most) }); err != nil {
+	err = f.stage("write", func(most int64) ([]byte, error) { return writeAt(f.body, b, at, most) })
+	if err != nil {
 		return 0, err
 	}
 	return len(b), nil
@@ -215,7 +216,7 @@ func (f *bodyFile) Truncate(_ context.Context, size int64) error {
 	if f.read != nil {
 		return files.ErrBadFile
 	}
-	return f.stage("truncate", func(most int64) (text []byte, err error) { return resize(f.body, size, most) })
+	return f.stage("truncate", func(most int64) ([]byte, error) { return resize(f.body, size, most) })
 }
 
 // ReadAt implements files.File. The first sends what was written.

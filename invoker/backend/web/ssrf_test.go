@@ -224,7 +224,7 @@ func TestRedirects(t *testing.T) {
 	err := r.put(ask(r, "http://"+other+"/in", "307"), "body")
 	r.is("a method that is not granted there", err, syscall.EACCES, "the method POST is not granted")
 	loop := newWorld(t, Config{Guard: strict}, protocol.Grant{HTTP: "http://127.9.9.9:" + serveAt(t, "127.9.9.9:0",
-		func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", 302) })})
+		func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", http.StatusFound) })})
 	r = loop.begin()
 	list, _ := r.ReadDir(r.ctx, ".")
 	_, err = r.get(list[0].Name + "/x")

@@ -149,12 +149,6 @@ func isNumber(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
-// isIP reports whether a host is an address.
-func isIP(host string) bool {
-	_, err := netip.ParseAddr(host)
-	return err == nil
-}
-
 // parsePath returns a path as it is sent, from one without its first slash in which "%" is an empty segment.
 func parsePath(s string) (string, error) {
 	var b strings.Builder
@@ -172,8 +166,8 @@ func parsePath(s string) (string, error) {
 	return b.String(), checkPath(b.String())
 }
 
-// checkPath returns what is wrong with an escaped path: who resolves dots or escapes before it is compared, even those of
-// escapes, must see the same path as who does not. What follows a ";" is a parameter to some.
+// checkPath returns what is wrong with an escaped path: whoever resolves dots or escapes first, even those of escapes,
+// must see the same path as those who do not. What follows a ";" is a parameter to some.
 func checkPath(path string) error {
 	for range 4 {
 		for segment := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
