@@ -60,7 +60,7 @@ func (c *call) attempt(again int) (whyNot string, err error) {
 		ID: func() string { return id }, Hops: c.request.Hops, Deadline: c.request.Deadline, Output: int64(limits.Output),
 		Again: again, Log: notes.add})
 	defer t.End()
-	c.process.Mounts = t.Mounts()
+	c.process.Mounts, c.log.Hide = t.Mounts(), t.Hider()
 	err = c.execute()
 	c.process.Mounts = nil
 	if err == nil && c.reply.Exit == 0 {

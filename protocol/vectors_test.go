@@ -146,6 +146,9 @@ func replyOf(t *testing.T, in string) *Reply {
 			}
 			d, _ := time.ParseDuration(part[1])
 			r.Report = &Report{Function: ref, Duration: d, Memory: uint64(number(part[2])), Start: part[3]}
+			if len(part) > 4 {
+				r.Report.Reads, r.Report.Writes = int64(number(part[4])), int64(number(part[5]))
+			}
 		case "stdout":
 			r.Stdout = []byte(value)
 		case "body":

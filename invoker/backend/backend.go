@@ -65,6 +65,13 @@ type Committer interface {
 	Commit(ctx context.Context, m *Mark) error
 }
 
+// Undoer is a Committer that can take back what it has committed, as long as nobody else has changed it since.
+type Undoer interface {
+	Committer
+	// Undo takes it back, because a later session could not commit. It is called at most once, after Commit.
+	Undo(ctx context.Context)
+}
+
 // Stage is when a session commits.
 type Stage int
 

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -102,14 +103,25 @@ func (t *Transaction) Pending() bool {
 	return false
 }
 
-// Commit carries out what the run has written. m is the mark of the request, or nil if it cannot come again. See
-// Committer for errors.
+// Commit carries out what the run has written. m is the mark of the request, or nil if it cannot come again. If a
+// session cannot commit, those before it that are Undoers take back what they have. See Committer for errors.
 func (t *Transaction) Commit(ctx context.Context, m *Mark) error {
+	var undo []Undoer
 	for _, s := range t.sessions {
-		if c, ok := s.Session.(Committer); ok && c.Changed() {
-			if err := c.Commit(ctx, m); err != nil {
-				return err
+		c, ok := s.Session.(Committer)
+		if !ok || !c.Changed() {
+			continue
+		}
+		if err := c.Commit(ctx, m); err != nil {
+			if !errors.Is(err, ErrUnknown) { // else it may be the keys that name what was committed
+				for _, u := range undo {
+					u.Undo(context.WithoutCancel(ctx))
+				}
 			}
+			return err
+		}
+		if u, ok := c.(Undoer); ok {
+			undo = append(undo, u)
 		}
 	}
 	return nil

@@ -83,7 +83,7 @@ func has(h protocol.Header, name string) bool {
 type calls struct {
 	duration, queue, memory              *prometheus.HistogramVec
 	invocations, errors, colds, timeouts *prometheus.CounterVec
-	fuel, bytes                          *prometheus.CounterVec
+	fuel, bytes, files                   *prometheus.CounterVec
 	named                                []named // vectors with the label of the function; of jobs, too
 
 	most int
@@ -130,8 +130,10 @@ func (c *calls) make(r *prometheus.Registry, most int) {
 	c.timeouts = counters(r, "faas_timeouts_total", "Calls that did not end in time.", labelName)
 	c.fuel = counters(r, "polyvoke_fuel_total", "Work of processes, in units that depend on the program alone.", labelName)
 	c.bytes = counters(r, "polyvoke_body_bytes_total", "Bytes of requests (in) and replies (out).", labelName, "direction")
+	c.files = counters(r, "polyvoke_files_total",
+		"What calls have read and written outside of their processes, by what their functions are granted.", labelName, "op")
 	r.MustRegister(inFlight{c})
-	c.named = []named{c.duration, c.queue, c.memory, c.invocations, c.errors, c.colds, c.timeouts, c.fuel, c.bytes}
+	c.named = []named{c.duration, c.queue, c.memory, c.invocations, c.errors, c.colds, c.timeouts, c.fuel, c.bytes, c.files}
 }
 
 // of returns the figures of a function.
@@ -212,6 +214,16 @@ func (c *calls) by(f *function, kind int) *triggered {
 // Begin implements stats.Observer.
 func (m *Metrics) Begin(c *stats.Call) { m.calls.of(c.Function.Name).active.Add(1) }
 
+// touched counts what a call has read and written by what its function is granted, if there is anything.
+func (a *calls) touched(label string, c *stats.Call) {
+	if c.Reads > 0 {
+		a.files.WithLabelValues(label, "read").Add(float64(c.Reads))
+	}
+	if c.Writes > 0 {
+		a.files.WithLabelValues(label, "write").Add(float64(c.Writes))
+	}
+}
+
 // End implements stats.Observer. Dry runs, such as clients make when they deploy, do not count.
 func (m *Metrics) End(c *stats.Call) {
 	a := &m.calls
@@ -236,6 +248,7 @@ func (m *Metrics) End(c *stats.Call) {
 	if c.Memory > 0 {
 		f.memory.Observe(float64(c.Memory))
 	}
+	a.touched(f.label, c)
 	if c.Cold {
 		a.colds.WithLabelValues(f.label).Inc()
 	}

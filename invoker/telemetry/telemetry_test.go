@@ -61,7 +61,8 @@ func TestCalls(t *testing.T) {
 	m := New(Config{Version: "1.2.3", Served: func() int { return 7 }, Connected: func() bool { return true },
 		Spans: func() (uint64, uint64) { return 5, 2 }})
 	greet := protocol.Ref{Name: "greet", Version: "1"}
-	once(m, stats.Call{Function: greet, Took: 2 * time.Millisecond, Fuel: 100, Memory: 1 << 20, In: 3, Out: 5, Cold: true})
+	once(m, stats.Call{Function: greet, Took: 2 * time.Millisecond, Fuel: 100, Memory: 1 << 20, In: 3, Out: 5, Cold: true,
+		Reads: 4, Writes: 2})
 	once(m, stats.Call{Function: greet, Took: time.Second, Code: 504})
 	once(m, stats.Call{Function: greet, Request: &protocol.Request{Header: protocol.Header{"Fn-Http": {"files"}}}})
 	m.Begin(&stats.Call{Function: protocol.Ref{Name: "slow"}})
@@ -75,6 +76,8 @@ func TestCalls(t *testing.T) {
 		`faas_invoke_duration_seconds_count{faas_name="greet",faas_trigger="other"} 2`,
 		`faas_mem_usage_bytes_sum{faas_name="greet"} 1.048576e+06`,
 		`polyvoke_fuel_total{faas_name="greet"} 100`,
+		`polyvoke_files_total{faas_name="greet",op="read"} 4`,
+		`polyvoke_files_total{faas_name="greet",op="write"} 2`,
 		`polyvoke_body_bytes_total{direction="in",faas_name="greet"} 3`,
 		`polyvoke_calls_in_flight{faas_name="greet"} 0`,
 		`polyvoke_calls_in_flight{faas_name="slow"} 1`,

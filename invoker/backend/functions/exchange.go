@@ -115,7 +115,8 @@ func headerOf(text []byte) (protocol.Header, error) {
 		}
 		for _, v := range values {
 			if protocol.CleanValue(v, len(v)) != v {
-				return nil, protocol.Errorf(protocol.CodeBadRequest, "", "header %s has characters in its value that no header has", name)
+				return nil, protocol.Errorf(protocol.CodeBadRequest, "",
+					"header %s has characters in its value that no header has", name)
 			}
 		}
 	}

@@ -27,7 +27,7 @@ func open(t testing.TB, grants ...protocol.Grant) *backend.Grants {
 // tree returns the folder of a new run.
 func tree(t testing.TB, g *backend.Grants) (*backend.Transaction, files.Tree) {
 	t.Helper()
-	run := g.Begin(backend.Call{})
+	run := g.Begin(t.Context(), backend.Call{})
 	mounts := run.Mounts()
 	if len(mounts) != 1 || mounts[0].Path != "/tmp" {
 		t.Fatalf("the mounts are %+v", mounts)
@@ -101,7 +101,7 @@ func BenchmarkUnused(b *testing.B) {
 	g := open(b, protocol.Grant{Tmp: 64 << 20})
 	b.ReportAllocs()
 	for b.Loop() {
-		run := g.Begin(backend.Call{})
+		run := g.Begin(b.Context(), backend.Call{})
 		run.Mounts()
 		run.End()
 	}
@@ -113,7 +113,7 @@ func BenchmarkFile(b *testing.B) {
 	text := strings.Repeat("x", 4<<10)
 	b.ReportAllocs()
 	for b.Loop() {
-		run := g.Begin(backend.Call{})
+		run := g.Begin(b.Context(), backend.Call{})
 		if err := put(b, run.Mounts()[0].Tree, "a", text); err != nil {
 			b.Fatal(err)
 		}

@@ -120,6 +120,10 @@ func (r *resource) trip(ctx context.Context, q request) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if got.StatusCode == http.StatusSwitchingProtocols {
+		_ = got.Body.Close() // it is a connection
+		return nil, &failure{"the server answered 101, as if it had been asked for another protocol", errIO}
+	}
 	came := r.web.config.Now()
 	if old != nil && got.StatusCode == http.StatusNotModified {
 		_ = got.Body.Close() // it has none

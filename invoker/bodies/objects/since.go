@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,14 +21,14 @@ const batch = 1000
 // each returns an error, Since ends with it. It costs one request if there is nothing new.
 func (b *Bucket) Since(ctx context.Context, seq uint64, each func(Object) error) (next uint64, err error) {
 	next = max(seq, 1)
-	take := func(subject string, seq uint64, data []byte) error {
-		next = seq + 1
-		name, err := base64.URLEncoding.DecodeString(strings.TrimPrefix(subject, b.metaSubject("")))
+	take := func(m *jetstream.RawStreamMsg) error {
+		next = m.Sequence + 1
+		name, err := base64.URLEncoding.DecodeString(strings.TrimPrefix(m.Subject, b.metaSubject("")))
 		if err != nil {
 			return nil // no Object Store client wrote this
 		}
-		o := Object{Seq: seq}
-		if json.Unmarshal(data, &o.Info) != nil {
+		o := Object{Seq: m.Sequence, Stored: m.Time}
+		if json.Unmarshal(m.Data, &o.Info) != nil {
 			o.Info = jetstream.ObjectInfo{}
 		}
 		o.Info.Name = string(name)
@@ -43,7 +44,7 @@ func (b *Bucket) Since(ctx context.Context, seq uint64, each func(Object) error)
 
 // page asks for the next descriptions, and reports whether there may be more. A server before 2.11 sends one at a time,
 // as one does whose stream allows no direct gets.
-func (b *Bucket) page(ctx context.Context, seq uint64, take func(string, uint64, []byte) error) (more bool, err error) {
+func (b *Bucket) page(ctx context.Context, seq uint64, take func(*jetstream.RawStreamMsg) error) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, RoundTrip)
 	defer cancel()
 	if !b.stream.CachedInfo().Config.AllowDirect {
@@ -77,8 +78,10 @@ func (b *Bucket) page(ctx context.Context, seq uint64, take func(string, uint64,
 		if err != nil {
 			return false, errors.New("the server's answer has no sequence")
 		}
+		at, _ := time.Parse(time.RFC3339Nano, m.Header.Get(jetstream.TimeStampHeaer))
 		more = true
-		if err := take(m.Header.Get(jetstream.SubjectHeader), seq, m.Data); err != nil || m.Header.Get(numPending) == "" {
+		got := &jetstream.RawStreamMsg{Subject: m.Header.Get(jetstream.SubjectHeader), Sequence: seq, Time: at, Data: m.Data}
+		if err := take(got); err != nil || m.Header.Get(numPending) == "" {
 			return more, err // the server does not know what a batch is
 		}
 	}
@@ -99,7 +102,7 @@ func refusal(h nats.Header) error {
 }
 
 // one asks the leader for one description.
-func (b *Bucket) one(ctx context.Context, seq uint64, take func(string, uint64, []byte) error) (more bool, err error) {
+func (b *Bucket) one(ctx context.Context, seq uint64, take func(*jetstream.RawStreamMsg) error) (more bool, err error) {
 	m, err := leader{b.js, "OBJ_" + b.name}.next(ctx, b.metaSubject("")+">", seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return false, nil
@@ -107,5 +110,5 @@ func (b *Bucket) one(ctx context.Context, seq uint64, take func(string, uint64, 
 	if err != nil {
 		return false, err
 	}
-	return true, take(m.Subject, m.Sequence, m.Data)
+	return true, take(m)
 }

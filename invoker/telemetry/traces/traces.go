@@ -119,6 +119,10 @@ func (t *Tracer) End(c *stats.Call) {
 	s.number("polyvoke.exit", int64(c.Exit))
 	s.number("polyvoke.fuel", int64(min(c.Fuel, math.MaxInt64)))
 	s.number("polyvoke.memory", int64(min(c.Memory, math.MaxInt64)))
+	if c.Reads > 0 || c.Writes > 0 {
+		s.number("polyvoke.reads", c.Reads)
+		s.number("polyvoke.writes", c.Writes)
+	}
 	s.number("polyvoke.request.size", c.In)
 	s.number("polyvoke.reply.size", c.Out)
 	s.failed(c.Code)

@@ -28,6 +28,9 @@ type Harness struct {
 	// NoTimes says that the tree keeps no times.
 	NoTimes bool
 
+	// MakesFolders says that a name makes the folders that lead to it, where there are none.
+	MakesFolders bool
+
 	// Room is how many bytes a tree of New has room for, or 0 if that is not known. A file of that size is ErrNoSpace
 	// or ErrTooLarge.
 	Room int64
