@@ -145,6 +145,7 @@ var rules = []rule{
 	{"cmd/internal/show", []string{"protocol", "invoker/client", "cmd/internal/connect", "cmd/internal/exit",
 		"cmd/internal/terminal", "github.com/nats-io/nats.go"},
 		"it shows what any client can read"},
+	{"cmd/internal/buckets", []string{"protocol", "github.com/nats-io/nats.go"}, "it reads and writes what any client can"},
 	{"cmd/internal/terminal", nil, "it shows what it is given"},
 	{"cmd/internal/natsd", []string{"runtimes/exhausted", "github.com/nats-io/nats-server/v2", "golang.org/x/sys"},
 		"it is a NATS server and knows of no functions"},

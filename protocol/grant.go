@@ -219,3 +219,56 @@ func plainGrants(grants []Grant) []Grant {
 	}
 	return all
 }
+
+// GrantsPath reports whether a manifest grants what is at a path, such as /kv/stock or /fn/price: whether any of it is
+// there for a process. A path that is in none of the folders of grants is granted to nobody.
+func (f *Function) GrantsPath(path string) bool {
+	kind, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return slices.ContainsFunc(f.Grants, func(g Grant) bool { return g.Kind() == kind && g.at(name) })
+}
+
+// at reports whether a grant speaks of what has a name in the folder of its kind.
+func (g Grant) at(name string) bool {
+	first, rest, _ := strings.Cut(name, "/")
+	switch kind := g.Kind(); kind {
+	case GrantKV, GrantObj:
+		return first == g.Target(kind) && (rest == "" || g.Covers(rest))
+	case GrantFn:
+		ref, err := ParseRef(g.Fn)
+		return first == g.Fn || err == nil && first == ref.Name && ref.Version == ""
+	case GrantPub:
+		_, ok := Match(g.Pub, strings.ReplaceAll(name, "/", "."))
+		return ok
+	case GrantHTTP:
+		t, err := ParseHTTPTarget(g.HTTP)
+		_, origin, _ := strings.Cut(t.Origin(), "://")
+		return err == nil && (first == origin || first == t.Host)
+	case GrantSQL:
+		return first == g.SQL+".db"
+	case GrantTmp:
+		return true
+	}
+	return first == g.Secret
+}
+
+// NotGranted returns what to say of paths that a program is likely to open and its manifest does not grant, one line
+// each.
+func (f *Function) NotGranted(paths []string) (lines []string) {
+	for _, path := range paths {
+		kind, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		if f.GrantsPath(path) || f.grantsBeginning(kind, name) {
+			continue
+		}
+		lines = append(lines, Errorf(CodeRefused, "", "%s seems to open %s, which is not granted, so it finds nothing there: "+
+			"write [[grant]] and %s = %q into its manifest", f.Name, path, kind, strings.TrimSuffix(name, ".db")).Msg)
+	}
+	return lines
+}
+
+// grantsBeginning reports whether a name begins with one that is granted: the strings of some languages have no end,
+// and another one can follow.
+func (f *Function) grantsBeginning(kind, name string) bool {
+	return slices.ContainsFunc(f.Grants, func(g Grant) bool {
+		return g.Kind() == kind && strings.HasPrefix(name, g.Target(kind))
+	})
+}

@@ -360,3 +360,25 @@ func FuzzParseHTTPTarget(f *testing.F) {
 		}
 	})
 }
+
+// What a program is likely to open is compared with what is granted.
+func TestNotGranted(t *testing.T) {
+	f := Function{Name: "f", Grants: []Grant{{KV: "stock", Keys: "eu/*"}, {Fn: "price"}, {Pub: "orders.*.new"},
+		{Secret: "KEY"}, {HTTP: "api.example.com:8443/v1"}, {SQL: "shop"}, {Obj: "images"}}}
+	for path, want := range map[string]bool{
+		"/kv/stock": true, "/kv/stock/eu/tea": true, "/kv/stock/us/tea": false, "/kv/other": false, "/obj/images": true,
+		"/obj/stock": false, "/fn/price": true, "/fn/price/eu": true, "/fn/other": false, "/pub/orders.eu.new": true,
+		"/pub/orders/eu/new": true, "/pub/orders.eu.old": false, "/secret/KEY": true, "/secret/OTHER": false,
+		"/http/api.example.com": true, "/http/api.example.com:8443/v1": true, "/http/evil.example": false,
+		"/sql/shop.db": true, "/sql/other.db": false, "/tmp": false, "/etc/passwd": false, "": false, "/": false,
+	} {
+		if got := f.GrantsPath(path); got != want {
+			t.Errorf("%s: %t", path, got)
+		}
+	}
+	lines := f.NotGranted([]string{"/kv/stock", "/kv/stocktaking", "/kv/prices", "/sql/log.db"})
+	if len(lines) != 2 || !strings.Contains(lines[0], `/kv/prices, which is not granted`) ||
+		!strings.Contains(lines[1], `sql = "log"`) {
+		t.Errorf("got %q", lines)
+	}
+}

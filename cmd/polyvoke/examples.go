@@ -20,7 +20,8 @@ var examples = map[string]string{
   polyvoke build ./shout --json`,
 	"run": `
   polyvoke run greet.wasm < request.json
-  polyvoke run --env LANG=en greet.py Ada`,
+  polyvoke run --env LANG=en greet.py Ada
+  polyvoke run --grant-dir kv:stock=./stock shop.wasm`,
 	"dev": `
   polyvoke dev
   polyvoke dev ./shout --server nats://nats.example.com`,
@@ -80,6 +81,45 @@ var examples = map[string]string{
 	"runtime pin": `
   polyvoke runtime pin python@2
   polyvoke runtime pin javascript@1 --context production`,
+	"kv": `
+  polyvoke kv create stock
+  polyvoke kv put stock tea 5
+  polyvoke kv get stock tea             # as nats kv get stock tea does`,
+	"kv ls": `
+  polyvoke kv ls
+  polyvoke kv ls stock eu/ --json`,
+	"kv get": `
+  polyvoke kv get stock tea
+  polyvoke kv get stock ./backup --prefix eu/`,
+	"kv put": `
+  polyvoke kv put stock tea 5
+  polyvoke kv put stock logo @logo.png
+  polyvoke kv put stock ./stock --prefix eu/`,
+	"kv del": `
+  polyvoke kv del stock tea coffee
+  polyvoke kv del stock eu/tea --context production`,
+	"kv create": `
+  polyvoke kv create stock --history 8
+  polyvoke kv create sessions --ttl 1h --memory`,
+	"obj": `
+  polyvoke obj create images
+  polyvoke obj put images ./logo.png
+  polyvoke obj get images logo.png > copy.png`,
+	"obj ls": `
+  polyvoke obj ls
+  polyvoke obj ls images --json`,
+	"obj get": `
+  polyvoke obj get images logo.png > logo.png
+  polyvoke obj get images ./images`,
+	"obj put": `
+  polyvoke obj put images ./images      # the folder, and all below it
+  polyvoke obj put images logo.png < logo.png`,
+	"obj del": `
+  polyvoke obj del images logo.png
+  polyvoke obj del images old/1.png old/2.png`,
+	"obj create": `
+  polyvoke obj create images --max-bytes 10GiB
+  polyvoke obj create uploads --ttl 24h --replicas 3`,
 	"key": `
   polyvoke key create --function orders --note "the shop"
   polyvoke key revoke 4fXq0aZkT2Lm`,

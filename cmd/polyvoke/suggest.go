@@ -32,6 +32,8 @@ var synonyms = map[string][]string{
 	"doctor":     {"diagnose"},
 	"runtime ls": {"list"},
 
+	"kv":         {"bucket", "buckets", "keyvalue"},
+	"obj":        {"object", "objects", "blob"},
 	"key":        {"keys", "apikey", "api-key"},
 	"key create": {"add", "new", "make", "issue"},
 	"key ls":     {"list"},

@@ -72,7 +72,7 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 	if err := s.Host.Await(ctx, e.Latest()); err != nil {
 		return nil, err
 	}
-	warnings := slices.Concat(dropped(e), subjects.Confirm(ctx, s.JetStream.Conn(), f.Name),
+	warnings := slices.Concat(dropped(e), granted(e.Latest(), bytes), subjects.Confirm(ctx, s.JetStream.Conn(), f.Name),
 		s.confirmed(ctx, e.Latest(), time.Since(begun)), s.warnings(ctx, e, created))
 	return protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: warnings}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/opens"
 	"github.com/polyvoke/polyvoke/runtimes/module/rewrite"
 )
 
@@ -30,6 +31,7 @@ type Report struct {
 	Analysis *Analysis `json:"analysis,omitempty"` // of a well-formed module
 	Metering *Metering `json:"metering,omitempty"` // of a module that can be a function
 	Start    *Start    `json:"start,omitempty"`    // of one that was tried
+	Opens    []string  `json:"opens"`              // folders of grants that strings in its data name
 	Limit    Limit     `json:"limit"`
 }
 
@@ -120,11 +122,12 @@ func limits() module.Limits { return module.Limits{Size: int(protocol.MaxModule)
 func Inspect(file string, b []byte) (r *Report, problem error) {
 	r = &Report{
 		File: file, Size: int64(len(b)), Digest: protocol.Digest(b), Limit: Limit{Size: int64(protocol.DefaultModule)},
-		Tables: []string{}, Imports: []Item{}, Exports: []Item{}, Custom: []Section{},
+		Opens: []string{}, Tables: []string{}, Imports: []Item{}, Exports: []Item{}, Custom: []Section{},
 	}
 	m, err := limits().Parse(b)
 	if err == nil {
 		r.describe(m)
+		r.Opens = append(r.Opens, opens.InModule(b)...)
 		err = m.CheckProcess()
 	}
 	if err == nil {

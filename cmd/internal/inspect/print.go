@@ -23,7 +23,7 @@ func (r *Report) Print(w io.Writer, p terminal.Paint) {
 	if r.Metering != nil {
 		facts = append(facts, [2]string{"metering", r.Metering.String()})
 	}
-	facts = append(facts, [2]string{"custom", r.sections()})
+	facts = append(facts, [2]string{"custom", r.sections()}, [2]string{"opens", strings.Join(r.Opens, ", ")})
 	facts = append(facts, r.running(p)...)
 	terminal.Facts(w, p, r.File, facts)
 	printItems(w, p, "imports", r.Imports)

@@ -43,6 +43,7 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 		{"triggers", strings.Join(subjects, ", ")},
 		{"routes", strings.Join(routes(&f), ", ")},
 		{"next runs", nextRuns(f.Triggers)},
+		{"grants", grants(&f)},
 		{"language", f.Language},
 		{"runtime", f.Runtime},
 		{"module", terminal.Bytes(f.Size) + ", " + f.Digest},
@@ -177,4 +178,13 @@ func routes(f *protocol.Function) (all []string) {
 		add(r.Route, r.Auth, "WebSocket")
 	}
 	return all
+}
+
+// grants returns what a function may use as files.
+func grants(f *protocol.Function) string {
+	var all []string
+	for _, g := range f.Grants {
+		all = append(all, g.String())
+	}
+	return strings.Join(all, ", ")
 }

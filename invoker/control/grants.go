@@ -1,0 +1,71 @@
+package control
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/polyvoke/polyvoke/protocol"
+	"github.com/polyvoke/polyvoke/runtimes/module/opens"
+	"github.com/polyvoke/polyvoke/runtimes/script"
+)
+
+// mostGrantWarnings is how many warnings a deployment has about what the program opens.
+const mostGrantWarnings = 8
+
+// mostText is how many bytes of a script's file are looked at.
+const mostText = 1 << 20
+
+// granted says what the author of a function should know about its grants: what the program seems to open and is not
+// granted, which of its requests the invoker refuses by itself, and which of its messages call it again.
+func granted(f *protocol.Function, code []byte) []string {
+	all := f.NotGranted(opened(f, code))
+	if n := len(all) - mostGrantWarnings; n > 0 {
+		all = append(all[:mostGrantWarnings], fmt.Sprintf("%s seems to open %d more paths that are not granted", f.Name, n))
+	}
+	for _, g := range f.Grants {
+		t, err := protocol.ParseHTTPTarget(g.HTTP)
+		if g.HTTP != "" && err == nil && t.Private() {
+			all = append(all, fmt.Sprintf("%s may ask %s, which is of an invoker's own machine or of a private network: "+
+				"requests there fail unless whoever runs the invoker lets them", f.Name, t))
+		}
+	}
+	return append(all, feeds(f)...)
+}
+
+// feeds says which messages of a function can call it again.
+func feeds(f *protocol.Function) (all []string) {
+	for _, g := range f.Grants {
+		for _, t := range f.SubjectTriggers() {
+			if g.Pub != "" && !f.AllowLoop && protocol.Overlap(g.Pub, t.Subject) {
+				all = append(all, fmt.Sprintf("%s may write to /pub/%s and is called by %s: a loop, which ends after %d hops",
+					f.Name, g.Pub, t.Subject, protocol.MaxHops))
+			}
+		}
+	}
+	return all
+}
+
+// opened returns what a program seems to open.
+func opened(f *protocol.Function, code []byte) []string {
+	if f.Runtime == "" {
+		return opens.InModule(code)
+	}
+	s, err := script.Parse(code)
+	if err != nil {
+		return nil // whoever compiles it says why
+	}
+	var texts [][]byte
+	_ = fs.WalkDir(s.Files(), ".", func(name string, e fs.DirEntry, err error) error { // it is in memory
+		if err != nil {
+			return nil
+		}
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() && info.Size() <= mostText {
+			text, _ := fs.ReadFile(s.Files(), name)
+			texts = append(texts, text)
+		}
+		return nil
+	})
+	return slices.Clip(opens.InText(texts...))
+}
