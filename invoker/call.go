@@ -9,7 +9,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/polyvoke/polyvoke/invoker/backend"
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/queue"
 	"github.com/polyvoke/polyvoke/invoker/stats"
@@ -48,9 +47,8 @@ type call struct {
 	stdout  bytes.Buffer
 	limited runtimes.CapWriter
 	log     logs.Writer
-	hiding  *backend.Transaction // keeps something out of the log; nil: nothing
-	slot    bool                 // it has one
-	cold    bool                 // its version had to be loaded
+	slot    bool // it has one
+	cold    bool // its version had to be loaded
 	reply   protocol.Reply
 
 	seen  stats.Call // what observers are shown

@@ -2,6 +2,8 @@ package invoker
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -35,9 +37,18 @@ func (h host) Try(ctx context.Context, m *protocol.Function, module []byte, edit
 	g, err := h.loader.backend.Open(ctx, m)
 	if err != nil {
 		h.loader.programs.Release(p)
-		return nil, err
+		return nil, notGranted(err)
 	}
 	return func() { g.Close(); h.loader.programs.Release(p) }, nil
+}
+
+// notGranted returns the error of a deployment for one of a grant. What a call would have to wait for until somebody
+// makes it is refused here.
+func notGranted(err error) error {
+	if protocol.CodeOf(err) != protocol.CodeUnavailable || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return &protocol.Error{Code: protocol.CodeRefused, Msg: protocol.MessageOf(err), Err: err}
 }
 
 // Await implements control.Host.

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/invokertest/await"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -111,9 +112,8 @@ func TestG3DeadlineEndsTheGuest(t *testing.T) {
 	// The caller's time counts if it is shorter.
 	wantError(t, call(t, nc, "fn.probe.loop", nil, "Fn-Timeout", "50ms"), 504,
 		"did not end within 50ms, the time of its caller (Fn-Timeout)")
-	if r := call(t, nc, "fn.probe", []byte("alive")); string(r.Body) != "alive" {
-		t.Errorf("afterwards: %+v", r)
-	}
+	// On a busy machine 200 ms can be too short even for this.
+	await.Until(t, "an answer afterwards", func() bool { return string(call(t, nc, "fn.probe", []byte("alive")).Body) == "alive" })
 }
 
 func TestG4CallsRunSideBySide(t *testing.T) {
@@ -159,8 +159,10 @@ func TestG5EveryFailureAnswers(t *testing.T) {
 	s := startServer(t)
 	startInvoker(t, s)
 	nc := connect(t, s)
-	deployProbe(t, nc, "probe", protocol.Limits{
-		Timeout: protocol.Duration(300 * time.Millisecond), Memory: 8 << 20, Output: 1 << 20, Input: 1 << 10})
+	limits := protocol.Limits{Timeout: protocol.Duration(patience), Memory: 8 << 20, Output: 1 << 20, Input: 1 << 10}
+	deployProbe(t, nc, "probe", limits)
+	limits.Timeout = protocol.Duration(300 * time.Millisecond)
+	deployProbe(t, nc, "brief", limits)
 	for _, c := range []struct {
 		args string
 		code int
@@ -183,7 +185,11 @@ func TestG5EveryFailureAnswers(t *testing.T) {
 		{"flood", 502, "more than 1MiB", -1},
 		{"stubborn", 502, "more than 1MiB", -1},
 	} {
-		r := call(t, nc, "fn.probe."+c.args, nil)
+		name := "fn.probe."
+		if c.code == 504 {
+			name = "fn.brief."
+		}
+		r := call(t, nc, name+c.args, nil)
 		wantError(t, r, c.code, c.text)
 		if r.Exit != c.exit || len(r.Body) == 0 {
 			t.Errorf("%s: exit %d, body %q", c.args, r.Exit, r.Body)

@@ -60,9 +60,6 @@ func (c *call) execute() error {
 	if c.stream != nil {
 		err = c.stream.finish(c, err)
 	}
-	if c.hiding != nil {
-		_, _ = c.log.Write(c.hiding.Hide(nil, true))
-	}
 	c.log.Flush()
 	c.reply.Exit = exitCode(err)
 	c.reply.Body = c.stdout.Bytes()

@@ -86,7 +86,7 @@ func (s slowly) Read(b []byte) (int, error) { return s.Reader.Read(b[:1+rand.Int
 
 // TestStreamEchoes sends bodies of many sizes through a process, and compares every byte.
 func TestStreamEchoes(t *testing.T) {
-	s := startStreaming(t, protocol.Limits{})
+	s := startStreaming(t, protocol.Limits{Timeout: protocol.Duration(patience)})
 	s.each(t, func(t *testing.T, c protocol.Streamer) {
 		for _, size := range []int{0, 1, 1000, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 8 << 20} {
 			body := pattern(size)

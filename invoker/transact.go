@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/backend"
-	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -61,16 +60,13 @@ func (c *call) attempt(again int) (whyNot string, err error) {
 		ID: func() string { return id }, Hops: c.request.Hops, Deadline: c.request.Deadline, Output: int64(limits.Output),
 		Again: again, Log: notes.add})
 	defer t.End()
-	c.process.Mounts = t.Mounts()
-	if t.Hides() {
-		c.hiding, c.process.Stderr = t, hidden{t, &c.log}
-	}
+	c.process.Mounts, c.log.Hide = t.Mounts(), t.Hider()
 	err = c.execute()
-	c.process.Mounts, c.hiding = nil, nil
+	c.process.Mounts = nil
 	if err == nil && c.reply.Exit == 0 {
 		err = c.commit(t)
 	}
-	notes.log(c, t)
+	notes.log(c)
 	c.seen.Reads, c.seen.Writes = t.Reads(), t.Writes()
 	switch {
 	case !t.Repeatable():
@@ -155,18 +151,6 @@ func (c *call) awaitTurn(t *turn, thing string, again int) error {
 	return c.wait(c.ctx, over)
 }
 
-// hidden writes a run's stderr to its log, without what must not be there.
-type hidden struct {
-	t  *backend.Transaction
-	to *logs.Writer
-}
-
-// Write implements io.Writer.
-func (h hidden) Write(b []byte) (int, error) {
-	_, _ = h.to.Write(h.t.Hide(b, false)) // which never fails
-	return len(b), nil
-}
-
 // notes are lines that grants add to the log of a run: its end gets them, since they may come from any goroutine.
 type notes struct {
 	mu    sync.Mutex
@@ -184,11 +168,11 @@ func (n *notes) add(text string) {
 }
 
 // log writes the lines to the log of a call, and takes no more.
-func (n *notes) log(c *call, t *backend.Transaction) {
+func (n *notes) log(c *call) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ended = true
 	for _, text := range n.lines {
-		c.log.Platform(protocol.CleanValue(t.HideLine(text), protocol.MaxLogLine))
+		c.log.Platform(protocol.CleanValue(text, protocol.MaxLogLine))
 	}
 }

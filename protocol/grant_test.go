@@ -132,10 +132,11 @@ func TestHTTPTarget(t *testing.T) {
 		"http://a.example:8080/v1": "http://a.example:8080/v1", "http://a.example:80": "http://a.example/",
 		"192.0.2.1/x": "https://192.0.2.1/x", "[2001:db8::1]:8443/a/b": "https://[2001:db8::1]:8443/a/b",
 		"localhost:8080": "https://localhost:8080/", "xn--bcher-kva.example": "https://xn--bcher-kva.example/",
-		"1.2.3.example": "https://1.2.3.example/",
+		"1.2.3.example": "https://1.2.3.example/", "*.example.com:8443/v1": "https://*.example.com:8443/v1",
+		"http://*.example.com": "http://*.example.com/",
 
 		"ftp://a.example": "scheme", "user@a.example": "user", "a.example?x": "character", "a.example#x": "character",
-		"a.example/%2e%2e": "character", "*.example.com": "character", "a.example\\b": "character", "a b": "character",
+		"a.example/%2e%2e": "character", "*.*.example.com": "character", "a.example\\b": "character", "a b": "character",
 		"a.example/../b": "segment", "a.example/./b": "segment", "a.example//b": "segment", "bücher.example": "character",
 		"": "no host", "A.example": "no host", ".example": "no host", "a..b": "no host", "a.example.": "no host",
 		"/a": "no host", "a.example:0": "port", "a.example:65536": "port", "a.example:080": "port", "a.example:": "port",
@@ -144,7 +145,8 @@ func TestHTTPTarget(t *testing.T) {
 		"1.2.3.4.5": "ends with a number", "[::1": "IPv6", "[fe80::1%25eth0]": "character", "[::FFFF]": "IPv6",
 		"[127.0.0.1]": "IPv6", "::1": "no host", "-a.example": "label", strings.Repeat("a", 64) + ".example": "label",
 		strings.Repeat("a.", 600): "1200 bytes", "a.example/\r\nHost: b": "character",
-		"https://http://a.example": "scheme",
+		"https://http://a.example": "scheme", "*.com": "without a dot", "*.127.0.0.1": "an address", "*.": "no host",
+		"*.[::1]": "an address", "*": "character", "a*.example.com": "character", "*.0.0.1": "ends with a number",
 	} {
 		got, err := ParseHTTPTarget(s)
 		switch {
@@ -174,6 +176,21 @@ func TestHTTPTargetHas(t *testing.T) {
 		u, err := url.Parse(s)
 		if err != nil || target.Has(u) != want {
 			t.Errorf("%s: %t, %v", s, !want, err)
+		}
+	}
+}
+
+// A wildcard has all names below its own, and not itself.
+func TestHTTPTargetWildcard(t *testing.T) {
+	target, err := ParseHTTPTarget("*.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]bool{"a.example.com": true, "a.b.example.com": true, "*.example.com": true,
+		"example.com": false, ".example.com": false, "aexample.com": false, "a.example.com.evil.example": false,
+		"127.0.0.1": false, "": false} {
+		if target.HasHost(host) != want {
+			t.Errorf("%s: %t", host, !want)
 		}
 	}
 }
@@ -212,6 +229,9 @@ func TestTwinGrants(t *testing.T) {
 		{Grant{HTTP: "a.example"}, Grant{HTTP: "https://a.example:443/x"}, true},
 		{Grant{HTTP: "a.example/x"}, Grant{HTTP: "a.example/xy"}, false},
 		{Grant{HTTP: "a.example"}, Grant{HTTP: "http://a.example"}, false},
+		{Grant{HTTP: "*.a.example"}, Grant{HTTP: "b.a.example/x"}, true},
+		{Grant{HTTP: "*.a.example"}, Grant{HTTP: "*.b.a.example"}, true},
+		{Grant{HTTP: "*.a.example"}, Grant{HTTP: "a.example"}, false},
 		{Grant{Tmp: 5}, Grant{Tmp: 6}, true},
 		{Grant{SQL: "a"}, Grant{SQL: "a", Access: "rw"}, true},
 	} {

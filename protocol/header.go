@@ -25,6 +25,7 @@ const (
 	HeaderVersion  = "Fn-Version"  // job: the version that runs it; absent: the latest
 	HeaderDelay    = "Fn-Delay"    // job: how long after its acceptance it begins, such as "10m"
 	HeaderAt       = "Fn-At"       // job: when it begins, RFC 3339
+	HeaderPriority = "Fn-Priority" // job: high, normal or low, see Priority
 	HeaderAttempts = "Fn-Attempts" // job: verdicts before it is dead, in place of job.attempts
 	HeaderAttempt  = "Fn-Attempt"  // job of an invoker, record: how many verdicts it has had
 	HeaderAccepted = "Fn-Accepted" // job of an invoker, record: when it was accepted, RFC 3339
@@ -32,7 +33,7 @@ const (
 	HeaderRevision = "Fn-Revision" // job of an invoker: revision of the record that its outcome replaces
 	HeaderState    = "Fn-State"    // record: a JobState
 	HeaderReason   = "Fn-Reason"   // dead letter, record: why the job is dead, one of the Reason constants
-	HeaderSubject  = "Fn-Subject"  // dead letter, job of a line: the job's subject
+	HeaderSubject  = "Fn-Subject"  // dead letter, job that has left its queue: the job's subject
 	HeaderArgs     = "Fn-Args"     // job of a trigger: its arguments, a list of strings as JSON
 	HeaderTo       = "Fn-To"       // job of a trigger: where its reply is passed on
 	HeaderBatch    = "Fn-Batch"    // job of a trigger: how many events its body has, a line each, see Event

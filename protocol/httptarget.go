@@ -7,20 +7,24 @@ import (
 	"strings"
 )
 
+// wildcard is what stands in front of a host for all names below it.
+const wildcard = "*."
+
 // MaxHTTPTarget is the length of the longest target of a grant of HTTP, in bytes.
 const MaxHTTPTarget = 1024
 
 // HTTPTarget is what a grant of HTTP lets a function ask: the requests to one origin whose path begins with Path.
 type HTTPTarget struct {
 	Scheme string // "https" or "http"
-	Host   string // a name in lower case, or an address; an IPv6 one without brackets
+	Host   string // a name in lower case, "*." and a name, or an address; an IPv6 one without brackets
 	Port   int    // 1 to 65535
 	Path   string // "/", or a path without a slash at its end: it and all below it
 }
 
 // ParseHTTPTarget reads [http://|https://]HOST[:PORT][/PATH...], as Grant.HTTP has it. Without a scheme it is https.
-// It takes only what means the same to everybody who reads it: no user, query, fragment or escape, no wildcard, no "."
-// and "..", and no number that some take for an address, such as 127.1 or 0x7f000001. The error's code is 422.
+// HOST may be "*." and a name: that is all names below it, and not itself. It takes only what means the same to
+// everybody who reads it: no user, query, fragment or escape, no other wildcard, no "." and "..", and no number that
+// some take for an address, such as 127.1 or 0x7f000001. The error's code is 422.
 func ParseHTTPTarget(s string) (HTTPTarget, error) {
 	t := HTTPTarget{Scheme: "https", Port: 443}
 	refuse := func(format string, a ...any) (HTTPTarget, error) {
@@ -42,7 +46,7 @@ func ParseHTTPTarget(s string) (HTTPTarget, error) {
 	switch {
 	case strings.Contains(rest, "://"):
 		return refuse("has a scheme that is neither https:// nor http://: write one of these, or none for https")
-	case strings.ContainsFunc(s, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".~!$&'()+,;=:@/[]", r) }):
+	case strings.ContainsFunc(strings.TrimPrefix(rest, wildcard), func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".~!$&'()+,;=:@/[]", r) }):
 		return refuse("has a character that no target has: write a host and a path, such as api.example.com/v1")
 	case strings.Contains(host, "@"):
 		return refuse("has a user in front of its host: grant a secret, and send it in a header")
@@ -51,7 +55,7 @@ func ParseHTTPTarget(s string) (HTTPTarget, error) {
 	if err != nil {
 		return refuse("%w", err)
 	}
-	if t.Host, err = targetHost(host); err != nil {
+	if t.Host, err = targetHosts(host); err != nil {
 		return refuse("%w", err)
 	}
 	if t.Path, err = targetPath(path); err != nil {
@@ -73,6 +77,20 @@ func splitPort(host string, def int) (string, int, error) {
 		return "", 0, Errorf(CodeRefused, "", "has a port %.20q, which must be 1 to 65535", text)
 	}
 	return host[:colon], port, nil
+}
+
+// targetHosts returns the host of a target, or a wildcard, as HTTPTarget has it.
+func targetHosts(host string) (string, error) {
+	below, wild := strings.CutPrefix(host, wildcard)
+	one, err := targetHost(below)
+	if err != nil || !wild {
+		return one, err
+	}
+	if _, err := netip.ParseAddr(one); err == nil || !strings.Contains(one, ".") {
+		return "", Errorf(CodeRefused, "", "has *. in front of an address, or of a name without a dot: write a name such as "+
+			"*.example.com")
+	}
+	return host, nil
 }
 
 // targetHost returns the host of a target as HTTPTarget has it.
@@ -145,7 +163,7 @@ func (t HTTPTarget) Has(u *url.URL) bool {
 	if port == "" {
 		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
 	}
-	if u.Scheme != t.Scheme || u.User != nil || strings.ToLower(u.Hostname()) != t.Host || port != strconv.Itoa(t.Port) {
+	if u.Scheme != t.Scheme || u.User != nil || !t.HasHost(strings.ToLower(u.Hostname())) || port != strconv.Itoa(t.Port) {
 		return false
 	}
 	path := u.EscapedPath()
@@ -153,6 +171,12 @@ func (t HTTPTarget) Has(u *url.URL) bool {
 		path = "/"
 	}
 	return cleanPath(path) && (t.Path == "/" || path == t.Path || strings.HasPrefix(path, t.Path+"/"))
+}
+
+// HasHost reports whether a host, in lower case, is that of the target, or one of those. It may be a wildcard, too.
+func (t HTTPTarget) HasHost(host string) bool {
+	below, ok := strings.CutPrefix(t.Host, "*")
+	return host == t.Host || ok && strings.HasSuffix(host, below) && len(host) > len(below)
 }
 
 // cleanPath reports whether a path is the same to those who resolve dots or escapes first and to those who do not.
@@ -171,7 +195,7 @@ func cleanPath(path string) bool {
 
 // Covers reports whether all requests of another target are requests of this one.
 func (t HTTPTarget) Covers(other HTTPTarget) bool {
-	return t.Origin() == other.Origin() &&
+	return t.Scheme == other.Scheme && t.Port == other.Port && t.HasHost(other.Host) &&
 		(t.Path == "/" || other.Path == t.Path || strings.HasPrefix(other.Path, t.Path+"/"))
 }
 

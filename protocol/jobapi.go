@@ -134,6 +134,7 @@ type JobInfo struct {
 	State    JobState  `json:"state"`
 	Subject  string    `json:"subject,omitempty"`  // on which it was published
 	Attempts int       `json:"attempts,omitempty"` // verdicts that it has had
+	Priority string    `json:"priority,omitempty"` // high or low; of one with an outcome it is not known
 	Accepted time.Time `json:"accepted,omitzero"`
 	Begins   time.Time `json:"begins,omitzero"` // of StateWaiting: when it is due
 	Ended    time.Time `json:"ended,omitzero"`  // of one with an outcome: when it got that

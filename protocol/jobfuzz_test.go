@@ -10,6 +10,8 @@ import (
 func FuzzParseJob(f *testing.F) {
 	f.Add("job.greet.x", "Fn-Id", "a", "Fn-Delay", "10m", []byte("{}"))
 	f.Add("polyvoke.job.greet", "fn-attempt", "3", "Fn-Story", `[{"number":1}]`, []byte{})
+	f.Add("job.greet", "fn-priority", "high", "Fn-Priority", "low", []byte{})
+	f.Add("polyvoke.turn.greet.rank.low.a.-", "Fn-Subject", "job.greet.x", "Fn-Id", "a", []byte{})
 	f.Add("job.greet", "Fn-Revision", "7", "Fn-At", "2020-01-01T00:00:00Z", []byte(nil))
 	f.Fuzz(func(t *testing.T, subject, k1, v1, k2, v2 string, body []byte) {
 		j, err := ParseJob(subject, Header{k1: {v1}, k2: {v2}}, body)
@@ -28,12 +30,36 @@ func FuzzParseJob(f *testing.F) {
 		if j.Before < 0 || j.Most < 0 || j.Most > MaxAttempts || j.Delay < 0 || j.Delay > time.Duration(MaxJobAge) {
 			t.Fatalf("out of bounds: %+v", j)
 		}
+		if p, err := ParsePriority(j.Priority.String()); err != nil || p != j.Priority {
+			t.Fatalf("the priority %d", j.Priority)
+		}
 		name, _, _, err := ParseJobSubject(RedoSubject(subject))
 		if err != nil || name != j.Request.Function.Name {
 			t.Fatalf("it is given back to %q, %v", name, err)
 		}
 		if key, id, err := ParseJobKey(ResultKey(name, "x")); err != nil || key != name || id != "x" {
 			t.Fatalf("its key is %q, %q, %v", key, id, err)
+		}
+	})
+}
+
+// FuzzParseRankSubject checks that what is read comes back as it was, and is nothing else.
+func FuzzParseRankSubject(f *testing.F) {
+	line := JobKey{Arg: 1}.Line(&Request{Args: []string{"a"}}, "x")
+	f.Add(RankSubject("greet", "high", "_1-x", ""))
+	f.Add(RankSubject("greet", "low", "a", line))
+	f.Add(EntrySubject("greet", line, "a"))
+	f.Add(TurnSubject("greet", line))
+	f.Fuzz(func(t *testing.T, subject string) {
+		r, ok := ParseRankSubject(subject)
+		if !ok {
+			return
+		}
+		if again := RankSubject(r.Function, r.Priority.String(), r.ID, r.Line); again != subject {
+			t.Fatalf("%q comes back as %q", subject, again)
+		}
+		if _, _, _, entry := ParseEntrySubject(subject); entry || IsTurn(subject) {
+			t.Fatalf("%q is a turn, or an entry", subject)
 		}
 	})
 }

@@ -15,6 +15,7 @@ type JobMessage struct {
 	Redo     bool          // an invoker published it, see RedoSubject
 	Delay    time.Duration // how long after its acceptance it begins
 	At       time.Time     // when it begins; zero: at once, or by Delay
+	Priority Priority      // which jobs it begins before
 	Most     int           // verdicts before it is dead; 0: what the manifest says
 	Before   int           // verdicts that it has had
 	Accepted time.Time     // when it was accepted; zero: when its message was stored
@@ -47,8 +48,9 @@ func ParseJob(subject string, h Header, body []byte) (JobMessage, error) {
 	name, args, redo, err := ParseJobSubject(subject)
 	j := JobMessage{Redo: redo}
 	j.Request = Request{Function: Ref{Name: name}, Subject: subject, Args: args, Body: body, Patient: true}
-	_, j.Line, _ = parseTurn(subject)
-	if err != nil || len(h) == 0 && j.Line == "" {
+	_, line, moved := parseMoved(subject)
+	j.Line = line
+	if err != nil || len(h) == 0 && !moved {
 		return j, err
 	}
 	if err := h.check(); err != nil {
@@ -56,7 +58,7 @@ func ParseJob(subject string, h Header, body []byte) (JobMessage, error) {
 	}
 	h = h.Fold()
 	if redo {
-		err = j.readOwn(h)
+		err = j.readOwn(h, moved)
 	} else {
 		h = without(h, headersOfInvokers...)
 		if h.Get(HeaderBucket) != BucketJobs {
@@ -69,8 +71,8 @@ func ParseJob(subject string, h Header, body []byte) (JobMessage, error) {
 	if j.Request.DryRun {
 		return j, Errorf(CodeBadRequest, "", "header %s: a job is run", HeaderDryRun)
 	}
-	j.Request.Header = without(h, HeaderStory, HeaderRevision, HeaderDelay, HeaderAt, HeaderAttempts, HeaderVersion,
-		HeaderBucket, HeaderArgs, HeaderTo, HeaderSubject)
+	j.Request.Header = without(h, HeaderStory, HeaderRevision, HeaderDelay, HeaderAt, HeaderPriority, HeaderAttempts,
+		HeaderVersion, HeaderBucket, HeaderArgs, HeaderTo, HeaderSubject)
 	return j, j.readHeader(h)
 }
 
@@ -109,6 +111,10 @@ func (j *JobMessage) readHeader(h Header) error {
 		}
 		j.At = at
 	}
+	var err error
+	if j.Priority, err = ParsePriority(h.Get(HeaderPriority)); err != nil {
+		return Errorf(CodeBadRequest, "", "header %s: %w", HeaderPriority, err)
+	}
 	if s := h.Get(HeaderAttempts); s != "" {
 		n, err := strconv.ParseUint(s, 10, 31)
 		if err != nil || n < 1 || n > MaxAttempts {
@@ -120,15 +126,15 @@ func (j *JobMessage) readHeader(h Header) error {
 }
 
 // readOwn reads what invokers say about a job. What cannot be read counts as not there, but for arguments: without them
-// it would be another job.
-func (j *JobMessage) readOwn(h Header) (err error) {
+// it would be another job. moved says that the job has left its queue.
+func (j *JobMessage) readOwn(h Header, moved bool) (err error) {
 	j.Before = max(0, atoi(h.Get(HeaderAttempt)))
 	j.Accepted, _ = time.Parse(time.RFC3339Nano, h.Get(HeaderAccepted))
 	j.Story = ParseStory(h.Get(HeaderStory))
 	j.Revision, _ = strconv.ParseUint(h.Get(HeaderRevision), 10, 64)
 	j.To = h.Get(HeaderTo)
-	if j.Line != "" {
-		if err := j.readLine(h.Get(HeaderSubject)); err != nil {
+	if moved {
+		if err := j.readMoved(h.Get(HeaderSubject)); err != nil {
 			return err
 		}
 	}
@@ -141,13 +147,13 @@ func (j *JobMessage) readOwn(h Header) (err error) {
 	return err
 }
 
-// readLine takes the subject and the arguments of a job of a line from the subject that it was accepted on.
-func (j *JobMessage) readLine(subject string) error {
+// readMoved takes the subject and the arguments of a job that has left its queue from the subject that it was accepted on.
+func (j *JobMessage) readMoved(subject string) error {
 	name, args, _, err := ParseJobSubject(subject)
 	if err != nil {
 		return Errorf(CodeBadRequest, "", "header %s: %w", HeaderSubject, err)
 	}
-	if _, _, turn := parseTurn(subject); turn || name != j.Request.Function.Name {
+	if _, _, moved := parseMoved(subject); moved || name != j.Request.Function.Name {
 		return Errorf(CodeBadRequest, "", "header %s: %.80q is not where a job of %s is accepted", HeaderSubject, subject,
 			j.Request.Function.Name)
 	}

@@ -35,6 +35,7 @@ func TestJobVectors(t *testing.T) {
 		out.add(j.Delay != 0, "delay", j.Delay)
 		out.add(!j.At.IsZero(), "at", j.At.UTC().Format(time.RFC3339Nano))
 		out.add(j.Most != 0, "attempts at most", j.Most)
+		out.add(j.Priority != PriorityNormal, "priority", j.Priority)
 		out.add(j.Before != 0, "verdicts so far", j.Before)
 		out.add(!j.Accepted.IsZero(), "accepted", j.Accepted.Format(time.RFC3339Nano))
 		for _, a := range j.Story {

@@ -48,10 +48,10 @@ func RedoSubject(subject string) string {
 	return rootOwn + "." + subject
 }
 
-// ParseJobSubject reads the subject of a job. redo says that an invoker published it, and no caller. A job of a line has
-// its arguments in HeaderSubject, see ParseJob.
+// ParseJobSubject reads the subject of a job. redo says that an invoker published it, and no caller. A job of a line, or
+// of a priority, has its arguments in HeaderSubject, see ParseJob.
 func ParseJobSubject(subject string) (name string, args []string, redo bool, err error) {
-	if name, _, ok := parseTurn(subject); ok {
+	if name, _, ok := parseMoved(subject); ok {
 		return name, nil, true, nil
 	}
 	rest, redo := strings.CutPrefix(subject, rootOwn+".")
@@ -65,6 +65,15 @@ func ParseJobSubject(subject string) (name string, args []string, redo bool, err
 		err = Errorf(CodeBadRequest, "", "subject %.80q names a version: use the header %s", subject, HeaderVersion)
 	}
 	return ref.Name, args, redo, err
+}
+
+// parseMoved reads the subject of a job that has left its queue: that of a turn, or of a priority.
+func parseMoved(subject string) (name, line string, ok bool) {
+	if name, line, ok = parseTurn(subject); ok {
+		return name, line, true
+	}
+	r, ok := ParseRankSubject(subject)
+	return r.Function, r.Line, ok
 }
 
 // LaterSubject returns the subject under which a message waits for its time.

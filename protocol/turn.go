@@ -30,18 +30,21 @@ func TurnSubject(name, line string) string { return rootTurn + "." + name + "." 
 // EntrySubject returns the subject of a job that stands in a line. "*" is all lines, or all ids.
 func EntrySubject(name, line, id string) string { return TurnSubject(name, line) + "." + id }
 
-// TurnsOfAll matches TurnSubject and EntrySubject of all functions.
+// TurnsOfAll matches TurnSubject, EntrySubject and RankSubject of all functions.
 const TurnsOfAll = rootTurn + ".>"
 
 // parseTurn reads the form of TurnSubject.
 func parseTurn(subject string) (name, line string, ok bool) {
 	rest, ok := strings.CutPrefix(subject, rootTurn+".")
 	name, line, found := strings.Cut(rest, ".")
-	if !ok || !found || CheckName(name) != nil || len(line) != lineLength || strings.ContainsAny(line, ".*>") {
+	if !ok || !found || CheckName(name) != nil || !isLine(line) {
 		return "", "", false
 	}
 	return name, line, true
 }
+
+// isLine reports whether a line can have the name.
+func isLine(s string) bool { return len(s) == lineLength && !strings.ContainsAny(s, ".*>") }
 
 // IsTurn reports whether a subject is one of TurnSubject.
 func IsTurn(subject string) bool {

@@ -19,6 +19,7 @@ import (
 type jobRunOptions struct {
 	request        callOptions
 	delay, at      string
+	priority       string
 	attemptTimeout string
 	attempts       int
 	wait           bool
@@ -53,10 +54,13 @@ with polyvoke call. To interrupt the wait leaves the job alone.`,
 	f.StringVar(&o.request.id, "id", "", "id of the job; a second job of the same id is the first one (default: by its place)")
 	f.StringVar(&o.delay, "delay", "", `how long after its acceptance the job begins, such as "10m"`)
 	f.StringVar(&o.at, "at", "", `when the job begins, such as "2026-12-01T08:00:00Z"`)
+	f.StringVar(&o.priority, "priority", "", "high, normal or low: which jobs of the function begin first (default: normal)")
 	f.IntVar(&o.attempts, "attempts", 0, "attempts until the job is dead (default: as the manifest says)")
 	f.StringVar(&o.attemptTimeout, "attempt-timeout", "", "how long one attempt may take (default: as the manifest says)")
 	f.BoolVar(&o.wait, "wait", false, "wait for the outcome and print the result")
 	addResultFlags(cmd, &o.request)
+	_ = cmd.RegisterFlagCompletionFunc("priority", cobra.FixedCompletions([]string{"high", "normal", "low"},
+		cobra.ShellCompDirectiveNoFileComp)) // it is there, and has none
 	return cmd
 }
 
@@ -104,7 +108,7 @@ func (c *cli) runJob(ctx context.Context, s *connect.Session, j *jobToRun, o *jo
 // jobRequest makes the request that the command line means.
 func (c *cli) jobRequest(cmd *cobra.Command, args []string, o *jobRunOptions) (*protocol.Request, client.JobOptions,
 	error) {
-	options := client.JobOptions{Attempts: o.attempts}
+	options := client.JobOptions{Attempts: o.attempts, Priority: o.priority}
 	name, _ := strings.CutPrefix(args[0], protocol.RootJob+".")
 	r, err := c.callRequest(cmd, append([]string{name}, args[1:]...), &o.request)
 	if err != nil {
@@ -127,6 +131,9 @@ func (c *cli) jobRequest(cmd *cobra.Command, args []string, o *jobRunOptions) (*
 		if options.At, err = time.Parse(time.RFC3339Nano, o.at); err != nil {
 			return nil, options, usageError(cmd, "--at %q is no time: write it as 2026-12-01T08:00:00Z (RFC 3339)", o.at)
 		}
+	}
+	if _, err := protocol.ParsePriority(o.priority); err != nil {
+		return nil, options, usageError(cmd, "--priority: %v", err)
 	}
 	if o.attempts < 0 || o.attempts > protocol.MaxAttempts {
 		return nil, options, usageError(cmd, "--attempts %d: use 1 to %d", o.attempts, protocol.MaxAttempts)

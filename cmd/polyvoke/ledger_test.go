@@ -48,9 +48,10 @@ type entry struct {
 	key    string
 }
 
-// ledgerEntries are the seven functions. Jobs of keyed have one of seven keys. crash does no harm by itself: whatever runs it is killed.
+// ledgerEntries are the eight functions. Jobs of ranked have priorities, and with LEDGER_PRIORITIES=1 all. Those of keyed have one of seven keys. crash does no harm by itself: whatever runs it is killed.
 var ledgerEntries = []entry{
-	{"good", []string{"attempt", "0"}, 300, protocol.StateDone, "", 1, ""},
+	{"ranked", []string{"attempt", "1"}, 100, protocol.StateDone, "", 2, ""},
+	{"good", []string{"attempt", "0"}, 200, protocol.StateDone, "", 1, ""},
 	{"slow", []string{"attempt", "0", "60"}, 250, protocol.StateDone, "", 1, ""},
 	{"twice", []string{"attempt", "2"}, 200, protocol.StateDone, "", 3, ""},
 	{"poison", []string{"attempt", "1000"}, 100, protocol.StateDead, protocol.ReasonAttempts, ledgerAttempts, ""},
@@ -67,7 +68,7 @@ func (e entry) manifest() protocol.Function {
 			Most: protocol.Duration(400 * time.Millisecond)}}}
 }
 
-// TestLedger accepts jobs of six functions while invokers and the server are killed, and then looks at the books: each
+// TestLedger accepts jobs of eight functions while invokers and the server are killed, and then looks at the books: each
 // accepted job has exactly one outcome, the right one; whatever is dead is a dead letter and nothing else is; and no
 // job is dead because of what ran beside it.
 func TestLedger(t *testing.T) {
@@ -215,6 +216,9 @@ func (b *books) publishOne(ctx context.Context, i int) {
 	m.Data = []byte(id)
 	m.Header.Set(jetstream.MsgIDHeader, id)
 	m.Header.Set("Order", strconv.Itoa(i%7))
+	if p := protocol.Priorities()[i/7%3]; e.name == "ranked" || os.Getenv("LEDGER_PRIORITIES") != "" {
+		m.Header.Set(protocol.HeaderPriority, p.String())
+	}
 	if i%10 != 0 {
 		m.Header.Set(protocol.HeaderID, id)
 		b.mu.Lock() // before it can run
@@ -292,7 +296,7 @@ func (b *books) meddle(ctx context.Context, r *rand.Rand) {
 		}
 		asking, cancel := context.WithTimeout(ctx, 2*time.Second)
 		switch key := all[r.IntN(len(all))]; key[:strings.IndexByte(key, '.')] {
-		case "good", "slow", "twice", "keyed":
+		case "good", "slow", "twice", "keyed", "ranked":
 			b.cancel(asking, key)
 		case "poison", "bomb":
 			reply, err := b.s.Redrive(asking, protocol.DeadRequest{Job: key}, nil)
@@ -411,6 +415,9 @@ func (b *books) settle(ctx context.Context) error {
 			"lines": b.held(ctx, protocol.TurnStream("keyed"))}
 		for _, e := range ledgerEntries {
 			now[e.name] = b.held(ctx, protocol.QueueStream(e.name))
+			if ranks := b.held(ctx, protocol.RankStream(e.name)); ranks.jobs >= 0 { // it is there
+				now[e.name+" by priority"] = ranks
+			}
 		}
 		settled := maps.Equal(now, before)
 		for _, h := range now {

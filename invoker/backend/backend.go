@@ -95,16 +95,6 @@ type Effector interface {
 	Effective() bool
 }
 
-// Hider is a Session that keeps what others must not see, such as secrets, out of what the run logs.
-type Hider interface {
-	Session
-	// Hide takes what the run writes to its log, piece by piece, and returns what of it can be shown, until the next
-	// call. With last it returns all that is left.
-	Hide(text []byte, last bool) []byte
-	// HideLine is Hide for a whole text.
-	HideLine(text string) string
-}
-
 // Marker is a Resource that can keep marks.
 type Marker interface {
 	Resource

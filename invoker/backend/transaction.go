@@ -90,35 +90,6 @@ func (t *Transaction) Repeatable() bool {
 	return true
 }
 
-// Hides reports whether something is to be kept out of what the run logs, see Hider.
-func (t *Transaction) Hides() bool { return t.hider() != nil }
-
-// hider returns the session that is a Hider, or nil. There is one kind of those.
-func (t *Transaction) hider() Hider {
-	for _, s := range t.sessions {
-		if h, ok := s.Session.(Hider); ok {
-			return h
-		}
-	}
-	return nil
-}
-
-// Hide is that of the Hider, if there is one.
-func (t *Transaction) Hide(text []byte, last bool) []byte {
-	if h := t.hider(); h != nil {
-		return h.Hide(text, last)
-	}
-	return text
-}
-
-// HideLine is that of the Hider, if there is one.
-func (t *Transaction) HideLine(text string) string {
-	if h := t.hider(); h != nil {
-		return h.HideLine(text)
-	}
-	return text
-}
-
 // Pending reports whether Commit or Send may have something to do, so that they may take their time.
 func (t *Transaction) Pending() bool {
 	for _, s := range t.sessions {

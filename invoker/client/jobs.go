@@ -20,6 +20,7 @@ type JobOptions struct {
 	Delay    time.Duration // how long after its acceptance it begins; 0: at once, or at At
 	At       time.Time     // when it begins; zero: at once, or after Delay
 	Attempts int           // verdicts before it is dead; 0: what the manifest says
+	Priority string        // high, normal or low, see protocol.ParsePriority; empty: normal, or what a header says
 }
 
 // Receipt says that a job was accepted: whatever happens from now on, it gets one outcome.
@@ -114,6 +115,7 @@ func jobMessage(r *protocol.Request, o JobOptions) (*nats.Msg, error) {
 	if !o.At.IsZero() {
 		set(protocol.HeaderAt, o.At.UTC().Format(time.RFC3339Nano))
 	}
+	set(protocol.HeaderPriority, o.Priority)
 	if o.Attempts != 0 {
 		set(protocol.HeaderAttempts, strconv.Itoa(o.Attempts))
 	}

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/polyvoke/polyvoke/invoker/jobs/store"
 )
 
 // Jobs are asked for by requests of JetStream's protocol, each for as many as there is room for: what is fetched and
@@ -70,13 +68,13 @@ func (q *queue) ask() {
 	if !q.ready || q.draining || now.Before(q.pulls.pause) {
 		return
 	}
-	n := q.rate.room(q.pace.room()) - (len(q.hand) - min(q.settling, maxAsked)) - q.pulls.asked
+	n := q.room() - (len(q.hand) - min(q.settling, maxAsked)) - q.pulls.asked
 	n = min(n, maxAsked-q.pulls.asked, max(1, maxBytes/max(1, q.size)))
-	if n < 1 || n < q.pace.few() && q.pulls.asked > 0 {
+	if n < 1 || n < q.few() && q.pulls.asked > 0 {
 		return
 	}
 	request, _ := json.Marshal(pullRequest{n, expires}) // of numbers, it cannot fail
-	next := q.f.api + "CONSUMER.MSG.NEXT." + q.stream() + "." + store.Consumer
+	next := q.f.api + "CONSUMER.MSG.NEXT." + q.stream() + "." + q.consumer()
 	if err := q.f.nc.PublishRequest(next, q.inbox, request); err != nil {
 		return // the connection is closed, or full of what it could not send: the next tick tries again
 	}
@@ -102,14 +100,14 @@ func (f *Front) askAgain() {
 
 // leaders is where JetStream says that a consumer has a new leader, which knows no requests. Where NATS does not permit
 // to hear that, the requests are overdue at some time.
-const leaders = "$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.*." + store.Consumer
+const leaders = "$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.*."
 
-// watchLeaders has queues ask anew whose consumer has a new leader.
-func (f *Front) watchLeaders() {
-	sub, err := f.nc.Subscribe(leaders, func(m *nats.Msg) {
+// watchLeaders has queues ask anew whose consumer of a name has a new leader.
+func (f *Front) watchLeaders(consumer string) {
+	sub, err := f.nc.Subscribe(leaders+consumer, func(m *nats.Msg) {
 		tokens := strings.Split(m.Subject, ".")
 		for _, q := range f.all() {
-			if q.stream() == tokens[len(tokens)-2] {
+			if q.stream() == tokens[len(tokens)-2] && q.consumer() == consumer {
 				q.askAgain()
 			}
 		}
@@ -235,6 +233,8 @@ func (q *queue) take(r *receiver, m *nats.Msg) {
 	case !q.keep(j):
 	case q.sorts(j):
 		q.spawn(j.stand)
+	case q.ranks(j):
+		q.spawn(j.rank)
 	case j.suspect():
 		q.spawn(j.serveAlone)
 	case !q.enter(j):

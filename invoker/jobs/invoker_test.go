@@ -53,7 +53,7 @@ func TestInvoker(t *testing.T) {
 	fn := s.Deploy("probe", runtimestest.Wasm(), func(f *protocol.Function) {
 		f.Job = &protocol.Job{Attempts: 2, Timeout: protocol.Duration(time.Minute),
 			Backoff: protocol.Backoff{First: protocol.Duration(time.Millisecond), Most: protocol.Duration(time.Millisecond)}}
-		f.Limits.Timeout = protocol.Duration(time.Second)
+		f.Limits.Timeout = protocol.Duration(30 * time.Second)
 	})
 	front.Apply(&fn)
 	large := make([]byte, 3<<20)

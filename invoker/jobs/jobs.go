@@ -108,7 +108,7 @@ func (f *Front) Remove(name string) { f.change(func() { delete(f.wanted, name) }
 func (f *Front) Synced() { f.change(func() { f.synced = true }) }
 
 // Open runs the jobs of a function that has a queue though its manifest does not ask for one.
-func (f *Front) Open(name string) { f.change(func() { f.opened[lane{name, false}] = true }) }
+func (f *Front) Open(name string) { f.change(func() { f.opened[lane{name: name}] = true }) }
 
 // change changes what is known of functions.
 func (f *Front) change(do func()) {
@@ -173,7 +173,7 @@ func (f *Front) Serve(ctx context.Context) error {
 // lookAtTurns has the lines of keys looked at, since the server may have been killed.
 func (f *Front) lookAtTurns() {
 	for _, q := range f.all() {
-		if q.turns {
+		if q.kind == ofTurns {
 			q.look()
 		}
 	}
@@ -188,7 +188,7 @@ func (f *Front) discover() bool {
 		f.log.Debug("queues cannot be listed now", "err", err)
 		return false
 	}
-	lines, err := f.store.TurnFunctions(ctx)
+	lines, ranked, err := f.store.TurnFunctions(ctx)
 	if err != nil {
 		f.log.Debug("lines cannot be listed now", "err", err)
 		return false
@@ -196,10 +196,15 @@ func (f *Front) discover() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, name := range names {
-		f.opened[lane{name, false}] = true
+		f.opened[lane{name: name}] = true
 	}
 	for _, name := range lines {
-		f.opened[lane{name, true}] = true
+		f.opened[lane{name: name, kind: ofTurns}] = true
+	}
+	for _, name := range ranked {
+		for _, l := range rankLanes(name) {
+			f.opened[l] = true
+		}
 	}
 	return true
 }
@@ -212,17 +217,19 @@ func (f *Front) reconcile() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for name, fn := range f.wanted {
-		jobs, turns := lane{name, false}, lane{name, true}
+		jobs, turns := lane{name: name}, lane{name: name, kind: ofTurns}
 		if fn.Job != nil || f.opened[jobs] || slices.ContainsFunc(fn.Triggers, protocol.Trigger.Durable) {
 			f.serve(jobs, fn)
 		}
 		if fn.Job != nil && fn.Job.Key != "" || f.opened[turns] {
 			f.serve(turns, fn)
 		}
+		f.serveRanks(name, fn)
 	}
 	for l := range f.opened {
 		if f.synced && f.wanted[l.name] == nil {
 			f.serve(l, nil)
+			f.serveRanks(l.name, nil)
 		}
 	}
 	for l, q := range f.queues {
@@ -240,8 +247,8 @@ func (f *Front) reconcile() {
 func (f *Front) of(name string) (all []*queue) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, turns := range []bool{false, true} {
-		if q := f.queues[lane{name, turns}]; q != nil {
+	for _, l := range lanes(name) {
+		if q := f.queues[l]; q != nil {
 			all = append(all, q)
 		}
 	}
@@ -258,10 +265,14 @@ func (f *Front) serve(l lane, fn *protocol.Function) {
 	if f.settler == nil && !f.open() {
 		return
 	}
-	q := newQueue(f, l)
+	s, isNew := f.shareOf(l)
+	q := newQueue(f, l, s)
 	q.configure(fn)
 	f.queues[l] = q
 	f.keeping.Go(q.run)
+	if isNew {
+		f.keeping.Go(func() { s.keep(f, l.name) })
+	}
 }
 
 // open makes what all queues need. It is called when the first one is to be served.
@@ -279,7 +290,9 @@ func (f *Front) open() bool {
 	f.keeping.Go(f.makeLater)
 	f.keeping.Go(f.watchMarks)
 	f.keeping.Go(f.tick)
-	f.watchLeaders()
+	for _, consumer := range []string{store.Consumer, "high", "normal", "low"} {
+		f.watchLeaders(consumer)
+	}
 	return true
 }
 

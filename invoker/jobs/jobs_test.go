@@ -215,6 +215,18 @@ func (b *bench) empty(name string) {
 	})
 }
 
+// A front ends whose connection was closed before it could receive the jobs of a function.
+func TestClosedConnection(t *testing.T) {
+	b := newBench(t)
+	f := b.start(callerFunc(func(context.Context, *protocol.Request) *protocol.Reply { return success("") }))
+	f.Apply(function("f"))
+	await.Until(t, "a function is served", func() bool { return len(f.all()) == 1 })
+	f.nc.Close()
+	f.Apply(function("g"))
+	await.Until(t, "another one is to be", func() bool { return len(f.all()) == 2 })
+	f.end()
+}
+
 // A job runs, its outcome is stored, and it leaves the queue.
 func TestGood(t *testing.T) {
 	b := newBench(t)

@@ -14,28 +14,64 @@ import (
 
 // lane says which queue of which function one is.
 type lane struct {
-	name  string
-	turns bool // that of turns, see store.MakeTurns
+	name     string
+	kind     kind
+	priority protocol.Priority // of ofRanks
+}
+
+// kind says what a queue has.
+type kind int
+
+const (
+	ofJobs  kind = iota // what was accepted
+	ofTurns             // what has its turn in the line of its key, see store.MakeTurns
+	ofRanks             // what has a priority, see store.MakeRanks
+)
+
+// lanes returns all queues that a function can have.
+func lanes(name string) []lane {
+	return append(rankLanes(name), lane{name: name}, lane{name: name, kind: ofTurns})
+}
+
+// rankLanes returns the queues of a function's priorities, the highest first.
+func rankLanes(name string) (all []lane) {
+	for _, p := range protocol.Priorities() {
+		all = append(all, lane{name, ofRanks, p})
+	}
+	return all
 }
 
 // stream returns the name of the stream whose messages the queue has.
 func (l lane) stream() string {
-	if l.turns {
+	switch l.kind {
+	case ofTurns:
 		return protocol.TurnStream(l.name)
+	case ofRanks:
+		return protocol.RankStream(l.name)
 	}
 	return protocol.QueueStream(l.name)
 }
 
+// consumer returns the name of the consumer that gives the messages away.
+func (l lane) consumer() string {
+	if l.kind == ofRanks {
+		return store.RankConsumer(l.priority)
+	}
+	return store.Consumer
+}
+
 // queue is the queue of one function on this invoker: the jobs that it has in hand, and how many more it has room for. A
 // function with job.key has two: from the first one jobs are put into the lines of their keys, from the second one, that
-// of turns, they run.
+// of turns, they run. A function that has got a job with a priority has three more, in which all of its jobs run.
 type queue struct {
 	f *Front
 	lane
+	*share
 	policy atomic.Pointer[protocol.Job] // with defaults
 	ended  atomic.Bool                  // the function is gone, and its queue
+	ranked atomic.Bool                  // its jobs are moved to the queues of their priorities
 	since  atomic.Int64                 // when the stream was made, in nanoseconds
-	looked atomic.Int64                 // when the lines of a key had room, in nanoseconds
+	looked atomic.Int64                 // when there was room where its jobs are moved, in nanoseconds
 
 	changed  chan struct{}  // gets a token when the stream has to be looked at
 	messages chan *nats.Msg // from JetStream to the receiver
@@ -43,11 +79,10 @@ type queue struct {
 	empty    chan struct{}  // closed when nothing is in hand any more, and nothing comes
 	running  sync.WaitGroup // goroutines of the queue
 
-	mu       sync.Mutex
+	// Guarded by the mutex of the share.
 	function *protocol.Function // nil: it is gone
 	hand     map[uint64]*job    // by sequence
 	waiting  []*job             // those of them that could not begin
-	active   int                // those of them that have begun
 	settling int                // those of them whose attempt is over
 	ready    bool               // the stream is there
 	draining bool
@@ -56,18 +91,18 @@ type queue struct {
 	most     protocol.Size // of a body: limits.input
 	size     int           // of a job's body; moving average
 	pulls    pulls
-	pace     pace
-	rate     rate
+	passed   int // how often jobs of a higher priority began while one waited
 }
 
 // inboxSize is how many messages can lie between the connection and the receiver. There are never more: it is more than
 // what is asked for, and the answers to that.
 const inboxSize = 2 * maxAsked
 
-func newQueue(f *Front, l lane) *queue {
-	q := &queue{f: f, lane: l, changed: make(chan struct{}, 1), messages: make(chan *nats.Msg, inboxSize),
+func newQueue(f *Front, l lane, s *share) *queue {
+	q := &queue{f: f, lane: l, share: s, changed: make(chan struct{}, 1), messages: make(chan *nats.Msg, inboxSize),
 		stop: make(chan struct{}), empty: make(chan struct{}), hand: map[uint64]*job{}}
 	q.policy.Store(new(protocol.Job))
+	s.add(q)
 	return q
 }
 
@@ -90,7 +125,7 @@ func (q *queue) configure(fn *protocol.Function) {
 		}
 	}
 	job = job.WithDefaults(limits)
-	if !q.turns && job.Key != "" {
+	if q.kind == ofJobs && job.Key != "" {
 		job.AckWait, job.Rate = store.SortWait, ""
 	}
 	q.policy.Store(&job)
@@ -121,6 +156,7 @@ func (q *queue) run() {
 	if err := q.subscribe(); err != nil {
 		q.f.log.Error("jobs of a function cannot be received", "function", q.name, "err", err)
 		q.ended.Store(true)
+		close(q.empty) // the end of the front does not wait for it
 		return
 	}
 	q.spawn(func() { q.receive(newReceiver(q)) })
@@ -159,7 +195,7 @@ func (q *queue) make(ctx context.Context) (gone bool, err error) {
 	q.mu.Lock()
 	fn := q.function
 	q.mu.Unlock()
-	if fn == nil || q.turns && q.policy.Load().Key == "" {
+	if fn == nil || q.kind == ofTurns && q.policy.Load().Key == "" {
 		return q.clearUp(ctx)
 	}
 	made, err := q.makeFor(ctx, fn)
@@ -174,8 +210,11 @@ func (q *queue) make(ctx context.Context) (gone bool, err error) {
 
 // makeFor makes the stream for a function.
 func (q *queue) makeFor(ctx context.Context, fn *protocol.Function) (store.Queue, error) {
-	if q.turns {
+	switch q.kind {
+	case ofTurns:
 		return q.f.store.MakeTurns(ctx, fn)
+	case ofRanks:
+		return q.f.store.MakeRanks(ctx, fn)
 	}
 	return q.f.store.MakeQueue(ctx, fn)
 }
@@ -183,8 +222,11 @@ func (q *queue) makeFor(ctx context.Context, fn *protocol.Function) (store.Queue
 // clearUp serves what a function has left behind, and removes the stream when nothing is left.
 func (q *queue) clearUp(ctx context.Context) (gone bool, err error) {
 	look, remove := q.f.store.CloseQueue, q.f.store.RemoveQueue
-	if q.turns {
+	switch q.kind {
+	case ofTurns:
 		look, remove = q.f.store.LookAtTurns, q.f.store.RemoveTurns
+	case ofRanks:
+		look, remove = q.f.store.LookAtRanks, q.f.store.RemoveRanks
 	}
 	made, left, ok, err := look(ctx, q.name)
 	if err != nil {
@@ -232,17 +274,20 @@ func (q *queue) keep(j *job) bool {
 func (q *queue) enter(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if (q.rate.gap == 0 || len(q.waiting) == 0) && q.admit() {
+	if (q.rate.gap == 0 && q.kind != ofRanks || q.waits() == 0) && q.admit() {
 		return true
 	}
 	q.waiting = append(q.waiting, j)
+	if q.kind == ofRanks {
+		q.beginSome()
+	}
 	q.reserve()
 	return false
 }
 
 // admit reports whether one more job may begin, which it then has. The caller holds the mutex.
 func (q *queue) admit() bool {
-	if q.active >= q.pace.room() || !q.f.gate.enter() {
+	if q.active >= q.limit() || !q.f.gate.enter() {
 		return false
 	}
 	if !q.rate.take() {
@@ -266,14 +311,22 @@ func (q *queue) leave() {
 func (q *queue) begin() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.waiting) > 0 && q.admit() {
-		j := q.waiting[0]
-		q.waiting[0] = nil
-		q.waiting = q.waiting[1:]
-		q.spawn(j.serve)
-	}
+	q.beginSome()
 	q.reserve()
-	q.ask()
+	for _, one := range q.queues {
+		one.ask()
+	}
+}
+
+// beginSome begins the jobs that wait and may begin now. The caller holds the mutex.
+func (q *queue) beginSome() {
+	for next := q.next(); next != nil && next.admit(); next = q.next() {
+		j := next.waiting[0]
+		next.waiting[0] = nil
+		next.waiting = next.waiting[1:]
+		q.overtake(next)
+		next.spawn(j.serve)
+	}
 }
 
 // settles says that a job's attempt is over and its outcome under way.

@@ -67,7 +67,7 @@ func (r *rate) room(n int) int {
 
 // reserve sees to it that jobs which wait for their moments get them. The caller holds the mutex.
 func (q *queue) reserve() {
-	if q.rate.gap == 0 || q.rate.asking || q.draining || len(q.waiting) == 0 {
+	if q.rate.gap == 0 || q.rate.asking || q.draining || q.waits() == 0 {
 		return
 	}
 	q.rate.asking = true
@@ -78,7 +78,7 @@ func (q *queue) reserve() {
 func (q *queue) earn() {
 	for {
 		q.mu.Lock()
-		n := min(len(q.waiting), max(1, int(reserved/max(1, q.rate.gap))))
+		n := min(q.waits(), max(1, int(reserved/max(1, q.rate.gap))))
 		gap, left, next := q.rate.gap, q.rate.left, q.rate.next
 		if n == 0 || gap == 0 || q.draining {
 			q.rate.asking = false

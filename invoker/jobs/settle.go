@@ -164,7 +164,19 @@ func (j *job) later(ctx context.Context) (*nats.Msg, error) {
 	set(protocol.HeaderStory, story)
 	set(protocol.HeaderRevision, revision)
 	body, err := j.carry(ctx, own, j.m.Data)
-	return &nats.Msg{Subject: protocol.RedoSubject(j.m.Subject), Header: nats.Header(own), Data: body}, err
+	return &nats.Msg{Subject: j.redo(), Header: nats.Header(own), Data: body}, err
+}
+
+// redo returns the subject on which the job comes again: that of its turn, or that on which it was accepted.
+func (j *job) redo() string {
+	r, ok := protocol.ParseRankSubject(j.m.Subject)
+	switch {
+	case !ok:
+		return protocol.RedoSubject(j.m.Subject)
+	case r.Line != "":
+		return protocol.TurnSubject(r.Function, r.Line)
+	}
+	return protocol.RedoSubject(j.Request.Subject)
 }
 
 // headers returns a copy of the job's headers without those that mean something to NATS, or only in messages of

@@ -121,7 +121,11 @@ func (f *Front) watchMarks() {
 
 // mark does what a mark asks for.
 func (f *Front) mark(m store.Mark) {
-	if !m.Cancelled {
+	switch {
+	case m.Ranked:
+		f.openRanks(m.Function)
+		return
+	case !m.Cancelled:
 		f.Open(m.Function)
 		return
 	}

@@ -31,6 +31,7 @@ type Writer struct {
 	NC       *nats.Conn    // where lines are published
 	Function protocol.Ref  // that writes
 	ID       func() string // returns the call's id; asked for each line
+	Hide     Hider         // keeps secrets out of it all; nil: there are none
 
 	hold      bool       // lines wait for Release or Discard
 	held      []heldLine // in their order
@@ -39,6 +40,15 @@ type Writer struct {
 	kept      []byte     // the end of everything
 	published int
 	size      int64
+}
+
+// Hider keeps out of a log what it must not show.
+type Hider interface {
+	// Hide takes what a process writes, piece by piece, and returns what of it can be shown, until the next call. With
+	// last it returns all that is left.
+	Hide(text []byte, last bool) []byte
+	// HideLine is Hide for a whole text.
+	HideLine(text string) string
 }
 
 // heldLine is a line that waits.
@@ -71,8 +81,18 @@ func (w *Writer) Discard(most int) {
 
 // Write implements io.Writer. It never fails: a full log does not end a process.
 func (w *Writer) Write(p []byte) (int, error) {
-	w.keep(p)
 	w.size += int64(len(p))
+	if w.Hide == nil {
+		w.write(p)
+	} else {
+		w.write(w.Hide.Hide(p, false))
+	}
+	return len(p), nil
+}
+
+// write takes what can be shown.
+func (w *Writer) write(p []byte) {
+	w.keep(p)
 	for rest := p; len(rest) > 0; {
 		text, after, ended := bytes.Cut(rest, []byte{'\n'})
 		if len(w.line)+len(text) > shortLine {
@@ -85,7 +105,6 @@ func (w *Writer) Write(p []byte) (int, error) {
 			w.flushLine()
 		}
 	}
-	return len(p), nil
 }
 
 // longest returns how long a line may be that is published, in bytes.
@@ -117,6 +136,9 @@ func (w *Writer) Size() int64 { return w.size }
 
 // Flush publishes a last line that was not ended.
 func (w *Writer) Flush() {
+	if w.Hide != nil {
+		w.write(w.Hide.Hide(nil, true))
+	}
 	if len(w.line) > 0 {
 		w.flushLine()
 	}
@@ -136,7 +158,12 @@ func (w *Writer) flushLine() {
 }
 
 // Platform publishes a line of polyvoke's own.
-func (w *Writer) Platform(text string) { w.publish(text, true) }
+func (w *Writer) Platform(text string) {
+	if w.Hide != nil {
+		text = w.Hide.HideLine(text)
+	}
+	w.publish(text, true)
+}
 
 // publish sends a line, or lets it wait.
 func (w *Writer) publish(text string, platform bool) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,8 +43,39 @@ func existing(t *testing.T, s *server.Server) *fixture {
 	return connect(t, nc)
 }
 
+// told is what a watch has told of: the latest entry of each function that is there.
+type told struct {
+	mu      sync.Mutex
+	entries map[string]registry.Entry
+}
+
+// add takes note of a change.
+func (k *told) add(ch registry.Change) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if ch.Err == nil && len(ch.Entry.Versions) == 0 {
+		delete(k.entries, ch.Name)
+	} else if ch.Err == nil {
+		k.entries[ch.Name] = ch.Entry
+	}
+}
+
+// knows waits until the watch has told of exactly these entries: of what nobody has been told, nobody can put back.
+func (k *told) knows(t testing.TB, all ...registry.Entry) {
+	t.Helper()
+	want := map[string]registry.Entry{}
+	for _, e := range all {
+		want[e.Name] = e
+	}
+	await.Until(t, "the watch tells of all functions", func() bool {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return reflect.DeepEqual(k.entries, want)
+	})
+}
+
 // watched is a registry that an invoker watches, with copies of its modules.
-func watched(t *testing.T, nc *nats.Conn) (*registry.JetStream, *journal) {
+func watched(t *testing.T, nc *nats.Conn) (*registry.JetStream, *journal, *told) {
 	t.Helper()
 	log := &journal{}
 	r, err := registry.Open(t.Context(), registrytest.JetStream(t, nc),
@@ -51,11 +83,13 @@ func watched(t *testing.T, nc *nats.Conn) (*registry.JetStream, *journal) {
 	must(t, err)
 	changes, err := r.Watch(t.Context())
 	must(t, err)
+	k := &told{entries: map[string]registry.Entry{}}
 	go func() {
-		for range changes { // until the test ends
+		for ch := range changes { // until the test ends
+			k.add(ch)
 		}
 	}()
-	return r, log
+	return r, log, k
 }
 
 // A registry that is read only follows what others do, and makes and mends nothing.
@@ -178,13 +212,14 @@ func TestStoreLosesWhatIsWatched(t *testing.T) {
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			s := registrytest.StartNATS(t, t.TempDir(), 0)
-			r, log := watched(t, registrytest.Connect(t, s))
+			r, log, k := watched(t, registrytest.Connect(t, s))
 			put(t, r, "removed", "three")
 			put(t, r, "greet", "one")
 			e := put(t, r, "greet", "two")
 			other := put(t, r, "other", "two")
 			_, err := r.Delete(t.Context(), "removed")
 			must(t, err)
+			k.knows(t, e, other)
 			nc := registrytest.Connect(t, s)
 			must(t, test.lose(t.Context(), registrytest.JetStream(t, nc)))
 			await.Until(t, "the report of the loss", func() bool { return strings.Contains(log.String(), test.log) })
@@ -209,7 +244,7 @@ func TestStoreLosesWhatIsWatched(t *testing.T) {
 // A store that has gone back to an older state of a function gets the newest one back.
 func TestStoreGoesBack(t *testing.T) {
 	s := registrytest.StartNATS(t, t.TempDir(), 0)
-	r, log := watched(t, registrytest.Connect(t, s))
+	r, log, _ := watched(t, registrytest.Connect(t, s))
 	x := connect(t, registrytest.Connect(t, s))
 	first := put(t, r, "greet", "one")
 	old, _, err := registry.EncodeEntry(first, 1<<20)
@@ -228,12 +263,14 @@ func TestStoreGoesBack(t *testing.T) {
 // Of two who watch, one puts back, and neither disturbs the other.
 func TestTwoPutBack(t *testing.T) {
 	s := registrytest.StartNATS(t, t.TempDir(), 0)
-	a, _ := watched(t, registrytest.Connect(t, s))
-	_, _ = watched(t, registrytest.Connect(t, s))
+	a, _, first := watched(t, registrytest.Connect(t, s))
+	_, _, second := watched(t, registrytest.Connect(t, s))
 	var all []registry.Entry
 	for i := range 50 {
 		all = append(all, put(t, a, fmt.Sprint("f", i), fmt.Sprint("module ", i%7)))
 	}
+	first.knows(t, all...)
+	second.knows(t, all...)
 	nc := registrytest.Connect(t, s)
 	must(t, registrytest.JetStream(t, nc).DeleteStream(t.Context(), "KV_"+registry.BucketFunctions))
 	x := existing(t, s)

@@ -51,7 +51,7 @@ type watch struct {
 	r        *JetStream
 	feed     *feed
 	synced   bool
-	accepted gap             // what reading everything again has not closed
+	accepted objects.Gap     // what reading everything again has not closed
 	missing  map[string]bool // modules that are gone for good, and were reported
 
 	mu    sync.Mutex        // for those who only read known
@@ -72,21 +72,10 @@ type session struct {
 	watcher jetstream.KeyWatcher
 	status  chan nats.Status // says when the connection is back
 	end     context.CancelFunc
-	created int64             // of the bucket
-	seen    map[string]uint64 // the keys that there are, with the revision of each
-	last    uint64            // the newest revision that has come
-	looked  uint64            // what that was at the last look at the store
-	gap     gap               // what was missing then
+	seen    *objects.Seen
 	lost    map[string]record // what stands in the place of records that are to be put back
 	retry   time.Time         // when that is tried again
 	pause   time.Duration     // after which it was
-}
-
-// gap is the difference between what a store has and what the watch knows. Its zero value means that they agree.
-type gap struct {
-	bucket int64  // when the bucket was created
-	keys   int    // how many the store has more
-	behind uint64 // the revision that does not come
 }
 
 // begin starts a session.
@@ -114,11 +103,10 @@ func (w *watch) read(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	s.created, s.last, s.seen, s.lost = state.Created, state.Last, make(map[string]uint64, len(all)), map[string]record{}
+	s.seen, s.lost = objects.NewSeen(state.Created, state.Last), map[string]record{}
 	inOrder := func(a, b string) int { return cmp.Compare(all[a].seq, all[b].seq) }
 	for _, name := range slices.SortedFunc(maps.Keys(all), inOrder) {
-		s.seen[name] = all[name].seq
-		s.last = max(s.last, all[name].seq)
+		s.seen.Saw(name, all[name].seq)
 		w.update(s, name, all[name])
 	}
 	for name, m := range w.known {
@@ -198,44 +186,17 @@ func (w *watch) follow(ctx context.Context, s *session) {
 			if !ok {
 				return
 			}
-			if kve != nil && kve.Revision() > s.seen[kve.Key()] {
-				s.seen[kve.Key()] = kve.Revision()
-				s.last = max(s.last, kve.Revision())
+			if kve != nil && s.seen.Saw(kve.Key(), kve.Revision()) {
 				delete(s.lost, kve.Key())
 				w.update(s, kve.Key(), recordOf(kve, w.r.cfg.knows))
 			}
 		case <-tick.C:
-			if !w.agrees(ctx, s) {
+			if !s.seen.Agrees(ctx, w.r.records, &w.accepted) {
 				return
 			}
 			w.putBack(ctx, s)
 		}
 	}
-}
-
-// agrees reports whether the store is what the session has seen of it. What differs may still be on its
-// way, so it must differ at two looks; and what was read again once, and differs all the same, is accepted.
-func (w *watch) agrees(ctx context.Context, s *session) bool {
-	now, err := objects.StateOf(ctx, w.r.records)
-	if err != nil {
-		return !objects.Gone(err) // of all else the connection's status will tell
-	}
-	if now.Created != s.created || now.Last < s.last {
-		return false
-	}
-	var is gap
-	if is.keys = int(now.Subjects) - len(s.seen); is.keys != 0 {
-		is.bucket = now.Created
-	}
-	if now.Last > s.last && s.last == s.looked {
-		is.bucket, is.behind = now.Created, now.Last
-	}
-	again := is != gap{} && is.keys == s.gap.keys && (is.behind > 0) == (s.gap.behind > 0) && is != w.accepted
-	s.gap, s.looked = is, s.last
-	if again {
-		w.accepted = is
-	}
-	return !again
 }
 
 // recordOf returns the record that a KV watch has brought.

@@ -35,9 +35,15 @@ type bench struct {
 // start starts a console. The functions change its configuration.
 func start(t *testing.T, change ...func(*Config)) *bench {
 	t.Helper()
+	return startWith(t, 1, change...)
+}
+
+// startWith is start with a number of invokers.
+func startWith(t *testing.T, invokers int, change ...func(*Config)) *bench {
+	t.Helper()
 	b := &bench{t: t, calls: &recent.Calls{}}
 	b.Server = invokertest.Start(t, func(c *invokertest.Config) {
-		c.Jobs, c.Stderr = true, false
+		c.Invokers, c.Jobs, c.Stderr = invokers, true, false
 		c.Invoker = func(v *invoker.Invoker) { v.Observers = []stats.Observer{b.calls} }
 	})
 	c := Config{Client: b.Client, Calls: b.calls, Version: "1.2.3", Gateway: echoGateway{b.Client},

@@ -1,12 +1,19 @@
 package console
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -116,6 +123,37 @@ func TestPlayground(t *testing.T) {
 		{url.Values{"function": {"greet"}, "via": {"http"}, "path": {"/fn/greet"}, "method": {"A B"}}, "invalid method"},
 	} {
 		b.wants(b.post("/_/playground", c.form), `role="alert"`, c.want)
+	}
+}
+
+// slow is a connection on which everything goes a while after it was said.
+type slow struct{ net.Conn }
+
+// Dial implements nats.CustomDialer.
+func (slow) Dial(network, address string) (net.Conn, error) {
+	c, err := net.Dial(network, address)
+	return slow{c}, err
+}
+
+// Write implements net.Conn.
+func (s slow) Write(p []byte) (int, error) {
+	time.Sleep(30 * time.Millisecond)
+	return s.Conn.Write(p)
+}
+
+// TestPlaygroundLines shows what a call has written to its log even if that comes after the reply, on another connection
+// of the invoker.
+func TestPlaygroundLines(t *testing.T) {
+	b := startWith(t, 0)
+	own, err := jetstream.New(invokertest.Connect(t, b.NATS, nats.SetCustomDialer(slow{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := b.StartInvoker(func(v *invoker.Invoker) { v.JetStream = own })
+	b.deploy("greet")
+	b.wants(b.post("/_/playground", url.Values{"function": {"greet"}, "args": {"lines.2"}}), `class="text">e<`, "stderr")
+	if err := v.Stop(); err != nil { // before its connection does
+		t.Error(err)
 	}
 }
 

@@ -189,6 +189,11 @@ func (k *Console) playNATS(ctx context.Context, p play) (*outcome, error) {
 		return nil, err
 	}
 	r.Report, r.Stdout = true, true
+	if r.ID == "" {
+		r.ID = protocol.NewID()
+	}
+	lines := k.hear(ctx, r.Function.Name, r.ID)
+	defer lines.stop()
 	begun := time.Now()
 	reply, err := k.Client.Call(ctx, r)
 	if err != nil {
@@ -209,22 +214,8 @@ func (k *Console) playNATS(ctx context.Context, p play) (*outcome, error) {
 			o.BodyIs, o.Body = "stdout", readable(reply.Stdout)
 		}
 	}
-	o.Lines = k.linesOf(ctx, r.Function.Name, o.ID)
+	o.Lines = lines.end()
 	return o, nil
-}
-
-// linesOf returns what a call wrote to its log.
-func (k *Console) linesOf(ctx context.Context, name, id string) (lines []client.LogLine) {
-	if id == "" {
-		return nil
-	}
-	all, _ := k.lastLines(ctx, name, linesAtOnce)
-	for _, l := range all {
-		if l.ID == id {
-			lines = append(lines, l)
-		}
-	}
-	return lines
 }
 
 // playJob gives the function a job.

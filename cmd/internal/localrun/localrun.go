@@ -35,6 +35,12 @@ type Config struct {
 	// Record, if it is not nil, is given the recording of the run when it has ended. Its error is that of Run.
 	Record func(*protocol.Recording) error
 
+	// Folders stand for what the manifest grants. What has none is empty.
+	Folders []Folder
+
+	// Note, if it is not nil, is told of what the process finds otherwise than it would in an invoker.
+	Note func(text string)
+
 	// Waiting, if it is not nil, is told that the module is compiled, and returns what to call when that is over.
 	Waiting func(what string) (done func())
 }
@@ -71,7 +77,16 @@ func Run(ctx context.Context, src *source.Source, c Config) error {
 	if err != nil {
 		return err
 	}
-	p.Stdout, p.Stderr = c.Stdout, c.Stderr
+	granted, err := mountGrants(f, c.Folders, func(format string, a ...any) {
+		if c.Note != nil {
+			c.Note(fmt.Sprintf(format, a...))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer granted.close()
+	p.Mounts, p.Stdout, p.Stderr = granted.all, c.Stdout, c.Stderr
 	if c.Record == nil {
 		return Error(src, program.Run(ctx, p))
 	}

@@ -48,6 +48,9 @@ func (r *recorder) recording(src *source.Source, q *protocol.Request, err error)
 		Stderr: protocol.Output{Size: r.stderr.size, Kept: r.stderr.b}}
 	rec.Exit, rec.Code, rec.Error = judge(&f, err)
 	rec.SetStdin(q.Body)
+	if len(f.Grants) > 0 {
+		rec.Leave("files: what it has read by its grants is not recorded when it runs without an invoker")
+	}
 	text, failed := r.process.Draws.MarshalText()
 	switch why := r.process.Draws.Lost(); {
 	case why != "":

@@ -46,6 +46,9 @@ func Gateway(ctx context.Context, s *connect.Session, c Config) error {
 		return err
 	}
 	closed := s.Conn.StatusChanged(nats.CLOSED)
+	if s.Conn.IsClosed() { // before anybody asked to be told
+		cancel(nats.ErrConnectionClosed)
+	}
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)

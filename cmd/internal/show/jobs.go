@@ -142,7 +142,8 @@ func facts(j *protocol.JobReply) [][2]string {
 	if j.Code > 0 {
 		failure = fmt.Sprintf("%d: %s", j.Code, j.Error)
 	}
-	return [][2]string{{"state", state}, {"subject", j.Subject}, {"accepted", when(j.Accepted)}, {"begins", when(j.Begins)},
+	return [][2]string{{"state", state}, {"subject", j.Subject}, {"priority", j.Priority},
+		{"accepted", when(j.Accepted)}, {"begins", when(j.Begins)},
 		{"ended", when(j.Ended)}, {"attempts", strconv.Itoa(j.Attempts)}, {"reason", j.Reason}, {"exit code", exit},
 		{"error", failure}, {"size", terminal.Bytes(j.Size)}}
 }

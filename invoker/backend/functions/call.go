@@ -8,13 +8,6 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
-// calling is a call that is under way. What it has belongs to its goroutine until done is closed.
-type calling struct {
-	done  chan struct{}
-	reply *protocol.Reply
-	err   error
-}
-
 // call makes the call of an exchange and waits for what comes back, which is then the exchange's answer. An error is
 // one of the wait, or of a quota.
 func (s *session) call(ctx context.Context, e *exchange) error {
@@ -28,12 +21,18 @@ func (s *session) call(ctx context.Context, e *exchange) error {
 		s.settle(e, nil, err, id)
 		return nil
 	}
-	c := s.begin(r, e)
-	if err := files.Wait(ctx, c.done); err != nil {
-		s.cancel()
+	s.made[s.r.granted[e.ref]]++
+	s.calls++
+	s.t.Write()
+	var came struct { // is its goroutine's, as r is, until that has ended
+		reply *protocol.Reply
+		err   error
+	}
+	caller := s.r.caller
+	if err := s.t.Do(ctx, func(ctx context.Context) { came.reply, came.err = caller.Call(ctx, r) }); err != nil {
 		return err
 	}
-	s.settle(e, c.reply, c.err, id)
+	s.settle(e, came.reply, came.err, id)
 	return nil
 }
 
@@ -70,25 +69,6 @@ func (s *session) requestOf(e *exchange, id string) (*protocol.Request, error) {
 	}
 	r.Subject, _, _, err = r.Message() // which says what cannot be sent
 	return r, err
-}
-
-// begin begins a call, in a goroutine that ends with the run.
-func (s *session) begin(r *protocol.Request, e *exchange) *calling {
-	if s.ctx == nil {
-		s.ctx, s.cancel = context.WithCancel(context.Background())
-		if !s.t.Deadline.IsZero() {
-			s.ctx, s.cancel = context.WithDeadline(context.Background(), s.t.Deadline)
-		}
-	}
-	s.made[s.r.granted[e.ref]]++
-	s.calls++
-	s.t.Write()
-	c := &calling{done: make(chan struct{})}
-	go func(ctx context.Context, caller protocol.Caller) {
-		defer close(c.done)
-		c.reply, c.err = caller.Call(ctx, r)
-	}(s.ctx, s.r.caller)
-	return c
 }
 
 // settle takes what has come of a call, and tells the function's log what is wrong with it.

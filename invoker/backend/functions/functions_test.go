@@ -31,7 +31,7 @@ func TestCall(t *testing.T) {
 	r.put("echo", "Hello")
 	r.has("echo", "Hello")
 	r.has("echo", "Hello") // which is no other call
-	if got := c.bodies(); !slices.Equal(got, []string{"Hello"}) || !r.Session.(backend.Effector).Effective() {
+	if got := c.bodies(); !slices.Equal(got, []string{"Hello"}) || r.t.Repeatable() {
 		t.Errorf("the calls were %q", got)
 	}
 	r.put("echo", "World")
@@ -196,7 +196,6 @@ func TestWriter(t *testing.T) {
 func TestSend(t *testing.T) {
 	c := &counted{Caller: echo}
 	r := start(t, c, grant("f", "g"))
-	send := r.Session.(backend.Sender).Send
 	r.put("f/b", "first")
 	r.put("g", "")
 	r.put("f/a", "dropped")
@@ -205,11 +204,11 @@ func TestSend(t *testing.T) {
 	}
 	r.put("f/a", "read")
 	r.has("f/a", "READ")
-	if r.Session.(backend.Effector).Effective(); len(c.bodies()) != 1 {
+	if len(c.bodies()) != 1 {
 		t.Errorf("sent: %q", c.bodies())
 	}
 	for range 2 {
-		if err := send(t.Context()); err != nil {
+		if err := r.t.Send(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -221,7 +220,7 @@ func TestSend(t *testing.T) {
 		return nil, protocol.Errorf(protocol.CodeForbidden, "", "not you")
 	}), grant("f"))
 	failing.put("f", "x")
-	err := failing.Session.(backend.Sender).Send(t.Context())
+	err := failing.t.Send(t.Context())
 	if protocol.CodeOf(err) != protocol.CodeBadOutput || !strings.Contains(err.Error(), "not you") {
 		t.Errorf("the error is %v", err)
 	}
@@ -250,7 +249,7 @@ func TestRequest(t *testing.T) {
 		_, err := r.get("f")
 		r.is("a loop", err, syscall.EIO)
 		r.logged("loop")
-		if r.Session.(backend.Effector).Effective() || len(c.sent) != 2 {
+		if !r.t.Repeatable() || len(c.sent) != 2 {
 			t.Error("it was called all the same")
 		}
 	}
@@ -421,6 +420,7 @@ func TestDeadline(t *testing.T) {
 	go cancel()
 	_, err := f.ReadAt(ctx, make([]byte, 1), 0)
 	r.is("reading", err, context.Canceled)
+	r.t.End()
 	<-gone // it was told
 
 	own := start(t, callerFunc(func(ctx context.Context, _ *protocol.Request) (*protocol.Reply, error) {
@@ -470,26 +470,18 @@ func TestWait(t *testing.T) {
 // TestHammer has many runs call at once.
 func TestHammer(t *testing.T) {
 	s := serve(t, map[string][]string{"echo": nil})
-	f := &protocol.Function{Name: "caller", Grants: grant("echo")}
-	all, err := functions.New(functions.Config{Caller: s.Client}).Open(t.Context(), f, f.Grants)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer all[0].Close()
+	g := grants(t, s.Client, &protocol.Function{Name: "caller", Grants: grant("echo")})
 	var wg sync.WaitGroup
 	for n := range 16 {
 		wg.Go(func() {
 			for i := range 20 {
-				c := backend.Call{Function: f, ID: func() string { return "x" }, Output: 1 << 20,
-					Deadline: time.Now().Add(time.Minute)}
-				session := all[0].Begin(&backend.Transaction{Call: c})
-				r := &run{T: t, Session: session, Tree: session.Tree()}
+				r := begin(t, g)
 				want := fmt.Sprintf("%d of %d", i, n)
 				r.put("echo", want)
 				if got, err := r.get("echo"); got != want || err != nil {
 					t.Errorf("%q, %v, want %q", got, err, want)
 				}
-				if i%7 == 0 { // a run that ends while it waits
+				if i%7 == 0 { // it ends while it waits
 					ctx, cancel := context.WithCancel(t.Context())
 					go cancel()
 					if file, err := r.Open(ctx, "echo/gone", files.Read); err == nil {
@@ -497,7 +489,7 @@ func TestHammer(t *testing.T) {
 						_ = file.Close(ctx)
 					}
 				}
-				session.End()
+				r.t.End()
 			}
 		})
 	}

@@ -68,39 +68,52 @@ func serve(t *testing.T, probes map[string][]string) *invokertest.Server {
 // run is /fn as a process sees it.
 type run struct {
 	*testing.T
-	backend.Session
 	files.Tree
 	t   *backend.Transaction
 	mu  sync.Mutex
 	log []string
 }
 
-// start begins a run of a function with grants of others. Its call can be changed.
-func start(t *testing.T, caller protocol.Caller, grants []protocol.Grant, change ...func(*backend.Call)) *run {
+// grants opens grants of functions, until the end of the test.
+func grants(t *testing.T, caller protocol.Caller, f *protocol.Function) *backend.Grants {
 	t.Helper()
-	f := &protocol.Function{Name: "caller", Version: 1, Grants: grants}
-	return startAs(t, f, caller, change...)
+	b := backend.Backend{Kinds: map[string]backend.Kind{"fn": functions.New(functions.Config{Caller: caller})}}
+	g, err := b.Open(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.Close)
+	return g
+}
+
+// start begins a run of a function with grants of others. Its call can be changed.
+func start(t *testing.T, caller protocol.Caller, all []protocol.Grant, change ...func(*backend.Call)) *run {
+	t.Helper()
+	return startAs(t, &protocol.Function{Name: "caller", Version: 1, Grants: all}, caller, change...)
 }
 
 // startAs is start for a function with more to it.
 func startAs(t *testing.T, f *protocol.Function, caller protocol.Caller, change ...func(*backend.Call)) *run {
 	t.Helper()
-	all, err := functions.New(functions.Config{Caller: caller}).Open(t.Context(), f, f.Grants)
-	if err != nil || len(all) != 1 || all[0].Mount() != "/fn" {
-		t.Fatalf("%v, %v", all, err)
-	}
+	r := begin(t, grants(t, caller, f), change...)
+	t.Cleanup(r.t.End)
+	return r
+}
+
+// begin begins a run, which the caller ends.
+func begin(t *testing.T, g *backend.Grants, change ...func(*backend.Call)) *run {
+	t.Helper()
 	r := &run{T: t}
-	r.t = &backend.Transaction{Call: backend.Call{Function: f, ID: func() string { return "seven" }, Output: 1 << 20,
-		Deadline: time.Now().Add(time.Minute), Log: r.note}}
-	for _, c := range change {
-		c(&r.t.Call)
+	c := backend.Call{ID: func() string { return "seven" }, Output: 1 << 20, Deadline: time.Now().Add(time.Minute), Log: r.note}
+	for _, change := range change {
+		change(&c)
 	}
-	r.Session = all[0].Begin(r.t)
-	r.Tree = r.Session.Tree()
-	t.Cleanup(func() {
-		r.Session.End()
-		all[0].Close()
-	})
+	r.t = g.Begin(context.Background(), c)
+	m := r.t.Mounts()
+	if len(m) != 1 || m[0].Path != "/fn" {
+		t.Fatalf("the mounts are %v", m)
+	}
+	r.Tree = m[0].Tree
 	return r
 }
 

@@ -22,8 +22,6 @@ type session struct {
 	sent      int64                // bytes of requests, and what exchanges take
 	came      int64                // bytes of replies
 	said      map[string]bool      // what the function's log has been told
-	ctx       context.Context      // of the calls; nil: none was made
-	cancel    context.CancelFunc
 }
 
 var (
@@ -37,12 +35,8 @@ func (s *session) Tree() files.Tree { return tree{s} }
 // Effective implements backend.Effector.
 func (s *session) Effective() bool { return s.calls > 0 }
 
-// End implements backend.Session. A call that the run no longer waits for is told so.
-func (s *session) End() {
-	if s.cancel != nil {
-		s.cancel()
-	}
-}
+// End implements backend.Session. A call that the run no longer waits for ends with the transaction.
+func (s *session) End() {}
 
 // Send implements backend.Sender: it sends the requests whose replies the run has not read.
 func (s *session) Send(ctx context.Context) error {

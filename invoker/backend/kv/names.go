@@ -3,6 +3,8 @@ package kv
 import (
 	"io/fs"
 	"strings"
+
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // MaxKey is how many bytes a key has at most.
@@ -37,29 +39,8 @@ func isInternal(name string) bool {
 // pattern says of which keys a grant is. "*" is any characters, slashes included. The empty one is of all.
 type pattern string
 
-// matches reports whether the grant is of a key. It takes at most the product of both lengths.
-func (p pattern) matches(key string) bool {
-	if p == "" || p == "*" {
-		return true
-	}
-	at, in, star, back := 0, 0, -1, 0
-	for in < len(key) {
-		switch {
-		case at < len(p) && p[at] == '*':
-			star, back = at, in
-			at++
-		case at < len(p) && p[at] == key[in]:
-			at++
-			in++
-		case star >= 0:
-			back++
-			at, in = star+1, back
-		default:
-			return false
-		}
-	}
-	return strings.Trim(string(p[at:]), "*") == ""
-}
+// matches reports whether the grant is of a key.
+func (p pattern) matches(key string) bool { return protocol.Grant{Keys: string(p)}.Covers(key) }
 
 // reaches reports whether the grant can be of a key that begins so.
 func (p pattern) reaches(prefix string) bool {

@@ -47,12 +47,10 @@ type Config struct {
 }
 
 // New returns the kind of grants that let functions read secrets (protocol.GrantSecret).
-func New(c Config) *Kind { return &Kind{c} }
+func New(c Config) backend.Kind { return kind{c} }
 
-// Kind is the kind of grants.
-type Kind struct{ config Config }
-
-var _ backend.Kind = (*Kind)(nil)
+// kind is the kind of grants.
+type kind struct{ Config }
 
 // CheckName returns nil if a secret can have a name: letters, digits, - _ and dots, and no dot first. The code of the
 // error is 422.
@@ -67,21 +65,10 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Check returns an error if the secrets of grants cannot be read now, for whoever deploys a function. Its code is 422.
-func (k *Kind) Check(ctx context.Context, grants []protocol.Grant) error {
-	_, err := k.load(ctx, grants)
-	if err == nil {
-		return nil
-	}
-	e := *protocol.ErrorOf(err, "")
-	e.Code = protocol.CodeRefused
-	return &e
-}
-
 // load returns the names of grants and their values. The error's code is 422 for what can be no secret, and 503 for
 // what is missing.
-func (k *Kind) load(ctx context.Context, grants []protocol.Grant) (*resource, error) {
-	r := &resource{source: k.config.Source}
+func (k kind) load(ctx context.Context, grants []protocol.Grant) (*resource, error) {
+	r := &resource{source: k.Source}
 	for _, g := range grants {
 		if err := CheckName(g.Secret); err != nil {
 			return nil, err
@@ -91,8 +78,8 @@ func (k *Kind) load(ctx context.Context, grants []protocol.Grant) (*resource, er
 	slices.Sort(r.names)
 	r.names = slices.Compact(r.names)
 	if r.source == nil {
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "",
-			"grant secret = %q: this invoker has no secrets: start it with --secrets and a folder of them", r.names[0])
+		return nil, &protocol.Error{Code: protocol.CodeUnavailable, Err: fs.ErrNotExist, Msg: "secret " + r.names[0] +
+			" is missing: this invoker has no secrets; start it with --secrets and a folder of them"}
 	}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	now := r.load(ctx)
@@ -119,8 +106,9 @@ func missing(name string, err error) error {
 	return &protocol.Error{Code: protocol.CodeUnavailable, Err: err, Msg: "secret " + name + " cannot be read now"}
 }
 
-// Open implements backend.Kind. All grants share one mount. A secret that is missing is an error with code 503.
-func (k *Kind) Open(ctx context.Context, f *protocol.Function, grants []protocol.Grant) ([]backend.Resource, error) {
+// Open implements backend.Kind. All grants share one mount. A secret that is missing is an error with code 503, which has
+// fs.ErrNotExist in its chain.
+func (k kind) Open(ctx context.Context, f *protocol.Function, grants []protocol.Grant) ([]backend.Resource, error) {
 	r, err := k.load(ctx, grants)
 	if err != nil {
 		e := protocol.ErrorOf(err, "")

@@ -20,7 +20,7 @@ type session struct {
 	said   map[string]bool // names of secrets whose failure the log has been told
 }
 
-var _ backend.Session = (*session)(nil)
+var _ backend.Hider = (*session)(nil)
 
 // Tree implements backend.Session.
 func (s *session) Tree() files.Tree { return tree{s: s} }
@@ -28,8 +28,7 @@ func (s *session) Tree() files.Tree { return tree{s: s} }
 // End implements backend.Session.
 func (s *session) End() {}
 
-// Hide takes what the run writes to its log, piece by piece, and returns what of it can be shown, until the next call:
-// secrets that the run may have read are replaced. With last it returns all that is left.
+// Hide implements backend.Hider: the secrets that the run may have read are replaced.
 func (s *session) Hide(text []byte, last bool) []byte {
 	if s.values != nil {
 		s.stderr.Matcher = s.values.matcher
@@ -37,7 +36,7 @@ func (s *session) Hide(text []byte, last bool) []byte {
 	return s.stderr.Redact(text, last)
 }
 
-// HideLine is Hide for a whole text.
+// HideLine implements backend.Hider.
 func (s *session) HideLine(text string) string {
 	if s.values == nil {
 		return text

@@ -34,7 +34,7 @@ func serve(t testing.TB, h http.HandlerFunc) (origin string) {
 type world struct {
 	testing.TB
 	web *Web
-	r   backend.Resource
+	g   *backend.Grants
 }
 
 // newWorld opens grants.
@@ -51,12 +51,13 @@ func newWorld(t testing.TB, c Config, grants ...protocol.Grant) *world {
 // open opens the grants of a function.
 func open(t testing.TB, w *Web, name string, grants ...protocol.Grant) *world {
 	t.Helper()
-	all, err := w.Open(t.Context(), &protocol.Function{Name: name}, grants)
+	b := backend.Backend{Kinds: map[string]backend.Kind{protocol.GrantHTTP: w}}
+	g, err := b.Open(t.Context(), &protocol.Function{Name: name, Grants: grants})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(all[0].Close)
-	return &world{t, w, all[0]}
+	t.Cleanup(g.Close)
+	return &world{t, w, g}
 }
 
 // run is a run of the function.
@@ -87,16 +88,17 @@ func (w *world) beginWith(c backend.Call) *run {
 	}
 	if c.Deadline.IsZero() {
 		c.Deadline = time.Now().Add(time.Minute)
-	} else {
-		ctx, cancel := context.WithDeadline(r.ctx, c.Deadline)
-		w.Cleanup(cancel)
-		r.ctx = ctx
 	}
-	r.tx = &backend.Transaction{Call: c}
-	r.session = w.r.Begin(r.tx).(*session)
-	w.Cleanup(r.End)
+	ctx, cancel := context.WithDeadline(r.ctx, c.Deadline)
+	w.Cleanup(cancel)
+	r.ctx, r.tx = ctx, w.g.Begin(r.ctx, c)
+	w.Cleanup(r.tx.End)
+	r.session = r.tx.Mounts()[0].Tree.(*session)
 	return r
 }
+
+// End ends the run.
+func (r *run) End() { r.tx.End() }
 
 // get reads a file.
 func (r *run) get(name string) (string, error) {

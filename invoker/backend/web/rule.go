@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -14,15 +15,13 @@ import (
 
 // rule is a grant as it is compared.
 type rule struct {
-	scheme   string
-	host     string // without the "*." of a wildcard
-	wildcard bool   // it and any subdomain of it, but not itself
-	port     string
-	path     string // as it is sent; empty: all paths
-	methods  []string
-	max      int64 // bytes of a response; 0: limits.output
-	ops      int   // requests a call
-	index    int   // among the rules
+	protocol.HTTPTarget
+	port    string
+	path    string // as it is sent; empty: all paths
+	methods []string
+	max     int64 // bytes of a response; 0: limits.output
+	ops     int   // requests a call
+	index   int   // among the rules
 }
 
 // parseRules reads grants. The error's code is 422.
@@ -31,52 +30,38 @@ func parseRules(grants []protocol.Grant) ([]*rule, error) {
 	for i, g := range grants {
 		r, err := parseRule(g)
 		if err != nil {
-			return nil, protocol.Errorf(protocol.CodeRefused, "", "http = %.80q: %w", g.HTTP, err)
+			return nil, err
 		}
 		r.index, all[i] = i, r
 	}
 	return all, nil
 }
 
-// parseRule reads [http://|https://]HOST[:PORT][/PATH...], HOST being a name, an address, or *.NAME.
-func parseRule(g protocol.Grant) (*rule, error) {
-	r := &rule{scheme: "https", max: int64(g.MaxBytes), ops: g.Ops(), methods: g.Methods}
+// parseRule reads a grant.
+func parseRule(g protocol.Grant) (r *rule, err error) {
+	r = &rule{max: int64(g.MaxBytes), ops: g.Ops(), methods: g.Methods}
+	if r.HTTPTarget, err = protocol.ParseHTTPTarget(g.HTTP); err != nil {
+		return nil, err
+	}
 	if len(r.methods) == 0 {
 		r.methods = []string{http.MethodGet, http.MethodHead}
 	}
 	for _, m := range r.methods {
 		if !isMethod(m) {
-			return nil, invalid("%.40q is no method in capitals, such as POST", m)
+			return nil, protocol.Errorf(protocol.CodeRefused, "", "methods: %.40q is no method in capitals, such as POST", m)
 		}
 	}
-	rest := g.HTTP
-	if scheme, after, ok := strings.Cut(rest, "://"); ok {
-		if scheme != "https" && scheme != "http" {
-			return nil, invalid("its scheme %.20q is neither https nor http", scheme)
-		}
-		r.scheme, rest = scheme, after
-	}
-	if strings.ContainsAny(rest, "?#%\\") {
-		return nil, invalid("it has a character that no target has: write a host and a path, such as api.example.com/v1")
-	}
-	origin, path, _ := strings.Cut(rest, "/")
-	origin, r.wildcard = strings.CutPrefix(origin, "*.")
-	var err error
-	if r.host, r.port, err = parseOrigin(origin); err != nil {
-		return nil, err
-	}
-	if r.wildcard && isIP(r.host) {
-		return nil, invalid("an address has no subdomains: write it without *.")
-	}
-	r.port = cmp.Or(r.port, portOf(r.scheme))
-	if path = strings.TrimSuffix(path, "/"); path == "" {
+	r.port = strconv.Itoa(r.Port)
+	if r.Path == "/" {
 		return r, nil
 	}
-	if slices.Contains(strings.Split(path, "/"), "") {
-		return nil, invalid("its path has an empty segment")
+	if r.path, err = escape(r.Path, "/"); err == nil {
+		err = checkPath(r.path)
 	}
-	r.path, err = parsePath(path)
-	return r, err
+	if err != nil {
+		return nil, protocol.Errorf(protocol.CodeRefused, "", "http = %.80q: %w", g.HTTP, err)
+	}
+	return r, nil
 }
 
 // portOf returns the port of a scheme.
@@ -117,17 +102,9 @@ func (p place) sameOrigin(o place) bool {
 	return p.scheme == o.scheme && p.host == o.host && p.port == o.port
 }
 
-// hasHost reports whether a rule speaks of a host.
-func (r *rule) hasHost(host string) bool {
-	if r.wildcard {
-		return strings.HasSuffix(host, "."+r.host) && !isIP(host)
-	}
-	return host == r.host
-}
-
 // covers reports whether a rule speaks of a place.
 func (r *rule) covers(p place) bool {
-	return r.scheme == p.scheme && r.port == p.port && r.hasHost(p.host) &&
+	return r.Scheme == p.scheme && r.port == p.port && r.HasHost(p.host) &&
 		(r.path == "" || p.path == r.path || strings.HasPrefix(p.path, r.path+"/"))
 }
 

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/polyvoke/polyvoke/invoker/backend"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -23,8 +22,6 @@ type session struct {
 	r *resource
 	t *backend.Transaction
 
-	ctx       context.Context // of the requests: operations end, and these go on
-	cancel    context.CancelFunc
 	wishes    map[string]*wish     // by target.key
 	newest    map[string]*exchange // by target.key
 	all       []*exchange          // those that may hold something
@@ -73,12 +70,8 @@ func (s *session) Inline() {}
 // Effective implements backend.Effector.
 func (s *session) Effective() bool { return s.effective }
 
-// End implements backend.Session. Requests that are being made are given up.
-func (s *session) End() {
-	if s.cancel != nil {
-		s.cancel()
-	}
-}
+// End implements backend.Session. Requests that are being made end with the transaction.
+func (s *session) End() {}
 
 // take counts a request of a rule.
 func (s *session) take(r *rule) error {
@@ -101,6 +94,9 @@ const maxSaid = 20
 func (s *session) fail(op, name string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return err // of Wait: the process has ended, or is told not to go on
+	}
+	if ended := s.t.Context().Err(); ended != nil { // and so has its request
+		return ended
 	}
 	var why *failure
 	path, _, _ := strings.Cut(name, "?") // what follows may be a secret
@@ -181,16 +177,9 @@ func (s *session) begin(t target, body []byte) (*exchange, error) {
 	return e, nil
 }
 
-// start makes the request of an exchange in a goroutine, which ends with the run, and without that a moment after its
-// deadline: an operation that waits then is to see its own context end first.
+// start makes the request of an exchange in a goroutine, which ends with the transaction.
 func (s *session) start(e *exchange, q request) {
-	if s.ctx == nil {
-		s.ctx, s.cancel = context.WithCancel(context.Background())
-		if at := s.t.Deadline; !at.IsZero() {
-			s.ctx, s.cancel = context.WithDeadline(context.Background(), at.Add(time.Second))
-		}
-	}
-	ctx := s.ctx
+	ctx := s.t.Context()
 	s.r.running.Go(func() { e.run(ctx, s.r, q, s.take, &s.holding) })
 }
 
@@ -243,9 +232,9 @@ func (s *session) ownHeaders(method string) http.Header {
 			h["Tracestate"] = []string{state}
 		}
 	}
-	if !isSafe(method) && s.t.ID != nil {
+	if !isSafe(method) {
 		s.sent++
-		h["Idempotency-Key"] = []string{protocol.CleanValue(s.t.ID(), protocol.MaxID) + "-" + strconv.Itoa(s.sent)}
+		h["Idempotency-Key"] = []string{backend.EffectID(protocol.CleanValue(s.t.ID(), protocol.MaxID), "http", s.sent)}
 	}
 	return h
 }

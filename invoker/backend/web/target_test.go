@@ -184,23 +184,21 @@ func FuzzHeaders(f *testing.F) {
 }
 
 func TestParseRules(t *testing.T) {
-	for text, want := range map[string]rule{
-		"api.example.com":         {scheme: "https", host: "api.example.com", port: "443"},
-		"https://API.example.com": {scheme: "https", host: "api.example.com", port: "443"},
-		"http://h:8080/v1/":       {scheme: "http", host: "h", port: "8080", path: "/v1"},
-		"http://h":                {scheme: "http", host: "h", port: "80"},
-		"*.example.com/a b":       {scheme: "https", host: "example.com", port: "443", path: "/a%20b", wildcard: true},
-		"[2001:db8::1]:8443/x":    {scheme: "https", host: "2001:db8::1", port: "8443", path: "/x"},
+	for text, want := range map[string]string{
+		"api.example.com":       "https api.example.com 443 ",
+		"http://h:8080/v1/":     "http h 8080 /v1",
+		"http://h":              "http h 80 ",
+		"*.example.com/a[b]":    "https *.example.com 443 /a%5Bb%5D",
+		"[2001:db8::1]:8443/~x": "https 2001:db8::1 8443 /~x",
 	} {
-		got, err := parseRule(protocol.Grant{HTTP: text})
-		if err != nil || got.scheme != want.scheme || got.host != want.host || got.port != want.port ||
-			got.path != want.path || got.wildcard != want.wildcard {
-			t.Errorf("%s: %+v, %v", text, got, err)
+		r, err := parseRule(protocol.Grant{HTTP: text})
+		if err != nil || strings.Join([]string{r.Scheme, r.Host, r.port, r.path}, " ") != want {
+			t.Errorf("%s: %+v, %v", text, r, err)
 		}
 	}
-	for _, g := range []protocol.Grant{{HTTP: ""}, {HTTP: "*"}, {HTTP: "*.*.com"}, {HTTP: "ftp://h"}, {HTTP: "h/.."},
-		{HTTP: "h/a//b"}, {HTTP: "h?q"}, {HTTP: "u@h"}, {HTTP: "127.1"}, {HTTP: "*.127.0.0.1"}, {HTTP: "h:x"},
-		{HTTP: "a.*.com"}, {HTTP: "h", Methods: []string{"get"}}, {HTTP: "h", Methods: []string{"CONNECT"}},
+	for _, g := range []protocol.Grant{{HTTP: ""}, {HTTP: "*"}, {HTTP: "ftp://h"}, {HTTP: "h/.."}, {HTTP: "h/a//b"},
+		{HTTP: "h?q"}, {HTTP: "u@h"}, {HTTP: "127.1"}, {HTTP: "h:x"}, {HTTP: "a.*.com"}, {HTTP: "h/..;x"},
+		{HTTP: "h", Methods: []string{"get"}}, {HTTP: "h", Methods: []string{"CONNECT"}},
 		{HTTP: "h", Methods: []string{"GET\r\nX: y"}}, {HTTP: "h/%2e%2e"}} {
 		_, err := New(Config{}).Open(t.Context(), &protocol.Function{Name: "f"}, []protocol.Grant{g})
 		if protocol.CodeOf(err) != protocol.CodeRefused {

@@ -24,7 +24,7 @@ func (s *session) granted(name string) (t target, err error) {
 		return t, err
 	}
 	if slices.ContainsFunc(s.r.rules, func(r *rule) bool {
-		return r.hasHost(t.host) && (t.port == r.port || t.port == "" && r.port == portOf(r.scheme))
+		return r.HasHost(t.host) && (t.port == r.port || t.port == "" && r.port == portOf(r.Scheme))
 	}) {
 		return t, nil
 	}
@@ -221,8 +221,8 @@ func (s *session) ReadDir(_ context.Context, name string) ([]files.Entry, error)
 	}
 	var all []files.Entry
 	for _, r := range s.r.rules {
-		e := files.Entry{Name: place{scheme: r.scheme, host: r.host, port: r.port}.origin(), Mode: fs.ModeDir}
-		if !r.wildcard && !slices.Contains(all, e) {
+		e := files.Entry{Name: place{scheme: r.Scheme, host: r.Host, port: r.port}.origin(), Mode: fs.ModeDir}
+		if !strings.HasPrefix(r.Host, "*") && !slices.Contains(all, e) {
 			all = append(all, e)
 		}
 	}

@@ -65,7 +65,7 @@ func TestGet(t *testing.T) {
 	if n := asked.Load(); n != 7 {
 		t.Errorf("7 URLs were asked for %d times", n)
 	}
-	if r.Effective() || r.tx.Reads() != 7 || r.tx.Writes() != 0 {
+	if !r.tx.Repeatable() || r.tx.Reads() != 7 || r.tx.Writes() != 0 {
 		t.Errorf("effective: %t, %d reads, %d writes", r.Effective(), r.tx.Reads(), r.tx.Writes())
 	}
 	if again := w.begin(); again.must(at+"/%") != "GET / " || asked.Load() != 8 {
@@ -88,7 +88,7 @@ func TestPost(t *testing.T) {
 			t.Errorf("%d requests were made", n)
 		}
 	}
-	if !r.Effective() || r.tx.Writes() != 3 {
+	if r.tx.Repeatable() || r.tx.Writes() != 3 {
 		t.Errorf("effective: %t, %d writes", r.Effective(), r.tx.Writes())
 	}
 	for _, c := range []struct{ method, body, want string }{
@@ -246,7 +246,7 @@ func TestHeaders(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]string{"Authorization": "Bearer x", "X-Ask": "1,2", "Traceparent": parent,
-			"Tracestate": "a=b", "User-Agent": "polyvoke/1.2.3", "Idempotency-Key": fmt.Sprint("id-7-", i+1),
+			"Tracestate": "a=b", "User-Agent": "polyvoke/1.2.3", "Idempotency-Key": fmt.Sprint("id-7.http", i+1),
 			"Content-Length": "4", "Cookie": ""} {
 			if values := strings.Join(got[name], ","); values != want {
 				t.Errorf("%s is %q, want %q", name, values, want)
@@ -550,7 +550,7 @@ func TestDeadline(t *testing.T) {
 	}
 	r.End()
 	<-gone
-	w.r.Close() // nothing of it runs any more
+	w.g.Close() // nothing of it runs any more
 	if err := f.Close(r.ctx); err != nil {
 		t.Error(err)
 	}

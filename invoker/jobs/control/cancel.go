@@ -113,6 +113,9 @@ func (s *Service) withdraw(ctx context.Context, p *place) error {
 	if err := s.removeLater(ctx, p.function, p.id); err != nil {
 		return err
 	}
+	if err := s.leaveRank(ctx, p.function, p.id); err != nil {
+		return err
+	}
 	if p.sequence == 0 && !p.sure {
 		if err := s.findQueued(ctx, p); err != nil {
 			return err
@@ -159,7 +162,7 @@ func (s *Service) removeLater(ctx context.Context, function, id string) error {
 	return nil
 }
 
-// purge cancels a portion of the jobs of a function that do not run: first those in its queue and its lines, then those
+// purge cancels a portion of the jobs of a function that do not run: first those in its queue, its lines and its priorities, then those
 // that wait for their time. Those that come after the first portion has begun are left alone.
 func (s *Service) purge(ctx context.Context, r *protocol.APIRequest) (any, error) {
 	q, err := protocol.ParsePurgeRequest(r.Body)
@@ -185,12 +188,13 @@ func (s *Service) purge(ctx context.Context, r *protocol.APIRequest) (any, error
 }
 
 // purging is how far a purge has come: the next message of the queue and the last one that it is about, and the same of
-// those in lines, and of those that wait.
-type purging struct{ queue, queueEnd, line, lineEnd, later, laterEnd uint64 }
+// those in lines, of those that have left the queue for their priority, and of those that wait.
+type purging struct{ queue, queueEnd, line, lineEnd, rank, rankEnd, later, laterEnd uint64 }
 
 // String returns the form of a cursor.
 func (c purging) String() string {
-	return fmt.Sprintf("%d:%d:%d:%d:%d:%d", c.queue, c.queueEnd, c.line, c.lineEnd, c.later, c.laterEnd)
+	return fmt.Sprintf("%d:%d:%d:%d:%d:%d:%d:%d", c.queue, c.queueEnd, c.line, c.lineEnd, c.rank, c.rankEnd, c.later,
+		c.laterEnd)
 }
 
 // purgeCursor returns where a portion begins.
@@ -199,7 +203,7 @@ func (s *Service) purgeCursor(ctx context.Context, q protocol.PurgeRequest) (c p
 		return s.beginPurge(ctx, q.Function)
 	}
 	parts := strings.Split(q.After, ":")
-	to := []*uint64{&c.queue, &c.queueEnd, &c.line, &c.lineEnd, &c.later, &c.laterEnd}
+	to := []*uint64{&c.queue, &c.queueEnd, &c.line, &c.lineEnd, &c.rank, &c.rankEnd, &c.later, &c.laterEnd}
 	for i := range to {
 		if err == nil && len(parts) == len(to) {
 			*to[i], err = strconv.ParseUint(parts[i], 10, 64)
@@ -225,7 +229,7 @@ func (s *Service) beginPurge(ctx context.Context, function string) (c purging, e
 		to     *uint64
 		stream string
 	}{{&c.queueEnd, protocol.QueueStream(function)}, {&c.lineEnd, protocol.TurnStream(function)},
-		{&c.laterEnd, protocol.StreamLater}} {
+		{&c.rankEnd, protocol.RankStream(function)}, {&c.laterEnd, protocol.StreamLater}} {
 		stream, err := s.Store.JetStream().Stream(ctx, end.stream)
 		switch {
 		case missing(err):
@@ -246,6 +250,9 @@ func (s *Service) purgeSome(ctx context.Context, function string, c *purging, ou
 	}
 	if c.line <= c.lineEnd && c.lineEnd > 0 {
 		return true, s.purgeLines(ctx, function, c, most, out)
+	}
+	if c.rank <= c.rankEnd && c.rankEnd > 0 {
+		return true, s.purgeRanks(ctx, function, c, most, out)
 	}
 	if c.later > c.laterEnd || c.laterEnd == 0 {
 		return false, nil

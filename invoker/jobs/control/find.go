@@ -41,7 +41,7 @@ func (s *Service) find(ctx context.Context, function, id string) (p *place, err 
 	p = &place{function: function, id: id}
 	p.info.Job = protocol.ResultKey(function, id)
 	for _, look := range []func(context.Context, *place) error{
-		s.findRecord, s.findLater, s.findQueued, s.findLine, s.findLater, s.findRecord,
+		s.findRecord, s.findLater, s.findQueued, s.findLine, s.findRank, s.findLater, s.findRecord,
 	} {
 		if err := look(ctx, p); err != nil {
 			return nil, err
@@ -118,6 +118,7 @@ func waitingInfo(function, id string, m *store.Message) (protocol.JobInfo, []pro
 	if t, err := time.Parse(time.RFC3339Nano, h.Get(protocol.HeaderAccepted)); err == nil {
 		i.Accepted = t
 	}
+	i.Priority = priority(h)
 	if at, ok := strings.CutPrefix(h.Get("Nats-Schedule"), "@at "); ok {
 		i.Begins, _ = time.Parse(time.RFC3339Nano, at)
 	}
@@ -169,6 +170,9 @@ func (s *Service) begun(ctx context.Context, function string) (given, last uint6
 func queuedInfo(function, id string, m *store.Message, j *protocol.JobMessage, given uint64) protocol.JobInfo {
 	i := protocol.JobInfo{Job: protocol.ResultKey(function, id), State: protocol.StateQueued, Attempts: j.Before,
 		Accepted: m.Time, Subject: callerSubject(m.Subject), Size: bodySize(m.Header, m.Data)}
+	if j.Priority != protocol.PriorityNormal {
+		i.Priority = j.Priority.String()
+	}
 	if m.Sequence <= given {
 		i.State = protocol.StateRunning
 	}

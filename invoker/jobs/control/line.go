@@ -142,7 +142,7 @@ func (s *Service) keyed(ctx context.Context, function string) ([]string, error) 
 	if function != "" {
 		return []string{function}, nil
 	}
-	names, err := s.Store.TurnFunctions(ctx)
+	names, _, err := s.Store.TurnFunctions(ctx)
 	slices.Sort(names)
 	return slices.Compact(append([]string{}, names...)), err
 }

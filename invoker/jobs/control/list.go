@@ -23,6 +23,7 @@ type stage string
 const (
 	inQueues  stage = "queue"
 	inLines   stage = "lines"
+	inRanks   stage = "ranks"
 	inLater   stage = "later"
 	inRecords stage = "records"
 	inDead    stage = "dead"
@@ -32,7 +33,7 @@ const (
 func stages(state protocol.JobState) []stage {
 	switch state {
 	case protocol.StateQueued, protocol.StateRunning:
-		return []stage{inQueues, inLines}
+		return []stage{inQueues, inLines, inRanks}
 	case protocol.StateWaiting:
 		return []stage{inLater}
 	case protocol.StateDone, protocol.StateCancelled:
@@ -40,13 +41,13 @@ func stages(state protocol.JobState) []stage {
 	case protocol.StateDead:
 		return []stage{inDead}
 	}
-	return []stage{inQueues, inLines, inLater, inRecords}
+	return []stage{inQueues, inLines, inRanks, inLater, inRecords}
 }
 
 // cursor is where a page begins.
 type cursor struct {
 	stage    stage
-	function string // of inQueues and inLines: whose; empty: that of the first one
+	function string // of inQueues, inLines and inRanks: whose; empty: that of the first one
 	sequence uint64 // the page has what comes behind it, in the order of the list; 0: all
 }
 
@@ -128,14 +129,15 @@ func (s *Service) pageOf(ctx context.Context, q protocol.JobsRequest, room int) 
 
 // lister makes a page.
 type lister struct {
-	s     *Service
-	q     protocol.JobsRequest
-	room  int // bytes
-	out   *protocol.JobsReply
-	full  bool
-	empty int      // windows of a queue that had nothing, one after the other
-	names []string // functions that have a queue, sorted, once they are known
-	keyed []string // functions that have lines, in the same way
+	s      *Service
+	q      protocol.JobsRequest
+	room   int // bytes
+	out    *protocol.JobsReply
+	full   bool
+	empty  int      // windows of a queue that had nothing, one after the other
+	names  []string // functions that have a queue, sorted, once they are known
+	keyed  []string // functions that have lines, in the same way
+	ranked []string // functions that have priorities, in the same way
 }
 
 // step reads on from the cursor, and moves it. more is false at the end of a stage.
@@ -145,6 +147,8 @@ func (l *lister) step(ctx context.Context, c *cursor) (more bool, err error) {
 		return l.queues(ctx, c)
 	case inLines:
 		return l.lines(ctx, c)
+	case inRanks:
+		return l.ranks(ctx, c)
 	case inLater:
 		return l.later(ctx, c)
 	case inRecords:

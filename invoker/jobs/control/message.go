@@ -26,6 +26,14 @@ func bodySize(h protocol.Header, body []byte) int64 {
 	return int64(len(body))
 }
 
+// priority returns the priority that headers say, if it is another one than the usual one.
+func priority(h protocol.Header) string {
+	if p, err := protocol.ParsePriority(h.Get(protocol.HeaderPriority)); err == nil && p != protocol.PriorityNormal {
+		return p.String()
+	}
+	return ""
+}
+
 // attempts returns how many verdicts a message of an invoker says that its job has had.
 func attempts(h protocol.Header) int {
 	n, _ := strconv.Atoi(h.Get(protocol.HeaderAttempt)) // otherwise none
@@ -38,6 +46,7 @@ func letterInfo(function, id string, m *store.Message) (protocol.JobInfo, []prot
 	i := protocol.JobInfo{Job: protocol.ResultKey(function, id), State: protocol.StateDead, Attempts: attempts(h),
 		Ended: m.Time, Subject: callerSubject(h.Get(protocol.HeaderSubject)), Reason: h.Get(protocol.HeaderReason),
 		Error: h.Get(protocol.HeaderError), Size: bodySize(h, m.Data)}
+	i.Priority = priority(h)
 	i.Code, _ = strconv.Atoi(h.Get(protocol.HeaderErrorCode))
 	i.Accepted, _ = time.Parse(time.RFC3339Nano, h.Get(protocol.HeaderAccepted))
 	if n, err := strconv.Atoi(h.Get(protocol.HeaderExit)); err == nil {

@@ -92,9 +92,13 @@ func (s *Service) resume(ctx context.Context, r *protocol.APIRequest) (any, erro
 
 // pauseUntil pauses a queue until a time, and returns its state.
 func (s *Service) pauseUntil(ctx context.Context, name string, until time.Time) (any, error) {
-	for _, stream := range []string{protocol.QueueStream(name), protocol.TurnStream(name)} {
-		_, err := s.Store.JetStream().PauseConsumer(ctx, stream, store.Consumer, until)
-		if err != nil && (stream == protocol.QueueStream(name) || !missing(err)) {
+	consumers := [][2]string{{protocol.QueueStream(name), store.Consumer}, {protocol.TurnStream(name), store.Consumer}}
+	for _, p := range protocol.Priorities() {
+		consumers = append(consumers, [2]string{protocol.RankStream(name), store.RankConsumer(p)})
+	}
+	for _, c := range consumers {
+		_, err := s.Store.JetStream().PauseConsumer(ctx, c[0], c[1], until)
+		if err != nil && (c[0] == protocol.QueueStream(name) || !missing(err)) {
 			return nil, unavailable("pause "+name, err)
 		}
 	}
@@ -177,7 +181,10 @@ func (s *Service) figures(ctx context.Context, name string) (q protocol.QueueInf
 		q.PausedUntil = time.Now().Add(i.PauseRemaining).UTC().Truncate(time.Second)
 		q.Forever = i.PauseRemaining > forever/2
 	}
-	return q, true, s.addLines(ctx, &q)
+	if err := s.addLines(ctx, &q); err != nil {
+		return q, false, err
+	}
+	return q, true, s.addRanks(ctx, &q)
 }
 
 // addLines adds what stands in the lines of a function to the figures of its queue: what has not begun there is queued,

@@ -20,6 +20,8 @@ const (
 	markQueue  = "queue"  // queue.NAME: the function's queue has been opened
 	markAlone  = "alone"  // alone.NAME.ID: how often the job was begun alone
 	markFirst  = "id"     // id.NAME.ID: the message that is the job of a caller's id
+	markRank   = "rank"   // rank.NAME: the function has got a job with a priority
+	markBudget = "budget" // budget.NAME: how many jobs each invoker may run at a time, see Budget
 	markRate   = "rate"   // rate.NAME: when the next job of the function may begin, in nanoseconds since 1970
 )
 
@@ -31,7 +33,8 @@ const (
 
 // Mark is what an invoker is told by others.
 type Mark struct {
-	Cancelled bool   // the job of the id is cancelled; otherwise the function's queue was opened
+	Cancelled bool   // the job of the id is cancelled; otherwise the function's queue was opened, or
+	Ranked    bool   // the function has got a job with a priority
 	Function  string // whose
 	ID        string // of the job
 }
@@ -90,6 +93,11 @@ func (s *Store) MarkCancelled(ctx context.Context, name, id string) error {
 // MarkQueue tells all invokers that a function's queue has been opened: MakeQueue has made it.
 func (s *Store) MarkQueue(ctx context.Context, name string) error {
 	return unavailable("mark a queue as opened", s.putMark(ctx, markSubject(markQueue, name, ""), "1", 0, nil))
+}
+
+// MarkRanks tells all invokers that a function has got a job with a priority: MakeRanks has made what that needs.
+func (s *Store) MarkRanks(ctx context.Context, name string) error {
+	return unavailable("mark that a function has priorities", s.putMark(ctx, markSubject(markRank, name, ""), "1", 0, nil))
 }
 
 // First reports whether a message is the one that is the job of a caller's id, or becomes it: message is what
@@ -162,7 +170,7 @@ func (s *Store) WatchMarks(ctx context.Context, tell func(Mark)) error {
 	if err != nil {
 		return unavailable("watch marks", err)
 	}
-	w, err := kv.WatchFiltered(ctx, []string{markCancel + ".>", markQueue + ".>"}, jetstream.IgnoreDeletes(),
+	w, err := kv.WatchFiltered(ctx, []string{markCancel + ".>", markQueue + ".>", markRank + ".>"}, jetstream.IgnoreDeletes(),
 		jetstream.MetaOnly())
 	if err != nil {
 		return unavailable("watch marks", err)
@@ -190,8 +198,8 @@ func parseMark(e jetstream.KeyValueEntry) (m Mark, ok bool) {
 	}
 	kind, rest, _ := strings.Cut(e.Key(), ".")
 	if m.Cancelled = kind == markCancel; !m.Cancelled {
-		m.Function = rest
-		return m, kind == markQueue && protocol.CheckName(rest) == nil
+		m.Function, m.Ranked = rest, kind == markRank
+		return m, (m.Ranked || kind == markQueue) && protocol.CheckName(rest) == nil
 	}
 	var err error
 	m.Function, m.ID, err = protocol.ParseJobKey(rest)

@@ -39,7 +39,7 @@ func (s *Store) MakeQueue(ctx context.Context, f *protocol.Function) (Queue, err
 	stream, err := s.makeStream(ctx, q, job)
 	if err == nil {
 		q.Created = stream.CachedInfo().Created
-		err = s.makeConsumer(ctx, stream, job, "")
+		err = s.makeConsumer(ctx, stream, Consumer, job, "")
 	}
 	return q, unavailable("make the queue of "+f.Name, err)
 }
@@ -66,12 +66,13 @@ func (s *Store) makeStream(ctx context.Context, q Queue, job protocol.Job) (jets
 	return s.js.UpdateStream(ctx, c)
 }
 
-// makeConsumer makes the consumer of a queue, or of what a filter matches.
-func (s *Store) makeConsumer(ctx context.Context, stream jetstream.Stream, job protocol.Job, filter string) error {
-	consumer, err := stream.Consumer(ctx, Consumer)
+// makeConsumer makes a consumer of a queue, or of what a filter matches.
+func (s *Store) makeConsumer(ctx context.Context, stream jetstream.Stream, name string, job protocol.Job, filter string,
+) error {
+	consumer, err := stream.Consumer(ctx, name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable: Consumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Duration(job.AckWait), MaxDeliver: -1,
+			Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Duration(job.AckWait), MaxDeliver: -1,
 			MaxAckPending: job.Concurrency, MaxWaiting: maxWaiting, FilterSubject: filter,
 		})
 		return err

@@ -40,7 +40,7 @@ func (s *Store) MakeTurns(ctx context.Context, f *protocol.Function) (Queue, err
 	}
 	if err == nil {
 		q.Created = stream.CachedInfo().Created
-		err = s.makeConsumer(ctx, stream, job, protocol.TurnSubject(f.Name, "*"))
+		err = s.makeConsumer(ctx, stream, Consumer, job, protocol.TurnSubject(f.Name, "*"))
 	}
 	if err == nil {
 		err = s.sweepTurns(ctx, f.Name)
@@ -72,13 +72,17 @@ func (s *Store) sweepTurns(ctx context.Context, name string) error {
 // LookAtTurns returns how many jobs stand in the lines of a function that has no key any more, or is gone, and false if
 // there are no lines.
 func (s *Store) LookAtTurns(ctx context.Context, name string) (q Queue, left uint64, ok bool, err error) {
-	q = Queue{Function: name, Stream: protocol.TurnStream(name)}
+	return s.lookAt(ctx, Queue{Function: name, Stream: protocol.TurnStream(name)})
+}
+
+// lookAt returns how many messages the stream of q has, and false if it does not exist.
+func (s *Store) lookAt(ctx context.Context, q Queue) (_ Queue, left uint64, ok bool, err error) {
 	stream, err := s.js.Stream(ctx, q.Stream)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return q, 0, false, nil
 	case err != nil:
-		return q, 0, false, unavailable("look at the lines of "+name, err)
+		return q, 0, false, unavailable("look at "+q.Stream, err)
 	}
 	q.Created = stream.CachedInfo().Created
 	return q, stream.CachedInfo().State.Msgs, true, nil
@@ -86,11 +90,16 @@ func (s *Store) LookAtTurns(ctx context.Context, name string) (q Queue, left uin
 
 // RemoveTurns removes the lines of a function with all that stands in them. None is no error.
 func (s *Store) RemoveTurns(ctx context.Context, name string) error {
-	err := s.js.DeleteStream(ctx, protocol.TurnStream(name))
+	return s.remove(ctx, protocol.TurnStream(name))
+}
+
+// remove removes a stream. None is no error.
+func (s *Store) remove(ctx context.Context, stream string) error {
+	err := s.js.DeleteStream(ctx, stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
 	}
-	return unavailable("remove the lines of "+name, err)
+	return unavailable("remove "+stream, err)
 }
 
 // Entry is a job that stands in a line.
@@ -180,8 +189,11 @@ func (s *Store) Entry(ctx context.Context, name, id string) (Message, bool, erro
 	return s.Last(ctx, protocol.TurnStream(name), protocol.EntrySubject(name, "*", id))
 }
 
-// waits reports whether a job waits for its next attempt.
+// waits reports whether a job waits for its next attempt, or is among those of its priority.
 func (s *Store) waits(ctx context.Context, name, id string) (bool, error) {
+	if _, ok, err := s.Ranked(ctx, name, id); err != nil || ok {
+		return ok, err
+	}
 	for _, subject := range []string{protocol.LaterSubject(name, id), protocol.DueSubject(name, id)} {
 		if _, ok, err := s.Last(ctx, protocol.StreamLater, subject); err != nil || ok {
 			return ok, err
@@ -205,7 +217,7 @@ func (s *Store) giveTurn(ctx context.Context, e Entry, entry *Message, expect ui
 
 // HandOn takes the entry of a job that has its outcome out of its line, and gives the turn to the next one there. turn
 // is the sequence of its own turn, whose message the next turn replaces; if nobody is left, it stays, to be acknowledged.
-// It can be done again.
+// 0 says that the job has left its turn for those of its priority. It can be done again.
 func (s *Store) HandOn(ctx context.Context, e Entry, turn uint64) error {
 	taken, err := s.Leave(ctx, e)
 	if err != nil {
@@ -220,11 +232,29 @@ func (s *Store) HandOn(ctx context.Context, e Entry, turn uint64) error {
 			return err
 		}
 	}
+	if turn == 0 {
+		return s.followRanked(ctx, e, &first)
+	}
 	err = s.giveTurn(ctx, e, &first, turn)
 	if objects.WrongSequence(err) { // another turn has taken the place of this one
 		return nil
 	}
 	return unavailable("give the next job of a key its turn", err)
+}
+
+// followRanked gives the first entry of a line its turn after a job that has left its own for those of its priority. What
+// is left of that may still be there, until the acknowledgement of whoever has moved the job comes.
+func (s *Store) followRanked(ctx context.Context, e Entry, first *Message) error {
+	for range mostTurns {
+		turn, there, err := s.Turn(ctx, e.Function, e.Line)
+		if err != nil || there && turn.Header.Get(protocol.HeaderID) != e.ID {
+			return err
+		}
+		if err = s.giveTurn(ctx, e, first, turn.Sequence); !objects.WrongSequence(err) {
+			return unavailable("give the next job of a key its turn", err)
+		}
+	}
+	return unavailable("give the next job of a key its turn", errors.New("others change the line of its key all the time"))
 }
 
 // Leave takes an entry out of its line, and reports whether it was there.
@@ -250,13 +280,16 @@ func (s *Store) Leave(ctx context.Context, e Entry) (bool, error) {
 	return r.Purged > 0, unavailable("take a job out of its line", err)
 }
 
-// TurnFunctions returns the names of the functions that have lines.
-func (s *Store) TurnFunctions(ctx context.Context) (names []string, err error) {
+// TurnFunctions returns the names of the functions that have lines, and of those that have priorities.
+func (s *Store) TurnFunctions(ctx context.Context) (names, ranked []string, err error) {
 	list := s.js.StreamNames(ctx, jetstream.WithStreamListSubject(protocol.TurnsOfAll))
 	for stream := range list.Name() {
 		if name, ok := protocol.TurnOwner(stream); ok {
 			names = append(names, name)
 		}
+		if name, ok := protocol.RankOwner(stream); ok {
+			ranked = append(ranked, name)
+		}
 	}
-	return names, unavailable("list lines", list.Err())
+	return names, ranked, unavailable("list lines and priorities", list.Err())
 }

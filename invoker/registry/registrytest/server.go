@@ -10,7 +10,7 @@ import (
 )
 
 // Patience is how long a test waits for an event before it fails.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // StartNATS starts a NATS server on loopback that ends with the test. JetStream keeps its files in dir; an empty
 // dir means no JetStream. Port 0 means any.

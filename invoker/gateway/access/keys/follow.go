@@ -14,19 +14,8 @@ import (
 
 // session is what a table has seen of the bucket between two losses of the connection.
 type session struct {
-	stream  jetstream.Stream
-	created int64             // when the stream was
-	last    uint64            // the newest revision that has come
-	seen    map[string]uint64 // the revision of each of the bucket's keys, deleted ones too
-	looked  uint64            // what last was at the last look at the store
-	gap     gap               // what was missing then
-}
-
-// gap is the difference between what a store has and what a session has seen. Its zero value means that they agree.
-type gap struct {
-	created int64
-	keys    int    // how many the store has more
-	behind  uint64 // the revision that does not come
+	stream jetstream.Stream
+	seen   *objects.Seen
 }
 
 // follow reads all keys and then what changes, until all must be read again.
@@ -78,10 +67,10 @@ func (t *Table) begin(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{stream: is, created: is.CachedInfo().Created.UnixNano(), seen: make(map[string]uint64, len(all))}
+	s := &session{stream: is, seen: objects.NewSeen(is.CachedInfo().Created.UnixNano(), 0)}
 	keys := make(map[string]*Entry, len(all))
 	for key, e := range all {
-		s.saw(key, e.revision)
+		s.seen.Saw(key, e.revision)
 		if id, ok := strings.CutPrefix(key, keyPrefix); ok && !e.deleted {
 			t.put(keys, id, t.entry(id, e.value))
 		}
@@ -98,18 +87,11 @@ func (t *Table) begin(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// saw takes note of a revision.
-func (s *session) saw(key string, revision uint64) {
-	s.seen[key] = revision
-	s.last = max(s.last, revision)
-}
-
 // update takes note of what has changed.
 func (t *Table) update(s *session, key string, e stored) {
-	if e.revision <= s.seen[key] {
+	if !s.seen.Saw(key, e.revision) {
 		return
 	}
-	s.saw(key, e.revision)
 	if id, ok := strings.CutPrefix(key, usedPrefix); ok && !e.deleted {
 		t.updateUse(id, e.value)
 	}
@@ -163,30 +145,9 @@ func (t *Table) entry(id string, b []byte) *Entry {
 	return e
 }
 
-// agrees reports whether the store is what a session has seen of it: it was not emptied, made anew, or put back to an
-// older state, and what it has has come. What differs may be on its way, so it must differ at two looks. What was read
-// again, and differs all the same, is accepted.
+// agrees reports whether the bucket is what a session has seen of it.
 func (t *Table) agrees(ctx context.Context, s *session) bool {
 	ctx, cancel := context.WithTimeout(ctx, look/2) // changes must not wait for longer
 	defer cancel()
-	now, err := objects.StateOf(ctx, s.stream)
-	if err != nil {
-		return !objects.Gone(err) // of all else the connection's status will tell
-	}
-	if now.Created != s.created || now.Last < s.last {
-		return false
-	}
-	var is gap
-	if is.keys = int(now.Subjects) - len(s.seen); is.keys != 0 {
-		is.created = now.Created
-	}
-	if now.Last > s.last && s.last == s.looked {
-		is.created, is.behind = now.Created, now.Last
-	}
-	again := is != gap{} && is.keys == s.gap.keys && (is.behind > 0) == (s.gap.behind > 0) && is != t.accepted
-	s.gap, s.looked = is, s.last
-	if again {
-		t.accepted = is
-	}
-	return !again
+	return s.seen.Agrees(ctx, s.stream, &t.accepted)
 }

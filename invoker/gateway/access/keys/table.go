@@ -44,7 +44,7 @@ type Table struct {
 	mu   sync.RWMutex
 	keys map[string]*Entry
 
-	accepted gap // what reading everything again has not closed; only Run uses it
+	accepted objects.Gap // what reading everything again has not closed; only Run uses it
 }
 
 // NewTable returns a table of the keys on js, empty until Run runs. Now is the clock; log must not be nil.
