@@ -30,6 +30,7 @@ type Report struct {
 	Custom   []Section `json:"custom"`
 	Analysis *Analysis `json:"analysis,omitempty"` // of a well-formed module
 	Metering *Metering `json:"metering,omitempty"` // of a module that can be a function
+	Dispatch *Dispatch `json:"dispatch,omitempty"` // of one whose jumps become branches
 	Start    *Start    `json:"start,omitempty"`    // of one that was tried
 	Opens    []string  `json:"opens"`              // folders of grants that strings in its data name
 	Limit    Limit     `json:"limit"`
@@ -56,6 +57,14 @@ func (r *Report) Compare(l Limit) error {
 
 // flag returns what polyvoke serve needs to take the module.
 func (r *Report) flag() string { return fmt.Sprintf("--max-module %dMiB", (r.Size+1<<20-1)>>20) }
+
+// Dispatch is what becomes of functions that Go's compiler makes, see package dispatch.
+type Dispatch struct {
+	Functions int `json:"functions"` // that jump by a number
+	Changed   int `json:"changed"`   // those of them that do not any more
+	Jumps     int `json:"jumps"`     // that have become branches
+	Loops     int `json:"loops"`     // that there are now
+}
 
 // Memory is the linear memory.
 type Memory struct {
@@ -131,7 +140,7 @@ func Inspect(file string, b []byte) (r *Report, problem error) {
 		err = m.CheckProcess()
 	}
 	if err == nil {
-		r.Metering, err = measure(b)
+		r.Metering, err = r.measure(b)
 	}
 	if err != nil {
 		r.Problem = err.Error()
@@ -183,8 +192,8 @@ func (r *Report) describe(m *module.Module) {
 	}
 }
 
-// measure meters the module, as the sandbox does, and compares. An error says why that is not possible.
-func measure(b []byte) (*Metering, error) {
+// measure rewrites the module, as the sandbox does, and compares. An error says why that is not possible.
+func (r *Report) measure(b []byte) (*Metering, error) {
 	_, without, err := rewrite.Rewrite(b, rewrite.Options{Unmetered: true, Limits: limits()})
 	if err != nil {
 		return nil, err
@@ -194,6 +203,9 @@ func measure(b []byte) (*Metering, error) {
 		return nil, err
 	}
 	m := with.Meter
+	if d := with.Dispatch; d != nil {
+		r.Dispatch = &Dispatch{d.Functions, d.Changed, d.Jumps, d.Loops}
+	}
 	return &Metering{Before: without.Size, After: with.Size, Entries: m.Entries, Loops: m.Loops, Bulk: m.Bulk,
 		Longest: m.Longest, Bounded: m.Recursive}, nil
 }

@@ -23,6 +23,9 @@ func (r *Report) Print(w io.Writer, p terminal.Paint) {
 	if r.Metering != nil {
 		facts = append(facts, [2]string{"metering", r.Metering.String()})
 	}
+	if r.Dispatch != nil {
+		facts = append(facts, [2]string{"jumps", r.Dispatch.String()})
+	}
 	facts = append(facts, [2]string{"custom", r.sections()}, [2]string{"opens", strings.Join(r.Opens, ", ")})
 	facts = append(facts, r.running(p)...)
 	terminal.Facts(w, p, r.File, facts)
@@ -102,6 +105,12 @@ func (m *Metering) String() string {
 	return fmt.Sprintf("%s to %s (%+.1f %%); charges %s and %s",
 		terminal.Bytes(int64(m.Before)), terminal.Bytes(int64(m.After)), share, plural(m.Entries, "entry", "entries"),
 		terminal.Plural(m.Loops, "loop"))
+}
+
+// String returns in words what has become of the jumps.
+func (d *Dispatch) String() string {
+	return fmt.Sprintf("%d are branches, in %d of %s; %s", d.Jumps, d.Changed,
+		terminal.Plural(d.Functions, "function"), terminal.Plural(d.Loops, "loop"))
 }
 
 // sections returns the custom sections and their sizes.

@@ -14,6 +14,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/module"
 	"github.com/polyvoke/polyvoke/runtimes/module/atomics"
 	"github.com/polyvoke/polyvoke/runtimes/module/code"
+	"github.com/polyvoke/polyvoke/runtimes/module/dispatch"
 	"github.com/polyvoke/polyvoke/runtimes/module/edit"
 	"github.com/polyvoke/polyvoke/runtimes/module/leb"
 	"github.com/polyvoke/polyvoke/runtimes/module/meter"
@@ -84,13 +85,18 @@ type Options struct {
 	// KeepExceptions leaves try_table and throw to the engine. Otherwise they are lowered where that is possible, see
 	// package unwind.
 	KeepExceptions bool
+	// KeepDispatch leaves the functions that Go's compiler makes as they are. Otherwise their jumps become branches, see
+	// package dispatch. The fuel that a call takes is another then.
+	KeepDispatch bool
 }
 
 // Report says what a module is and what has been made of it.
 type Report struct {
-	// Module is the module before. If its atomic instructions or exceptions were lowered it is the module right after
-	// that, which has a few more globals, types and functions.
+	// Module is the module before. If its dispatch loops, atomic instructions or exceptions were lowered it is the module
+	// right after that, which, but for the first, has a few more globals, types and functions.
 	Module *module.Module
+	// Dispatch is what has been made of functions with dispatch loops. It is nil if there are none, or if they stay.
+	Dispatch *dispatch.Report
 	// Unwind is what lowering exceptions has done. It is nil if there are none, or if they stay.
 	Unwind *unwind.Report
 	// Exceptions says why there still are exceptions. It is empty if there are none.
@@ -117,11 +123,11 @@ type Report struct {
 // Every error is a *module.Error: the module is malformed, more than the limits allow, uses a
 // reserved name, or has no such entry.
 func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
-	m, err := o.open(b)
+	r := &Report{}
+	m, err := r.open(b, &o)
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &Report{}
 	if m.Info.Analysis.Exceptions {
 		if m, err = r.lower(m, &o); err != nil {
 			return nil, nil, err
@@ -153,16 +159,24 @@ func Rewrite(b []byte, o Options) ([]byte, *Report, error) {
 	return out, r, nil
 }
 
-// open checks a binary, lowers what it has for threads, and takes it apart.
-func (o *Options) open(b []byte) (*edit.Module, error) {
+// open checks a binary, lowers what it has for threads and to be entered in the middle, and takes it apart.
+func (r *Report) open(b []byte, o *Options) (*edit.Module, error) {
 	m, err := edit.Open(b, o.Limits, o.imports()...)
+	if err == nil {
+		err = checkNames(m.Info)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := checkNames(m.Info); err != nil || !atomics.Needed(m.Info) {
-		return m, err
+	switch {
+	case atomics.Needed(m.Info):
+		b, err = atomics.Lower(b, o.Limits, atomics.Sleep(meter.HookModule, SleepName))
+	case !o.KeepDispatch && dispatch.Found(m.Info):
+		b, r.Dispatch, err = dispatch.Lower(b, o.Limits)
+	default:
+		return m, nil
 	}
-	if b, err = atomics.Lower(b, o.Limits, atomics.Sleep(meter.HookModule, SleepName)); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	o.Limits = unwind.Limits(o.Limits) // the code has grown
