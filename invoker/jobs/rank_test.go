@@ -59,7 +59,7 @@ func (h *held) last() string {
 // flood publishes n jobs with a priority without waiting for each.
 func (b *bench) flood(subject, priority string, n int) {
 	b.t.Helper()
-	b.eventually("the queue", func() bool {
+	await.Until(b.t, "the queue", func() bool {
 		_, err := b.js.Stream(b.t.Context(), protocol.QueueStream("f"))
 		return err == nil
 	})

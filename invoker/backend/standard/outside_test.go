@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/backend/backendtest"
@@ -38,6 +39,15 @@ type outside struct {
 	seen []*nats.Msg // all that is published but replies
 }
 
+// jetStream returns that of a connection of its own.
+func (o *outside) jetStream() jetstream.JetStream {
+	js, err := jetstream.New(o.Connect())
+	if err != nil {
+		o.Fatal(err)
+	}
+	return js
+}
+
 // serve starts a service with a secret.
 func serve(t *testing.T) *outside {
 	t.Helper()
@@ -46,7 +56,10 @@ func serve(t *testing.T) *outside {
 	o.Server = invokertest.Start(t, func(c *invokertest.Config) { c.Invokers, c.Stderr = 0, false })
 	o.invoker = o.StartInvoker(func(v *invoker.Invoker) {
 		v.Slots = 1
-		v.Backend = standard.New(standard.Config{Conn: o.Connect(), Caller: v, Secrets: secrets.Folder{Dir: o.dir}})
+		granted, end := standard.New(standard.Config{JetStream: o.jetStream(), Conn: o.Connect(), Caller: v,
+			Secrets: secrets.Folder{Dir: o.dir}})
+		t.Cleanup(end)
+		v.Backend = granted
 	})
 	nc := o.Connect()
 	if _, err := nc.Subscribe(">", func(m *nats.Msg) {
