@@ -72,7 +72,7 @@ func Lower(b []byte, l module.Limits) ([]byte, *Report, error) {
 // Apply changes the functions of a module that was opened without imports to add. It needs time and memory about in
 // proportion to the module.
 func Apply(m *edit.Module) *Report {
-	w := &work{m: m, types: m.Info.FunctionTypes()[m.Info.ImportedFunctions():]}
+	w := &work{m: m, types: m.Info.FunctionTypes()[m.Info.ImportedFunctions():], left: 2*m.Info.Size + 1<<18}
 	for f, b := range m.Bodies() {
 		if !w.shaped(f) || b.Locals+1 > mostLocals {
 			continue
@@ -87,6 +87,7 @@ type work struct {
 	m      *edit.Module
 	types  []uint32
 	reader code.Reader
+	left   int // steps that may still be taken
 	report Report
 }
 
@@ -104,7 +105,7 @@ func (w *work) function(f int, b edit.Body) {
 		return
 	}
 	w.report.Functions++
-	g, ok := p.graph()
+	g, ok := p.graph(&w.left)
 	if !ok {
 		return
 	}

@@ -6,7 +6,9 @@ import "slices"
 // those that are added: entry, trap, and one for each loop that can be entered in the middle.
 type graph struct {
 	p     *parser
+	left  *int    // steps that may still be taken, in all functions
 	to    [][]int // by node: where it leads
+	jumps int     // how many ways there are, about
 	entry int     // chooses by the number that the function is called with
 	trap  int     // where entries lead that nobody makes
 	live  []uint64
@@ -31,10 +33,10 @@ type graph struct {
 // none is no node.
 const none = -1
 
-// graph makes the graph of a function. It reports false if that has a loop with several heads.
-func (p *parser) graph() (*graph, bool) {
+// graph makes the graph of a function. It reports false if that has a loop with several heads, or takes too many steps.
+func (p *parser) graph(left *int) (*graph, bool) {
 	n := len(p.segments)
-	g := &graph{p: p, entry: n, trap: n + 1, to: make([][]int, n+2)}
+	g := &graph{p: p, left: left, entry: n, trap: n + 1, to: make([][]int, n+2)}
 	for i := range p.segments {
 		s := &p.segments[i]
 		for _, j := range s.jumps {
@@ -45,35 +47,37 @@ func (p *parser) graph() (*graph, bool) {
 		if s.falls && i+1 < n {
 			g.to[i] = append(g.to[i], i+1)
 		}
+		g.jumps += len(g.to[i])
 	}
-	g.findLive()
-	g.findEntries()
-	if !g.analyze() {
+	if !g.findLive() || !g.findEntries() || !g.analyze() || !g.addChoices() || !g.analyze() || !g.arrange() {
 		return nil, false
 	}
-	g.addChoices()
-	if !g.analyze() {
-		return nil, false
-	}
-	g.arrange()
 	return g, true
+}
+
+// spend takes steps, and reports whether there were enough of them. A function that takes too many stays as it is.
+func (g *graph) spend(steps int) bool {
+	*g.left -= steps
+	return *g.left >= 0
 }
 
 // analyze finds order, dominators and loops. It reports false if a loop has several heads.
 func (g *graph) analyze() bool {
-	for _, to := range g.to {
+	for u, to := range g.to {
 		slices.Sort(to)
+		g.to[u] = slices.Compact(to)
 	}
-	g.number()
-	return g.findDominators() && g.findLoops()
+	return g.number() && g.findDominators() && g.findLoops()
 }
 
 // findLive finds which locals are read before they are set, from each segment on.
-func (g *graph) findLive() {
+func (g *graph) findLive() bool {
 	all := g.p.segments
 	g.live = make([]uint64, len(all))
 	for again := true; again; {
-		again = false
+		if again = false; !g.spend(len(all) + g.jumps) {
+			return false
+		}
 		for i := len(all) - 1; i >= 0; i-- {
 			s := &all[i]
 			live := s.uses
@@ -90,10 +94,11 @@ func (g *graph) findLive() {
 			}
 		}
 	}
+	return true
 }
 
 // findEntries finds which segments can be entered from outside: those that need nothing in locals, and those at a call.
-func (g *graph) findEntries() {
+func (g *graph) findEntries() bool {
 	all := g.p.segments
 	g.enter = make([]bool, len(all))
 	for _, i := range g.p.table {
@@ -101,13 +106,17 @@ func (g *graph) findEntries() {
 		g.enter[i] = i == 0 || g.live[i]&^g.p.set == 0 || s.call || s.follows
 	}
 	g.to[g.entry] = []int{0}
-	g.number()
+	if !g.number() {
+		return false
+	}
 	for i, may := range g.enter { // those that are entered from outside only
 		if may && g.place[i] == none {
-			g.to[g.entry] = append(g.to[g.entry], i)
-			g.number()
+			if g.to[g.entry] = append(g.to[g.entry], i); !g.number() {
+				return false
+			}
 		}
 	}
+	return true
 }
 
 // findDominators finds them by the method of Cooper, Harvey and Kennedy.
@@ -123,8 +132,8 @@ func (g *graph) findDominators() bool {
 		g.above[i] = none
 	}
 	g.above[g.entry] = g.entry
-	for again, turns := true, 0; again; turns++ {
-		if again = false; turns > 64 {
+	for again := true; again; {
+		if again = false; !g.spend(len(g.order)) {
 			return false
 		}
 		for _, v := range g.order[1:] {
@@ -152,8 +161,11 @@ func (g *graph) dominator(v int) int {
 }
 
 // number puts the nodes in reverse postorder.
-func (g *graph) number() {
+func (g *graph) number() bool {
 	n := len(g.to)
+	if !g.spend(n + g.jumps) {
+		return false
+	}
 	g.place = make([]int, n)
 	for i := range g.place {
 		g.place[i] = none
@@ -179,16 +191,19 @@ func (g *graph) number() {
 	for i, v := range g.order {
 		g.place[v] = i
 	}
+	return true
 }
 
 // common returns the nearest node that dominates both.
 func (g *graph) common(u, v int) int {
-	for u != v {
+	for u != v && *g.left >= 0 {
 		for g.place[u] > g.place[v] {
 			u = g.above[u]
+			*g.left--
 		}
 		for g.place[v] > g.place[u] {
 			v = g.above[v]
+			*g.left--
 		}
 	}
 	return u
@@ -198,16 +213,16 @@ func (g *graph) common(u, v int) int {
 func (g *graph) dominates(u, v int) bool {
 	for g.place[v] > g.place[u] {
 		v = g.above[v]
+		*g.left--
 	}
 	return u == v
 }
 
 // findLoops finds natural loops, the inner ones first. It reports false if one has several heads.
 func (g *graph) findLoops() bool {
-	g.loopOf, g.outer = filled(len(g.to)), filled(len(g.to))
-	g.loops = 0
+	g.loopOf, g.outer, g.loops = filled(len(g.to)), filled(len(g.to)), 0
 	for _, h := range slices.Backward(g.order) {
-		var work []int
+		var ends []int
 		for _, u := range g.from[h] {
 			if g.place[u] < g.place[h] {
 				continue
@@ -215,28 +230,35 @@ func (g *graph) findLoops() bool {
 			if !g.dominates(h, u) {
 				return false
 			}
-			work = append(work, u)
+			ends = append(ends, u)
 		}
-		if len(work) == 0 {
-			continue
+		if len(ends) > 0 {
+			g.loops++
+			g.fill(h, ends)
 		}
-		g.loops++
-		g.loopOf[h] = h
-		for len(work) > 0 {
-			u := g.outermost(work[len(work)-1])
-			work = work[:len(work)-1]
-			switch {
-			case u == h || g.loopOf[u] == h:
-				continue
-			case g.loopOf[u] == u:
-				g.outer[u] = h
-			default:
-				g.loopOf[u] = h
-			}
-			work = append(work, g.from[u]...)
+		if !g.spend(1) {
+			return false
 		}
 	}
 	return true
+}
+
+// fill finds what is in the loop of a head, from its ends backwards.
+func (g *graph) fill(h int, work []int) {
+	g.loopOf[h] = h
+	for len(work) > 0 && g.spend(1) {
+		u := g.outermost(work[len(work)-1])
+		work = work[:len(work)-1]
+		switch {
+		case u == h || g.loopOf[u] == h:
+			continue
+		case g.loopOf[u] == u:
+			g.outer[u] = h
+		default:
+			g.loopOf[u] = h
+		}
+		work = append(work, g.from[u]...)
+	}
 }
 
 // outermost returns the head of the outermost loop known so far around a node, or the node if there is none.
@@ -244,8 +266,8 @@ func (g *graph) outermost(u int) int {
 	if g.loopOf[u] == none {
 		return u
 	}
-	for u = g.loopOf[u]; g.outer[u] != none; {
-		u = g.outer[u]
+	for u = g.loopOf[u]; g.outer[u] != none; u = g.outer[u] {
+		*g.left--
 	}
 	return u
 }
@@ -260,33 +282,11 @@ func filled(n int) []int {
 }
 
 // addChoices adds the nodes that choose by the number: one for each loop that can be entered elsewhere than at its head.
-func (g *graph) addChoices() {
-	segments := len(g.p.segments)
-	g.chooses, g.parents, g.routes = filled(segments+2), filled(segments+2), filled(segments)
-	for i, may := range g.enter {
-		if !may || g.place[i] == none {
-			continue
-		}
-		for h := g.loopOf[i]; h != none; h = g.outer[h] {
-			if h != i && g.chooses[h] == none {
-				g.chooses[h] = len(g.to) + len(g.heads)
-				g.heads = append(g.heads, h)
-			}
-		}
-	}
-	choosing := func(h int) int {
-		for h != none && g.chooses[h] == none {
-			h = g.outer[h]
-		}
-		return h
-	}
-	for _, h := range g.heads {
-		g.parents[h] = choosing(g.outer[h])
-	}
-	for i := range g.routes {
-		if g.place[i] != none {
-			g.routes[i] = choosing(g.loopOf[i])
-		}
+// Who is to enter such a loop in the middle comes to its node first.
+func (g *graph) addChoices() bool {
+	g.findChoosing()
+	if !g.spend((len(g.heads) + 1) * len(g.p.table)) {
+		return false
 	}
 	for u := range g.to {
 		for k, v := range g.to[u] {
@@ -296,24 +296,62 @@ func (g *graph) addChoices() {
 	for _, h := range g.heads {
 		g.to = append(g.to, []int{h})
 	}
-	for i, may := range g.enter {
-		if !may || g.place[i] == none {
-			continue
+	for i := range g.enter {
+		if g.entered(i) {
+			g.leadIn(i)
 		}
-		at := g.routes[i]
-		if at == none {
-			g.lead(g.entry, i)
-			continue
-		}
-		g.lead(g.chooses[at], i)
-		for ; g.parents[at] != none; at = g.parents[at] {
-			g.lead(g.chooses[g.parents[at]], g.chooses[at])
-		}
-		g.lead(g.entry, g.chooses[at])
 	}
 	if slices.ContainsFunc(g.p.table, func(i int) bool { return !g.enter[i] }) {
 		g.lead(g.entry, g.trap)
 	}
+	return g.spend(0)
+}
+
+// entered reports whether a segment can be entered from outside, and is there.
+func (g *graph) entered(i int) bool { return g.enter[i] && g.place[i] != none }
+
+// findChoosing finds the loops that choose, and which of them is the innermost around each segment and loop.
+func (g *graph) findChoosing() {
+	segments := len(g.p.segments)
+	g.chooses, g.parents, g.routes = filled(segments+2), filled(segments+2), filled(segments)
+	for i := range g.enter {
+		if !g.entered(i) {
+			continue
+		}
+		for h := g.loopOf[i]; h != none && g.spend(1); h = g.outer[h] {
+			if h != i && g.chooses[h] == none {
+				g.chooses[h] = len(g.to) + len(g.heads)
+				g.heads = append(g.heads, h)
+			}
+		}
+	}
+	for _, h := range g.heads {
+		g.parents[h] = g.choosing(g.outer[h])
+	}
+	for i := range g.routes {
+		if g.place[i] != none {
+			g.routes[i] = g.choosing(g.loopOf[i])
+		}
+	}
+}
+
+// choosing returns the head of the innermost loop that chooses, of that of a head and those around it, or none.
+func (g *graph) choosing(h int) int {
+	for h != none && g.chooses[h] == none {
+		h = g.outer[h]
+		*g.left--
+	}
+	return h
+}
+
+// leadIn adds the ways by which a segment is entered from outside: from loop to loop, from the outermost that chooses.
+func (g *graph) leadIn(i int) {
+	to := i
+	for at := g.routes[i]; at != none && g.spend(1); at = g.parents[at] {
+		g.lead(g.chooses[at], to)
+		to = g.chooses[at]
+	}
+	g.lead(g.entry, g.enterLoop(to))
 }
 
 // enterLoop returns where a way to a node begins: if it is the head of a loop that chooses, at the node that does.
@@ -326,16 +364,15 @@ func (g *graph) enterLoop(v int) int {
 
 // lead adds a way from one node to another.
 func (g *graph) lead(u, v int) {
-	if !slices.Contains(g.to[u], v) {
-		g.to[u] = append(g.to[u], v)
-	}
+	g.to[u] = append(g.to[u], v)
+	g.jumps++
 }
 
 // route returns where a node that chooses for the loop of a head, or for the function if that is none, sends who is to
 // enter a segment.
 func (g *graph) route(h, i int) int {
 	switch {
-	case !g.enter[i] || g.place[i] == none:
+	case !g.entered(i):
 		if h == none {
 			return g.trap
 		}
@@ -355,7 +392,7 @@ func (g *graph) route(h, i int) int {
 }
 
 // arrange finds where each node stands: behind the one that dominates it, or behind a loop that the way to it leaves.
-func (g *graph) arrange() {
+func (g *graph) arrange() bool {
 	g.below, g.behind = make([][]int, len(g.to)), make([][]int, len(g.to))
 	for _, y := range g.order[1:] {
 		x := g.above[y]
@@ -369,11 +406,12 @@ func (g *graph) arrange() {
 			g.below[x] = append(g.below[x], y)
 		}
 	}
+	return g.spend(0)
 }
 
 // contains reports whether the loop of a head contains a node.
 func (g *graph) contains(h, y int) bool {
-	for at := g.loopOf[y]; at != none; at = g.outer[at] {
+	for at := g.loopOf[y]; at != none && g.spend(1); at = g.outer[at] {
 		if at == h {
 			return true
 		}

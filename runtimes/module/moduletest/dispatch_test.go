@@ -131,22 +131,54 @@ func (j *jumper) segment(i int) string {
 
 // module returns a module that exports the function as "f", and its globals.
 func (j *jumper) module() []byte {
-	body := "\x02\x01\x7f" + number(registers) + "\x7e" + "\x41\x07\x21\x01" + block + loop + strings.Repeat(block, j.segments) + "\x20\x00\x0e"
-	table := j.segments + j.IntN(3)
-	body += number(table)
-	for v := range table {
-		body += number(min(v, j.segments-1))
-	}
-	body += number(j.segments-1) + end
+	var segments []string
 	for i := range j.segments {
-		body += j.segment(i) + end
+		segments = append(segments, j.segment(i))
 	}
-	body += "\x00" + end + "\x41\x01" + end
+	return dispatching(segments, j.IntN(3))
+}
+
+// dispatching returns a module with a function of these segments, and so many more numbers than there are segments.
+func dispatching(segments []string, more int) []byte {
+	n := len(segments)
+	body := "\x02\x01\x7f" + number(registers) + "\x7e" + "\x41\x07\x21\x01" + block + loop + strings.Repeat(block, n) +
+		"\x20\x00\x0e" + number(n+more)
+	for v := range n + more {
+		body += number(min(v, n-1))
+	}
+	body += number(n-1) + end + strings.Join(segments, end) + end + "\x00" + end + "\x41\x01" + end
 	helper := "\x00\x23\x00\x42\x05\x7e\x24\x00\x23\x00\x42\x07\x83\x50\x0b" // trace *= 5; whether its low bits are 0
 	return []byte("\x00asm\x01\x00\x00\x00" + part(1, "\x02\x60\x00\x01\x7f\x60\x01\x7f\x01\x7f") + part(3, "\x02\x00\x01") +
 		part(6, "\x02\x7e\x01\x42\x01\x0b\x7f\x01\x41\x00\x0b") +
 		part(7, "\x03\x01f\x00\x01\x05trace\x03\x00\x04fuel\x03\x01") +
 		part(10, "\x02"+sized(len(helper), helper)+sized(len(body), body)))
+}
+
+// TestDispatchHostile gives it what would take for ever: thousands of loops in one another, the order of whose segments
+// is the worst, or which can all be entered in the middle.
+func TestDispatchHostile(t *testing.T) {
+	const n = 1 << 12
+	to := func(i, target, depth int) string {
+		return constant(int64(target)) + "\x21\x00\x0c" + number(depth+n-1-i)
+	}
+	for name, segment := range map[string]func(i int) string{
+		"nested": func(i int) string {
+			return "\x20\x02\xa7\x04\x40" + to(i, max(i-1, 0), 1) + end + to(i, min(i+1, n-1), 0)
+		},
+		"entered": func(i int) string { return "\x10\x00\x04\x40" + to(i, max(i-1, 0), 1) + end + to(i, min(i+1, n-1), 0) },
+		"back":    func(i int) string { return "\x20\x02\xa7\x04\x40" + to(i, n-1-i/2, 1) + end + to(i, (i+n-1)%n, 0) },
+		"alone":   func(i int) string { return "\x10\x00\x0f" },
+	} {
+		var segments []string
+		for i := range n {
+			segments = append(segments, segment(i))
+		}
+		b := dispatching(segments, 0)
+		out, report, err := dispatch.Lower(b, module.Limits{})
+		if err != nil || report.Functions != 1 || len(out) > 4*len(b)+1<<16 {
+			t.Errorf("%s: %+v, %v, %d -> %d bytes", name, report, err, len(b), len(out))
+		}
+	}
 }
 
 // FuzzDispatch compares functions with dispatch loops before and after, entered wherever they can be.
