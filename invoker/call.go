@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/polyvoke/polyvoke/invoker/backend/journal"
 	"github.com/polyvoke/polyvoke/invoker/logs"
 	"github.com/polyvoke/polyvoke/invoker/queue"
 	"github.com/polyvoke/polyvoke/invoker/stats"
@@ -50,6 +51,9 @@ type call struct {
 	slot    bool // it has one
 	cold    bool // its version had to be loaded
 	reply   protocol.Reply
+
+	journal     *journal.Record // takes down what the run does with what it is granted, if it is recorded
+	uncommitted int             // why what it has written was not committed: an error code
 
 	seen  stats.Call // what observers are shown
 	hooks hooks

@@ -58,13 +58,15 @@ func (c *call) attempt(again int) (whyNot string, err error) {
 	id := c.id()
 	t := c.version.grants.Begin(c.f.svc.ctx, backend.Call{Function: c.version.manifest, Header: c.request.Header,
 		ID: func() string { return id }, Hops: c.request.Hops, Deadline: c.request.Deadline, Output: int64(limits.Output),
-		Again: again, Log: notes.add})
+		Again: again, Log: notes.add, Record: c.newJournal()})
 	defer t.End()
 	c.process.Mounts, c.log.Hide = t.Mounts(), t.Hider()
 	err = c.execute()
 	c.process.Mounts = nil
 	if err == nil && c.reply.Exit == 0 {
-		err = c.commit(t)
+		if err = c.commit(t); err != nil {
+			c.uncommitted = protocol.CodeOf(c.asError(err))
+		}
 	}
 	notes.log(c)
 	c.seen.Reads, c.seen.Writes = t.Reads(), t.Writes()

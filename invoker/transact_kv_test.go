@@ -2,6 +2,7 @@ package invoker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -12,9 +13,11 @@ import (
 
 	"github.com/anishathalye/porcupine"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/backend"
 	"github.com/polyvoke/polyvoke/invoker/backend/backendtest"
 	"github.com/polyvoke/polyvoke/invoker/backend/standard"
 	"github.com/polyvoke/polyvoke/protocol"
@@ -262,4 +265,68 @@ func TestServerAway(t *testing.T) {
 		t.Errorf("there is %q", body)
 	}
 	v.end(t) // before the server
+}
+
+// TestServerAwayForLong has NATS away while calls begin, write, and want to be committed, until all of them are
+// answered: each with 503, in its time. When NATS is back, each has written all of what it wanted to, and has said that
+// nobody knew, or nothing.
+func TestServerAwayForLong(t *testing.T) {
+	const calls = 8
+	var kept *server.Options
+	s := startServer(t, func(o *server.Options) { o.StoreDir = t.TempDir(); kept = o })
+	v := granting(t, s)
+	nc := connect(t, s)
+	deploy(t, nc, clerk("clerk", "stock", func(g *protocol.Grant) { g.Atomic = true }), backendtest.Clerk())
+	var first strings.Builder
+	for i := range calls {
+		fmt.Fprintf(&first, "put /kv/stock/a%d 1\nput /kv/stock/b%[1]d 1\n", i)
+	}
+	if r := call(t, nc, "fn.clerk", []byte(first.String())); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	away := v.nc.StatusChanged(nats.RECONNECTING, nats.DISCONNECTED)
+	again := *kept
+	again.Port = s.Addr().(*net.TCPAddr).Port
+	s.Shutdown()
+	s.WaitForShutdown()
+	select {
+	case <-away:
+	case <-time.After(patience):
+		t.Fatal("the invoker's connection is still there")
+	}
+	replies := make([]*protocol.Reply, calls)
+	var all sync.WaitGroup
+	for i := range calls {
+		all.Go(func() {
+			replies[i] = v.Invoke(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "clerk"},
+				Body: fmt.Appendf(nil, "put /kv/stock/a%d 2\nput /kv/stock/b%[1]d 2\n", i)})
+		})
+	}
+	all.Wait()
+	startServer(t, func(o *server.Options) { *o = again })
+	for i, r := range replies {
+		if r.Err == nil || r.Err.Code != protocol.CodeUnavailable {
+			t.Errorf("call %d came to %v without NATS", i, r.Err)
+			continue
+		}
+		got := settled(t, v, fmt.Sprintf("get /kv/stock/a%d\nget /kv/stock/b%[1]d\nput /kv/stock/c%[1]d 1\n", i))
+		if got != "1\n1\n" && !(got == "2\n2\n" && errors.Is(r.Err, backend.ErrUnknown)) {
+			t.Errorf("call %d came to %v, and has written %q", i, r.Err, got)
+		}
+	}
+	v.end(t) // before the server
+}
+
+// settled returns what a call reads and is committed with, as soon as one succeeds.
+func settled(t *testing.T, v *service, body string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for ctx.Err() == nil {
+		if r := v.Invoke(ctx, &protocol.Request{Function: protocol.Ref{Name: "clerk"}, Body: []byte(body)}); r.Err == nil {
+			return string(r.Body)
+		}
+	}
+	t.Fatal("no call succeeds although NATS is back")
+	return ""
 }

@@ -12,8 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// RecordingFormat is the number of the format of recordings that this package writes. It reads those up to it.
-const RecordingFormat = 1
+// RecordingFormat is the number of the newest format of recordings. This package reads those up to it, and writes the
+// oldest that says all: 2 has files, 1 does not.
+const RecordingFormat = 2
 
 // Bounds of a recording, in bytes.
 const (
@@ -41,6 +42,8 @@ type Recording struct {
 	Stdin    Output    `json:"stdin"`              // the request's body
 	Draws    string    `json:"draws,omitempty"`    // time and entropy, as package recording writes them
 	LeftOut  []string  `json:"left_out,omitempty"` // what is missing, so that it cannot be run again; nil: nothing
+
+	Files *RecordedFiles `json:"files,omitempty"` // what it did with what it was granted; nil: nothing is known of that
 
 	Stdout   Output        `json:"stdout"`
 	Stderr   Output        `json:"stderr"`             // its end is kept
@@ -89,19 +92,21 @@ func (r *Recording) Request() Request {
 		Body: r.Stdin.Kept, Deadline: r.Deadline}
 }
 
-// Encode returns the recording as JSON. What makes it larger than most bytes is left out, the draws first, since they
-// are of no use without stdin: the result says so. The error's code is 413 if that is not enough.
+// Encode returns the recording as JSON. What makes it larger than most bytes is left out, first the draws and the
+// files, since they are of no use without stdin: the result says so. The error's code is 413 if that is not enough.
 func (r Recording) Encode(most int) ([]byte, error) {
-	r.Format = RecordingFormat
 	for _, drop := range []func(){
 		func() {},
 		func() {
-			r.Draws, r.Stdin.Kept = "", nil
+			r.Draws, r.Stdin.Kept, r.Files = "", nil, nil
 			r.Leave("stdin: NATS takes messages of %d bytes (max_payload)", most)
 		},
 		func() { r.Stdout.Kept, r.Stderr.Kept, r.Header = nil, nil, nil; r.Leave("headers and output: no room") },
 	} {
 		drop()
+		if r.Format = 1; r.Files != nil {
+			r.Format = 2
+		}
 		b, err := json.Marshal(r)
 		if err != nil {
 			return nil, Errorf(CodeFailed, "", "a recording cannot be written: %w", err)
@@ -152,7 +157,7 @@ func (r *Recording) check() error {
 			return Errorf(CodeRefused, "", "the recording keeps %d bytes of %d", len(o.Kept), o.Size)
 		}
 	}
-	return nil
+	return r.Files.check(&r.Function)
 }
 
 // Names of what StreamRecords is made of.

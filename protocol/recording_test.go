@@ -42,6 +42,38 @@ func TestRecording(t *testing.T) {
 	}
 }
 
+// withFiles returns what gives a recording files, which do changes.
+func withFiles(do func(f *RecordedFiles)) func(*Recording) {
+	return func(r *Recording) {
+		r.Function.Grants = []Grant{{KV: "stock"}}
+		r.Files = &RecordedFiles{Mounts: []RecordedMount{{Path: "/kv/stock", ReadOnly: true}}, Ops: []FileOp{
+			{Op: OpList, Path: "/kv/stock", Entries: []FileEntry{{Name: "tea"}}},
+			{Op: OpRead, Path: "/kv/stock/tea", N: 10, Data: []byte("1"), Info: &FileInfo{Time: &r.Time}}}}
+		do(r.Files)
+	}
+}
+
+// TestRecordingFiles writes a recording with files and reads it. Without room they go, and that is said.
+func TestRecordingFiles(t *testing.T) {
+	r := recordingOf([]byte("in"))
+	withFiles(func(*RecordedFiles) {})(&r)
+	b, err := r.Encode(MaxRecording)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseRecording(b)
+	if err != nil || got.Format != 2 || got.Files == nil || len(got.Files.Ops) != 2 || string(got.Files.Ops[1].Data) != "1" {
+		t.Fatalf("got %+v, error %v", got, err)
+	}
+	r.Files.Ops[1].Data = make([]byte, MaxRecordedFiles)
+	if b, err = r.Encode(100 << 10); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = ParseRecording(b); err != nil || got.Files != nil || got.Format != 1 || len(got.LeftOut) != 1 {
+		t.Errorf("without room: %+v, error %v", got, err)
+	}
+}
+
 // TestRecordingRoom writes recordings for which there is too little room.
 func TestRecordingRoom(t *testing.T) {
 	whole, few := recordingOf(bytes.Repeat([]byte("x"), MaxRecordedStdin)), recordingOf(nil)
@@ -72,7 +104,7 @@ func TestRecordingBad(t *testing.T) {
 		change func(*Recording)
 		says   string
 	}{
-		{func(r *Recording) { r.Format = 2 }, "the recording has the format 2"},
+		{func(r *Recording) { r.Format = 3 }, "the recording has the format 3"},
 		{func(r *Recording) { r.Format = -1 }, "the recording has the format -1"},
 		{func(r *Recording) { r.Function.Name = "a/b" }, "name"},
 		{func(r *Recording) { r.Function.Limits.Memory = 1 << 40 }, "limits.memory"},
@@ -82,6 +114,15 @@ func TestRecordingBad(t *testing.T) {
 		{func(r *Recording) { r.Header = Header{"a": make([]string, MaxHeaders+1)} }, "headers"},
 		{func(r *Recording) { r.Draws = strings.Repeat("A", MaxRecordedDraws+1) }, "more draws"},
 		{func(r *Recording) { r.LeftOut = make([]string, 99) }, "leaves out more"},
+		{withFiles(func(f *RecordedFiles) { f.Mounts = append(f.Mounts, f.Mounts[0]) }), "more folders"},
+		{withFiles(func(f *RecordedFiles) { f.Mounts[0].Path = "/request" }), `"/request", which its manifest`},
+		{withFiles(func(f *RecordedFiles) { f.Ops = make([]FileOp, MaxRecordedOps+1) }), "more folders"},
+		{withFiles(func(f *RecordedFiles) { f.Ops[0].Op = "format" }), "operation 1 on files"},
+		{withFiles(func(f *RecordedFiles) { f.Ops[0].At = -2 }), "operation 1 on files"},
+		{withFiles(func(f *RecordedFiles) { f.Ops[0].Done = f.Ops[0].N + 1 }), "operation 1 on files"},
+		{withFiles(func(f *RecordedFiles) { f.Ops[0].N = -1 }), "operation 1 on files"},
+		{withFiles(func(f *RecordedFiles) { f.Ops[0].Entries = []FileEntry{{Name: "../x"}} }), "operation 1 on files"},
+		{withFiles(func(f *RecordedFiles) { f.Ops[0].Entries = []FileEntry{{Name: "a\x00"}} }), "operation 1 on files"},
 		{func(r *Recording) { r.Stdin.Size = -1 }, "the recording keeps 2 bytes of -1"},
 	} {
 		r := recordingOf([]byte("in"))

@@ -60,7 +60,8 @@ type Process struct {
 	Begin time.Time
 
 	// Draws, if it is not nil, takes down what the process is given of time and entropy, from its start on, also if it
-	// was started in advance. Run begins it anew. What a runtime cannot take down, Draws.Lost says.
+	// was started in advance. Run begins it anew. What a runtime cannot take down, Draws.Lost says. What the process
+	// finds in Mounts is for the caller to take down.
 	Draws *recording.Draws
 
 	// Replay, if it is not nil, is what the process is given of time and entropy. No wait for a time takes any then, and

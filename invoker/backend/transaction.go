@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/polyvoke/polyvoke/invoker/backend/journal"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/files"
 )
@@ -20,6 +21,7 @@ type Call struct {
 	Output   int64             // limits.output in bytes: what a run may hold of what it writes
 	Again    int               // how often the request was run before because of conflicts: then caches are not asked
 	Log      func(text string) // a platform line to the function's log; any goroutine may call it, and at any time
+	Record   *journal.Record   // takes down what the run does; nil: nothing is
 }
 
 // Transaction is what one run reads and writes by its grants. One goroutine at a time uses it, but for Reads and Writes.
@@ -50,6 +52,9 @@ func (t *Transaction) Mounts() []files.Mount {
 	all := make([]files.Mount, len(t.sessions))
 	for i, s := range t.sessions {
 		all[i] = files.Mount{Path: s.path, Tree: s.Tree()}
+		if t.Record != nil {
+			all[i].Tree = t.Record.Tree(s.path, all[i].Tree)
+		}
 	}
 	return all
 }
@@ -76,8 +81,10 @@ func (t *Transaction) Read() { t.reads.Add(1) }
 // Write counts something that the run changes outside. Kinds call it when it commits or happens.
 func (t *Transaction) Write() { t.writes.Add(1) }
 
-// Reads and Writes return what was counted.
-func (t *Transaction) Reads() int64  { return t.reads.Load() }
+// Reads returns how often Read was called. Any goroutine may call it.
+func (t *Transaction) Reads() int64 { return t.reads.Load() }
+
+// Writes returns how often Write was called. Any goroutine may call it.
 func (t *Transaction) Writes() int64 { return t.writes.Load() }
 
 // Repeatable reports whether the run had no effect that another run of the same request would have twice.

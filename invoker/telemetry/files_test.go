@@ -25,7 +25,7 @@ func everything(t *testing.T) string {
 			return map[string]protocol.QueueInfo{"f": {}}, nil
 		}})
 	once(m, stats.Call{Function: protocol.Ref{Name: "f"}, Code: 504, Cold: true, Memory: 1})
-	once(m, stats.Call{Function: protocol.Ref{Name: "f"}})
+	once(m, stats.Call{Function: protocol.Ref{Name: "f"}, Reads: 1, Writes: 1})
 	a := &jobs.Attempt{Function: "f", Number: 1, Request: new(protocol.Request), Began: time.Now(), Outcome: jobs.OutcomeDone}
 	m.Jobs().Begin(a)
 	m.Jobs().End(a)

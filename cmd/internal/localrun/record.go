@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/source"
+	"github.com/polyvoke/polyvoke/invoker/backend/journal"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 	"github.com/polyvoke/polyvoke/runtimes/recording"
@@ -16,6 +17,7 @@ import (
 // recorder keeps what a process writes and draws.
 type recorder struct {
 	process *runtimes.Process
+	journal journal.Record
 	began   time.Time
 	stdout  bytes.Buffer
 	stderr  tail
@@ -25,6 +27,9 @@ type recorder struct {
 func newRecorder(p *runtimes.Process) *recorder {
 	r := &recorder{process: p, began: time.Now()}
 	p.Draws = new(recording.Draws)
+	for i, m := range p.Mounts {
+		p.Mounts[i].Tree = r.journal.Tree(m.Path, m.Tree)
+	}
 	p.Stdout, p.Stderr = both(p.Stdout, &r.stdout), both(p.Stderr, &r.stderr)
 	return r
 }
@@ -41,15 +46,17 @@ func both(first, second io.Writer) io.Writer {
 func (r *recorder) recording(src *source.Source, q *protocol.Request, err error) *protocol.Recording {
 	f, usage := src.Function, &r.process.Usage
 	f.Digest, f.Size, f.Start = protocol.Digest(src.Code), int64(len(src.Code)), ""
-	rec := &protocol.Recording{Format: protocol.RecordingFormat, Function: f, ID: q.ID, Time: r.began,
+	rec := &protocol.Recording{Function: f, ID: q.ID, Time: r.began,
 		Subject: q.Subject, Args: q.Args, Header: q.Header, Deadline: q.Deadline, Fuel: usage.Fuel, Memory: usage.Memory,
 		Start: usage.Start, Duration: usage.Duration,
 		Stdout: protocol.Beginning(r.stdout.Bytes(), protocol.MaxRecordedStdout),
 		Stderr: protocol.Output{Size: r.stderr.size, Kept: r.stderr.b}}
 	rec.Exit, rec.Code, rec.Error = judge(&f, err)
 	rec.SetStdin(q.Body)
-	if len(f.Grants) > 0 {
-		rec.Leave("files: what it has read by its grants is not recorded when it runs without an invoker")
+	if kept, lost := r.journal.End(); lost != "" {
+		rec.Leave("files: %s", lost)
+	} else if len(f.Grants) > 0 {
+		rec.Files = kept
 	}
 	text, failed := r.process.Draws.MarshalText()
 	switch why := r.process.Draws.Lost(); {

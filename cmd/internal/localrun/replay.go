@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/exit"
+	"github.com/polyvoke/polyvoke/invoker/backend/journal"
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/recording"
 	"github.com/polyvoke/polyvoke/runtimes/script"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
@@ -59,6 +61,7 @@ type Outcome struct {
 	Error          string
 	Usage          runtimes.Usage
 	Draws          string // what it drew first otherwise than the recorded process; empty: nothing
+	Files          string // what it did first otherwise with what it was granted; empty: nothing
 	Cut            bool   // the recorded process was ended from outside
 }
 
@@ -91,6 +94,8 @@ func (r *Replayer) Run(ctx context.Context, rec *protocol.Recording, code []byte
 	limits := rec.Function.Limits.WithDefaults()
 	p.Stdout, p.Stderr = &runtimes.CapWriter{W: &stdout, N: int64(limits.Output)}, &stderr
 	p.Replay = recording.NewReplay(draws)
+	played := journal.NewReplay(rec.Files, draws.WasCut())
+	p.Mounts = playedMounts(&rec.Function, played)
 	limited, cancel := context.WithTimeout(ctx, timeout(rec, draws.WasCut()))
 	defer cancel()
 	err = r.program.Run(limited, p)
@@ -98,9 +103,24 @@ func (r *Replayer) Run(ctx context.Context, rec *protocol.Recording, code []byte
 		return nil, ctx.Err()
 	}
 	o := &Outcome{Stdout: stdout.Bytes(), Stderr: stderr.b, StderrSize: stderr.size, Usage: p.Usage,
-		Draws: p.Replay.Difference(), Cut: draws.WasCut()}
-	o.Exit, o.Code, o.Error = judge(&rec.Function, err)
+		Draws: p.Replay.Difference(), Files: played.Difference(), Cut: draws.WasCut()}
+	if o.Exit, o.Code, o.Error = judge(&rec.Function, err); o.Exit == 0 && o.Code == 0 && rec.Files != nil {
+		if o.Code = rec.Files.Code; o.Code != 0 { // there is nothing to commit to: it is what it was
+			o.Error = rec.Error
+		}
+	}
 	return o, nil
+}
+
+// playedMounts returns what a process sees of what it was granted: /tmp is its own, and all else is played back.
+func playedMounts(f *protocol.Function, played *journal.Replay) []files.Mount {
+	all := played.Mounts()
+	for _, g := range f.Grants {
+		if g.Kind() == protocol.GrantTmp {
+			all = append(all, files.Mount{Path: g.Mount(), Tree: files.NewMemory(int64(g.Tmp))})
+		}
+	}
+	return all
 }
 
 // timeout returns how long a process may take that is run again.

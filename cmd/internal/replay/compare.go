@@ -28,7 +28,7 @@ type Side struct {
 
 // Difference is one thing that is not the same.
 type Difference struct {
-	What     string `json:"what"`           // exit, code, stdout, stderr, fuel, memory or draws
+	What     string `json:"what"`           // exit, code, stdout, stderr, fuel, memory, files or draws
 	Text     string `json:"text"`           // for people
 	Line     int    `json:"line,omitempty"` // of the first difference, from 1; 0: it is not known
 	Byte     int64  `json:"byte,omitempty"` // offset of the first difference, where Line is set
@@ -65,7 +65,7 @@ func New(r *protocol.Recording, digest string) *Result {
 func (r *Result) Skip(err error) { r.Skipped = err.Error() }
 
 // Compare compares a recording with the outcome of another run. With the code of the recording all must be the same.
-// With other code the reply and the exit code must be; logs, fuel, memory and draws are told. Of a run that was ended
+// With other code the reply and the exit code must be; logs, fuel, memory, files and draws are told. Of a run that was ended
 // from outside, by its deadline, only that counts: how far it came is a matter of time.
 func (r *Result) Compare(rec *protocol.Recording, o *localrun.Outcome) {
 	a := Side{Exit: rec.Exit, Code: rec.Code, Error: rec.Error, Fuel: rec.Fuel, Memory: rec.Memory,
@@ -91,6 +91,9 @@ func (r *Result) Compare(rec *protocol.Recording, o *localrun.Outcome) {
 	}
 	if a.Memory != b.Memory {
 		r.add("memory", exact, "memory %d bytes, and now %d%s", a.Memory, b.Memory, ratio(a.Memory, b.Memory))
+	}
+	if o.Files != "" {
+		r.add("files", exact, "files: %s", o.Files)
 	}
 	if o.Draws != "" {
 		r.add("draws", exact, "time and entropy: %s", o.Draws)

@@ -3,6 +3,7 @@ package replay_test
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +14,9 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/replay"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/backend/backendtest"
+	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
+	"github.com/polyvoke/polyvoke/invoker/backend/standard"
 	"github.com/polyvoke/polyvoke/invoker/bodies"
 	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/invoker/jobs/recordings"
@@ -44,8 +48,15 @@ func start(t *testing.T) *recorded {
 		t.Fatal(err)
 	}
 	r.store = recordings.New(js, recordings.Config{Invoker: "here"})
+	secret := t.TempDir()
+	if err := os.WriteFile(filepath.Join(secret, "KEY"), []byte("correct horse"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	r.invoker = r.server.StartInvoker(func(v *invoker.Invoker) {
 		v.Registry = reg
+		b, end := standard.New(standard.Config{JetStream: js, Conn: nc, Caller: v, Secrets: secrets.Folder{Dir: secret}})
+		t.Cleanup(end)
+		v.Backend = b
 		v.Verbs = r.store.Verbs(recordings.Modules{Module: reg.Module, Put: bodies.New(js, bodies.Config{}).PutBytes})
 	})
 	if r.replayer, err = localrun.NewReplayer(t.Context(), t.TempDir(), interpreters.Here()); err != nil {
@@ -175,5 +186,66 @@ func TestLeftOut(t *testing.T) {
 	_, result = r.again("probe", "large", []byte("no module"))
 	if result.Same || result.Skipped == "" {
 		t.Errorf("got %+v", result)
+	}
+}
+
+// granted is a function with grants of several kinds.
+func granted(f *protocol.Function) {
+	f.Grants = []protocol.Grant{{KV: "stock", Access: protocol.AccessWrite, Create: true, MaxKeys: 3},
+		{Obj: "images", Access: protocol.AccessWrite, Create: true}, {Tmp: 1 << 20}, {Secret: "KEY"}}
+}
+
+// TestReplayOfGrants records calls that read and write what they are granted, and runs them again when that is no longer
+// what it was: they find what they have found.
+func TestReplayOfGrants(t *testing.T) {
+	r := start(t)
+	r.server.Deploy("clerk", backendtest.Clerk(), granted)
+	all := protocol.Sampling{Share: 1}
+	for _, c := range []struct {
+		id   string
+		body string
+		code int
+	}{
+		{"put", "put /kv/stock/tea 5\nput /obj/images/a abc\n", 0},
+		{"add", "add /kv/stock/tea 7\nget /kv/stock/tea\nls /kv/stock\n", 0},
+		{"read", "get /kv/stock/tea\nget /obj/images/a\nhas /kv/stock/none\nget /kv/stock/none\nstat /kv/stock/tea\n", 0},
+		{"tmp", "put /tmp/a 1\nadd /tmp/a 2\nget /tmp/a\n", 0},
+		{"name", "has /secret/KEY\nget /kv/stock/tea\n", 0},
+		{"refused", "put /kv/stock/a/../b x\nput /none/x y\n", protocol.CodeFailed},
+		{"away", "get /kv/stock/tea\nrm /kv/stock/tea\nexit 75\n", protocol.CodeUnavailable},
+		{"quota", "put /kv/stock/a 1\nput /kv/stock/b 1\nput /kv/stock/c 1\nput /kv/stock/d 1\n", -1},
+		{"gone", "rm /kv/stock/tea\nrm /obj/images/a\nls /kv/stock\n", 0},
+	} {
+		reply := r.job("clerk", c.id, []byte(c.body), all)
+		if code := protocol.CodeOf(protocol.Failure(reply, nil)); c.code >= 0 && code != c.code || c.code < 0 && code == 0 {
+			t.Errorf("%s: the call came to %v\n%s", c.id, reply.Err, reply.Body)
+		}
+	}
+	for _, id := range []string{"put", "add", "read", "tmp", "name", "refused", "away", "quota", "gone"} {
+		rec, result := r.again("clerk", id, nil)
+		if !result.Same || len(result.Differences) > 0 || rec.Files == nil {
+			var out bytes.Buffer
+			result.Print(&out, terminal.PaintFor(&out, "never", os.Getenv), false)
+			t.Errorf("%s: %s%v", id, &out, rec.LeftOut)
+		}
+	}
+}
+
+// TestGrantsLeftOut records calls of which no recording keeps what they have read.
+func TestGrantsLeftOut(t *testing.T) {
+	r := start(t)
+	r.server.Deploy("clerk", backendtest.Clerk(), granted)
+	all := protocol.Sampling{Share: 1}
+	for id, body := range map[string]string{
+		"secret": "put /kv/stock/tea horses\nsize /secret/KEY\nget /kv/stock/tea\n",
+		"large":  "fill /obj/images/large 1000000\nget /obj/images/large\n",
+	} {
+		if reply := r.job("clerk", id, []byte(body), all); reply.Err != nil && id == "secret" {
+			t.Errorf("%s: the call came to %v", id, reply.Err)
+		}
+		rec, result := r.again("clerk", id, nil)
+		if rec.Files != nil || result.Same || !strings.Contains(result.Skipped, "not whole: files:") {
+			t.Errorf("%s: %+v of %+v", id, result, rec.Files)
+		}
 	}
 }
