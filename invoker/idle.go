@@ -16,8 +16,12 @@ import (
 const idleTime = time.Second
 
 // Idle implements control.Host. It starts a process and gives it up as soon as it reads or writes, so that a function
-// as it should be costs no more than its start.
+// as it should be costs no more than its start. A function with grants is never idle: what it does can be in their
+// files, which this process does not have, so it would end early.
 func (h host) Idle(ctx context.Context, m *protocol.Function) bool {
+	if len(m.Grants) > 0 {
+		return false
+	}
 	p, err := h.loader.program(ctx, m)
 	if err != nil {
 		return false

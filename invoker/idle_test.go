@@ -41,3 +41,13 @@ func TestIdleProgram(t *testing.T) {
 		t.Error("what changes nothing is warned of again")
 	}
 }
+
+// A program that has grants can do all that it does in their files, which it does not find here: it gets no warning.
+func TestIdleProgramWithGrants(t *testing.T) {
+	s := granting(t, startServer(t))
+	r := deploy(t, s.nc, protocol.Function{Name: "granted", Args: []string{"exit", "3"}, Start: protocol.StartFresh,
+		Grants: []protocol.Grant{{Tmp: 1 << 20}}}, runtimestest.Wasm())
+	if len(r.Warnings) > 0 {
+		t.Errorf("warnings: %q", r.Warnings)
+	}
+}

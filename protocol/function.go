@@ -109,7 +109,12 @@ const (
 )
 
 // Ref returns NAME@VERSION of this very version.
-func (f *Function) Ref() Ref { return Ref{Name: f.Name, Version: fmt.Sprint(f.Version)} }
+func (f *Function) Ref() Ref {
+	if f.Version == 0 {
+		return Ref{Name: f.Name}
+	}
+	return Ref{Name: f.Name, Version: fmt.Sprint(f.Version)}
+}
 
 // IsReply reports whether a process that ends with this exit code has replied: 0, or one that the manifest lists.
 func (f *Function) IsReply(exit int) bool { return exit == 0 || slices.Contains(f.Replies, exit) }

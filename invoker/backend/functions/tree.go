@@ -37,6 +37,9 @@ func (t tree) Open(ctx context.Context, name string, how files.Flags) (files.Fil
 	}
 	to, err := t.find("open", name)
 	if err != nil {
+		if how.Has(files.Write) { // the process only sees that there can be no such file
+			t.s.say("/fn/%.300s: no grant of fn speaks of it", name)
+		}
 		return nil, err
 	}
 	f, err := t.s.open(ctx, to, how)

@@ -17,6 +17,9 @@ import (
 // errNotGranted is the error of making a key that no grant of the function is of. One that is there does not exist.
 const errNotGranted = syscall.EACCES
 
+// errReadOnly is the error of changing what the grant only lets the function read.
+var errReadOnly = because(files.ErrReadOnly, `it can only be read: its grant has no access = "rw"`)
+
 // Bounds of what one run holds.
 const (
 	maxRead    = 64 << 20         // bytes of values that it has read from the server

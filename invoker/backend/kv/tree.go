@@ -57,7 +57,7 @@ func (s *session) open(ctx context.Context, name string, how files.Flags) (*cont
 	case how.Has(files.Create | files.Exclusive):
 		return nil, fs.ErrExist
 	case how.Has(files.Write) && !s.on.canWrite(name):
-		return nil, files.ErrReadOnly
+		return nil, errReadOnly
 	case empties:
 		return e.now, s.resize(e.now, 0)
 	}
@@ -144,7 +144,7 @@ func (s *session) within(ctx context.Context, name string) (err error) {
 func (s *session) mayMake(name string) error {
 	switch {
 	case !s.on.writes:
-		return files.ErrReadOnly
+		return errReadOnly
 	case len(name) > MaxKey:
 		return files.ErrNameTooLong
 	case !validKey(name):
@@ -153,7 +153,7 @@ func (s *session) mayMake(name string) error {
 	case !s.on.sees(name):
 		return because(errNotGranted, "no grant of the function is of this key")
 	case !s.on.canWrite(name):
-		return files.ErrReadOnly
+		return errReadOnly
 	}
 	return nil
 }
@@ -352,7 +352,7 @@ func (s *session) remove(ctx context.Context, name string) error {
 	case e == nil || e.now == nil:
 		return s.removeFolder(ctx, name)
 	case !s.on.canWrite(name):
-		return files.ErrReadOnly
+		return errReadOnly
 	}
 	if err := s.change(e); err != nil {
 		return err
@@ -571,7 +571,7 @@ func (s *session) renameFile(ctx context.Context, e *entry, to string) error {
 		err = s.mayMake(to)
 	}
 	if err == nil && !s.on.canWrite(e.key) {
-		err = files.ErrReadOnly
+		err = errReadOnly
 	}
 	if err != nil {
 		return err
@@ -665,7 +665,7 @@ func (s *session) keysBelow(ctx context.Context, folder string) ([]*entry, error
 		case e == nil || e.now == nil:
 			continue // it was removed meanwhile
 		case !s.on.canWrite(key):
-			return nil, files.ErrReadOnly
+			return nil, errReadOnly
 		}
 		all = append(all, e)
 	}

@@ -138,6 +138,7 @@ func (s *session) writable(name string) error {
 	case write:
 		return nil
 	case read:
+		s.log(name, `it can only be read: its grant has no access = "rw"`)
 		return files.ErrReadOnly
 	}
 	s.log(name, "no grant of the function covers that name: see keys")

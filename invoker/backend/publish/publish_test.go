@@ -209,7 +209,12 @@ func TestStream(t *testing.T) {
 func TestOpen(t *testing.T) {
 	r := begin(t, publish.Config{Conn: invokertest.Connect(t, invokertest.StartNATS(t))},
 		grant("orders.*.new", "orders.eu.old", "bills.>", "plain"))
-	_, err := r.Open(t.Context(), "plain", files.Read)
+	_, err := r.Open(t.Context(), "orders/eu/other", files.Write|files.Create)
+	r.is("what is not granted", err, fs.ErrNotExist)
+	if want := "/pub/orders/eu/other: no grant of pub speaks of it"; !slices.Contains(r.log, want) {
+		t.Errorf("the log says %q", r.log)
+	}
+	_, err = r.Open(t.Context(), "plain", files.Read)
 	r.is("reading", err, syscall.EACCES)
 	f, err := r.Open(t.Context(), "plain", files.Read|files.Write)
 	if err != nil {

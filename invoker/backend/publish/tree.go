@@ -50,6 +50,9 @@ func (t tree) find(op, name string) (p place, err error) {
 func (t tree) Open(_ context.Context, name string, how files.Flags) (files.File, error) {
 	p, err := t.find("open", name)
 	if err != nil {
+		if how.Has(files.Write) { // the process only sees that there can be no such file
+			t.s.say("/pub/%.300s: no grant of pub speaks of it", name)
+		}
 		return nil, err
 	}
 	f, err := t.s.open(p, how)
