@@ -211,7 +211,8 @@ func join(folder, name string) string {
 	return folder + "/" + name
 }
 
-// walk calls each for the names of all objects in a folder and below it, until each returns false.
+// walk calls each for the names of all objects in a folder and below it, until each returns false. It reports whether
+// each never did.
 func (f *folder) walk(name string, each func(name string) bool) bool {
 	if f == nil {
 		return true

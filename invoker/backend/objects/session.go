@@ -300,8 +300,8 @@ func (n *node) set(c *content) {
 	}
 }
 
-// below calls each for the names of all objects below a folder, until each returns false. It reports whether it called
-// each for all of them.
+// below calls each for the names of all objects below a folder, until each returns false. It reports whether each did
+// return false.
 func (s *session) below(name string, each func(name string) bool) (ended bool) {
 	if !s.touched(name, each) {
 		return true
