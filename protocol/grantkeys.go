@@ -26,8 +26,8 @@ func addGrant(t map[string]Key) {
 	t["grant.secret"] = Key{Range: fmt.Sprintf("at most %d letters, digits, `-`, `_` and dots, no dot first", MaxSecret),
 		Pattern: fmt.Sprintf("^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,%d}$", MaxSecret-1), Example: `"API_KEY"`,
 		Text: "A secret of the invoker, as a file `/secret/NAME`."}
-	t["grant.http"] = Key{Range: fmt.Sprintf("`[http://]HOST[:PORT][/PATH]` of at most %d bytes; https without a scheme",
-		MaxHTTPTarget), Most: MaxHTTPTarget, Example: `"api.example.com/v1"`,
+	t["grant.http"] = Key{Range: fmt.Sprintf("`[http://]HOST[:PORT][/PATH]` of at most %d bytes; https without a scheme; "+
+		"`*.HOST` is all names below a host", MaxHTTPTarget), Most: MaxHTTPTarget, Example: `"api.example.com/v1"`,
 		Text: "Requests to a host, to a path and all below it, as files `/http/HOST[:PORT]/PATH`."}
 	t["grant.tmp"] = Key{Range: "at most " + MaxTmp.String() + ", and with `limits.memory` less than 4GiB",
 		Example: `"64MiB"`, Text: "Room in memory for files below `/tmp`, which are gone after the call."}
@@ -55,7 +55,8 @@ func addGrantOptions(t map[string]Key) {
 		Pattern: `^[A-Z-]{1,32}$`, Example: `["GET", "POST"]`, Text: "With `http`: the methods that are granted."}
 	t["grant.max_keys"] = Key{Default: "no quota", Range: fmt.Sprintf("1 to %d", MaxMaxKeys), Min: 1, Max: MaxMaxKeys,
 		Example: "10_000", Text: "With `kv` or `obj`, and access `rw`: how many keys or objects the bucket may have."}
-	t["grant.max_bytes"] = Key{Default: "no quota; of a response `limits.input`", Range: "more than 0", Example: `"64MiB"`,
+	t["grant.max_bytes"] = Key{Default: "no quota; of a database 64MiB, of a response `limits.output`",
+		Range: "more than 0", Example: `"64MiB"`,
 		Text: "With `kv`, `obj` or `sql`, and access `rw`: how large the bucket, or the database, may become. With `http`: " +
 			"how large a response may be."}
 	t["grant.max_ops"] = Key{Default: fmt.Sprint(DefaultMaxOps), Range: fmt.Sprintf("1 to %d", MaxMaxOps), Min: 1,

@@ -2,8 +2,8 @@
 // trees that its process sees, and a transaction that carries out what the run has written.
 //
 // A call is a transaction. What a run reads is noted with its revision, what it writes stays in memory. After exit 0
-// Commit writes it, if nothing of it has changed meanwhile; else it is gone. The folders below have a kind of grant
-// each, and know nothing of the others.
+// Commit writes it, if nothing that it depends on has changed meanwhile. After anything else it is dropped. Each folder
+// below has one kind of grant, and knows nothing of the others; standard assembles them.
 package backend
 
 import (
@@ -104,7 +104,7 @@ type Marker interface {
 
 // Mark says that a request was committed. Whoever gets the same request again finds it.
 type Mark struct {
-	ID    string // tells the request from all others, of all functions: 43 bytes, all of them good for a key of NATS
+	ID    string // identifies the request among those of all functions: 43 bytes, which a key of NATS can have
 	Value []byte // what the reply was
 	Done  bool   // it has been written
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// EffectID returns the id of the nth effect, from 1, that a call with an id has outside: of a call of another function,
-// of a message. A repetition of the call that does the same in the same order has the same ids, so that whoever gets
-// one twice can know it. kind keeps apart what is counted apart. It has at most protocol.MaxID bytes: a long id of a
-// call is a digest in it.
+// EffectID returns the id of the nth effect, from 1, that a call has outside: a call of another function, a message, a
+// request. A repetition of the call that does the same in the same order has the same ids, so a receiver that gets one
+// twice can recognise it. kind separates what is counted separately. The result has at most protocol.MaxID bytes: if
+// the id of the call is too long for that, a digest stands in its place.
 func EffectID(id, kind string, n int) string {
 	suffix := "." + kind + strconv.Itoa(n)
 	if len(id)+len(suffix) > protocol.MaxID {

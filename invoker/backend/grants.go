@@ -11,7 +11,7 @@ import (
 
 // Backend opens what manifests grant. Its methods may be called from several goroutines.
 type Backend struct {
-	// Kinds has what opens the grants of each kind, by protocol.Grant.Kind. They are not changed any more.
+	// Kinds has what opens the grants of each kind, by protocol.Grant.Kind. It is not changed after the first call.
 	Kinds map[string]Kind
 }
 
@@ -20,8 +20,8 @@ type Grants struct {
 	resources []Resource // by mount
 }
 
-// Open makes ready what a manifest grants, for all runs of that version. It returns nil if it grants nothing. An error
-// has a code: that of a Kind, or 501 for a kind that is not there.
+// Open makes ready what a manifest grants, for all runs of that version. It returns nil if the manifest grants nothing.
+// Errors have a code: that of a Kind, or 501 for a kind that is not in Kinds.
 func (b *Backend) Open(ctx context.Context, f *protocol.Function) (*Grants, error) {
 	if len(f.Grants) == 0 {
 		return nil, nil
@@ -52,7 +52,7 @@ func (b *Backend) open(ctx context.Context, kind string, f *protocol.Function, a
 	return b.Kinds[kind].Open(ctx, f, all)
 }
 
-// Close lets go of it all. There is no run any more.
+// Close lets go of all resources. It is called when no run uses them any more.
 func (g *Grants) Close() {
 	if g == nil {
 		return

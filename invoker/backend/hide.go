@@ -1,6 +1,6 @@
 package backend
 
-// Hider is a Session that knows what no log may show.
+// Hider is a Session that keeps out of logs what no log may show, such as secrets.
 type Hider interface {
 	Session
 	// Hide takes what the process writes to its log, piece by piece, and returns what of it can be shown, until the next

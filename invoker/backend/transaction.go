@@ -24,7 +24,8 @@ type Call struct {
 	Record   *journal.Record   // takes down what the run does; nil: nothing is
 }
 
-// Transaction is what one run reads and writes by its grants. One goroutine at a time uses it, but for Reads and Writes.
+// Transaction is what one run reads and writes by its grants. One goroutine at a time uses it, except for Read, Write,
+// Reads and Writes.
 type Transaction struct {
 	Call
 	ctx           context.Context
@@ -33,7 +34,7 @@ type Transaction struct {
 	reads, writes atomic.Int64
 }
 
-// place is a session and where it is seen.
+// place is a session and the path of its mount.
 type place struct {
 	path string
 	Session
@@ -63,9 +64,9 @@ func (t *Transaction) Mounts() []files.Mount {
 // what it still runs. It may be kept, which that of an operation must not be.
 func (t *Transaction) Context() context.Context { return t.ctx }
 
-// Do does something that takes its time, in a goroutine of its own, while the process waits as files.Wait says; ctx is
-// the context of the operation. It returns the error of files.Wait: then do may still go on, so that what it uses must
-// be its own. The context that do is given is that of the transaction.
+// Do runs do in a goroutine of its own, while the process waits as files.Wait says. ctx is the context of the
+// operation; do gets that of the transaction. Do returns the error of files.Wait. After an error do may still be
+// running, so whatever it uses must be its own.
 func (t *Transaction) Do(ctx context.Context, do func(ctx context.Context)) error {
 	done := make(chan struct{})
 	go func() {
@@ -97,7 +98,7 @@ func (t *Transaction) Repeatable() bool {
 	return true
 }
 
-// Pending reports whether Commit or Send may have something to do, so that they may take their time.
+// Pending reports whether Commit or Send may have something to do, and so may take some time.
 func (t *Transaction) Pending() bool {
 	for _, s := range t.sessions {
 		if _, ok := s.Session.(Sender); ok {

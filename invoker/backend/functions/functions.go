@@ -1,9 +1,9 @@
 // Package functions shows other functions as files. A process writes a request to /fn/NAME[/ARG...], and reads the
 // reply from the same path. In goes a protocol.Caller; out comes a tree for each run.
 //
-// Reading makes the call: with what was written, or with an empty body. What came back stays, whoever reads it again,
-// until something is written there anew. A request that nobody has read the reply to is sent when the run has
-// succeeded. Beside each path there are NAME.headers, NAME.status and NAME.error.
+// Reading makes the call: with what was written, or with an empty body. The reply stays, however often it is read,
+// until something is written there anew. A request whose reply nobody has read is sent when the run has succeeded.
+// Beside each path there are NAME.headers, NAME.status and NAME.error.
 //
 // A call happens at once and cannot be taken back. So a run that has made one is not run again after a conflict.
 package functions

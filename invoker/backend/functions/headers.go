@@ -115,7 +115,7 @@ func (f *headersFile) SetTime(context.Context, time.Time) error { return f.use(0
 // Sync implements files.File.
 func (f *headersFile) Sync(context.Context) error { return f.use(0) }
 
-// Close implements files.File. What is no header is fs.ErrInvalid, although the call says so too.
+// Close implements files.File. Lines that are no headers are fs.ErrInvalid; the call says so too.
 func (f *headersFile) Close(context.Context) error {
 	if err := f.use(0); err != nil {
 		return err

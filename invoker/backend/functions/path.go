@@ -50,5 +50,5 @@ func parsePath(name string) (t target, ok bool) {
 	return t, true
 }
 
-// cannotCall reports whether no argument has a character: a wildcard, or one that nobody sees.
+// cannotCall reports whether a character can be in no argument: a wildcard, or one that nobody sees.
 func cannotCall(c rune) bool { return c <= ' ' || c == 0x7f || c == '*' || c == '>' || c == '\ufffd' }

@@ -193,7 +193,7 @@ func valueOf(sequence uint64, at time.Time, h nats.Header, data []byte) value {
 	return v
 }
 
-// list calls do with each key that the server has, until do returns false.
+// list calls do for each key that the server has, until do returns false.
 func (b *bucket) list(ctx context.Context, do func(key string) bool) error {
 	kv, err := b.kind.JetStream.KeyValue(ctx, b.name)
 	if err != nil {

@@ -235,7 +235,7 @@ func (c *cache) say(b *bucket, text string, with ...any) {
 	}
 }
 
-// fail lets those go on who wait for the cache.
+// fail lets those that wait for the cache go on without it.
 func (c *cache) fail() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -243,7 +243,7 @@ func (c *cache) fail() {
 	close(c.ready)
 }
 
-// rest waits for a while.
+// rest pauses before the next attempt.
 func (c *cache) rest(ctx context.Context) {
 	t := time.NewTimer(c.every)
 	defer t.Stop()
@@ -336,7 +336,7 @@ func (c *cache) follow(ctx context.Context, b *bucket, w jetstream.KeyWatcher, l
 	}
 }
 
-// begin lets the cache be asked.
+// begin opens the cache to questions.
 func (c *cache) begin(level level, seen uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -213,7 +213,8 @@ func (c *commit) inOrder(ctx context.Context, all []*message) error {
 	return nil
 }
 
-// partly returns the error of a commit of which something was written. It is no *Conflict: the run must not run again.
+// partly returns the error of a commit that has written some of its messages. It is no *Conflict: the call must not run
+// again.
 func (c *commit) partly(err error, written, all int) error {
 	const advice = "set atomic = true in the grant to have all of them written or none"
 	var conflict *backend.Conflict
@@ -236,7 +237,7 @@ func (c *commit) conflict(m *message) error {
 // checked returns the key that a message checks.
 func (m *message) checked() string { return cmp.Or(m.of, m.key) }
 
-// done takes note of a message that was written, for those who read the bucket next.
+// done notes in the cache a message that was written, for the next run that reads the bucket.
 func (c *commit) done(m *message, sequence uint64) {
 	v := value{revision: sequence, exists: m.put, at: time.Now()}
 	if m.put {
@@ -245,7 +246,7 @@ func (c *commit) done(m *message, sequence uint64) {
 	c.bucket.cache.note(m.key, v)
 }
 
-// find returns the conflict of a batch, as far as it can be found out which key it is.
+// find returns the conflict of a batch, with the key that has changed if that can be found out.
 func (c *commit) find(ctx context.Context, all []*message) error {
 	var first *message
 	for _, m := range all {
@@ -283,7 +284,7 @@ func (c *commit) refused(code int, err error) error {
 	return protocol.Errorf(code, "commit", "%s: NATS refuses it: %w", c.path, err)
 }
 
-// unknown returns the error of a commit of which nobody knows what has come of it.
+// unknown returns the error of a commit whose outcome nobody knows.
 func (c *commit) unknown(err error) error {
 	return protocol.Errorf(protocol.CodeUnavailable, "commit", "%s: %w", c.path,
 		fmt.Errorf("NATS has not answered (%w): %w", err, backend.ErrUnknown))

@@ -105,7 +105,7 @@ type needs struct {
 	create, write, atomic bool
 }
 
-// merge returns what all grants of a bucket want together.
+// merge returns what all grants of a bucket need together.
 func merge(name string, grants []protocol.Grant) (n needs) {
 	for _, g := range grants {
 		if g.KV == name {
@@ -117,7 +117,8 @@ func merge(name string, grants []protocol.Grant) (n needs) {
 	return n
 }
 
-// use returns the bucket of a name, which all versions share that are granted it. It is to be given back by leave.
+// use returns the bucket with a name, which is shared by all versions that are granted it. The caller gives it back
+// with leave.
 func (k *Kind) use(ctx context.Context, f *protocol.Function, name string, n needs) (*bucket, error) {
 	settings, err := k.prepare(ctx, f, name, n)
 	if err != nil {
@@ -140,7 +141,7 @@ func (k *Kind) use(ctx context.Context, f *protocol.Function, name string, n nee
 	return b, nil
 }
 
-// leave gives back a bucket. The last user ends its cache.
+// leave gives back a bucket. When its last user leaves, its cache ends.
 func (k *Kind) leave(b *bucket) {
 	k.mu.Lock()
 	b.users--
@@ -228,7 +229,7 @@ func (k *Kind) setUp(ctx context.Context, op, name string, config *jetstream.Str
 	return nil
 }
 
-// away returns the error for what NATS does not do for now.
+// away returns the error for a bucket that NATS does not answer for.
 func away(op, bucket string, err error) error {
 	var known *protocol.Error
 	switch {
@@ -287,7 +288,7 @@ func (m *mount) all() bool {
 	return slices.ContainsFunc(m.rules, func(r rule) bool { return r.keys == "" || r.keys == "*" })
 }
 
-// has reports whether some grant of a key, which it has a name for, says something.
+// has reports whether one of the grants that cover a key says something. No grant covers keys of polyvoke's own.
 func (m *mount) has(key string, says func(r rule) bool) bool {
 	for _, r := range m.rules {
 		if says(r) && r.keys.matches(key) {

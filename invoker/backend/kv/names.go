@@ -36,13 +36,13 @@ func isInternal(name string) bool {
 	return strings.HasPrefix(name, internal) || name+"/" == internal
 }
 
-// pattern says of which keys a grant is. "*" is any characters, slashes included. The empty one is of all.
+// pattern says which keys a grant covers. "*" is any characters, slashes included. The empty pattern covers all keys.
 type pattern string
 
-// matches reports whether the grant is of a key.
+// matches reports whether the grant covers a key.
 func (p pattern) matches(key string) bool { return protocol.Grant{Keys: string(p)}.Covers(key) }
 
-// reaches reports whether the grant can be of a key that begins so.
+// reaches reports whether the grant can cover a key that begins with prefix.
 func (p pattern) reaches(prefix string) bool {
 	fixed, _, any := strings.Cut(string(p), "*")
 	if p == "" || any && len(prefix) >= len(fixed) {
@@ -52,7 +52,7 @@ func (p pattern) reaches(prefix string) bool {
 	return strings.HasPrefix(fixed, prefix)
 }
 
-// above calls do with each folder that leads to a name, the nearest first, until do returns false.
+// above calls do for each folder that leads to a name, the nearest first, until do returns false.
 func above(name string, do func(folder string) bool) {
 	for i := strings.LastIndexByte(name, '/'); i > 0; i = strings.LastIndexByte(name[:i], '/') {
 		if !do(name[:i]) {
@@ -61,7 +61,7 @@ func above(name string, do func(folder string) bool) {
 	}
 }
 
-// below returns what the names below a folder begin with.
+// below returns the prefix that all names below a folder have.
 func below(folder string) string {
 	if folder == "." {
 		return ""

@@ -31,7 +31,7 @@ const (
 	errTooMany       = 10210
 )
 
-// newToken returns what the messages of one commit are recognised by.
+// newToken returns the random text by which the messages of one commit are recognised.
 func newToken() string { return rand.Text() }
 
 // How long an answer is waited for before the message is sent again, at first and at most.

@@ -14,7 +14,7 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
-// errNotGranted is the error of making a key that no grant of the function is of. One that is there does not exist.
+// errNotGranted is the error of making a key that no grant of the function covers. To open such a key is ENOENT.
 const errNotGranted = syscall.EACCES
 
 // errReadOnly is the error of changing what the grant only lets the function read.
@@ -96,7 +96,7 @@ func (s *session) fail(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
 
-// asReason finds a reason that is the error itself: they are not wrapped.
+// asReason reports whether an error is itself a reason, and sets r to it. Reasons are never wrapped.
 func asReason(err error, r *reason) (ok bool) {
 	*r, ok = err.(reason)
 	return ok
@@ -124,12 +124,12 @@ type result[T any] struct {
 	err   error
 }
 
-// ask makes a request to NATS, while the process waits. What is left behind when that ends is canceled.
+// ask makes a request to NATS, while the process waits. If the wait ends first, the request is canceled.
 func ask[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
 	return askFor(ctx, patience, f)
 }
 
-// askFor is ask for a request that takes up to so long.
+// askFor is ask for a request that may take up to most.
 func askFor[T any](ctx context.Context, most time.Duration, f func(context.Context) (T, error)) (T, error) {
 	apart, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
@@ -232,7 +232,7 @@ func (s *session) look(ctx context.Context, key string) (*entry, error) {
 	return e, nil
 }
 
-// find is look for a file of which it is enough to know what it is now.
+// find is look for a caller that needs to know only what the file is now, and not what it was.
 func (s *session) find(ctx context.Context, key string) (*entry, error) {
 	if e := s.keys[key]; e != nil && e.now != nil {
 		return e, nil
@@ -317,7 +317,7 @@ func (s *session) reaches(folder string) bool {
 	return false
 }
 
-// others reports whether a key of the bucket is one that the run can see, and knows nothing else about.
+// others reports whether the run can see a key of the bucket, and has no entry of its own for it.
 func (s *session) others(key string) bool {
 	if e := s.keys[key]; e != nil && (e.known || e.changed) {
 		return false
@@ -467,7 +467,7 @@ func (s *session) give(e *entry, c *content) {
 	}
 }
 
-// release gives back the room of content that nobody can come to any more.
+// release gives back the room of content that nothing refers to any more.
 func (s *session) release(c *content) {
 	if c.entry == nil && c.users == 0 {
 		s.held -= c.size

@@ -551,7 +551,7 @@ func (s *session) rename(ctx context.Context, from, to string) error {
 	return s.renameFolder(ctx, from, to)
 }
 
-// orNotExist returns an error, or that something does not exist.
+// orNotExist returns err, or fs.ErrNotExist if err is nil.
 func orNotExist(err error) error {
 	if err != nil {
 		return err

@@ -36,7 +36,7 @@ func (c *cache) get(nuid string) ([]byte, bool) {
 	return e.Value.(*cached).content, true
 }
 
-// put keeps content, and forgets what was not used for the longest time.
+// put keeps content, and forgets the content that has not been used for the longest time.
 func (c *cache) put(nuid string, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

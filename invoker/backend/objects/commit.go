@@ -35,7 +35,7 @@ func (s *session) Changed() bool {
 func (n *node) writes() bool { return n.changed && (n.now != nil || !n.known || n.base.Live()) }
 
 // Commit implements backend.Committer. All chunks are put before the first object changes, and all that must not have
-// changed is looked at once more then. After that the descriptions follow one by one. If one of them fails, those
+// changed is then looked at once more. After that the descriptions follow one by one. If one of them fails, those
 // before it are put back: another client can have seen them for that moment.
 func (s *session) Commit(ctx context.Context, _ *backend.Mark) error {
 	if err := s.quotas(ctx); err != nil {

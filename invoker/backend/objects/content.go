@@ -186,7 +186,7 @@ func (c *content) forget() {
 	c.whole, c.chunks, c.chunk = nil, nil, nil
 }
 
-// release lets go of what nobody can come to any more.
+// release lets go of content that nothing refers to any more.
 func (c *content) release() {
 	if c.users > 0 {
 		return

@@ -27,7 +27,7 @@ var errTooMany = errors.New("the bucket has more objects than can be listed")
 // index is the list of the objects of a bucket, which is brought up to date by one request when a run wants to see it.
 type index struct {
 	store *objects.Bucket
-	turn  chan struct{} // has one for who brings it up to date
+	turn  chan struct{} // holds one value while a run brings it up to date
 
 	mu          sync.Mutex
 	next        uint64 // the sequence of what is not in it
@@ -211,7 +211,8 @@ func join(folder, name string) string {
 	return folder + "/" + name
 }
 
-// walk calls each for the names of all objects in a folder and below it, until that returns false.
+// walk calls each for the names of all objects in a folder and below it, until each returns false. It reports whether
+// each never did.
 func (f *folder) walk(name string, each func(name string) bool) bool {
 	if f == nil {
 		return true

@@ -23,8 +23,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Kind opens grants of obj. What versions share of a bucket it keeps once: the list of its objects, and small objects
-// that were read.
+// Kind opens grants of obj. It keeps once what all versions share of a bucket: the list of its objects, and small
+// objects that were read. Its methods may be called from several goroutines.
 type Kind struct {
 	js       jetstream.JetStream
 	replicas int
@@ -35,7 +35,8 @@ type Kind struct {
 
 var _ backend.Kind = (*Kind)(nil)
 
-// New returns a Kind for the buckets that a JetStream has. Those that it makes have so many replicas; 0 means 1.
+// New returns a Kind for the buckets of a JetStream. replicas is how many copies the buckets that it makes have; 0
+// means 1.
 func New(js jetstream.JetStream, replicas int) *Kind {
 	return &Kind{js: js, replicas: replicas, buckets: map[string]*bucket{}}
 }
@@ -78,7 +79,7 @@ var plainName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,200}$`)
 // errInternal is why a bucket is not granted.
 var errInternal = errors.New("it is polyvoke's own, or no name of a bucket")
 
-// open returns what is shared of a bucket. Each is let go of by close.
+// open returns the shared state of a bucket. The caller gives it back with close.
 func (k *Kind) open(ctx context.Context, name string, grants []protocol.Grant) (*bucket, error) {
 	if !plainName.MatchString(name) || strings.HasPrefix(name, "fn_") || strings.HasPrefix(name, "FN_") ||
 		strings.HasPrefix(name, "_") {
@@ -103,7 +104,7 @@ func (k *Kind) open(ctx context.Context, name string, grants []protocol.Grant) (
 	return b, nil
 }
 
-// close lets go of a bucket.
+// close gives back a bucket. When its last user does, it is forgotten.
 func (k *Kind) close(b *bucket) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

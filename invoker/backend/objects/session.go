@@ -300,8 +300,8 @@ func (n *node) set(c *content) {
 	}
 }
 
-// below calls each for all names of objects that there are below a folder, until it returns false. It reports whether
-// it did.
+// below calls each for the names of all objects below a folder, until each returns false. It reports whether each did
+// return false.
 func (s *session) below(name string, each func(name string) bool) (ended bool) {
 	if !s.touched(name, each) {
 		return true
@@ -352,7 +352,7 @@ func (s *session) absent(ctx context.Context, name string) error {
 	return fs.ErrNotExist
 }
 
-// parent returns why nothing can be made with a name: the folder that it is in does not exist.
+// parent returns why a name cannot be made: the folder that it is in does not exist.
 func (s *session) parent(ctx context.Context, name string) error {
 	in := path.Dir(name)
 	is, err := s.isFolder(ctx, in)

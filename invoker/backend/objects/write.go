@@ -167,7 +167,7 @@ func (s *session) Mkdir(ctx context.Context, name string) error {
 	return s.keep(name)
 }
 
-// keep has a folder exist although there may be nothing in it.
+// keep lets a folder exist even when nothing is in it.
 func (s *session) keep(name string) error {
 	if s.folders == nil {
 		s.folders = map[string]bool{}

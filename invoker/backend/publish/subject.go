@@ -32,7 +32,8 @@ func tokensOf(name string) (tokens []string, ok bool) {
 	return tokens, true
 }
 
-// noneOfSubject reports whether no subject to publish on has a character: a wildcard, a blank, or one that nobody sees.
+// noneOfSubject reports whether a character can be in no subject to publish on: a wildcard, a blank, or one that nobody
+// sees.
 func noneOfSubject(c rune) bool { return c <= ' ' || c == 0x7f || c == '*' || c == '>' }
 
 // grantOf returns the index of the first pattern that matches a subject, or -1.

@@ -26,7 +26,7 @@ var _ Source = Folder{}
 // kubernetes is the link by which the files of a volume are exchanged all at once.
 const kubernetes = "..data"
 
-// Check returns an error if the folder is none that secrets can be in.
+// Check returns an error if secrets cannot be in the folder: if it is none, or others may write it.
 func (f Folder) Check() error {
 	info, err := os.Stat(f.Dir)
 	switch {
@@ -40,7 +40,7 @@ func (f Folder) Check() error {
 	return mine(info, f.Dir)
 }
 
-// Secret implements Source. It does not know the context: a read of a file cannot be ended.
+// Secret implements Source. It ignores the context, since the read of a file cannot be interrupted.
 func (f Folder) Secret(_ context.Context, name string) ([]byte, error) {
 	if err := CheckName(name); err != nil {
 		return nil, errors.Join(err, fs.ErrNotExist)
@@ -71,7 +71,7 @@ func (f Folder) Secret(_ context.Context, name string) ([]byte, error) {
 	return b, nil
 }
 
-// checkFile returns an error if a file is none that a secret can be in.
+// checkFile returns an error if a secret cannot be in a file.
 func checkFile(root *os.Root, file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {

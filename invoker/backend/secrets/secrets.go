@@ -170,12 +170,12 @@ func (r *resource) load(ctx context.Context) *values {
 	return v
 }
 
-// tooLarge returns the error for a value that is none.
+// tooLarge returns the error for a value that is too large.
 func tooLarge() error {
 	return protocol.Errorf(protocol.CodeUnavailable, "", "its value has more than %d bytes", MaxValue)
 }
 
-// values returns the secrets, which are no older than Fresh. Whoever comes while they are read waits for that.
+// values returns the secrets, which are no older than Fresh. A run that asks while they are read waits for that.
 func (r *resource) values(ctx context.Context) (*values, error) {
 	r.mu.Lock()
 	if v := r.now; time.Since(v.at) < Fresh {

@@ -30,7 +30,7 @@ func (f *file) use(how files.Flags) error {
 	return nil
 }
 
-// tell tells the developer why something cannot be written.
+// tell writes to the function's log why something cannot be written.
 func (f *file) tell(err error) error {
 	switch {
 	case errors.Is(err, files.ErrNoSpace):

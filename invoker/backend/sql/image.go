@@ -191,7 +191,7 @@ func (m *image) rollback() bool {
 	return true
 }
 
-// differs reports whether it is not what the bucket has.
+// differs reports whether it is other than what the bucket has.
 func (m *image) differs() bool {
 	if !m.changed {
 		return false

@@ -15,7 +15,7 @@ type database struct {
 	kind  *Kind
 	name  string
 	store *objects.Bucket
-	turn  chan struct{} // has one for who loads it
+	turn  chan struct{} // holds one value while a run loads it
 
 	// The mutex of the kind guards these.
 	users int

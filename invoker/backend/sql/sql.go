@@ -48,7 +48,8 @@ type Kind struct {
 
 var _ backend.Kind = (*Kind)(nil)
 
-// New returns a Kind for the databases that a JetStream has. Buckets that it makes have so many replicas; 0 means 1.
+// New returns a Kind for the databases of a JetStream. replicas is how many copies the buckets that it makes have; 0
+// means 1.
 func New(js jetstream.JetStream, replicas int) *Kind {
 	return &Kind{js: js, replicas: replicas, databases: map[string]*database{}}
 }
@@ -73,7 +74,7 @@ func (k *Kind) Open(ctx context.Context, f *protocol.Function, grants []protocol
 // errName is why a database is not granted.
 var errName = errors.New("use 1 to 64 letters, digits, - and _")
 
-// open returns what is shared of a database. Each is let go of by close.
+// open returns the shared state of a database. The caller gives it back with close.
 func (k *Kind) open(ctx context.Context, g protocol.Grant) (*database, error) {
 	if !plainName.MatchString(g.SQL) {
 		return nil, errName

@@ -1,5 +1,5 @@
-// Package tmp grants room in memory, as /tmp. In goes a size; out comes, for each run, a folder that is empty at its
-// begin and gone at its end: no run sees what another has left.
+// Package tmp grants room in memory, as /tmp. In goes a size; out comes, for each run, a folder that is empty when the
+// run begins and gone when it ends: no run sees what another has left.
 package tmp
 
 import (

@@ -16,7 +16,7 @@ import (
 //   - never of a request with Authorization or Cookie, nor a response that is private or sets a cookie;
 //   - for requests with exactly the same headers of the function, which is more than any Vary but "*" asks for;
 //   - for the same function, whose grants are looked at before;
-//   - never what is stale, also not if the server cannot be asked.
+//   - never what is stale, not even if the server cannot be asked.
 
 // cached says whose response is kept, and of what.
 type cached struct{ function, url string }

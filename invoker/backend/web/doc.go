@@ -34,16 +34,17 @@
 // # Exchanges
 //
 // Opening a file to read makes the request, and waits for the status and headers. Each path is asked for once a call:
-// whoever opens it again sees the same response. If the response says how long it is, it is a file of that size; if
-// not it is a stream, until all of it has come. A file that is opened to write takes the body of a request, which is
-// sent when it is closed; reading the file then gives the response. One that is opened to read and to write sends the
-// body with the first read, and goes on with the response; it is a stream. Each body that is written is a new request,
-// and writing PATH.method or PATH.headers forgets the response that there was.
+// whoever opens it again sees the same response. If the response says how long it is, it is a file of that size; if not
+// it is a stream, until all of it has come. A file that is opened to write takes the body of a request, which is sent
+// when it is closed; reading the file then gives the response. One that is opened to read and to write sends the body
+// with the first read, and goes on with the response; it is a stream. Each body that is written is a new request, and
+// writing PATH.method or PATH.headers forgets the response that there was.
 //
 // A status of 400 and more is an error of opening, or of closing what was written: ENOENT for 404 and 410, EACCES for
-// 401, 403 and 407, EIO for others. What is not granted is ENOENT. A method that is not granted is EROFS to who writes,
-// EACCES to who reads. An address that must not be reached is EACCES, a response over its limit EFBIG, more than
-// max_ops requests ENOSPC, and anything else EIO. The function's log has one line a call and path that says why.
+// 401, 403 and 407, EIO for others. What is not granted is ENOENT. A method that is not granted is EROFS to a process
+// that writes, and EACCES to one that reads. An address that must not be reached is EACCES, a response over its limit
+// EFBIG, more than max_ops requests ENOSPC, and anything else EIO. The function's log has one line a call and path that
+// says why.
 //
 // # What is never reached
 //

@@ -23,7 +23,7 @@ type exchange struct {
 	rule *rule
 
 	mu      sync.Mutex
-	changed chan struct{} // closed with each change, and made anew by who waits
+	changed chan struct{} // closed with each change, and made anew by whoever waits
 	status  int           // 0: there is none yet
 	header  http.Header
 	length  int64 // of the body, -1 if it is not known
@@ -37,7 +37,7 @@ func newExchange(key string, r *rule, safe bool) *exchange {
 	return &exchange{key: key, rule: r, safe: safe, length: -1}
 }
 
-// change changes it, and wakes who waits.
+// change changes it, and wakes whoever waits.
 func (e *exchange) change(f func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -48,7 +48,7 @@ func (e *exchange) change(f func()) {
 	}
 }
 
-// await waits until something is so, which is asked with the mutex held.
+// await waits until a condition holds, which is called with the mutex held.
 func (e *exchange) await(ctx context.Context, so func() bool) error {
 	for {
 		e.mu.Lock()

@@ -49,7 +49,7 @@ func isToken(name string) bool {
 	return name != "" && strings.Trim(name, others+"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
 }
 
-// isControl reports whether no value of a header has a character.
+// isControl reports whether a character can be in no value of a header.
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // formatHeaders returns headers as PATH.headers shows them, sorted.
@@ -76,7 +76,7 @@ func sizeOf(h http.Header) (n int64) {
 	return n
 }
 
-// forOrigin returns the headers that may go to another origin than that which they were set for.
+// forOrigin returns the headers that may go to an origin other than the one they were set for.
 func forOrigin(h http.Header) http.Header {
 	out := http.Header{}
 	for _, name := range travelling {

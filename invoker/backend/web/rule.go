@@ -108,7 +108,7 @@ func (r *rule) covers(p place) bool {
 		(r.path == "" || p.path == r.path || strings.HasPrefix(p.path, r.path+"/"))
 }
 
-// errNotGranted is why something does not exist.
+// errNotGranted is why a place that no grant covers does not exist.
 var errNotGranted = &failure{reason: "no grant of http speaks of it", err: fs.ErrNotExist}
 
 // allowed returns the rule by which a place can be asked by a method: of several the one with the longest path. An

@@ -26,7 +26,7 @@ type Config struct {
 	Now         func() time.Time // for the age of what is kept; nil: time.Now
 }
 
-// What is so by default.
+// Defaults of Config.
 const (
 	DefaultConnect     = 10 * time.Second
 	DefaultConcurrency = 64
@@ -57,7 +57,7 @@ type Web struct {
 
 var _ backend.Kind = (*Web)(nil)
 
-// New returns a Web. Close has to be called in the end.
+// New returns a Web. The caller calls Close when no function uses it any more.
 func New(c Config) *Web {
 	c.Connect = cmp.Or(c.Connect, DefaultConnect)
 	c.Concurrency = cmp.Or(c.Concurrency, DefaultConcurrency)
@@ -92,7 +92,7 @@ func (w *Web) Open(_ context.Context, f *protocol.Function, grants []protocol.Gr
 		turns: make(chan struct{}, w.config.Concurrency)}}, nil
 }
 
-// resource is what one version may ask.
+// resource is /http of one version.
 type resource struct {
 	web      *Web
 	function string
