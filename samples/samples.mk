@@ -10,6 +10,10 @@ samples_wasm  := greet/c/greet.wasm greet/cpp/greet.wasm greet/rust/greet.wasm g
                  greet/zig/greet.wasm greet/nim/greet.wasm wordcount/rust/wordcount.wasm chat/c/chat.wasm \
                  orders/validate/validate.wasm orders/price/price.wasm orders/tax/tax.wasm orders/pack/pack.wasm orders/receipt/receipt.wasm
 
+# Those whose language has its build.sh with the greeting: FOLDER/LANGUAGE/FOLDER.wasm of FOLDER/LANGUAGE/FOLDER.*.
+samples_shared := counter/c/counter.wasm counter/cpp/counter.wasm counter/rust/counter.wasm counter/zig/counter.wasm counter/nim/counter.wasm shop/rust/shop.wasm
+samples_source  = $$(ls samples/$${wasm%.wasm}.[!w]*)
+
 # The scripts find these two by their variables, all else by its name.
 samples_env := ASC=$(samples_tools)/assemblyscript/node_modules/.bin/asc ZIG=$(samples_tools)/zig/bin/zig RUST_FLAGS='-D warnings'
 
@@ -20,6 +24,9 @@ samples: samples-tools
 	@set -e; for wasm in $(samples_wasm); do \
 	  echo "samples/$$wasm"; \
 	  $(samples_env) samples/$${wasm%/*}/build.sh samples/$$wasm; \
+	done; for wasm in $(samples_shared); do \
+	  echo "samples/$$wasm"; lang=$${wasm%/*}; \
+	  $(samples_env) samples/greet/$${lang#*/}/build.sh samples/$$wasm $(samples_source); \
 	done
 
 # samples-tools installs the compilers that are missing.
@@ -28,9 +35,12 @@ samples-tools:
 
 # samples-check builds them elsewhere and compares byte for byte.
 samples-check: samples-tools
-	@set -e; for wasm in $(samples_wasm); do \
+	@set -e; for wasm in $(samples_wasm) $(samples_shared); do \
 	  mkdir -p $(samples_dir)/$${wasm%/*}; \
-	  $(samples_env) samples/$${wasm%/*}/build.sh $(samples_dir)/$$wasm; \
+	  case " $(samples_shared) " in \
+	  *" $$wasm "*) lang=$${wasm%/*}; $(samples_env) samples/greet/$${lang#*/}/build.sh $(samples_dir)/$$wasm $(samples_source) ;; \
+	  *) $(samples_env) samples/$${wasm%/*}/build.sh $(samples_dir)/$$wasm ;; \
+	  esac; \
 	  cmp $(samples_dir)/$$wasm samples/$$wasm || { echo "samples/$$wasm is not what its source gives: run make samples" >&2; exit 1; }; \
 	  echo "same: samples/$$wasm"; \
 	done
