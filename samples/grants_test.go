@@ -215,7 +215,7 @@ func (g *granted) check(vectors []vector) {
 // TestCounter has each language count by the same vectors, and then many callers at a time: none is lost.
 func TestCounter(t *testing.T) {
 	vectors := readVectors(t, "counter/vectors.json")
-	eachLanguage(t, "counter", 9, func(g granted) {
+	eachLanguage(t, "counter", 10, func(g granted) {
 		kv := g.bucket("counters", map[string]string{"nine": "9", "line": "41\n", "large": "5000000000", "words": "many"})
 		g.deploy()
 		g.check(vectors)
@@ -291,5 +291,15 @@ func TestShop(t *testing.T) {
 				g.t.Errorf("%s is %q, want %q", key, got, want)
 			}
 		}
+	})
+}
+
+// TestGuestbook has guests sign in each language, by the same vectors.
+func TestGuestbook(t *testing.T) {
+	vectors := readVectors(t, "guestbook/vectors.json")
+	eachLanguage(t, "guestbook", 6, func(g granted) {
+		g.bucket("guests", nil)
+		g.deploy()
+		g.check(vectors)
 	})
 }

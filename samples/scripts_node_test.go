@@ -205,7 +205,7 @@ func javascriptNode() []scriptCase {
 		scriptCase{about: "not node: fetch", text: `await fetch("http://localhost")`,
 			says: []string{"shout.js:1:7: ReferenceError: 'fetch' is not defined: this is QuickJS and not Node: a function " +
 				"has no network"}, exit: 70},
-		scriptCase{about: "not node: writing files",
+		scriptCase{about: "files that nobody can change",
 			text:   `try { require("fs").writeFileSync("a.txt", "x") } catch (e) { print(e.message) }`,
 			stdout: "EROFS: read-only file system, open 'a.txt'\n"},
 		scriptCase{about: "not node: require of an ES module", text: `require("./m.js")`,

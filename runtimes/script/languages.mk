@@ -88,6 +88,7 @@ languages_run    = LANGUAGES="$(1)" MODULES=$(languages_dir) COMPILED=$(runtimes
 # languages builds the greeting in every language and has each answer the same requests through NATS; and a program that draws a random number.
 languages: $(call languages_needs,$(greet_all))
 	$(call languages_run,$(greet_all)) -run 'TestLanguages$$|TestQuotes$$' ./samples
+	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -count=1 -timeout 20m -run 'TestCounter|TestGuestbook' ./samples
 	RUNTIMES=$(runtimes_dir) SAMPLES_TOOLS=$(samples_tools) go test -tags runtimes -count=1 -timeout 60m -run 'TestScriptLanguages|TestLargeLanguages' ./cmd/polyvoke
 
 # languages-ci is the same for those of which the tools install in minutes.
@@ -98,6 +99,7 @@ languages-ci: $(call languages_needs,$(ci_compiled))
 	$(call scripts_run,$(call interpreters,$(ci_scripts)))
 	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 20m -run 'TestNode' ./samples
 	$(call languages_run,$(ci_compiled) $(ci_scripts)) -run 'TestLanguages$$|TestQuotes$$' ./samples
+	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -count=1 -timeout 20m -run 'TestCounter|TestGuestbook' ./samples
 	$(MAKE) binary-test
 
 # binary-test is what a user with nothing but a released binary does, in an empty folder without a home and programs; and what the README and

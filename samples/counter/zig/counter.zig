@@ -1,6 +1,6 @@
 //! counter, in Zig: a name on stdin becomes the number of times that it was sent. The number is the key of that name
-//! in the bucket counters, a file like any other; a call is a transaction, so none is lost. A bad name is exit code
-//! 65.
+//! in the bucket counters, a file like any other; a call is a transaction, so none is lost. A bad name is exit
+//! code 65.
 
 const std = @import("std");
 

@@ -444,9 +444,25 @@
   define("clearImmediate", clearTimeout);
   define("global", globalThis);
 
-  // --- fs: stdin, stdout and stderr, and the files of the script, which nobody can change.
+  // --- fs: stdin, stdout and stderr, the files of the script, which nobody can change, and those of grants.
 
   const STREAMS = { "/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2 };
+
+  const STORES = { w: 0, a: 1, wx: 2 }; // as native.store has them
+  const ERRNOS = {
+    2: ["EACCES", "permission denied"],
+    20: ["EEXIST", "file already exists"],
+    22: ["EFBIG", "file too large"],
+    28: ["EINVAL", "invalid argument"],
+    31: ["EISDIR", "illegal operation on a directory"],
+    37: ["ENAMETOOLONG", "name too long"],
+    44: ["ENOENT", "no such file or directory"],
+    51: ["ENOSPC", "no space left on device"],
+    54: ["ENOTDIR", "not a directory"],
+    55: ["ENOTEMPTY", "directory not empty"],
+    63: ["EPERM", "operation not permitted"],
+    69: ["EROFS", "read-only file system"],
+  };
 
   const failed = (code, why, call, path) =>
     coded(new Error(`${code}: ${why}, ${call}${path === undefined ? "" : ` '${path}'`}`), code, {
@@ -475,8 +491,20 @@
 
   function writeFileSync(path, value, options) {
     const fd = streamOf(path);
-    if (fd === undefined) throw failed("EROFS", "read-only file system", "open", nameOf(path));
-    output(fd).write(value, typeof options === "string" ? options : (options?.encoding ?? ""));
+    const name = typeof options === "string" ? options : (options?.encoding ?? "");
+    if (fd !== undefined) return void output(fd).write(value, name);
+    const how = STORES[options?.flag ?? "w"];
+    if (how === undefined) throw failed("EINVAL", "invalid argument", "open", nameOf(path));
+    done(native.store(pathOf(nameOf(path)), bytesOf(value, name), how), "open", nameOf(path));
+  }
+
+  const appendFileSync = (path, value, options) =>
+    writeFileSync(path, value, { flag: "a", ...(typeof options === "string" ? { encoding: options } : options) });
+  const unlinkSync = (path) => done(native.remove(pathOf(nameOf(path))), "unlink", nameOf(path));
+
+  // done throws what a number of WASI preview1 says.
+  function done(errno, call, path) {
+    if (errno !== 0) throw failed(...(ERRNOS[errno] ?? ["EIO", "i/o error"]), call, path);
   }
 
   function output(fd) {
@@ -517,7 +545,13 @@
     (call) =>
     async (...values) =>
       call(...values);
-  const promises = { readFile: later(readFileSync), writeFile: later(writeFileSync), readdir: later(readdirSync) };
+  const promises = {
+    readFile: later(readFileSync),
+    writeFile: later(writeFileSync),
+    appendFile: later(appendFileSync),
+    unlink: later(unlinkSync),
+    readdir: later(readdirSync),
+  };
 
   // called makes a function with a callback of one that returns.
   const called =
@@ -537,6 +571,8 @@
   const fs = {
     readFileSync,
     writeFileSync,
+    appendFileSync,
+    unlinkSync,
     readSync,
     writeSync,
     existsSync,
@@ -544,6 +580,8 @@
     promises,
     readFile: called(readFileSync),
     writeFile: called(writeFileSync),
+    appendFile: called(appendFileSync),
+    unlink: called(unlinkSync),
     readdir: called(readdirSync),
   };
 

@@ -143,8 +143,12 @@ static bool below(const char *folder, size_t len, const char *path, const char *
   return true;
 }
 
-// open_path returns a descriptor of a file or folder, or -1.
-static int open_path(const char *path, __wasi_oflags_t flags, __wasi_rights_t rights) {
+typedef __wasi_errno_t (*in_folder)(void *with, int fd, const char *rest);
+
+// each_folder calls what for the folder that a path is in and what follows the folder's name, until it succeeds. It
+// returns 0 or the number of what went wrong: the first reason but that a folder does not have it.
+static __wasi_errno_t each_folder(const char *path, in_folder what, void *with) {
+  __wasi_errno_t why = __WASI_ERRNO_NOENT;
   __wasi_prestat_t stat;
   for (int fd = PREOPENED; __wasi_fd_prestat_get(fd, &stat) == 0; fd++) {
     char folder[256];
@@ -152,10 +156,29 @@ static int open_path(const char *path, __wasi_oflags_t flags, __wasi_rights_t ri
     size_t len = stat.u.dir.pr_name_len;
     if (len > sizeof folder || __wasi_fd_prestat_dir_name(fd, (uint8_t *)folder, len) != 0) continue;
     if (!below(folder, len, path, &rest)) continue;
-    __wasi_fd_t opened;
-    if (__wasi_path_open(fd, __WASI_LOOKUPFLAGS_SYMLINK_FOLLOW, rest, flags, rights, 0, 0, &opened) == 0) return opened;
+    __wasi_errno_t e = what(with, fd, rest);
+    if (e == 0) return 0;
+    if (why == __WASI_ERRNO_NOENT) why = e;
   }
-  return -1;
+  return why;
+}
+
+typedef struct {
+  __wasi_oflags_t flags;
+  __wasi_fdflags_t mode;
+  __wasi_rights_t rights;
+  __wasi_fd_t fd;
+} opening;
+
+static __wasi_errno_t open_in(void *with, int fd, const char *rest) {
+  opening *o = with;
+  return __wasi_path_open(fd, __WASI_LOOKUPFLAGS_SYMLINK_FOLLOW, rest, o->flags, o->rights, 0, o->mode, &o->fd);
+}
+
+// open_path returns a descriptor of a file or folder, or -1.
+static int open_path(const char *path, __wasi_oflags_t flags, __wasi_rights_t rights) {
+  opening o = {flags, 0, rights, 0};
+  return each_folder(path, open_in, &o) == 0 ? (int)o.fd : -1;
 }
 
 static void close_fd(int fd) {
@@ -181,6 +204,34 @@ failed:
   close_fd(fd);
   return nothing(t);
 }
+
+int process_store(const char *path, int how, const char *bytes, size_t len) {
+  static const __wasi_oflags_t flags[] = {
+      [STORE] = __WASI_OFLAGS_CREAT | __WASI_OFLAGS_TRUNC,
+      [STORE_APPEND] = __WASI_OFLAGS_CREAT,
+      [STORE_NEW] = __WASI_OFLAGS_CREAT | __WASI_OFLAGS_EXCL,
+  };
+  opening o = {flags[how], how == STORE_APPEND ? __WASI_FDFLAGS_APPEND : 0, __WASI_RIGHTS_FD_WRITE, 0};
+  __wasi_errno_t e = each_folder(path, open_in, &o);
+  if (e != 0) return e;
+  while (e == 0 && len > 0) {
+    __wasi_ciovec_t v = {(const uint8_t *)bytes, len};
+    __wasi_size_t n = 0;
+    e = __wasi_fd_write(o.fd, &v, 1, &n);
+    if (e == 0 && n == 0) e = __WASI_ERRNO_IO;
+    bytes += n;
+    len -= n;
+  }
+  __wasi_errno_t closed = __wasi_fd_close(o.fd);
+  return e != 0 ? e : closed;
+}
+
+static __wasi_errno_t unlink_in(void *with, int fd, const char *rest) {
+  (void)with;
+  return __wasi_path_unlink_file(fd, rest);
+}
+
+int process_remove(const char *path) { return each_folder(path, unlink_in, NULL); }
 
 bool process_list(const char *path, void (*name)(void *to, const char *bytes, size_t len), void *to) {
   int fd = open_path(path, __WASI_OFLAGS_DIRECTORY, __WASI_RIGHTS_FD_READDIR);

@@ -36,6 +36,12 @@ _Noreturn void process_exit(int code);
 // process_load returns a file; without bytes where there is none or it cannot be read.
 text process_load(const char *path);
 
+// process_store writes a file: all of it, at its end (STORE_APPEND), or where there is none (STORE_NEW). It returns 0
+// or WASI's number of what went wrong. process_remove deletes one.
+enum { STORE, STORE_APPEND, STORE_NEW };
+int process_store(const char *path, int how, const char *bytes, size_t len);
+int process_remove(const char *path);
+
 // process_list calls name for each entry of a folder. It tells whether the folder could be read.
 bool process_list(const char *path, void (*name)(void *to, const char *bytes, size_t len), void *to);
 

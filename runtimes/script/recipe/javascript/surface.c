@@ -271,6 +271,32 @@ static JSValue load_file(JSContext *ctx, JSValueConst self, int argc, JSValueCon
   return binary ? buffer_value(ctx, t) : text_value(ctx, t);
 }
 
+// store_file writes a string or a buffer to a file, as the third argument says. It returns 0 or what went wrong.
+static JSValue store_file(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  int32_t how, e = 0;
+  if (JS_ToInt32(ctx, &how, argv[2]) < 0) return JS_EXCEPTION;
+  if (how < STORE || how > STORE_NEW) return JS_ThrowRangeError(ctx, "unknown way to store a file");
+  const char *path = JS_ToCString(ctx, argv[0]);
+  if (!path) return JS_EXCEPTION;
+  span s;
+  size_t len;
+  const char *string = JS_IsString(argv[1]) ? utf8(ctx, &len, argv[1]) : NULL;
+  bool ok = string || (!JS_IsString(argv[1]) && get_span(ctx, 1, argv + 1, &s));
+  if (string) s = (span){(uint8_t *)string, len};
+  if (ok) e = process_store(path, how, (const char *)s.bytes, s.len);
+  if (string) JS_FreeCString(ctx, string);
+  JS_FreeCString(ctx, path);
+  return ok ? JS_NewInt32(ctx, e) : JS_EXCEPTION;
+}
+
+static JSValue remove_file(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+  const char *path = JS_ToCString(ctx, argv[0]);
+  if (!path) return JS_EXCEPTION;
+  int e = process_remove(path);
+  JS_FreeCString(ctx, path);
+  return JS_NewInt32(ctx, e);
+}
+
 typedef struct {
   JSContext *ctx;
   JSValue names;
@@ -399,6 +425,8 @@ static const JSCFunctionListEntry native_functions[] = {
     JS_CFUNC_MAGIC_DEF("environ", 0, strings, true),
     JS_CFUNC_MAGIC_DEF("loadText", 1, load_file, false),
     JS_CFUNC_MAGIC_DEF("loadBytes", 1, load_file, true),
+    JS_CFUNC_DEF("store", 3, store_file),
+    JS_CFUNC_DEF("remove", 1, remove_file),
     JS_CFUNC_DEF("readdir", 1, read_dir),
     JS_CFUNC_DEF("now", 0, now),
     JS_CFUNC_DEF("sleep", 1, sleep_for),
