@@ -26,8 +26,8 @@ func (c *call) record() {
 	c.reply.Recording = r
 }
 
-// newJournal returns what takes down what a run does with the files that it is granted, or nil. A run that is made again
-// is taken down alone.
+// newJournal returns what takes down what a run does with the files that it is granted, or nil. A run that is made
+// again is taken down alone.
 func (c *call) newJournal() *journal.Record {
 	c.journal, c.uncommitted = nil, 0
 	if c.request.Record {

@@ -13,12 +13,12 @@ const (
 	MaxRecordedOps   = 10_000    // operations
 )
 
-// RecordedFiles is what a run has done with the files that it was granted, and what it was answered: with that it can be
-// run again without any of them. /tmp is not among them, since it is empty at first. Secrets are never kept.
+// RecordedFiles is what a run has done with the files that it was granted, and what it was answered: with that it can
+// be run again without any of them. /tmp is not among them, since it is empty at first. Secrets are never kept.
 type RecordedFiles struct {
 	Mounts []RecordedMount `json:"mounts,omitempty"` // but for /tmp
 	Ops    []FileOp        `json:"ops,omitempty"`    // in their order
-	Code   int             `json:"code,omitempty"`   // why what it has written was not committed; 0: it was, or need not be
+	Code   int             `json:"code,omitempty"`   // why what it has written was not committed; 0: nothing failed
 }
 
 // RecordedMount is a folder with what is granted.
@@ -94,10 +94,10 @@ func (o *FileOp) Cost() int {
 
 // valid reports whether a run can have made the operation.
 func (o *FileOp) valid() bool {
-	return slices.Contains(fileOps, o.Op) && o.At >= -1 && (o.N >= 0 || o.Op == OpTruncate) && o.Done >= 0 && o.Done <= max(0, o.N) &&
-		!slices.ContainsFunc(o.Entries, func(e FileEntry) bool {
-			return !fs.ValidPath(e.Name) || strings.ContainsAny(e.Name, "/\x00")
-		})
+	return slices.Contains(fileOps, o.Op) && o.At >= -1 && (o.N >= 0 || o.Op == OpTruncate) &&
+		o.Done >= 0 && o.Done <= max(0, o.N) && !slices.ContainsFunc(o.Entries, func(e FileEntry) bool {
+		return !fs.ValidPath(e.Name) || strings.ContainsAny(e.Name, "/\x00")
+	})
 }
 
 // check returns what is wrong with the files of the recording of a function. The error's code is 422.

@@ -62,7 +62,8 @@ func TestRecordingFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := ParseRecording(b)
-	if err != nil || got.Format != 2 || got.Files == nil || len(got.Files.Ops) != 2 || string(got.Files.Ops[1].Data) != "1" {
+	if err != nil || got.Format != 2 || got.Files == nil || len(got.Files.Ops) != 2 ||
+		string(got.Files.Ops[1].Data) != "1" {
 		t.Fatalf("got %+v, error %v", got, err)
 	}
 	r.Files.Ops[1].Data = make([]byte, MaxRecordedFiles)

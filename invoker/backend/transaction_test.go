@@ -29,7 +29,8 @@ type kind struct {
 func (k *kind) note(format string, a ...any) { k.done = append(k.done, fmt.Sprintf(format, a...)) }
 
 // Open implements backend.Kind.
-func (k *kind) Open(_ context.Context, _ *protocol.Function, grants []protocol.Grant) (all []backend.Resource, err error) {
+func (k *kind) Open(_ context.Context, _ *protocol.Function, grants []protocol.Grant) ([]backend.Resource, error) {
+	var all []backend.Resource
 	for _, g := range grants {
 		all = append(all, resource{k, g.Mount()})
 	}

@@ -195,8 +195,8 @@ func granted(f *protocol.Function) {
 		{Obj: "images", Access: protocol.AccessWrite, Create: true}, {Tmp: 1 << 20}, {Secret: "KEY"}}
 }
 
-// TestReplayOfGrants records calls that read and write what they are granted, and runs them again when that is no longer
-// what it was: they find what they have found.
+// TestReplayOfGrants records calls that read and write what they are granted, and runs them again when that is no
+// longer what it was: they find what they have found.
 func TestReplayOfGrants(t *testing.T) {
 	r := start(t)
 	r.server.Deploy("clerk", backendtest.Clerk(), granted)

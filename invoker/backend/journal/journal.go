@@ -20,11 +20,13 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
+// operation is what a process asks of a tree. Its result is put into op.
+type operation = func(op *protocol.FileOp) error
+
 // steps is what answers operations.
 type steps interface {
-	// step returns an operation with its result, and its error. do is the operation itself, which puts its result into
-	// what it is given.
-	step(ctx context.Context, op protocol.FileOp, do func(op *protocol.FileOp) error) (protocol.FileOp, error)
+	// step returns an operation with its result, and its error. do is the operation itself.
+	step(ctx context.Context, op protocol.FileOp, do operation) (protocol.FileOp, error)
 }
 
 // tree is a files.Tree of which each operation is a step.
@@ -253,8 +255,8 @@ func infoOf(op protocol.FileOp) (i files.Info) {
 	return i
 }
 
-// names are the errors that a process can tell from one another, in the order in which preview1 asks for them: the first
-// that fits is meant.
+// names are the errors that a process can tell from one another, in the order in which preview1 asks for them: the
+// first that fits is meant.
 var names = []struct {
 	name string
 	err  error
@@ -262,7 +264,8 @@ var names = []struct {
 	{"EOF", io.EOF}, {"ENOENT", fs.ErrNotExist}, {"ENOTEMPTY", files.ErrNotEmpty}, {"EACCES", syscall.EACCES},
 	{"EPERM", fs.ErrPermission}, {"EINVAL", fs.ErrInvalid}, {"EEXIST", fs.ErrExist},
 	{"ENOTDIR", files.ErrNotDir}, {"EISDIR", files.ErrIsDir}, {"EROFS", files.ErrReadOnly}, {"ENOSPC", files.ErrNoSpace},
-	{"EFBIG", files.ErrTooLarge}, {"EBADF", files.ErrBadFile}, {"EBADF", fs.ErrClosed}, {"EBUSY", files.ErrBusy}, {"EXDEV", files.ErrOtherTree},
+	{"EFBIG", files.ErrTooLarge}, {"EBADF", files.ErrBadFile}, {"EBADF", fs.ErrClosed},
+	{"EBUSY", files.ErrBusy}, {"EXDEV", files.ErrOtherTree},
 	{"ENAMETOOLONG", files.ErrNameTooLong}, {"ELOOP", syscall.ELOOP}, {"EINVAL", syscall.EINVAL},
 	{"EAGAIN", syscall.EAGAIN}, {"ESPIPE", syscall.ESPIPE}, {"EDQUOT", syscall.EDQUOT},
 	{"ETIMEDOUT", context.DeadlineExceeded}, {"ECANCELED", context.Canceled}, {"ENOTSUP", errors.ErrUnsupported},

@@ -36,7 +36,7 @@ func (r *Record) Tree(path string, of files.Tree) files.Tree {
 }
 
 // step implements steps. What ends with the process is not taken down, since nobody has seen it.
-func (r *Record) step(ctx context.Context, op protocol.FileOp, do func(*protocol.FileOp) error) (protocol.FileOp, error) {
+func (r *Record) step(ctx context.Context, op protocol.FileOp, do operation) (protocol.FileOp, error) {
 	err := do(&op)
 	if ctx.Err() == nil {
 		r.add(op, nameOf(err))
@@ -83,7 +83,7 @@ func (r *Record) End() (kept *protocol.RecordedFiles, lost string) {
 type secrets struct{ *Record }
 
 // step implements steps. A run that has a secret can have it in all that it does from then on, so nothing is kept.
-func (s secrets) step(ctx context.Context, op protocol.FileOp, do func(*protocol.FileOp) error) (protocol.FileOp, error) {
+func (s secrets) step(ctx context.Context, op protocol.FileOp, do operation) (protocol.FileOp, error) {
 	err := do(&op)
 	s.mu.Lock()
 	if op.Op == protocol.OpOpen && err == nil {

@@ -51,7 +51,7 @@ func (r *Replay) Difference() string {
 }
 
 // step implements steps.
-func (r *Replay) step(ctx context.Context, op protocol.FileOp, _ func(*protocol.FileOp) error) (protocol.FileOp, error) {
+func (r *Replay) step(ctx context.Context, op protocol.FileOp, _ operation) (protocol.FileOp, error) {
 	if err := ctx.Err(); err != nil && op.Op != protocol.OpClose {
 		return op, err
 	}
