@@ -394,7 +394,8 @@ func TestPattern(t *testing.T) {
 		if _, err := r.Tree.Open(t.Context(), "top", files.Write); !errors.Is(err, files.ErrReadOnly) {
 			t.Errorf("%s: writing top: %v", name, err)
 		}
-		if log := strings.Join(r.log.all, "\n"); !strings.Contains(log, `top": it can only be read: its grant has no access = "rw"`) {
+		const why = `top": it can only be read: its grant has no access = "rw"`
+		if log := strings.Join(r.log.all, "\n"); !strings.Contains(log, why) {
 			t.Errorf("%s: the log says %s", name, log)
 		}
 		if err := r.Tree.Rename(t.Context(), "eu/tea", "us/tea"); !errors.Is(err, syscall.EACCES) {

@@ -5,4 +5,13 @@ source=${2:-$(dirname "$0")/main.go}
 out=${1:-$(dirname "$0")/greet.wasm}
 case $out in /*) ;; *) out=$PWD/$out ;; esac
 cd "$(dirname "$source")"
-GOOS=wasip1 GOARCH=wasm "${GO:-go}" build -trimpath -buildvcs=false -ldflags='-s -w' -o "$out" .
+set -- .
+case $("${GO:-go}" env GOMOD) in
+'' | /dev/null | NUL) # no module: the files of the folder are the program
+	set --
+	for file in ./*.go; do
+		case $file in *_test.go) ;; *) set -- "$@" "$file" ;; esac
+	done
+	;;
+esac
+GOOS=wasip1 GOARCH=wasm "${GO:-go}" build -trimpath -buildvcs=false -ldflags='-s -w' -o "$out" "$@"
