@@ -13,11 +13,20 @@ import (
 // outcome is the reply to a request that was committed, as it is kept for whoever gets the request again.
 type outcome struct {
 	Body []byte `json:"body,omitempty"`
-	Gone int    `json:"gone,omitempty"` // how many bytes the body had, if there was no room for it
+	Gone int    `json:"gone,omitempty"` // how many bytes the body had, if there was no room for it; -1: nobody knows
 }
 
-// mostOutcome is how large a body is kept, in bytes.
-const mostOutcome = 48 << 10
+// mostOutcome is how large a body is kept, in bytes: in base64, with what is around it, it is below what a mark takes
+// (kv.MaxMark).
+const mostOutcome = 47 << 10
+
+// parseOutcome reads what was kept. Nothing is what a bucket keeps that has no room for it.
+func parseOutcome(value []byte) (o outcome, err error) {
+	if len(value) == 0 {
+		return outcome{Gone: -1}, nil
+	}
+	return o, json.Unmarshal(value, &o)
+}
 
 // mark returns what is to be written with what the call writes, or nil if its request does not come again.
 func (c *call) mark() *backend.Mark {
@@ -55,15 +64,14 @@ func (c *call) done() (found bool, err error) {
 	if !found || err != nil {
 		return false, err
 	}
-	var o outcome
-	if err := json.Unmarshal(value, &o); err != nil {
+	o, err := parseOutcome(value)
+	if err != nil {
 		return false, protocol.Errorf(protocol.CodeFailed, "",
 			"what was kept of the first run of %s cannot be read: %w", c.version.ref, err)
 	}
 	c.reply.Exit, c.reply.Body = 0, o.Body
-	if o.Gone > 0 {
-		c.log.Platform(fmt.Sprintf("the call was committed before; its output of %d bytes was too large to be kept",
-			o.Gone))
+	if o.Gone != 0 {
+		c.log.Platform("the call was committed before; its output was too large to be kept")
 	}
 	return true, nil
 }

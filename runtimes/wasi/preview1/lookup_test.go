@@ -2,8 +2,11 @@ package preview1
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
+
+	"github.com/polyvoke/polyvoke/runtimes/files"
 )
 
 // BenchmarkLookup is the search for the State of a call: by the type of the context, by its values, and, as
@@ -26,5 +29,24 @@ func BenchmarkLookup(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestFolders checks which numbers folders have: those of an interpreter do not change with what a function has besides.
+func TestFolders(t *testing.T) {
+	tree := files.Static(nil)
+	for _, c := range []struct {
+		mounts []Mount
+		want   string
+	}{
+		{nil, "/request /"},
+		{[]Mount{{Path: "/kv/a"}, {Path: "/tmp"}}, "/request /kv/a /tmp /"},
+		{[]Mount{{Path: "/script", Tree: tree}, {Path: "/runtime", Tree: tree}}, "/request /script /runtime /"},
+		{[]Mount{{Path: "/script", Tree: tree}, {Path: "/kv/a"}, {Path: "/runtime", Tree: tree}, {Path: "/", Tree: tree}},
+			"/request /script /runtime / /kv/a"},
+	} {
+		if got := strings.Join(foldersOf(c.mounts), " "); got != c.want {
+			t.Errorf("%v: %s, want %s", c.mounts, got, c.want)
+		}
 	}
 }

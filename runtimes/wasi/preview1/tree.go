@@ -35,16 +35,25 @@ const MaxMounts = 16
 // State.Own.
 type Mount = files.Mount
 
-// foldersOf returns the preopens: /request, the mounts, and the topmost folder, which comes last so that the others
-// have the numbers that they had before there was one.
+// foldersOf returns the preopens: /request, the mounts, and the topmost folder, which comes last so that the others have
+// the numbers that they had before there was one. But if there are mounts with trees, those without one come behind it:
+// an interpreter that was set up once for all functions, with its own mounts, has taken down the numbers that it has
+// seen. It reaches what a function has besides from the topmost folder.
 func foldersOf(mounts []Mount) []string {
-	all := []string{requestFolder}
+	all, own := []string{requestFolder}, []string(nil)
 	for _, m := range mounts {
-		if m.Path != "/" {
+		switch {
+		case m.Path == "/":
+		case m.Tree == nil:
+			own = append(own, m.Path)
+		default:
 			all = append(all, m.Path)
 		}
 	}
-	return append(all, "/")
+	if len(all) == 1 {
+		return append(append(all, own...), "/")
+	}
+	return append(append(all, "/"), own...)
 }
 
 // device is a file in /dev.
