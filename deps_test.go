@@ -156,7 +156,7 @@ var rules = []rule{
 	{"cmd/internal/inspect", []string{"protocol", "runtimes", "cmd/internal/terminal"},
 		"it describes modules and runs none"},
 	{"cmd/internal/demo", []string{"protocol", "runtimes/script", "samples", "cmd/internal/connect", "cmd/internal/exit",
-		"cmd/internal/terminal", "github.com/nats-io/nats.go"},
+		"cmd/internal/project", "cmd/internal/terminal", "github.com/nats-io/nats.go"},
 		"it tries the samples as any client can"},
 	{"cmd/internal/demo/orders", []string{"protocol", "samples", "cmd/internal/connect", "cmd/internal/exit",
 		"cmd/internal/project", "cmd/internal/terminal", "github.com/nats-io/nats.go", "github.com/BurntSushi/toml"},

@@ -58,7 +58,7 @@ func TestChat(t *testing.T) {
 			}
 			g.Apply(&reply.Function)
 			path, _, _ := strings.Cut(f.WebSocket[0].Route, "{")
-			chat(t, "ws"+strings.TrimPrefix(server.URL, "http")+path)
+			talkInRooms(t, "ws"+strings.TrimPrefix(server.URL, "http")+path)
 		})
 	}
 }
@@ -95,8 +95,8 @@ func addJavaScript(t *testing.T, s *invokertest.Server) {
 	}
 }
 
-// chat talks in two rooms.
-func chat(t *testing.T, url string) {
+// talkInRooms talks in two rooms.
+func talkInRooms(t *testing.T, url string) {
 	ada, bob := dialChat(t, url+"red?name=Ada"), dialChat(t, url+"red?name=Bob&x=y")
 	eve := dialChat(t, url+"blue?x&name=Eve")
 	heard(t, ada, "welcome to red, Ada")

@@ -81,6 +81,11 @@ func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool, web service.HTTP
 		if err != nil {
 			return err
 		}
+		if stay {
+			if err := demo.Chat(ctx, s); err != nil {
+				return err
+			}
+		}
 		if err := c.printDemo(s.URL, results, stay, asJSON); err != nil {
 			return err
 		}

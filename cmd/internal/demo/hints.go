@@ -39,5 +39,9 @@ func NextSteps(w io.Writer, url string, stay bool, paste func(string) string) er
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nThey stay on %s until Ctrl-C. Call them yourself:\n%s", url, paste(byHand()))
+	if err == nil {
+		_, err = fmt.Fprintln(w, "Chat with others, where HTTP is answered:\n"+
+			"  websocat 'ws://HOST:PORT/chat/red?name=Ada'")
+	}
 	return err
 }
