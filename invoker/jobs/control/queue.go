@@ -92,18 +92,31 @@ func (s *Service) resume(ctx context.Context, r *protocol.APIRequest) (any, erro
 
 // pauseUntil pauses a queue until a time, and returns its state.
 func (s *Service) pauseUntil(ctx context.Context, name string, until time.Time) (any, error) {
-	consumers := [][2]string{{protocol.QueueStream(name), store.Consumer}, {protocol.TurnStream(name), store.Consumer}}
-	for _, p := range protocol.Priorities() {
-		consumers = append(consumers, [2]string{protocol.RankStream(name), store.RankConsumer(p)})
-	}
-	for _, c := range consumers {
-		_, err := s.Store.JetStream().PauseConsumer(ctx, c[0], c[1], until)
-		if err != nil && (c[0] == protocol.QueueStream(name) || !missing(err)) {
-			return nil, unavailable("pause "+name, err)
-		}
+	err := eachConsumer(name, func(stream, consumer string) error {
+		_, err := s.Store.JetStream().PauseConsumer(ctx, stream, consumer, until)
+		return err
+	})
+	if err != nil {
+		return nil, unavailable("pause "+name, err)
 	}
 	info, _, err := s.figures(ctx, name)
 	return info, err
+}
+
+// eachConsumer does something with each consumer that a function's jobs come from, and returns the first error. Only
+// the queue itself must be there: lines and priorities are made when they are needed.
+func eachConsumer(name string, do func(stream, consumer string) error) error {
+	queue := protocol.QueueStream(name)
+	all := [][2]string{{queue, store.Consumer}, {protocol.TurnStream(name), store.Consumer}}
+	for _, p := range protocol.Priorities() {
+		all = append(all, [2]string{protocol.RankStream(name), store.RankConsumer(p)})
+	}
+	for _, c := range all {
+		if err := do(c[0], c[1]); err != nil && (c[0] == queue || !missing(err)) {
+			return err
+		}
+	}
+	return nil
 }
 
 // resumeTime is how much longer a queue is paused that is resumed, if the server answers sooner, and mostResumeTime how
@@ -115,30 +128,28 @@ const (
 
 // end ends the pause of a queue, and returns its state.
 func (s *Service) end(ctx context.Context, name string) (any, error) {
-	for _, stream := range []string{protocol.QueueStream(name), protocol.TurnStream(name)} {
-		err := s.endPause(ctx, stream)
-		if err != nil && (stream == protocol.QueueStream(name) || !missing(err)) {
-			return nil, unavailable("resume "+name, err)
-		}
+	err := eachConsumer(name, func(stream, consumer string) error { return s.endPause(ctx, stream, consumer) })
+	if err != nil {
+		return nil, unavailable("resume "+name, err)
 	}
 	info, _, err := s.figures(ctx, name)
 	info.PausedUntil, info.Forever = time.Time{}, false
 	return info, err
 }
 
-// endPause ends the pause of the consumer of a stream. A server to which one says that the pause is over does not look
+// endPause ends the pause of a consumer of a stream. A server to which one says that the pause is over does not look
 // whether there are jobs for those that wait, who then wait for up to half a minute. It does look when the time of a
 // pause is over (nats-server 2.15.2, consumer.go, updatePauseState and loopAndGatherMsgs). So the pause gets an end that
 // is near, by the clock of the server, but not so near that it is over when the server hears of it: then it gets a
 // later one.
-func (s *Service) endPause(ctx context.Context, stream string) error {
+func (s *Service) endPause(ctx context.Context, stream, consumer string) error {
 	js := s.Store.JetStream()
-	c, err := js.Consumer(ctx, stream, store.Consumer)
+	c, err := js.Consumer(ctx, stream, consumer)
 	for near := resumeTime; err == nil && near <= mostResumeTime; near *= 2 {
-		if _, err = js.PauseConsumer(ctx, stream, store.Consumer, c.CachedInfo().TimeStamp.Add(near)); err != nil {
+		if _, err = js.PauseConsumer(ctx, stream, consumer, c.CachedInfo().TimeStamp.Add(near)); err != nil {
 			return err
 		}
-		if c, err = js.Consumer(ctx, stream, store.Consumer); err == nil && c.CachedInfo().Paused {
+		if c, err = js.Consumer(ctx, stream, consumer); err == nil && c.CachedInfo().Paused {
 			return nil // it has heard of it in time
 		}
 	}
