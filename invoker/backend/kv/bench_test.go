@@ -2,7 +2,6 @@ package kv
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
@@ -14,13 +13,6 @@ import (
 
 // now is the time.
 var now = time.Now
-
-// cpu returns the processor time of this process.
-func cpu() time.Duration {
-	var r syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-}
 
 // measure runs a benchmark and reports the processor time of its operations.
 func measure(b *testing.B, f func(i int)) {
