@@ -342,6 +342,10 @@ func FuzzImage(f *testing.F) {
 		next++
 		name := fmt.Sprint("db", next)
 		mu.Unlock()
+		// In memory: a server of many fuzzers at once sometimes cannot make a store in files.
+		_, err := w.js.CreateObjectStore(t.Context(),
+			jetstream.ObjectStoreConfig{Bucket: sql.Bucket + name, Storage: jetstream.MemoryStorage})
+		w.must(err)
 		g := w.grants(made(name))
 		memory := files.NewMemory(64 << 20)
 		want, err := memory.Open(t.Context(), "a", update)
