@@ -74,6 +74,7 @@ func TestKinds(t *testing.T) {
 		{"nil", nil, true, true},
 		{"static", static, true, true},
 		{"memory", memory, true, false},
+		{"memory that is only read", files.OnlyRead(memory), true, true},
 		{"file system", files.FS(fstest.MapFS{}), false, true},
 		{"hidden", struct{ files.Tree }{static}, false, false},
 	} {

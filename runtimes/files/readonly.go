@@ -18,6 +18,32 @@ func IsReadOnly(t Tree) bool {
 // readOnly is what IsReadOnly asks for.
 func (ReadOnly) readOnly() {}
 
+// OnlyRead returns an Inline tree of which nothing can be changed: it opens files as it is asked to, so t must refuse to
+// open one to be written.
+func OnlyRead(t Inline) Tree { return onlyRead{t: t} }
+
+// onlyRead is what OnlyRead returns.
+type onlyRead struct {
+	ReadOnly
+	t Tree
+}
+
+// Inline implements Inline.
+func (onlyRead) Inline() {}
+
+// Open implements Tree.
+func (r onlyRead) Open(ctx context.Context, name string, how Flags) (File, error) {
+	return r.t.Open(ctx, name, how)
+}
+
+// Stat implements Tree.
+func (r onlyRead) Stat(ctx context.Context, name string) (Info, error) { return r.t.Stat(ctx, name) }
+
+// ReadDir implements Tree.
+func (r onlyRead) ReadDir(ctx context.Context, name string) ([]Entry, error) {
+	return r.t.ReadDir(ctx, name)
+}
+
 // Mkdir refuses.
 func (ReadOnly) Mkdir(context.Context, string) error { return ErrReadOnly }
 

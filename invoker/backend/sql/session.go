@@ -36,31 +36,7 @@ func (s *session) Tree() files.Tree {
 	if slices.ContainsFunc(s.r.all, func(g granted) bool { return g.grant.CanWrite() }) {
 		return s
 	}
-	return readOnly{s: s}
-}
-
-// readOnly is the tree of a run that can only read.
-type readOnly struct {
-	files.ReadOnly
-	s *session
-}
-
-// Inline implements files.Inline.
-func (r readOnly) Inline() {}
-
-// Open implements files.Tree.
-func (r readOnly) Open(ctx context.Context, name string, how files.Flags) (files.File, error) {
-	return r.s.Open(ctx, name, how)
-}
-
-// Stat implements files.Tree.
-func (r readOnly) Stat(ctx context.Context, name string) (files.Info, error) {
-	return r.s.Stat(ctx, name)
-}
-
-// ReadDir implements files.Tree.
-func (r readOnly) ReadDir(ctx context.Context, name string) ([]files.Entry, error) {
-	return r.s.ReadDir(ctx, name)
+	return files.OnlyRead(s)
 }
 
 // Inline implements files.Inline.
