@@ -98,6 +98,8 @@ var rules = []rule{
 	{"invoker/control", []string{"protocol", "runtimes", "runtimes/module", "invoker/registry", "invoker/interpreters",
 		"invoker/bodies", "invoker/subjects", "invoker/stats", "github.com/nats-io/nats.go", "github.com/google/uuid"},
 		"it says what comes and goes, and leaves to its host what runs"},
+	{"invoker/trust", []string{"protocol", "github.com/BurntSushi/toml", "github.com/nats-io/nkeys"},
+		"it judges signatures, and does not know what is done with them"},
 	{"invoker/quarantine", []string{"protocol", "runtimes"}, "it takes note of what runs, whatever runs it"},
 	{"invoker/programs", []string{"protocol", "runtimes"}, "it counts who needs what"},
 	{"invoker/later", []string{"protocol", "invoker/bodies/objects", "github.com/nats-io/nats.go"},

@@ -25,6 +25,9 @@ var _ control.Host = host{}
 
 // Try implements control.Host.
 func (h host) Try(ctx context.Context, m *protocol.Function, module []byte, edit bool) (release func(), err error) {
+	if err := h.loader.trust.Check(m); err != nil {
+		return nil, err
+	}
 	h.journal.Pardon(m.Digest)
 	options := programs.Options(m)
 	if edit && m.Runtime == "" {

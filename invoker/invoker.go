@@ -35,6 +35,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/slots"
 	"github.com/polyvoke/polyvoke/invoker/stats"
 	"github.com/polyvoke/polyvoke/invoker/subjects"
+	"github.com/polyvoke/polyvoke/invoker/trust"
 	"github.com/polyvoke/polyvoke/invoker/upkeep"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
@@ -52,6 +53,8 @@ type Invoker struct {
 	Interpreters *interpreters.Store
 	// Backend opens what manifests grant. Nil means that functions with grants cannot be deployed.
 	Backend *backend.Backend
+	// Trust says whose functions may be deployed and run. Nil means anybody's.
+	Trust *trust.Policy
 	// Journal knows which functions have ended the process of an invoker before, and takes note of what runs. The
 	// invoker does not close it. Nil means that nobody does.
 	Journal *quarantine.Journal
@@ -182,7 +185,7 @@ func (v *Invoker) begin(ctx context.Context, nc *nats.Conn) (s *service, giveUp 
 	s.own = s.js.Conn()
 	s.ctx, giveUp = context.WithCancel(context.WithoutCancel(ctx))
 	s.loader = &loader{programs: programs.New(mostCompiling), registry: v.Registry, runtime: v.Journal.Guard(v.Runtime),
-		backend: v.Backend, compiling: v.Compiling, ctx: s.ctx}
+		backend: v.Backend, trust: v.Trust, compiling: v.Compiling, ctx: s.ctx}
 	v.functions = newFunctions(s, ctx, v.ready)
 	s.flushes = &flushes{nc: nc, denials: denials.On(nc, v.functions.denied)}
 	if s.line, err = subjects.Line(nc); err != nil {

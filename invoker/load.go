@@ -7,6 +7,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/backend"
 	"github.com/polyvoke/polyvoke/invoker/programs"
 	"github.com/polyvoke/polyvoke/invoker/registry"
+	"github.com/polyvoke/polyvoke/invoker/trust"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes"
 )
@@ -17,6 +18,7 @@ type loader struct {
 	registry  registry.Registry
 	runtime   runtimes.Runtime
 	backend   *backend.Backend     // may be nil
+	trust     *trust.Policy        // may be nil
 	compiling func() (done func()) // see Invoker.Compiling; may be nil
 	ctx       context.Context      // of what is compiled, whoever waits for it
 }
@@ -27,8 +29,11 @@ func (l *loader) program(ctx context.Context, m *protocol.Function) (*programs.P
 }
 
 // load returns a version's program, which must be released, and what it is granted, which must be closed; nil if that
-// is nothing. ctx bounds the wait for them.
+// is nothing. ctx bounds the wait for them. The error's code is 403 if the version is not trusted.
 func (l *loader) load(ctx context.Context, m *protocol.Function) (*programs.Program, *backend.Grants, error) {
+	if err := l.trust.Check(m); err != nil {
+		return nil, nil, err
+	}
 	p, err := l.program(ctx, m)
 	if err != nil {
 		return nil, nil, err

@@ -41,6 +41,8 @@ type Function struct {
 	// AllowLoop says that what the function passes on may call it again. Without it such a manifest is refused.
 	AllowLoop bool     `json:"allow_loop,omitempty"`
 	Needs     []string `json:"needs,omitempty"` // words of what an invoker must know to serve it, see Needed
+	// Signature is who vouches for the version; nil: nobody.
+	Signature *Signature `json:"signature,omitempty"`
 }
 
 // Start kinds that a manifest may ask for.

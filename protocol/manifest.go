@@ -74,6 +74,11 @@ func (f *Function) Problems() []Problem {
 	f.checkHTTP(&p)
 	f.checkWebSockets(&p)
 	f.checkGrants(&p)
+	if f.Signature != nil {
+		if err := f.Signature.Check(); err != nil {
+			p.add("signature", "%w", err)
+		}
+	}
 	return p
 }
 

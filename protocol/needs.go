@@ -27,6 +27,7 @@ func features() []feature {
 		{"loop", func(f *Function) bool { return f.AllowLoop }},
 		{"http", func(f *Function) bool { return len(f.HTTP) > 0 }},
 		{"grant", func(f *Function) bool { return len(f.Grants) > 0 }},
+		{"signature", func(f *Function) bool { return f.Signature != nil }},
 		{"websocket", func(f *Function) bool { return len(f.WebSocket) > 0 }},
 	}
 	for _, source := range Sources()[1:] {

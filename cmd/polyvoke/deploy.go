@@ -27,7 +27,9 @@ a polyvoke.toml. That has the keys of the manifest, and "module", the path of th
 of the script's entry; a script is deployed with its whole folder. Flags win over polyvoke.toml. In such a folder
 FILE may be left out. A module that is not built, or older than its sources, is built first.
 
-A script needs a runtime on NATS. If it is only on this machine, it is added first.`,
+A script needs a runtime on NATS. If it is only on this machine, it is added first.
+
+A signature that lies beside FILE, as FILE.sig, goes with it: polyvoke sign.`,
 		Args: argsOrManifest(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.buildUnless(cmd.Context(), noBuild, orHere(args)[0]); err != nil {
@@ -38,6 +40,9 @@ A script needs a runtime on NATS. If it is only on this machine, it is added fir
 				return err
 			}
 			if err := o.apply(cmd, &src.Function); err != nil {
+				return err
+			}
+			if err := src.ReadSignature(); err != nil {
 				return err
 			}
 			s, err := c.connect(cmd, &n)
@@ -52,9 +57,7 @@ A script needs a runtime on NATS. If it is only on this machine, it is added fir
 			return c.printDeployed(reply, asJSON)
 		},
 	}
-	o.addTo(cmd)
-	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument after those of the subject; can be repeated")
-	cmd.Flags().StringVar(&o.language, "language", "", "language to display (default: as the module says)")
+	o.addDeployed(cmd)
 	addNoBuild(cmd, &noBuild)
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)

@@ -37,6 +37,13 @@ func (o *overrides) addTo(cmd *cobra.Command) {
 	f.StringArrayVar(&o.env, "env", nil, "environment variable of the function, NAME=VALUE; can be repeated")
 }
 
+// addDeployed adds the flags, and those of keys that only a deployment has.
+func (o *overrides) addDeployed(cmd *cobra.Command) {
+	o.addTo(cmd)
+	cmd.Flags().StringArrayVar(&o.args, "arg", nil, "argument after those of the subject; can be repeated")
+	cmd.Flags().StringVar(&o.language, "language", "", "language to display (default: as the module says)")
+}
+
 // apply changes the manifest as the flags say, and checks it again.
 func (o *overrides) apply(cmd *cobra.Command, f *protocol.Function) error {
 	if o.timeout != "" {

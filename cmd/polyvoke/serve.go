@@ -35,6 +35,7 @@ type serveOptions struct {
 	http                 httpOptions
 	private              []string // addresses or ranges that functions may ask by HTTP all the same
 	told                 telemetryOptions
+	trust                trustOptions
 	own                  connect.Settings // who does what is no answer; nobody else if it is empty
 }
 
@@ -87,6 +88,7 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 		"folder with a file for each secret that functions can be granted (systemd: %d of LoadCredential)")
 	f.StringSliceVar(&o.private, "http-allow-private", nil,
 		"addresses or ranges of this machine or private networks that functions may be granted by http (default: none)")
+	o.trust.addTo(cmd)
 	o.told.addTo(cmd)
 	o.compile.addTo(cmd)
 	o.http.addTo(cmd, "")
@@ -183,6 +185,9 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	if err := o.compile.check(cmd); err != nil {
 		return err
 	}
+	if err := o.trust.read(cmd); err != nil {
+		return err
+	}
 	if o.secrets != "" {
 		if err := (secrets.Folder{Dir: o.secrets}).Check(); err != nil {
 			return usageError(cmd, "--secrets: %v", err)
@@ -253,7 +258,8 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	private, _ := frontdoor.ParsePrefixes(o.private) // and these
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
 		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(),
-		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Secrets: o.source(), Private: private, Log: log}
+		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Secrets: o.source(), Trust: o.trust.policy,
+		Private: private, Log: log}
 	how.HTTP.Open = c.sayHTTP(web)
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {
 		log.Info("still starting", "nats", s.URL, "seconds", int(passed.Seconds()))

@@ -24,6 +24,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/quarantine"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/triggers"
+	"github.com/polyvoke/polyvoke/invoker/trust"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
@@ -42,6 +43,7 @@ type Config struct {
 	Compiling  func() func()    // see invoker.Invoker; may be nil
 	HTTP       HTTP             // how functions are reached by HTTP; the zero value: not at all
 	Secrets    secrets.Source   // that functions can be granted; nil: none
+	Trust      *trust.Policy    // whose functions are deployed and run; nil: anybody's
 	Private    []netip.Prefix   // addresses that functions may ask by HTTP although they are none of the internet
 	Log        *slog.Logger     // must not be nil
 }
@@ -80,7 +82,7 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	running := openJournal(ctx, c.Cache, c.Log)
 	defer running.Close()
 	v := invoker.Invoker{
-		Registry: reg, Runtime: rt, Interpreters: store, JetStream: own.JS, Journal: running,
+		Registry: reg, Runtime: rt, Interpreters: store, JetStream: own.JS, Journal: running, Trust: c.Trust,
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}

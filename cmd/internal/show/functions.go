@@ -48,6 +48,7 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 		{"runtime", f.Runtime},
 		{"module", terminal.Bytes(f.Size) + ", " + f.Digest},
 		{"created", f.Created.Local().Format(time.DateTime)},
+		{"signer", signer(&f)},
 		{"arguments", strings.Join(f.Args, " ")},
 		{"environment", strings.Join(env, " ")},
 		{"limits", Join(", ", fmt.Sprintf("timeout %s", limits.Timeout), fuel,
@@ -69,6 +70,14 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 		fmt.Fprintln(w)
 		Functions(w, p, i.Versions, nil)
 	}
+}
+
+// signer returns who vouches for a version, or "".
+func signer(f *protocol.Function) string {
+	if f.Signature == nil {
+		return ""
+	}
+	return f.Signature.Signer
 }
 
 // Members prints a table of the figures of each invoker.

@@ -101,7 +101,7 @@ func (s *Source) chooser(folder fs.FS, entry, manifest string, alone bool) (leav
 		switch {
 		case name == entry:
 			return false
-		case alone && !packages[name] && !parents[name], !alone && name == manifest, compiled(name):
+		case alone && !packages[name] && !parents[name], !alone && (name == manifest || name == manifest+signatureSuffix), compiled(name):
 			return true
 		case native(name):
 			if !slices.Contains(useless, name) { // it may be asked for twice

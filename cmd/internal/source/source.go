@@ -29,6 +29,8 @@ type Source struct {
 
 	// Warnings say what is likely to be wrong with a script, and what to do.
 	Warnings []string
+
+	asked string // what it was read by: the module, the script, or the manifest
 }
 
 // Read reads a module, a script, a manifest, or a folder with a manifest, and checks what can be
@@ -47,7 +49,7 @@ func read(path, name, runtime string) (*Source, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, project.ManifestName)
 	}
-	s := &Source{Path: path, Function: protocol.Function{Name: name}}
+	s := &Source{Path: path, Function: protocol.Function{Name: name}, asked: path}
 	if filepath.Ext(path) == ".toml" {
 		if err := s.readManifest(path, name); err != nil {
 			return nil, err
