@@ -44,7 +44,7 @@ func chunkLine(b []byte) (length int, rest []byte, n int, ok bool) {
 
 // strictLine returns the first line of b, which is not long, ends with CR LF, and has no control characters.
 func strictLine(b []byte) (line string, rest []byte, ok bool) {
-	n := bytes.Index(b[:min(len(b), maxChunkLine+1)], []byte("\r\n"))
+	n := bytes.Index(b[:min(len(b), maxChunkLine)], []byte("\r\n"))
 	if n < 0 {
 		return "", nil, false
 	}
@@ -54,7 +54,7 @@ func strictLine(b []byte) (line string, rest []byte, ok bool) {
 
 // checkTrailers checks what is behind the last chunk: headers, if any, and the end.
 func checkTrailers(b []byte) error {
-	for all := b; len(all)-len(b) <= maxChunkLine; {
+	for len(b) <= maxChunkLine {
 		line, rest, ok := strictLine(b)
 		if ok && line == "" && len(rest) == 0 {
 			return nil

@@ -122,14 +122,14 @@ func (q *HTTPRequest) passes(name string, connection []string) bool {
 }
 
 // OwnHeader reports whether a header belongs to polyvoke or to NATS, whatever its case: none from outside gets through.
-// Nor does one with an underscore for the hyphen, such as Fn_Auth: to a process that knows headers by their variables of
-// CGI, as those of WSGI, Rack and PHP do, it is the same.
+// Nor does one with an underscore, or anything else, for the hyphen, such as Fn_Auth or Fn.Auth: to a process that knows
+// headers by their variables of CGI, as those of WSGI, Rack and PHP do, it may be the same.
 func OwnHeader(name string) bool { return begins(name, "Fn") || begins(name, "Nats") }
 
-// begins reports whether a header's name begins with a word, without regard to case, and a hyphen or an underscore.
+// begins reports whether a header's name begins with a word, without regard to case, and what ends that.
 func begins(name, word string) bool {
 	n := len(word)
-	return len(name) > n && (name[n] == '-' || name[n] == '_') && strings.EqualFold(name[:n], word)
+	return len(name) > n && variable(rune(name[n])) == '_' && strings.EqualFold(name[:n], word)
 }
 
 // HopByHop reports whether a header, by its canonical name, is about one connection only (RFC 9110, section 7.6.1).

@@ -15,7 +15,7 @@ func TestOwnHeaders(t *testing.T) {
 	for name, passes := range map[string]bool{
 		"Fn-": false, "fn-": false, "Fn-Auth": false, "FN-AUTH": false, "Fn_": false, "Fn_auth": false, "fN_Auth": false,
 		"Nats-": false, "nats-": false, "Nats-Msg-Id": false, "Nats_": false, "NATS_msg-id": false, "Fn": true, "Nats": true,
-		"Fnord": true, "Fnord-X": true, "Natsume-X": true, "Nats.X": true, "X-Fn-Auth": true, "F-N": true, "": true,
+		"Fnord": true, "Fnord-X": true, "Natsume-X": true, "Fn.Auth": false, "nats!x": false, "Fn~": false, "X-Fn-Auth": true, "F-N": true, "": true,
 	} {
 		if OwnHeader(name) == passes {
 			t.Errorf("%q is one's own: %v", name, passes)
@@ -43,6 +43,8 @@ func FuzzHTTPRequest(f *testing.F) {
 	f.Add("PUT", "/x", "q", "[::1]:1", "Content_Type", "x", "GET /{a}", "b")
 	f.Add("XaOST", "/", "", "h", "Fn-", "key:admin", "/", "")
 	f.Add("GET", "/", "", "h", "Fn_Auth", "key:admin", "/", "")
+	f.Add("GET", "/", "", "h", "Fn 1-Auth", "key:admin", "/", "")
+	f.Add("GET", "/", "", "h", "F.n-Auth", "key:admin", "/", "")
 	f.Add("GET", "/y", "", "h", "Fn-Param-Y", "z", "/{x}", "")
 	f.Fuzz(func(t *testing.T, method, path, query, host, name, value, route, body string) {
 		text := method + " " + withQuery(path, query) + " HTTP/1.1\r\nHost: " + host + "\r\n" + name + ": " + value + "\r\n\r\n"
@@ -88,8 +90,24 @@ func FuzzHTTPRequest(f *testing.F) {
 
 // ours reports whether a process may take a header, or its variable of CGI, for one of polyvoke's or of NATS's own.
 func ours(name string) bool {
-	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
-	return strings.HasPrefix(name, "fn-") || strings.HasPrefix(name, "nats-")
+	name = strings.Map(variable, name)
+	return strings.HasPrefix(name, "FN_") || strings.HasPrefix(name, "NATS_")
+}
+
+func isForged(variable string) bool {
+	return strings.HasPrefix(variable, "HTTP_") && strings.HasSuffix(variable, "=forged")
+}
+
+// No header is a variable of CGI that another one is, too.
+func TestCGINames(t *testing.T) {
+	for name, is := range map[string]bool{"X-Mine": true, "x-mine": true, "X1": true, "X_Mine": false, "X.Mine": false,
+		"X!Mine": false, "X~Mine": false, "Fn.Auth": false, "Fn-Auth": false, "Proxy": false, "X Mine": false} {
+		r := Request{Header: Header{HeaderHTTP: {HTTPCGI}, name: {"forged"}}}
+		env, err := r.CGI(func() string { return "id" })
+		if got := slices.ContainsFunc(env, isForged); err != nil || got != is {
+			t.Errorf("%q: %q, %v", name, env, err)
+		}
+	}
 }
 
 // checkMessage checks that a message on stdin is the request that it is made of.
