@@ -11,7 +11,8 @@ import (
 
 // CGI returns the environment of a process that gets a request of HTTP as CGI/1.1 has it (RFC 3875), with the names of
 // WAGI besides, or nil if the request is none of that kind. id returns that of the call. Unlike others
-//   - a header Proxy is never HTTP_PROXY, and a header with an underscore is no variable: it could pass for another;
+//   - a header Proxy is never HTTP_PROXY, and one with an underscore is no variable, nor is one with anything else that
+//     is no letter, digit or hyphen: it could pass for another;
 //   - repeated headers are joined, those of cookies by semicolons;
 //   - CONTENT_TYPE has the type;
 //   - Authorization is a variable, unless a gateway has found out who the client is.
@@ -111,7 +112,7 @@ func (e *cgiEnv) paths(path, query string) {
 // not take for another.
 func (e *cgiEnv) header(name string, values []string) {
 	switch lower := strings.ToLower(name); {
-	case strings.HasPrefix(lower, "fn-"), strings.HasPrefix(lower, "nats-"), strings.IndexByte(lower, '_') >= 0:
+	case OwnHeader(name), odd(name) > 0:
 		return
 	case lower == "proxy", lower == "content-length":
 		return

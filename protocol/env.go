@@ -1,14 +1,16 @@
 package protocol
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
 
 // Env returns the part of the environment that describes the request to a process with meta = "env" (section 5 of the
 // specification). The manifest's part comes behind it, and wins where both have a name. The entries are NAME=value,
-// each name once, in the manner of CGI (RFC 3875, section 4.1.18). If several headers have the same entry, the first
-// counts in the order of their names in lower case: X_User cannot replace X-User.
+// each name once, in the manner of CGI (RFC 3875, section 4.1.18). If several headers have the same entry, one counts
+// whose name has letters, digits and hyphens only: neither X_User nor X!User can replace X-User. Else it is the first in
+// the order of their names in lower case.
 //
 // # Errors
 //
@@ -19,7 +21,9 @@ func (r *Request) Env(id string) ([]string, error) {
 	for name := range r.Header {
 		names = append(names, name)
 	}
-	slices.SortFunc(names, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(odd(a)-odd(b), strings.Compare(strings.ToLower(a), strings.ToLower(b)))
+	})
 	taken := make(map[string]bool, len(names))
 	for _, name := range names {
 		variable := "HEADER_" + strings.Map(variable, name)
@@ -47,4 +51,15 @@ func variable(c rune) rune {
 		return c
 	}
 	return '_'
+}
+
+// ambiguous reports whether a variable has an underscore for a character which stands for a hyphen usually.
+func ambiguous(c rune) bool { return c != '-' && variable(c) == '_' }
+
+// odd returns 1 for a header whose variable may be that of another one with hyphens, and 0 for others.
+func odd(name string) int {
+	if strings.ContainsFunc(name, ambiguous) {
+		return 1
+	}
+	return 0
 }

@@ -117,6 +117,7 @@ type replyBlock struct {
 	status  int    // that of a Status; 0: none
 	length  string // of Content-Length
 	chunked bool
+	old     bool // of HTTP/1.0, which has no chunks
 }
 
 // read reads the lines of a block, whose first one has a number.
@@ -137,36 +138,40 @@ func (b *replyBlock) read(block []byte, first int) error {
 	return nil
 }
 
-// line reads one line.
-func (b *replyBlock) line(line string) error {
+// field reads one line: a header's canonical name, and its value.
+func field(line string) (name, value string, err error) {
 	name, value, colon := strings.Cut(line, ":")
 	value = strings.Trim(value, " \t")
 	switch {
 	case !colon:
-		return Errorf(CodeBadOutput, "", "has no colon")
+		return "", "", Errorf(CodeBadOutput, "", "has no colon")
 	case !isToken(name):
-		return Errorf(CodeBadOutput, "", "has no name that a header can have")
+		return "", "", Errorf(CodeBadOutput, "", "has no name that a header can have")
 	case strings.ContainsFunc(value, isControl):
-		return Errorf(CodeBadOutput, "", "has a control character")
+		return "", "", Errorf(CodeBadOutput, "", "has a control character")
 	}
-	name = canonicalName(name)
+	return canonicalName(name), value, nil
+}
+
+// line reads one line.
+func (b *replyBlock) line(line string) error {
+	name, value, err := field(line)
+	if err != nil {
+		return err
+	}
 	switch name {
 	case "Status":
 		return b.setStatus(value)
 	case "Content-Length":
-		if b.length != "" && b.length != value {
-			return Errorf(CodeBadOutput, "", "is a second length")
-		}
-		b.length = value
-		return nil
-	case "Transfer-Encoding":
-		if !strings.EqualFold(value, "chunked") || b.chunked {
+		return b.setLength(value)
+	case "Transfer-Encoding": // whose letters are those of ASCII: EqualFold takes the sign of the kelvin for a k
+		if canonicalName(value) != "Chunked" || b.chunked {
 			return Errorf(CodeBadOutput, "", "is no encoding that is known: chunked, once, is")
 		}
 		b.chunked = true
 		return nil
 	}
-	if HopByHop(name) || OwnHeader(name) || name == "Content-Length" {
+	if HopByHop(name) || OwnHeader(name) {
 		return nil
 	}
 	if b.reply.Header == nil {
@@ -182,6 +187,18 @@ func (b *replyBlock) line(line string) error {
 	return nil
 }
 
+// setLength reads the value of a Content-Length. That of CGI means nothing.
+func (b *replyBlock) setLength(value string) error {
+	switch {
+	case b.length != "" && b.length != value:
+		return Errorf(CodeBadOutput, "", "is a second length")
+	case value == "" && b.form == HTTPMessage:
+		return Errorf(CodeBadOutput, "", "is no length")
+	}
+	b.length = value
+	return nil
+}
+
 // setStatus reads the value of a Status, such as "404 Not Found".
 func (b *replyBlock) setStatus(value string) error {
 	if b.form != HTTPCGI {
@@ -191,15 +208,15 @@ func (b *replyBlock) setStatus(value string) error {
 		return Errorf(CodeBadOutput, "", "is a second Status")
 	}
 	var err error
-	b.status, err = parseStatus(value)
+	b.status, err = parseStatus(value, 200)
 	return err
 }
 
-// parseStatus reads three digits and maybe a reason behind them.
-func parseStatus(s string) (int, error) {
+// parseStatus reads three digits, which are at least so many, and maybe a reason behind them.
+func parseStatus(s string, least uint64) (int, error) {
 	digits, _, _ := strings.Cut(s, " ")
 	n, err := strconv.ParseUint(digits, 10, 16)
-	if err != nil || len(digits) != 3 || n < 200 || n > 599 {
+	if err != nil || len(digits) != 3 || n < least || n > 599 {
 		return 0, Errorf(CodeBadOutput, "", "has no status of 200 to 599")
 	}
 	return int(n), nil
@@ -255,15 +272,14 @@ func parseMessage(output []byte) (HTTPReply, error) {
 			return reply, err
 		}
 		output = output[n:]
-		if status < 200 {
-			continue
+		b := replyBlock{form: HTTPMessage, reply: &reply, old: bytes.HasPrefix(first, []byte("HTTP/1.0"))}
+		if err := b.read(rest, 2); err != nil {
+			return reply, err
 		}
-		reply.Status = status
-		b := replyBlock{form: HTTPMessage, reply: &reply}
-		if err = b.read(rest, 2); err == nil {
-			err = b.body(output)
+		if status >= 200 {
+			reply.Status = status
+			return reply, b.body(output)
 		}
-		return reply, err
 	}
 	return HTTPReply{}, badReplyHTTP(HTTPMessage, "it has more than %d answers of status 1xx", maxInterim)
 }
@@ -272,11 +288,9 @@ func parseMessage(output []byte) (HTTPReply, error) {
 // connection over.
 func statusLine(line string) (int, error) {
 	version, rest, _ := strings.Cut(line, " ")
-	status, err := parseStatus(rest)
-	if n, e := strconv.Atoi(rest[:min(3, len(rest))]); e == nil && n >= 100 && n < 200 && n != 101 {
-		status, err = n, nil
-	}
-	if (version != "HTTP/1.1" && version != "HTTP/1.0") || err != nil || strings.ContainsFunc(line, isControl) {
+	status, err := parseStatus(rest, 100)
+	if version != "HTTP/1.1" && version != "HTTP/1.0" || err != nil || status == 101 ||
+		strings.ContainsFunc(line, isControl) {
 		return 0, badReplyHTTP(HTTPMessage, "it begins with %.40q, which is no line such as \"HTTP/1.1 200 OK\"", line)
 	}
 	return status, nil
@@ -288,6 +302,8 @@ func (b *replyBlock) body(output []byte) error {
 	switch {
 	case b.chunked && b.length != "":
 		return badReplyHTTP(b.form, "it has both Content-Length and Transfer-Encoding")
+	case b.chunked && b.old:
+		return badReplyHTTP(b.form, "it is of HTTP/1.0, and has a Transfer-Encoding: that is of 1.1")
 	case b.chunked:
 		body, err := dechunk(output)
 		b.reply.Body = body
@@ -297,7 +313,7 @@ func (b *replyBlock) body(output []byte) error {
 	}
 	n, err := strconv.ParseUint(b.length, 10, 62)
 	switch {
-	case err != nil || b.length[0] == '+':
+	case err != nil:
 		return badReplyHTTP(b.form, "Content-Length %.20q is no number", b.length)
 	case len(output) == 0: // as for HEAD, or 304
 		b.reply.Length = int64(n)
@@ -305,31 +321,4 @@ func (b *replyBlock) body(output []byte) error {
 		return badReplyHTTP(b.form, "its body has %d bytes, and its Content-Length says %d", len(output), n)
 	}
 	return nil
-}
-
-// dechunk returns what a body of chunks has (RFC 9112, section 7.1). Trailers are left out.
-func dechunk(b []byte) ([]byte, error) {
-	bad := badReplyHTTP(HTTPMessage, "its chunks are broken")
-	var all []byte
-	for {
-		line, rest, ok := bytes.Cut(b, []byte("\r\n"))
-		if !ok {
-			return nil, bad
-		}
-		size, _, _ := bytes.Cut(line, []byte(";"))
-		n, err := strconv.ParseUint(string(bytes.TrimRight(size, " \t")), 16, 31)
-		if err != nil || len(size) > 8 {
-			return nil, bad
-		}
-		if n == 0 {
-			if end, err := BlockEnd(rest); err != nil || end != len(rest) {
-				return nil, bad
-			}
-			return all, nil
-		}
-		if uint64(len(rest)) < n+2 || string(rest[n:n+2]) != "\r\n" {
-			return nil, bad
-		}
-		all, b = append(all, rest[:n]...), rest[n+2:]
-	}
 }

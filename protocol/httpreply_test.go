@@ -69,6 +69,12 @@ var replyCases = []struct {
 	{"broken chunks", HTTPMessage, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhel\r\n0\r\n\r\n", 0, "", ""},
 	{"chunks and more", HTTPMessage, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 0, "", ""},
 	{"a length of +5", HTTPMessage, "HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello", 0, "", ""},
+	{"chunks of 1.0", HTTPMessage, "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0, "", ""},
+	{"Kelvin's k", HTTPMessage, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chun\u212aed\r\n\r\n0\r\n\r\n", 0, "", ""},
+	{"an empty length", HTTPMessage, "HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\nhello", 0, "", ""},
+	{"an empty length, and one", HTTPMessage, "HTTP/1.1 200 OK\r\nContent-Length:\r\nContent-Length: 5\r\n\r\nhello", 0, "", ""},
+	{"an interim status of 4 characters", HTTPMessage, "HTTP/1.1 100x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 0, "", ""},
+	{"an interim answer without a colon", HTTPMessage, "HTTP/1.1 100 \r\nX\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 0, "", ""},
 	{"a control character in the reason", HTTPMessage, "HTTP/1.1 200 O\rK\r\n\r\n", 0, "", ""},
 }
 
@@ -91,12 +97,90 @@ func TestReplyHTTP(t *testing.T) {
 	}
 }
 
+// chunkCases are bodies in chunks. They are broken if what they come to is "broken".
+var chunkCases = []struct{ about, chunks, body string }{
+	{"none", "0\r\n\r\n", ""},
+	{"two", "3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", "hello"},
+	{"leading zeros, and zeros only", "00005\r\nhello\r\n000\r\n\r\n", "hello"},
+	{"small and capital letters", "a\r\n0123456789\r\nB\r\n0123456789A\r\n0\r\n\r\n", "01234567890123456789A"},
+	{"blanks at the end of a line", "5 \t\r\nhello\r\n0 \r\n\r\n", "hello"},
+	{"extensions", "5;a;b=c; d=\"e f\" \r\nhello\r\n0;x\r\n\r\n", "hello"},
+	{"trailers", "5\r\nhello\r\n0\r\nX: 1\r\ny:\t\r\n\r\n", "hello"},
+	{"nothing at all", "", "broken"},
+	{"no end", "5\r\nhello\r\n", "broken"},
+	{"no end of the last line", "0\r\n", "broken"},
+	{"half an end", "0\r\n\r", "broken"},
+	{"LF at the end of a size", "5\nhello\r\n0\r\n\r\n", "broken"},
+	{"LF at the end of a chunk", "5\r\nhello\n0\r\n\r\n", "broken"},
+	{"LF at the end of the last size", "0\n\r\n", "broken"},
+	{"LF at the end of all", "0\r\n\n", "broken"},
+	{"LF in an extension", "2;x=y\n\r\nlo\r\n0\r\n\r\n", "broken"},
+	{"LF in an extension of none", "0;x\n\r\n\r\n", "broken"},
+	{"CR in an extension", "2;x=\ry\r\nlo\r\n0\r\n\r\n", "broken"},
+	{"NUL in an extension", "2;x=\x00\r\nlo\r\n0\r\n\r\n", "broken"},
+	{"a blank before a size", " 5\r\nhello\r\n0\r\n\r\n", "broken"},
+	{"a blank before an extension", "5 ;x\r\nhello\r\n0\r\n\r\n", "broken"},
+	{"no size", "\r\n0\r\n\r\n", "broken"},
+	{"only an extension", ";x\r\n\r\n", "broken"},
+	{"a sign", "+5\r\nhello\r\n0\r\n\r\n", "broken"},
+	{"-0", "-0\r\n\r\n", "broken"},
+	{"0x", "0x5\r\nhello\r\n0\r\n\r\n", "broken"},
+	{"an underscore", "0_5\r\nhello\r\n0\r\n\r\n", "broken"},
+	{"64 bits and one", "10000000000000005\r\nhello\r\n0\r\n\r\n", "broken"},
+	{"64 bits", "ffffffffffffffff\r\nhello\r\n0\r\n\r\n", "broken"},
+	{"32 bits", "ffffffff\r\nhello\r\n0\r\n\r\n", "broken"},
+	{"one byte too many", "4\r\nhello\r\n0\r\n\r\n", "broken"},
+	{"a line of 4096 bytes", "5;" + strings.Repeat("x", 4092) + "\r\nhello\r\n0\r\n\r\n", "hello"},
+	{"a line of 4097 bytes", "5;" + strings.Repeat("x", 4093) + "\r\nhello\r\n0\r\n\r\n", "broken"},
+	{"hardly anything but extensions", strings.Repeat("1;"+strings.Repeat("x", 4000)+"\r\nh\r\n", 5) + "0\r\n\r\n",
+		"broken"},
+	{"a trailer that is none", "0\r\nhello\r\n\r\n", "broken"},
+	{"a trailer with a blank", "0\r\nX : 1\r\n\r\n", "broken"},
+	{"a trailer in two lines", "0\r\nX: 1\r\n 2\r\n\r\n", "broken"},
+	{"a trailer with LF", "0\r\nX: 1\n\r\n", "broken"},
+	{"a trailer with CR", "0\r\nX: 1\r2\r\n\r\n", "broken"},
+	{"a trailer without an end", "0\r\nX: 1\r\n", "broken"},
+	{"trailers of 4096 bytes", "0\r\nX: " + strings.Repeat("x", 4089) + "\r\n\r\n", ""},
+	{"trailers of 4097 bytes", "0\r\nX: " + strings.Repeat("x", 4090) + "\r\n\r\n", "broken"},
+	{"long trailers", "0\r\n" + strings.Repeat("X: 1\r\n", 1000) + "\r\n", "broken"},
+	{"something behind", "0\r\n\r\n0\r\n\r\n", "broken"},
+	{"something behind trailers", "0\r\nX: 1\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "broken"},
+}
+
+// Chunks are those of net/http, or of nobody.
+func TestChunks(t *testing.T) {
+	for _, tt := range chunkCases {
+		reply, err := ReplyHTTP(HTTPMessage, []byte(inChunks+tt.chunks))
+		if tt.body == "broken" {
+			if CodeOf(err) != CodeBadOutput {
+				t.Errorf("%s: %q and %v, want an error of code 502", tt.about, reply.Body, err)
+			}
+			continue
+		}
+		r, fault := http.ReadResponse(bufio.NewReader(strings.NewReader(inChunks+tt.chunks)), nil)
+		if err != nil || string(reply.Body) != tt.body || fault != nil {
+			t.Errorf("%s: %q, %v, want %q; net/http: %v", tt.about, reply.Body, err, tt.body, fault)
+			continue
+		}
+		if b, err := io.ReadAll(r.Body); err != nil || string(b) != tt.body {
+			t.Errorf("%s: net/http reads %q, %v", tt.about, b, err)
+		}
+	}
+}
+
+// inChunks begins a message in chunks.
+const inChunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 // FuzzReplyHTTP checks that what a function writes never becomes a header that HTTP does not have, or one that says
 // where a message ends; and that a message that is taken is the one that net/http reads.
 func FuzzReplyHTTP(f *testing.F) {
 	for _, tt := range replyCases {
 		f.Add(tt.form, []byte(tt.output))
 	}
+	for _, tt := range chunkCases {
+		f.Add(HTTPMessage, []byte(inChunks+tt.chunks))
+	}
+	f.Add(HTTPMessage, []byte(inChunks+"3\r\nhel\r\n2;x=y;\x8a\n\r\nlo\r\n0\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, form string, output []byte) {
 		reply, err := ReplyHTTP(form, output)
 		if err != nil {

@@ -112,7 +112,7 @@ func (q *HTTPRequest) passes(name string, connection []string) bool {
 	case "Forwarded", "X-Real-Ip":
 		return q.Proxy
 	}
-	if len(name) > 3 && (name[0] == 'F' || name[0] == 'N') && OwnHeader(name) || HopByHop(name) {
+	if OwnHeader(name) || HopByHop(name) {
 		return false
 	}
 	if !q.Proxy && strings.HasPrefix(name, "X-Forwarded-") {
@@ -122,11 +122,14 @@ func (q *HTTPRequest) passes(name string, connection []string) bool {
 }
 
 // OwnHeader reports whether a header belongs to polyvoke or to NATS, whatever its case: none from outside gets through.
-func OwnHeader(name string) bool { return foldPrefix(name, "Fn-") || foldPrefix(name, "Nats-") }
+// Nor does one with an underscore, or anything else, for the hyphen, such as Fn_Auth or Fn.Auth: to a process that knows
+// headers by their variables of CGI, as those of WSGI, Rack and PHP do, it may be the same.
+func OwnHeader(name string) bool { return begins(name, "Fn") || begins(name, "Nats") }
 
-// foldPrefix is strings.HasPrefix without regard to case.
-func foldPrefix(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+// begins reports whether a header's name begins with a word, without regard to case, and what ends that.
+func begins(name, word string) bool {
+	n := len(word)
+	return len(name) > n && variable(rune(name[n])) == '_' && strings.EqualFold(name[:n], word)
 }
 
 // HopByHop reports whether a header, by its canonical name, is about one connection only (RFC 9110, section 7.6.1).

@@ -374,7 +374,8 @@ func TestFiles(t *testing.T) {
 
 func TestEnv(t *testing.T) {
 	r := Request{Subject: "fn.greet.x", Header: Header{
-		"Content-Type": {"a", "b"}, "x.1": {"=\xff"}, "x_user": {"no"}, "X-User": {"yes"}, "X.User": {"no"}}}
+		"Content-Type": {"a", "b"}, "x.1": {"=\xff"}, "x_user": {"no"}, "X-User": {"yes"}, "X.User": {"no"},
+		"X!User": {"no"}}}
 	want := []string{
 		"FN_ID=order-7", "FN_SUBJECT=fn.greet.x", "HEADER_CONTENT_TYPE=a, b", "HEADER_X_USER=yes", "HEADER_X_1==\xff"}
 	for range 10 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -24,6 +25,7 @@ func FuzzKV(f *testing.F) {
 	f.Add([]byte("\x00\x02\x01\x05\x00\x0a\x01\x02\x02\x03\x03\x04\x04\x05\x05\x06\x06\x07"))
 	f.Add(bytes.Repeat([]byte{0, 1, 7, 3, 1, 2, 2, 4, 0, 3, 5, 1, 4, 1, 6, 6, 2, 9, 10, 0, 0}, 4))
 	f.Add([]byte("\x00\x03\x05\x0b\x00\x00\x03\x03\x02\x0b\x00\x00\x00\x04\x01\x02\x00\x00\x0b\x00\x00\x05\x09\x00"))
+	f.Add([]byte("\x00\x00\x05\x7f\x03\x02\x06")) // d/d is a file, and d is to be d/d/a
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 40 {
 		program := make([]byte, 181)
@@ -34,7 +36,8 @@ func FuzzKV(f *testing.F) {
 	}
 	e := newEnv(f)
 	var mounts []*mount
-	for name, mode := range modes {
+	for _, name := range slices.Sorted(maps.Keys(modes)) { // in an order that an input of yesterday meets again
+		mode := modes[name]
 		if name == "nothing in memory" {
 			continue // there a file can be made that has the name of a folder
 		}

@@ -530,7 +530,7 @@ func (s *session) rename(ctx context.Context, from, to string) error {
 			return orNotExist(err)
 		}
 	}
-	if err := s.within(ctx, to); err != nil && !strings.HasPrefix(to, from+"/") {
+	if err := s.within(ctx, to); err != nil {
 		return err
 	}
 	switch {

@@ -157,9 +157,7 @@ func (a *authorizers) request(r *http.Request, ref protocol.Ref, w *Want) (*prot
 func plainHeader(r *http.Request, w *Want) protocol.Header {
 	h := make(protocol.Header, len(r.Header)+6)
 	for name, values := range r.Header {
-		switch {
-		case len(name) > 3 && equalFold(name[:3], "Fn-"), len(name) > 5 && equalFold(name[:5], "Nats-"), name == "Proxy":
-		default:
+		if !protocol.OwnHeader(name) && name != "Proxy" {
 			h[name] = slices.Clone(values)
 		}
 	}
