@@ -25,18 +25,21 @@ func BenchmarkBatch(b *testing.B) {
 	bb := newBench(b)
 	job := worker{"C", inC}
 	var direct, single, batched, ofServer time.Duration
+	batches := uint64(0)
 	b.ResetTimer()
 	for i := range b.N {
 		direct += bb.measure(job, fmt.Sprintf("d%d", i))
 		single += bb.measureEvents(fmt.Sprintf("s%d", i), 0)
 		batched += bb.measureEvents(fmt.Sprintf("b%d", i), batchSize)
 		ofServer += bb.ofServer
+		batches += bb.jobs
 	}
 	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / round / float64(b.N) }
 	b.ReportMetric(each(direct), "us/job")
 	b.ReportMetric(each(single), "us/event")
 	b.ReportMetric(each(batched), "us/line")
 	b.ReportMetric(each(ofServer), "server-us/line")
+	b.ReportMetric(round*float64(b.N)/float64(batches), "lines/batch")
 	b.ReportMetric(float64(batched)/float64(direct), "x-job")
 	b.ReportMetric(float64(batched)/float64(single), "x-event")
 	b.ReportMetric(0, "ns/op")
@@ -97,7 +100,7 @@ func (b *bench) events(fn *protocol.Function) (stop func()) {
 // awaitEvents waits until all events of a function are jobs that are done.
 func (b *bench) awaitEvents(fn *protocol.Function) {
 	b.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for ; ; <-tick.C {
 		if l := triggers.Lags(b.Context(), b.js, fn)[0]; l.Err != nil || l.Total() > 0 {
@@ -107,7 +110,8 @@ func (b *bench) awaitEvents(fn *protocol.Function) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if s.CachedInfo().State.Msgs == 0 {
+		if state := s.CachedInfo().State; state.Msgs == 0 {
+			b.jobs = state.LastSeq
 			return
 		}
 	}

@@ -40,7 +40,8 @@ type bench struct {
 	results jetstream.KeyValue
 	invoker *invoker.Invoker
 
-	ofServer time.Duration // of what measure measured last
+	ofServer time.Duration // of what was measured last
+	jobs     uint64        // of the events that were measured last
 }
 
 // BenchmarkJobs works off the same jobs in several ways, in turns, and says how much processor time of the client and
