@@ -18,7 +18,6 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/invoker/registry/registrytest"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -41,7 +40,8 @@ type bench struct {
 	results jetstream.KeyValue
 	invoker *invoker.Invoker
 
-	ofServer time.Duration // of what measure measured last
+	ofServer time.Duration // of what was measured last
+	jobs     uint64        // of the events that were measured last
 }
 
 // BenchmarkJobs works off the same jobs in several ways, in turns, and says how much processor time of the client and
@@ -198,12 +198,7 @@ func (b *bench) measure(w worker, queue string) time.Duration {
 		b.Fatal(err)
 	}
 	if w.name == "C" {
-		if _, _, err := b.invoker.Registry.Put(b.Context(), *fn, runtimestest.Wasm()); err != nil {
-			b.Fatal(err)
-		}
-		for r := (&protocol.Reply{Err: &protocol.Error{}}); r.Err != nil; {
-			r = b.invoker.Invoke(b.Context(), &protocol.Request{Function: protocol.Ref{Name: queue}})
-		}
+		b.deploy(fn)
 	}
 	body := []byte("0123456789abcdef")
 	for range round {

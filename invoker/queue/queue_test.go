@@ -104,6 +104,31 @@ func TestFullLine(t *testing.T) {
 	enter(t, q, comes(now, time.Hour), Crowded) // since the line was empty
 }
 
+// TestSlowLine has a full line that covers a pause by itself: whoever comes then is refused at once. Others wait.
+func TestSlowLine(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		waiting int
+		mean    time.Duration // from one start to the next
+		want    Outcome
+	}{
+		{4, 0, Crowded}, // nothing is known yet
+		{4, 5 * time.Millisecond, Refused},
+		{1, 5 * time.Millisecond, Crowded}, // a pause would have filled the line
+		{200, 200 * time.Microsecond, Refused},
+		{20, 200 * time.Microsecond, Crowded},
+		{1000, 20 * time.Microsecond, Crowded}, // it is over soon, however long it is
+	} {
+		q := open(Limits{Running: 1, Processing: 1, Waiting: c.waiting})
+		enter(t, q, comes(now, time.Hour), Starts)
+		for range c.waiting {
+			enter(t, q, comes(now, time.Hour), Waits)
+		}
+		q.pace.mean = c.mean
+		enter(t, q, comes(now, time.Hour), c.want)
+	}
+}
+
 func TestDismissal(t *testing.T) {
 	now := time.Now()
 	q := open(Limits{Running: 1, Processing: 1, Waiting: 2})

@@ -24,6 +24,31 @@ type plan struct {
 	Sequences []uint64 `json:"sequences"`
 }
 
+// batch is what a worker allocates for a batch, and uses again for the next one.
+type batch struct {
+	messages  []jetstream.Msg
+	events    []event
+	sequences []uint64
+	body      []byte
+}
+
+// mostSpare is the largest body that is kept for the next one, in bytes.
+const mostSpare = 256 << 10
+
+// drop forgets what the batch was about, and keeps the memory.
+func (b *batch) drop() {
+	clear(b.messages[:cap(b.messages)])
+	clear(b.events[:cap(b.events)])
+	if cap(b.body) > mostSpare {
+		b.body = nil
+	}
+}
+
+// batchBuffer returns how many events JetStream sends ahead: while one batch is published, the next one comes.
+// JetStream is asked again when half of them are there, so each request is for a batch. A large batch comes alone, since
+// what lies here is hidden from other invokers.
+func batchBuffer(batch int) int { return max(batch, min(2*batch, mostPending/2)) }
+
 // batches makes several events together a job.
 func (w *worker) batches(ctx context.Context, in *intake) error {
 	defer w.dropPlan()
@@ -37,6 +62,7 @@ func (w *worker) batches(ctx context.Context, in *intake) error {
 		for _, m := range all {
 			nak(m, 0)
 		}
+		w.spare.drop()
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -53,7 +79,8 @@ func (w *worker) gather(ctx context.Context, in *intake) ([]jetstream.Msg, error
 	if err != nil {
 		return nil, err
 	}
-	all := []jetstream.Msg{first}
+	all := append(w.spare.messages[:0], first)
+	defer func() { w.spare.messages = all }()
 	window := max(time.Duration(w.trigger.Window), shortestWindow)
 	ctx, cancel := context.WithTimeout(ctx, window)
 	defer cancel()
@@ -98,15 +125,16 @@ func (w *worker) batch(ctx context.Context, all []jetstream.Msg) []jetstream.Msg
 }
 
 // events reads messages.
-func (w *worker) events(all []jetstream.Msg) (events []event, err error) {
+func (w *worker) events(all []jetstream.Msg) ([]event, error) {
+	w.spare.events = w.spare.events[:0]
 	for _, m := range all {
 		e, err := w.source.event(m)
 		if err != nil {
 			return nil, err
 		}
-		events = append(events, e)
+		w.spare.events = append(w.spare.events, e)
 	}
-	return events, nil
+	return w.spare.events, nil
 }
 
 // acknowledge says of events that they are a job, and reports whether JetStream has heard so. Otherwise they are
@@ -128,10 +156,11 @@ func (w *worker) publishBatch(ctx context.Context, events []event) (n int, err e
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	body, n := w.lines(events)
-	p := plan{ID: w.trigger.BatchID(events[0].sequence, n, events[0].created)}
+	p := plan{ID: w.trigger.BatchID(events[0].sequence, n, events[0].created), Sequences: w.spare.sequences[:0]}
 	for _, e := range events[:n] {
 		p.Sequences = append(p.Sequences, e.sequence)
 	}
+	w.spare.sequences = p.Sequences
 	if err := w.putPlan(ctx, p); err != nil {
 		return 0, err
 	}
@@ -146,8 +175,10 @@ func (w *worker) publishBatch(ctx context.Context, events []event) (n int, err e
 // roomBeside is what a message has room for beside the lines of a batch: the headers of its job.
 const roomBeside = 4 << 10
 
-// lines returns the lines of as many events as fit a message, and of one in any case.
+// lines returns the lines of as many events as fit a message, and of one in any case. They hold until the next batch.
 func (w *worker) lines(events []event) (body []byte, n int) {
+	body = w.spare.body[:0]
+	defer func() { w.spare.body = body }()
 	room := int(w.f.js.Conn().MaxPayload()) - roomBeside
 	for i, e := range events {
 		longer := e.line(body)

@@ -25,6 +25,7 @@ type worker struct {
 	source source
 	plan   string // key of the plan of the batch that is published next
 	open   bool   // events of the plan there may be delivered again
+	spare  batch  // what the last batch has left to be used again
 
 	mu       sync.Mutex
 	failing  string // what has been reported and does not work yet; empty: all does
@@ -80,7 +81,7 @@ func (w *worker) take(ctx context.Context, c jetstream.Consumer) error {
 	case w.trigger.Ordered:
 		most, handle = 1, w.ordered
 	case w.trigger.Batch > 0:
-		most, handle = w.trigger.Batch, w.batches
+		most, handle = batchBuffer(w.trigger.Batch), w.batches
 	}
 	messages, err := c.Messages(jetstream.PullMaxMessages(most), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
