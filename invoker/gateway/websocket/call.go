@@ -64,6 +64,11 @@ func (c *conn) open(ctx context.Context, header protocol.Header) error {
 func (c *conn) work() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.workOn()
+}
+
+// workOn is work for a caller that holds the mutex.
+func (c *conn) workOn() {
 	for c.pending != nil {
 		e := c.pending
 		c.pending = nil
@@ -84,7 +89,11 @@ func (c *conn) work() {
 
 // handle calls the function for a message, and sends its answer back.
 func (c *conn) handle(e *event) {
-	reply, err := c.call(c.hub.calls, c.header(e.name), e.body.Bytes())
+	h := e.header
+	if h == nil {
+		h = c.header(e.name)
+	}
+	reply, err := c.call(c.hub.calls, h, e.body.Bytes())
 	if err != nil {
 		c.end(protocol.SocketCode(protocol.CodeOf(err)), err.Error())
 		return

@@ -36,6 +36,8 @@ type conn struct {
 	code    int           // with which this side has ended the connection; 0: it has not
 	reason  string        // beside code
 	leaving string        // why it ends when no call runs; empty: it stays
+	lively  *lively       // of a lively connection, else nil
+	lately  uint8         // messages since the last beat, up to livelyAfter
 
 	busy    bool // a goroutine calls, or the connection is not open yet
 	writing bool // a goroutine writes, or the connection is not open yet

@@ -90,6 +90,7 @@ func (c *conn) finish(err error) {
 	for c.busy || c.writing {
 		c.turn.Wait()
 	}
+	c.calm()
 	c.mu.Unlock()
 	c.hub.config.Log.Debug("a WebSocket has ended", "function", c.ref.String(), "id", c.id(), "code", code, "err", err)
 	c.hub.config.Observer.Closed()

@@ -43,6 +43,12 @@ func hammer(t *testing.T, clients int) {
 			closed.Add(1)
 		default:
 			calls.Add(1)
+			if rand.N(40) == 0 { // one that takes longer than the goroutine that reads may
+				select {
+				case <-time.After(rand.N(4 * relayTime)):
+				case <-ctx.Done():
+				}
+			}
 			if rand.N(50) == 0 {
 				return fails(protocol.CodeFailed, "bad luck")
 			}
@@ -130,7 +136,7 @@ func (h *harness) visit() {
 			}
 		}
 	}()
-	for range rand.N(20) {
+	for range rand.N(3 * livelyAfter) {
 		if ws.WriteMessage(gorilla.TextMessage, make([]byte, rand.N(3000))) != nil {
 			break
 		}

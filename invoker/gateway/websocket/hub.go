@@ -102,6 +102,7 @@ type Hub struct {
 	denials  *denials.Watch
 	buffers  sync.Pool // *bytes.Buffer, of messages that are read
 	workers  workers
+	relay    relay
 	closes   chan struct{} // has an element for each event "close" that is called for now
 
 	// calls is the context of calls, which outlive the request that their connection came by. It ends when the time

@@ -43,6 +43,7 @@ func (c *conn) beat() {
 	heard := c.heard.Swap(false)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.settle()
 	switch {
 	case c.gone || c.code != 0 || c.ws == nil:
 	case c.pinged && !heard && !c.stalled:

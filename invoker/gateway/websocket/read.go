@@ -13,12 +13,13 @@ import (
 
 // event is something that the function is called for.
 type event struct {
-	name string // protocol.SocketText and so on
-	body *bytes.Buffer
+	name   string // protocol.SocketText and so on
+	body   *bytes.Buffer
+	header protocol.Header // of the call; nil: it is made for it
 }
 
-// read takes the client's messages until there are no more. The connection's goroutine does nothing else, so that its
-// stack stays small.
+// read takes the client's messages until there are no more, or another goroutine does. It does nothing else for most
+// connections, so that its stack stays small; for lively ones it calls, too (relay.go).
 func (c *conn) read() {
 	rate, _ := protocol.ParseRate(c.route.Rate) // a manifest has been checked
 	for {
@@ -27,10 +28,10 @@ func (c *conn) read() {
 			c.finish(err)
 			return
 		}
-		if c.pace(rate) {
-			c.deliver(e)
-		} else {
+		if !c.pace(rate) {
 			c.hub.release(e)
+		} else if !c.deliver(e) {
+			return
 		}
 	}
 }
@@ -102,8 +103,9 @@ func (c *conn) pause(d time.Duration) {
 }
 
 // deliver has the function called for an event when it is its turn. One event may wait while another is called for;
-// then the client is not read. Events of a connection that this side has ended are nobody's.
-func (c *conn) deliver(e *event) {
+// then the client is not read. Events of a connection that this side has ended are nobody's. It returns false if another
+// goroutine reads from now on.
+func (c *conn) deliver(e *event) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.pending != nil && c.goesOn() {
@@ -113,13 +115,23 @@ func (c *conn) deliver(e *event) {
 	c.stalled = false
 	if !c.goesOn() || !c.route.Takes(e.name) {
 		c.hub.release(e)
-		return
+		return true
+	}
+	c.enliven()
+	if c.busy {
+		c.pending = e
+		return true
+	}
+	c.busy = true
+	if c.lively != nil {
+		if e.name == protocol.SocketText {
+			e.header = c.lively.header
+		}
+		return c.callHere(e)
 	}
 	c.pending = e
-	if !c.busy {
-		c.busy = true
-		c.hub.work(c)
-	}
+	c.hub.work(c)
+	return true
 }
 
 // goesOn reports whether this side goes on with the connection. The caller holds the mutex.
