@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,6 +121,7 @@ func (g *granted) serve(t *testing.T, cache string) {
 	g.t = t
 	g.Server = invokertest.Start(t, func(c *invokertest.Config) {
 		c.Jobs = true
+		c.Private = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 		c.Sandbox = wasi.Config{CacheDir: cache, MaxModule: script.MaxBundle, MaxMemory: uint64(protocol.MaxMemory)}
 	})
 }
@@ -297,7 +299,7 @@ func TestShop(t *testing.T) {
 // TestGuestbook has guests sign in each language, by the same vectors.
 func TestGuestbook(t *testing.T) {
 	vectors := readVectors(t, "guestbook/vectors.json")
-	eachLanguage(t, "guestbook", 6, func(g granted) {
+	eachLanguage(t, "guestbook", 9, func(g granted) {
 		g.bucket("guests", nil)
 		g.deploy()
 		g.check(vectors)
