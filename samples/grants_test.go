@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/BurntSushi/toml"
@@ -151,11 +150,7 @@ func (g *granted) compile(source string) []byte {
 // pack returns a script as it is deployed.
 func (g *granted) pack(name string) []byte {
 	g.t.Helper()
-	text, err := os.ReadFile(filepath.Join(g.folder, name))
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	module, err := script.Pack(fstest.MapFS{name: {Data: text}}, name, nil)
+	module, err := script.Pack(os.DirFS(g.folder), name, nil)
 	if err != nil {
 		g.t.Fatal(err)
 	}
