@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/BurntSushi/toml"
@@ -120,6 +120,7 @@ func (g *granted) serve(t *testing.T, cache string) {
 	g.t = t
 	g.Server = invokertest.Start(t, func(c *invokertest.Config) {
 		c.Jobs = true
+		c.Private = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 		c.Sandbox = wasi.Config{CacheDir: cache, MaxModule: script.MaxBundle, MaxMemory: uint64(protocol.MaxMemory)}
 	})
 }
@@ -149,11 +150,7 @@ func (g *granted) compile(source string) []byte {
 // pack returns a script as it is deployed.
 func (g *granted) pack(name string) []byte {
 	g.t.Helper()
-	text, err := os.ReadFile(filepath.Join(g.folder, name))
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	module, err := script.Pack(fstest.MapFS{name: {Data: text}}, name, nil)
+	module, err := script.Pack(os.DirFS(g.folder), name, nil)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -297,7 +294,7 @@ func TestShop(t *testing.T) {
 // TestGuestbook has guests sign in each language, by the same vectors.
 func TestGuestbook(t *testing.T) {
 	vectors := readVectors(t, "guestbook/vectors.json")
-	eachLanguage(t, "guestbook", 6, func(g granted) {
+	eachLanguage(t, "guestbook", 9, func(g granted) {
 		g.bucket("guests", nil)
 		g.deploy()
 		g.check(vectors)

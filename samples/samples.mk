@@ -11,7 +11,7 @@ samples_wasm  := greet/c/greet.wasm greet/cpp/greet.wasm greet/rust/greet.wasm g
                  orders/validate/validate.wasm orders/price/price.wasm orders/tax/tax.wasm orders/pack/pack.wasm orders/receipt/receipt.wasm
 
 # Those whose language has its build.sh with the greeting: FOLDER/LANGUAGE/FOLDER.wasm of FOLDER/LANGUAGE/FOLDER.*.
-samples_shared := counter/c/counter.wasm counter/cpp/counter.wasm counter/rust/counter.wasm counter/zig/counter.wasm counter/nim/counter.wasm shop/rust/shop.wasm guestbook/c/guestbook.wasm guestbook/rust/guestbook.wasm
+samples_shared := counter/c/counter.wasm counter/cpp/counter.wasm counter/rust/counter.wasm counter/zig/counter.wasm counter/nim/counter.wasm shop/rust/shop.wasm guestbook/c/guestbook.wasm guestbook/cpp/guestbook.wasm guestbook/rust/guestbook.wasm guestbook/zig/guestbook.wasm guestbook/nim/guestbook.wasm
 samples_source  = $$(ls samples/$${wasm%.wasm}.[!w]*)
 
 # The scripts find these two by their variables, all else by its name.

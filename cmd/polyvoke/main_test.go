@@ -78,7 +78,7 @@ func TestMain(m *testing.M) {
 //	until TEXT CMD...              runs a command until it prints TEXT, then interrupts it,
 //	                               and expects that it ends well
 //
-// and the files that setup makes.
+// the files that setup makes, and the folder of the samples, $SAMPLES, which a story copies from.
 func TestScripts(t *testing.T) {
 	scripts(t, "testdata/script")
 }
@@ -140,6 +140,10 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 	if err != nil {
 		t.Fatalf("these tests need the go command: %v", err)
 	}
+	samplesFolder, err := filepath.Abs("../../samples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	toy := sync.OnceValues(func() (*toy, error) { return makeToy(t) })
 	testscript.Run(t, testscript.Params{
 		Dir: dir,
@@ -148,6 +152,7 @@ func scripts(t *testing.T, dir string, setups ...func(*testscript.Env)) {
 			env.Setenv("XDG_CACHE_HOME", cache)
 			env.Setenv("NATS_TIMEOUT", "30s") // the machine may be busy with other stories
 			env.Setenv("GOCACHE", strings.TrimSpace(string(goCache)))
+			env.Setenv("SAMPLES", samplesFolder)
 			env.Setenv("GORACE", cmp.Or(os.Getenv("GORACE"), raceOptions))
 			env.Values["servers"] = map[string]*daemon{}
 			for _, f := range setups {

@@ -13,6 +13,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/backend"
 	"github.com/polyvoke/polyvoke/invoker/backend/standard"
+	"github.com/polyvoke/polyvoke/invoker/backend/web"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 )
 
@@ -75,7 +76,7 @@ func (s *Server) openBackend(nc *nats.Conn, v *invoker.Invoker) *backend.Backend
 		s.owner.Fatalf("JetStream: %v", err)
 	}
 	b, end := standard.New(standard.Config{JetStream: js, Conn: nc, Caller: v, Secrets: s.config.Secrets,
-		Log: logTo(s.out)})
+		Guard: web.Guard{Allow: s.config.Private}, Log: logTo(s.out)})
 	s.later(end)
 	return b
 }

@@ -3,6 +3,7 @@ package invokertest
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -40,6 +41,9 @@ type Config struct {
 	Jobs bool
 	// Secrets has what functions can be granted as secrets. The default is nil: there are none.
 	Secrets secrets.Source
+	// Private are addresses that functions may ask by HTTP although they are none of the internet, such as those of a
+	// test's own server. The default is nil: there are none.
+	Private []netip.Prefix
 	// Drain is how long an invoker that ends goes on with calls. The default is 10 s.
 	Drain time.Duration
 	// Sandbox configures the sandbox, which all invokers share. Set its CacheDir to keep compiled modules for other

@@ -85,11 +85,14 @@ languages_needs  = $(patsubst %,$(languages_dir)/%.wasm,$(filter $(greet_compile
 scripts_run      = INTERPRETERS="$(1)" COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 60m -run 'TestScripts$$' ./samples
 languages_run    = LANGUAGES="$(1)" MODULES=$(languages_dir) COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) $(samples_env) go test -tags languages -count=1 -timeout 60m
 
+# The samples on files of the back end.
+granted_tests   := TestCounter|TestGuestbook|TestShop|TestThumbnailer|TestResizeProxy|TestTodo
+
 # languages builds the greeting in every language and has each answer the same requests through NATS; and a program that draws a random number.
 languages: $(call languages_needs,$(greet_all))
 	$(call languages_run,$(greet_all)) -run 'TestLanguages$$|TestQuotes$$' ./samples
-	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -count=1 -timeout 20m -run 'TestCounter|TestGuestbook' ./samples
-	RUNTIMES=$(runtimes_dir) SAMPLES_TOOLS=$(samples_tools) go test -tags runtimes -count=1 -timeout 60m -run 'TestScriptLanguages|TestLargeLanguages' ./cmd/polyvoke
+	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -count=1 -timeout 20m -run '$(granted_tests)' ./samples
+	RUNTIMES=$(runtimes_dir) SAMPLES_TOOLS=$(samples_tools) go test -tags runtimes -count=1 -timeout 60m -run 'TestScriptLanguages|TestLargeLanguages|TestTodoStory' ./cmd/polyvoke
 
 # languages-ci is the same for those of which the tools install in minutes.
 languages-ci: $(call languages_needs,$(ci_compiled))
@@ -99,15 +102,20 @@ languages-ci: $(call languages_needs,$(ci_compiled))
 	$(call scripts_run,$(call interpreters,$(ci_scripts)))
 	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 20m -run 'TestNode' ./samples
 	$(call languages_run,$(ci_compiled) $(ci_scripts)) -run 'TestLanguages$$|TestQuotes$$' ./samples
-	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -count=1 -timeout 20m -run 'TestCounter|TestGuestbook' ./samples
+	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -count=1 -timeout 20m -run '$(granted_tests)' ./samples
 	$(MAKE) binary-test
 
 # binary-test is what a user with nothing but a released binary does, in an empty folder without a home and programs; and what the README and
 # the pages show of scripts.
 .PHONY: binary-test
 binary-test: embedded-runtimes
-	RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 20m -run 'TestBinaryAlone|TestBinaryWithout' ./cmd/polyvoke
+	RUNTIMES=$(runtimes_dir) go test -tags runtimes -count=1 -timeout 20m -run 'TestBinaryAlone|TestBinaryWithout|TestTodoStory' ./cmd/polyvoke
 	RUNTIMES=$(runtimes_dir) go test -count=1 -timeout 20m -run 'TestReadme$$|TestDocs$$/^(errors|getting-started|scripts)\.md$$' ./cmd/polyvoke
+
+# todo-check has two people look at one list of things to do, in real browsers.
+.PHONY: todo-check
+todo-check: frontdoor-tools $(runtimes_dir)/javascript.runtime.zip
+	COMPILED=$(runtimes_dir)/compiled RUNTIMES=$(runtimes_dir) go test -tags frontdoor -count=1 -timeout 10m -run 'TestTodoBrowser' ./samples
 
 # python-test is a script in Python that needs packages of PyPI.
 python_packages := $(abspath $(BUILD))/python-packages

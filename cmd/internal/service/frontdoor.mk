@@ -18,7 +18,7 @@ export FRONTDOOR_TOOLS ?= $(frontdoor_tools)
 .PHONY: frontdoor-tools frontdoor-check frontdoor-system acme-check door-check
 
 # frontdoor-check runs all tests that need such programs. It takes three minutes once they are installed.
-frontdoor-check: acme-check telemetry-check console-check door-check
+frontdoor-check: acme-check telemetry-check console-check door-check todo-check
 
 # acme-check has certificates issued.
 acme-check: frontdoor-tools
