@@ -41,6 +41,8 @@ type Report struct {
 	Jumps int
 	// Loops is how many loops there are now in their place, and Entered how many of them can be entered in the middle.
 	Loops, Entered int
+	// Kept is how many instructions keep what a call through a table calls in a local of their own.
+	Kept int
 }
 
 // Bounds of what is changed. A function beyond them stays as it is.
@@ -115,5 +117,6 @@ func (w *work) function(f int, b edit.Body) {
 	}
 	w.report.Loops += g.loops
 	w.report.Entered += len(g.heads)
-	w.m.SetBody(f, g.emit(w.m.Bytes()[b.Start:b.Code], b.End))
+	w.report.Kept += p.keeps
+	w.m.SetBody(f, g.emit(b))
 }

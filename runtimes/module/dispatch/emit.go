@@ -1,19 +1,26 @@
 package dispatch
 
-import "github.com/polyvoke/polyvoke/runtimes/module/code"
+import (
+	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/code"
+	"github.com/polyvoke/polyvoke/runtimes/module/edit"
+	"github.com/polyvoke/polyvoke/runtimes/module/leb"
+)
 
 // emitter writes the new body of a function.
 type emitter struct {
 	*graph
 	out  code.Assembly
-	open []int // what labels there are, the innermost last
-	at   []int // by node: where its label is in open, or none
+	open []int  // what labels there are, the innermost last
+	at   []int  // by node: where its label is in open, or none
+	kept uint32 // the local in place of local 0 for what a call through a table calls
 }
 
-// emit returns the body of a function whose locals are given and which ends at an offset.
-func (g *graph) emit(locals []byte, end int) []byte {
-	e := &emitter{graph: g, at: filled(len(g.to))}
-	e.out = append(make(code.Assembly, 0, len(locals)+end-g.p.start+64), locals...)
+// emit returns the new form of a body.
+func (g *graph) emit(b edit.Body) []byte {
+	e := &emitter{graph: g, at: filled(len(g.to)), kept: 1 + b.Locals}
+	end := b.End
+	e.out = e.locals(make(code.Assembly, 0, end-b.Start+64), b)
 	e.out = append(e.out, g.p.b[g.p.start:g.p.loop]...)
 	if g.p.wrapped {
 		e.out.Begin(code.Block)
@@ -22,6 +29,16 @@ func (g *graph) emit(locals []byte, end int) []byte {
 	e.tree(g.entry)
 	e.end()
 	return append(e.out, g.p.b[g.p.after:end]...)
+}
+
+// locals writes the locals of a body, and the one that is added.
+func (e *emitter) locals(out code.Assembly, b edit.Body) code.Assembly {
+	if e.p.keeps == 0 {
+		return append(out, e.p.b[b.Start:b.Code]...)
+	}
+	_, n := leb.U32(e.p.b[b.Start:])
+	out = append(leb.AppendU32(out, b.Groups+1), e.p.b[b.Start+n:b.Code]...)
+	return append(out, 1, byte(module.I32))
 }
 
 // begin begins a block whose label leads to a node.
@@ -89,14 +106,14 @@ func (e *emitter) label(node, depth int) uint32 { return uint32(len(e.open) - 1 
 
 // segment writes a segment, in which jumps are branches.
 func (e *emitter) segment(i int) {
-	s, b := &e.p.segments[i], e.p.b
+	s := &e.p.segments[i]
 	if len(e.heads) > 0 && e.enter[i] && i > 0 {
 		e.out.I32(0)
 		e.out.Op(code.LocalSet, 0) // whoever entered here has come to where they go
 	}
-	copied := s.from
+	copied, keeps := s.from, s.keeps
 	for _, j := range s.jumps {
-		e.out = append(e.out, b[copied:j.start]...)
+		keeps = e.copy(copied, j.start, keeps)
 		copied = j.end
 		switch {
 		case j.to == outside:
@@ -105,7 +122,7 @@ func (e *emitter) segment(i int) {
 			e.out.Op(j.op, e.label(e.enterLoop(j.to), j.depth))
 		}
 	}
-	e.out = append(e.out, b[copied:s.to]...)
+	e.copy(copied, s.to, keeps)
 	switch {
 	case !s.falls:
 	case i+1 == len(e.p.segments):
@@ -113,6 +130,18 @@ func (e *emitter) segment(i int) {
 	default:
 		e.out.Op(code.Br, e.label(e.enterLoop(i+1), 0))
 	}
+}
+
+// copy copies code, in which what a call through a table calls is kept in the added local. It returns those of the
+// instructions for that which come after.
+func (e *emitter) copy(from, to int, keeps []keep) []keep {
+	for len(keeps) > 0 && keeps[0].start < to {
+		e.out = append(e.out, e.p.b[from:keeps[0].start]...)
+		e.out.Op(keeps[0].op, e.kept)
+		from, keeps = keeps[0].end, keeps[1:]
+	}
+	e.out = append(e.out, e.p.b[from:to]...)
+	return keeps
 }
 
 // choose writes the choice by the number for the loop of a head, or for the function.

@@ -24,12 +24,14 @@ type parser struct {
 	defs   uint64  // locals that have been set in the segment, on each way to here
 	before code.Instruction
 	two    code.Instruction // the one before that
+	keeps  int              // how many instructions use local 0 otherwise than for the number
 }
 
 // segment is the code between two ends of blocks of the dispatch.
 type segment struct {
 	from, to int
 	jumps    []jump
+	keeps    []keep
 	falls    bool   // its end may be reached
 	uses     uint64 // locals that it reads before they are set
 	sets     uint64 // locals that are set when its end is reached
@@ -46,6 +48,13 @@ type jump struct {
 	to         int    // a segment, or outside
 	beyond     int    // if to is outside: how many labels beyond the loop
 	sets       uint64 // locals that are set by then
+}
+
+// keep is an instruction that keeps what a call through a table calls in the local that otherwise has the number, or
+// reads it: (local.set 0, i32.const 0, local.get 0, call_indirect), since the number is a parameter.
+type keep struct {
+	start, end int // the bytes that it is
+	op         code.Op
 }
 
 // outside is where a jump leads that leaves the loop.
@@ -142,7 +151,7 @@ func (p *parser) segment(r *code.Reader, i int) bool {
 	for p.next(r) {
 		if p.in.Op == code.End && len(p.inside) == 0 {
 			s.sets = p.defs
-			return true
+			return p.set0()
 		}
 		if !p.step(s, i) {
 			return false
@@ -161,12 +170,12 @@ func (p *parser) step(s *segment, i int) bool {
 	switch op := p.in.Op; op {
 	case code.LocalGet:
 		if p.in.X == 0 {
-			return false
+			return p.keep(s)
 		}
 		s.uses |= 1 << p.in.X &^ p.defs
 	case code.LocalSet, code.LocalTee:
-		if p.in.X == 0 { // only before a jump
-			return op == code.LocalSet && p.before.Op == code.I32Const
+		if p.in.X == 0 { // only before a jump, or a call through a table
+			return op == code.LocalSet && p.set0()
 		}
 		p.defs |= 1 << p.in.X
 	case code.Block, code.Loop, code.If:
@@ -194,10 +203,31 @@ func (p *parser) step(s *segment, i int) bool {
 	return p.set0()
 }
 
-// set0 reports whether a number that has just been set is used by the instruction after it.
+// set0 reports whether what has just been set in local 0 is used by the instructions after it: by a jump, or, behind a
+// constant, by a call through a table.
 func (p *parser) set0() bool {
-	set := p.before.Op == code.LocalSet && p.before.X == 0
-	return !set || p.in.Op == code.Br
+	switch {
+	case isZeroth(&p.before, code.LocalSet):
+		return p.in.Op == code.Br || p.in.Op == code.I32Const
+	case isZeroth(&p.two, code.LocalSet) && p.before.Op == code.I32Const:
+		return isZeroth(&p.in, code.LocalGet)
+	case isZeroth(&p.before, code.LocalGet):
+		return p.in.Op == code.CallIndirect
+	}
+	return true
+}
+
+// isZeroth reports whether an instruction is of an opcode and local 0.
+func isZeroth(in *code.Instruction, op code.Op) bool { return in.Op == op && in.X == 0 }
+
+// keep takes note of the two instructions that keep what a call through a table calls, at the second.
+func (p *parser) keep(s *segment) bool {
+	if p.before.Op != code.I32Const || !isZeroth(&p.two, code.LocalSet) {
+		return false
+	}
+	s.keeps = append(s.keeps, keep{p.two.Start, p.two.End, code.LocalSet}, keep{p.in.Start, p.in.End, code.LocalGet})
+	p.keeps += 2
+	return true
 }
 
 // leave ends a block within a segment.
@@ -223,6 +253,9 @@ func (p *parser) stop(s *segment) {
 
 // branch takes note of a branch.
 func (p *parser) branch(s *segment, i int) bool {
+	if !p.set0() {
+		return false
+	}
 	depth, label := len(p.inside), int(p.in.X)
 	if label < depth {
 		if p.before.Op == code.LocalSet && p.before.X == 0 {

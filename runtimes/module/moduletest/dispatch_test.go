@@ -118,7 +118,7 @@ func (j *jumper) segment(i int) string {
 		s += j.odd() + "\x04\x40" + j.odd() + "\x0d" + number(j.segments-i+1) + end
 	}
 	if i+1 < j.segments && j.resumes[i+1] {
-		return s + "\x10\x00\x0d" + outer // call helper, br_if to the end
+		return s + j.call() + "\x0d" + outer // br_if to the end
 	}
 	switch j.IntN(5) {
 	case 0:
@@ -127,6 +127,15 @@ func (j *jumper) segment(i int) string {
 		return s
 	}
 	return s + j.jump(i, 0)
+}
+
+// call returns a call of a helper, directly or through the table, as Go's compiler makes it: the function to call is kept
+// in local 0.
+func (j *jumper) call() string {
+	if j.IntN(2) == 0 {
+		return "\x10\x00"
+	}
+	return j.odd() + "\x21\x00\x41\x00\x20\x00\x11\x01\x00"
 }
 
 // module returns a module that exports the function as "f", and its globals.
@@ -148,10 +157,14 @@ func dispatching(segments []string, more int) []byte {
 	}
 	body += number(n-1) + end + strings.Join(segments, end) + end + "\x00" + end + "\x41\x01" + end
 	helper := "\x00\x23\x00\x42\x05\x7e\x24\x00\x23\x00\x42\x07\x83\x50\x0b" // trace *= 5; whether its low bits are 0
-	return []byte("\x00asm\x01\x00\x00\x00" + part(1, "\x02\x60\x00\x01\x7f\x60\x01\x7f\x01\x7f") + part(3, "\x02\x00\x01") +
+	first, second := strings.Replace(helper, "\x42\x05", "\x42\x09", 1), strings.Replace(helper, "\x42\x05", "\x42\x0b", 1)
+	return []byte("\x00asm\x01\x00\x00\x00" + part(1, "\x02\x60\x00\x01\x7f\x60\x01\x7f\x01\x7f") +
+		part(3, "\x04\x00\x01\x01\x01") + part(4, "\x01\x70\x00\x02") +
 		part(6, "\x02\x7e\x01\x42\x01\x0b\x7f\x01\x41\x00\x0b") +
 		part(7, "\x03\x01f\x00\x01\x05trace\x03\x00\x04fuel\x03\x01") +
-		part(10, "\x02"+sized(len(helper), helper)+sized(len(body), body)))
+		part(9, "\x01\x00\x41\x00\x0b\x02\x02\x03") + // the table holds the first and the second
+		part(10, "\x04"+sized(len(helper), helper)+sized(len(body), body)+
+			sized(len(first), first)+sized(len(second), second)))
 }
 
 // TestDispatchHostile gives it what would take for ever: thousands of loops in one another, the order of whose segments
@@ -167,7 +180,10 @@ func TestDispatchHostile(t *testing.T) {
 		},
 		"entered": func(i int) string { return "\x10\x00\x04\x40" + to(i, max(i-1, 0), 1) + end + to(i, min(i+1, n-1), 0) },
 		"back":    func(i int) string { return "\x20\x02\xa7\x04\x40" + to(i, n-1-i/2, 1) + end + to(i, (i+n-1)%n, 0) },
-		"alone":   func(i int) string { return "\x10\x00\x0f" },
+		"tabled": func(i int) string {
+			return "\x41\x00\x21\x00\x41\x00\x20\x00\x11\x01\x00\x04\x40" + to(i, i/2, 1) + end + to(i, min(i+1, n-1), 0)
+		},
+		"alone": func(i int) string { return "\x10\x00\x0f" },
 	} {
 		var segments []string
 		for i := range n {
@@ -177,6 +193,33 @@ func TestDispatchHostile(t *testing.T) {
 		out, report, err := dispatch.Lower(b, module.Limits{})
 		if err != nil || report.Functions != 1 || len(out) > 4*len(b)+1<<16 {
 			t.Errorf("%s: %+v, %v, %d -> %d bytes", name, report, err, len(b), len(out))
+		}
+	}
+}
+
+// TestDispatchKept checks that a function stays as it is that has the number's local for anything but the number, or what
+// a call through a table calls, right before that.
+func TestDispatchKept(t *testing.T) {
+	const set, get, zero, indirect = "\x21\x00", "\x20\x00", "\x41\x00", "\x11\x01\x00"
+	for name, c := range map[string]struct {
+		segment string
+		want    int
+	}{
+		"call":                    {zero + set + zero + get + indirect + "\x1a", 1},
+		"set before an end":       {"\x41\x01" + set, 0},
+		"set before another":      {"\x41\x01" + set + "\x42\x00\x1a", 0},
+		"constant before an end":  {zero + set + zero + "\x1a", 0},
+		"read before another":     {zero + set + zero + get + "\x1a\x1a", 0},
+		"read alone":              {get + "\x1a", 0},
+		"branch behind the set":   {zero + set + zero + "\x0d\x00", 0},
+		"tee":                     {zero + "\x22\x00\x1a", 0},
+		"branch behind the get":   {zero + set + zero + get + "\x0d\x00\x1a", 0},
+		"call behind another get": {zero + set + "\x20\x01" + get + indirect + "\x1a", 0},
+	} {
+		b := dispatching([]string{c.segment, "\x41\x00\x0f"}, 0)
+		_, report, err := dispatch.Lower(b, module.Limits{})
+		if err != nil || report.Functions != c.want {
+			t.Errorf("%s: %+v, %v", name, report, err)
 		}
 	}
 }
