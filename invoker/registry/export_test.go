@@ -7,11 +7,13 @@ import (
 
 // What tests need to look inside, or to die in the middle of something.
 var (
-	EncodeEntry = encodeEntry
-	Claim       = (*JetStream).claim
-	Release     = (*JetStream).release
-	Sweep       = (*JetStream).sweep
+	Claim   = (*JetStream).claim
+	Release = (*JetStream).release
+	Sweep   = (*JetStream).sweep
 )
+
+// EncodeEntry returns the record of an entry that no alias names a version of.
+func EncodeEntry(e Entry, max int) ([]byte, Entry, error) { return encodeEntry(e, max, named{}) }
 
 // DecodeEntry reads a record as an invoker does that knows the words of the protocol alone.
 func DecodeEntry(name string, record []byte) (Entry, error) {

@@ -243,6 +243,9 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 		if rec.foreign() || rec.err != nil && !rec.rotten() && !r.cfg.Runtimes {
 			return replacement{}, r.broken(op, f.Name, rec.err)
 		}
+		if err := r.cleanStart(ctx, f.Name, rec); err != nil {
+			return replacement{}, err
+		}
 		e, created := rec.entry.with(f, time.Now())
 		if rec.err != nil {
 			e.Versions[0].Version = newestIn(rec.raw) + 1
@@ -255,12 +258,16 @@ func (r *JetStream) replace(ctx context.Context, op string, f protocol.Function)
 			return replacement{}, protocol.Errorf(protocol.CodeRefused, op,
 				"there is no number after version %d: remove the function and deploy it again", maxVersion)
 		}
-		b, e, err := encodeEntry(e, r.maxRecord())
+		b, e, err := r.fitting(ctx, e)
 		if err != nil {
 			return replacement{}, err
 		}
-		if err := r.write(ctx, f.Name, b, rec); !lost(err) {
-			return replacement{was: rec.raw, is: b, entry: e, created: true}, err
+		if err = r.write(ctx, f.Name, b, rec); !lost(err) {
+			is := replacement{was: rec.raw, is: b, entry: e, created: true}
+			if err == nil {
+				err = r.keepNamed(ctx, op, rec.entry, &is)
+			}
+			return is, err
 		}
 		if err := backOff(ctx, try); err != nil {
 			return replacement{}, err
@@ -339,7 +346,12 @@ func (r *JetStream) Delete(ctx context.Context, name string) (Entry, error) {
 		}
 		err = r.erase(ctx, name, rec)
 		if err == nil {
-			r.collect(context.WithoutCancel(ctx), rec.raw, nil)
+			tidy := context.WithoutCancel(ctx)
+			if err := r.forgetAliases(tidy, name); err != nil && !r.cfg.Runtimes {
+				r.cfg.Log.Warn("registry: aliases of a removed function stay until it is deployed again", "function", name,
+					"err", err)
+			}
+			r.collect(tidy, rec.raw, nil)
 			if rec.foreign() {
 				_, rec.entry = UnknownNeeds(rec.err)
 			}

@@ -20,6 +20,9 @@ type Memory struct {
 	entries map[string]Entry
 	modules map[string][]byte // digest -> bytes
 	feeds   map[*feed]bool
+
+	aliases  map[string]map[string]memoryAlias // function -> alias
+	revision uint64                            // of the last change of an alias
 }
 
 var _ Registry = (*Memory)(nil)
@@ -62,12 +65,13 @@ func (m *Memory) Put(_ context.Context, f protocol.Function, module []byte) (Ent
 	if !created {
 		return e, false, nil
 	}
+	e = e.pruned(m.named(f.Name))
 	if m.modules[f.Digest] == nil {
 		m.modules[f.Digest] = bytes.Clone(module)
 	}
 	m.entries[f.Name] = e
 	m.collect()
-	m.tell(Change{Name: f.Name, Entry: e})
+	m.tell(Change{Name: f.Name, Entry: m.watched(f.Name)})
 	return e, true, nil
 }
 
@@ -83,6 +87,7 @@ func (m *Memory) Delete(_ context.Context, name string) (Entry, error) {
 		return Entry{}, notFound("remove "+name, name)
 	}
 	delete(m.entries, name)
+	delete(m.aliases, name)
 	m.collect()
 	m.tell(Change{Name: name})
 	return e, nil
@@ -128,7 +133,7 @@ func (m *Memory) Watch(ctx context.Context) (<-chan Change, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range slices.SortedFunc(maps.Values(m.entries), byName) {
-		f.add(Change{Name: e.Name, Entry: e})
+		f.add(Change{Name: e.Name, Entry: m.watched(e.Name)})
 	}
 	f.add(Change{Synced: true})
 	if m.feeds == nil {

@@ -31,9 +31,9 @@ func newestIn(record []byte) int {
 	return newest
 }
 
-// encodeEntry returns the record of an entry, and the entry as it reads: the oldest versions
+// encodeEntry returns the record of an entry, and the entry as it reads: the oldest versions that are not to be kept
 // go if the record would be longer than max bytes.
-func encodeEntry(e Entry, max int) ([]byte, Entry, error) {
+func encodeEntry(e Entry, max int, keep named) ([]byte, Entry, error) {
 	for {
 		b, err := json.Marshal(e)
 		switch {
@@ -46,7 +46,12 @@ func encodeEntry(e Entry, max int) ([]byte, Entry, error) {
 			return nil, e, protocol.Errorf(protocol.CodeRefused, "deploy "+e.Name,
 				"the manifest is %d bytes long; the store takes %d: shorten env, args or triggers", len(b), max)
 		}
-		e = e.withoutOldest()
+		var ok bool
+		if e, ok = e.shorter(keep); !ok {
+			return nil, e, protocol.Errorf(protocol.CodeRefused, "deploy "+e.Name,
+				"the manifests of the versions that aliases of %s name are %d bytes long with this one; the store takes %d: "+
+					"let fewer versions have aliases (polyvoke alias ls %s)", e.Name, len(b), max, e.Name)
+		}
 	}
 }
 
@@ -81,7 +86,7 @@ func decodeEntry(name string, record []byte, knows func(word string) bool) (Entr
 
 // check returns the first thing for which the entry cannot be that of the function name.
 func (e Entry) check(name string) error {
-	if e.Name != name || len(e.Versions) == 0 || len(e.Versions) > KeepVersions {
+	if e.Name != name || len(e.Versions) == 0 || len(e.Versions) > mostVersions {
 		return fmt.Errorf("it has the name %.80q and %d versions", e.Name, len(e.Versions))
 	}
 	last := 0

@@ -33,12 +33,12 @@ type Registry interface {
 	// and Created are the registry's to give; what f says about them is ignored. If the
 	// latest version is the same in the sense of Function.Same, nothing changes, and created
 	// is false. The entry is what Find returns afterwards. A version is visible as a whole or
-	// not at all, whatever dies on the way. No more than KeepVersions are kept, and fewer if they would not fit
-	// the store; the oldest go, and the entry's Dropped names them.
+	// not at all, whatever dies on the way. No more than KeepVersions are kept, and those that aliases name, and fewer
+	// if they would not fit the store; the oldest go, and the entry's Dropped names them.
 	Put(ctx context.Context, f protocol.Function, module []byte) (e Entry, created bool, err error)
 
 	// Delete removes a function with all its versions and returns what it was. A function that is
-	// put again begins at version 1.
+	// put again begins at version 1. Its aliases go with it.
 	Delete(ctx context.Context, name string) (Entry, error)
 
 	// Module returns a module's bytes by its digest, checked against it.
@@ -51,7 +51,7 @@ type Registry interface {
 	Watch(ctx context.Context) (<-chan Change, error)
 }
 
-// KeepVersions is how many versions of a function are kept.
+// KeepVersions is how many versions of a function are kept, besides those that its aliases name.
 const KeepVersions = 20
 
 // Entry is a function with the versions that are kept, oldest first, never none. Entries are
@@ -60,6 +60,10 @@ type Entry struct {
 	Name     string              `json:"name"`
 	Needs    []string            `json:"needs,omitempty"` // of all versions; an invoker must know all to serve any
 	Versions []protocol.Function `json:"versions"`
+
+	// Aliases has what names mean by which the function can be called, besides numbers. It is set only in what a watch
+	// sends.
+	Aliases map[string]protocol.AliasState `json:"-"`
 
 	// Dropped has the numbers of the versions that a Put dropped to make room for its own.
 	// It is set only in what that Put returns.
@@ -81,12 +85,10 @@ func (e Entry) Version(version string) (*protocol.Function, error) {
 			return &e.Versions[i], nil
 		}
 	}
-	return nil, protocol.Errorf(protocol.CodeNotFound, "", "function %s has no version %s; it has %d to %d",
-		e.Name, version, e.Versions[0].Version, e.Latest().Version)
+	return nil, protocol.Errorf(protocol.CodeNotFound, "", "function %s has no version %s; it has %s",
+		e.Name, version, e.numbers())
 }
 
-// Change is one message of a watch. A change with an error leaves the function's last state as it is, unless the error
-// is a NeedsError.
 // Change is one message of a watch. A change with an error leaves the function's last state as it is, unless the error
 // is a NeedsError.
 type Change struct {

@@ -61,7 +61,7 @@ func (w *watch) putBackOne(ctx context.Context, name string, is record) bool {
 
 // putBack writes an entry in the place of a record that is gone, and before it the modules that are gone too.
 func (r *JetStream) putBack(ctx context.Context, e Entry, is record) error {
-	b, _, err := encodeEntry(e, r.maxRecord())
+	b, _, err := encodeEntry(e, r.maxRecord(), named{})
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,8 @@ func admit(f protocol.Function, module []byte, knows func(word string) bool) (pr
 	return f, nil
 }
 
-// with returns the entry with f as its latest version, and whether that is a new one. The entry e
-// itself does not change.
+// with returns the entry with f as its latest version, and whether that is a new one. No version is dropped for it. The
+// entry e itself does not change.
 func (e Entry) with(f protocol.Function, now time.Time) (Entry, bool) {
 	f.Version = 1
 	if len(e.Versions) > 0 {
@@ -45,19 +45,8 @@ func (e Entry) with(f protocol.Function, now time.Time) (Entry, bool) {
 	}
 	f.Created = now.UTC().Truncate(time.Millisecond)
 	next := Entry{Name: f.Name, Versions: slices.Concat(e.Versions, []protocol.Function{f})}
-	for len(next.Versions) > KeepVersions {
-		next = next.withoutOldest()
-	}
 	next.Needs = next.needed()
 	return next, true
-}
-
-// withoutOldest returns the entry without its oldest version.
-func (e Entry) withoutOldest() Entry {
-	e.Dropped = append(slices.Clip(e.Dropped), e.Versions[0].Version)
-	e.Versions = e.Versions[1:]
-	e.Needs = e.needed()
-	return e
 }
 
 // before reports whether e is what a function was before it became later: e's latest version is an older one of

@@ -20,9 +20,13 @@ import (
 // has seen of it: emptied, made anew, or put back to an older state. What the store has lost, and was not removed
 // from it, is put back: see restore.go.
 func (r *JetStream) Watch(ctx context.Context) (<-chan Change, error) {
-	w := &watch{r: r, feed: newFeed(), known: map[string]moment{}, missing: map[string]bool{}}
+	w := &watch{r: r, feed: newMerger(), known: map[string]moment{}, missing: map[string]bool{}}
 	modules, err := r.modules.State(ctx)
 	if err != nil {
+		return nil, objects.Error("watch", err)
+	}
+	names := &aliasWatch{r: r, to: w.feed, known: map[string]aliased{}}
+	if err := names.begin(ctx); err != nil { // before the functions, which are never seen without their aliases
 		return nil, objects.Error("watch", err)
 	}
 	first, err := w.begin(ctx)
@@ -34,10 +38,11 @@ func (r *JetStream) Watch(ctx context.Context) (<-chan Change, error) {
 		defer close(out)
 		var running sync.WaitGroup
 		running.Go(func() { w.run(ctx, first) })
+		running.Go(func() { names.run(ctx) })
 		if !r.cfg.ReadOnly {
 			running.Go(func() { w.keepModules(ctx, modules) })
 		}
-		w.feed.pump(ctx, out)
+		w.feed.out.pump(ctx, out)
 		running.Wait()
 	}()
 	return out, nil
@@ -49,7 +54,7 @@ const look = time.Second
 // watch is one watch of a JetStream registry.
 type watch struct {
 	r        *JetStream
-	feed     *feed
+	feed     *merger
 	synced   bool
 	accepted objects.Gap     // what reading everything again has not closed
 	missing  map[string]bool // modules that are gone for good, and were reported
