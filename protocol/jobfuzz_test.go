@@ -13,6 +13,9 @@ func FuzzParseJob(f *testing.F) {
 	f.Add("job.greet", "fn-priority", "high", "Fn-Priority", "low", []byte{})
 	f.Add("polyvoke.turn.greet.rank.low.a.-", "Fn-Subject", "job.greet.x", "Fn-Id", "a", []byte{})
 	f.Add("job.greet", "Fn-Revision", "7", "Fn-At", "2020-01-01T00:00:00Z", []byte(nil))
+	f.Add("polyvoke.turn.greet.rank.low.a.-", "X", "", "Fn-Id", "@", []byte(nil)) // several things are wrong
+	f.Add("job.greet", "Fn-Timeout", "soon", "Fn-Id", "a.>", []byte(nil))
+	f.Add("job.greet", "Fn-Dry-Run", "1", "Fn-Id", "a.>", []byte(nil))
 	f.Fuzz(func(t *testing.T, subject, k1, v1, k2, v2 string, body []byte) {
 		j, err := ParseJob(subject, Header{k1: {v1}, k2: {v2}}, body)
 		if !j.Redo && (j.Before != 0 || j.Revision != 0 || j.Story != nil || !j.Accepted.IsZero()) {

@@ -65,8 +65,9 @@ func ParseJob(subject string, h Header, body []byte) (JobMessage, error) {
 			h = without(h, HeaderBucket)
 		}
 	}
-	if bad := j.Request.ReadHeader(h); err != nil || bad != nil {
-		return j, cmp.Or(err, bad)
+	bad := j.Request.ReadHeader(h)
+	if err = cmp.Or(err, bad, j.checkID()); err != nil {
+		return j, err
 	}
 	if j.Request.DryRun {
 		return j, Errorf(CodeBadRequest, "", "header %s: a job is run", HeaderDryRun)
@@ -76,18 +77,26 @@ func ParseJob(subject string, h Header, body []byte) (JobMessage, error) {
 	return j, j.readHeader(h)
 }
 
+// checkID checks the id that a job came with, and forgets it if it is none: whatever else is wrong with the job, what
+// becomes of it is written down under its id.
+func (j *JobMessage) checkID() error {
+	id, check := j.Request.ID, CheckJobID
+	if id == "" {
+		return nil
+	}
+	if j.Redo {
+		check = checkJobID
+	}
+	if err := check(id); err != nil {
+		j.Request.ID = ""
+		return Errorf(CodeBadRequest, "", "header %s: %w", HeaderID, err)
+	}
+	return nil
+}
+
 // readHeader reads what callers say about a job.
 func (j *JobMessage) readHeader(h Header) error {
 	r := &j.Request
-	if check := CheckJobID; r.ID != "" {
-		if j.Redo {
-			check = checkJobID
-		}
-		if err := check(r.ID); err != nil {
-			r.ID = ""
-			return Errorf(CodeBadRequest, "", "header %s: %w", HeaderID, err)
-		}
-	}
 	if v := h.Get(HeaderVersion); v != "" {
 		ref, err := ParseRef(r.Function.Name + "@" + v)
 		if err != nil {

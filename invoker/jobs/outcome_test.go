@@ -125,16 +125,22 @@ func TestOutcomes(t *testing.T) {
 		}
 	}
 	b.empty("f")
-	id := "x y"
-	b.publish("job.f", "bad id", protocol.HeaderID, id)
-	await.Until(b.t, "the letter of a job with a bad id", func() bool {
-		s, err := b.js.Stream(t.Context(), protocol.StreamDead)
-		if err != nil {
-			return false
-		}
-		m, err := s.GetMsg(t.Context(), s.CachedInfo().State.LastSeq)
-		return err == nil && string(m.Data) == "bad id" && m.Header.Get(protocol.HeaderReason) == protocol.ReasonMalformed
-	})
+	for body, headers := range map[string][]string{
+		"bad id":                {h + "Id", "x y"},
+		"bad id, and more":      {h + "Id", "x.>", h + "Timeout", "soon"},
+		"bad id of a dry run":   {h + "Id", "x.>", h + "Dry-Run", "1"},
+		"bad id, bad arguments": {h + "Id", "*", h + "Args", "{"},
+	} {
+		b.publish("job.f", body, headers...)
+		await.Until(b.t, "the letter of a job with a "+body, func() bool {
+			s, err := b.js.Stream(t.Context(), protocol.StreamDead)
+			if err != nil {
+				return false
+			}
+			m, err := s.GetMsg(t.Context(), s.CachedInfo().State.LastSeq)
+			return err == nil && string(m.Data) == body && m.Header.Get(protocol.HeaderReason) == protocol.ReasonMalformed
+		})
+	}
 }
 
 // many returns headers of different names.
