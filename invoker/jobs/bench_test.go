@@ -279,6 +279,9 @@ func async(b *bench, queue string) (stop func()) {
 // deciding is async with the records that jobs have: the first one is the outcome, and it expires.
 func deciding(b *bench, queue string) (stop func()) {
 	st := store.New(b.js, store.Config{})
+	if err := st.Make(b.Context()); err != nil {
+		b.Fatal(err)
+	}
 	return b.async(queue, func(m jetstream.Msg) *nats.Msg {
 		r := protocol.Record{State: protocol.StateDone, Attempts: 1, Accepted: time.Now(), Reply: protocol.Reply{Body: m.Data()}}
 		return st.RecordMessage(queue, key(m), &r, 0, 24*time.Hour)
