@@ -24,8 +24,7 @@ type Event struct {
 // AppendEvent appends the line of an event with a body, its end included. A body that is JSON becomes data, as it is
 // but for blanks; any other becomes data_base64. Bytes that are not UTF-8 become U+FFFD in the subject and in headers.
 func AppendEvent(b []byte, e Event, body []byte) []byte {
-	b = append(b, `{"subject":`...)
-	b = appendJSON(b, e.Subject)
+	b = appendSubject(append(b, `{"subject":`...), e.Subject)
 	b = strconv.AppendUint(append(b, `,"sequence":`...), e.Sequence, 10)
 	b = e.Time.UTC().AppendFormat(append(b, `,"time":"`...), time.RFC3339Nano)
 	b = append(b, '"')
@@ -48,6 +47,16 @@ func appendData(b, body []byte) []byte {
 	}
 	b = append(b, `,"data_base64":"`...)
 	return append(base64.StdEncoding.AppendEncode(b, body), '"')
+}
+
+// appendSubject appends a subject as a string of JSON: as it is, if it has only what usual ones have.
+func appendSubject(b []byte, subject string) []byte {
+	for _, c := range []byte(subject) {
+		if c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return appendJSON(b, subject)
+		}
+	}
+	return append(append(append(b, '"'), subject...), '"')
 }
 
 // appendJSON appends plain data as JSON, which cannot fail.

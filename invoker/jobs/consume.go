@@ -64,13 +64,16 @@ type pullRequest struct {
 
 // ask asks for as many jobs as there is room for. The caller holds the mutex.
 func (q *queue) ask() {
-	now := time.Now()
-	if !q.ready || q.draining || now.Before(q.pulls.pause) {
+	if !q.ready || q.draining {
 		return
 	}
 	n := q.room() - q.held() - q.pulls.asked
 	n = min(n, maxAsked-q.pulls.asked, max(1, maxBytes/max(1, q.size)))
 	if n < 1 || n < q.few() && q.pulls.asked > 0 {
+		return
+	}
+	now := time.Now() // which is not asked for each job: most find nothing to ask for
+	if now.Before(q.pulls.pause) {
 		return
 	}
 	request, _ := json.Marshal(pullRequest{n, expires}) // of numbers, it cannot fail

@@ -9,6 +9,13 @@ import (
 // collector's or the machine's, would cost a function that answers in microseconds most calls of a burst.
 const burst = 50 * time.Millisecond
 
+// A line that moves slower than brief, and takes longer than covered, covers such a pause by itself: the calls in it
+// keep the function busy meanwhile. To wait for room in it would only tell the excess later that there is none.
+const (
+	covered = 10 * time.Millisecond
+	brief   = 100 * time.Microsecond
+)
+
 // full reports whether a call cannot even wait: there are as many as may, or one more would hardly be answered in
 // time. That is so if the first of them has waited for a quarter of the time that the call has, or if the last, as
 // the line moves, would wait for half of it. The caller holds the mutex.
@@ -52,8 +59,12 @@ func (q *Queue[C]) takeHopeless(now time.Time) (hopeless []C) {
 	return hopeless
 }
 
-// crowded reports whether the line is full, but has not been so for long. The caller holds the mutex.
+// crowded reports whether the line is full, but has not been so for long, and may be because of a pause. The caller
+// holds the mutex.
 func (q *Queue[C]) crowded() bool {
+	if mean := q.pace.mean; mean >= brief && time.Duration(len(q.line))*mean >= covered {
+		return false
+	}
 	if q.fullSince.IsZero() {
 		q.fullSince, q.fullAt = time.Now(), len(q.line)
 	}
