@@ -17,6 +17,9 @@ func (m *message) deliver(c *call) {
 		m.deliverStream(c)
 		return
 	}
+	if c.reply.Err == nil && c.reply.Report == nil && c.request.Header[protocol.HeaderHTTP] != nil {
+		c.reply.ID = "" // the gateway knows it, and a reply without headers costs less
+	}
 	h, body := c.reply.Message()
 	if most := c.f.svc.nc.MaxPayload(); m.Reply != "" && int64(h.Size()+len(body)) > most {
 		c.fit(int(most))

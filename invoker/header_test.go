@@ -369,3 +369,27 @@ func TestLargestRequests(t *testing.T) {
 		}
 	}
 }
+
+// TestReplyOfHTTP checks that the success of a request of HTTP has no headers, since its gateway made the id, and that
+// all else has the id.
+func TestReplyOfHTTP(t *testing.T) {
+	s := startServer(t)
+	nc := connect(t, s)
+	startInvoker(t, s)
+	deployProbe(t, nc, "probe", protocol.Limits{})
+	for _, tt := range []struct {
+		about, subject string
+		header         []string
+		id             bool
+	}{
+		{"of HTTP", "fn.probe.echo", []string{protocol.HeaderHTTP, protocol.HTTPFiles}, false},
+		{"not of HTTP", "fn.probe.echo", nil, true},
+		{"of HTTP, with a report", "fn.probe.echo", []string{protocol.HeaderHTTP, "files", protocol.HeaderReport, "1"}, true},
+		{"of HTTP, a failure", "fn.probe.exit.65", []string{protocol.HeaderHTTP, protocol.HTTPFiles}, true},
+	} {
+		r := call(t, nc, tt.subject, nil, append(tt.header, protocol.HeaderID, "the-id")...)
+		if got := r.ID == "the-id"; got != tt.id || !tt.id && len(r.Header) > 0 {
+			t.Errorf("%s: %+v", tt.about, r)
+		}
+	}
+}

@@ -457,15 +457,20 @@ func TestStreamDrain(t *testing.T) {
 	in, send := io.Pipe()
 	receive, out := io.Pipe()
 	c := s.ways["over NATS"]
-	go func() { endless <- protocol.Failure(c.Stream(t.Context(), askProbe("flood"), nil, io.Discard)) }()
+	flooded, flood := io.Pipe()
+	go func() { endless <- protocol.Failure(c.Stream(t.Context(), askProbe("flood"), nil, flood)) }()
 	go func() {
 		short <- protocol.Failure(c.Stream(t.Context(), askProbe("echo"), in, out))
 		out.Close()
 	}()
 	fmt.Fprint(send, "begun")
-	if _, err := io.ReadFull(receive, make([]byte, 5)); err != nil {
-		t.Fatal(err)
+	for _, r := range []io.Reader{receive, flooded} { // both run
+		if _, err := io.ReadFull(r, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	go func() { _, _ = io.Copy(io.Discard, flooded) }()
+	defer flooded.Close()
 	ended := make(chan struct{})
 	go func() { defer close(ended); s.end(t) }()
 	tick := time.NewTicker(time.Millisecond)

@@ -132,6 +132,19 @@ func (h Header) spelled() bool {
 	return true
 }
 
+// is reports whether a header has a value and no other, in the case of name and in no other.
+func (h Header) is(name, value string) bool {
+	if v := h[name]; len(v) != 1 || v[0] != value {
+		return false
+	}
+	for k := range h {
+		if len(k) == len(name) && k != name && strings.EqualFold(k, name) {
+			return false
+		}
+	}
+	return true
+}
+
 // Set replaces the values of a header, whatever case it was written in.
 func (h Header) Set(name, value string) {
 	h.Delete(name)

@@ -165,7 +165,7 @@ func (r *Request) Message() (subject string, h Header, body []byte, err error) {
 	for k, v := range r.Header {
 		h[k] = v
 	}
-	if r.ID != "" {
+	if r.ID != "" && !h.is(HeaderID, r.ID) {
 		h.Set(HeaderID, r.ID)
 	}
 	if r.Timeout > 0 {

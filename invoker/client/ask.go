@@ -166,7 +166,7 @@ func (a *asking) once(ctx context.Context, invoker string) (*nats.Msg, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		msg.Header.Set(protocol.HeaderTimeout, max(time.Until(deadline), time.Millisecond).String())
 	}
-	in, err := a.c.replies.inbox(nil)
+	in, err := a.c.replies.inbox("", nil)
 	if err != nil {
 		return nil, err
 	}

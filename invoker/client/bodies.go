@@ -22,7 +22,11 @@ const (
 // fits reports whether NATS takes a message as it is.
 func (c *Client) fits(msg *nats.Msg) bool {
 	const reserve = 64 // for what the client library adds
-	return int64(msg.Size()+reserve) <= c.Conn.MaxPayload()
+	most := c.Conn.MaxPayload()
+	if int64(len(msg.Data)) <= most-2*protocol.MaxHeaderBytes { // headers and subjects are bounded: no need to count
+		return true
+	}
+	return int64(msg.Size()+reserve) <= most
 }
 
 // putJob stores the body of a job, which may wait for longer than the bodies of calls are kept: in the bucket of jobs. An

@@ -104,11 +104,10 @@ var longest = []string{time.Duration(protocol.MaxTimeout).String()}
 // how long its caller will wait.
 func (c *Client) exchange(ctx context.Context, msg *nats.Msg, r *protocol.Request, send sender) (
 	m *nats.Msg, err error) {
-	ctx, permitted := c.Permitted(ctx, msg.Subject)
-	defer func() {
-		err = permitted(err)
-		c.replies.refused(err)
-	}()
+	defer func() { c.replies.refused(err) }()
+	if refusal := c.denials.Standing(c.replies.concerns); refusal != nil {
+		return nil, refusal
+	}
 	patience := absence
 	if r.Timeout > 0 {
 		patience = min(patience, r.Timeout)
@@ -139,7 +138,7 @@ type sender func(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats
 // send sends the message once and waits for the answer: as long as the caller says, or else as long as the function may
 // take, which is asked for only when the call is not a quick one. The error is nats.ErrNoResponders if nobody got it.
 func (c *Client) send(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error) {
-	in, err := c.replies.inbox(nil)
+	in, err := c.replies.inbox(msg.Subject, nil)
 	if err != nil {
 		return nil, c.RequestError("call "+r.Function.String(), err)
 	}
@@ -178,7 +177,7 @@ func (c *Client) sendFrom(ctx context.Context, in *inbox, msg *nats.Msg, r *prot
 	switch {
 	case err == nil:
 		return m, nil
-	case errors.Is(err, nats.ErrNoResponders):
+	case errors.Is(err, nats.ErrNoResponders), protocol.CodeOf(err) == protocol.CodeForbidden:
 		return nil, err
 	case errors.Is(err, nats.ErrTimeout) && (c.Conn.Stats().Reconnects > connections || !c.Conn.IsConnected()):
 		return nil, protocol.Errorf(protocol.CodeUnavailable, "",

@@ -84,7 +84,8 @@ func (c *Client) begin() error {
 			c.err = protocol.Errorf(protocol.CodeBadRequest, "", "client: Conn is nil: set it to a connection of nats.Connect")
 			return
 		}
-		c.denials, c.replies.nc = denials.On(c.Conn, nil), c.Conn
+		c.replies.nc = c.Conn
+		c.denials = denials.On(c.Conn, c.replies.denied)
 		switch {
 		case c.Domain != "":
 			c.js, c.err = jetstream.NewWithDomain(c.Conn, c.Domain)
@@ -143,9 +144,8 @@ func (c *Client) permitted(ctx context.Context, concerns func(subject string) bo
 		end(err)
 		return ctx, func(error) error { return err }
 	}
-	inbox := cmp.Or(c.Conn.Opts.InboxPrefix, "_INBOX") + "."
 	return c.denials.During(ctx, func(d denials.Denial) bool {
-		return d.Subscription && (d.Subject == "" || strings.HasPrefix(d.Subject, inbox)) || concerns(d.Subject)
+		return c.replies.concerns(d) || concerns(d.Subject)
 	})
 }
 

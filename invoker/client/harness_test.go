@@ -16,11 +16,18 @@ const patience = 30 * time.Second
 // here: it imports this package.
 func startNATS(t *testing.T, maxPayload int, maxSubs ...int) *Client {
 	t.Helper()
-	o := &server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxPayload: int32(maxPayload),
-		JetStream: true, StoreDir: t.TempDir()}
+	o := &server.Options{MaxPayload: int32(maxPayload), JetStream: true, StoreDir: t.TempDir()}
 	if len(maxSubs) > 0 {
 		o.MaxSubs = maxSubs[0]
 	}
+	nc := connectTo(t, startServer(t, o), nats.MaxReconnects(-1), nats.Timeout(patience))
+	return &Client{Conn: nc, Timeout: patience}
+}
+
+// startServer starts a NATS server, and returns its address.
+func startServer(t *testing.T, o *server.Options) (url string) {
+	t.Helper()
+	o.Host, o.Port, o.NoSigs, o.NoLog = "127.0.0.1", -1, true, true
 	s, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
@@ -30,11 +37,17 @@ func startNATS(t *testing.T, maxPayload int, maxSubs ...int) *Client {
 	if !s.ReadyForConnections(patience) {
 		t.Fatal("the NATS server did not start")
 	}
+	return s.ClientURL()
+}
+
+// connectTo connects to a NATS server.
+func connectTo(t *testing.T, url string, options ...nats.Option) *nats.Conn {
+	t.Helper()
 	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
-	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), nats.Timeout(patience), quiet)
+	nc, err := nats.Connect(url, append(options, quiet)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	return &Client{Conn: nc, Timeout: patience}
+	return nc
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -31,13 +32,15 @@ type replies struct {
 type inbox struct {
 	subject string
 	all     *replies
+	asks    string          // the subject of the request; empty: somebody else sees to what is denied
+	refusal *protocol.Error // what NATS has denied; set before nil is sent to answer
 	answer  chan *nats.Msg  // the first one
 	hear    func(*nats.Msg) // if not nil, is called for each, in their order; it must not wait
 	closed  <-chan struct{} // that of the subscription
 }
 
-// inbox opens an inbox, which must be closed. hear may be nil.
-func (r *replies) inbox(hear func(*nats.Msg)) (*inbox, error) {
+// inbox opens an inbox, which must be closed, for the answer to a request on a subject. hear may be nil.
+func (r *replies) inbox(asks string, hear func(*nats.Msg)) (*inbox, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sub == nil || !r.sub.IsValid() {
@@ -49,8 +52,7 @@ func (r *replies) inbox(hear func(*nats.Msg)) (*inbox, error) {
 	var room [128]byte
 	subject := string(strconv.AppendUint(append(room[:0], r.prefix...), r.count, 36))
 	token := subject[len(r.prefix):]
-	in := &inbox{subject: subject, all: r, answer: make(chan *nats.Msg, 1), hear: hear,
-		closed: r.closed}
+	in := &inbox{subject: subject, all: r, asks: asks, answer: make(chan *nats.Msg, 1), hear: hear, closed: r.closed}
 	r.waiting[token] = in
 	return in, nil
 }
@@ -111,6 +113,30 @@ func (r *replies) refused(err error) {
 	}
 }
 
+// concerns reports whether a denial is of a subscription to answers, or may be.
+func (r *replies) concerns(d denials.Denial) bool {
+	inbox := cmp.Or(r.nc.Opts.InboxPrefix, "_INBOX")
+	return d.Subscription && (d.Subject == "" || len(d.Subject) > len(inbox) && d.Subject[len(inbox)] == '.' &&
+		strings.HasPrefix(d.Subject, inbox))
+}
+
+// denied ends the waiting of those whom a denial concerns.
+func (r *replies) denied(d denials.Denial) {
+	all := r.concerns(d)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, in := range r.waiting {
+		mine := all || !d.Subscription && d.Subject == in.asks
+		if mine && in.asks != "" && in.refusal == nil {
+			in.refusal = d.Refusal()
+			select {
+			case in.answer <- nil:
+			default: // the answer is there
+			}
+		}
+	}
+}
+
 // close closes the inbox: what comes there from now on is dropped.
 func (in *inbox) close() {
 	in.all.mu.Lock()
@@ -121,7 +147,7 @@ func (in *inbox) close() {
 }
 
 // next waits for the answer for a while. The error of a while that has passed is nats.ErrTimeout, and that of a request
-// that nobody got nats.ErrNoResponders.
+// that nobody got nats.ErrNoResponders; that of one which NATS denies is a *protocol.Error.
 func (in *inbox) next(ctx context.Context, wait time.Duration) (*nats.Msg, error) {
 	timer := timers.Get().(*time.Timer)
 	timer.Reset(wait)
@@ -132,7 +158,7 @@ func (in *inbox) next(ctx context.Context, wait time.Duration) (*nats.Msg, error
 	var err error
 	select {
 	case m := <-in.answer:
-		return answered(m)
+		return in.answered(m)
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-timer.C:
@@ -142,7 +168,7 @@ func (in *inbox) next(ctx context.Context, wait time.Duration) (*nats.Msg, error
 	}
 	select {
 	case m := <-in.answer: // it came at the same time
-		return answered(m)
+		return in.answered(m)
 	default:
 		return nil, err
 	}
@@ -151,8 +177,11 @@ func (in *inbox) next(ctx context.Context, wait time.Duration) (*nats.Msg, error
 // timers are used again: one that was stopped has nothing in its channel.
 var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
 
-// answered returns an answer, or the error for that of a server which says that nobody got the request.
-func answered(m *nats.Msg) (*nats.Msg, error) {
+// answered returns an answer, or the error for that of a server which says that nobody got the request, or denies it.
+func (in *inbox) answered(m *nats.Msg) (*nats.Msg, error) {
+	if m == nil {
+		return nil, in.refusal
+	}
 	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
 		return nil, nats.ErrNoResponders
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"github.com/polyvoke/polyvoke/protocol"
@@ -65,7 +66,7 @@ func TestAnswerOrEnd(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 100 {
-		in, err := c.replies.inbox(nil)
+		in, err := c.replies.inbox("", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,5 +124,45 @@ func TestNoRoomForInbox(t *testing.T) {
 	}
 	if r, err := call(t, c, "x"); err != nil || string(r.Body) != "x" {
 		t.Errorf("with room: %+v, %v", r, err)
+	}
+}
+
+// TestDenied is a user whom NATS lets ask some functions and not others: a call that it denies ends at once, others go
+// on, and one who may not hear answers learns so each time.
+func TestDenied(t *testing.T) {
+	may := func(subjects ...string) *server.SubjectPermission { return &server.SubjectPermission{Allow: subjects} }
+	url := startServer(t, &server.Options{Users: []*server.User{{Username: "all", Password: "p"},
+		{Username: "some", Password: "p", Permissions: &server.Permissions{Publish: may("fn.f")}},
+		{Username: "deaf", Password: "p", Permissions: &server.Permissions{Subscribe: may("other")}}}})
+	connect := func(user string) *nats.Conn { return connectTo(t, url, nats.UserInfo(user, "p")) }
+	goes, all := make(chan struct{}), connect("all")
+	if _, err := all.Subscribe("fn.f", func(m *nats.Msg) { <-goes; _ = m.Respond(m.Data) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := all.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	c := &Client{Conn: connect("some"), Timeout: time.Minute}
+	slow := make(chan error, 1)
+	go func() {
+		_, err := call(t, c, "x")
+		slow <- err
+	}()
+	for range 2 {
+		_, err := c.Call(t.Context(), &protocol.Request{Function: protocol.Ref{Name: "g"}, Timeout: time.Minute})
+		if protocol.CodeOf(err) != protocol.CodeForbidden || !strings.Contains(err.Error(), "publish on fn.g") {
+			t.Errorf("a call that NATS denies: %v", err)
+		}
+	}
+	close(goes)
+	if err := <-slow; err != nil {
+		t.Errorf("a call beside them: %v", err)
+	}
+	c = &Client{Conn: connect("deaf"), Timeout: time.Minute}
+	for range 2 {
+		if _, err := call(t, c, "x"); protocol.CodeOf(err) != protocol.CodeForbidden ||
+			!strings.Contains(err.Error(), "subscribe to _INBOX.") {
+			t.Errorf("a call whose answer cannot be heard: %v", err)
+		}
 	}
 }

@@ -101,7 +101,7 @@ func (c *Client) stream(ctx context.Context, msg *nats.Msg, r *protocol.Request,
 	var s *stream
 	send := func(ctx context.Context, msg *nats.Msg, r *protocol.Request) (*nats.Msg, error) {
 		s = newStream(c, r)
-		if s.inbox, err = c.replies.inbox(s.hear); err != nil {
+		if s.inbox, err = c.replies.inbox(msg.Subject, s.hear); err != nil {
 			return nil, c.RequestError("call "+r.Function.String(), err)
 		}
 		m, err := c.sendFrom(ctx, s.inbox, msg, r)

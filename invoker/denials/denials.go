@@ -178,6 +178,23 @@ func (w *Watch) Settle() {
 	}
 }
 
+// Standing returns the refusal of a subscription that the connection has been denied, and that concerns the caller, or
+// nil. It is for those who are told of denials by On, and need no context.
+func (w *Watch) Standing(concerns func(Denial) bool) *protocol.Error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.standing) == 0 {
+		return nil
+	}
+	w.renew()
+	for d := range w.standing {
+		if concerns(d) {
+			return d.Refusal()
+		}
+	}
+	return nil
+}
+
 // During returns a context that ends when the connection is denied something that concerns the caller, or has been
 // denied such a subscription before. The function, which must be called, ends the watch. It returns the denial, if
 // there was one, or else the error that it is given.
