@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"sync"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/files"
+	"github.com/polyvoke/polyvoke/runtimes/files/filestest"
 )
 
 // names are few, so that operations meet.
@@ -37,7 +39,7 @@ func FuzzTree(f *testing.F) {
 			Storage: jetstream.MemoryStorage})
 		w.must(err)
 		g := w.grants(protocol.Grant{Obj: name, Access: protocol.AccessWrite, MaxOps: 100_000})
-		memory := files.NewMemory(64 << 20)
+		memory := &filestest.Making{Memory: files.NewMemory(64 << 20)}
 		for len(program) >= 3 {
 			r := w.begin(g)
 			a, b := &player{t: t, tree: r.tree()}, &player{t: t, tree: memory}
@@ -61,15 +63,27 @@ func FuzzTree(f *testing.F) {
 			}
 		}
 		g.Close()
-		want := 0
-		for _, name := range names {
-			if info, err := memory.Stat(t.Context(), name); err == nil && !info.IsDir() && info.Size > 0 {
-				want++
-			}
-		}
+		want := uploads(t, memory, ".")
 		w.chunks(name, want)
 		w.must(w.js.DeleteObjectStore(t.Context(), name))
 	})
+}
+
+// uploads returns how many files have content. A folder that got another name has files whose names are not in names.
+func uploads(t *testing.T, tree files.Tree, name string) (count int) {
+	list, err := tree.ReadDir(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		below := path.Join(name, e.Name)
+		if e.Mode.IsDir() {
+			count += uploads(t, tree, below)
+		} else if info, err := tree.Stat(t.Context(), below); err == nil && info.Size > 0 {
+			count++
+		}
+	}
+	return count
 }
 
 // prune removes folders in which nothing is: a bucket has none.
