@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -81,12 +83,13 @@ func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool, web service.HTTP
 		if err != nil {
 			return err
 		}
+		lists := false
 		if stay {
-			if err := demo.Chat(ctx, s); err != nil {
+			if lists, err = c.addPages(ctx, s); err != nil {
 				return err
 			}
 		}
-		if err := c.printDemo(s.URL, results, stay, asJSON); err != nil {
+		if err := c.printDemo(s.URL, results, stay, lists, asJSON); err != nil {
 			return err
 		}
 		if stay {
@@ -96,12 +99,26 @@ func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool, web service.HTTP
 	})
 }
 
+// addPages deploys what people use by HTTP: the chat, and lists of things to do if their runtime is on this machine.
+func (c *cli) addPages(ctx context.Context, s *connect.Session) (lists bool, err error) {
+	if err := demo.Chat(ctx, s); err != nil {
+		return false, err
+	}
+	if _, err := interpreters.Here().Get(demo.TodoRuntime); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err := c.addMissing(ctx, s, demo.TodoRuntime); err != nil {
+		return false, err
+	}
+	return true, demo.Todo(ctx, s)
+}
+
 // printDemo prints the table, and how to go on by hand.
-func (c *cli) printDemo(url string, results []demo.Result, stay, asJSON bool) error {
+func (c *cli) printDemo(url string, results []demo.Result, stay, lists, asJSON bool) error {
 	if asJSON {
 		return printJSON(c.stdout, map[string]any{"url": url, "functions": results})
 	}
 	fmt.Fprintln(c.stdout)
 	demo.Table(c.stdout, c.paint(c.stdout), results)
-	return demo.NextSteps(c.stdout, url, stay, c.pasteable)
+	return demo.NextSteps(c.stdout, url, stay, lists, c.pasteable)
 }

@@ -31,9 +31,9 @@ func Verdict(results []Result) error {
 		Msg: "wrong replies from " + strings.Join(wrong, ", ") + ": the table above says why"}
 }
 
-// NextSteps prints how to go on by hand, on the server at url if it stays. The commands go through paste, which
-// completes them.
-func NextSteps(w io.Writer, url string, stay bool, paste func(string) string) error {
+// NextSteps prints how to go on by hand, on the server at url if it stays, which has lists of Todo if lists says so. The
+// commands go through paste, which completes them.
+func NextSteps(w io.Writer, url string, stay, lists bool, paste func(string) string) error {
 	if !stay {
 		_, err := fmt.Fprint(w, "\nTo call them yourself: polyvoke demo --stay, and then\n"+byHand())
 		return err
@@ -42,6 +42,9 @@ func NextSteps(w io.Writer, url string, stay bool, paste func(string) string) er
 	if err == nil {
 		_, err = fmt.Fprintln(w, "Chat with others, where HTTP is answered:\n"+
 			"  websocat 'ws://HOST:PORT/chat/red?name=Ada'")
+	}
+	if err == nil && lists {
+		_, err = fmt.Fprintln(w, "Open a list of things to do in two windows:\n  http://HOST:PORT/todo/home")
 	}
 	return err
 }

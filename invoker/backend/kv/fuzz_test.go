@@ -3,7 +3,6 @@ package kv
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/files"
+	"github.com/polyvoke/polyvoke/runtimes/files/filestest"
 )
 
 // FuzzKV makes the same random operations in a bucket, with a commit now and then, and in a files.Memory. Both come to
@@ -55,7 +55,7 @@ func FuzzKV(f *testing.F) {
 			program = program[1:]
 		}
 		empty(t, m)
-		oracle := &making{files.NewMemory(16 << 20)}
+		oracle := &making{&filestest.Making{Memory: files.NewMemory(16 << 20)}}
 		kv, memory := &player{t: t, tree: begin(t, m, 0).Tree}, &player{t: t, tree: oracle}
 		for steps := 0; len(program) >= 3 && steps < 60; steps++ {
 			op, x, y := program[0], program[1], program[2]
@@ -103,57 +103,7 @@ func empty(t *testing.T, m *mount) {
 }
 
 // making is a Memory in which a name makes the folders that lead to it.
-type making struct{ *files.Memory }
-
-// parents makes the folders, and returns what takes those away again that it has made.
-func (m *making) parents(ctx context.Context, name string) (undo func()) {
-	var made []string
-	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		made = append(made, dir)
-	}
-	slices.Reverse(made)
-	made = slices.DeleteFunc(made, func(dir string) bool { return m.Memory.Mkdir(ctx, dir) != nil })
-	return func() {
-		for _, dir := range slices.Backward(made) {
-			_ = m.Memory.Remove(ctx, dir)
-		}
-	}
-}
-
-// with makes an operation that may need folders.
-func (m *making) with(ctx context.Context, name string, do func() error) error {
-	err := do()
-	if !errors.Is(err, fs.ErrNotExist) || !fs.ValidPath(name) {
-		return err
-	}
-	undo := m.parents(ctx, name)
-	if err = do(); err != nil {
-		undo()
-	}
-	return err
-}
-
-// Open makes folders.
-func (m *making) Open(ctx context.Context, name string, how files.Flags) (f files.File, err error) {
-	open := func() error { f, err = m.Memory.Open(ctx, name, how); return err }
-	if how.Has(files.Create) {
-		return f, m.with(ctx, name, open)
-	}
-	return f, open()
-}
-
-// Mkdir makes folders.
-func (m *making) Mkdir(ctx context.Context, name string) error {
-	return m.with(ctx, name, func() error { return m.Memory.Mkdir(ctx, name) })
-}
-
-// Rename makes folders.
-func (m *making) Rename(ctx context.Context, from, to string) error {
-	if _, err := m.Memory.Stat(ctx, from); err != nil {
-		return m.Memory.Rename(ctx, from, to)
-	}
-	return m.with(ctx, to, func() error { return m.Memory.Rename(ctx, from, to) })
-}
+type making struct{ *filestest.Making }
 
 // prune takes away folders in which there is nothing.
 func (m *making) prune(t *testing.T, name string) {

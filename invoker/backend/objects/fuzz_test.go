@@ -13,6 +13,7 @@ import (
 
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/files"
+	"github.com/polyvoke/polyvoke/runtimes/files/filestest"
 )
 
 // names are few, so that operations meet.
@@ -38,7 +39,7 @@ func FuzzTree(f *testing.F) {
 			Storage: jetstream.MemoryStorage})
 		w.must(err)
 		g := w.grants(protocol.Grant{Obj: name, Access: protocol.AccessWrite, MaxOps: 100_000})
-		memory := files.NewMemory(64 << 20)
+		memory := &filestest.Making{Memory: files.NewMemory(64 << 20)}
 		for len(program) >= 3 {
 			r := w.begin(g)
 			a, b := &player{t: t, tree: r.tree()}, &player{t: t, tree: memory}

@@ -174,7 +174,7 @@ func TestConformance(t *testing.T) {
 	made := 0
 	for _, access := range []string{protocol.AccessRead, protocol.AccessWrite} {
 		t.Run(access, func(t *testing.T) {
-			filestest.Test(t, filestest.Harness{NoTimes: true, Room: output,
+			filestest.Test(t, filestest.Harness{NoTimes: true, MakesFolders: true, Room: output,
 				New: func(t testing.TB, content map[string]string) files.Tree {
 					made++
 					bucket := fmt.Sprint("b", made)

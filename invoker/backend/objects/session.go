@@ -328,17 +328,32 @@ func (s *session) absent(ctx context.Context, name string) error {
 	return fs.ErrNotExist
 }
 
-// parent returns why a name cannot be made: the folder that it is in does not exist.
-func (s *session) parent(ctx context.Context, name string) error {
-	in := path.Dir(name)
-	is, err := s.isFolder(ctx, in)
-	if err != nil || is {
+// leads returns why there can be nothing of a name: the folder that it is in does not exist.
+func (s *session) leads(ctx context.Context, name string) error {
+	is, err := s.isFolder(ctx, path.Dir(name))
+	if err != nil || is || s.tooMany() {
 		return err
 	}
-	if s.tooMany() {
-		return nil
-	}
 	return s.absent(ctx, name)
+}
+
+// parent returns why a name cannot be made: something that leads to it is a file. It need not be there: an object store
+// has names only.
+func (s *session) parent(ctx context.Context, name string) error {
+	if err := s.leads(ctx, name); err != fs.ErrNotExist {
+		return err
+	}
+	return nil
+}
+
+// lead keeps the folders that lead to a name until the run ends, whatever becomes of what is in them.
+func (s *session) lead(name string) error {
+	for in := path.Dir(name); in != "."; in = path.Dir(in) {
+		if err := s.keep(in); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tooMany reports whether the list of the bucket does not have all of its objects.

@@ -111,6 +111,9 @@ func (s *session) add(ctx context.Context, name string) (*node, error) {
 	if err := s.another(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.lead(name); err != nil {
+		return nil, err
+	}
 	c, err := s.create()
 	if err != nil {
 		return nil, err
@@ -164,7 +167,7 @@ func (s *session) Mkdir(ctx context.Context, name string) error {
 	if err := s.parent(ctx, name); err != nil {
 		return err
 	}
-	return s.keep(name)
+	return cmp.Or(s.lead(name), s.keep(name))
 }
 
 // keep lets a folder exist even when nothing is in it.
@@ -241,7 +244,7 @@ func (s *session) Rename(ctx context.Context, from, to string) error {
 	if from == "." || to == "." {
 		return files.ErrBusy
 	}
-	if err := s.parent(ctx, from); err != nil {
+	if err := s.leads(ctx, from); err != nil {
 		return err
 	}
 	if err := s.parent(ctx, to); err != nil {
@@ -289,6 +292,9 @@ func (s *session) renameFile(ctx context.Context, n *node, to string) error {
 	if err := cmp.Or(s.writable(n.name), s.writable(to), s.keep(path.Dir(n.name))); err != nil {
 		return err
 	}
+	if err := s.lead(to); err != nil {
+		return err
+	}
 	n.move(s.node(to))
 	return nil
 }
@@ -331,7 +337,7 @@ func (s *session) renameFolder(ctx context.Context, from, to string) error {
 		}
 	}
 	delete(s.folders, from)
-	return cmp.Or(s.keep(to), s.keep(path.Dir(from)))
+	return cmp.Or(s.keep(to), s.keep(path.Dir(from)), s.lead(to))
 }
 
 // movable returns the nodes of all that is below a folder, if they can have names below another one.

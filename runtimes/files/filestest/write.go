@@ -106,6 +106,20 @@ var writeCases = []testCase{
 		}
 		s.lists(".", "a", "d/")
 	}},
+	{"open/below folders that nobody has made", func(s *suite) {
+		if !s.MakesFolders {
+			return // the row above says what happens then
+		}
+		s.put("d/e/x", "file")
+		s.has("d/e/x", "file")
+		s.lists(".", "d/")
+		s.lists("d", "e/")
+		s.is("making a file of a folder", s.tree.Mkdir(s.Context(), "d/e/x/y"), files.ErrNotDir)
+		s.must(s.tree.Mkdir(s.Context(), "f/g"))
+		s.must(s.tree.Rename(s.Context(), "d/e/x", "h/i/x"))
+		s.lists(".", "d/", "f/", "h/")
+		s.has("h/i/x", "file")
+	}},
 	{"folders", folders},
 	{"remove", removes},
 	{"remove/a file that is open", func(s *suite) {

@@ -37,7 +37,7 @@ func main() {
 		fail(badData, "bad input", err)
 	}
 	from := src.Bounds().Size()
-	to := fit(from, side)
+	to := scaled(from, max(from.X, from.Y), side)
 	fmt.Fprintf(os.Stderr, "thumbnail %dx%d -> %dx%d\n", from.X, from.Y, to.X, to.Y)
 	if err := png.Encode(os.Stdout, shrink(src, to)); err != nil {
 		fail(1, "stdout", err)

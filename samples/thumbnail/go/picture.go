@@ -29,12 +29,7 @@ func decode(from io.ReadSeeker) (src image.Image, format string, err error) {
 	return image.Decode(from)
 }
 
-// fit returns the size with the proportions of p whose longest side is at most side.
-func fit(p image.Point, side int) image.Point {
-	return scaled(p, max(p.X, p.Y), side)
-}
-
-// scaled returns p in the proportion in which have becomes want, or p itself if it would grow.
+// scaled returns the size with the proportions of p in which a side of have pixels has want, or p if that would grow.
 func scaled(p image.Point, have, want int) image.Point {
 	if have <= want {
 		return p

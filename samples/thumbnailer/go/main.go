@@ -94,7 +94,7 @@ func shrinkUpload(name string, side int) error {
 		return fmt.Errorf("%w %s: %w", errBad, name, err)
 	}
 	size := src.Bounds().Size()
-	to := fit(size, side)
+	to := scaled(size, max(size.X, size.Y), side)
 	fmt.Printf("%s: %s of %dx%d to %dx%d\n", name, format, size.X, size.Y, to.X, to.Y)
 	return write(thumbnails+name, shrink(src, to), format)
 }

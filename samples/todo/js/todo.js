@@ -1,5 +1,5 @@
-// todo, in JavaScript: lists of things to do, which all pages that show a list see change. An item is the key LIST/ID of
-// the bucket todos. A call is a transaction, so changes at the same moment lose nothing; what is published is sent when
+// todo, in JavaScript: lists of things to do, which all pages that show a list see change. An item is the key LIST/ID
+// of the bucket todos. A call is a transaction, so changes at the same moment lose nothing; what is published is sent when
 // it is committed. The manifest has the routes.
 
 import * as std from "std";
@@ -60,7 +60,8 @@ function wanted(body) {
     fail(BAD_DATA, "bad input: the body is no JSON");
   }
   const text = v?.text?.trim?.();
-  if (text !== undefined && (text === "" || /[\0-\x1f\x7f]/.test(text) || new TextEncoder().encode(text).length > MAX_TEXT)) {
+  const long = (s) => new TextEncoder().encode(s).length > MAX_TEXT;
+  if (text !== undefined && (text === "" || /[\0-\x1f\x7f]/.test(text) || long(text))) {
     fail(BAD_DATA, `bad input: text must be a line of 1 to ${MAX_TEXT} bytes`);
   }
   return { text, done: v?.done };
@@ -69,13 +70,15 @@ function wanted(body) {
 function add(list, body) {
   const { text } = wanted(body);
   if (text === undefined) fail(BAD_DATA, 'bad input: want {"text": "..."}');
-  if (items(`/kv/todos/${list}`).length >= MAX_ITEMS) fail(BAD_DATA, `bad input: a list has at most ${MAX_ITEMS} items`);
+  if (items(`/kv/todos/${list}`).length >= MAX_ITEMS)
+    fail(BAD_DATA, `bad input: a list has at most ${MAX_ITEMS} items`);
   return save(list, newID(), { text, done: false, n: 1 });
 }
 
 function change(list, id, body) {
   const { text, done } = wanted(body);
-  if (text === undefined && typeof done !== "boolean") fail(BAD_DATA, 'bad input: want {"done": true}, {"text": "..."} or both');
+  if (text === undefined && typeof done !== "boolean")
+    fail(BAD_DATA, 'bad input: want {"done": true}, {"text": "..."} or both');
   const item = found(list, id, () => read(`/kv/todos/${list}/${id}`));
   return save(list, id, { text: text ?? item.text, done: typeof done === "boolean" ? done : item.done, n: item.n + 1 });
 }
