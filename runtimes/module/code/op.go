@@ -75,6 +75,7 @@ const (
 	I64Sub     Op = 0x7d
 	I64Mul     Op = 0x7e
 	I64Shl     Op = 0x86
+	I32Wrap    Op = 0xa7 // i32.wrap_i64
 	I64ExtendS Op = 0xac // i64.extend_i32_s
 	I64Extend  Op = 0xad // i64.extend_i32_u
 	I64And     Op = 0x83

@@ -1,0 +1,94 @@
+package address
+
+import (
+	"github.com/polyvoke/polyvoke/runtimes/module/code"
+	"github.com/polyvoke/polyvoke/runtimes/module/edit"
+)
+
+// askAhead finds where the highest use of a frame is asked for: where it is used first after the stack pointer has
+// changed, or after ways have met.
+func (w *work) askAhead() {
+	if w.sp == none {
+		return
+	}
+	for from := 0; from < len(w.steps); {
+		to, most := w.epoch(from)
+		w.ask(from, to, most)
+		from = to
+	}
+}
+
+// sets reports whether a step sets a local.
+func (s *step) sets(local int) bool {
+	return (s.op == code.LocalSet || s.op == code.LocalTee) && int(s.x) == local
+}
+
+// epoch returns up to where the stack pointer stays what it is after a step, and the end of the highest use.
+func (w *work) epoch(from int) (to int, most int64) {
+	for to = from + 1; to < len(w.steps) && !w.steps[to].sets(w.sp); to++ {
+		if s := &w.steps[to]; w.ofFrame(s, from) {
+			if end := s.reaches(); end <= mostOffset {
+				most = max(most, end)
+			}
+		}
+	}
+	return to, most
+}
+
+// ofFrame reports whether a step is an access by the stack pointer that was set by another.
+func (w *work) ofFrame(s *step, set int) bool {
+	return s.base > set && w.steps[s.base].op == code.LocalGet && int(w.steps[s.base].x) == w.sp
+}
+
+// reaches returns where an access ends, from its address.
+func (s *step) reaches() int64 { return int64(s.y) + s.add + accessed(s.op) }
+
+// ask asks for the highest use before the first in each part of an epoch.
+func (w *work) ask(from, to int, most int64) {
+	first := true
+	for i := from; i < to; i++ {
+		s := &w.steps[i]
+		switch {
+		case s.op == code.Loop || s.op == code.Else || s.op == code.End:
+			first = true
+		case first && w.ofFrame(s, from):
+			first = false
+			if s.reaches() < most {
+				w.steps[s.base].ahead = most
+				w.report.Ahead++
+				w.changed = true
+			}
+		}
+	}
+}
+
+// emit returns the new body.
+func (w *work) emit(b edit.Body) []byte {
+	all := w.m.Bytes()
+	out := make(code.Assembly, 0, b.End-b.Start+64)
+	out = append(out, all[b.Start:b.Code]...)
+	for i := range w.steps {
+		s := &w.steps[i]
+		if s.ahead > 0 {
+			out.Get(s.x).Op(load8, 0, uint32(s.ahead-1)).Op(code.Drop)
+		}
+		switch {
+		case s.gone:
+		case s.add > 0:
+			out.Op(s.op, s.x, s.y+uint32(s.add))
+		case s.other && s.op >= code.I32Eqz:
+			out.Op(s.op)
+		case s.other:
+			out.Op(s.op, s.x)
+		default:
+			out = append(out, all[s.start:s.end]...)
+		}
+		if s.never {
+			out.Op(code.Unreachable)
+		}
+	}
+	return out
+}
+
+// load8 is i32.load8_u.
+const load8 code.Op = 0x2d
