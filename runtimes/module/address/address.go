@@ -1,18 +1,21 @@
 // Package address makes plain what Go's compiler makes of addresses. In goes a module; out comes one that does the same
 // with fewer questions whether an address lies in the memory.
 //
-// An engine that checks bounds by code asks once for each value that is an address, and again if a use goes beyond what it
-// has asked for. Go adds offsets to its stack pointer in 64 bits, which makes each sum a value of its own:
+// An engine that checks bounds by code asks once for each value that is an address, and again if a use goes beyond what
+// it has asked for. Go adds offsets to its stack pointer in 64 bits, which makes each sum a value of its own:
 //
 //	local.get $sp  i64.extend_i32_u  i64.const 24  i64.add  i32.wrap_i64      local.get $sp
 //	local.get $x   i64.store                                                  local.get $x  i64.store offset=24
 //
 // Where a function uses its stack pointer several times, the highest use is asked for first, by a load that is dropped.
 //
-// Besides, a comparison that is negated becomes its opposite; of two values that the stack pointer gets in a row only the
-// second is stored; and what follows a call is never reached if the function never returns zero, which Go's functions do
-// to go on. Go has such a call, which panics, at each use of a pointer that may be nil. Otherwise the ways would meet
-// behind it, with another stack pointer and another size of the memory.
+// What follows a call is never reached if the function never returns zero, which Go's functions do to go on. Go has such
+// a call, which panics, at each use of a pointer that may be nil. Otherwise the ways would meet behind it, with another
+// stack pointer and another size of the memory.
+//
+// Besides, a comparison that is negated becomes its opposite; of two values that the stack pointer gets in a row only
+// the second is stored; and code that panics, or makes the stack larger, moves to the other branch of its if, where the
+// engine puts it behind all other code.
 //
 // # What changes
 //
@@ -38,8 +41,8 @@ type Report struct {
 	Ahead int
 	// Stores is how many stores of the stack pointer are left out, and Negated how many negations.
 	Stores, Negated int
-	// Ends is how many calls are known to never come back.
-	Ends int
+	// Ends is how many calls are known to never come back, and Rare how much code is put behind the rest.
+	Ends, Rare int
 }
 
 // mostOffset is the highest offset that is taken for one in a frame.
@@ -100,6 +103,10 @@ type step struct {
 	other bool  // op, or x, is another than in the binary
 	ahead int64 // what is asked for before it, from the local that it gets, or 0
 	never bool  // what comes after it is never reached
+
+	swapped bool // of an if: what is in it goes to the other branch
+	not     bool // a negation is before it
+	zero    bool // of i64.eqz: it becomes the opposite
 }
 
 // function changes one function, if there is something to change.
@@ -114,6 +121,7 @@ func (w *work) function(f int, b edit.Body) {
 		w.end(i)
 	}
 	w.askAhead()
+	w.rare()
 	if w.changed {
 		w.report.Functions++
 		w.m.SetBody(f, w.emit(b))

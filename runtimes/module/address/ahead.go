@@ -1,9 +1,6 @@
 package address
 
-import (
-	"github.com/polyvoke/polyvoke/runtimes/module/code"
-	"github.com/polyvoke/polyvoke/runtimes/module/edit"
-)
+import "github.com/polyvoke/polyvoke/runtimes/module/code"
 
 // askAhead finds where the highest use of a frame is asked for: where it is used first after the stack pointer has
 // changed, or after ways have met.
@@ -61,34 +58,3 @@ func (w *work) ask(from, to int, most int64) {
 		}
 	}
 }
-
-// emit returns the new body.
-func (w *work) emit(b edit.Body) []byte {
-	all := w.m.Bytes()
-	out := make(code.Assembly, 0, b.End-b.Start+64)
-	out = append(out, all[b.Start:b.Code]...)
-	for i := range w.steps {
-		s := &w.steps[i]
-		if s.ahead > 0 {
-			out.Get(s.x).Op(load8, 0, uint32(s.ahead-1)).Op(code.Drop)
-		}
-		switch {
-		case s.gone:
-		case s.add > 0:
-			out.Op(s.op, s.x, s.y+uint32(s.add))
-		case s.other && s.op >= code.I32Eqz:
-			out.Op(s.op)
-		case s.other:
-			out.Op(s.op, s.x)
-		default:
-			out = append(out, all[s.start:s.end]...)
-		}
-		if s.never {
-			out.Op(code.Unreachable)
-		}
-	}
-	return out
-}
-
-// load8 is i32.load8_u.
-const load8 code.Op = 0x2d

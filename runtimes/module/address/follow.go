@@ -117,15 +117,11 @@ func (w *work) negate(i int) {
 		return
 	}
 	s := &w.steps[i-1]
-	first := code.I32Eq
-	if s.op >= code.I64Eq {
-		first = code.I64Eq
-	}
-	if s.op < first || s.op >= first+10 || s.other {
+	op, ok := opposite(s.op)
+	if !ok || s.other {
 		return
 	}
-	// eq, ne, lt_s, lt_u, gt_s, gt_u, le_s, le_u, ge_s, ge_u
-	s.op = first + [...]code.Op{1, 0, 8, 9, 6, 7, 4, 5, 2, 3}[s.op-first]
+	s.op = op
 	s.other, w.steps[i].gone, w.changed = true, true, true
 	w.report.Negated++
 }

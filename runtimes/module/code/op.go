@@ -60,6 +60,7 @@ const (
 	I32GtU     Op = 0x4b
 	I32LeU     Op = 0x4d
 	I32Ne      Op = 0x47
+	I64Eqz     Op = 0x50
 	I64Eq      Op = 0x51
 	I64Ne      Op = 0x52
 	I64LtS     Op = 0x53

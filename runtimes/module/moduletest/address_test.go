@@ -158,6 +158,64 @@ func FuzzAddress(f *testing.F) {
 	})
 }
 
+// TestAddressParts checks that each thing is done where it should be, and only there.
+func TestAddressParts(t *testing.T) {
+	const frame = "\x20\x01\xad\x42\x10\x7c\xa7"
+	const panics = "\x10\x01\x23\x00\x21\x01\x0d\x01"
+	for name, c := range map[string]struct {
+		text string
+		want address.Report
+	}{
+		"nothing":            {"", address.Report{}},
+		"load":               {frame + "\x29\x03\x00\x1a", address.Report{Functions: 1, Offsets: 1}},
+		"store":              {frame + "\x42\x00\x37\x03\x08", address.Report{Functions: 1, Offsets: 1}},
+		"kept sum":           {frame + "\x22\x06\x29\x03\x00\x1a", address.Report{}},
+		"far":                {"\x20\x01\xad\x42\x80\x80\x04\x7c\xa7\x29\x03\x00\x1a", address.Report{}},
+		"below":              {"\x20\x01\xad\x42\x78\x7c\xa7\x29\x03\x00\x1a", address.Report{}},
+		"block between":      {frame + "\x02\x7e\x42\x00\x0b\x37\x03\x00", address.Report{}},
+		"ahead":              {"\x20\x01\x29\x03\x00\x1a\x20\x01\x29\x03\x08\x1a", address.Report{Functions: 1, Ahead: 1}},
+		"highest first":      {"\x20\x01\x29\x03\x08\x1a\x20\x01\x29\x03\x00\x1a", address.Report{}},
+		"negation":           {"\x20\x02\x20\x03\x53\x45\x1a", address.Report{Functions: 1, Negated: 1}},
+		"negation of floats": {"\x20\x02\xbf\x20\x03\xbf\x63\x45\x1a", address.Report{}},
+		"call that panics":   {"\x20\x02\x50\x04\x40" + panics + "\x0b", address.Report{Functions: 1, Ends: 1, Rare: 1}},
+		"call that may not": {"\x20\x02\x50\x04\x40" + strings.Replace(panics, "\x10\x01", "\x10\x02", 1) + "\x0b",
+			address.Report{}},
+		"store after a store": {strings.Repeat("\x20\x01\x41\x08\x6a\x22\x01\x24\x00", 2),
+			address.Report{Functions: 1, Stores: 1}},
+		"stack grows": {"\x20\x01\x41\x07\x4d\x04\x40\x10\x00\x23\x00\x21\x01\x0d\x01\x0b",
+			address.Report{Functions: 1, Rare: 1}},
+		"no stack pointer": {"\x41\x07\x21\x01" + frame + "\x29\x03\x00\x1a", address.Report{}},
+	} {
+		b := framing(c.text)
+		after, report, err := address.Lower(b, module.Limits{})
+		if err != nil || *report != c.want {
+			t.Errorf("%s: %+v, want %+v, %v", name, *report, c.want, err)
+		}
+		if want, got := framed(t, b), framed(t, after); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestAddressHostile gives it functions in which each part has much to do.
+func TestAddressHostile(t *testing.T) {
+	const n = 1 << 16
+	grow := "\x20\x01\x41\x08\x6a\x22\x01\x24\x00"
+	for name, text := range map[string]string{
+		"stack pointers": strings.Repeat(grow, n),
+		"ifs":            strings.Repeat("\x20\x01\x41\x07\x4d\x04\x40\x0b", n),
+		"nested":         strings.Repeat("\x20\x01\x41\x07\x4d\x04\x40", 1<<11) + strings.Repeat("\x0b", 1<<11),
+		"uses":           strings.Repeat("\x03\x40\x20\x01\x29\x03\x00\x1a\x0b", n) + "\x20\x01\x29\x03\x08\x1a",
+		"operands":       strings.Repeat("\x20\x01\xad\x42\x10\x7c\xa7", 1<<10) + strings.Repeat("\x1a", 1<<10),
+	} {
+		b := framing(text)
+		out, _, err := address.Lower(b, module.Limits{})
+		if err != nil || len(out) > 2*len(b)+1<<10 {
+			t.Errorf("%s: %d -> %d bytes, %v", name, len(b), len(out), err)
+		}
+	}
+}
+
 // stepOf is step with other globals.
 func stepOf(trace, fuel int) string {
 	s := strings.ReplaceAll(step(7), "\x23\x01", "\x23"+number(fuel))
