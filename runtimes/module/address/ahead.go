@@ -20,9 +20,10 @@ func (s *step) sets(local int) bool {
 	return (s.op == code.LocalSet || s.op == code.LocalTee) && int(s.x) == local
 }
 
-// epoch returns up to where the stack pointer stays what it is after a step, and the end of the highest use.
+// epoch returns up to where the stack pointer stays what it is after a step, and the end of the highest use. It ends at
+// a return, too: Go gives the frame back before, and what comes behind has the frame.
 func (w *work) epoch(from int) (to int, most int64) {
-	for to = from + 1; to < len(w.steps) && !w.steps[to].sets(w.sp); to++ {
+	for to = from + 1; to < len(w.steps) && !w.steps[to].sets(w.sp) && w.steps[to].op != code.Return; to++ {
 		if s := &w.steps[to]; w.ofFrame(s, from) {
 			if end := s.reaches(); end <= mostOffset {
 				most = max(most, end)

@@ -166,14 +166,17 @@ func TestAddressParts(t *testing.T) {
 		text string
 		want address.Report
 	}{
-		"nothing":            {"", address.Report{}},
-		"load":               {frame + "\x29\x03\x00\x1a", address.Report{Functions: 1, Offsets: 1}},
-		"store":              {frame + "\x42\x00\x37\x03\x08", address.Report{Functions: 1, Offsets: 1}},
-		"kept sum":           {frame + "\x22\x06\x29\x03\x00\x1a", address.Report{}},
-		"far":                {"\x20\x01\xad\x42\x80\x80\x04\x7c\xa7\x29\x03\x00\x1a", address.Report{}},
-		"below":              {"\x20\x01\xad\x42\x78\x7c\xa7\x29\x03\x00\x1a", address.Report{}},
-		"block between":      {frame + "\x02\x7e\x42\x00\x0b\x37\x03\x00", address.Report{}},
-		"ahead":              {"\x20\x01\x29\x03\x00\x1a\x20\x01\x29\x03\x08\x1a", address.Report{Functions: 1, Ahead: 1}},
+		"nothing":       {"", address.Report{}},
+		"load":          {frame + "\x29\x03\x00\x1a", address.Report{Functions: 1, Offsets: 1}},
+		"store":         {frame + "\x42\x00\x37\x03\x08", address.Report{Functions: 1, Offsets: 1}},
+		"kept sum":      {frame + "\x22\x06\x29\x03\x00\x1a", address.Report{}},
+		"far":           {"\x20\x01\xad\x42\x80\x80\x04\x7c\xa7\x29\x03\x00\x1a", address.Report{}},
+		"below":         {"\x20\x01\xad\x42\x78\x7c\xa7\x29\x03\x00\x1a", address.Report{}},
+		"block between": {frame + "\x02\x7e\x42\x00\x0b\x37\x03\x00", address.Report{}},
+		"ahead":         {"\x20\x01\x29\x03\x00\x1a\x20\x01\x29\x03\x08\x1a", address.Report{Functions: 1, Ahead: 1}},
+		"return between": {"\x20\x01\x41\x07\x4d\x04\x40\x20\x01\x29\x03\x00\x1a\x41\x00\x0f\x05" +
+			"\x20\x01\x29\x03\x08\x1a\x0b",
+			address.Report{}},
 		"highest first":      {"\x20\x01\x29\x03\x08\x1a\x20\x01\x29\x03\x00\x1a", address.Report{}},
 		"negation":           {"\x20\x02\x20\x03\x53\x45\x1a", address.Report{Functions: 1, Negated: 1}},
 		"negation of floats": {"\x20\x02\xbf\x20\x03\xbf\x63\x45\x1a", address.Report{}},
