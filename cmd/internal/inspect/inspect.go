@@ -31,6 +31,7 @@ type Report struct {
 	Analysis *Analysis `json:"analysis,omitempty"` // of a well-formed module
 	Metering *Metering `json:"metering,omitempty"` // of a module that can be a function
 	Dispatch *Dispatch `json:"dispatch,omitempty"` // of one whose jumps become branches
+	Address  *Address  `json:"address,omitempty"`  // of one whose uses of its frame are made plain
 	Start    *Start    `json:"start,omitempty"`    // of one that was tried
 	Opens    []string  `json:"opens"`              // folders of grants that strings in its data name
 	Limit    Limit     `json:"limit"`
@@ -64,6 +65,14 @@ type Dispatch struct {
 	Changed   int `json:"changed"`   // those of them that do not any more
 	Jumps     int `json:"jumps"`     // that have become branches
 	Loops     int `json:"loops"`     // that there are now
+}
+
+// Address is what becomes of addresses that Go's compiler makes, see package address.
+type Address struct {
+	Functions int `json:"functions"` // that have changed
+	Offsets   int `json:"offsets"`   // sums that have become offsets
+	Ahead     int `json:"ahead"`     // places where the highest use of a frame is asked for first
+	Ends      int `json:"ends"`      // calls that never come back
 }
 
 // Memory is the linear memory.
@@ -205,6 +214,9 @@ func (r *Report) measure(b []byte) (*Metering, error) {
 	m := with.Meter
 	if d := with.Dispatch; d != nil {
 		r.Dispatch = &Dispatch{d.Functions, d.Changed, d.Jumps, d.Loops}
+	}
+	if a := with.Address; a != nil {
+		r.Address = &Address{a.Functions, a.Offsets, a.Ahead, a.Ends}
 	}
 	return &Metering{Before: without.Size, After: with.Size, Entries: m.Entries, Loops: m.Loops, Bulk: m.Bulk,
 		Longest: m.Longest, Bounded: m.Recursive}, nil

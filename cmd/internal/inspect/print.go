@@ -26,6 +26,9 @@ func (r *Report) Print(w io.Writer, p terminal.Paint) {
 	if r.Dispatch != nil {
 		facts = append(facts, [2]string{"jumps", r.Dispatch.String()})
 	}
+	if r.Address != nil {
+		facts = append(facts, [2]string{"addresses", r.Address.String()})
+	}
 	facts = append(facts, [2]string{"custom", r.sections()}, [2]string{"opens", strings.Join(r.Opens, ", ")})
 	facts = append(facts, r.running(p)...)
 	terminal.Facts(w, p, r.File, facts)
@@ -111,6 +114,12 @@ func (m *Metering) String() string {
 func (d *Dispatch) String() string {
 	return fmt.Sprintf("%d are branches, in %d of %s; %s", d.Jumps, d.Changed,
 		terminal.Plural(d.Functions, "function"), terminal.Plural(d.Loops, "loop"))
+}
+
+// String returns in words what has become of addresses.
+func (a *Address) String() string {
+	return fmt.Sprintf("%s of the stack pointer made plain, in %s; %s not come back", terminal.Plural(a.Offsets, "sum"),
+		terminal.Plural(a.Functions, "function"), plural(a.Ends, "call does", "calls do"))
 }
 
 // sections returns the custom sections and their sizes.

@@ -60,6 +60,7 @@ const (
 	I32GtU     Op = 0x4b
 	I32LeU     Op = 0x4d
 	I32Ne      Op = 0x47
+	I64Eqz     Op = 0x50
 	I64Eq      Op = 0x51
 	I64Ne      Op = 0x52
 	I64LtS     Op = 0x53
@@ -75,6 +76,7 @@ const (
 	I64Sub     Op = 0x7d
 	I64Mul     Op = 0x7e
 	I64Shl     Op = 0x86
+	I32Wrap    Op = 0xa7 // i32.wrap_i64
 	I64ExtendS Op = 0xac // i64.extend_i32_s
 	I64Extend  Op = 0xad // i64.extend_i32_u
 	I64And     Op = 0x83

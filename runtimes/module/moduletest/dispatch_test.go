@@ -35,7 +35,8 @@ func TestResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, _, err := rewrite.Rewrite(b, rewrite.Options{Unmetered: true, KeepCustom: true, KeepDispatch: true})
+	plain, _, err := rewrite.Rewrite(b, rewrite.Options{Unmetered: true, KeepCustom: true, KeepDispatch: true,
+		KeepAddresses: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,10 @@ func TestResume(t *testing.T) {
 	if d.Functions < 1000 || d.Changed*100 < d.Functions*90 || d.Loops < 300 {
 		t.Errorf("what was made of it: %+v", *d)
 	}
-	t.Logf("%+v; %d -> %d bytes", *d, len(b), len(metered))
+	if a := report.Address; a.Offsets < 10_000 || a.Ahead < 5000 || a.Ends < 1000 || a.Rare < a.Ends/2 || a.Stores < 1000 {
+		t.Errorf("what was made of addresses: %+v", *a)
+	}
+	t.Logf("%+v; %+v; %d -> %d bytes", *d, *report.Address, len(b), len(metered))
 }
 
 // jumper makes a function with a dispatch loop, at random.
@@ -129,8 +133,8 @@ func (j *jumper) segment(i int) string {
 	return s + j.jump(i, 0)
 }
 
-// call returns a call of a helper, directly or through the table, as Go's compiler makes it: the function to call is kept
-// in local 0.
+// call returns a call of a helper, directly or through the table, as Go's compiler makes it: the function to call is
+// kept in local 0.
 func (j *jumper) call() string {
 	if j.IntN(2) == 0 {
 		return "\x10\x00"
@@ -197,8 +201,8 @@ func TestDispatchHostile(t *testing.T) {
 	}
 }
 
-// TestDispatchKept checks that a function stays as it is that has the number's local for anything but the number, or what
-// a call through a table calls, right before that.
+// TestDispatchKept checks that a function stays as it is that has the number's local for anything but the number, or
+// what a call through a table calls, right before that.
 func TestDispatchKept(t *testing.T) {
 	const set, get, zero, indirect = "\x21\x00", "\x20\x00", "\x41\x00", "\x11\x01\x00"
 	for name, c := range map[string]struct {

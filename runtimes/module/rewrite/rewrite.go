@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/polyvoke/polyvoke/runtimes/module"
+	"github.com/polyvoke/polyvoke/runtimes/module/address"
 	"github.com/polyvoke/polyvoke/runtimes/module/atomics"
 	"github.com/polyvoke/polyvoke/runtimes/module/code"
 	"github.com/polyvoke/polyvoke/runtimes/module/dispatch"
@@ -88,6 +89,9 @@ type Options struct {
 	// KeepDispatch leaves the functions that Go's compiler makes as they are. Otherwise their jumps become branches, see
 	// package dispatch. The fuel that a call takes is another then.
 	KeepDispatch bool
+	// KeepAddresses leaves addresses as Go's compiler computes them. Otherwise they are made plain, see package address.
+	// The fuel that a call takes is another then.
+	KeepAddresses bool
 }
 
 // Report says what a module is and what has been made of it.
@@ -97,6 +101,8 @@ type Report struct {
 	Module *module.Module
 	// Dispatch is what has been made of functions with dispatch loops. It is nil if there are none, or if they stay.
 	Dispatch *dispatch.Report
+	// Address is what has been made of the addresses of a program in Go. It is nil for another, or if they stay.
+	Address *address.Report
 	// Unwind is what lowering exceptions has done. It is nil if there are none, or if they stay.
 	Unwind *unwind.Report
 	// Exceptions says why there still are exceptions. It is empty if there are none.
@@ -171,8 +177,8 @@ func (r *Report) open(b []byte, o *Options) (*edit.Module, error) {
 	switch {
 	case atomics.Needed(m.Info):
 		b, err = atomics.Lower(b, o.Limits, atomics.Sleep(meter.HookModule, SleepName))
-	case !o.KeepDispatch && dispatch.Found(m.Info):
-		b, r.Dispatch, err = dispatch.Lower(b, o.Limits)
+	case dispatch.Found(m.Info) && !(o.KeepDispatch && o.KeepAddresses):
+		b, err = r.plain(b, o)
 	default:
 		return m, nil
 	}
@@ -181,6 +187,21 @@ func (r *Report) open(b []byte, o *Options) (*edit.Module, error) {
 	}
 	o.Limits = unwind.Limits(o.Limits) // the code has grown
 	return edit.Open(b, o.Limits, o.imports()...)
+}
+
+// plain makes plain code of a program in Go.
+func (r *Report) plain(b []byte, o *Options) (_ []byte, err error) {
+	l := o.Limits
+	if !o.KeepDispatch {
+		if b, r.Dispatch, err = dispatch.Lower(b, l); err != nil {
+			return nil, err
+		}
+		l = unwind.Limits(l)
+	}
+	if !o.KeepAddresses {
+		b, r.Address, err = address.Lower(b, l)
+	}
+	return b, err
 }
 
 // lower takes the exceptions out of a module, or notes why it cannot.

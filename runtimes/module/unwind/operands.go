@@ -217,7 +217,7 @@ func (o *operands) follow(in *code.Instruction) error {
 	case op == code.ThrowRef:
 		o.take(1, reference)
 	default:
-		takes, puts := effect(op)
+		takes, puts := op.Effect()
 		o.take(takes, plain)
 		for range puts {
 			o.put(plain)

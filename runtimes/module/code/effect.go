@@ -1,34 +1,33 @@
-package unwind
+package code
 
-import "github.com/polyvoke/polyvoke/runtimes/module/code"
-
-// effect returns how many operands an instruction takes, and how many it leaves. None of them is a reference to an
-// exception. It knows the instructions that do the same wherever they are.
-func effect(op code.Op) (takes, puts int) {
+// Effect returns how many operands an instruction takes, and how many it leaves. None of them is a reference to an
+// exception. It knows the instructions that do the same wherever they are: not those of control, nor drop, select with
+// a type, those of locals, and ref.null and ref.is_null.
+func (o Op) Effect() (takes, puts int) {
 	switch {
-	case op >= code.VecConst&^0xff:
-		return vector(byte(op))
-	case op >= 0xfc00:
-		return bulk(op)
-	case op >= 0x45 && op <= 0xc4:
-		return numeric(op), 1
-	case op >= 0x28 && op <= 0x35, op == code.MemoryGrow, op == code.TableGet: // loads, and those
+	case o >= VecConst&^0xff:
+		return vector(byte(o))
+	case o >= 0xfc00:
+		return bulk(o)
+	case o >= 0x45 && o <= 0xc4:
+		return numeric(o), 1
+	case o >= 0x28 && o <= 0x35, o == MemoryGrow, o == TableGet: // loads, and those
 		return 1, 1
-	case op >= 0x36 && op <= 0x3e, op == code.TableSet: // stores
+	case o >= 0x36 && o <= 0x3e, o == TableSet: // stores
 		return 2, 0
-	case op == code.GlobalSet:
+	case o == GlobalSet:
 		return 1, 0
-	case op <= code.Nop:
+	case o <= Nop:
 		return 0, 0
-	case op == code.Select:
+	case o == Select:
 		return 3, 1
 	}
 	return 0, 1 // constants, global.get, memory.size, ref.func
 }
 
 // numeric returns how many operands a numeric instruction takes.
-func numeric(op code.Op) int {
-	ranges := [...][2]code.Op{
+func numeric(op Op) int {
+	ranges := [...][2]Op{
 		{0x45, 0x45}, {0x50, 0x50}, {0x67, 0x69}, {0x79, 0x7b}, {0x8b, 0x91}, {0x99, 0x9f}, {0xa7, 0xc4},
 	}
 	for _, unary := range ranges {
@@ -40,16 +39,16 @@ func numeric(op code.Op) int {
 }
 
 // bulk returns the effect of an instruction with the prefix 0xfc.
-func bulk(op code.Op) (takes, puts int) {
+func bulk(op Op) (takes, puts int) {
 	switch op {
-	case code.DataDrop, code.ElemDrop:
+	case DataDrop, ElemDrop:
 		return 0, 0
-	case code.TableGrow:
+	case TableGrow:
 		return 2, 1
-	case code.TableSize:
+	case TableSize:
 		return 0, 1
 	}
-	if op >= code.MemoryInit {
+	if op >= MemoryInit {
 		return 3, 0
 	}
 	return 1, 1 // conversions
@@ -58,7 +57,7 @@ func bulk(op code.Op) (takes, puts int) {
 // vector returns the effect of an instruction with the prefix 0xfd.
 func vector(sub byte) (takes, puts int) {
 	switch {
-	case sub == byte(code.VecConst&0xff):
+	case sub == byte(VecConst&0xff):
 		return 0, 1
 	case sub == 0x0b, sub >= 0x58 && sub <= 0x5b: // stores
 		return 2, 0
