@@ -28,6 +28,7 @@ func features() []feature {
 		{"http", func(f *Function) bool { return len(f.HTTP) > 0 }},
 		{"grant", func(f *Function) bool { return len(f.Grants) > 0 }},
 		{"websocket", func(f *Function) bool { return len(f.WebSocket) > 0 }},
+		{"optimize", func(f *Function) bool { return f.Optimization() != OptimizeAll }},
 	}
 	for _, source := range Sources()[1:] {
 		all = append(all, feature{source, func(f *Function) bool { return f.hasSource(source) }})

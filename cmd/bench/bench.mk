@@ -28,3 +28,4 @@ bench-check: samples-tools foreign-node
 	go -C cmd/bench test -race ./internal/measure ./internal/worker ./internal/pipeline ./internal/suite ./internal/guest ./internal/profile
 	go -C cmd/bench test ./...
 	go -C cmd/bench run . $(BENCH_FLAGS) -quick -only polyvoke
+	go -C cmd/bench run . $(BENCH_FLAGS) -quick -suite compute -out $(abspath $(BUILD))/bench/compute
