@@ -56,7 +56,7 @@ func Open(path string) (*Project, error) {
 	return &Project{
 		Manifest: path, Dir: filepath.Dir(path), Name: cmp.Or(m.Function.Name, m.base()), Language: m.Function.Language,
 		Optimize: m.Function.Optimization(),
-		Module: m.below(m.Module), Script: m.below(m.Script), source: m.Source, command: m.Command,
+		Module:   m.below(m.Module), Script: m.below(m.Script), source: m.Source, command: m.Command,
 	}, nil
 }
 

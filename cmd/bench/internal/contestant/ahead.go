@@ -20,8 +20,8 @@ const Ahead = "wasmtime"
 func wasmtimeAhead() Contestant {
 	return Contestant{
 		Name: Ahead,
-		About: "wasmtime " + wasmtimeVersion + " by its package for Python: Cranelift optimizing for speed, compiled before " +
-			"it is measured, a store and an instance for each call; nothing counts its work or ends it",
+		About: "wasmtime " + wasmtimeVersion + " by its package for Python: Cranelift optimizing for speed, compiled " +
+			"before it is measured, a store and an instance for each call; nothing counts its work or ends it",
 		Worker: WasmtimeCommand,
 		One:    true,
 	}

@@ -28,10 +28,10 @@ func Programs(t Toolchain) []Load {
 			all = append(all, Load{Name: name, Language: language, build: build(loads[i], loads[i+1])})
 		}
 	}
-	add("Go", t.goProgram, "json", "ac10d4a1", "sha256", "8744b63e", "regexp", "d97cdc21", "resize", "1131882b", "markdown", "2b711c54",
-		"gzip", "99025ead", "sort", "08706e16")
-	add("C", t.cProgram, "sha256", "d7cfbbf43bb5fb62", "sort", "70c03e914be79e46", "bzip2", "05694351df7f2b20", "matrix", "6d779b4261197f0e",
-		"wordcount", "fc0a302af5cf775c")
+	add("Go", t.goProgram, "json", "ac10d4a1", "sha256", "8744b63e", "regexp", "d97cdc21", "resize", "1131882b",
+		"markdown", "2b711c54", "gzip", "99025ead", "sort", "08706e16")
+	add("C", t.cProgram, "sha256", "d7cfbbf43bb5fb62", "sort", "70c03e914be79e46", "bzip2", "05694351df7f2b20", "matrix",
+		"6d779b4261197f0e", "wordcount", "fc0a302af5cf775c")
 	add("Rust", t.rustProgram, "json", "270ee1b3cf7d457a", "nbody", "bcc9153ac74ee08b", "wordcount", "8b9565d12e0194b8")
 	add("Zig", t.zigProgram, "sha256", "22552e34facb4623", "fannkuch", "0000002600011dec")
 	add("AssemblyScript", t.assemblyScriptProgram, "nbody", "c0ac056b9c6bdf13", "wordcount", "90e1b42df3e17356")
@@ -170,7 +170,9 @@ func (t Toolchain) javaProgram(name, want string) func(string) (*Guest, error) {
 
 // scriptProgram makes a script a load, with an interpreter of a bundle. For this machine it is the first of commands
 // that there is.
-func (t Toolchain) scriptProgram(bundle, file string, commands ...string) func(_, want string) func(string) (*Guest, error) {
+func (t Toolchain) scriptProgram(
+	bundle, file string, commands ...string,
+) func(_, want string) func(string) (*Guest, error) {
 	return func(_, want string) func(string) (*Guest, error) {
 		return func(dir string) (*Guest, error) {
 			b, g, err := program(dir, "scripts", "", want)

@@ -18,8 +18,8 @@ type Guest struct {
 	Name   string `json:"name"`
 	Wasm   string `json:"wasm"`             // file of the module
 	Native string `json:"native,omitempty"` // file of the same program for this machine; empty if there is none
-	// NativeArgs and NativeEnv are the arguments and the environment of Native, if NativeArgs is not nil. Otherwise they are
-	// those of the module.
+	// NativeArgs and NativeEnv are the arguments and the environment of Native, if NativeArgs is not nil. Otherwise they
+	// are those of the module.
 	NativeArgs []string `json:"nativeArgs,omitempty"`
 	NativeEnv  []string `json:"nativeEnv,omitempty"`
 	Args       []string `json:"args"`

@@ -61,8 +61,8 @@ func compute(r *suite.Results) computed {
 	return c
 }
 
-// mean is the geometric mean of what polyvoke takes over a contestant, of the programs in a language that have both; NaN
-// if none has.
+// mean is the geometric mean of what polyvoke takes over a contestant, of the programs in a language that have both;
+// NaN if none has.
 func (c computed) mean(language, other string) float64 {
 	sum, n := 0.0, 0.0
 	for _, p := range c.Programs {
