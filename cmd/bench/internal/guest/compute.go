@@ -213,7 +213,7 @@ func (t Toolchain) javaScriptProgram(_, want string) func(string) (*Guest, error
 			g.Native = ""
 			return g, wrong
 		}
-		g.NativeArgs = []string{}
+		g.NativeArgs = []string{"main.js"}
 		g.NativeEnv = []string{"JS_SOURCE=const console = { log: (s) => write(s + \"\\n\") };\n" + string(text)}
 		return g, nil
 	}
