@@ -27,6 +27,7 @@ type Function struct {
 	Language string            `json:"language,omitempty"` // for people only; empty: as the module says
 	Runtime  string            `json:"runtime,omitempty"`  // what runs a script: NAME or NAME@VERSION; empty for a module
 	Start    string            `json:"start,omitempty"`    // start kind: StartAuto (default) or another Start constant
+	Optimize *int              `json:"optimize,omitempty"` // how far code is optimized, see Optimization; nil: OptimizeAll
 	Meta     string            `json:"meta,omitempty"`     // MetaFiles (default) or MetaEnv
 	Args     []string          `json:"args,omitempty"`     // argv behind the subject's tokens
 	Env      map[string]string `json:"env,omitempty"`      // the whole environment
@@ -65,6 +66,30 @@ func CheckStart(kind string) error {
 		return Errorf(CodeRefused, "", "start = %q: use one of %s", kind, strings.Join(all, ", "))
 	}
 	return nil
+}
+
+// How far an invoker optimizes the code of a module when it makes it ready for its sandbox. What a process does is the
+// same, but for its fuel and for how long it takes.
+const (
+	OptimizeNone  = 0 // only what a sandbox must do to be safe
+	OptimizeCheap = 1 // what takes little time at an upload
+	OptimizeAll   = 2 // all that is known; the default
+)
+
+// CheckOptimize returns an error if no manifest can ask for a level of optimization.
+func CheckOptimize(level int) error {
+	if level < OptimizeNone || level > OptimizeAll {
+		return Errorf(CodeRefused, "", "optimize = %d: use %d, %d or %d", level, OptimizeNone, OptimizeCheap, OptimizeAll)
+	}
+	return nil
+}
+
+// Optimization returns how far the code of the function's module is optimized: one of the Optimize constants.
+func (f *Function) Optimization() int {
+	if f.Optimize == nil {
+		return OptimizeAll
+	}
+	return *f.Optimize
 }
 
 // Ways in which a process learns about its request.
@@ -162,6 +187,8 @@ func (f *Function) plain() Function {
 	if p.Meta == "" {
 		p.Meta = MetaFiles
 	}
+	level := p.Optimization()
+	p.Optimize = &level
 	p.Args = slices.Concat(p.Args)
 	p.Triggers = slices.Concat(p.Triggers)
 	p.HTTP, p.WebSocket = slices.Concat(p.HTTP), slices.Concat(p.WebSocket)

@@ -95,6 +95,8 @@ func keyType(t reflect.Type) string {
 		return TypeSize
 	case t == reflect.TypeFor[Backoff]():
 		return TypeBackoff
+	case t == reflect.TypeFor[*int](): // whose default is not 0
+		return TypeNumber
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -131,6 +133,10 @@ func keyTable() map[string]Key {
 		"start": {Default: StartAuto, Values: StartKinds(),
 			Text: "How its processes come to be. `" + StartAuto +
 				"` lets the invoker choose; `polyvoke info` shows what it chose, and why.", Example: `"fresh"`},
+		"optimize": {Default: fmt.Sprint(OptimizeAll), Range: fmt.Sprintf("%d to %d", OptimizeNone, OptimizeAll),
+			Min: OptimizeNone, Max: OptimizeAll,
+			Text: "How far an invoker optimizes the code: 0 for what a sandbox needs only, 1 for what takes little time at an " +
+				"upload, 2 for all. What the function does is the same, but for its fuel.", Example: "0"},
 		"meta": {Default: MetaFiles, Values: []string{MetaFiles, MetaEnv},
 			Text: "Where a process finds the request's id, subject and headers: in `/request/`, or in the environment " +
 				"too.", Example: `"env"`},

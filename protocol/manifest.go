@@ -48,6 +48,9 @@ func (f *Function) Problems() []Problem {
 	if err := CheckStart(cmp.Or(f.Start, StartAuto)); err != nil {
 		p.add("start", "%w", err)
 	}
+	if err := CheckOptimize(f.Optimization()); err != nil {
+		p.add("optimize", "%w", err)
+	}
 	if f.Runtime != "" {
 		if ref, err := ParseRef(f.Runtime); err != nil {
 			p.add("runtime", "runtime = %.80q: write its name, such as python, or python@2", f.Runtime)

@@ -29,6 +29,7 @@ func features() []feature {
 		{"grant", func(f *Function) bool { return len(f.Grants) > 0 }},
 		{"signature", func(f *Function) bool { return f.Signature != nil }},
 		{"websocket", func(f *Function) bool { return len(f.WebSocket) > 0 }},
+		{"optimize", func(f *Function) bool { return f.Optimization() != OptimizeAll }},
 	}
 	for _, source := range Sources()[1:] {
 		all = append(all, feature{source, func(f *Function) bool { return f.hasSource(source) }})

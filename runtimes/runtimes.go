@@ -81,6 +81,9 @@ type Options struct {
 	// ended with ErrFuel, at the same place each time. 0 means no limit.
 	Fuel uint64
 
+	// Optimize says how far the code is optimized: one of the Optimize constants.
+	Optimize Optimization
+
 	// Start says how processes come to be: one of the Start constants. Empty means StartAuto. A kind
 	// that is not possible for the module is refused.
 	Start string
@@ -152,6 +155,17 @@ const DefaultMemory uint64 = 128 << 20
 // DefaultStack is the limit of a process's stack when Options names none: 8 MiB, what Linux gives a process.
 const DefaultStack uint64 = 8 << 20
 
+// Optimization says how far the code of a module is optimized. What a process does is the same, but for its fuel and for
+// how long it takes.
+type Optimization uint8
+
+// The levels of optimization. The zero value is the one for most programs.
+const (
+	OptimizeAll   Optimization = iota // all that the runtime knows
+	OptimizeCheap                     // what takes little time when the module is compiled
+	OptimizeNone                      // only what the sandbox needs to be safe
+)
+
 // The ways in which a process can come to be, as Options.Start asks for them and Usage.Start reports them.
 const (
 	// StartAuto leaves the choice to the runtime.
@@ -181,7 +195,8 @@ type Deriver interface {
 
 	// Derive returns another program with the same code and options of its own, as if its module had been compiled
 	// with these, but without the work and the memory of that. The two are closed independently of each other.
-	// Options.Stack must be 0, for the same limit, or that of the program that it is derived from.
+	// Options.Stack must be 0, for the same limit, or that of the program that it is derived from. Options.Optimize has no
+	// effect: the code is there.
 	//
 	// # Errors
 	//

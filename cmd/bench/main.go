@@ -15,11 +15,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/polyvoke/polyvoke/cmd/bench/internal/guest"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/profile"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/report"
 	"github.com/polyvoke/polyvoke/cmd/bench/internal/role"
@@ -46,6 +48,8 @@ type options struct {
 	build   string
 	out     string
 	profile string
+	load    *regexp.Regexp
+	tools   guest.Toolchain
 	turns   int
 	slice   time.Duration
 }
@@ -64,7 +68,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 		return err
 	}
 	b := &suite.Bench{Dir: o.build, Only: o.only, Quick: o.quick, Slice: o.slice, Turns: o.turns,
-		Self: []string{self, workerFlag}}
+		Self: []string{self, workerFlag}, Toolchain: o.tools, Load: o.load}
 	begin := time.Now()
 	b.Log = func(s string) { fmt.Fprintf(log, "%6.1fs %s\n", time.Since(begin).Seconds(), s) }
 	if err := o.measure(ctx, b); err != nil {
@@ -114,6 +118,13 @@ func parse(args []string, log io.Writer) (o options, err error) {
 		"how long a slice is, five times as long through NATS (default 40ms, or 10ms if quick)")
 	flags.StringVar(&o.profile, "profile", "",
 		"a file for a profile of polyvoke's processes while they answer through NATS")
+	flags.Func("load", "only programs of the suite compute whose names match this regular expression",
+		func(s string) (err error) {
+			o.load, err = regexp.Compile(s)
+			return err
+		})
+	flags.StringVar(&o.tools.Tools, "tools", "../../build/tools", "the folder of what make samples-tools installs")
+	flags.StringVar(&o.tools.Runtimes, "runtimes", "../../build/runtimes", "the folder of what make runtimes builds")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -124,8 +135,13 @@ func parse(args []string, log io.Writer) (o options, err error) {
 		o.suites = []string{*name}
 	}
 	o.defaults(*name == "")
-	o.build, err = filepath.Abs(o.build)
-	return o, err
+	o.tools.Samples = "../../samples"
+	for _, folder := range []*string{&o.build, &o.tools.Tools, &o.tools.Runtimes, &o.tools.Samples} {
+		if *folder, err = filepath.Abs(*folder); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
 }
 
 // defaults replaces what the command line does not say.

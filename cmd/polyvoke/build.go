@@ -172,7 +172,7 @@ func (c *cli) checkScript(ctx context.Context, manifest, cache string, asJSON bo
 
 // printBuilt says what was built.
 func (c *cli) printBuilt(ctx context.Context, p *project.Project, b *project.Built, cache string, asJSON bool) error {
-	r, problem := inspect.Inspect(p.Module, b.Wasm)
+	r, problem := inspect.Inspect(p.Module, b.Wasm, p.Optimize)
 	r.Language = cmp.Or(r.Language, p.Language)
 	if problem == nil {
 		var err error

@@ -25,6 +25,7 @@ import (
 func (c *cli) inspectCommand() *cobra.Command {
 	var asJSON bool
 	var cache string
+	var level int
 	var n connect.Settings
 	cmd := &cobra.Command{
 		Use:   "inspect FILE.wasm",
@@ -36,11 +37,14 @@ until it reads its request. An invoker, if there is one, says how large a module
 if the module cannot be a function.`,
 		Args: argsBetween(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOptimize(cmd, level); err != nil {
+				return err
+			}
 			b, err := os.ReadFile(args[0])
 			if err != nil {
 				return source.Missing(args[0], err)
 			}
-			r, problem := inspect.Inspect(args[0], b)
+			r, problem := inspect.Inspect(args[0], b, level)
 			if problem == nil {
 				if problem, err = c.try(cmd.Context(), r, b, cache); err != nil {
 					return err
@@ -62,6 +66,7 @@ if the module cannot be a function.`,
 	}
 	cmd.Flags().StringVar(&cache, "cache", "",
 		"folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
+	addOptimize(cmd, &level)
 	addConnection(cmd, &n)
 	addJSON(cmd, &asJSON)
 	return cmd

@@ -15,6 +15,7 @@ type overrides struct {
 	timeout, memory, stack string
 	start, runtime         string
 	fuel                   int64
+	optimize               int
 	args, env              []string
 }
 
@@ -29,6 +30,7 @@ func (o *overrides) addTo(cmd *cobra.Command) {
 	f.Int64Var(&o.fuel, "fuel", 0, "fuel limit of a call, in the units of --report (default: no limit)")
 	f.StringVar(&o.stack, "stack", "",
 		`stack limit of a call, such as "1MiB" (default `+protocol.DefaultStack.String()+")")
+	addOptimize(cmd, &o.optimize)
 	f.StringVar(&o.start, "start", "", "start kind: "+strings.Join(protocol.StartKinds(), ", "))
 	f.StringVar(&o.runtime, "runtime", "",
 		"runtime of a script: NAME or NAME@VERSION (default: by the file's extension)")
@@ -71,6 +73,12 @@ func (o *overrides) apply(cmd *cobra.Command, f *protocol.Function) error {
 		}
 		f.Start = o.start
 	}
+	if cmd.Flags().Changed(optimizeFlag) {
+		if err := checkOptimize(cmd, o.optimize); err != nil {
+			return err
+		}
+		f.Optimize = &o.optimize
+	}
 	if cmd.Flags().Changed("fuel") {
 		f.Limits.Fuel = o.fuel // 0 takes the manifest's limit away
 	}
@@ -90,4 +98,25 @@ func (o *overrides) apply(cmd *cobra.Command, f *protocol.Function) error {
 		f.Env[k] = v
 	}
 	return f.Check()
+}
+
+// optimizeFlag is the name of the flag that says how far code is optimized.
+const optimizeFlag = "optimize"
+
+// addOptimize adds it.
+func addOptimize(cmd *cobra.Command, level *int) {
+	cmd.Flags().IntVar(level, optimizeFlag, protocol.OptimizeAll,
+		"how far code is optimized: 0 for what is needed only, 1 for what takes little time, 2 for all")
+	_ = cmd.RegisterFlagCompletionFunc(optimizeFlag, cobra.FixedCompletions([]string{
+		"0\tonly what a sandbox needs", "1\twhat takes little time at an upload", "2\tall (default)",
+	}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// checkOptimize checks what it says.
+func checkOptimize(cmd *cobra.Command, level int) error {
+	if protocol.CheckOptimize(level) != nil {
+		return usageError(cmd, "--%s %d: use %d, %d or %d", optimizeFlag, level, protocol.OptimizeNone,
+			protocol.OptimizeCheap, protocol.OptimizeAll)
+	}
+	return nil
 }

@@ -18,6 +18,7 @@ func Options(f *protocol.Function) runtimes.Options {
 		Memory:      uint64(f.Limits.Memory),
 		Stack:       uint64(limits.Stack),
 		Fuel:        uint64(limits.Fuel),
+		Optimize:    optimization(f),
 		Start:       f.Start,
 		Interpreter: f.Runtime,
 		Args:        append([]string{f.Name}, f.Args...),
@@ -32,10 +33,22 @@ func Options(f *protocol.Function) runtimes.Options {
 	return o
 }
 
+// optimization returns the level of optimization that a manifest asks for, in the words of package runtimes.
+func optimization(f *protocol.Function) runtimes.Optimization {
+	switch f.Optimization() {
+	case protocol.OptimizeNone:
+		return runtimes.OptimizeNone
+	case protocol.OptimizeCheap:
+		return runtimes.OptimizeCheap
+	}
+	return runtimes.OptimizeAll
+}
+
 // Key is what makes two compiled modules the same: the module, and everything that it is compiled with.
 type Key struct {
 	digest              string
 	memory, stack, fuel uint64
+	optimize            runtimes.Optimization
 	start, interpreter  string
 	varies              bool
 	args, env, mounts   string // each string behind its length
@@ -46,7 +59,7 @@ type Key struct {
 // Cache are those that callers of interpreters ask for. Nor has Options.Line: it may change how soon a program is
 // there, but not the program. Nor Options.Setup, which only a replay has.
 func KeyOf(digest string, o runtimes.Options) Key {
-	return Key{digest: digest, memory: o.Memory, stack: o.Stack, fuel: o.Fuel, start: o.Start,
+	return Key{digest: digest, memory: o.Memory, stack: o.Stack, fuel: o.Fuel, optimize: o.Optimize, start: o.Start,
 		interpreter: o.Interpreter, varies: o.Varies, args: joined(o.Args), env: joined(o.Env), mounts: joined(paths(o.Mounts))}
 }
 

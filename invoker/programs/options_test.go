@@ -71,7 +71,7 @@ func set(t *testing.T, name string, v reflect.Value) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(1)
-	case reflect.Uint64:
+	case reflect.Uint64, reflect.Uint8:
 		v.SetUint(1)
 	case reflect.String:
 		v.SetString("x")
@@ -147,6 +147,10 @@ func TestOptions(t *testing.T) {
 				Env: map[string]string{"Z": "1", "A": "=", "M": ""}, Limits: protocol.Limits{Memory: 1, Stack: 2, Fuel: 3}},
 			runtimes.Options{Memory: 1, Stack: 2, Fuel: 3, Start: "fresh", Interpreter: "lua@3", Varies: true,
 				Args: []string{"b", "x", "y"}, Env: []string{"A==", "M=", "Z=1"}},
+		},
+		{
+			protocol.Function{Name: "c", Optimize: new(int)},
+			runtimes.Options{Stack: uint64(protocol.DefaultStack), Optimize: runtimes.OptimizeNone, Args: []string{"c"}},
 		},
 	} {
 		if got := Options(&c.f); !reflect.DeepEqual(got, c.want) {

@@ -55,7 +55,7 @@ func (l *language) prepare(
 	// What the interpreter does once for all its scripts, it does with the folders that it will have, but without a
 	// script.
 	o := runtimes.Options{Start: runtimes.StartFresh, Stack: l.key.stack, Memory: stageMemory, Mounts: l.mounts(tree{}),
-		Setup: l.key.setup}
+		Setup: l.key.setup, Optimize: l.key.level}
 	if l.base, err = deriver(ctx, modules, l.bundle.module, o); err == nil && l.bundle.compiler != nil {
 		o.Stack, o.Setup = 0, nil
 		l.compiler, err = deriver(ctx, modules, l.bundle.compiler, o)

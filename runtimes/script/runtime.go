@@ -33,6 +33,7 @@ type Runtime struct {
 type key struct {
 	id    string
 	stack uint64
+	level runtimes.Optimization
 	setup *recording.Draws // see runtimes.Options
 }
 
@@ -80,7 +81,7 @@ func (r *Runtime) acquire(ctx context.Context, o runtimes.Options) (*language, e
 	if err != nil {
 		return nil, err
 	}
-	l, first, err := r.claim(key{id, cmp.Or(o.Stack, runtimes.DefaultStack), o.Setup})
+	l, first, err := r.claim(key{id, cmp.Or(o.Stack, runtimes.DefaultStack), o.Optimize, o.Setup})
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,9 @@ func (r *Runtime) compilePart(
 	if err := exhausted.Descriptors(); err != nil {
 		return nil, err
 	}
+	if int(o.Optimize) >= len(levels) {
+		return nil, fmt.Errorf("there is no level %d of optimization", o.Optimize)
+	}
 	stack, err := stackLimit(o)
 	if err != nil {
 		return nil, err
@@ -85,6 +88,11 @@ func (r *Runtime) finish(
 	return c.newProgram(ctx, o, report)
 }
 
+// levels are the levels of optimization in the words of package rewrite.
+var levels = [...]int{
+	runtimes.OptimizeAll: rewrite.All, runtimes.OptimizeCheap: rewrite.Cheap, runtimes.OptimizeNone: rewrite.Safe,
+}
+
 // prepare checks a module and rewrites it into what is compiled. It takes memory in proportion to the module, so only
 // a few modules are prepared at a time.
 func (r *Runtime) prepare(
@@ -101,6 +109,7 @@ func (r *Runtime) prepare(
 		return nil, nil, err
 	}
 	plan := rewrite.Options{Stack: stack, Entry: "_start", FoldData: true, MemoryMax: compiler.MaxPages, Limits: r.modules}
+	plan.Optimize(levels[o.Optimize])
 	if !m.Analysis.Exceptions && !atomics.Needed(m) { // lowering them changes which functions there are
 		plan.Mark, plan.Without = part.Called, part.Without
 	}

@@ -30,6 +30,7 @@ type Report struct {
 	Custom   []Section `json:"custom"`
 	Analysis *Analysis `json:"analysis,omitempty"` // of a well-formed module
 	Metering *Metering `json:"metering,omitempty"` // of a module that can be a function
+	Optimize int       `json:"optimize"`           // the level of optimization that was asked for
 	Dispatch *Dispatch `json:"dispatch,omitempty"` // of one whose jumps become branches
 	Address  *Address  `json:"address,omitempty"`  // of one whose uses of its frame are made plain
 	Start    *Start    `json:"start,omitempty"`    // of one that was tried
@@ -135,11 +136,13 @@ type Start struct {
 // limits are those of any invoker: how large a module may be differs.
 func limits() module.Limits { return module.Limits{Size: int(protocol.MaxModule)} }
 
-// Inspect describes the module b, which was read from a file. problem is why it cannot be a function; the report
+// Inspect describes the module b, which was read from a file, at one of the levels of optimization of package protocol.
+// problem is why it cannot be a function; the report
 // then has what could be found out.
-func Inspect(file string, b []byte) (r *Report, problem error) {
+func Inspect(file string, b []byte, optimize int) (r *Report, problem error) {
 	r = &Report{
-		File: file, Size: int64(len(b)), Digest: protocol.Digest(b), Limit: Limit{Size: int64(protocol.DefaultModule)},
+		Optimize: optimize,
+		File:     file, Size: int64(len(b)), Digest: protocol.Digest(b), Limit: Limit{Size: int64(protocol.DefaultModule)},
 		Opens: []string{}, Tables: []string{}, Imports: []Item{}, Exports: []Item{}, Custom: []Section{},
 	}
 	m, err := limits().Parse(b)
@@ -162,7 +165,8 @@ func Inspect(file string, b []byte) (r *Report, problem error) {
 // processes in advance run one up to where it reads stdin. If the runtime refuses the module, it cannot be a
 // function, and the error says why; it is a *runtimes.ModuleError. Other errors say that it could not be tried.
 func (r *Report) Try(ctx context.Context, rt runtimes.Runtime, b []byte, name string) error {
-	p, err := rt.Compile(ctx, b, runtimes.Options{Args: []string{name}})
+	p, err := rt.Compile(ctx, b, runtimes.Options{Args: []string{name},
+		Optimize: runtimes.OptimizeNone - runtimes.Optimization(r.Optimize)})
 	if err != nil {
 		var refused *runtimes.ModuleError
 		if errors.As(err, &refused) {
@@ -207,7 +211,9 @@ func (r *Report) measure(b []byte) (*Metering, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, with, err := rewrite.Rewrite(b, rewrite.Options{Stack: int32(runtimes.DefaultStack), Limits: limits()})
+	o := rewrite.Options{Stack: int32(runtimes.DefaultStack), Limits: limits()}
+	o.Optimize(r.Optimize)
+	_, with, err := rewrite.Rewrite(b, o)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
@@ -62,7 +63,7 @@ func TestInspect(t *testing.T) {
 		{"nothing", nil, "empty", []string{"size 0 B", "function no"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := Inspect("file.wasm", c.module)
+			r, err := Inspect("file.wasm", c.module, protocol.OptimizeAll)
 			if (err == nil) != (c.problem == "") || err != nil && !strings.Contains(err.Error(), c.problem) {
 				t.Fatalf("the problem is %v, want %q", err, c.problem)
 			}
@@ -96,7 +97,7 @@ func TestCompare(t *testing.T) {
 		{Limit{size - 1, ""}, "", "yes, where it is served by polyvoke serve --max-module 1MiB: the default is 16MiB"},
 		{Limit{size - 1, "nats://here"}, "the invoker on nats://here takes", "function no"},
 	} {
-		r, err := Inspect("file.wasm", runtimestest.Wasm())
+		r, err := Inspect("file.wasm", runtimestest.Wasm(), protocol.OptimizeNone)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +116,7 @@ func TestCompare(t *testing.T) {
 
 // TestJSON checks that programs find a list where there may be one, and the figures that people see.
 func TestJSON(t *testing.T) {
-	r, err := Inspect("file.wasm", restless)
+	r, err := Inspect("file.wasm", restless, protocol.OptimizeAll)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestJSON(t *testing.T) {
 	if m := r.Metering; m.After <= m.Before || m.Bulk != 1 {
 		t.Errorf("metering: %+v", m)
 	}
-	r, _ = Inspect("file.wasm", nil)
+	r, _ = Inspect("file.wasm", nil, protocol.OptimizeAll)
 	if b, _ := json.Marshal(r); !bytes.Contains(b, []byte(`"tables":[],"imports":[],"exports":[],"custom":[]`)) {
 		t.Errorf("nothing: %s", b)
 	}

@@ -23,6 +23,9 @@ func (r *Report) Print(w io.Writer, p terminal.Paint) {
 	if r.Metering != nil {
 		facts = append(facts, [2]string{"metering", r.Metering.String()})
 	}
+	if r.Optimize != protocol.OptimizeAll {
+		facts = append(facts, [2]string{"optimize", fmt.Sprint(r.Optimize)})
+	}
 	if r.Dispatch != nil {
 		facts = append(facts, [2]string{"jumps", r.Dispatch.String()})
 	}

@@ -50,6 +50,9 @@ func TestManifestProblems(t *testing.T) {
 		{"name = \"so not\"", "1: name: function name \"so not\""},
 		{"start = \"frehs\"", "1: start = \"frehs\": did you mean fresh?"},
 		{"start = \"whenever\"", "1: start = \"whenever\": use one of auto, fresh, reset, prefork, checkpoint"},
+		{"optimize = 3", "1: optimize = 3: it can be 0 to 2"},
+		{"\noptimize = -1", "2: optimize = -1: it can be 0 to 2"},
+		{"optimize = \"2\"", "1: optimize must be a number, not a string: write 2 without quotes"},
 		{"meta = \"env \"", "1: meta = \"env \": did you mean env?"},
 		{"needs = [\"Job\"]", "1: needs: \"Job\" is no word"},
 		{"[limits]\ntimeout = 5", "2: limits.timeout must be a duration, not a number: write it with its unit, such " +

@@ -29,6 +29,7 @@ type Project struct {
 	Dir      string // the folder
 	Name     string // of the function
 	Language string // as the manifest has it, perhaps empty
+	Optimize int    // how far the module's code is optimized, see protocol.Function
 	// Module is the file that is built, and Script the script or the folder of scripts. One of them is empty. They are
 	// below Dir unless the manifest has an absolute path.
 	Module, Script string
@@ -54,7 +55,8 @@ func Open(path string) (*Project, error) {
 	}
 	return &Project{
 		Manifest: path, Dir: filepath.Dir(path), Name: cmp.Or(m.Function.Name, m.base()), Language: m.Function.Language,
-		Module: m.below(m.Module), Script: m.below(m.Script), source: m.Source, command: m.Command,
+		Optimize: m.Function.Optimization(),
+		Module:   m.below(m.Module), Script: m.below(m.Script), source: m.Source, command: m.Command,
 	}, nil
 }
 

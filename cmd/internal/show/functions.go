@@ -33,6 +33,10 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 	if limits.Fuel > 0 {
 		fuel = fmt.Sprintf("fuel %d", limits.Fuel)
 	}
+	optimize := ""
+	if level := f.Optimization(); level != protocol.OptimizeAll {
+		optimize = fmt.Sprint(level)
+	}
 	replies := ""
 	if len(f.Replies) > 0 {
 		replies = "exit codes 0 " + strings.Trim(fmt.Sprint(f.Replies), "[]")
@@ -54,6 +58,7 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 		{"limits", Join(", ", fmt.Sprintf("timeout %s", limits.Timeout), fuel,
 			fmt.Sprintf("memory %s, stack %s, input %s, output %s, concurrency %d, queue %d",
 				limits.Memory, limits.Stack, limits.Input, limits.Output, limits.Concurrency, limits.Queue))},
+		{"optimize", optimize},
 		{"replies", replies},
 		{"needs", strings.Join(f.Needs, " ")},
 		{"not served", unserved(i)},

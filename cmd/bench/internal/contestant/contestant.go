@@ -37,8 +37,9 @@ type Contestant struct {
 	Name  string // as in tables
 	About string // one sentence for the reader of the tables
 	Open  func(context.Context, Setup) (Runner, error)
-	// Node says that the contestant is the worker in JavaScript; Open is nil then.
-	Node bool
+	// Worker writes a worker in another language than Go into a folder, and returns the command that runs it. Open is nil
+	// then, and Worker is nil for what is in Go.
+	Worker func(dir string) (name string, args []string, err error)
 	// One says that it serves one caller at a time.
 	One bool
 }
@@ -60,9 +61,21 @@ func All() []Contestant {
 	}
 }
 
+// Names of those that are compared by how fast they compute, besides Ahead.
+const (
+	Machine = "process per call"
+	Ours    = "polyvoke, fresh"
+	Node    = "node:wasi"
+)
+
+// Computing returns those that are compared by how fast they compute: each makes a new instance for each call.
+func Computing() []Contestant {
+	return []Contestant{process(), wasmtimeAhead(), polyvoke("fresh"), wazeroFresh(), nodeWASI()}
+}
+
 // Find returns the contestant of a name.
 func Find(name string) (Contestant, error) {
-	for _, c := range All() {
+	for _, c := range append(All(), Computing()...) {
 		if c.Name == name {
 			return c, nil
 		}

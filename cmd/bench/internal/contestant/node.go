@@ -9,11 +9,11 @@ import (
 // nodeWASI is Node's WASI, measured within one Node process.
 func nodeWASI() Contestant {
 	return Contestant{
-		Name: "node:wasi",
+		Name: Node,
 		About: "one Node process, the module compiled once, a WebAssembly.Instance and a WASI for each call; stdin and " +
 			"stdout are files in memory, it has nothing else; CPU by process.cpuUsage",
-		Node: true,
-		One:  true,
+		Worker: NodeCommand,
+		One:    true,
 	}
 }
 

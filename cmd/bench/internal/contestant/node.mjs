@@ -14,8 +14,8 @@ let guest, module;
 // open compiles a guest.
 function open(q) {
   guest = q.guest;
-  guest.body = Buffer.from(guest.body, 'base64');
-  guest.want = Buffer.from(guest.want, 'base64');
+  guest.body = Buffer.from(guest.body ?? '', 'base64');
+  guest.want = Buffer.from(guest.want ?? '', 'base64');
   module = new WebAssembly.Module(fs.readFileSync(guest.wasm));
   call();
   return {};
@@ -28,7 +28,8 @@ function call() {
   const stdin = fs.openSync(input, 'r'), stdout = fs.openSync(output, 'w');
   try {
     const env = Object.fromEntries((guest.env ?? []).map((e) => [e.slice(0, e.indexOf('=')), e.slice(e.indexOf('=') + 1)]));
-    const wasi = new WASI({ version: 'preview1', args: guest.args, env, stdin, stdout, returnOnExit: true });
+    const preopens = Object.fromEntries((guest.dirs ?? []).map((d) => [d.path, d.host]));
+    const wasi = new WASI({ version: 'preview1', args: guest.args, env, preopens, stdin, stdout, returnOnExit: true });
     const { memory, _start } = new WebAssembly.Instance(module, { wasi_snapshot_preview1: wasi.wasiImport }).exports;
     const code = wasi.start({ exports: { memory, _start } }); // it refuses commands that export _initialize too
     if (code) throw new Error(`exit code ${code}`);

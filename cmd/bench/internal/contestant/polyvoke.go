@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/polyvoke/polyvoke/runtimes"
+	"github.com/polyvoke/polyvoke/runtimes/files"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -61,7 +62,11 @@ func openPolyvoke(ctx context.Context, s Setup, kind string) (Runner, error) {
 // options are those with which the guest is compiled.
 func (r *polyvokeRunner) options() runtimes.Options {
 	g := r.setup.Guest
-	return runtimes.Options{Memory: g.Memory, Start: r.kind, Args: g.Args, Env: g.Env}
+	o := runtimes.Options{Memory: g.Memory, Start: r.kind, Args: g.Args, Env: g.Env}
+	for _, d := range g.Dirs {
+		o.Mounts = append(o.Mounts, runtimes.Mount{Path: d.Path, Tree: files.FS(os.DirFS(d.Host))})
+	}
+	return o
 }
 
 // warm makes some calls until one starts in the right way. A runtime that cannot is an error.

@@ -11,7 +11,7 @@ import (
 // process is the oldest way to run a function.
 func process() Contestant {
 	return Contestant{
-		Name:  "process per call",
+		Name:  Machine,
 		About: "os/exec of the same source compiled for this machine; no sandbox. Its CPU is that of parent and child",
 		Open: func(_ context.Context, s Setup) (Runner, error) {
 			if s.Guest.Native == "" {
@@ -34,6 +34,9 @@ func (p *processRunner) Run(ctx context.Context, caller int, body []byte) ([]byt
 	out.Reset()
 	cmd := exec.CommandContext(ctx, p.guest.Native)
 	cmd.Args, cmd.Env = p.guest.Args, p.guest.Env
+	if p.guest.NativeArgs != nil {
+		cmd.Args, cmd.Env = append([]string{p.guest.Native}, p.guest.NativeArgs...), p.guest.NativeEnv
+	}
 	cmd.Stdin, cmd.Stdout = bytes.NewReader(body), out
 	if err := cmd.Run(); err != nil {
 		return nil, err

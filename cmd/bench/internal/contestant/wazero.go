@@ -56,7 +56,7 @@ func openWazero(ctx context.Context, s Setup, interruptible bool) (Runner, error
 		return nil, err
 	}
 	config := wazero.NewRuntimeConfig().WithCompilationCache(cache).WithCloseOnContextDone(interruptible).
-		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall)
+		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExceptionHandling)
 	w := &wazeroRunner{guest: s.Guest, cache: cache, runtime: wazero.NewRuntimeWithConfig(ctx, config),
 		replies: make([]bytes.Buffer, s.Callers)}
 	if _, err = wasi_snapshot_preview1.Instantiate(ctx, w.runtime); err == nil {
@@ -75,6 +75,13 @@ func moduleConfig(g *guest.Guest) wazero.ModuleConfig {
 	for _, e := range g.Env {
 		k, v, _ := strings.Cut(e, "=")
 		c = c.WithEnv(k, v)
+	}
+	if len(g.Dirs) > 0 {
+		dirs := wazero.NewFSConfig()
+		for _, d := range g.Dirs {
+			dirs = dirs.WithReadOnlyDirMount(d.Host, d.Path)
+		}
+		c = c.WithFSConfig(dirs)
 	}
 	return c
 }

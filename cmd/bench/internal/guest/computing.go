@@ -23,9 +23,10 @@ func Computing() []Load {
 
 // Load is a guest that computes.
 type Load struct {
-	Name  string
-	Small bool // it is quickly compiled
-	build func(dir string) (*Guest, error)
+	Name     string
+	Language string // of Programs
+	Small    bool   // it is quickly compiled
+	build    func(dir string) (*Guest, error)
 }
 
 // Build returns the guest, built in a folder of dir.

@@ -15,14 +15,25 @@ import (
 
 // Guest is a program that answers one request: it reads Body on stdin and writes Want to stdout.
 type Guest struct {
-	Name   string   `json:"name"`
-	Wasm   string   `json:"wasm"`             // file of the module
-	Native string   `json:"native,omitempty"` // file of the same program for this machine; empty if there is none
-	Args   []string `json:"args"`
-	Env    []string `json:"env"` // NAME=value
-	Body   []byte   `json:"body"`
-	Want   []byte   `json:"want"`
-	Memory uint64   `json:"memory"` // limit in bytes; 0 means the default
+	Name   string `json:"name"`
+	Wasm   string `json:"wasm"`             // file of the module
+	Native string `json:"native,omitempty"` // file of the same program for this machine; empty if there is none
+	// NativeArgs and NativeEnv are the arguments and the environment of Native, if NativeArgs is not nil. Otherwise they
+	// are those of the module.
+	NativeArgs []string `json:"nativeArgs,omitempty"`
+	NativeEnv  []string `json:"nativeEnv,omitempty"`
+	Args       []string `json:"args"`
+	Env        []string `json:"env"` // NAME=value
+	Body       []byte   `json:"body"`
+	Want       []byte   `json:"want"`
+	Memory     uint64   `json:"memory"` // limit in bytes; 0 means the default
+	Dirs       []Dir    `json:"dirs,omitempty"`
+}
+
+// Dir is a folder that a process sees and does not change.
+type Dir struct {
+	Path string `json:"path"` // as the process sees it
+	Host string `json:"host"` // where it is
 }
 
 // Recipe is a way to get a guest.

@@ -31,8 +31,19 @@ func (b *builder) compileQuickJS(out string) error {
 	}
 	args := []string{"--target=wasm32-wasi", "-O2", "-w", "-fwrapv", "-D_GNU_SOURCE", "-DEMSCRIPTEN",
 		`-DCONFIG_VERSION="debian"`, "-Iempty", "-Iquickjs", "-Wl,-s", "-Wl,-z,stack-size=1048576", "host.c"}
+	return b.run(nil, "clang-14", append(append(args, quickJSFiles()...), "-o", out)...)
+}
+
+// compileNativeQuickJS compiles them for this machine.
+func (b *builder) compileNativeQuickJS(out string) error {
+	args := []string{"-O2", "-w", "-fwrapv", "-D_GNU_SOURCE", `-DCONFIG_VERSION="debian"`, "-Iquickjs", "host.c"}
+	return b.run(nil, "clang-14", append(append(args, quickJSFiles()...), "-lm", "-lpthread", "-o", out)...)
+}
+
+// quickJSFiles are the files of the source that make the interpreter.
+func quickJSFiles() (files []string) {
 	for _, f := range []string{"quickjs", "libregexp", "libunicode", "cutils", "dtoa"} {
-		args = append(args, "quickjs/"+f+".c")
+		files = append(files, "quickjs/"+f+".c")
 	}
-	return b.run(nil, "clang-14", append(args, "-o", out)...)
+	return files
 }

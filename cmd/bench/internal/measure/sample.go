@@ -60,6 +60,15 @@ type Series []Sample
 // CPU is the median over the slices of the processor time of one call, in microseconds.
 func (s Series) CPU() float64 { return Median(s.each(Sample.CPUPerCall)) }
 
+// Least is the least processor time of one call of all slices, in microseconds: what a call takes while the machine
+// does nothing else. It is NaN without any.
+func (s Series) Least() float64 {
+	if len(s) == 0 {
+		return math.NaN()
+	}
+	return slices.Min(s.each(Sample.CPUPerCall))
+}
+
 // Rate is the median over the slices of the calls a second.
 func (s Series) Rate() float64 { return Median(s.each(Sample.Rate)) }
 

@@ -30,6 +30,13 @@ func Write(dir string, d Data) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	figures, err := compute(d.Results).json()
+	if err == nil && figures != nil {
+		err = os.WriteFile(filepath.Join(dir, Computed), figures, 0o644)
+	}
+	if err != nil {
+		return err
+	}
 	chart := plot(d.Results)
 	if chart != "" {
 		if err := os.WriteFile(filepath.Join(dir, Chart), []byte(chart), 0o644); err != nil {
@@ -46,7 +53,7 @@ func (d Data) page(chart bool) string {
 		parts = append(parts, fmt.Sprintf("![Processor time of one call, by contestant and function](%s)", Chart))
 	}
 	parts = append(parts, targetTable(d.Results), processTables(d.Results), natsTables(d.Results), scalingTable(d.Results),
-		meteringTable(d.Results), allocTables(d.Results), contestants(), d.notes())
+		meteringTable(d.Results), compute(d.Results).table(), allocTables(d.Results), contestants(), d.notes())
 	var some []string
 	for _, p := range parts {
 		if p = strings.TrimSpace(p); p != "" {

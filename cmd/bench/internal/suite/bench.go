@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -25,6 +26,10 @@ type Bench struct {
 	Turns int           // how many slices each contestant has
 	// Profile is a folder for profiles of polyvoke's processes that answer through NATS. Empty means none.
 	Profile string
+	// Toolchain has the compilers and interpreters of the programs that compute.
+	Toolchain guest.Toolchain
+	// Load matches the names of the programs that compute and take part. Nil means all.
+	Load *regexp.Regexp
 	Results
 
 	guests map[string]*guest.Guest
@@ -34,6 +39,7 @@ type Bench struct {
 func (b *Bench) Run(ctx context.Context, name string) error {
 	suites := map[string]func(context.Context) error{
 		InProcess: b.inProcess, Through: b.throughNATS, Scaling: b.scaling, Metering: b.metering, Allocs: b.allocs,
+		Compute: b.compute,
 	}
 	run, ok := suites[name]
 	if !ok {
@@ -105,8 +111,8 @@ func (b *Bench) open(c contestant.Contestant, g *guest.Guest, env ...string) (*w
 	}
 	var w *worker.Worker
 	var err error
-	if c.Node {
-		name, args, wrong := contestant.NodeCommand(b.Dir)
+	if c.Worker != nil {
+		name, args, wrong := c.Worker(b.Dir)
 		if wrong != nil {
 			return nil, wrong
 		}
@@ -123,3 +129,6 @@ func (b *Bench) open(c contestant.Contestant, g *guest.Guest, env ...string) (*w
 	}
 	return w, nil
 }
+
+// chosen reports whether a program that computes takes part.
+func (b *Bench) chosen(l guest.Load) bool { return b.Load == nil || b.Load.MatchString(l.Name) }

@@ -22,10 +22,11 @@ const (
 	Scaling   = "scaling"
 	Metering  = "metering"
 	Allocs    = "allocs"
+	Compute   = "compute"
 )
 
 // Names returns all suites in the order in which they run.
-func Names() []string { return []string{InProcess, Through, Scaling, Metering, Allocs} }
+func Names() []string { return []string{InProcess, Through, Scaling, Metering, Allocs, Compute} }
 
 // Cell is what was found out about a key: a series, or why there is none.
 type Cell struct {
