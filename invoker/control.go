@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/polyvoke/polyvoke/invoker/control"
 	"github.com/polyvoke/polyvoke/invoker/programs"
@@ -104,6 +105,20 @@ func (h host) Damage() []protocol.Damage {
 		unknown, _ := registry.UnknownNeeds(err)
 		all = append(all, protocol.Damage{Name: name, Reason: err.Error(), Needs: unknown})
 	}
+	return all
+}
+
+// Unserved implements control.Host. What passes by itself with a connection is left out.
+func (h host) Unserved() []protocol.Damage {
+	var all []protocol.Damage
+	for _, f := range h.functions.list() {
+		f.mu.Lock()
+		if f.failure != nil && !passing(f.failure) {
+			all = append(all, protocol.Damage{Name: f.name, Reason: protocol.MessageOf(f.failure)})
+		}
+		f.mu.Unlock()
+	}
+	slices.SortFunc(all, func(a, b protocol.Damage) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 

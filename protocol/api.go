@@ -158,6 +158,8 @@ type DeployReply struct {
 type ListReply struct {
 	Functions []Function `json:"functions"`         // the latest version of each
 	Damaged   []Damage   `json:"damaged,omitempty"` // whose records cannot be read; in the first page
+	// Unserved has the functions that the invoker that answers has failed to make ready, and why; in the first page.
+	Unserved []Damage `json:"unserved,omitempty"`
 	// Queues has the queues of those that have one.
 	Queues map[string]QueueInfo `json:"queues,omitempty"`
 	// Next is set if there are more: a request with it as After gets the next page.
@@ -188,6 +190,9 @@ type InfoReply struct {
 	// Unknown has the words of what the function needs that the invoker that answers does not know. If there are any, it
 	// does not serve the function, and has read of it what it could.
 	Unknown []string `json:"unknown_needs,omitempty"`
+	// Unserved is why the invoker that answers has failed to make the latest version ready, such as a bucket of a grant
+	// that is not there any more. It tries again by itself.
+	Unserved string `json:"unserved,omitempty"`
 	// Next is set if there are older versions: a request with it as Before gets the next page.
 	Next int `json:"next,omitempty"`
 	// Abridged has the versions that do not fit a message as a whole: see Function.Abridged.

@@ -29,6 +29,7 @@ func (shelf) Stats(string) protocol.Stats {
 }
 
 func (shelf) Damage() []protocol.Damage          { return nil }
+func (shelf) Unserved() []protocol.Damage        { return nil }
 func (shelf) Taking(string) []*protocol.Function { return nil }
 
 func (shelf) Overlapping(*protocol.Function) []*protocol.Function { return nil }

@@ -46,6 +46,8 @@ type Host interface {
 	Stats(name string) protocol.Stats
 	// Damage returns the records that cannot be read, sorted by name.
 	Damage() []protocol.Damage
+	// Unserved returns the functions that the host has failed to make ready, and why, sorted by name.
+	Unserved() []protocol.Damage
 	// Taking returns the functions with a trigger that can have a message of a pattern.
 	Taking(pattern string) []*protocol.Function
 	// Routes returns an error, with code 409, if another function has a route of HTTP that conflicts with one of f.

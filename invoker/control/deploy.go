@@ -162,7 +162,7 @@ func dropped(e registry.Entry) []string {
 func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) []string {
 	ctx, cancel := context.WithTimeout(ctx, warningTime) // an answer that was lost never comes
 	defer cancel()
-	out := slices.Concat(s.loops(ctx, e.Latest()), s.empty(ctx, e.Latest()))
+	out := slices.Concat(s.loops(ctx, e.Latest()), s.empty(ctx, e.Latest()), s.missing(ctx, e.Latest()))
 	if created && s.Host.Idle(ctx, e.Latest()) {
 		out = append(out, idle(e.Latest()))
 	}
