@@ -11,6 +11,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // demoCommand shows everything at once.
@@ -60,7 +61,8 @@ checks that every order comes out once.`,
 // demo starts a server, shows the samples on it, and ends it, or stays.
 func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool, web service.HTTP) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
-	all := demo.Choose(slow, interpreters.Here().List())
+	runtimes := interpreters.Here().List()
+	all := demo.Choose(slow, runtimes)
 	built := demo.Build(ctx, all) // it takes longest
 	defer func() {
 		cancel()
@@ -81,12 +83,13 @@ func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool, web service.HTTP
 		if err != nil {
 			return err
 		}
+		var chats []protocol.Function
 		if stay {
-			if err := demo.Chat(ctx, s); err != nil {
+			if chats, err = demo.Chats(ctx, s, runtimes); err != nil {
 				return err
 			}
 		}
-		if err := c.printDemo(s.URL, results, stay, asJSON); err != nil {
+		if err := c.printDemo(s.URL, results, stay, chats, asJSON); err != nil {
 			return err
 		}
 		if stay {
@@ -97,11 +100,11 @@ func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool, web service.HTTP
 }
 
 // printDemo prints the table, and how to go on by hand.
-func (c *cli) printDemo(url string, results []demo.Result, stay, asJSON bool) error {
+func (c *cli) printDemo(url string, results []demo.Result, stay bool, chats []protocol.Function, asJSON bool) error {
 	if asJSON {
 		return printJSON(c.stdout, map[string]any{"url": url, "functions": results})
 	}
 	fmt.Fprintln(c.stdout)
 	demo.Table(c.stdout, c.paint(c.stdout), results)
-	return demo.NextSteps(c.stdout, url, stay, c.pasteable)
+	return demo.NextSteps(c.stdout, url, stay, chats, c.pasteable)
 }
