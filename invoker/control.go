@@ -71,6 +71,46 @@ func (h host) Await(ctx context.Context, m *protocol.Function) error {
 	}
 }
 
+// Load implements control.Host.
+func (h host) Load(ctx context.Context, m *protocol.Function) (release func(), err error) {
+	p, g, err := h.loader.load(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	return func() { g.Close(); h.loader.programs.Release(p) }, nil
+}
+
+// Canaries implements control.Host.
+func (h host) Canaries() (all []protocol.AliasState) {
+	for _, f := range h.functions.list() {
+		f.mu.Lock()
+		for _, s := range f.confirmed.Aliases {
+			if s.Value.Canary != nil {
+				all = append(all, s)
+			}
+		}
+		f.mu.Unlock()
+	}
+	return all
+}
+
+// AwaitAlias implements control.Host.
+func (h host) AwaitAlias(ctx context.Context, s protocol.AliasState) error {
+	for {
+		changed := h.functions.applied.next()
+		if done, err := h.functions.means(s); done {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return protocol.Errorf(protocol.CodeUnavailable, "",
+				"alias %s of %s is stored, but calls do not follow it yet; polyvoke alias ls %s shows what is stored",
+				s.Alias, s.Function, s.Function)
+		}
+	}
+}
+
 // AwaitGone implements control.Host. Calls that still run may hold that up; then it is enough that no new one comes.
 func (h host) AwaitGone(ctx context.Context, m *protocol.Function) error {
 	for {
@@ -92,7 +132,9 @@ func (h host) Stats(name string) protocol.Stats {
 	if f == nil {
 		return protocol.Stats{}
 	}
-	return f.figures(f.calls.Figures())
+	out := f.figures(f.calls.Figures())
+	out.Versions, out.Aliases = f.versions.counted()
+	return out
 }
 
 // Damage implements control.Host.

@@ -48,6 +48,10 @@ func (h *shelf) Await(_ context.Context, f *protocol.Function) error {
 	return nil
 }
 
+func (*shelf) Load(context.Context, *protocol.Function) (func(), error) { return func() {}, nil }
+func (*shelf) AwaitAlias(context.Context, protocol.AliasState) error    { return nil }
+func (*shelf) Canaries() []protocol.AliasState                          { return nil }
+
 func (h *shelf) AwaitGone(_ context.Context, f *protocol.Function) error {
 	if f.Name == "stuck" {
 		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is held", f.Name)
@@ -284,7 +288,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	var info micro.Info
 	question(t, nc, "$SRV.INFO.polyvoke."+ping.ID, &info)
-	if info.ID != ping.ID || info.Type != micro.InfoResponseType || len(info.Endpoints) != 7 {
+	if info.ID != ping.ID || info.Type != micro.InfoResponseType || len(info.Endpoints) != 12 {
 		t.Errorf("INFO: %+v", info)
 	}
 	for _, e := range info.Endpoints {

@@ -52,7 +52,8 @@ type task struct {
 // changes reports whether a verb changes anything, so that to ask twice is not the same as to ask once.
 func (s *Service) changes(v protocol.APIVerb) bool {
 	switch v {
-	case protocol.APIDeploy, protocol.APIRemove, protocol.APIRuntimeAdd, protocol.APIRuntimePin:
+	case protocol.APIDeploy, protocol.APIRemove, protocol.APIRuntimeAdd, protocol.APIRuntimePin, protocol.APIAliasSet,
+		protocol.APIAliasRemove, protocol.APIRollback:
 		return true
 	}
 	return s.Verbs[v].Changes

@@ -138,8 +138,7 @@ type Start struct {
 func limits() module.Limits { return module.Limits{Size: int(protocol.MaxModule)} }
 
 // Inspect describes the module b, which was read from a file, at one of the levels of optimization of package protocol.
-// problem is why it cannot be a function; the report
-// then has what could be found out.
+// problem is why it cannot be a function; the report then has what could be found out.
 func Inspect(file string, b []byte, optimize int) (r *Report, problem error) {
 	r = &Report{
 		Optimize: optimize,

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/inspect"
+	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/wasi"
 )
 
@@ -22,7 +23,7 @@ func TestOpened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := inspect.Inspect(file, b)
+	r, err := inspect.Inspect(file, b, protocol.OptimizeAll)
 	if err != nil {
 		t.Fatal(err)
 	}
