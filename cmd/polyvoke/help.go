@@ -16,7 +16,7 @@ var groups = []struct {
 }{
 	{"write", "Write a function:", []string{"new", "build", "run", "dev", "inspect"}},
 	{"operate", "Serve, deploy and call:", []string{"serve", "gateway", "deploy", "call", "logs", "top", "ls", "info", "rm",
-		"runtime", "key", "kv", "obj"}},
+		"runtime", "key", "secret", "kv", "obj"}},
 	{"jobs", "Durable calls:", []string{"job", "dead", "pause", "resume", "replay"}},
 	{"machine", "This machine:", []string{"demo", "doctor", "cache", "completion", "version", "help"}},
 }
