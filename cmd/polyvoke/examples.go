@@ -156,6 +156,24 @@ var examples = map[string]string{
 	"key revoke": `
   polyvoke key revoke 4fXq0aZkT2Lm
   polyvoke key revoke pv_4fXq0aZkT2Lm --context production`,
+	"secret": `
+  polyvoke secret set API_KEY --function orders < key.txt
+  polyvoke secret ls`,
+	"secret keygen": `
+  polyvoke secret keygen fleet.nk
+  polyvoke serve --secrets-key fleet.nk`,
+	"secret set": `
+  printf %s "$API_KEY" | polyvoke secret set API_KEY --function orders
+  polyvoke secret set tls.key @tls.key --context production`,
+	"secret ls": `
+  polyvoke secret ls
+  polyvoke secret ls --function orders --json`,
+	"secret rm": `
+  polyvoke secret rm API_KEY --function orders
+  polyvoke secret rm tls.key tls.crt`,
+	"secret rotate": `
+  polyvoke secret rotate
+  polyvoke secret rotate --json --context production`,
 	"job": `
   polyvoke job run thumbnail @photo.png --wait > small.png
   polyvoke job ls thumbnail --state waiting`,

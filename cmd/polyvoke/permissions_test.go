@@ -80,6 +80,14 @@ func guard(t *testing.T, name string, more ...node.User) *guarded {
 // guardBy does so from the text of a configuration.
 func guardBy(t *testing.T, conf []byte, more ...node.User) *guarded {
 	t.Helper()
+	g := guardAlone(t, conf, more...)
+	g.ended = g.serve(t)
+	return g
+}
+
+// guardAlone starts a server from the text of a configuration, and no polyvoke.
+func guardAlone(t *testing.T, conf []byte, more ...node.User) *guarded {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "nats.conf")
 	if err := os.WriteFile(file, conf, 0o600); err != nil {
 		t.Fatal(err)
@@ -104,21 +112,20 @@ func guardBy(t *testing.T, conf []byte, more ...node.User) *guarded {
 	}
 	g := &guarded{Server: s, options: o, log: newSafe()}
 	g.admin = g.connect(t, "admin", "x", "deployer.admin")
-	g.ended = g.serve(t)
 	return g
 }
 
-// serve starts an invoker that is two users.
-func (g *guarded) serve(t *testing.T) (ended chan int) {
+// serve starts an invoker that is two users, with more flags.
+func (g *guarded) serve(t *testing.T, flags ...string) (ended chan int) {
 	t.Helper()
 	ended = make(chan int, 1)
 	ctx, stop := context.WithCancel(context.Background())
 	out, ready := io.Pipe()
 	go func() {
-		ended <- run(ctx, []string{"serve", "--server", g.ClientURL(), "--user", "answers", "--password", "a",
+		ended <- run(ctx, append([]string{"serve", "--server", g.ClientURL(), "--user", "answers", "--password", "a",
 			"--inbox-prefix", "_INBOX.answers",
 			"--js-user", "store", "--js-password", "s", "--js-inbox-prefix", "_INBOX.store",
-			"--cache", t.TempDir()}, nil, ready, g.log, environment(nil))
+			"--cache", t.TempDir()}, flags...), nil, ready, g.log, environment(nil))
 		ready.Close()
 	}()
 	t.Cleanup(func() {

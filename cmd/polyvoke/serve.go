@@ -17,14 +17,13 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
 	"github.com/polyvoke/polyvoke/cmd/internal/terminal"
-	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // serveOptions are what the flags of serve say.
 type serveOptions struct {
 	listen, store, cache string
-	secrets              string // folder of them; empty: there are none
+	secrets              secretOptions
 	logLevel, logFormat  string
 	durability           string // of its own NATS server; one of protocol.Durabilities
 	insecure             bool
@@ -84,10 +83,9 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 	f.IntVar(&o.replicas, "replicas", 1, "copies of each function that a NATS cluster keeps")
 	addLog(cmd, &o.logLevel, &o.logFormat)
 	f.StringVar(&o.idleMemory, "idle-memory", "256MiB", "memory limit of all processes together that wait for calls")
-	f.StringVar(&o.secrets, "secrets", "",
-		"folder with a file for each secret that functions can be granted (systemd: %d of LoadCredential)")
 	f.StringSliceVar(&o.private, "http-allow-private", nil,
 		"addresses or ranges of this machine or private networks that functions may be granted by http (default: none)")
+	o.secrets.addTo(cmd)
 	o.trust.addTo(cmd)
 	o.told.addTo(cmd)
 	o.compile.addTo(cmd)
@@ -188,10 +186,8 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 	if err := o.trust.read(cmd); err != nil {
 		return err
 	}
-	if o.secrets != "" {
-		if err := (secrets.Folder{Dir: o.secrets}).Check(); err != nil {
-			return usageError(cmd, "--secrets: %v", err)
-		}
+	if err := o.secrets.read(cmd); err != nil {
+		return err
 	}
 	if _, err := protocol.ParseSize(o.idleMemory); err != nil {
 		return usageError(cmd, "--idle-memory: %v", err)
@@ -200,14 +196,6 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 		return usageError(cmd, "--http-allow-private: %v", err)
 	}
 	return checkLog(cmd, o.logLevel, o.logFormat)
-}
-
-// source returns what has the secrets that functions can be granted, or nil.
-func (o *serveOptions) source() secrets.Source {
-	if o.secrets == "" {
-		return nil
-	}
-	return secrets.Folder{Dir: o.secrets}
 }
 
 // serve serves: on a NATS server that it starts, or on the one that n names.
@@ -258,7 +246,7 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	private, _ := frontdoor.ParsePrefixes(o.private) // and these
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
 		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(),
-		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Secrets: o.source(), Trust: o.trust.policy,
+		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Secrets: o.secrets.source(), Keys: o.secrets.keys, Trust: o.trust.policy,
 		Private: private, Log: log}
 	how.HTTP.Open = c.sayHTTP(web)
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {

@@ -40,6 +40,13 @@ var synonyms = map[string][]string{
 	"key show":   {"info", "get", "describe"},
 	"key revoke": {"rm", "remove", "delete"},
 
+	"secret":        {"secrets"},
+	"secret keygen": {"key", "genkey"},
+	"secret set":    {"put", "add", "create", "seal"},
+	"secret ls":     {"list"},
+	"secret rm":     {"remove", "delete", "del", "unset"},
+	"secret rotate": {"reseal", "rekey"},
+
 	"job":          {"jobs"},
 	"job run":      {"submit", "add", "enqueue", "publish", "new"},
 	"job ls":       {"list", "ps"},

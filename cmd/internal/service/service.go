@@ -18,6 +18,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/invoker"
 	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
+	"github.com/polyvoke/polyvoke/invoker/backend/secrets/sealed"
 	"github.com/polyvoke/polyvoke/invoker/backend/standard"
 	"github.com/polyvoke/polyvoke/invoker/backend/web"
 	stored "github.com/polyvoke/polyvoke/invoker/interpreters"
@@ -43,6 +44,7 @@ type Config struct {
 	Compiling  func() func()    // see invoker.Invoker; may be nil
 	HTTP       HTTP             // how functions are reached by HTTP; the zero value: not at all
 	Secrets    secrets.Source   // that functions can be granted; nil: none
+	Keys       *sealed.Keys     // that open sealed secrets; nil: there are none
 	Trust      *trust.Policy    // whose functions are deployed and run; nil: anybody's
 	Private    []netip.Prefix   // addresses that functions may ask by HTTP although they are none of the internet
 	Log        *slog.Logger     // must not be nil
@@ -86,8 +88,13 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Slots: c.Slots, Drain: c.Drain, Replicas: c.Replicas, Durability: c.Durability,
 		Compiling: c.Compiling, MaxModule: c.Limits.module(), Version: c.Version, Log: c.Log,
 	}
+	box, err := c.openSecrets(opening, own)
+	if err != nil {
+		return err
+	}
+	defer box.end()
 	granted, endGranting := standard.New(standard.Config{JetStream: own.JS, Conn: own.Conn, Caller: near{&v, s.Client},
-		Replicas: c.Replicas, Secrets: c.Secrets, Guard: web.Guard{Allow: c.Private},
+		Replicas: c.Replicas, Secrets: secrets.Join(c.Secrets, box.source), Guard: web.Guard{Allow: c.Private},
 		Version: c.Version, Log: c.Log})
 	defer endGranting()
 	v.Backend = granted
@@ -95,6 +102,7 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 	if err != nil {
 		return err
 	}
+	addVerbs(&v, box.verbs)
 	err = serveWith(ctx, s.Conn, &v, beside)
 	switch {
 	case errors.Is(err, nats.ErrConnectionClosed):

@@ -40,8 +40,9 @@ func (f Folder) Check() error {
 	return mine(info, f.Dir)
 }
 
-// Secret implements Source. It ignores the context, since the read of a file cannot be interrupted.
-func (f Folder) Secret(_ context.Context, name string) ([]byte, error) {
+// Secret implements Source: a file is for all functions. It ignores the context, since the read of a file cannot be
+// interrupted.
+func (f Folder) Secret(_ context.Context, _, name string) ([]byte, error) {
 	if err := CheckName(name); err != nil {
 		return nil, errors.Join(err, fs.ErrNotExist)
 	}

@@ -39,7 +39,7 @@ func must(t *testing.T, err error) {
 // has checks a secret of a folder.
 func has(t *testing.T, dir, name, want string) {
 	t.Helper()
-	if b, err := (secrets.Folder{Dir: dir}).Secret(t.Context(), name); string(b) != want || err != nil {
+	if b, err := (secrets.Folder{Dir: dir}).Secret(t.Context(), "f", name); string(b) != want || err != nil {
 		t.Errorf("%s is %q, %v; want %q", name, b, err, want)
 	}
 }
@@ -47,7 +47,7 @@ func has(t *testing.T, dir, name, want string) {
 // refuses checks that a folder does not give a secret, and says why.
 func refuses(t *testing.T, dir, name, why string) {
 	t.Helper()
-	b, err := (secrets.Folder{Dir: dir}).Secret(t.Context(), name)
+	b, err := (secrets.Folder{Dir: dir}).Secret(t.Context(), "f", name)
 	if err == nil || !strings.Contains(err.Error(), why) || len(b) > 0 {
 		t.Errorf("%s is %q, %v; want an error with %q", name, b, err, why)
 	}
@@ -66,7 +66,7 @@ func TestSystemd(t *testing.T) {
 	has(t, dir, "tls.key", "key\n")
 	has(t, dir, "empty", "")
 	for _, name := range []string{"NONE", "../polyvoke.service/API_KEY", "", ".", "..", "API_KEY/", "x/y"} {
-		if _, err := (secrets.Folder{Dir: dir}).Secret(t.Context(), name); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := (secrets.Folder{Dir: dir}).Secret(t.Context(), "f", name); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

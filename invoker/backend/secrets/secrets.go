@@ -2,7 +2,8 @@
 // each run, and a [Redactor] that keeps the values out of what the run logs.
 //
 // A value is read when a process opens it and no sooner, and is the same for the whole run. What the Source has is
-// asked for again after [Fresh], so that a secret can be exchanged, or taken away, without a restart.
+// asked for again after [Fresh], and as soon as a [Watched] one says so: a secret can be exchanged, or taken away,
+// without a restart.
 package secrets
 
 import (
@@ -31,13 +32,70 @@ const loadTimeout = 10 * time.Second
 
 // Source has secrets. Its method may be called from several goroutines.
 type Source interface {
-	// Secret returns the value of a secret, which the caller may keep and does not change.
+	// Secret returns the value that a secret has for a function, which the caller may keep and does not change.
 	//
 	// # Errors
 	//
 	// fs.ErrNotExist is in the chain if there is none. The text of an error has no value of a secret in it. Users of
 	// functions may read the message of a *protocol.Error, and no other.
-	Secret(ctx context.Context, name string) ([]byte, error)
+	Secret(ctx context.Context, function, name string) ([]byte, error)
+}
+
+// Watched is a Source that notices changes.
+type Watched interface {
+	Source
+	// Generation returns a number that grows whenever a secret may have changed. It is called for each run that looks at
+	// secrets.
+	Generation() uint64
+}
+
+// Join returns a Source of what several have, the first of which counts. Those that are nil are left out; it is nil if
+// all are. An error of one ends the search, unless it is that there is no such secret.
+func Join(sources ...Source) Source {
+	var all joined
+	for _, s := range sources {
+		if s != nil {
+			all = append(all, s)
+		}
+	}
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return all
+}
+
+// joined are several sources.
+type joined []Source
+
+var _ Watched = joined{}
+
+// Secret implements Source.
+func (j joined) Secret(ctx context.Context, function, name string) (b []byte, err error) {
+	for _, s := range j {
+		if b, err = s.Secret(ctx, function, name); !errors.Is(err, fs.ErrNotExist) {
+			return b, err
+		}
+	}
+	return nil, err
+}
+
+// Generation implements Watched.
+func (j joined) Generation() (sum uint64) {
+	for _, s := range j {
+		sum += generation(s)
+	}
+	return sum
+}
+
+// generation returns that of a source, or 0 of one that notices nothing.
+func generation(s Source) uint64 {
+	if w, ok := s.(Watched); ok {
+		return w.Generation()
+	}
+	return 0
 }
 
 // Config says where secrets are.
@@ -67,8 +125,8 @@ func CheckName(name string) error {
 
 // load returns the names of grants and their values. The error's code is 422 for what can be no secret, and 503 for
 // what is missing.
-func (k kind) load(ctx context.Context, grants []protocol.Grant) (*resource, error) {
-	r := &resource{source: k.Source}
+func (k kind) load(ctx context.Context, function string, grants []protocol.Grant) (*resource, error) {
+	r := &resource{source: k.Source, function: function}
 	for _, g := range grants {
 		if err := CheckName(g.Secret); err != nil {
 			return nil, err
@@ -79,7 +137,8 @@ func (k kind) load(ctx context.Context, grants []protocol.Grant) (*resource, err
 	r.names = slices.Compact(r.names)
 	if r.source == nil {
 		return nil, &protocol.Error{Code: protocol.CodeUnavailable, Err: fs.ErrNotExist, Msg: "secret " + r.names[0] +
-			" is missing: this invoker has no secrets; start it with --secrets and a folder of them"}
+			" is missing: this invoker has no secrets; start it with --secrets and a folder of them, " +
+			"or with --secrets-key"}
 	}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	now := r.load(ctx)
@@ -109,7 +168,7 @@ func missing(name string, err error) error {
 // Open implements backend.Kind. All grants share one mount. A secret that is missing is an error with code 503, which has
 // fs.ErrNotExist in its chain.
 func (k kind) Open(ctx context.Context, f *protocol.Function, grants []protocol.Grant) ([]backend.Resource, error) {
-	r, err := k.load(ctx, grants)
+	r, err := k.load(ctx, f.Name, grants)
 	if err != nil {
 		e := protocol.ErrorOf(err, "")
 		return nil, &protocol.Error{Code: e.Code, Op: "load " + f.Ref().String(), Msg: e.Error(), Err: e}
@@ -119,10 +178,11 @@ func (k kind) Open(ctx context.Context, f *protocol.Function, grants []protocol.
 
 // resource is /secret of one version.
 type resource struct {
-	source Source
-	names  []string // sorted
-	ctx    context.Context
-	cancel context.CancelFunc
+	source   Source
+	function string
+	names    []string // sorted
+	ctx      context.Context
+	cancel   context.CancelFunc
 
 	mu      sync.Mutex
 	now     *values
@@ -134,6 +194,7 @@ var _ backend.Resource = (*resource)(nil)
 // values are the secrets at some moment. They do not change.
 type values struct {
 	at      time.Time // when they began to be read
+	of      uint64    // the generation of the source then
 	byName  map[string][]byte
 	errs    map[string]error
 	matcher *Matcher
@@ -152,10 +213,10 @@ func (r *resource) Close() { r.cancel() }
 func (r *resource) load(ctx context.Context) *values {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	v := &values{at: time.Now(), byName: map[string][]byte{}, errs: map[string]error{}}
+	v := &values{at: time.Now(), of: generation(r.source), byName: map[string][]byte{}, errs: map[string]error{}}
 	var all [][]byte
 	for _, name := range r.names {
-		b, err := r.source.Secret(ctx, name)
+		b, err := r.source.Secret(ctx, r.function, name)
 		if err == nil && len(b) > MaxValue {
 			err = tooLarge()
 		}
@@ -175,10 +236,11 @@ func tooLarge() error {
 	return protocol.Errorf(protocol.CodeUnavailable, "", "its value has more than %d bytes", MaxValue)
 }
 
-// values returns the secrets, which are no older than Fresh. A run that asks while they are read waits for that.
+// values returns the secrets, which are no older than Fresh, nor than the last change that the source has noticed. A
+// run that asks while they are read waits for that.
 func (r *resource) values(ctx context.Context) (*values, error) {
 	r.mu.Lock()
-	if v := r.now; time.Since(v.at) < Fresh {
+	if v := r.now; time.Since(v.at) < Fresh && v.of == generation(r.source) {
 		r.mu.Unlock()
 		return v, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -32,7 +33,7 @@ type memory struct {
 	asked int
 }
 
-func (m *memory) Secret(_ context.Context, name string) ([]byte, error) {
+func (m *memory) Secret(_ context.Context, _, name string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked++
@@ -227,13 +228,13 @@ type slow struct {
 	may chan struct{}
 }
 
-func (s *slow) Secret(ctx context.Context, name string) ([]byte, error) {
+func (s *slow) Secret(ctx context.Context, function, name string) ([]byte, error) {
 	select {
 	case <-s.may:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return s.memory.Secret(ctx, name)
+	return s.memory.Secret(ctx, function, name)
 }
 
 // TestSlow has runs wait for a source, together, and as long as they live.
@@ -306,4 +307,53 @@ func FuzzNames(f *testing.F) {
 			t.Errorf("%q is a name", name)
 		}
 	})
+}
+
+// watched is a source in memory that says when something has changed.
+type watched struct {
+	memory
+	changes atomic.Uint64
+}
+
+func (w *watched) Generation() uint64 { return w.changes.Load() }
+
+// TestWatched reads secrets anew as soon as the source says so, and no sooner, also where it is one of several.
+func TestWatched(t *testing.T) {
+	first := &memory{all: map[string]string{"MINE": "first"}}
+	second := &watched{memory: memory{all: map[string]string{"MINE": "second", "YOURS": "one"}}}
+	r := open(t, secrets.Join(nil, first, second), "MINE", "YOURS")
+	for _, tt := range []struct {
+		value   string
+		changes uint64
+		want    string
+	}{{"two", 0, "one"}, {"three", 1, "three"}, {"four", 2, "four"}} {
+		second.set("YOURS", tt.value)
+		second.changes.Store(tt.changes)
+		s := begin(r, nil)
+		if got, err := get(t.Context(), s.Tree(), "MINE"); got != "first" || err != nil {
+			t.Errorf("MINE is %q, %v: the first source counts", got, err)
+		}
+		if got, err := get(t.Context(), s.Tree(), "YOURS"); got != tt.want || err != nil {
+			t.Errorf("YOURS is %q, %v; want %q", got, err, tt.want)
+		}
+		s.End()
+	}
+}
+
+// TestJoin looks no further where a source has a secret that cannot be read.
+func TestJoin(t *testing.T) {
+	if s := secrets.Join(nil, nil); s != nil {
+		t.Errorf("no source is %v", s)
+	}
+	broken := &memory{all: map[string]string{"A": "x"}, err: errors.New("broken")}
+	s := secrets.Join(broken, &memory{all: map[string]string{"A": "a", "B": "b"}})
+	if _, err := s.Secret(t.Context(), "f", "A"); !errors.Is(err, broken.err) {
+		t.Errorf("A: %v", err)
+	}
+	if b, err := s.Secret(t.Context(), "f", "B"); string(b) != "b" || err != nil {
+		t.Errorf("B: %q, %v", b, err)
+	}
+	if _, err := s.Secret(t.Context(), "f", "C"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("C: %v", err)
+	}
 }
