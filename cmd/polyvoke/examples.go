@@ -57,6 +57,10 @@ var examples = map[string]string{
 	"ls": `
   polyvoke ls
   polyvoke ls --json --context production`,
+	"audit": `
+  polyvoke audit
+  polyvoke audit greet --since 24h
+  polyvoke audit --verb deploy --follow --json`,
 	"info": `
   polyvoke info greet
   polyvoke info greet --by-invoker`,

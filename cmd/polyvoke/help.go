@@ -15,7 +15,7 @@ var groups = []struct {
 	commands  []string
 }{
 	{"write", "Write a function:", []string{"new", "build", "run", "dev", "inspect"}},
-	{"operate", "Serve, deploy and call:", []string{"serve", "gateway", "deploy", "call", "logs", "top", "ls", "info", "rm",
+	{"operate", "Serve, deploy and call:", []string{"serve", "gateway", "deploy", "call", "logs", "top", "ls", "info", "rm", "audit",
 		"runtime", "key", "kv", "obj"}},
 	{"jobs", "Durable calls:", []string{"job", "dead", "pause", "resume", "replay"}},
 	{"machine", "This machine:", []string{"demo", "doctor", "cache", "completion", "version", "help"}},
