@@ -127,7 +127,7 @@ var rules = []rule{
 	{"cmd/internal/interpreters", []string{"protocol", "runtimes/script", "cmd/internal/exit", "cmd/internal/terminal"},
 		"it keeps files"},
 	{"cmd/internal/exit", []string{"protocol"}, "it says what numbers mean"},
-	{"cmd/internal/source", []string{"protocol", "runtimes", "cmd/internal/interpreters", "cmd/internal/exit",
+	{"cmd/internal/source", []string{"protocol", "runtimes", "invoker/trust", "cmd/internal/interpreters", "cmd/internal/exit",
 		"cmd/internal/project", "github.com/BurntSushi/toml"},
 		"it reads functions from disk and runs none"},
 	{"cmd/internal/localrun", []string{"protocol", "runtimes", "invoker/programs", "invoker/backend/journal",
@@ -245,6 +245,7 @@ var mayTell = map[string]bool{"cmd/internal/service": true, "invoker/telemetry/t
 var requirements = map[string]string{
 	"github.com/tetratelabs/wazero":       "the sandbox's engine",
 	"github.com/nats-io/nats.go":          "the client",
+	"github.com/nats-io/nkeys":            "signatures of functions, and sealed secrets",
 	"github.com/google/uuid":              "ids of calls, version 7",
 	"github.com/nats-io/nats-server/v2":   "the embedded server, and every test",
 	"github.com/spf13/cobra":              "the command line",

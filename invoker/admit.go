@@ -38,7 +38,7 @@ func (c *call) admit() (waits bool) {
 // resolve finds the version that a request means, and checks the request against its limits.
 func (c *call) resolve() error {
 	var err error
-	if c.version, c.loaded, err = c.f.versions.acquire(c.request.Function); err != nil {
+	if c.version, c.share, c.loaded, err = c.f.versions.acquire(&c.request); err != nil {
 		return err
 	}
 	if c.version == nil {

@@ -35,7 +35,8 @@ type call struct {
 
 	// What admit adds.
 	version *version
-	loaded  bool // the version's program is, and stays
+	share   *share // of an alias, that the call is counted for; nil without one
+	loaded  bool   // the version's program is, and stays
 	place   queue.Place
 	started bool  // it is one of the running calls
 	waited  bool  // for something, since it was received

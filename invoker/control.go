@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/polyvoke/polyvoke/invoker/control"
 	"github.com/polyvoke/polyvoke/invoker/programs"
@@ -70,6 +71,46 @@ func (h host) Await(ctx context.Context, m *protocol.Function) error {
 	}
 }
 
+// Load implements control.Host.
+func (h host) Load(ctx context.Context, m *protocol.Function) (release func(), err error) {
+	p, g, err := h.loader.load(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	return func() { g.Close(); h.loader.programs.Release(p) }, nil
+}
+
+// Canaries implements control.Host.
+func (h host) Canaries() (all []protocol.AliasState) {
+	for _, f := range h.functions.list() {
+		f.mu.Lock()
+		for _, s := range f.confirmed.Aliases {
+			if s.Value.Canary != nil {
+				all = append(all, s)
+			}
+		}
+		f.mu.Unlock()
+	}
+	return all
+}
+
+// AwaitAlias implements control.Host.
+func (h host) AwaitAlias(ctx context.Context, s protocol.AliasState) error {
+	for {
+		changed := h.functions.applied.next()
+		if done, err := h.functions.means(s); done {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return protocol.Errorf(protocol.CodeUnavailable, "",
+				"alias %s of %s is stored, but calls do not follow it yet; polyvoke alias ls %s shows what is stored",
+				s.Alias, s.Function, s.Function)
+		}
+	}
+}
+
 // AwaitGone implements control.Host. Calls that still run may hold that up; then it is enough that no new one comes.
 func (h host) AwaitGone(ctx context.Context, m *protocol.Function) error {
 	for {
@@ -91,7 +132,9 @@ func (h host) Stats(name string) protocol.Stats {
 	if f == nil {
 		return protocol.Stats{}
 	}
-	return f.figures(f.calls.Figures())
+	out := f.figures(f.calls.Figures())
+	out.Versions, out.Aliases = f.versions.counted()
+	return out
 }
 
 // Damage implements control.Host.
@@ -104,6 +147,20 @@ func (h host) Damage() []protocol.Damage {
 		unknown, _ := registry.UnknownNeeds(err)
 		all = append(all, protocol.Damage{Name: name, Reason: err.Error(), Needs: unknown})
 	}
+	return all
+}
+
+// Unserved implements control.Host. What passes by itself with a connection is left out.
+func (h host) Unserved() []protocol.Damage {
+	var all []protocol.Damage
+	for _, f := range h.functions.list() {
+		f.mu.Lock()
+		if f.failure != nil && !passing(f.failure) {
+			all = append(all, protocol.Damage{Name: f.name, Reason: protocol.MessageOf(f.failure)})
+		}
+		f.mu.Unlock()
+	}
+	slices.SortFunc(all, func(a, b protocol.Damage) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 

@@ -61,6 +61,12 @@ func (c *call) count() {
 	usage := &c.process.Usage
 	c.seen.Memory = usage.Memory
 	c.endpoint.End(&c.seen)
+	if c.share != nil {
+		c.share.stats.End(&c.seen)
+	}
+	if c.seen.Code != 0 && c.version != nil {
+		c.version.errors.Add(1)
+	}
 	if len(c.f.svc.observers) == 0 {
 		return
 	}

@@ -168,9 +168,13 @@ func (f *function) info() micro.Info {
 func (f *function) serviceStats() micro.Stats {
 	out := micro.Stats{ServiceIdentity: f.identity(), Type: micro.StatsResponseType,
 		Started: f.began, Endpoints: []*micro.EndpointStats{}}
-	for _, e := range f.endpoints() {
+	for i, e := range f.endpoints() {
 		n := e.stats.Figures()
-		data, _ := json.Marshal(f.figures(n)) // numbers and strings only: it cannot fail
+		figures := f.figures(n)
+		if i == 0 {
+			figures.Versions, figures.Aliases = f.versions.counted()
+		}
+		data, _ := json.Marshal(figures) // numbers and strings only: it cannot fail
 		s := &micro.EndpointStats{
 			Name: e.name, Subject: e.subject, QueueGroup: e.queue, Data: data,
 			NumRequests: int(n.Requests), NumErrors: int(n.Errors), LastError: n.LastError, ProcessingTime: n.Time,

@@ -37,12 +37,12 @@ type function struct {
 	triggers map[string]*stats.Endpoint // by subject
 
 	// What functions.go applies.
-	wanted    *registry.Change   // the newest change that was not applied yet
-	applying  bool               // a goroutine is at it
-	poke      chan struct{}      // tells it that there is something newer
-	failure   error              // why the last change could not be applied
-	failed    *protocol.Function // the version that failure is about
-	confirmed registry.Entry     // the entry whose subscriptions the server has confirmed
+	wanted    *registry.Change // the newest change that was not applied yet
+	applying  bool             // a goroutine is at it
+	poke      chan struct{}    // tells it that there is something newer
+	failure   error            // why the last change could not be applied
+	failed    registry.Entry   // the entry that failure is about
+	confirmed registry.Entry   // the entry whose subscriptions the server has confirmed
 }
 
 // newFunction makes a function that has no version yet. One of its tasks is a receiver, which is to be started.
@@ -71,22 +71,22 @@ func (f *function) endpoint(pattern string) *stats.Endpoint {
 	return f.calls // the trigger was taken away while its message was on the way
 }
 
-// serve makes e what the function is: its latest version is loaded, its subjects are
+// serve makes e what the function is: the versions that calls by its name get are loaded, its subjects are
 // subscribed to, and the server has said so.
 func (f *function) serve(ctx context.Context, e registry.Entry) error {
 	if err := subjects.Fit(e, f.svc.line); err != nil {
 		return err
 	}
-	latest := newVersion(e.Latest())
-	p, g, err := f.svc.loader.load(ctx, latest.manifest)
+	held, err := f.versions.hold(ctx, e.Answering())
+	defer func() { f.versions.unhold(held) }()
 	if err != nil {
 		return err
 	}
-	latest.program, latest.grants = p, g
-	f.versions.replace(e, latest)
-	f.queue.SetLimits(queue.Limits{Running: latest.limits.Concurrency, Processing: f.svc.processing,
-		Waiting: latest.limits.Queue})
-	f.keepTriggers(latest.manifest)
+	f.versions.replace(e, held)
+	main := e.Main()
+	limits := main.Limits.WithDefaults()
+	f.queue.SetLimits(queue.Limits{Running: limits.Concurrency, Processing: f.svc.processing, Waiting: limits.Queue})
+	f.keepTriggers(main)
 	if err := f.subs.become(f.subjects(e), f.svc.flushes.roundTrip); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (f *function) keepTriggers(m *protocol.Function) {
 	}
 }
 
-// manifest returns the latest version's manifest, or an empty one.
+// manifest returns the main version's manifest, or an empty one.
 func (f *function) manifest() *protocol.Function {
 	if _, m := f.versions.current(); m != nil {
 		return m

@@ -123,8 +123,8 @@ func (l *functions) sound(ch registry.Change) bool {
 		l.routes.Remove(ch.Name)
 		l.paths.Remove(ch.Name)
 	} else {
-		l.routes.Set(ch.Entry.Latest())
-		l.paths.Set(ch.Entry.Latest())
+		l.routes.Set(ch.Entry.Main())
+		l.paths.Set(ch.Entry.Main())
 	}
 	return true
 }
@@ -231,14 +231,14 @@ func (l *functions) applyEntry(f *function, e registry.Entry) {
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
 		err := f.serve(l.open, e)
 		f.mu.Lock()
-		f.failure, f.failed = err, e.Latest()
+		f.failure, f.failed = err, e
 		f.mu.Unlock()
 		l.applied.fire()
 		if err == nil {
-			l.svc.log.Info("function ready", "function", e.Latest().Ref(), "digest", e.Latest().Digest)
+			l.svc.log.Info("function ready", "function", e.Main().Ref(), "digest", e.Main().Digest)
 			return
 		}
-		l.svc.log.Error("function not ready", "function", e.Latest().Ref(), "err", err)
+		l.svc.log.Error("function not ready", "function", e.Main().Ref(), "err", err)
 		if refused(err) != nil {
 			return
 		}
@@ -286,13 +286,37 @@ func (l *functions) serves(m *protocol.Function) (done bool, err error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.failure != nil && !passing(f.failure) && f.failed.Created.Equal(m.Created) {
+	failed := f.failure != nil && !passing(f.failure)
+	if failed && f.failed.Main().Created.Equal(m.Created) {
 		return true, f.failure
 	}
-	for i := range f.confirmed.Versions {
-		if s := &f.confirmed.Versions[i]; s.Version == m.Version && s.Created.Equal(m.Created) {
-			return true, nil
-		}
+	if s := f.confirmed.Numbered(m.Version); s != nil && s.Created.Equal(m.Created) {
+		return true, nil
+	}
+	if s := f.failed.Numbered(m.Version); failed && s != nil && s.Created.Equal(m.Created) {
+		return true, f.failure
+	}
+	return false, nil
+}
+
+// means reports whether calls follow an alias as it is in a state, or in a later one, or why they cannot. Of one that was
+// removed the state's revision does not matter.
+func (l *functions) means(s protocol.AliasState) (done bool, err error) {
+	if err := l.misses(s.Function); err != nil {
+		return true, err
+	}
+	f := l.get(s.Function)
+	if f == nil {
+		return s.Removed, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	is, there := f.confirmed.Aliases[s.Alias]
+	if s.Removed && !there || !s.Removed && there && is.Revision >= s.Revision {
+		return true, nil
+	}
+	if f.failure != nil && !passing(f.failure) && f.failed.Aliases[s.Alias].Revision >= s.Revision && !s.Removed {
+		return true, f.failure
 	}
 	return false, nil
 }

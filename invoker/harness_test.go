@@ -32,6 +32,10 @@ const patience = 30 * time.Second
 var sandbox runtimes.Runtime
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(serverFolder); dir != "" {
+		beServer(dir)
+		return
+	}
 	ctx := context.Background()
 	rt, err := wasi.New(ctx, wasi.Config{})
 	if err != nil {

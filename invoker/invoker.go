@@ -154,7 +154,8 @@ func (v *Invoker) Serve(ctx context.Context, nc *nats.Conn) error {
 
 // serveControl begins to answer the control verbs.
 func (v *Invoker) serveControl(ctx context.Context, s *service) (*control.Endpoints, error) {
-	c := &control.Service{Host: host{v.functions, s.loader, v.Journal}, Registry: v.Registry, NC: s.nc, JetStream: s.js,
+	aliases, _ := v.Registry.(registry.Aliases)
+	c := &control.Service{Aliases: aliases, Host: host{v.functions, s.loader, v.Journal}, Registry: v.Registry, NC: s.nc, JetStream: s.js,
 		Interpreters: v.Interpreters, Bodies: s.bodies, Line: s.line, MaxModule: v.MaxModule, Durability: v.Durability,
 		CheckTrigger: v.CheckTrigger, Verbs: v.Verbs, Queues: v.Queues, Audit: v.Audit, Version: v.Version,
 		Log: v.Log}

@@ -330,3 +330,32 @@ func settled(t *testing.T, v *service, body string) string {
 	t.Fatal("no call succeeds although NATS is back")
 	return ""
 }
+
+// TestBucketDeleted deletes a bucket under a function. Calls fail with a word that says so, and go on by themselves when
+// it is there again.
+func TestBucketDeleted(t *testing.T) {
+	s := startServer(t)
+	v := granting(t, s)
+	nc := connect(t, s)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deploy(t, nc, clerk("clerk", "stock"), backendtest.Clerk())
+	const orders = "get /kv/stock/a\nput /kv/stock/a 1\n"
+	if r := call(t, nc, "fn.clerk", []byte(orders)); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	if err := js.DeleteKeyValue(t.Context(), "stock"); err != nil {
+		t.Fatal(err)
+	}
+	r := call(t, nc, "fn.clerk", []byte("put /kv/stock/b 1\n"))
+	wantError(t, r, protocol.CodeUnavailable, "bucket stock")
+	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "stock"}); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, v, orders)
+	if r := call(t, nc, "fn.clerk", []byte("add /kv/stock/a 1\nget /kv/stock/a\n")); string(r.Body) != "2\n2\n" {
+		t.Errorf("the new bucket has %q, %v", r.Body, r.Err)
+	}
+}

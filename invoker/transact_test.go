@@ -33,6 +33,7 @@ type shelf struct {
 	before  func(s *shelf, again int)        // a commit; with the mutex
 	fail    func(again int, sent bool) error // of a commit, or of what is sent after it
 	effect  bool                             // each run has an effect
+	refuse  bool                             // what is granted is not there
 	gate    chan struct{}                    // opening a file waits until it is closed; nil: it does not
 }
 
@@ -48,6 +49,9 @@ func (s *shelf) Open(_ context.Context, f *protocol.Function, grants []protocol.
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refuse {
+		return nil, protocol.Errorf(protocol.CodeRefused, "", "there is no bucket %s any more", grants[0].KV)
+	}
 	s.open++
 	return []backend.Resource{&shelfResource{s, grants[0].Mount()}}, nil
 }

@@ -24,13 +24,16 @@ type version struct {
 	writes   bool            // a call may fail to commit, because of what others have written
 	turns    turns           // of calls that have failed so
 
+	errors    atomic.Int64 // calls that have ended with one
 	calls     atomic.Int64 // that have it; one more only under the mutex of versions
 	temporary atomic.Bool  // the last of them unloads it
 
 	// Guarded by the mutex of versions.
 	program *programs.Program // nil until it is loaded
 	grants  *backend.Grants   // nil until it is loaded, and if there are none
-	pinned  bool              // it has been called by number
+	begun   int64             // calls that have had it, or have it
+	pinned  bool              // it has been called by number, or by an alias other than live
+	needed  bool              // calls by the function's name can get it
 	retired bool              // no new call comes
 }
 
@@ -42,38 +45,57 @@ func newVersion(m *protocol.Function) *version {
 		writes: slices.ContainsFunc(m.Grants, func(g protocol.Grant) bool { return g.CanWrite() || g.Serializable })}
 }
 
-// versions are those of one function. A version is loaded when it is first called, or as the latest, and unloaded when
-// nothing needs it any more.
+// versions are those of one function. A version is loaded when it is first called, or before calls by the function's
+// name can get it, and unloaded when nothing needs it any more.
 type versions struct {
 	loader *loader
 
-	mu     sync.Mutex
-	entry  registry.Entry
-	latest *version // nil before the first is loaded, and after the function has ended
-	all    map[int]*version
+	mu      sync.Mutex
+	entry   registry.Entry
+	main    *version // see registry.Entry.Main; nil before the first is loaded, and after the function has ended
+	live    *choice  // nil without an alias live: calls get main
+	choices map[string]*choice
+	all     map[int]*version
 
 	closing sync.WaitGroup // of grants that nobody needs any more
 }
 
 // acquire returns the version that a request means, among those that the registry has, and whether its program is
-// loaded. It stays so until the version is released. The version is nil if there is none at all.
-func (l *versions) acquire(ref protocol.Ref) (v *version, loaded bool, err error) {
+// loaded. It stays so until the version is released. The version is nil if there is none at all. share is what counts
+// the calls of an alias; it is nil if the request means none.
+func (l *versions) acquire(r *protocol.Request) (v *version, share *share, loaded bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if v = l.latest; v == nil {
-		return nil, false, nil
+	if v = l.main; v == nil {
+		return nil, nil, false, nil
 	}
-	if ref.Version != "" {
-		m, err := l.entry.Version(ref.Version)
-		if err != nil {
-			return nil, false, err
+	if r.Function.Version != "" {
+		if v, share, err = l.named(r); err != nil {
+			return nil, nil, false, err
 		}
-		v = l.all[m.Version]
 		v.pinned = true
 		v.temporary.Store(v.retired)
+	} else if l.live != nil {
+		share = l.live.choose(r)
+		v = share.version
 	}
 	v.calls.Add(1)
-	return v, v.program != nil, nil
+	v.begun++
+	return v, share, v.program != nil, nil
+}
+
+// named returns the version that a request names by a number or an alias. The caller holds the mutex.
+func (l *versions) named(r *protocol.Request) (*version, *share, error) {
+	name := r.Function.Version
+	if c := l.choices[name]; c != nil {
+		share := c.choose(r)
+		return share.version, share, nil
+	}
+	m, err := l.entry.Version(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return l.all[m.Version], nil, nil
 }
 
 // release counts one call less of a version.
@@ -105,7 +127,7 @@ func (l *versions) load(ctx context.Context, v *version) error {
 // unload gives a version's program back once nothing needs it. The caller holds the mutex, without which no call
 // begins.
 func (l *versions) unload(v *version) {
-	v.temporary.Store(v.retired || v != l.latest && !v.pinned)
+	v.temporary.Store(v.retired || !v.needed && !v.pinned)
 	if v.temporary.Load() && v.calls.Load() == 0 && v.program != nil {
 		l.loader.programs.Release(v.program)
 		if v.grants != nil {
@@ -115,24 +137,63 @@ func (l *versions) unload(v *version) {
 	}
 }
 
-// replace puts a new entry, whose latest version is loaded, in place of the old one. Calls that have begun end with the
-// version that they began with.
-func (l *versions) replace(e registry.Entry, latest *version) {
+// hold returns versions of an entry, loaded, so that calls can have them once replace is given them. They must be
+// released afterwards, also if there is an error.
+func (l *versions) hold(ctx context.Context, all []*protocol.Function) (held []*version, err error) {
+	for _, m := range all {
+		l.mu.Lock()
+		v := l.all[m.Version]
+		if v == nil || v.retired || !v.manifest.Created.Equal(m.Created) {
+			v = newVersion(m)
+		}
+		v.calls.Add(1)
+		loaded := v.program != nil
+		l.mu.Unlock()
+		held = append(held, v)
+		if !loaded {
+			if err := l.load(ctx, v); err != nil {
+				return held, err
+			}
+		}
+	}
+	return held, nil
+}
+
+// unhold releases what hold returned. What has not become one of the function's versions is unloaded.
+func (l *versions) unhold(held []*version) {
+	for _, v := range held {
+		l.mu.Lock()
+		if l.all[v.manifest.Version] != v {
+			v.retired = true
+			v.temporary.Store(true)
+		}
+		l.mu.Unlock()
+		l.release(v)
+	}
+}
+
+// replace puts a new entry in place of the old one, of which held has the loaded versions that calls by the function's
+// name get. Calls that have begun end with the version that they began with.
+func (l *versions) replace(e registry.Entry, held []*version) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old := l.all
-	l.entry, l.latest, l.all = e, latest, map[int]*version{}
+	l.entry, l.all = e, map[int]*version{}
 	for i := range e.Versions {
 		m := &e.Versions[i]
 		v := old[m.Version]
-		switch {
-		case m.Version == latest.manifest.Version:
-			v = latest
-		case v == nil || !v.manifest.Created.Equal(m.Created):
+		if v == nil || !v.manifest.Created.Equal(m.Created) {
 			v = newVersion(m)
 		}
+		v.needed = false
 		l.all[m.Version] = v
 	}
+	for _, v := range held {
+		l.all[v.manifest.Version], v.needed = v, true
+	}
+	l.main = l.all[e.Main().Version]
+	l.choices = choicesOf(e, l.all, l.choices)
+	l.live = l.choices[protocol.AliasLive]
 	for n, v := range old {
 		v.retired = l.all[n] != v
 		l.unload(v)
@@ -144,7 +205,7 @@ func (l *versions) end() {
 	defer l.closing.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.latest = nil
+	l.main, l.live, l.choices = nil, nil, nil
 	for _, v := range l.all {
 		v.retired = true
 		l.unload(v)
@@ -152,21 +213,21 @@ func (l *versions) end() {
 	clear(l.all)
 }
 
-// current returns the entry, and the manifest of the latest version, or nil.
+// current returns the entry, and the manifest of the main version, or nil.
 func (l *versions) current() (registry.Entry, *protocol.Function) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.latest == nil {
+	if l.main == nil {
 		return l.entry, nil
 	}
-	return l.entry, l.latest.manifest
+	return l.entry, l.main.manifest
 }
 
-// start returns how the processes of the latest version come to be, and why.
+// start returns how the processes of the main version come to be, and why.
 func (l *versions) start() (kind, reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := l.latest
+	v := l.main
 	switch {
 	case v == nil:
 		return "", ""

@@ -104,11 +104,25 @@ type Pong struct {
 	Busy bool `json:"busy,omitempty"` // it works on the request whose Fn-Id the ping had
 }
 
+// String names what a request is about.
+func (q ConfirmRequest) String() string {
+	version := q.Alias
+	if version == "" {
+		version = fmt.Sprint(q.Version)
+	}
+	return Ref{Name: q.Name, Version: version}.String()
+}
+
 // ConfirmRequest asks an invoker to say when it serves a version.
 type ConfirmRequest struct {
 	Name    string    `json:"name"`
 	Version int       `json:"version"`
 	Created time.Time `json:"created"` // distinguishes it from a removed version of the same number
+
+	// Alias asks about an alias in place of a version: whether calls follow it as of a revision, or its removal.
+	Alias    string `json:"alias,omitempty"`
+	Revision uint64 `json:"revision,omitempty"`
+	Removed  bool   `json:"removed,omitempty"`
 }
 
 // Confirmation is what an invoker answers to a ConfirmRequest.
@@ -152,12 +166,17 @@ type DeployReply struct {
 	Function Function `json:"function"`           // the version that is now the latest
 	Created  bool     `json:"created"`            // false: these bytes and this manifest were the latest already
 	Warnings []string `json:"warnings,omitempty"` // what the author should know: streams and routes that overlap
+	// Held says, for people, which versions the calls by the function's name get, if those are not all its. It is the first
+	// of the warnings, too.
+	Held string `json:"held,omitempty"`
 }
 
 // ListReply lists the functions by name.
 type ListReply struct {
 	Functions []Function `json:"functions"`         // the latest version of each
 	Damaged   []Damage   `json:"damaged,omitempty"` // whose records cannot be read; in the first page
+	// Unserved has the functions that the invoker that answers has failed to make ready, and why; in the first page.
+	Unserved []Damage `json:"unserved,omitempty"`
 	// Queues has the queues of those that have one.
 	Queues map[string]QueueInfo `json:"queues,omitempty"`
 	// Next is set if there are more: a request with it as After gets the next page.
@@ -190,6 +209,9 @@ type InfoReply struct {
 	// Unknown has the words of what the function needs that the invoker that answers does not know. If there are any, it
 	// does not serve the function, and has read of it what it could.
 	Unknown []string `json:"unknown_needs,omitempty"`
+	// Unserved is why the invoker that answers has failed to make the latest version ready, such as a bucket of a grant
+	// that is not there any more. It tries again by itself.
+	Unserved string `json:"unserved,omitempty"`
 	// Next is set if there are older versions: a request with it as Before gets the next page.
 	Next int `json:"next,omitempty"`
 	// Abridged has the versions that do not fit a message as a whole: see Function.Abridged.
@@ -228,8 +250,34 @@ type Stats struct {
 	Language string        `json:"language,omitempty"` // of the latest version
 	Version  int           `json:"version,omitempty"`  // the latest
 
+	// Versions are the figures of each version that has been called, oldest first, and Aliases those of what aliases mean
+	// now. They are those of all subjects of the function, and stand beside its first one only.
+	Versions []VersionStats `json:"versions,omitempty"`
+	Aliases  []AliasStats   `json:"aliases,omitempty"`
+
 	// Start is the start kind of the latest version, and StartReason why it is that one. As long as the invoker
 	// has not loaded the version, Start is what its manifest asks for, and there is no reason.
 	Start       string `json:"start,omitempty"`
 	StartReason string `json:"start_reason,omitempty"`
+}
+
+// VersionStats are the figures of one version of a function on one invoker.
+type VersionStats struct {
+	Version  int   `json:"version"`
+	Requests int64 `json:"requests"` // calls that were answered
+	Errors   int64 `json:"errors"`   // of them with an error
+	InFlight int64 `json:"in_flight,omitempty"`
+}
+
+// AliasStats are the figures of one version of an alias on one invoker, since the alias has its revision there. Times are
+// nanoseconds.
+type AliasStats struct {
+	Alias    string        `json:"alias"`
+	Revision uint64        `json:"revision"`
+	Version  int           `json:"version"`
+	Weight   int           `json:"weight"`
+	Requests int64         `json:"requests"`
+	Errors   int64         `json:"errors"`
+	P50      time.Duration `json:"p50"`
+	P99      time.Duration `json:"p99"`
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/BurntSushi/toml"
@@ -21,6 +21,7 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/invokertest"
 	"github.com/polyvoke/polyvoke/protocol"
 	"github.com/polyvoke/polyvoke/runtimes/script"
+	"github.com/polyvoke/polyvoke/samples"
 )
 
 // TestChat lets people talk, by real connections: the function of each language with the manifest beside it. The one
@@ -38,16 +39,14 @@ func TestChat(t *testing.T) {
 		}
 		server.Close()
 	})
-	for language, code := range map[string]string{"c": "chat.wasm", "js": "chat.js"} {
-		t.Run(language, func(t *testing.T) {
-			f := chatManifest(t, language)
-			module, err := os.ReadFile(filepath.Join("chat", language, code))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if language == "js" {
-				f.Runtime = "javascript"
-				if module, err = script.Pack(fstest.MapFS{code: {Data: module}}, code, nil); err != nil {
+	url := "ws" + strings.TrimPrefix(server.URL, "http")
+	var deployed []string
+	for _, chat := range samples.Chats() {
+		t.Run(chat.Language, func(t *testing.T) {
+			f, module, err := chatManifest(t, chat.Manifest), chat.Wasm, error(nil)
+			if chat.Script != nil {
+				f.Runtime = chat.Runtime
+				if module, err = script.Pack(chat.Script, chat.Entry, nil); err != nil {
 					t.Fatal(err)
 				}
 				addJavaScript(t, s)
@@ -58,16 +57,36 @@ func TestChat(t *testing.T) {
 			}
 			g.Apply(&reply.Function)
 			path, _, _ := strings.Cut(f.WebSocket[0].Route, "{")
-			talkInRooms(t, "ws"+strings.TrimPrefix(server.URL, "http")+path)
+			deployed = append(deployed, url+path)
+			talkInRooms(t, url+path, chat.Name+"-")
 		})
+	}
+	t.Run("together", func(t *testing.T) { talkTogether(t, deployed) })
+}
+
+// talkTogether talks in one room, in all languages at these addresses.
+func talkTogether(t *testing.T, urls []string) {
+	if len(urls) < 2 {
+		t.Fatalf("only %q", urls)
+	}
+	var all []*gorilla.Conn
+	for i, url := range urls {
+		all = append(all, dialChat(t, fmt.Sprint(url, "hall?name=P", i)))
+		heard(t, all[i], fmt.Sprint("welcome to hall, P", i))
+	}
+	for i, from := range all {
+		say(t, from, "Hello")
+		for _, to := range all {
+			heard(t, to, fmt.Sprint("P", i, ": Hello"))
+		}
 	}
 }
 
-// chatManifest reads the manifest of a language.
-func chatManifest(t *testing.T, language string) (f protocol.Function) {
+// chatManifest reads a manifest.
+func chatManifest(t *testing.T, manifest []byte) (f protocol.Function) {
 	t.Helper()
 	var keys map[string]any
-	_, err := toml.DecodeFile(filepath.Join("chat", language, "polyvoke.toml"), &keys)
+	err := toml.Unmarshal(manifest, &keys)
 	for _, key := range []string{"module", "script", "build"} { // are the command line's
 		delete(keys, key)
 	}
@@ -95,13 +114,15 @@ func addJavaScript(t *testing.T, s *invokertest.Server) {
 	}
 }
 
-// talkInRooms talks in two rooms.
-func talkInRooms(t *testing.T, url string) {
+// talkInRooms talks in two rooms, whose names begin alike.
+func talkInRooms(t *testing.T, url, rooms string) {
+	red, blue := rooms+"red", rooms+"blue"
+	url += rooms
 	ada, bob := dialChat(t, url+"red?name=Ada"), dialChat(t, url+"red?name=Bob&x=y")
 	eve := dialChat(t, url+"blue?x&name=Eve")
-	heard(t, ada, "welcome to red, Ada")
-	heard(t, bob, "welcome to red, Bob")
-	heard(t, eve, "welcome to blue, Eve")
+	heard(t, ada, "welcome to "+red+", Ada")
+	heard(t, bob, "welcome to "+red+", Bob")
+	heard(t, eve, "welcome to "+blue+", Eve")
 	say(t, ada, "Hello, 世界")
 	heard(t, ada, "Ada: Hello, 世界")
 	heard(t, bob, "Ada: Hello, 世界")
@@ -119,7 +140,8 @@ func talkInRooms(t *testing.T, url string) {
 	heard(t, bob, "Ada has left")
 	say(t, eve, "alone")
 	heard(t, eve, "Eve: alone")
-	for _, query := range []string{"", "?name=", "?name=a%20b", "?name=%00", "?name=" + strings.Repeat("a", 25), "?nam=e"} {
+	for _, query := range []string{"", "?name=", "?name=a%20b", "?name=%00", "?name=" + strings.Repeat("a", 25),
+		"?nam=e"} {
 		_, resp, err := gorilla.DefaultDialer.Dial(url+"red"+query, nil)
 		if err == nil || resp == nil || resp.StatusCode != 403 {
 			t.Errorf("%s: %v, %v", query, resp, err)

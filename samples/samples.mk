@@ -7,7 +7,7 @@ BUILD ?= build
 samples_dir   := $(abspath $(BUILD))/samples
 samples_tools := $(abspath $(BUILD))/tools
 samples_wasm  := greet/c/greet.wasm greet/cpp/greet.wasm greet/rust/greet.wasm greet/as/greet.wasm \
-                 greet/zig/greet.wasm greet/nim/greet.wasm wordcount/rust/wordcount.wasm chat/c/chat.wasm \
+                 greet/zig/greet.wasm greet/nim/greet.wasm wordcount/rust/wordcount.wasm chat/c/chat.wasm chat/rust/chat.wasm \
                  orders/validate/validate.wasm orders/price/price.wasm orders/tax/tax.wasm orders/pack/pack.wasm orders/receipt/receipt.wasm
 
 # Those whose language has its build.sh with the greeting: FOLDER/LANGUAGE/FOLDER.wasm of FOLDER/LANGUAGE/FOLDER.*.

@@ -13,6 +13,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/cmd/internal/natsd"
 	"github.com/polyvoke/polyvoke/cmd/internal/service"
+	"github.com/polyvoke/polyvoke/runtimes/script"
 )
 
 // demoCommand shows everything at once.
@@ -62,7 +63,8 @@ checks that every order comes out once.`,
 // demo starts a server, shows the samples on it, and ends it, or stays.
 func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool, web service.HTTP) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
-	all := demo.Choose(slow, interpreters.Here().List())
+	runtimes := interpreters.Here().List()
+	all := demo.Choose(slow, runtimes)
 	built := demo.Build(ctx, all) // it takes longest
 	defer func() {
 		cancel()
@@ -83,13 +85,13 @@ func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool, web service.HTTP
 		if err != nil {
 			return err
 		}
-		lists := false
+		var pages demo.Pages
 		if stay {
-			if lists, err = c.addPages(ctx, s); err != nil {
+			if pages, err = c.addPages(ctx, s, runtimes); err != nil {
 				return err
 			}
 		}
-		if err := c.printDemo(s.URL, results, stay, lists, asJSON); err != nil {
+		if err := c.printDemo(s.URL, results, stay, pages, asJSON); err != nil {
 			return err
 		}
 		if stay {
@@ -99,26 +101,27 @@ func (c *cli) demo(cmd *cobra.Command, stay, slow, asJSON bool, web service.HTTP
 	})
 }
 
-// addPages deploys what people use by HTTP: the chat, and lists of things to do if their runtime is on this machine.
-func (c *cli) addPages(ctx context.Context, s *connect.Session) (lists bool, err error) {
-	if err := demo.Chat(ctx, s); err != nil {
-		return false, err
+// addPages deploys what people use by HTTP: the chats, and lists of things to do if their runtime is on this machine.
+func (c *cli) addPages(ctx context.Context, s *connect.Session, runtimes []script.Info) (pages demo.Pages, err error) {
+	if pages.Chats, err = demo.Chats(ctx, s, runtimes); err != nil {
+		return pages, err
 	}
 	if _, err := interpreters.Here().Get(demo.TodoRuntime); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return pages, nil
 	}
 	if err := c.addMissing(ctx, s, demo.TodoRuntime); err != nil {
-		return false, err
+		return pages, err
 	}
-	return true, demo.Todo(ctx, s)
+	pages.Lists = true
+	return pages, demo.Todo(ctx, s)
 }
 
 // printDemo prints the table, and how to go on by hand.
-func (c *cli) printDemo(url string, results []demo.Result, stay, lists, asJSON bool) error {
+func (c *cli) printDemo(url string, results []demo.Result, stay bool, pages demo.Pages, asJSON bool) error {
 	if asJSON {
 		return printJSON(c.stdout, map[string]any{"url": url, "functions": results})
 	}
 	fmt.Fprintln(c.stdout)
 	demo.Table(c.stdout, c.paint(c.stdout), results)
-	return demo.NextSteps(c.stdout, url, stay, lists, c.pasteable)
+	return demo.NextSteps(c.stdout, url, stay, pages, c.pasteable)
 }

@@ -67,6 +67,27 @@ var examples = map[string]string{
 	"rm": `
   polyvoke rm greet
   polyvoke rm greet --context production`,
+	"alias": `
+  polyvoke alias ls
+  polyvoke alias set greet live=4`,
+	"alias set": `
+  polyvoke alias set greet live=4
+  polyvoke alias set greet live=4:90 live=5:10 --key 'header X-User'
+  polyvoke alias set greet beta=6 --why 'for the testers'`,
+	"alias ls": `
+  polyvoke alias ls
+  polyvoke alias ls greet --json`,
+	"alias rm": `
+  polyvoke alias rm greet beta`,
+	"promote": `
+  polyvoke promote greet
+  polyvoke promote greet --why 'an hour without errors'`,
+	"rollback": `
+  polyvoke rollback greet
+  polyvoke rollback greet --to 3 --why 'version 5 is slow'`,
+	"history": `
+  polyvoke history greet
+  polyvoke history greet --alias beta --json`,
 	"replay": `
   polyvoke replay thumbnail.order-17
   polyvoke replay --function thumbnail --last 100 --with ./thumbnail`,

@@ -37,7 +37,7 @@ func TestGatewayKilled(t *testing.T) {
 	}
 	chat := protocol.Function{Name: "chat", WebSocket: []protocol.WebSocketRoute{{Route: "/chat/{room}"}},
 		Limits: protocol.Limits{Timeout: protocol.Duration(patience)}}
-	if _, err := c.Deploy(t.Context(), chat, samples.Chat().Wasm); err != nil {
+	if _, err := c.Deploy(t.Context(), chat, samples.Chats()[0].Wasm); err != nil {
 		t.Fatal(err)
 	}
 	g := &mortal{T: t, bin: bin, nats: s.nc.ConnectedUrl(), addr: freeAddress(t)}

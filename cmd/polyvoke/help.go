@@ -15,7 +15,8 @@ var groups = []struct {
 	commands  []string
 }{
 	{"write", "Write a function:", []string{"new", "build", "run", "dev", "inspect"}},
-	{"operate", "Serve, deploy and call:", []string{"serve", "gateway", "deploy", "call", "logs", "top", "ls", "info", "rm", "audit",
+	{"operate", "Serve, deploy and call:", []string{"serve", "gateway", "deploy", "call", "logs", "top", "ls", "info", "rm",
+		"alias", "promote", "rollback", "history", "audit",
 		"runtime", "key", "kv", "obj"}},
 	{"jobs", "Durable calls:", []string{"job", "dead", "pause", "resume", "replay"}},
 	{"machine", "This machine:", []string{"demo", "doctor", "cache", "completion", "version", "help"}},

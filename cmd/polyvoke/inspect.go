@@ -32,8 +32,8 @@ func (c *cli) inspectCommand() *cobra.Command {
 		Short: "Show what a module contains, and whether it can be a function",
 		Long: `Show what a module contains, and whether it can be a function: what it imports and exports, its memory,
 what its code can change, what metering adds, what keeps a sandbox from being used for more than one
-call, and how its processes will start. To find that out it compiles the module, and runs it in the sandbox
-until it reads its request. An invoker, if there is one, says how large a module may be. The exit code is 126
+call, what it opens of what a manifest can grant, and how its processes will start. To find that out it compiles the
+module, and runs it in the sandbox until it reads its request, and once with an empty request. An invoker, if there is one, says how large a module may be. The exit code is 126
 if the module cannot be a function.`,
 		Args: argsBetween(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -36,6 +36,7 @@ func (c *cli) lsCommand() *cobra.Command {
 				return printJSON(c.stdout, all)
 			}
 			show.Damage(c.stderr, all.Damaged)
+			show.Unserved(c.stderr, all.Unserved)
 			if len(functions) == 0 && len(all.Damaged) == 0 {
 				fmt.Fprintln(c.stderr,
 					c.pasteable("nothing is deployed on "+s.URL+" yet: polyvoke deploy FILE puts a function there"))

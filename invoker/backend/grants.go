@@ -86,3 +86,23 @@ func (g *Grants) Begin(ctx context.Context, c Call) *Transaction {
 	slices.SortStableFunc(t.sessions, func(a, b place) int { return cmp.Compare(a.stage(), b.stage()) })
 	return t
 }
+
+// Quota is what several grants of one bucket allow together.
+type Quota struct {
+	Keys  int   // in the bucket, or 0: no quota
+	Bytes int64 // in the bucket, or 0: no quota
+	Ops   int   // of one run, that go outside
+}
+
+// With returns the quota that also has that of a further grant. Quotas are about the whole bucket, so that the least
+// one counts, and a grant that has none changes nothing; operations add up.
+func (q Quota) With(g protocol.Grant) Quota {
+	q.Ops += g.Ops()
+	if g.MaxKeys > 0 && (q.Keys == 0 || g.MaxKeys < q.Keys) {
+		q.Keys = g.MaxKeys
+	}
+	if most := int64(g.MaxBytes); most > 0 && (q.Bytes == 0 || most < q.Bytes) {
+		q.Bytes = most
+	}
+	return q
+}

@@ -304,3 +304,15 @@ func TestDo(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 }
+
+// TestQuota adds up what several grants of one bucket allow: the least quota that one has, and all operations.
+func TestQuota(t *testing.T) {
+	var q backend.Quota
+	for _, g := range []protocol.Grant{{MaxKeys: 7, MaxOps: 10}, {MaxOps: 5}, {MaxKeys: 3, MaxBytes: 100, MaxOps: 1},
+		{MaxKeys: 9, MaxBytes: 200, MaxOps: 1}} {
+		q = q.With(g)
+	}
+	if want := (backend.Quota{Keys: 3, Bytes: 100, Ops: 17}); q != want {
+		t.Errorf("got %+v, want %+v", q, want)
+	}
+}

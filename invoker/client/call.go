@@ -215,18 +215,27 @@ func (c *Client) absent(ctx context.Context, ref protocol.Ref) error {
 	case err != nil:
 		return err
 	case ref.Version == "":
-		return protocol.Errorf(protocol.CodeUnavailable, "",
-			"%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
+		return c.unserved(ref, i)
 	}
 	var have []string
 	for _, v := range i.Versions {
 		have = append(have, fmt.Sprint(v.Version))
 		if v.Ref() == ref {
-			return protocol.Errorf(protocol.CodeUnavailable, "",
-				"%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
+			return c.unserved(ref, i)
 		}
 	}
 	return protocol.Errorf(protocol.CodeNotFound, "",
 		"function %q has no version %s on %s: it has %s. polyvoke info %s describes them",
 		ref.Name, ref.Version, c.url(), strings.Join(have, ", "), ref.Name)
+}
+
+// unserved is the error for a function that is deployed and that nobody serves. If the invoker that was asked has failed
+// to make it ready, the error says why.
+func (c *Client) unserved(ref protocol.Ref, i protocol.InfoReply) error {
+	if i.Unserved != "" {
+		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is deployed, but no invoker on %s serves it: %s",
+			ref, c.url(), protocol.CleanValue(i.Unserved, protocol.MaxErrorText))
+	}
+	return protocol.Errorf(protocol.CodeUnavailable, "",
+		"%s is deployed, but no invoker on %s serves it right now: try again", ref, c.url())
 }

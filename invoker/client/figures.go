@@ -100,7 +100,42 @@ func Sum(all []MemberStats) protocol.Stats {
 		sum.Cold += s.Cold
 		sum.InFlight += s.InFlight
 		sum.Waiting += s.Waiting
+		sum.Versions, sum.Aliases = addVersions(sum.Versions, s.Versions), addAliases(sum.Aliases, s.Aliases)
 		sum.P50, sum.P99, sum.Memory = max(sum.P50, s.P50), max(sum.P99, s.P99), max(sum.Memory, s.Memory)
+	}
+	return sum
+}
+
+// addVersions adds the figures of versions on one more invoker.
+func addVersions(sum, more []protocol.VersionStats) []protocol.VersionStats {
+	for _, m := range more {
+		i, found := slices.BinarySearchFunc(sum, m.Version, func(s protocol.VersionStats, v int) int { return s.Version - v })
+		if !found {
+			sum = slices.Insert(sum, i, m)
+			continue
+		}
+		s := &sum[i]
+		s.Requests, s.Errors, s.InFlight = s.Requests+m.Requests, s.Errors+m.Errors, s.InFlight+m.InFlight
+	}
+	return sum
+}
+
+// addAliases adds the figures of aliases on one more invoker. Of two revisions of an alias, the newer one counts.
+func addAliases(sum, more []protocol.AliasStats) []protocol.AliasStats {
+	for _, m := range more {
+		newer := func(s protocol.AliasStats) bool { return s.Alias == m.Alias && s.Revision > m.Revision }
+		if slices.ContainsFunc(sum, newer) {
+			continue
+		}
+		sum = slices.DeleteFunc(sum, func(s protocol.AliasStats) bool { return s.Alias == m.Alias && s.Revision < m.Revision })
+		i := slices.IndexFunc(sum, func(s protocol.AliasStats) bool { return s.Alias == m.Alias && s.Version == m.Version })
+		if i < 0 {
+			sum = append(sum, m)
+			continue
+		}
+		s := &sum[i]
+		s.Requests, s.Errors = s.Requests+m.Requests, s.Errors+m.Errors
+		s.P50, s.P99 = max(s.P50, m.P50), max(s.P99, m.P99)
 	}
 	return sum
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -13,16 +14,21 @@ import (
 
 func TestSum(t *testing.T) {
 	one := protocol.Stats{Requests: 3, Errors: 1, InFlight: 2, Waiting: 1, Cold: 1, P50: 2, P99: 9, Version: 1,
-		Digest: "a", Start: "fresh"}
-	two := protocol.Stats{Requests: 4, P50: 5, P99: 6, Version: 2, Digest: "b", Start: "reset", StartReason: "quick"}
+		Digest: "a", Start: "fresh", Versions: []protocol.VersionStats{{Version: 1, Requests: 3, Errors: 1}},
+		Aliases: []protocol.AliasStats{{Alias: "live", Revision: 7, Version: 1, Requests: 2, P99: 9}}}
+	two := protocol.Stats{Requests: 4, P50: 5, P99: 6, Version: 2, Digest: "b", Start: "reset", StartReason: "quick",
+		Versions: []protocol.VersionStats{{Version: 1, Requests: 3}, {Version: 2, Requests: 1}},
+		Aliases:  []protocol.AliasStats{{Alias: "live", Revision: 7, Version: 1, Requests: 1, P99: 6}}}
 	want := protocol.Stats{Requests: 7, Errors: 1, InFlight: 2, Waiting: 1, Cold: 1, P50: 5, P99: 9, Version: 2,
-		Digest: "b", Start: "reset", StartReason: "quick"}
+		Digest: "b", Start: "reset", StartReason: "quick",
+		Versions: []protocol.VersionStats{{Version: 1, Requests: 6, Errors: 1}, {Version: 2, Requests: 1}},
+		Aliases:  []protocol.AliasStats{{Alias: "live", Revision: 7, Version: 1, Requests: 3, P99: 9}}}
 	for _, all := range [][]MemberStats{{{Stats: one}, {Stats: two}}, {{Stats: two}, {Stats: one}}} {
-		if got := Sum(all); got != want {
+		if got := Sum(all); !reflect.DeepEqual(got, want) {
 			t.Errorf("Sum(%+v) = %+v, want %+v", all, got, want)
 		}
 	}
-	if got := Sum(nil); got != (protocol.Stats{}) {
+	if got := Sum(nil); !reflect.DeepEqual(got, protocol.Stats{}) {
 		t.Errorf("nothing sums up to %+v", got)
 	}
 }

@@ -29,9 +29,14 @@ func (shelf) Stats(string) protocol.Stats {
 }
 
 func (shelf) Damage() []protocol.Damage          { return nil }
+func (shelf) Unserved() []protocol.Damage        { return nil }
 func (shelf) Taking(string) []*protocol.Function { return nil }
 
 func (shelf) Overlapping(*protocol.Function) []*protocol.Function { return nil }
+
+func (shelf) Load(context.Context, *protocol.Function) (func(), error) { return func() {}, nil }
+func (shelf) AwaitAlias(context.Context, protocol.AliasState) error    { return nil }
+func (shelf) Canaries() []protocol.AliasState                          { return nil }
 
 func (shelf) Routes(*protocol.Function) error               { return nil }
 func (shelf) Idle(context.Context, *protocol.Function) bool { return false }

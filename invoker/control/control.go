@@ -36,6 +36,13 @@ type Host interface {
 	Try(ctx context.Context, f *protocol.Function, module []byte, edit bool) (release func(), err error)
 	// Await waits until the host serves a stored version, and returns why it does not if it has failed to.
 	Await(ctx context.Context, f *protocol.Function) error
+	// Load compiles or loads a stored version, and keeps it loaded until release is called.
+	Load(ctx context.Context, f *protocol.Function) (release func(), err error)
+	// Canaries returns the aliases that the host's calls follow, and that have a canary.
+	Canaries() []protocol.AliasState
+	// AwaitAlias waits until the host's calls follow an alias as it is in a state, or in a later one, and returns why
+	// they do not.
+	AwaitAlias(ctx context.Context, s protocol.AliasState) error
 	// AwaitGone waits until the host does not serve a deleted version any more.
 	AwaitGone(ctx context.Context, f *protocol.Function) error
 	// Idle reports whether a process of a version that the host serves ends with neither reading its stdin nor
@@ -45,6 +52,8 @@ type Host interface {
 	Stats(name string) protocol.Stats
 	// Damage returns the records that cannot be read, sorted by name.
 	Damage() []protocol.Damage
+	// Unserved returns the functions that the host has failed to make ready, and why, sorted by name.
+	Unserved() []protocol.Damage
 	// Taking returns the functions with a trigger that can have a message of a pattern.
 	Taking(pattern string) []*protocol.Function
 	// Routes returns an error, with code 409, if another function has a route of HTTP that conflicts with one of f.
@@ -65,6 +74,8 @@ type Service struct {
 	Host Host
 	// Registry has the functions. It must not be nil, and the host must serve those it has.
 	Registry registry.Registry
+	// Aliases has what names mean. Nil means that there are none.
+	Aliases registry.Aliases
 	// NC is where requests come from. It must not be nil.
 	NC *nats.Conn
 	// JetStream says which streams take a function's subjects. The invokers speak to one another by its connection. It
@@ -120,11 +131,13 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 		return nil, err
 	}
 	verbs := map[protocol.APIVerb]handler{
-		protocol.APIDeploy:     s.deploy,
-		protocol.APIList:       s.list,
-		protocol.APIInfo:       s.tell,
-		protocol.APIRemove:     s.remove,
-		protocol.APIRuntimes:   s.listRuntimes,
+		protocol.APIDeploy:   s.deploy,
+		protocol.APIList:     s.list,
+		protocol.APIInfo:     s.tell,
+		protocol.APIRemove:   s.remove,
+		protocol.APIRuntimes: s.listRuntimes,
+		protocol.APIAliasSet: s.setAlias, protocol.APIAliasRemove: s.removeAlias, protocol.APIAliasList: s.listAliases,
+		protocol.APIHistory: s.history, protocol.APIRollback: s.rollback,
 		protocol.APIRuntimeAdd: s.addRuntime,
 		protocol.APIRuntimePin: s.pinRuntime,
 	}

@@ -48,6 +48,10 @@ func (h *shelf) Await(_ context.Context, f *protocol.Function) error {
 	return nil
 }
 
+func (*shelf) Load(context.Context, *protocol.Function) (func(), error) { return func() {}, nil }
+func (*shelf) AwaitAlias(context.Context, protocol.AliasState) error    { return nil }
+func (*shelf) Canaries() []protocol.AliasState                          { return nil }
+
 func (h *shelf) AwaitGone(_ context.Context, f *protocol.Function) error {
 	if f.Name == "stuck" {
 		return protocol.Errorf(protocol.CodeUnavailable, "", "%s is held", f.Name)
@@ -61,6 +65,10 @@ func (h *shelf) Stats(name string) protocol.Stats { return protocol.Stats{Reques
 
 func (h *shelf) Damage() []protocol.Damage {
 	return []protocol.Damage{{Name: "torn", Reason: "it is torn"}}
+}
+
+func (h *shelf) Unserved() []protocol.Damage {
+	return []protocol.Damage{{Name: "held", Reason: "there is no such bucket"}}
 }
 
 func (h *shelf) Taking(string) []*protocol.Function { return nil }
@@ -229,9 +237,20 @@ func TestVerbs(t *testing.T) {
 			t.Fatalf("deploy: %+v, %v", d, err)
 		}
 	}
+	var caller protocol.DeployReply
+	err := ask(nc, protocol.APIDeploy,
+		manifest(`{"name":"caller","grant":[{"fn":"greet"},{"fn":"greet@2"},{"fn":"greet@7"},{"fn":"price"}]}`), "wasm", &caller)
+	if want := "price, which is not deployed"; err != nil || len(caller.Warnings) != 2 ||
+		!strings.Contains(caller.Warnings[0], "greet@7, which is not deployed") || !strings.Contains(caller.Warnings[1], want) {
+		t.Errorf("deploy: %q, %v", caller.Warnings, err)
+	}
+	if err := ask(nc, protocol.APIRemove, nil, `{"name":"caller"}`, &protocol.RemoveReply{}); err != nil {
+		t.Error(err)
+	}
 	var list, languages protocol.ListReply
 	if err := ask(nc, protocol.APIList, nil, "", &list); err != nil ||
-		len(list.Functions) != 1 || list.Functions[0].Version != 2 || len(list.Damaged) != 1 {
+		len(list.Functions) != 1 || list.Functions[0].Version != 2 || len(list.Damaged) != 1 ||
+		len(list.Unserved) != 1 || list.Unserved[0].Name != "held" {
 		t.Errorf("list: %+v, %v", list, err)
 	}
 	if err := ask(nc, protocol.APIRuntimes, nil, "", &languages); err != nil ||
@@ -239,7 +258,7 @@ func TestVerbs(t *testing.T) {
 		t.Errorf("runtimes: %+v, %v", languages, err)
 	}
 	var info protocol.InfoReply
-	err := ask(nc, protocol.APIInfo, nil, `{"name":"greet"}`, &info)
+	err = ask(nc, protocol.APIInfo, nil, `{"name":"greet"}`, &info)
 	if err != nil || len(info.Versions) != 2 || info.Function.Version != 2 || info.Stats.Requests != 5 {
 		t.Errorf("info: %+v, %v", info, err)
 	}
@@ -269,7 +288,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	var info micro.Info
 	question(t, nc, "$SRV.INFO.polyvoke."+ping.ID, &info)
-	if info.ID != ping.ID || info.Type != micro.InfoResponseType || len(info.Endpoints) != 7 {
+	if info.ID != ping.ID || info.Type != micro.InfoResponseType || len(info.Endpoints) != 12 {
 		t.Errorf("INFO: %+v", info)
 	}
 	for _, e := range info.Endpoints {

@@ -73,8 +73,17 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 		return nil, err
 	}
 	warnings := slices.Concat(dropped(e), granted(e.Latest(), bytes), subjects.Confirm(ctx, s.JetStream.Conn(), f.Name),
-		s.confirmed(ctx, e.Latest(), time.Since(begun)), s.warnings(ctx, e, created))
-	return protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: warnings}, nil
+		s.confirmed(ctx, confirmOf(e.Latest()), time.Since(begun)), s.warnings(ctx, e, created))
+	reply := protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: warnings}
+	if reply.Held = s.heldBack(ctx, e); reply.Held != "" {
+		reply.Warnings = append([]string{reply.Held}, reply.Warnings...)
+	}
+	return reply, nil
+}
+
+// confirmOf asks about a version.
+func confirmOf(f *protocol.Function) protocol.ConfirmRequest {
+	return protocol.ConfirmRequest{Name: f.Name, Version: f.Version, Created: f.Created}
 }
 
 // look sees what language a module is made of.
@@ -146,8 +155,11 @@ func dropped(e registry.Entry) []string {
 		return nil
 	}
 	which := fmt.Sprintf("version %d is", e.Dropped[0])
-	if last := e.Dropped[len(e.Dropped)-1]; last != e.Dropped[0] {
+	switch n, last := len(e.Dropped), e.Dropped[len(e.Dropped)-1]; {
+	case n > 1 && last-e.Dropped[0] == n-1:
 		which = fmt.Sprintf("versions %d to %d are", e.Dropped[0], last)
+	case n > 1:
+		which = fmt.Sprintf("%d versions from %d to %d are", n, e.Dropped[0], last)
 	}
 	why := fmt.Sprintf("the newest %d are", registry.KeepVersions)
 	if len(e.Versions) < registry.KeepVersions {
@@ -162,7 +174,7 @@ func dropped(e registry.Entry) []string {
 func (s *Service) warnings(ctx context.Context, e registry.Entry, created bool) []string {
 	ctx, cancel := context.WithTimeout(ctx, warningTime) // an answer that was lost never comes
 	defer cancel()
-	out := slices.Concat(s.loops(ctx, e.Latest()), s.empty(ctx, e.Latest()))
+	out := slices.Concat(s.loops(ctx, e.Latest()), s.empty(ctx, e.Latest()), s.missing(ctx, e.Latest()))
 	if created && s.Host.Idle(ctx, e.Latest()) {
 		out = append(out, idle(e.Latest()))
 	}

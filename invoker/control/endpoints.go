@@ -83,7 +83,7 @@ func (e *Endpoints) add(verb protocol.APIVerb, handle func(micro.Request)) error
 func (s *Service) begin(verb protocol.APIVerb, r *request, answer func()) {
 	other, beside := s.Verbs[verb]
 	switch {
-	case verb == protocol.APIDeploy:
+	case verb == protocol.APIDeploy, verb == protocol.APIAliasSet, verb == protocol.APIRollback: // they may compile
 		s.deploys.do(answer)
 	case !beside:
 		answer()

@@ -18,13 +18,14 @@ func (s *Service) list(r micro.Request) (any, error) {
 		return nil, err
 	}
 	room := s.room()
-	var damaged []protocol.Damage
+	var damaged, unserved []protocol.Damage
 	if q.After == "" {
-		damaged = damageThatFits(s.Host.Damage(), room/2)
-		room -= size(damaged)
+		damaged = damageThatFits(s.Host.Damage(), room/3)
+		unserved = damageThatFits(s.Host.Unserved(), room/3)
+		room -= size(damaged) + size(unserved)
 	}
 	out, err := s.pageOf(ctx, &s.functions, q, room, s.latest)
-	out.Damaged = damaged
+	out.Damaged, out.Unserved = damaged, unserved
 	if err == nil {
 		s.addQueues(ctx, &out)
 	}
@@ -106,7 +107,8 @@ func (s *Service) tell(r micro.Request) (any, error) {
 	}
 	out := protocol.InfoReply{Function: *e.Latest(), Stats: s.Host.Stats(q.Name), Unknown: unknown}
 	if unknown == nil {
-		out.Damage = s.damage(q.Name)
+		out.Damage = reasonFor(q.Name, s.Host.Damage())
+		out.Unserved = reasonFor(q.Name, s.Host.Unserved())
 	}
 	if q.Before == 0 {
 		out.Queue = s.queue(ctx, q.Name)
@@ -114,13 +116,14 @@ func (s *Service) tell(r micro.Request) (any, error) {
 			out.Deployed = s.Audit.Deployed(ctx, e.Latest())
 		}
 	}
-	infoPage(&out, e.Versions, q.Before, s.room()-len(out.Damage)-size(out.Unknown)-size(out.Queue)-size(out.Deployed))
+	infoPage(&out, e.Versions, q.Before,
+		s.room()-len(out.Damage)-len(out.Unserved)-size(out.Unknown)-size(out.Queue)-size(out.Deployed))
 	return out, nil
 }
 
-// damage returns what is wrong with a function's record, or nothing.
-func (s *Service) damage(name string) string {
-	for _, d := range s.Host.Damage() {
+// reasonFor returns what a list says about a function, or nothing.
+func reasonFor(name string, all []protocol.Damage) string {
+	for _, d := range all {
 		if d.Name == name {
 			return protocol.CleanValue(d.Reason, maxReason)
 		}

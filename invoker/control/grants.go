@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -31,6 +32,25 @@ func granted(f *protocol.Function, code []byte) []string {
 		}
 	}
 	return append(all, feeds(f)...)
+}
+
+// missing says which functions of its grants are not deployed. What cannot be found out is left out.
+func (s *Service) missing(ctx context.Context, f *protocol.Function) (all []string) {
+	for _, g := range f.Grants {
+		ref, err := protocol.ParseRef(g.Fn)
+		if g.Fn == "" || err != nil || ref.Name == f.Name {
+			continue
+		}
+		e, err := s.Registry.Find(ctx, ref.Name)
+		if err == nil && ref.Version != "" {
+			_, err = e.Version(ref.Version)
+		}
+		if protocol.CodeOf(err) == protocol.CodeNotFound {
+			all = append(all, fmt.Sprintf("%s may call /fn/%s, which is not deployed: until it is, each such call fails with 404",
+				f.Name, g.Fn))
+		}
+	}
+	return all
 }
 
 // feeds says which messages of a function can call it again.

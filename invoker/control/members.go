@@ -120,6 +120,9 @@ func (s *Service) join(ctx context.Context, end func(), d *direct) (leave func()
 		subs = append(subs, sub)
 	}
 	d.work.Go(func() { s.beat(ctx, d.self) })
+	if s.Aliases != nil {
+		d.work.Go(func() { (&judge{s: s, id: d.self.ID, leases: map[string]uint64{}}).run(ctx) })
+	}
 	return leave, nil
 }
 
@@ -196,7 +199,7 @@ func (d *direct) confirm(m *nats.Msg) {
 		ctx, cancel := context.WithTimeout(d.s.open, min(time.Duration(timeout), deployTimeout))
 		defer cancel()
 		var c protocol.Confirmation
-		err := d.s.Host.Await(ctx, &protocol.Function{Name: q.Name, Version: q.Version, Created: q.Created})
+		err := d.s.served(ctx, q)
 		if ctx.Err() != nil {
 			return
 		}
@@ -209,11 +212,20 @@ func (d *direct) confirm(m *nats.Msg) {
 	})
 }
 
+// served waits until the host does what a request asks about.
+func (s *Service) served(ctx context.Context, q protocol.ConfirmRequest) error {
+	if q.Alias == "" {
+		return s.Host.Await(ctx, &protocol.Function{Name: q.Name, Version: q.Version, Created: q.Created})
+	}
+	return s.Host.AwaitAlias(ctx, protocol.AliasState{Function: q.Name, Alias: q.Alias, Revision: q.Revision,
+		Removed: q.Removed})
+}
+
 // elsewhere is how a problem ends that costs no caller anything: the invoker has no subscription of the function.
 const elsewhere = ", which the function needs, and leaves its calls to other invokers: update it"
 
 // confirmed waits until the other invokers serve a version too, for a bounded time, and says which of them do not.
-func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken time.Duration) (unsure []string) {
+func (s *Service) confirmed(ctx context.Context, q protocol.ConfirmRequest, taken time.Duration) (unsure []string) {
 	all, awaited := s.members.present()
 	if len(all) == 0 {
 		return nil
@@ -221,18 +233,18 @@ func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken tim
 	wait := confirmTime + taken
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	problems, err := s.collect(ctx, f, wait, all, awaited)
+	problems, err := s.collect(ctx, q, wait, all, awaited)
 	if err != nil {
-		return []string{fmt.Sprintf("the other invokers could not be asked whether they serve %s: %v", f.Ref(), err)}
+		return []string{fmt.Sprintf("the other invokers could not be asked whether they serve %v: %v", q, err)}
 	}
 	for id, m := range all {
 		text := problems[id]
 		switch {
 		case text == "" && awaited[id]:
-			text = fmt.Sprintf("has not confirmed within %v that it serves %s", wait.Round(time.Millisecond), f.Ref())
+			text = fmt.Sprintf("has not confirmed within %v that it serves %v", wait.Round(time.Millisecond), q)
 			s.members.missed(id)
 		case text == "":
-			text = "has said nothing for a while, so it may not serve " + f.Ref().String()
+			text = "has said nothing for a while, so it may not serve " + q.String()
 		}
 		if !strings.HasSuffix(text, elsewhere) {
 			text += ": calls that reach it may be answered late or by another version"
@@ -245,7 +257,7 @@ func (s *Service) confirmed(ctx context.Context, f *protocol.Function, taken tim
 
 // collect asks invokers and takes their answers until all that are awaited have come, or ctx ends. One that
 // serves the version, or has gone, is removed from all; what the others say is returned.
-func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.Duration, all map[string]protocol.Member,
+func (s *Service) collect(ctx context.Context, q protocol.ConfirmRequest, wait time.Duration, all map[string]protocol.Member,
 	awaited map[string]bool) (map[string]string, error) {
 	nc := s.JetStream.Conn()
 	inbox := confirmInbox(nc) + "."
@@ -255,7 +267,7 @@ func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.D
 		return nil, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	b, err := json.Marshal(protocol.ConfirmRequest{Name: f.Name, Version: f.Version, Created: f.Created})
+	b, err := json.Marshal(q)
 	if err != nil {
 		return nil, err
 	}
@@ -288,7 +300,7 @@ func (s *Service) collect(ctx context.Context, f *protocol.Function, wait time.D
 		case len(c.Needs) > 0 && protocol.CheckNeeds(c.Needs) == nil:
 			problems[id] = "does not know " + strings.Join(c.Needs, ", ") + elsewhere
 		default:
-			problems[id] = "cannot serve " + f.Ref().String() + ": " + protocol.CleanValue(c.Error,
+			problems[id] = "cannot serve " + q.String() + ": " + protocol.CleanValue(c.Error,
 				protocol.MaxErrorText)
 		}
 	}

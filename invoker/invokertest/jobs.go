@@ -46,13 +46,9 @@ func newDurable(o owner, nc *nats.Conn, v *invoker.Invoker, log *slog.Logger) *d
 	return d
 }
 
-// find returns the latest version of a function.
+// find returns the main version of a function.
 func (d *durable) find(ctx context.Context, name string) (*protocol.Function, error) {
-	e, err := d.registry.Find(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return e.Latest(), nil
+	return registry.Main(ctx, d.registry, name)
 }
 
 // start begins to run jobs.
@@ -87,7 +83,7 @@ func (d *durable) tell(ch registry.Change) {
 	case len(ch.Entry.Versions) == 0:
 		d.jobs.Remove(ch.Name)
 	default:
-		d.jobs.Apply(ch.Entry.Latest())
+		d.jobs.Apply(ch.Entry.Main())
 	}
 }
 

@@ -64,6 +64,39 @@ func (e Entry) Main() *protocol.Function {
 	return e.Latest()
 }
 
+// Main finds a function and returns its main version, see Entry.Main.
+func Main(ctx context.Context, r Registry, name string) (*protocol.Function, error) {
+	e, err := r.Find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if a, ok := r.(Aliases); ok {
+		all, err := a.ListAliases(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		e.Aliases = map[string]protocol.AliasState{}
+		for _, s := range all {
+			e.Aliases[s.Alias] = s
+		}
+	}
+	return e.Main(), nil
+}
+
+// Answering returns the versions that calls by the function's own name can get.
+func (e Entry) Answering() (all []*protocol.Function) {
+	live, _ := e.Live()
+	for _, w := range live.Value.To {
+		if f := e.Numbered(w.Version); f != nil {
+			all = append(all, f)
+		}
+	}
+	if len(all) == 0 {
+		return []*protocol.Function{e.Latest()}
+	}
+	return all
+}
+
 // Numbered returns a version by its number, or nil.
 func (e Entry) Numbered(version int) *protocol.Function {
 	i, found := slices.BinarySearchFunc(e.Versions, version, func(f protocol.Function, n int) int { return f.Version - n })

@@ -22,7 +22,8 @@ type Subject struct {
 	Queue string // queue group; empty for none: every invoker gets every message
 }
 
-// Of returns what a function is called by: by its name, by each version, by its triggers.
+// Of returns what a function is called by: by its name, by each version and alias, and by the triggers of its
+// main version.
 func Of(e registry.Entry) []Subject {
 	const call = protocol.RootCall + "."
 	all := []Subject{{call + e.Name, protocol.QueueGroup}, {call + e.Name + ".>", protocol.QueueGroup}}
@@ -30,7 +31,11 @@ func Of(e registry.Entry) []Subject {
 		ref := e.Versions[i].Ref().String()
 		all = append(all, Subject{call + ref, protocol.QueueGroup}, Subject{call + ref + ".>", protocol.QueueGroup})
 	}
-	for _, t := range e.Latest().SubjectTriggers() {
+	for alias := range e.Aliases {
+		ref := protocol.Ref{Name: e.Name, Version: alias}.String()
+		all = append(all, Subject{call + ref, protocol.QueueGroup}, Subject{call + ref + ".>", protocol.QueueGroup})
+	}
+	for _, t := range e.Main().SubjectTriggers() {
 		all = append(all, Subject{t.Subject, t.QueueOf(e.Name)})
 	}
 	return all

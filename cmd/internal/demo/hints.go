@@ -31,20 +31,33 @@ func Verdict(results []Result) error {
 		Msg: "wrong replies from " + strings.Join(wrong, ", ") + ": the table above says why"}
 }
 
-// NextSteps prints how to go on by hand, on the server at url if it stays, which has lists of Todo if lists says so. The
-// commands go through paste, which completes them.
-func NextSteps(w io.Writer, url string, stay, lists bool, paste func(string) string) error {
+// NextSteps prints how to go on by hand, on the server at url if it stays, with the pages that it has. The commands go
+// through paste, which completes them.
+func NextSteps(w io.Writer, url string, stay bool, pages Pages, paste func(string) string) error {
 	if !stay {
 		_, err := fmt.Fprint(w, "\nTo call them yourself: polyvoke demo --stay, and then\n"+byHand())
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nThey stay on %s until Ctrl-C. Call them yourself:\n%s", url, paste(byHand()))
-	if err == nil {
-		_, err = fmt.Fprintln(w, "Chat with others, where HTTP is answered:\n"+
-			"  websocat 'ws://HOST:PORT/chat/red?name=Ada'")
+	if err == nil && len(pages.Chats) > 0 {
+		_, err = fmt.Fprintln(w, "Chat with others, where HTTP is answered; all are in one room:\n"+chatHints(pages.Chats))
 	}
-	if err == nil && lists {
+	if err == nil && pages.Lists {
 		_, err = fmt.Fprintln(w, "Open a list of things to do in two windows:\n  http://HOST:PORT/todo/home")
 	}
 	return err
 }
+
+// chatHints says how to talk with the chat in each language.
+func chatHints(chats []protocol.Function) string {
+	var lines []string
+	for i, f := range chats {
+		path := strings.ReplaceAll(f.WebSocket[0].Route, "{room}", "red")
+		who := talkers[i%len(talkers)]
+		lines = append(lines, fmt.Sprintf("  websocat 'ws://HOST:PORT%s?name=%s'  # %s", path, who, f.Language))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// talkers are names to chat by.
+var talkers = [...]string{"Ada", "Bob", "Eve"}

@@ -268,7 +268,21 @@ func (c *Config) checkFunctions(ctx context.Context, r *results, s *connect.Sess
 			"the record of "+name+" is damaged: "+protocol.CleanValue(d.Reason, protocol.MaxErrorText),
 			"remove it with polyvoke rm "+name+", and deploy it again")
 	}
-	if len(all.Damaged) == 0 {
+	checkUnserved(r, all.Unserved)
+	if len(all.Damaged) == 0 && len(all.Unserved) == 0 {
 		r.ok("functions", "%s", terminal.Plural(len(all.Functions), "function"))
+	}
+}
+
+// checkUnserved reports functions that the invoker that was asked has failed to make ready.
+func checkUnserved(r *results, all []protocol.Damage) {
+	for i, d := range all {
+		if i == 5 {
+			r.add("functions", Problem, fmt.Sprintf("%d more functions are not served", len(all)-i), "polyvoke ls lists all")
+			return
+		}
+		name := protocol.CleanValue(d.Name, protocol.MaxErrorText)
+		r.add("functions", Problem, name+" is not served: "+protocol.CleanValue(d.Reason, protocol.MaxErrorText),
+			"put back what is missing: the invoker tries again within a minute")
 	}
 }

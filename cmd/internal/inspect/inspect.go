@@ -34,7 +34,8 @@ type Report struct {
 	Dispatch *Dispatch `json:"dispatch,omitempty"` // of one whose jumps become branches
 	Address  *Address  `json:"address,omitempty"`  // of one whose uses of its frame are made plain
 	Start    *Start    `json:"start,omitempty"`    // of one that was tried
-	Opens    []string  `json:"opens"`              // folders of grants that strings in its data name
+	Opens    []string  `json:"opens"`              // folders of grants that strings in its data name, and those of Opened
+	Opened   []string  `json:"opened,omitempty"`   // those that it has opened when it was run with an empty request
 	Limit    Limit     `json:"limit"`
 }
 
@@ -137,8 +138,7 @@ type Start struct {
 func limits() module.Limits { return module.Limits{Size: int(protocol.MaxModule)} }
 
 // Inspect describes the module b, which was read from a file, at one of the levels of optimization of package protocol.
-// problem is why it cannot be a function; the report
-// then has what could be found out.
+// problem is why it cannot be a function; the report then has what could be found out.
 func Inspect(file string, b []byte, optimize int) (r *Report, problem error) {
 	r = &Report{
 		Optimize: optimize,
@@ -162,7 +162,8 @@ func Inspect(file string, b []byte, optimize int) (r *Report, problem error) {
 }
 
 // Try compiles the module b, which is the report's, and finds out how its processes come to be. Runtimes that start
-// processes in advance run one up to where it reads stdin. If the runtime refuses the module, it cannot be a
+// processes in advance run one up to where it reads stdin; and it is run with an empty request, for at most two
+// seconds, so that Opened says what it opens. If the runtime refuses the module, it cannot be a
 // function, and the error says why; it is a *runtimes.ModuleError. Other errors say that it could not be tried.
 func (r *Report) Try(ctx context.Context, rt runtimes.Runtime, b []byte, name string) error {
 	p, err := rt.Compile(ctx, b, runtimes.Options{Args: []string{name},
@@ -176,7 +177,7 @@ func (r *Report) Try(ctx context.Context, rt runtimes.Runtime, b []byte, name st
 	}
 	s := p.Start()
 	r.Start = &Start{s.Kind, s.Reason}
-	return p.Close(ctx)
+	return errors.Join(p.Close(ctx), r.watch(ctx, rt, b, name))
 }
 
 // describe takes over what a well-formed module says about itself.

@@ -61,6 +61,7 @@ func (f fronts) serve(ctx context.Context) {
 // mend a damaged store at the same time as the invoker.
 type overheard struct {
 	registry.Registry
+	registry.Aliases
 	tell func(registry.Change)
 }
 
@@ -98,7 +99,7 @@ func (f fronts) tell(ch registry.Change) {
 		case len(ch.Entry.Versions) == 0:
 			one.Remove(ch.Name)
 		default:
-			one.Apply(ch.Entry.Latest())
+			one.Apply(ch.Entry.Main())
 		}
 	}
 }

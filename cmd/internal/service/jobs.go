@@ -73,14 +73,10 @@ func (mover) Synced() {}
 // Serve implements front: it moves what is due.
 func (m mover) Serve(ctx context.Context) error { return m.Move(ctx) }
 
-// finder returns what finds the latest version of a function.
+// finder returns what finds the main version of a function.
 func finder(reg registry.Registry) func(context.Context, string) (*protocol.Function, error) {
 	return func(ctx context.Context, name string) (*protocol.Function, error) {
-		e, err := reg.Find(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		return e.Latest(), nil
+		return registry.Main(ctx, reg, name)
 	}
 }
 

@@ -139,7 +139,8 @@ func surround(
 		return fronts{}, err
 	}
 	beside = fronts{append(d.fronts(), c.Telemetry.fronts()...), door, make(chan struct{}), c.Log}
-	v.Registry = overheard{reg, beside.tell}
+	names, _ := reg.(registry.Aliases) // JetStream's keeps them
+	v.Registry = overheard{reg, names, beside.tell}
 	v.Ready = func() {
 		ready(v.Functions())
 		close(beside.ready)

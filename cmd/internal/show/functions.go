@@ -110,7 +110,7 @@ func Members(w io.Writer, p terminal.Paint, all []client.MemberStats) {
 // unserved says why the invoker that has answered does not serve the function.
 func unserved(i protocol.InfoReply) string {
 	if len(i.Unknown) == 0 {
-		return ""
+		return protocol.CleanValue(i.Unserved, protocol.MaxErrorText)
 	}
 	return fmt.Sprintf("the invoker that answered does not know %s: update it; until then its calls go to newer invokers",
 		strings.Join(i.Unknown, ", "))
@@ -155,6 +155,14 @@ func Damage(w io.Writer, damaged []protocol.Damage) {
 			what = "not served"
 		}
 		fmt.Fprintf(w, "%s: %s: %s\n", what, protocol.CleanValue(d.Name, protocol.MaxErrorText),
+			protocol.CleanValue(d.Reason, protocol.MaxErrorText))
+	}
+}
+
+// Unserved prints which functions an invoker has failed to make ready, and why.
+func Unserved(w io.Writer, all []protocol.Damage) {
+	for _, d := range all {
+		fmt.Fprintf(w, "not served: %s: %s\n", protocol.CleanValue(d.Name, protocol.MaxErrorText),
 			protocol.CleanValue(d.Reason, protocol.MaxErrorText))
 	}
 }

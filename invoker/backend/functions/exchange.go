@@ -41,8 +41,12 @@ func (e *exchange) idle() bool {
 type failure struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
+	Errno   string `json:"errno"`        // what reading the reply fails with
 	ID      string `json:"id,omitempty"` // of the call, for its log
 }
+
+// errnoIO is what the process is told that reads the reply of a call that has failed.
+const errnoIO = "EIO"
 
 // answerOf returns what a process sees of a reply, or of an error in its place.
 func answerOf(reply *protocol.Reply, err error, id string) (*answer, *protocol.Error) {
@@ -53,7 +57,7 @@ func answerOf(reply *protocol.Reply, err error, id string) (*answer, *protocol.E
 	}
 	e := protocol.ErrorOf(err, id)
 	a := &answer{status: e.Code}
-	a.failed, _ = json.Marshal(failure{e.Code, e.Error(), id}) // of numbers and texts
+	a.failed, _ = json.Marshal(failure{e.Code, e.Error(), errnoIO, id}) // of numbers and texts
 	a.failed = append(a.failed, '\n')
 	if reply != nil {
 		h, _ := reply.Message()

@@ -346,7 +346,7 @@ func TestFoldersMove(t *testing.T) {
 		content[fmt.Sprintf("d/%d", i)] = ""
 	}
 	r := begin(t, e.grant(e.bucket(content), func(g *protocol.Grant) { g.MaxOps = 10_000 }), 0)
-	if err := r.Tree.Rename(t.Context(), "d", "e"); !errors.Is(err, files.ErrTooLarge) {
+	if err := r.Tree.Rename(t.Context(), "d", "e"); !errors.Is(err, files.ErrNoSpace) {
 		t.Errorf("a large folder: %v", err)
 	}
 	e.must(r.Tree.Remove(t.Context(), "d/7"))

@@ -249,12 +249,10 @@ type mount struct {
 	path   string
 	bucket *bucket
 	rules  []rule
-	ops    int
 	writes bool // any rule lets keys be written
 	atomic bool
-	serial bool  // any rule is serializable
-	keys   int   // quota, or 0
-	bytes  int64 // quota, or 0
+	serial bool // any rule is serializable
+	backend.Quota
 }
 
 var (
@@ -268,19 +266,13 @@ type rule struct {
 	write, consistent, serializable bool
 }
 
-// add adds what a grant says. Of several quotas the least counts; operations add up.
+// add adds what a grant says.
 func (m *mount) add(g protocol.Grant) {
 	m.rules = append(m.rules, rule{pattern(g.Keys), g.CanWrite(), g.Consistent, g.Serializable})
-	m.ops += g.Ops()
 	m.writes = m.writes || g.CanWrite()
 	m.atomic = m.atomic || g.Atomic
 	m.serial = m.serial || g.Serializable
-	if g.MaxKeys > 0 && (m.keys == 0 || g.MaxKeys < m.keys) {
-		m.keys = g.MaxKeys
-	}
-	if most := int64(g.MaxBytes); most > 0 && (m.bytes == 0 || most < m.bytes) {
-		m.bytes = most
-	}
+	m.Quota = m.Quota.With(g)
 }
 
 // all reports whether every key is granted.

@@ -24,7 +24,7 @@ func (b *bucket) usage(ctx context.Context) (*usage, error) {
 
 // quota returns an error if the run would have the bucket grow over a quota by so many more keys and bytes.
 func (s *session) quota(ctx context.Context, keys, bytes int64) error {
-	if s.on.keys == 0 && s.on.bytes == 0 {
+	if s.on.Keys == 0 && s.on.Bytes == 0 {
 		return nil
 	}
 	if s.used == nil {
@@ -46,9 +46,9 @@ func (s *session) over(u usage, keys, bytes int64) string {
 	moreKeys += keys
 	moreBytes += bytes
 	switch {
-	case s.on.keys > 0 && moreKeys > 0 && u.keys+moreKeys > int64(s.on.keys):
+	case s.on.Keys > 0 && moreKeys > 0 && u.keys+moreKeys > int64(s.on.Keys):
 		return "the bucket has as many keys as the quota max_keys of its grant allows: remove some, or raise it"
-	case s.on.bytes > 0 && moreBytes > 0 && u.bytes+moreBytes > s.on.bytes:
+	case s.on.Bytes > 0 && moreBytes > 0 && u.bytes+moreBytes > s.on.Bytes:
 		return "the bucket has as many bytes as the quota max_bytes of its grant allows: remove some keys, or raise it"
 	}
 	return ""
@@ -79,7 +79,7 @@ func (s *session) growth() (keys, bytes int64) {
 
 // checkQuota looks again at what is in the bucket, before the commit.
 func (s *session) checkQuota(ctx context.Context) error {
-	if s.on.keys == 0 && s.on.bytes == 0 {
+	if s.on.Keys == 0 && s.on.Bytes == 0 {
 		return nil
 	}
 	u, err := s.on.bucket.usage(ctx)

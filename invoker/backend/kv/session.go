@@ -149,11 +149,11 @@ type waiting struct{ error }
 
 // another returns an error if the run may make no further operation.
 func (s *session) another() error {
-	if s.ops+s.changes < s.on.ops {
+	if s.ops+s.changes < s.on.Ops {
 		return nil
 	}
 	return because(files.ErrNoSpace, "the call has made %d operations, which is what its grant allows: give it more "+
-		"max_ops", s.on.ops)
+		"max_ops", s.on.Ops)
 }
 
 // outside counts an operation that goes outside.

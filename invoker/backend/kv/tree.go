@@ -649,11 +649,11 @@ func (s *session) keysBelow(ctx context.Context, folder string) ([]*entry, error
 		}
 	}
 	if len(keys) > maxRename {
-		return nil, because(files.ErrTooLarge, "a folder with more than %d keys cannot get another name", maxRename)
+		return nil, because(files.ErrNoSpace, "a folder with more than %d keys cannot get another name", maxRename)
 	}
-	if need := 3 * len(keys); s.ops+s.changes+need > s.on.ops {
+	if need := 3 * len(keys); s.ops+s.changes+need > s.on.Ops {
 		return nil, because(files.ErrNoSpace, "the folder has %d keys, and each takes up to 3 operations, of which the "+
-			"call may make %d: give its grant more max_ops", len(keys), s.on.ops)
+			"call may make %d: give its grant more max_ops", len(keys), s.on.Ops)
 	}
 	slices.Sort(keys)
 	all := make([]*entry, 0, len(keys))

@@ -68,7 +68,11 @@ func (k *Kind) Open(ctx context.Context, f *protocol.Function, grants []protocol
 			}
 			return nil, missing("load "+f.Ref().String(), name, err)
 		}
-		all = append(all, &resource{kind: k, bucket: b, grants: by[name]})
+		r := &resource{kind: k, bucket: b, grants: by[name]}
+		for _, g := range r.grants {
+			r.quota = r.quota.With(g)
+		}
+		all = append(all, r)
 	}
 	return all, nil
 }
@@ -139,6 +143,7 @@ type resource struct {
 	kind   *Kind
 	bucket *bucket
 	grants []protocol.Grant
+	quota  backend.Quota
 	after  sync.WaitGroup // what goes on after the end of a run
 }
 
@@ -167,28 +172,10 @@ func (r *resource) may(name string) (read, write bool) {
 	return read, write
 }
 
-// quota returns the largest of the quotas that the grants have, where one without sets no bound.
-func (r *resource) quota(of func(protocol.Grant) int64) (most int64) {
-	for _, g := range r.grants {
-		n := of(g)
-		if n == 0 {
-			return 0
-		}
-		most = max(most, n)
-	}
-	return most
-}
-
 // maxKeys, maxBytes and maxOps are quotas.
-func (r *resource) maxKeys() int64 {
-	return r.quota(func(g protocol.Grant) int64 { return int64(g.MaxKeys) })
-}
-func (r *resource) maxBytes() int64 {
-	return r.quota(func(g protocol.Grant) int64 { return int64(g.MaxBytes) })
-}
-func (r *resource) maxOps() int64 {
-	return r.quota(func(g protocol.Grant) int64 { return int64(g.Ops()) })
-}
+func (r *resource) maxKeys() int64  { return int64(r.quota.Keys) }
+func (r *resource) maxBytes() int64 { return r.quota.Bytes }
+func (r *resource) maxOps() int64   { return int64(r.quota.Ops) }
 
 // path returns where a process sees an object.
 func (r *resource) path(name string) string { return fmt.Sprintf("%s/%s", r.Mount(), name) }

@@ -140,7 +140,7 @@ func (s *session) openResult(ctx context.Context, t target) (files.File, error) 
 		if err == nil {
 			return nil, fs.ErrNotExist
 		}
-		text, _ := json.Marshal(problem{status, errnoName(cause(err)), err.Error()}) // these can be
+		text, _ := json.Marshal(problem{status, err.Error(), errnoName(cause(err))}) // these can be
 		return &textFile{text: string(text)}, nil
 	}
 	e.mu.Lock()
@@ -156,9 +156,9 @@ func (s *session) openResult(ctx context.Context, t target) (files.File, error) 
 
 // problem is what PATH.error says.
 type problem struct {
-	Status int    `json:"status,omitempty"`
-	Errno  string `json:"errno"`
-	Reason string `json:"reason"`
+	Code    int    `json:"code,omitempty"` // the status, if there was a response
+	Message string `json:"message"`
+	Errno   string `json:"errno"`
 }
 
 // Stat implements files.Tree. It makes no request: a file that was not asked for exists, and has the size 0.

@@ -307,7 +307,7 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%s: the body is %q", name, got)
 		}
 		var p problem
-		if err := json.Unmarshal([]byte(r.must(name+".error")), &p); err != nil || p.Status != status || p.Reason == "" ||
+		if err := json.Unmarshal([]byte(r.must(name+".error")), &p); err != nil || p.Code != status || p.Message == "" ||
 			p.Errno != errnoName(want) {
 			t.Errorf("%s: the problem is %+v, %v", name, p, err)
 		}

@@ -103,8 +103,8 @@ func (c *conn) pause(d time.Duration) {
 }
 
 // deliver has the function called for an event when it is its turn. One event may wait while another is called for;
-// then the client is not read. Events of a connection that this side has ended are nobody's. It returns false if another
-// goroutine reads from now on.
+// then the client is not read. Events of a connection that this side has ended are nobody's. It returns false if
+// another goroutine reads from now on.
 func (c *conn) deliver(e *event) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -187,8 +187,12 @@ func (t *Tree) Rename(_ context.Context, from, to string) error {
 		return err
 	}
 	err := t.root.Rename(from, to)
-	if errors.Is(err, fs.ErrExist) && from != to && t.isDir(from) && t.isDir(to) {
+	switch {
+	case !errors.Is(err, fs.ErrExist) || from == to || !t.isDir(to):
+	case t.isDir(from):
 		return t.replace(from, to)
+	default: // package os says of a file that its new name exists
+		return files.ErrIsDir
 	}
 	return understood(err)
 }

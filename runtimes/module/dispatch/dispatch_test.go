@@ -68,27 +68,27 @@ func TestLower(t *testing.T) {
 		want Report
 		text string // of the code that comes out
 	}{
-		"straight on": {shape{segments: []string{leap(0, 2, 1, 0), give0}}, Report{1, 1, 1, 0, 0}, ""},
+		"straight on": {shape{segments: []string{leap(0, 2, 1, 0), give0}}, Report{1, 1, 1, 0, 0, 0}, ""},
 		"a loop without calls": {
 			shape{segments: []string{
 				leap(0, 3, 1, 0), "\x20\x02\xa7" + then + leap(1, 3, 1, 1) + end + leap(1, 3, 2, 0), give0}},
-			Report{1, 1, 3, 1, 0}, "\x03\x40",
+			Report{1, 1, 3, 1, 0, 0}, "\x03\x40",
 		},
 		"two loops in one another": {
 			shape{segments: []string{
 				leap(0, 4, 1, 0), leap(1, 4, 2, 0),
 				"\x20\x02\xa7" + then + leap(2, 4, 2, 1) + end + "\x20\x02\xa7" + then + leap(2, 4, 1, 1) + end + leap(2, 4, 3, 0),
 				give0,
-			}}, Report{1, 1, 5, 2, 0}, "",
+			}}, Report{1, 1, 5, 2, 0, 0}, "",
 		},
 		"a loop that is entered behind a call": {
 			shape{segments: []string{
 				leap(0, 4, 1, 0), call + then + give0 + end, call + then + leap(2, 4, 1, 1) + end + leap(2, 4, 3, 0),
 				give0}},
-			Report{1, 1, 3, 1, 1}, "\x0e",
+			Report{1, 1, 3, 1, 1, 0}, "\x0e",
 		},
-		"it falls through":               {shape{segments: []string{"\x01", give0}}, Report{1, 1, 0, 0, 0}, ""},
-		"the number is out of the table": {shape{segments: []string{leap(0, 2, 9, 0), give0}}, Report{1, 1, 1, 0, 0}, ""},
+		"it falls through":               {shape{segments: []string{"\x01", give0}}, Report{1, 1, 0, 0, 0, 0}, ""},
+		"the number is out of the table": {shape{segments: []string{leap(0, 2, 9, 0), give0}}, Report{1, 1, 1, 0, 0, 0}, ""},
 	} {
 		b := c.s.module()
 		if _, err := module.Parse(b); err != nil {

@@ -111,8 +111,9 @@ static MP_DEFINE_CONST_FUN_OBJ_1(file_flush_obj, file_flush);
 
 static mp_obj_t file_close(mp_obj_t self_in) {
   file_t *self = MP_OBJ_TO_PTR(self_in);
-  if (self->file) fclose(self->file);
+  FILE *f = self->file;
   self->file = NULL;
+  if (f && fclose(f) != 0) mp_raise_OSError(errno); // what was written last does not fit
   return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(file_close_obj, file_close);
@@ -170,12 +171,25 @@ MP_DEFINE_CONST_OBJ_TYPE(text_type, MP_QSTR_TextIOWrapper, MP_TYPE_FLAG_ITER_IS_
 MP_DEFINE_CONST_OBJ_TYPE(binary_type, MP_QSTR_FileIO, MP_TYPE_FLAG_ITER_IS_ITERNEXT, iter, file_next, attr, file_attr,
                          protocol, &binary_protocol, locals_dict, &file_methods);
 
-// file_open is open. All files are read-only.
+// mode_of returns the mode of fopen for one of open, or NULL. A file is read, or it is written: C wants a seek between the two.
+static const char *mode_of(const char *mode) {
+  const char *how = NULL;
+  bool kind = false; // text or binary was said
+  for (; *mode; mode++) {
+    if (strchr("bt", *mode) && !kind) kind = true;
+    else if (how || !strchr("rwax", *mode)) return NULL;
+    else how = *mode == 'r' ? "r" : *mode == 'w' ? "w" : *mode == 'a' ? "a" : "wx";
+  }
+  return how;
+}
+
+// file_open is open.
 static mp_obj_t file_open(size_t n, const mp_obj_t *args, mp_map_t *options) {
   mp_map_elem_t *named = mp_map_lookup(options, MP_OBJ_NEW_QSTR(MP_QSTR_mode), MP_MAP_LOOKUP);
   const char *mode = n > 1 ? mp_obj_str_get_str(args[1]) : named ? mp_obj_str_get_str(named->value) : "r";
-  if (strpbrk(mode, "wax+")) mp_raise_OSError(EROFS);
-  FILE *f = fopen(mp_obj_str_get_str(args[0]), "r");
+  const char *how = mode_of(mode);
+  if (!how) mp_raise_ValueError(MP_ERROR_TEXT("the mode has one of r, w, a and x, and may have b or t"));
+  FILE *f = fopen(mp_obj_str_get_str(args[0]), how);
   if (!f) mp_raise_OSError(errno);
   file_t *self = mp_obj_malloc(file_t, strchr(mode, 'b') ? &binary_type : &text_type);
   self->file = f;
