@@ -14,7 +14,7 @@ var groups = []struct {
 	id, title string
 	commands  []string
 }{
-	{"write", "Write a function:", []string{"new", "build", "run", "dev", "inspect"}},
+	{"write", "Write a function:", []string{"new", "build", "run", "dev", "inspect", "lint"}},
 	{"operate", "Serve, deploy and call:", []string{"serve", "gateway", "deploy", "call", "logs", "top", "ls", "info", "rm",
 		"alias", "promote", "rollback", "history", "audit",
 		"runtime", "key", "kv", "obj"}},

@@ -67,7 +67,7 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 		}
 		return nil
 	}
-	root.AddCommand(c.newCommand(), c.buildCommand(), c.runCommand(), c.devCommand(), c.inspectCommand(),
+	root.AddCommand(c.newCommand(), c.buildCommand(), c.runCommand(), c.devCommand(), c.inspectCommand(), c.lintCommand(),
 		c.serveCommand(), c.gatewayCommand(), c.deployCommand(), c.signCommand(), c.callCommand(), c.logsCommand(),
 		c.topCommand(), c.lsCommand(), c.infoCommand(), c.rmCommand(), c.aliasCommand(), c.promoteCommand(),
 		c.rollbackCommand(), c.historyCommand(), c.auditCommand(), c.keyCommand(), c.kvCommand(), c.objCommand(), c.jobCommand(),
