@@ -30,10 +30,10 @@ func (c *cli) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit [NAME]",
 		Short: "Show who has changed what, and what came of it",
-		Long: `Show which changes the invokers were asked for, by whom, and what came of each: deployments, removals, pauses and so
-on, of one function or of all. SIGNER is whoever has signed the version; STATED BY is what the client has said about
-itself, which nothing proves. "no outcome" means that whoever asked was never answered: the change may have been made, or
-not.
+		Long: `Show which changes the invokers were asked for, by whom, and what came of each: deployments, removals, pauses
+and so on, of one function or of all. SIGNER is whoever has signed the version; STATED BY is what the client has said
+about itself, which nothing proves. "no outcome" means that whoever asked was never answered: the change may have been
+made, or not.
 
 NATS keeps entries for 400 days: docs/audit.md. With --json each entry is a line, two for a request.`,
 		Args:              argsBetween(0, 1),
@@ -53,7 +53,8 @@ NATS keeps entries for 400 days: docs/audit.md. With --json each entry is a line
 			return nil
 		}
 		if o.q.Since, err = sinceTime(since); err != nil {
-			return usageError(cmd, "--since %.80q: write how long ago, such as 10m, or a time such as 2006-01-02T15:04:05Z", since)
+			return usageError(cmd,
+				"--since %.80q: write how long ago, such as 10m, or a time such as 2006-01-02T15:04:05Z", since)
 		}
 		if !cmd.Flags().Changed("lines") {
 			o.lines = 0
@@ -64,7 +65,8 @@ NATS keeps entries for 400 days: docs/audit.md. With --json each entry is a line
 	f := cmd.Flags()
 	f.StringVar(&since, "since", "", `requests from then on: a time ago, such as "24h", or one of RFC 3339`)
 	f.StringVar(&verb, "verb", "", "requests of this verb, such as deploy")
-	f.IntVarP(&o.lines, "lines", "n", 50, "how many of the last requests to print, 0 for all; with --since the default is all")
+	f.IntVarP(&o.lines, "lines", "n", 50,
+		"how many of the last requests to print, 0 for all; with --since the default is all")
 	f.BoolVarP(&o.q.Follow, "follow", "f", false, "follow: print outcomes as they come")
 	f.BoolVar(&o.json, "json", false, "print one JSON document per line, for each entry")
 	_ = cmd.RegisterFlagCompletionFunc("verb", cobra.FixedCompletions(auditVerbs(), cobra.ShellCompDirectiveNoFileComp))

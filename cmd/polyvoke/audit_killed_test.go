@@ -16,8 +16,8 @@ import (
 	"github.com/polyvoke/polyvoke/runtimes/runtimestest"
 )
 
-// TestAuditKilled kills invokers with SIGKILL, one after the other, while clients deploy, pause and remove functions. The
-// audit then has each request once: one entry before and one after it, and each version once.
+// TestAuditKilled kills invokers with SIGKILL, one after the other, while clients deploy, pause and remove functions.
+// The audit then has each request once: one entry before and one after it, and each version once.
 func TestAuditKilled(t *testing.T) {
 	const functions, versions = 3, 12
 	bin := buildPolyvoke(t, t.TempDir())
@@ -81,7 +81,9 @@ func changes(ctx context.Context, c *client.Client, name string, versions int, s
 
 // killEvery kills one invoker after each few requests, while others are on their way, and starts another in its place,
 // until done is closed. It returns how many.
-func killEvery(t *testing.T, all []*daemon, join func(int) *daemon, steps <-chan bool, done <-chan struct{}) (kills int) {
+func killEvery(
+	t *testing.T, all []*daemon, join func(int) *daemon, steps <-chan bool, done <-chan struct{},
+) (kills int) {
 	for answered := 1; ; answered++ {
 		select {
 		case <-steps:

@@ -46,10 +46,10 @@ func (c *cli) lintCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint [FILE|polyvoke.toml|FOLDER]",
 		Short: "Check a function as deploy would, without NATS",
-		Long: `Check a function as deploy and an invoker would, without NATS: all that is wrong with the manifest, what the module
-imports, its size, its triggers, what it seems to open and is not granted, its signature (with --trust), and whether it can be
-compiled and begins. Of a folder without polyvoke.toml, each function below it is checked. A module that is not built, or
-older than its sources, is built first.
+		Long: `Check a function as deploy and an invoker would, without NATS: all that is wrong with the manifest, what the
+module imports, its size, its triggers, what it seems to open and is not granted, its signature (with --trust), and
+whether it can be compiled and begins. Of a folder without polyvoke.toml, each function below it is checked. A module
+that is not built, or older than its sources, is built first.
 
 The exit code is 0 if a deployment would be accepted, 1 if not, or with --strict if there are warnings, and 2 if there
 was something that could not be looked at. What depends on what else is deployed, only deploy finds: streams and buckets
@@ -66,8 +66,10 @@ that are missing, routes that are taken.`,
 	o.addDeployed(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.trust, "trust", "", "file that says whose signatures count, as of polyvoke serve: docs/trust.md")
-	f.StringVar(&o.module, "max-module", protocol.DefaultModule.String(), "size of the largest module, as of polyvoke serve")
-	f.StringVar(&o.cache, "cache", "", "folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
+	f.StringVar(&o.module, "max-module", protocol.DefaultModule.String(),
+		"size of the largest module, as of polyvoke serve")
+	f.StringVar(&o.cache, "cache", "",
+		"folder for compiled modules (default: polyvoke/modules in the user's cache folder)")
 	f.BoolVar(&o.strict, "strict", false, "count warnings as errors")
 	f.BoolVar(&o.noStart, "no-start", false, "do not compile the function, nor have it begin")
 	_ = cmd.MarkFlagFilename("trust", "toml")

@@ -135,8 +135,10 @@ func passing(err error) bool {
 	if errors.As(err, &socket) {
 		return true
 	}
-	for _, e := range []error{nats.ErrTimeout, context.DeadlineExceeded, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
-		nats.ErrConnectionClosed, jetstream.ErrNoStreamResponse} {
+	for _, e := range []error{
+		nats.ErrTimeout, context.DeadlineExceeded, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
+		nats.ErrConnectionClosed, jetstream.ErrNoStreamResponse,
+	} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -102,7 +102,9 @@ func TestPutFails(t *testing.T) {
 	}
 	without.Start()
 	t.Cleanup(func() { without.Shutdown(); without.WaitForShutdown() })
-	for what, url := range map[string]string{"denied": "nats://u:p@" + o.Addr().String(), "no JetStream": without.ClientURL()} {
+	for what, url := range map[string]string{
+		"denied": "nats://u:p@" + o.Addr().String(), "no JetStream": without.ClientURL(),
+	} {
 		nc, err := nats.Connect(url)
 		if err != nil {
 			t.Fatal(err)

@@ -53,11 +53,22 @@ func (s *Service) audited(verb protocol.APIVerb, self protocol.Member, handle ha
 // not the one that was sent again but another one that looks the same.
 func (s *Service) outcome(ctx context.Context, e *protocol.AuditEntry, out any) error {
 	known, err := s.Audit.Put(ctx, e)
-	if d, ok := out.(protocol.DeployReply); err == nil && known && ok && d.Created {
+	if err == nil && known && changed(out) {
 		e.Sum += "." + rand.Text()
 		_, err = s.Audit.Put(ctx, e)
 	}
 	return err
+}
+
+// changed reports whether an answer is one that a request which is only sent again never gets.
+func changed(out any) bool {
+	switch out := out.(type) {
+	case protocol.DeployReply:
+		return out.Created
+	case protocol.RemoveReply:
+		return out.Versions > 0
+	}
+	return false
 }
 
 // conclude makes the entry of a request that of its outcome.

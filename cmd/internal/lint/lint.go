@@ -1,5 +1,5 @@
-// Package lint finds what a deployment would refuse or warn of, without NATS. In goes a function as it lies on disk; out
-// comes a [Report] with what was found. The checks are those of a deployment, in the order of a deployment: those of
+// Package lint finds what a deployment would refuse or warn of, without NATS. In goes a function as it lies on disk;
+// out comes a [Report] with what was found. The checks are those of a deployment, in the order of a deployment: those of
 // package source on the machine of whoever deploys, and those of packages control and trust in an invoker.
 package lint
 

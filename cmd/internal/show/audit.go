@@ -10,8 +10,8 @@ import (
 	"github.com/polyvoke/polyvoke/protocol"
 )
 
-// Requests are requests that changed something, or were to, from entries of the audit: one each, whose outcome takes the
-// place of its beginning. It is for one goroutine.
+// Requests are requests that changed something, or were to, from entries of the audit: one each, whose outcome takes
+// the place of its beginning. It is for one goroutine.
 type Requests struct {
 	most    int // that are kept; 0: all
 	entries []protocol.AuditEntry
