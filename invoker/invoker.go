@@ -84,6 +84,8 @@ type Invoker struct {
 	// Verbs are control verbs of what stands beside the invoker, which it answers with its own. There are none by
 	// default.
 	Verbs map[protocol.APIVerb]protocol.APIHandler
+	// Audit keeps each change that a control verb makes. Nil means that nothing is kept.
+	Audit control.Audit
 	// Queues knows the queues of functions. Nil means that nothing is said of any.
 	Queues control.Queues
 	// Version is polyvoke's own version, in SemVer, for discovery. Empty means 0.0.0.
@@ -155,7 +157,8 @@ func (v *Invoker) serveControl(ctx context.Context, s *service) (*control.Endpoi
 	aliases, _ := v.Registry.(registry.Aliases)
 	c := &control.Service{Aliases: aliases, Host: host{v.functions, s.loader, v.Journal}, Registry: v.Registry, NC: s.nc, JetStream: s.js,
 		Interpreters: v.Interpreters, Bodies: s.bodies, Line: s.line, MaxModule: v.MaxModule, Durability: v.Durability,
-		CheckTrigger: v.CheckTrigger, Verbs: v.Verbs, Queues: v.Queues, Version: v.Version, Log: v.Log}
+		CheckTrigger: v.CheckTrigger, Verbs: v.Verbs, Queues: v.Queues, Audit: v.Audit, Version: v.Version,
+		Log: v.Log}
 	endpoints, err := c.Serve(ctx)
 	if err != nil {
 		return nil, err

@@ -204,6 +204,8 @@ type InfoReply struct {
 	Damage   string     `json:"damage,omitempty"` // what is wrong with the stored record now, by the invoker that answers
 	// Queue is the state of its queue of jobs; nil if it has none.
 	Queue *QueueInfo `json:"queue,omitempty"`
+	// Deployed is the entry of the audit by which the latest version came to be; nil if the audit does not have it.
+	Deployed *AuditEntry `json:"deployed,omitempty"`
 	// Unknown has the words of what the function needs that the invoker that answers does not know. If there are any, it
 	// does not serve the function, and has read of it what it could.
 	Unknown []string `json:"unknown_needs,omitempty"`

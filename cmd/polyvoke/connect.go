@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"os"
+
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
+	"github.com/polyvoke/polyvoke/protocol"
 )
 
 // addConnection adds flags for the settings n. The flag --timeout is left out where the command
@@ -44,5 +48,8 @@ func (c *cli) connectTo(cmd *cobra.Command, n *connect.Settings, more ...nats.Op
 		return nil, err
 	}
 	s.Progress, s.Waiting = c.progress, c.waiting
+	host, _ := os.Hostname() // without one it is not stated
+	s.Stated = protocol.Stated{Host: host, User: cmp.Or(c.env("USER"), c.env("LOGNAME"), c.env("USERNAME")),
+		Tool: "polyvoke/" + version()}
 	return s, nil
 }

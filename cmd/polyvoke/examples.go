@@ -28,6 +28,9 @@ var examples = map[string]string{
 	"inspect": `
   polyvoke inspect greet.wasm
   polyvoke inspect greet.wasm --json`,
+	"lint": `
+  polyvoke lint greet.wasm
+  polyvoke lint ./functions --strict --trust trust.toml --json`,
 	"serve": `
   polyvoke serve
   NATS_TOKEN=... polyvoke serve --listen 0.0.0.0:4222
@@ -57,6 +60,10 @@ var examples = map[string]string{
 	"ls": `
   polyvoke ls
   polyvoke ls --json --context production`,
+	"audit": `
+  polyvoke audit
+  polyvoke audit greet --since 24h
+  polyvoke audit --verb deploy --follow --json`,
 	"info": `
   polyvoke info greet
   polyvoke info greet --by-invoker`,

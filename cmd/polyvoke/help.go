@@ -14,9 +14,9 @@ var groups = []struct {
 	id, title string
 	commands  []string
 }{
-	{"write", "Write a function:", []string{"new", "build", "run", "dev", "inspect", "sign"}},
+	{"write", "Write a function:", []string{"new", "build", "run", "dev", "inspect", "lint", "sign"}},
 	{"operate", "Serve, deploy and call:", []string{"serve", "gateway", "deploy", "call", "logs", "top", "ls", "info", "rm",
-		"alias", "promote", "rollback", "history", "runtime", "key", "secret", "kv", "obj"}},
+		"alias", "promote", "rollback", "history", "audit", "runtime", "key", "secret", "kv", "obj"}},
 	{"jobs", "Durable calls:", []string{"job", "dead", "pause", "resume", "replay"}},
 	{"machine", "This machine:", []string{"demo", "doctor", "cache", "completion", "version", "help"}},
 }

@@ -68,10 +68,11 @@ subject, the function behind it runs as a plain WASI process, its stdout is the 
 		return nil
 	}
 	root.AddCommand(
-		c.newCommand(), c.buildCommand(), c.runCommand(), c.devCommand(), c.inspectCommand(), c.signCommand(),
+		c.newCommand(), c.buildCommand(), c.runCommand(), c.devCommand(), c.inspectCommand(), c.lintCommand(),
+		c.signCommand(),
 		c.serveCommand(), c.gatewayCommand(),
 		c.deployCommand(), c.callCommand(), c.logsCommand(), c.topCommand(), c.lsCommand(), c.infoCommand(), c.rmCommand(),
-		c.aliasCommand(), c.promoteCommand(), c.rollbackCommand(), c.historyCommand(),
+		c.aliasCommand(), c.promoteCommand(), c.rollbackCommand(), c.historyCommand(), c.auditCommand(),
 		c.keyCommand(), c.secretCommand(), c.kvCommand(), c.objCommand(),
 		c.jobCommand(), c.deadCommand(), c.pauseCommand(), c.resumeCommand(), c.replayCommand(),
 		c.runtimeCommand(), c.demoCommand(), c.doctorCommand(), c.cacheCommand(), c.versionCommand(),

@@ -35,6 +35,7 @@ type serveOptions struct {
 	private              []string // addresses or ranges that functions may ask by HTTP all the same
 	told                 telemetryOptions
 	trust                trustOptions
+	audit                string           // one of service.Audits
 	own                  connect.Settings // who does what is no answer; nobody else if it is empty
 }
 
@@ -87,6 +88,9 @@ its credentials were revoked. Let a supervisor restart it (systemd: Restart=on-f
 		"addresses or ranges of this machine or private networks that functions may be granted by http (default: none)")
 	o.secrets.addTo(cmd)
 	o.trust.addTo(cmd)
+	f.StringVar(&o.audit, "audit", service.AuditOn,
+		"keep who changes what: on, off, or required, which refuses changes that cannot be kept: docs/audit.md")
+	_ = cmd.RegisterFlagCompletionFunc("audit", cobra.FixedCompletions(service.Audits(), cobra.ShellCompDirectiveNoFileComp))
 	o.told.addTo(cmd)
 	o.compile.addTo(cmd)
 	o.http.addTo(cmd, "")
@@ -174,6 +178,8 @@ func (c *cli) checkServe(cmd *cobra.Command, n *connect.Settings, o *serveOption
 		return usageError(cmd, "--replicas %d must be from 1 to 5", o.replicas)
 	case !slices.Contains(protocol.Durabilities(), o.durability):
 		return usageError(cmd, "--durability %q: use %s", o.durability, strings.Join(protocol.Durabilities(), " or "))
+	case !slices.Contains(service.Audits(), o.audit):
+		return usageError(cmd, "--audit %q: use %s", o.audit, strings.Join(service.Audits(), ", "))
 	case o.drain <= 0:
 		return usageError(cmd, "--drain %s must be longer than zero", o.drain)
 	}
@@ -246,7 +252,8 @@ func (c *cli) serve(cmd *cobra.Command, n *connect.Settings, o *serveOptions) er
 	private, _ := frontdoor.ParsePrefixes(o.private) // and these
 	how := service.Config{Version: version(), Own: own, Cache: o.cache, Slots: o.slots, Replicas: o.replicas,
 		Durability: durability, Drain: o.drain, IdleMemory: int64(idle), Limits: o.compile.limits(),
-		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Secrets: o.secrets.source(), Keys: o.secrets.keys, Trust: o.trust.policy,
+		Compiling: service.DenseCollector, Telemetry: told, HTTP: web, Secrets: o.secrets.source(), Keys: o.secrets.keys,
+		Trust: o.trust.policy, Audit: o.audit,
 		Private: private, Log: log}
 	how.HTTP.Open = c.sayHTTP(web)
 	started := sync.OnceFunc(terminal.Ticks(func(passed time.Duration) {

@@ -63,6 +63,8 @@ type Client struct {
 	// Waiting, if not nil, is called before a wait that can take long, and what it returns after it. It may be changed
 	// until the first deployment.
 	Waiting func(what string) (done func())
+	// Stated is what the client says about itself when it asks for a change. It may be changed until the first request.
+	Stated protocol.Stated
 	// Edits marks each deployment as an edit of the one before, which invokers serve sooner. It may be changed until
 	// the first deployment.
 	Edits bool

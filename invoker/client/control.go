@@ -17,6 +17,12 @@ import (
 // *protocol.Reply.
 func (c *Client) control(ctx context.Context, verb protocol.APIVerb, msg *nats.Msg, reply any) error {
 	begun := time.Now().Truncate(time.Millisecond) // as a record has it
+	if verb.Audited() {
+		if msg.Header == nil {
+			msg.Header = nats.Header{}
+		}
+		c.Stated.Put(protocol.Header(msg.Header))
+	}
 	m, again, err := c.answer(ctx, verb, msg)
 	if err != nil {
 		return err

@@ -47,6 +47,7 @@ func (c *Client) Deploy(ctx context.Context, f protocol.Function, wasm []byte) (
 		return reply, err
 	}
 	header := nats.Header{protocol.HeaderManifest: {ascii(manifest)}}
+	c.Stated.Put(protocol.Header(header)) // whether it fits is decided with it
 	if c.Edits {
 		header.Set(protocol.HeaderEdit, "1")
 	}

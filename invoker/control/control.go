@@ -22,7 +22,6 @@ import (
 	"github.com/polyvoke/polyvoke/invoker/interpreters"
 	"github.com/polyvoke/polyvoke/invoker/registry"
 	"github.com/polyvoke/polyvoke/protocol"
-	"github.com/polyvoke/polyvoke/runtimes/exhausted"
 )
 
 // controlTimeout bounds every verb that compiles nothing.
@@ -98,6 +97,8 @@ type Service struct {
 	// CheckTrigger returns why the source of a trigger is none, with code 422, and makes one that is missing if the
 	// trigger says so. Nil means that sources must exist, unless their triggers say create.
 	CheckTrigger func(ctx context.Context, t protocol.Trigger) error
+	// Audit keeps what changes something. Nil means that nothing is kept.
+	Audit Audit
 	// Durability says what messages outlive on a NATS server of this process, see protocol.MetadataDurability. Empty
 	// means that the process has none.
 	Durability string
@@ -143,8 +144,12 @@ func (s *Service) Serve(ctx context.Context) (*Endpoints, error) {
 	for verb, h := range s.Verbs {
 		verbs[verb] = s.handler(h)
 	}
+	self := s.myself(m.info.ID)
+	for verb, h := range verbs {
+		verbs[verb] = s.audited(verb, self, h)
+	}
 	d := &direct{
-		s: s, self: s.myself(m.info.ID), verbs: verbs,
+		s: s, self: self, verbs: verbs,
 		tasks: map[string]*task{}, confirming: make(chan struct{}, mostConfirms),
 	}
 	for verb, handle := range verbs {
@@ -192,11 +197,7 @@ func (s *Service) failed(r micro.Request, err error) {
 // refuse answers a control request with an error, and logs it.
 func (s *Service) refuse(r micro.Request, err error) error {
 	id := cmp.Or(protocol.CleanValue(r.Headers().Get(protocol.HeaderID), protocol.MaxID), rand.Text())
-	e := protocol.ErrorOf(err, id)
-	var used *exhausted.Error
-	if e.Code == protocol.CodeFailed && errors.As(exhausted.Of(err), &used) {
-		e = &protocol.Error{Code: protocol.CodeUnavailable, Msg: used.Error(), Err: err}
-	}
+	e := answered(err, id)
 	level := slog.LevelInfo // whoever asked is told what is wrong
 	if e.Code >= protocol.CodeFailed {
 		level = slog.LevelError

@@ -39,7 +39,7 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := subjects.Fit(registry.Entry{Name: f.Name, Versions: []protocol.Function{f}}, s.Line); err != nil {
+	if err := Check(&f, s.Line); err != nil {
 		return nil, err
 	}
 	if err := s.safe(ctx, &f); err != nil {
@@ -72,7 +72,7 @@ func (s *Service) deploy(r micro.Request) (any, error) {
 	if err := s.Host.Await(ctx, e.Latest()); err != nil {
 		return nil, err
 	}
-	warnings := slices.Concat(dropped(e), granted(e.Latest(), bytes), subjects.Confirm(ctx, s.JetStream.Conn(), f.Name),
+	warnings := slices.Concat(dropped(e), Advice(e.Latest(), bytes), subjects.Confirm(ctx, s.JetStream.Conn(), f.Name),
 		s.confirmed(ctx, confirmOf(e.Latest()), time.Since(begun)), s.warnings(ctx, e, created))
 	reply := protocol.DeployReply{Function: *e.Latest(), Created: created, Warnings: warnings}
 	if reply.Held = s.heldBack(ctx, e); reply.Held != "" {
@@ -105,22 +105,14 @@ func (s *Service) module(ctx context.Context, name string, header protocol.Heade
 	if claim != nil {
 		size = claim.Size
 	}
-	if size > s.MaxModule {
-		return nil, s.tooLarge(name, size)
+	if err := CheckSize(name, size, s.MaxModule); err != nil {
+		return nil, err
 	}
 	bytes, err := s.upload(ctx, header, body, s.MaxModule)
 	if protocol.CodeOf(err) == protocol.CodeTooLarge { // it is larger than the claim says
-		return nil, s.tooLarge(name, s.MaxModule+1)
+		return nil, CheckSize(name, s.MaxModule+1, s.MaxModule)
 	}
 	return bytes, err
-}
-
-// tooLarge is the error for a module of that size in bytes, or more.
-func (s *Service) tooLarge(name string, size int64) error {
-	return protocol.Errorf(protocol.CodeRefused, "deploy "+name,
-		"the module has %d bytes, and this service takes %d (%s) at most: "+
-			"make it smaller (strip its symbols), or start the service with --max-module %dMiB",
-		size, s.MaxModule, protocol.Size(s.MaxModule), (size+1<<20-1)>>20)
 }
 
 // upload returns what comes with a request, which is its body or an object, up to a size.

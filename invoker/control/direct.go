@@ -50,14 +50,7 @@ type task struct {
 }
 
 // changes reports whether a verb changes anything, so that to ask twice is not the same as to ask once.
-func (s *Service) changes(v protocol.APIVerb) bool {
-	switch v {
-	case protocol.APIDeploy, protocol.APIRemove, protocol.APIRuntimeAdd, protocol.APIRuntimePin, protocol.APIAliasSet,
-		protocol.APIAliasRemove, protocol.APIRollback:
-		return true
-	}
-	return s.Verbs[v].Changes
-}
+func (s *Service) changes(v protocol.APIVerb) bool { return v.Audited() || s.Verbs[v].Changes }
 
 // take takes a message. It never waits, so that a ping is answered whatever else is being done.
 func (d *direct) take(m *nats.Msg) {

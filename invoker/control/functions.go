@@ -112,8 +112,12 @@ func (s *Service) tell(r micro.Request) (any, error) {
 	}
 	if q.Before == 0 {
 		out.Queue = s.queue(ctx, q.Name)
+		if s.Audit != nil {
+			out.Deployed = s.Audit.Deployed(ctx, e.Latest())
+		}
 	}
-	infoPage(&out, e.Versions, q.Before, s.room()-len(out.Damage)-len(out.Unserved)-size(out.Unknown)-size(out.Queue))
+	infoPage(&out, e.Versions, q.Before,
+		s.room()-len(out.Damage)-len(out.Unserved)-size(out.Unknown)-size(out.Queue)-size(out.Deployed))
 	return out, nil
 }
 

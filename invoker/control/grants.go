@@ -17,9 +17,9 @@ const mostGrantWarnings = 8
 // mostText is how many bytes of a script's file are looked at.
 const mostText = 1 << 20
 
-// granted says what the author of a function should know about its grants: what the program seems to open and is not
+// Advice says what the author of a function should know about its grants: what the program seems to open and is not
 // granted, which of its requests the invoker refuses by itself, and which of its messages call it again.
-func granted(f *protocol.Function, code []byte) []string {
+func Advice(f *protocol.Function, code []byte) []string {
 	all := f.NotGranted(opened(f, code))
 	if n := len(all) - mostGrantWarnings; n > 0 {
 		all = append(all[:mostGrantWarnings], fmt.Sprintf("%s seems to open %d more paths that are not granted", f.Name, n))

@@ -27,7 +27,7 @@ func TestGranted(t *testing.T) {
 		"shop may ask http://127.0.0.1:8080/v1, which is of an invoker's own machine",
 		"shop may write to /pub/orders.new and is called by orders.*: a loop",
 	}
-	got := granted(f, code)
+	got := Advice(f, code)
 	if len(got) != len(want) {
 		t.Fatalf("got %q", got)
 	}
@@ -37,7 +37,7 @@ func TestGranted(t *testing.T) {
 		}
 	}
 	f.AllowLoop = true
-	if got := granted(f, []byte("no script")); len(got) != 1 {
+	if got := Advice(f, []byte("no script")); len(got) != 1 {
 		t.Errorf("with allow_loop, and without a script: %q", got)
 	}
 }
@@ -49,7 +49,7 @@ func TestGrantedIsBounded(t *testing.T) {
 		data += "/kv/bucket" + string(rune('a'+i)) + "/"
 	}
 	module := "\x00asm\x01\x00\x00\x00\x0b" + string([]byte{byte(len(data)&0x7f | 0x80), byte(len(data) >> 7)}) + data
-	got := granted(&protocol.Function{Name: "f"}, []byte(module))
+	got := Advice(&protocol.Function{Name: "f"}, []byte(module))
 	if len(got) != mostGrantWarnings+1 || !strings.HasSuffix(got[mostGrantWarnings], "12 more paths that are not granted") {
 		t.Errorf("got %q", got)
 	}

@@ -22,10 +22,8 @@ const safetyTime = 3 * time.Second
 func (s *Service) safe(ctx context.Context, f *protocol.Function) error {
 	ctx, cancel := context.WithTimeout(ctx, safetyTime)
 	defer cancel()
-	if loops := subjects.Loops(f, s.subjectsOf(ctx)); len(loops) > 0 && !f.AllowLoop {
-		return protocol.Errorf(protocol.CodeRefused, "deploy "+f.Name,
-			"manifest: %s: change one of them, or set allow_loop = true, and a message goes round %d times at most",
-			loops[0], protocol.MaxHops)
+	if err := looping(f, s.subjectsOf(ctx)); err != nil {
+		return err
 	}
 	if err := s.Host.Routes(f); err != nil {
 		return err

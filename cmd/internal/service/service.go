@@ -17,6 +17,7 @@ import (
 	"github.com/polyvoke/polyvoke/cmd/internal/connect"
 	"github.com/polyvoke/polyvoke/cmd/internal/interpreters"
 	"github.com/polyvoke/polyvoke/invoker"
+	"github.com/polyvoke/polyvoke/invoker/audit"
 	"github.com/polyvoke/polyvoke/invoker/backend/secrets"
 	"github.com/polyvoke/polyvoke/invoker/backend/secrets/sealed"
 	"github.com/polyvoke/polyvoke/invoker/backend/standard"
@@ -46,9 +47,20 @@ type Config struct {
 	Secrets    secrets.Source   // that functions can be granted; nil: none
 	Keys       *sealed.Keys     // that open sealed secrets; nil: there are none
 	Trust      *trust.Policy    // whose functions are deployed and run; nil: anybody's
+	Audit      string           // AuditOn, AuditRequired or AuditOff; empty: off
 	Private    []netip.Prefix   // addresses that functions may ask by HTTP although they are none of the internet
 	Log        *slog.Logger     // must not be nil
 }
+
+// What is done about the audit of changes.
+const (
+	AuditOn       = "on"       // an entry that cannot be stored is logged
+	AuditRequired = "required" // without an entry nothing is changed
+	AuditOff      = "off"      // there is none
+)
+
+// Audits returns the Audit constants, the default of a service first.
+func Audits() []string { return []string{AuditOn, AuditRequired, AuditOff} }
 
 // Serve serves functions on a connection until ctx ends and everything has been answered. ready is called when calls
 // are taken, with how many functions there are. If NATS closes the connection for good the error's code is 503.
@@ -98,6 +110,9 @@ func Serve(ctx context.Context, s *connect.Session, c Config, ready func(functio
 		Version: c.Version, Log: c.Log})
 	defer endGranting()
 	v.Backend = granted
+	if c.Audit == AuditOn || c.Audit == AuditRequired {
+		v.Audit = audit.New(own.JS, audit.Config{Replicas: c.Replicas, Required: c.Audit == AuditRequired, Log: c.Log})
+	}
 	beside, err := surround(&v, s, own, c, ready)
 	if err != nil {
 		return err

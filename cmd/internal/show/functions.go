@@ -52,6 +52,7 @@ func Info(w io.Writer, p terminal.Paint, i protocol.InfoReply, invokers int) {
 		{"runtime", f.Runtime},
 		{"module", terminal.Bytes(f.Size) + ", " + f.Digest},
 		{"created", f.Created.Local().Format(time.DateTime)},
+		{"deployed by", deployedBy(i.Deployed)},
 		{"signer", signer(&f)},
 		{"arguments", strings.Join(f.Args, " ")},
 		{"environment", strings.Join(env, " ")},
@@ -83,6 +84,14 @@ func signer(f *protocol.Function) string {
 		return ""
 	}
 	return f.Signature.Signer
+}
+
+// deployedBy says who has deployed a version, as the client has stated.
+func deployedBy(e *protocol.AuditEntry) string {
+	if e == nil || e.Stated == (protocol.Stated{}) {
+		return ""
+	}
+	return e.Stated.String() + " (stated, not proved)"
 }
 
 // Members prints a table of the figures of each invoker.
