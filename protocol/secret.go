@@ -101,7 +101,8 @@ func ParseSecretKey(key string) (function, name string, err error) {
 func CheckCurveKey(s string) error {
 	other := func(r rune) bool { return (r < 'A' || r > 'Z') && (r < '2' || r > '7') }
 	if len(s) != curveLength || s[0] != 'X' || strings.ContainsFunc(s, other) {
-		return Errorf(CodeBadRequest, "", "%.60q is no public key for secrets: use one as polyvoke secret keygen prints it, X...", s)
+		return Errorf(CodeBadRequest, "",
+			"%.60q is no public key for secrets: use one as polyvoke secret keygen prints it, X...", s)
 	}
 	return nil
 }
@@ -151,8 +152,8 @@ func ParseSealedSecret(b []byte) (*SealedSecret, error) {
 	_, badBox := base64.RawURLEncoding.Strict().DecodeString(s.Box)
 	switch {
 	case s.Version != secretVersion:
-		return nil, Errorf(CodeUnavailable, "", "its record has version %d, and this polyvoke knows %d: use the one that wrote it",
-			s.Version, secretVersion)
+		return nil, Errorf(CodeUnavailable, "",
+			"its record has version %d, and this polyvoke knows %d: use the one that wrote it", s.Version, secretVersion)
 	case CheckCurveKey(s.Key) != nil, CheckCurveKey(s.From) != nil, badBox != nil, strings.ContainsAny(s.Box, "\r\n"):
 		return nil, Errorf(CodeUnavailable, "", "its record is damaged, a key or the box is none: seal it again")
 	}

@@ -22,7 +22,8 @@ func TestSecretKey(t *testing.T) {
 			t.Errorf("%s is %s, %v", key, got, err)
 		}
 	}
-	for _, key := range []string{"", ".", "f", "f.", ".n", "__.n", "_f.n", "f..n", "f.n.", "f.a..b", "f.a b", "f.*", "f.>", "f.ä",
+	for _, key := range []string{"", ".", "f", "f.", ".n", "__.n", "_f.n", "f..n", "f.n.", "f.a..b", "f.a b", "f.*", "f.>",
+		"f.ä",
 		"f.a/b", "f.a\nb", "f." + strings.Repeat("n", 129), strings.Repeat("f", 65) + ".n"} {
 		if _, _, err := ParseSecretKey(key); err == nil || CodeOf(err) != CodeBadRequest {
 			t.Errorf("%q: %v", key, err)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -119,10 +121,10 @@ func (c *cli) secretSetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set NAME [@FILE|-]",
 		Short: "Seal a secret, and put it in the place of the one before",
-		Long: `Seal a secret for one function, or for all. The value is what is in a file, or comes on stdin, to the last byte;
-it cannot be an argument, since others could see that. It is sealed here, to a key that the invokers name and that is
-shown, or to the one that --to names. Functions have it within a second; a call that runs keeps the value that it has
-read.`,
+		Long: `Seal a secret for one function, or for all. The value is what is in a file, or comes on stdin, to the last
+byte; it cannot be an argument, since others could see that. It is sealed here, to a key that the invokers name and
+that is shown, or to the one that --to names. Functions have it within a second; a call that runs keeps the value
+that it has read.`,
 		Args:              argsBetween(1, 2),
 		ValidArgsFunction: c.completeSecrets(&n, &o, 1),
 	}
@@ -139,26 +141,15 @@ read.`,
 		return o.check(cmd, args[:1])
 	}
 	c.onNATS(cmd, &n, func(ctx context.Context, s *connect.Session, args []string) error {
-		value, err := c.body(append(args, "-")[1])
+		value, err := c.secretValue(append(args, "-")[1])
 		if err != nil {
 			return err
 		}
-		if to == "" {
-			reply, err := s.SecretsKey(ctx)
-			if err != nil {
-				return err
-			}
-			to = reply.Key
-		}
-		asking, permitted := s.Permitted(ctx, "")
-		l, err := sealed.NewStore(s.JS).Set(asking, o.key(), args[0], to, value)
-		if err = permitted(err); err != nil {
+		l, err := setSecret(ctx, s, o.key(), args[0], to, value)
+		switch {
+		case err != nil:
 			return err
-		}
-		if strings.HasSuffix(string(value), "\n") && strings.Count(string(value), "\n") == 1 {
-			fmt.Fprintln(c.stderr, "note: the value ends with a line feed, which is part of it")
-		}
-		if asJSON {
+		case asJSON:
 			return printJSON(c.stdout, l)
 		}
 		_, err = fmt.Fprintf(c.stdout, "set %s for %s, sealed to %s\n", l.Name, whose(l.Function), l.Key)
@@ -171,6 +162,34 @@ read.`,
 	return cmd
 }
 
+// secretValue reads a value from stdin for -, or from a file for @FILE.
+func (c *cli) secretValue(arg string) ([]byte, error) {
+	if f, ok := c.stdin.(*os.File); ok && arg == "-" && terminal.Is(f) {
+		fmt.Fprintln(c.stderr, "type the value, which can be seen, and end it with Ctrl-D; or pipe it in, or write @FILE")
+	}
+	value, err := c.body(arg)
+	if bytes.IndexByte(value, '\n') == len(value)-1 && len(value) > 0 {
+		fmt.Fprintln(c.stderr, "note: the value ends with a line feed, which is part of it")
+	}
+	return value, err
+}
+
+// setSecret seals a secret to a key, or to the one that the invokers name if that is empty.
+func setSecret(
+	ctx context.Context, s *connect.Session, function, name, to string, value []byte,
+) (sealed.Listed, error) {
+	if to == "" {
+		reply, err := s.SecretsKey(ctx)
+		if err != nil {
+			return sealed.Listed{}, err
+		}
+		to = reply.Key
+	}
+	asking, permitted := s.Permitted(ctx, "")
+	l, err := sealed.NewStore(s.JS).Set(asking, function, name, to, value)
+	return l, permitted(err)
+}
+
 // secretLsCommand lists secrets.
 func (c *cli) secretLsCommand() *cobra.Command {
 	var n connect.Settings
@@ -179,8 +198,9 @@ func (c *cli) secretLsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List secrets, without their values",
-		Long:  `List secrets: their names, whose they are, and what they are sealed to. Nobody but invokers can read their values.`,
-		Args:  argsBetween(0, 0),
+		Long: `List secrets: their names, whose they are, and what they are sealed to. Nobody but invokers can read their
+values.`,
+		Args: argsBetween(0, 0),
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.check(cmd, nil) }
 	c.onNATS(cmd, &n, func(ctx context.Context, s *connect.Session, _ []string) error {
@@ -223,8 +243,8 @@ func (c *cli) secretRmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rm NAME...",
 		Short: "Remove secrets for good",
-		Long: `Remove secrets of one function, or of all. Calls that read one get an I/O error from then on, and the function's log
-says why; a function that had its own gets that of all functions, if there is one.`,
+		Long: `Remove secrets of one function, or of all. Calls that read one get an I/O error from then on, and the
+function's log says why; a function that had its own gets that of all functions, if there is one.`,
 		Args:              argsBetween(1, -1),
 		ValidArgsFunction: c.completeSecrets(&n, &o, 0),
 	}
@@ -256,9 +276,9 @@ func (c *cli) secretRotateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate",
 		Short: "Have all secrets sealed to the invokers' first key",
-		Long: `Have an invoker seal all secrets to its first key that are sealed to another one that it has. To exchange a key, first
-restart all invokers with --secrets-key OLD --secrets-key NEW, then with NEW before OLD, then rotate, then restart them
-with NEW only.`,
+		Long: `Have an invoker seal all secrets to its first key that are sealed to another one that it has. To exchange a
+key, first restart all invokers with --secrets-key OLD --secrets-key NEW, then with NEW before OLD, then rotate, then
+restart them with NEW only.`,
 		Args: argsBetween(0, 0),
 	}
 	c.onNATS(cmd, &n, func(ctx context.Context, s *connect.Session, _ []string) error {
@@ -275,8 +295,8 @@ with NEW only.`,
 			fmt.Fprintf(c.stderr, "%s %s: %s\n", c.paint(c.stderr).Bold("warning:"), key, done.Failed[key])
 		}
 		if done.Left > 0 && err == nil {
-			return &exit.Error{Code: exit.Failed, Msg: terminal.Plural(done.Left, "secret") + " could not be sealed anew: " +
-				"keep the old keys, set these again or remove them"}
+			return &exit.Error{Code: exit.Failed, Msg: terminal.Plural(done.Left, "secret") +
+				" could not be sealed anew: keep the old keys, set these again or remove them"}
 		}
 		return err
 	})

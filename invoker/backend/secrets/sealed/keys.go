@@ -118,8 +118,9 @@ func (k *Keys) Open(key string, record []byte) ([]byte, error) {
 	}
 	i := slices.Index(k.public, s.Key)
 	if i < 0 {
-		return nil, protocol.Errorf(protocol.CodeUnavailable, "", "it is sealed to %s, a key that this invoker does not have: "+
-			"start it with that one too (--secrets-key), or seal it again", s.Key)
+		return nil, protocol.Errorf(protocol.CodeUnavailable, "",
+			"it is sealed to %s, a key that this invoker does not have: "+
+				"start it with that one too (--secrets-key), or seal it again", s.Key)
 	}
 	text, err := k.pairs[i].Open(s.Bytes(), s.From)
 	if err != nil {

@@ -54,7 +54,8 @@ func (s *Source) Rotate(ctx context.Context) (protocol.SecretsRotateReply, error
 		case err != nil:
 			done.Left++
 			if len(done.Failed) < protocol.MaxFailedSecrets {
-				done.Failed[protocol.CleanValue(key, maxReason)] = protocol.CleanValue(protocol.ErrorOf(err, "").Error(), maxReason)
+				why := protocol.ErrorOf(err, "").Error()
+				done.Failed[protocol.CleanValue(key, maxReason)] = protocol.CleanValue(why, maxReason)
 			}
 		case anew:
 			done.Sealed++

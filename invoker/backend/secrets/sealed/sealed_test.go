@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -253,11 +254,13 @@ func TestRotate(t *testing.T) {
 	has(t, only, "f", "OLD", "old")
 	has(t, only, "f", "NEW", "new")
 	refuses(t, open(t, js, a), "f", "OLD", public)
-	if _, err := sealed.Verbs(nil)[protocol.APISecretsKey].Answer(t.Context(), nil); protocol.CodeOf(err) != protocol.CodeUnavailable {
+	if _, err := sealed.Verbs(nil)[protocol.APISecretsKey].Answer(t.Context(), nil); protocol.CodeOf(err) !=
+		protocol.CodeUnavailable {
 		t.Errorf("without a key: %v", err)
 	}
 	reply, err := sealed.Verbs(both)[protocol.APISecretsKey].Answer(t.Context(), nil)
-	if got := reply.(protocol.SecretsKeyReply); err != nil || got.Key != public || !slices.Equal(got.Keys, []string{public, old}) {
+	if got := reply.(protocol.SecretsKeyReply); err != nil || got.Key != public ||
+		!slices.Equal(got.Keys, []string{public, old}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -311,4 +314,53 @@ func TestHidden(t *testing.T) {
 	if got := run.HideLine("it is hunter22-and-more!"); got != "it is "+secrets.Hidden+"!" {
 		t.Errorf("the log has %q", got)
 	}
+}
+
+// TestHammer has secrets read, set, rotated and removed by many at a time: each read is of a value that was set, and
+// nothing is lost to a rotation.
+func TestHammer(t *testing.T) {
+	js := start(t)
+	a, old := seed(t)
+	b, public := seed(t)
+	s := open(t, js, b, a)
+	set(t, js, "f", "KEPT", old, "kept")
+	set(t, js, "f", "N", old, "value 0")
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 20 {
+				value, err := s.Secret(t.Context(), "f", "N")
+				if err == nil && !strings.HasPrefix(string(value), "value ") || err != nil && !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("%q, %v", value, err)
+				}
+				has(t, s, "f", "KEPT", "kept")
+			}
+		})
+		all.Go(func() {
+			to := []string{old, public}[i%2]
+			for n := range 10 {
+				value := fmt.Appendf(nil, "value %d.%d", i, n)
+				if _, err := sealed.NewStore(js).Set(t.Context(), "f", "N", to, value); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := sealed.NewStore(js).Remove(t.Context(), "f", "N"); err != nil &&
+				protocol.CodeOf(err) != protocol.CodeNotFound {
+				t.Error(err)
+			}
+		})
+		all.Go(func() {
+			if _, err := s.Rotate(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	set(t, js, "f", "N", old, "last")
+	if done, err := s.Rotate(t.Context()); err != nil || done.Left != 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	only := open(t, js, b)
+	has(t, only, "f", "N", "last")
+	has(t, only, "f", "KEPT", "kept")
 }
