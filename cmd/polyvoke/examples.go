@@ -43,6 +43,12 @@ var examples = map[string]string{
   polyvoke deploy greet.py
   polyvoke deploy greet.wasm --name hello --env LANG=en --timeout 500ms --memory 64MiB
   polyvoke deploy ./greet`,
+	"sign": `
+  polyvoke sign greet.wasm --key author.nk
+  polyvoke sign ./greet --key author.nk`,
+	"sign keygen": `
+  polyvoke sign keygen author.nk
+  polyvoke sign keygen author.nk > author.pub`,
 	"call": `
   polyvoke call greet '{"name":"Ada"}'
   polyvoke call greet@2 - < request.json
@@ -81,7 +87,8 @@ var examples = map[string]string{
   polyvoke alias ls
   polyvoke alias ls greet --json`,
 	"alias rm": `
-  polyvoke alias rm greet beta`,
+  polyvoke alias rm greet beta
+  polyvoke alias rm greet live --json`,
 	"promote": `
   polyvoke promote greet
   polyvoke promote greet --why 'an hour without errors'`,
