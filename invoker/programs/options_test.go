@@ -18,6 +18,7 @@ var notInKey = map[string]string{
 
 // notInOptions are the fields of a manifest that are no part of the options, and what they are for instead.
 var notInOptions = map[string]string{
+	"Signature":          "it says who vouches for the version, and is checked before the module is compiled",
 	"Version":            "the registry counts",
 	"Size":               "for people",
 	"Created":            "for people",

@@ -50,7 +50,16 @@ func parseAliasKey(key string) (name, alias string, ok bool) {
 func (r *JetStream) aliasBucket(ctx context.Context, make bool) (jetstream.KeyValue, error) {
 	ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip)
 	defer cancel()
-	kv, err := r.js.KeyValue(ctx, BucketAliases)
+	var kv jetstream.KeyValue
+	var err error
+	for range 5 { // a removal waits for it, so a question that a cut connection has lost is asked again soon
+		asking, end := context.WithTimeout(ctx, objects.RoundTrip/5)
+		kv, err = r.js.KeyValue(asking, BucketAliases)
+		end()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			break
+		}
+	}
 	switch {
 	case err == nil || !objects.Gone(err):
 		return kv, err
