@@ -133,9 +133,9 @@ func (r *JetStream) Find(ctx context.Context, name string) (Entry, error) {
 	return rec.entry, r.broken("", name, rec.err)
 }
 
-// get asks any replica for a function's record.
+// get asks any replica for a function's record. It gives up soon: the leader is asked next.
 func (r *JetStream) get(ctx context.Context, name string) (jetstream.KeyValueEntry, error) {
-	ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip)
+	ctx, cancel := context.WithTimeout(ctx, objects.RoundTrip/5)
 	defer cancel()
 	return r.kv.Get(ctx, name)
 }
