@@ -132,6 +132,7 @@ type blame struct{ io.ReadSeeker }
 // readError is an error of reading.
 type readError struct{ err error }
 
+// Error implements error.
 func (e *readError) Error() string { return e.err.Error() }
 
 // Read implements io.Reader.

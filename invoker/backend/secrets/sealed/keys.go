@@ -65,6 +65,7 @@ type fileError struct {
 	err  error
 }
 
+// Error implements error.
 func (e *fileError) Error() string { return fmt.Sprintf("key %d: %v", e.file+1, e.err) }
 
 // ParseKeys is ReadKeys of what is in the files: a line with a seed, and other lines.
