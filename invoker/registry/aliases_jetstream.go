@@ -31,8 +31,9 @@ var _ Aliases = (*JetStream)(nil)
 // aliased is the state of an alias in the bucket.
 type aliased struct {
 	protocol.AliasState
-	raw []byte // nil if it is not there
-	seq uint64 // what a compare-and-set compares; 0 if there never was one
+	raw  []byte // nil if it is not there
+	seq  uint64 // what a compare-and-set compares; 0 if there never was one
+	past bool   // it has a history, be it one that ends with its removal
 }
 
 // aliasSubject returns the subject of an alias. "*" is every alias, or those of every function.
@@ -85,9 +86,11 @@ func (r *JetStream) readAlias(ctx context.Context, name, alias string) (aliased,
 		return a, err
 	}
 	a.seq, a.Revision, a.Created = m.Sequence, m.Sequence, m.Time.UTC()
-	if m.Header.Get("KV-Operation") == "" {
+	operation := m.Header.Get("KV-Operation")
+	if operation == "" {
 		a.read(m.Data)
 	}
+	a.past = operation != "PURGE"
 	return a, nil
 }
 
@@ -342,7 +345,8 @@ func (r *JetStream) RemoveAlias(ctx context.Context, name, alias string, revisio
 	return protocol.AliasState{}, contended(op)
 }
 
-// forgetAliases removes the aliases of a function with their history.
+// forgetAliases removes the aliases of a function with their history, also of those that were removed before: the next
+// function of that name is another one.
 func (r *JetStream) forgetAliases(ctx context.Context, name string) error {
 	kv, err := r.aliasBucket(ctx, false)
 	if err != nil || kv == nil {
@@ -350,7 +354,7 @@ func (r *JetStream) forgetAliases(ctx context.Context, name string) error {
 	}
 	all, err := r.readAliases(ctx, name)
 	for _, a := range all {
-		if a.raw != nil {
+		if a.past {
 			err = errors.Join(err, kv.Purge(ctx, a.Function+"."+a.Alias))
 		}
 	}
